@@ -1,0 +1,106 @@
+package auth
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
+	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/managedidentity"
+)
+
+// acquirer asks for one token with the credential given. It returns within its context's time.
+type acquirer func(context.Context, *credential) (acquired, *Error)
+
+// newAcquirer returns the way to a token that the app's kind of credential needs.
+func newAcquirer(a App, o Options) acquirer {
+	if a.ManagedIdentity {
+		// The endpoint is on this machine or link-local: a proxy cannot reach it, and must not see it.
+		return viaManagedIdentity(a, newTransport(o.Roots, nil))
+	}
+	return viaEntra(a, newTransport(o.Roots, http.ProxyFromEnvironment))
+}
+
+// viaEntra asks Entra ID through MSAL, each time with a client made for the purpose (2 µs). MSAL's client keeps the
+// token that it got and would hand the old one back when a renewal is wanted; and it is bound to the credential that
+// it was made with, which may have been rotated since.
+func viaEntra(a App, t *http.Transport) acquirer {
+	client := &http.Client{
+		Transport:     newEntraTransport(bounded{t}, a.AuthorityHost),
+		CheckRedirect: noRedirects,
+	}
+	return func(ctx context.Context, c *credential) (acquired, *Error) {
+		// The next acquisition is half an hour away: it shall not start on a connection that died meanwhile.
+		defer t.CloseIdleConnections()
+		cred, err := c.msal()
+		if err != nil {
+			return acquired{}, &Error{Cause: "the credential cannot be used", Cure: "check the configured credential"}
+		}
+		app, err := confidential.New(httpsForm(a.authority()), a.ClientID, cred, a.msalOptions(client)...)
+		if err != nil {
+			return acquired{}, a.named(&Error{Cause: "the authority cannot be used", Cure: "check $AUTHORITY_HOST and $TENANT_ID"})
+		}
+		res, err := app.AcquireTokenByCredential(ctx, []string{a.Scope})
+		if err != nil {
+			return acquired{}, a.explain(ctx, err)
+		}
+		return acquired{res.AccessToken, res.ExpiresOn, res.Metadata.RefreshOn}, nil
+	}
+}
+
+// msalOptions are MSAL's settings. The capability CP1 is not declared: it would oblige the proxy to answer claims
+// challenges, and an app that declares it and cannot is locked out.
+func (a App) msalOptions(client *http.Client) []confidential.Option {
+	options := []confidential.Option{
+		confidential.WithHTTPClient(client),
+		// MSAL reads MSAL_FORCE_REGION by itself and would move to another host with it.
+		confidential.WithAzureRegion("DisableMsalForceRegion"),
+		confidential.WithInstanceDiscovery(a.InstanceDiscovery && !a.knownAuthority()),
+	}
+	if a.SendChain {
+		options = append(options, confidential.WithX5C())
+	}
+	return options
+}
+
+// knownAuthority reports whether there is no need to ask Microsoft about the authority: it is Microsoft's own, or on
+// this machine.
+func (a App) knownAuthority() bool {
+	u, err := url.Parse(a.AuthorityHost)
+	return err == nil && (microsoftLogin(u.Host) || loopback(u.Hostname()))
+}
+
+// httpsForm writes an http authority as https, which MSAL insists on; entraTransport turns it back.
+func httpsForm(authority string) string {
+	if u, err := url.Parse(authority); err == nil && u.Scheme == "http" {
+		u.Scheme = "https"
+		return u.String()
+	}
+	return authority
+}
+
+// viaManagedIdentity asks the platform's endpoint through MSAL. MSAL keeps these tokens in a cache of the process and
+// would hand the old one back for as long as it lives, so that a renewal renewed nothing. Claims make it pass the
+// cache by, and are used for nothing else: managed identity endpoints take none, and MSAL sends none.
+func viaManagedIdentity(a App, t *http.Transport) acquirer {
+	return func(ctx context.Context, _ *credential) (acquired, *Error) {
+		http := newManagedClient(t)
+		defer http.CloseIdleConnections()
+		var id managedidentity.ID = managedidentity.SystemAssigned()
+		if a.ClientID != "" {
+			id = managedidentity.UserAssignedClientID(a.ClientID)
+		}
+		client, err := managedidentity.New(id, managedidentity.WithHTTPClient(http), managedidentity.WithRetryPolicyDisabled())
+		if err != nil {
+			return acquired{}, a.named(&Error{
+				Cause: "this platform has no managed identity of the kind that is configured",
+				Cure:  "leave $CLIENT_ID empty if the platform has only one identity (Cloud Shell, Service Fabric), or configure another credential",
+			})
+		}
+		res, err := client.AcquireToken(ctx, a.Scope, managedidentity.WithClaims("{}"))
+		if err != nil {
+			return acquired{}, a.explain(ctx, err)
+		}
+		return acquired{res.AccessToken, res.ExpiresOn, res.Metadata.RefreshOn}, nil
+	}
+}

@@ -1,0 +1,185 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
+)
+
+// kind is a kind of credential.
+type kind uint8
+
+const (
+	secretKind kind = iota + 1
+	certificateKind
+	federatedKind
+	managedKind
+)
+
+// credential is what the app shows to Entra ID, as it was read. It is immutable.
+type credential struct {
+	kind   kind
+	app    App
+	file   string            // that it came from and is read again from; "" if none
+	digest [sha256.Size]byte // of the file's bytes: how a change is seen (Kubernetes swaps symbolic links, so times tell nothing)
+	secret Secret
+	chain  []*x509.Certificate // the certificate of key first
+	key    *rsa.PrivateKey
+}
+
+// credentialFile is the path of the file that the credential of the given kind is read from, or "", and the suffix of
+// the variable that names it.
+func (a App) credentialFile(k kind) (path, suffix string) {
+	switch k {
+	case secretKind:
+		return a.SecretFile, "CLIENT_SECRET_FILE"
+	case certificateKind:
+		return a.CertificatePath, "CLIENT_CERTIFICATE_PATH"
+	case federatedKind:
+		return a.FederatedTokenFile, "FEDERATED_TOKEN_FILE"
+	}
+	return "", ""
+}
+
+// load reads the credential of the given kind.
+func (a App) load(k kind) (*credential, error) {
+	path, suffix := a.credentialFile(k)
+	if path == "" {
+		return &credential{kind: k, app: a, secret: a.Secret}, nil
+	}
+	data, err := readCredentialFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a.env(suffix), err)
+	}
+	return a.parse(k, data)
+}
+
+// parse makes a credential of the bytes of its file.
+func (a App) parse(k kind, data []byte) (*credential, error) {
+	path, suffix := a.credentialFile(k)
+	c := &credential{kind: k, app: a, file: path, digest: sha256.Sum256(data)}
+	switch k {
+	case secretKind:
+		if c.secret = NewSecret(string(trimNewline(data))); !c.secret.IsSet() {
+			return nil, fmt.Errorf("%s: the file %q is empty: write the client secret's value into it", a.env(suffix), path)
+		}
+	case federatedKind:
+		if len(bytes.TrimSpace(data)) == 0 {
+			return nil, fmt.Errorf("%s: the file %q is empty: whoever issues the federated token has not written it yet", a.env(suffix), path)
+		}
+	case certificateKind:
+		var err error
+		if c.key, c.chain, err = a.parseCertificate(data); err != nil {
+			return nil, fmt.Errorf("%s: the file %q %w", a.env(suffix), path, err)
+		}
+	}
+	return c, nil
+}
+
+// valid returns what is wrong with the credential at now although it could be read: a certificate's time is over. It
+// is asked again before each use, since a certificate can end while the proxy runs, and MSAL would send it.
+func (c *credential) valid(now time.Time) *Error {
+	if c.kind != certificateKind {
+		return nil
+	}
+	problem, cure := within(c.chain[0], now)
+	if problem == "" {
+		return nil
+	}
+	return &Error{Cause: fmt.Sprintf("the certificate in %q %s", c.file, problem), Cure: cure}
+}
+
+// usable is valid in the form of Check's errors.
+func (c *credential) usable(now time.Time) error {
+	if e := c.valid(now); e != nil {
+		_, suffix := c.app.credentialFile(c.kind)
+		return fmt.Errorf("%s: %s: %s", c.app.env(suffix), e.Cause, e.Cure)
+	}
+	return nil
+}
+
+// msal returns the credential as MSAL takes it.
+func (c *credential) msal() (confidential.Credential, error) {
+	switch c.kind {
+	case secretKind:
+		return confidential.NewCredFromSecret(c.secret.reveal())
+	case certificateKind:
+		return confidential.NewCredFromCert(c.chain, c.key)
+	case federatedKind:
+		return confidential.NewCredFromAssertionCallback(c.assertion), nil
+	}
+	return confidential.Credential{}, errors.New("a managed identity has no credential of its own")
+}
+
+// assertion reads the federated token: it lives an hour or so, and what was in the file at start is no help later.
+// White space around it is taken off; sent on, a newline at its end would make it another token.
+func (c *credential) assertion(context.Context, confidential.AssertionRequestOptions) (string, error) {
+	data, err := readCredentialFile(c.file)
+	if err == nil {
+		if token := string(bytes.TrimSpace(data)); token != "" {
+			return token, nil
+		}
+		err = fmt.Errorf("the file %q is empty", c.file)
+	}
+	return "", &Error{
+		Cause: "the federated token could not be read",
+		Cure:  "see to it that the file in " + c.app.env("FEDERATED_TOKEN_FILE") + " is there and readable",
+		Err:   err,
+	}
+}
+
+// maxFile bounds a credential's file in bytes: the largest are PFX files with a chain, of some 10 kB.
+const maxFile = 1 << 20
+
+// readCredentialFile reads a file of at most maxFile bytes. What is not a regular file is refused: a pipe gives its
+// content once, and the file is read again and again.
+func readCredentialFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, readable(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%q is not a regular file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, readable(err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, readable(err)
+	}
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("the file %q is larger than %d bytes: it is not a credential", path, maxFile)
+	}
+	return data, nil
+}
+
+// readable adds the cure to an error of the file system, which names the path and nothing of the content.
+func readable(err error) error {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("%w: correct the path, or create the file", err)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%w: let the user that the proxy runs as read it", err)
+	}
+	return err
+}
+
+// trimNewline takes one newline off the end, which editors and echo put there.
+func trimNewline(b []byte) []byte {
+	if line, ok := bytes.CutSuffix(b, []byte("\n")); ok {
+		return bytes.TrimSuffix(line, []byte("\r"))
+	}
+	return b
+}

@@ -1,0 +1,530 @@
+package auth_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+	"software.sslmate.com/src/go-pkcs12"
+
+	"graphproxy/auth"
+	"graphproxy/auth/entratest"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m) // of Run, of attempts and of connections nothing is left
+}
+
+const (
+	tenantID = "11111111-2222-3333-4444-555555555555"
+	clientID = "66666666-7777-8888-9999-000000000000"
+	issuer   = "https://kubernetes.contoso.com"
+	subject  = "system:serviceaccount:apps:graphproxy"
+	audience = "api://AzureADTokenExchange"
+)
+
+// entra starts a sign-in server that knows one app, with every kind of credential. https needs options too.
+func entra(t *testing.T, https bool) (*entratest.Server, auth.Options) {
+	t.Helper()
+	o, options := entratest.Options{Lifetime: time.Hour}, auth.Options{Poll: 5 * time.Millisecond}
+	if https {
+		ca, err := entratest.NewCA()
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.CA, options.Roots = ca, ca.Pool()
+	}
+	srv, err := entratest.NewServer(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(srv.Close)
+	srv.Add(registration(canary))
+	return srv, options
+}
+
+func registration(secret string, certs ...*x509.Certificate) entratest.App {
+	keys := testKeys()
+	return entratest.App{
+		TenantID: tenantID, ClientID: clientID, Secret: secret, Certificates: certs, Roles: []string{"User.Read.All"},
+		Federated: []entratest.Federated{{Issuer: issuer, Subject: subject, Audience: audience, Key: keys[0].Public()}},
+	}
+}
+
+// federated is a token of the issuer that the registration trusts; id tells two apart.
+func federated(t *testing.T, id string) string {
+	t.Helper()
+	now := time.Now()
+	token := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
+		"iss": issuer, "sub": subject, "aud": audience, "jti": id,
+		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+	})
+	signed, err := token.SignedString(testKeys()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+func appAt(srv *entratest.Server, change func(*auth.App)) auth.App {
+	a := auth.App{TenantID: tenantID, ClientID: clientID, AuthorityHost: srv.URL(), InstanceDiscovery: true}
+	change(&a)
+	return a
+}
+
+func secretAt(srv *entratest.Server) auth.App {
+	return appAt(srv, func(a *auth.App) { a.Secret = auth.NewSecret(canary) })
+}
+
+func source(t *testing.T, a auth.App, o auth.Options) *auth.Source {
+	t.Helper()
+	s, err := auth.NewSource(a, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// eventually waits for something that happens on another goroutine.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("it did not happen: %s", what)
+		}
+	}
+}
+
+func TestCredentials(t *testing.T) {
+	keys := testKeys()
+	root := certificate(t, keys[1], -time.Hour, time.Hour)
+	cert := issue(t, keys[0], -time.Hour, time.Hour, root, keys[1])
+	pfx, err := pkcs12.Modern.Encode(keys[0], cert, []*x509.Certificate{root}, canary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name   string
+		change func(*auth.App)
+		form   map[string]string // of the token request; "?" stands for any value
+	}{
+		{"a secret", func(a *auth.App) { a.Secret = auth.NewSecret(canary) }, map[string]string{"client_secret": canary}},
+		{"a secret in a file", func(a *auth.App) { a.SecretFile = writeFile(t, canary+"\n") }, map[string]string{"client_secret": canary}},
+		{"a certificate as PEM", func(a *auth.App) { a.CertificatePath = writeFile(t, pemFile(t, keys[0], cert)) }, map[string]string{"client_assertion": "?"}},
+		{"a certificate as PFX with its chain", func(a *auth.App) {
+			a.CertificatePath, a.CertificatePassword, a.SendChain = writeFile(t, string(pfx)), auth.NewSecret(canary), true
+		}, map[string]string{"client_assertion": "?"}},
+		{"a federated token", func(a *auth.App) { a.FederatedTokenFile = writeFile(t, "\n"+federated(t, "1")+"\n") }, map[string]string{"client_assertion": "?"}},
+	}
+	for _, scheme := range []string{"http", "https"} {
+		for _, tt := range tests {
+			t.Run(tt.name+" over "+scheme, func(t *testing.T) {
+				srv, options := entra(t, scheme == "https")
+				srv.Add(registration(canary, cert))
+				a := appAt(srv, tt.change)
+				s := source(t, a, options)
+				access, err := bearer(t.Context(), s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				claims, err := srv.Verify(access)
+				if err != nil || claims.TenantID != tenantID || claims.ClientID != clientID {
+					t.Errorf("claims %+v, error %v", claims, err)
+				}
+				if st := s.Status(); !st.Ready || len(st.Roles) != 1 || st.Roles[0] != "User.Read.All" || st.Acquisitions != 1 {
+					t.Errorf("status %+v", st)
+				}
+				form := srv.LastForm()
+				if form.Get("grant_type") != "client_credentials" || !strings.Contains(form.Get("scope"), "https://graph.microsoft.com/.default") || form.Has("claims") {
+					t.Errorf("grant %q, scope %q, claims %q", form.Get("grant_type"), form.Get("scope"), form.Get("claims"))
+				}
+				for k, want := range tt.form {
+					if got := form.Get(k); got != want && (want != "?" || got == "") {
+						t.Errorf("the form's %s is not the one wanted", k)
+					}
+				}
+				wantChain(t, form.Get("client_assertion"), a.SendChain)
+			})
+		}
+	}
+}
+
+// wantChain checks whether the assertion carries the certificates.
+func wantChain(t *testing.T, assertion string, want bool) {
+	t.Helper()
+	if assertion == "" {
+		return
+	}
+	token, _, err := jwt.NewParser().ParseUnverified(assertion, jwt.MapClaims{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain, _ := token.Header["x5c"].([]any)
+	if n := len(chain); (n == 2) != want || (n == 0) == want {
+		t.Errorf("the assertion carries %d certificates", n)
+	}
+}
+
+func TestRotation(t *testing.T) {
+	keys := testKeys()
+	one, two := certificate(t, keys[0], -time.Hour, time.Hour), certificate(t, keys[1], -time.Hour, 2*time.Hour)
+	tests := []struct {
+		name, old, new string
+		set            func(a *auth.App, path string)
+		after          entratest.App // what the server takes after the rotation
+		parameter      string        // of the token request, that must be another one after
+	}{
+		{"secret", canary, "another-" + canary, func(a *auth.App, p string) { a.SecretFile = p }, registration("another-" + canary), "client_secret"},
+		{"certificate", pemFile(t, keys[0], one), pemFile(t, keys[1], two), func(a *auth.App, p string) { a.CertificatePath = p }, registration("", two), "client_assertion"},
+		{"federated token", federated(t, "old"), federated(t, "new"), func(a *auth.App, p string) { a.FederatedTokenFile = p }, registration(""), "client_assertion"},
+	}
+	for _, tt := range tests {
+		t.Run("a new "+tt.name+" is used without a restart, and the old token until it has worked", func(t *testing.T) {
+			t.Parallel()
+			srv, options := entra(t, true)
+			srv.Add(registration(canary, one))
+			path := writeFile(t, tt.old)
+			s := source(t, appAt(srv, func(a *auth.App) { tt.set(a, path) }), options)
+			running(t, s)
+			first, err := bearer(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := srv.LastForm().Get(tt.parameter)
+			replace(t, path, tt.new) // not known to the server yet, but for the federated token
+			if tt.name != "federated token" {
+				eventually(t, "the mistake is told", func() bool { return s.Status().Err != nil })
+				wantBearer(t, s, first)
+			}
+			srv.Add(tt.after)
+			eventually(t, "a second token", func() bool { return s.Status().Acquisitions == 2 })
+			if st := s.Status(); st.Err != nil || st.FileErr != "" {
+				t.Errorf("status %+v", st)
+			}
+			second, err := bearer(t.Context(), s)
+			if err != nil || second == first {
+				t.Errorf("the old token is served, error %v", err)
+			}
+			if after := srv.LastForm().Get(tt.parameter); after == before || after == "" {
+				t.Error("the old credential was sent")
+			}
+		})
+	}
+	t.Run("a certificate that cannot be used leaves the old one in use", func(t *testing.T) {
+		srv, options := entra(t, true)
+		srv.Add(registration("", one))
+		path := writeFile(t, pemFile(t, keys[0], one))
+		s := source(t, appAt(srv, func(a *auth.App) { a.CertificatePath = path }), options)
+		running(t, s)
+		first, err := s.Token(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		replace(t, path, pemFile(t, keys[0], certificate(t, keys[0], -2*time.Hour, -time.Hour)))
+		eventually(t, "the mistake is told", func() bool { return strings.Contains(s.Status().FileErr, "expired on") })
+		s.Refused(first)
+		if _, err := s.Token(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// replace writes a file as Kubernetes and careful tools do: whole, by a rename.
+func replace(t *testing.T, path, text string) {
+	t.Helper()
+	next := filepath.Join(filepath.Dir(path), "next")
+	if err := os.WriteFile(next, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(next, path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTokenRequests(t *testing.T) {
+	t.Run("100 cold callers are one", func(t *testing.T) {
+		srv, options := entra(t, true)
+		s := source(t, secretAt(srv), options)
+		var wg sync.WaitGroup
+		var failed atomic.Int32
+		for range 100 {
+			wg.Go(func() {
+				if _, err := s.Token(t.Context()); err != nil {
+					failed.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if failed.Load() != 0 || srv.TokenRequests() != 1 {
+			t.Errorf("%d failed, %d token requests", failed.Load(), srv.TokenRequests())
+		}
+	})
+	t.Run("a renewal comes when refresh_in says and brings another token", func(t *testing.T) {
+		srv, options := entra(t, false)
+		srv.SetLifetime(time.Hour, time.Second)
+		s := source(t, secretAt(srv), options)
+		running(t, s)
+		first, err := bearer(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "another token", func() bool { got, err := bearer(t.Context(), s); return err == nil && got != first })
+	})
+	t.Run("tokens of seconds are kept too", func(t *testing.T) {
+		srv, options := entra(t, false)
+		srv.SetLifetime(time.Minute, 0)
+		s := source(t, secretAt(srv), options)
+		for range 50 {
+			if _, err := s.Token(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := srv.TokenRequests(); n != 1 {
+			t.Errorf("%d token requests", n)
+		}
+	})
+	t.Run("a revoked token is replaced at once", func(t *testing.T) {
+		srv, options := entra(t, false)
+		s := source(t, secretAt(srv), options)
+		old, err := s.Token(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		srv.Revoke()
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				s.Refused(old)
+				access, err := bearer(t.Context(), s)
+				if err != nil {
+					t.Error(err)
+				} else if _, err := srv.Verify(access); err != nil {
+					t.Errorf("the new token: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := srv.TokenRequests(); n != 2 {
+			t.Errorf("%d token requests", n)
+		}
+	})
+}
+
+func TestOutage(t *testing.T) {
+	faults := map[string]entratest.Fault{
+		"503":                  {Status: 503},
+		"hang":                 {Hang: true},
+		"reset":                {Reset: true},
+		"no discovery":         {Status: 500, Discovery: true},
+		"discovery that hangs": {Hang: true, Discovery: true},
+	}
+	for name, fault := range faults {
+		t.Run(name+": no request fails while the token lives, and it ends by itself", func(t *testing.T) {
+			t.Parallel()
+			srv, options := entra(t, true)
+			srv.SetLifetime(time.Hour, time.Second)
+			s := source(t, secretAt(srv), options)
+			running(t, s)
+			first, err := bearer(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			srv.Fail(fault)
+			if !fault.Hang { // an attempt hangs for 8 s, which TestRecovery passes through without waiting
+				eventually(t, "a renewal fails", func() bool { wantBearer(t, s, first); return s.Status().Failures > 0 })
+				srv.Heal()
+				eventually(t, "another token", func() bool { return s.Status().Acquisitions > 1 && s.Status().Err == nil })
+				return
+			}
+			for range 1000 {
+				wantBearer(t, s, first)
+			}
+		})
+	}
+	t.Run("a caller waits no longer than it wants while Entra hangs, and Run ends at once", func(t *testing.T) {
+		srv, options := entra(t, true)
+		srv.Fail(entratest.Fault{Hang: true})
+		s := source(t, secretAt(srv), options)
+		running(t, s)
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if _, err := s.Token(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("a cold 429 with Retry-After is one request for 50 callers, and told", func(t *testing.T) {
+		srv, options := entra(t, true)
+		srv.Fail(entratest.Fault{Status: 429, RetryAfter: "5"})
+		s := source(t, secretAt(srv), options)
+		running(t, s)
+		for range 50 {
+			var e *auth.Error
+			if _, err := s.Token(t.Context()); !errors.As(err, &e) || e.Status != 429 || e.RetryAfter < 4*time.Second {
+				t.Fatalf("error %#v", err)
+			}
+		}
+		if n := srv.TokenRequests(); n != 1 {
+			t.Errorf("%d token requests", n)
+		}
+	})
+}
+
+func TestMisconfiguration(t *testing.T) {
+	keys := testKeys()
+	tests := []struct {
+		name   string
+		change func(*auth.App)
+		server entratest.App
+		code   int
+		words  []string
+	}{
+		{"a wrong secret", func(a *auth.App) { a.Secret = auth.NewSecret("wrong-" + canary) }, registration(canary), 7000215, []string{"AZURE_CLIENT_SECRET"}},
+		{"another tenant", func(a *auth.App) { a.TenantID = "fabrikam.onmicrosoft.com"; a.Secret = auth.NewSecret(canary) }, registration(canary), 90002, []string{"AZURE_TENANT_ID"}},
+		{"another app", func(a *auth.App) {
+			a.ClientID = "00000000-1111-2222-3333-444444444444"
+			a.Secret = auth.NewSecret(canary)
+		}, registration(canary), 700016, []string{"AZURE_CLIENT_ID"}},
+		{"a certificate that was not uploaded", func(a *auth.App) {
+			a.CertificatePath = writeFile(t, pemFile(t, keys[1], certificate(t, keys[1], -time.Hour, time.Hour)))
+		}, registration(canary), 700027, []string{"AZURE_CLIENT_CERTIFICATE_PATH"}},
+		{"an app that is disabled", func(a *auth.App) { a.Secret = auth.NewSecret(canary) },
+			func() entratest.App { a := registration(canary); a.Disabled = true; return a }(), 7000112, []string{"enable it"}},
+		{"a federated token of another subject", func(a *auth.App) { a.FederatedTokenFile = writeFile(t, federated(t, "1")) },
+			func() entratest.App { a := registration(canary); a.Federated[0].Subject = "other"; return a }(), 0, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			srv, options := entra(t, true)
+			srv.Add(tt.server)
+			e := failing(t, appAt(srv, tt.change), options)
+			if tt.code != 0 && e.Code != tt.code {
+				t.Errorf("AADSTS%d, want %d: %v", e.Code, tt.code, e)
+			}
+			if e.Code == 0 || e.Status == 0 {
+				t.Errorf("error %#v", e)
+			}
+			wantError(t, e, tt.words...)
+		})
+	}
+	t.Run("a token without roles is told with the place of consent", func(t *testing.T) {
+		srv, options := entra(t, true)
+		srv.SetRoles(clientID)
+		var log bytes.Buffer
+		options.Log = slog.New(slog.NewTextHandler(&log, nil))
+		s := source(t, secretAt(srv), options)
+		if _, err := s.Token(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if want := srv.URL() + "/" + tenantID + "/adminconsent?client_id=" + clientID; !strings.Contains(log.String(), want) {
+			t.Errorf("the log does not say %q:\n%s", want, &log)
+		}
+		if leaks(log.String()) {
+			t.Errorf("the log shows the secret: %s", &log)
+		}
+	})
+}
+
+func TestFaultsShowNoSecret(t *testing.T) {
+	body, err := json.Marshal(map[string]any{
+		"error": canary, "error_description": "AADSTS7000215: " + canary, "trace_id": canary, "correlation_id": canary, "error_uri": canary, "suberror": canary, "claims": canary,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	faults := map[string]entratest.Fault{
+		"an error that echoes":       {Status: 401, Body: string(body)},
+		"a page that echoes":         {Status: 500, Body: "<html>" + canary},
+		"a page of 8 MiB":            {Status: 502, Body: strings.Repeat(canary, 8<<20/len(canary))},
+		"a token answer that echoes": {Status: 200, Body: canary},
+		"an AADSTS code":             {Status: 400, AADSTS: 50196},
+		"a throttling":               {Status: 429, RetryAfter: canary},
+		"a reset":                    {Reset: true},
+	}
+	for name, fault := range faults {
+		for _, discovery := range []bool{false, true} {
+			fault.Discovery = discovery
+			where := " of the token endpoint"
+			if discovery {
+				where = " of discovery"
+			}
+			t.Run(name+where, func(t *testing.T) {
+				srv, options := entra(t, true)
+				srv.Fail(fault)
+				failing(t, secretAt(srv), options)
+			})
+		}
+	}
+}
+
+func TestManagedIdentity(t *testing.T) {
+	for _, user := range []string{"", clientID} {
+		name := "system-assigned"
+		if user != "" {
+			name = "user-assigned"
+		}
+		t.Run(name+": a token, and another one at its renewal although MSAL keeps the first", func(t *testing.T) {
+			srv, options := entra(t, false)
+			srv.SetLifetime(time.Hour, time.Second)
+			t.Setenv("IDENTITY_ENDPOINT", srv.ManagedIdentityURL())
+			t.Setenv("IDENTITY_HEADER", srv.ManagedIdentityHeader())
+			s := source(t, auth.App{ManagedIdentity: true, ClientID: user}, options)
+			first, err := s.Token(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := http.Header{}
+			first.SetAuthorization(h)
+			if _, err := srv.Verify(strings.TrimPrefix(h.Get("Authorization"), "Bearer ")); err != nil {
+				t.Error(err)
+			}
+			s.Refused(first)
+			second, err := s.Token(t.Context())
+			if err != nil || first == second || s.Status().Acquisitions != 2 {
+				t.Errorf("error %v, status %+v", err, s.Status())
+			}
+		})
+	}
+	t.Run("a wrong header is a refusal with a cure", func(t *testing.T) {
+		srv, options := entra(t, false)
+		t.Setenv("IDENTITY_ENDPOINT", srv.ManagedIdentityURL())
+		t.Setenv("IDENTITY_HEADER", canary)
+		wantError(t, failing(t, auth.App{ManagedIdentity: true}, options), "managed identity endpoint refused", "AZURE_CLIENT_ID")
+	})
+	t.Run("no endpoint is told", func(t *testing.T) {
+		t.Setenv("IDENTITY_ENDPOINT", "http://"+freePort(t))
+		t.Setenv("IDENTITY_HEADER", canary)
+		wantError(t, failing(t, auth.App{ManagedIdentity: true}, auth.Options{}), "endpoint was not reached", "Azure resource")
+	})
+}
+
+func TestStatusOfManySources(t *testing.T) {
+	t.Run("each tells its own app", func(t *testing.T) {
+		srv, options := entra(t, false)
+		a := secretAt(srv)
+		a.Name = "hr"
+		s := source(t, a, options)
+		if diff := cmp.Diff(auth.Status{App: "hr"}, s.Status()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

@@ -1,0 +1,39 @@
+package auth
+
+import (
+	"context"
+	"time"
+)
+
+// Acquired is an answer of Entra ID that a test makes up.
+type Acquired struct {
+	Access           string
+	Expires, Refresh time.Time
+}
+
+// NewSourceFunc is NewSource with acquire in the place of MSAL and the network.
+func NewSourceFunc(a App, o Options, acquire func(context.Context) (Acquired, *Error)) (*Source, error) {
+	a = a.withDefaults()
+	cred, problems := a.check(time.Now())
+	if err := a.errorsOf(problems); err != nil {
+		return nil, err
+	}
+	return newSource(a, o, cred, func(ctx context.Context, _ *credential) (acquired, *Error) {
+		got, err := acquire(ctx)
+		return acquired{got.Access, got.Expires, got.Refresh}, err
+	}), nil
+}
+
+// NewToken returns a Token with the given access token.
+func NewToken(access string) Token { return Token{&token{header: &[]string{"Bearer " + access}}} }
+
+// AADSTS is what the table says of a code.
+func AADSTS(code int) (cause, cure string, known bool) { return aadsts(code) }
+
+// Pause is the back-off.
+func Pause(failures int, left, wish time.Duration, fraction float64) time.Duration {
+	return pause(failures, left, wish, fraction)
+}
+
+// Margin is how long before its end a token is no longer served.
+func Margin(life time.Duration) time.Duration { return margin(life) }

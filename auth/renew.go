@@ -1,0 +1,172 @@
+package auth
+
+import (
+	"context"
+	"time"
+)
+
+// longestSleep bounds how long Run trusts its timer: timers stand still while a machine is suspended, tokens do not.
+const longestSleep = time.Minute
+
+// Run acquires the first token at once, renews it in time, tries again after failures whether or not anybody asks, and
+// looks at the credential's file. It returns when ctx ends and the attempt under way has been given up; from then on
+// the token in hand is served as long as it lives and no new one is asked for. Call it once, in a goroutine.
+func (s *Source) Run(ctx context.Context) {
+	defer s.stop()
+	var looks <-chan time.Time
+	if s.files.watched() {
+		ticker := time.NewTicker(s.poll)
+		defer ticker.Stop()
+		looks = ticker.C
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		timer.Reset(s.due())
+		select {
+		case <-ctx.Done():
+			return
+		case <-looks:
+			s.Reload()
+		case <-timer.C:
+		case <-s.wake:
+		}
+	}
+}
+
+// due starts an attempt if it is time for one, and returns when to ask again at the latest.
+func (s *Source) due() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.flight != nil || s.stopped {
+		return longestSleep // the end of the attempt wakes Run
+	}
+	now := time.Now()
+	at := s.next
+	if t := s.current.Load(); t != nil {
+		if s.last == nil { // else the pause alone counts: what failed may have been a new credential, long before its time
+			at = t.refresh
+		}
+		// Tokens that are nearly over when they come must not make a loop.
+		if soonest := t.acquired.Add(time.Second); soonest.After(at) {
+			at = soonest
+		}
+	}
+	if wait := at.Sub(now); wait > 0 {
+		return min(wait, longestSleep)
+	}
+	s.start()
+	return longestSleep
+}
+
+// start begins an attempt. The lock is held and there is none under way.
+func (s *Source) start() *flight {
+	ctx, cancel := context.WithTimeout(context.Background(), attemptTimeout)
+	f := &flight{cancel: cancel, done: make(chan struct{})}
+	s.flight = f
+	go s.attempt(ctx, f)
+	return f
+}
+
+// attempt asks for a token once, with the credential as it is on disk now.
+func (s *Source) attempt(ctx context.Context, f *flight) {
+	defer f.cancel()
+	s.look()
+	cred := s.files.credential()
+	if err := cred.valid(time.Now()); err != nil {
+		s.finish(f, acquired{}, err)
+		return
+	}
+	got, err := s.acquire(ctx, cred)
+	s.finish(f, got, err)
+}
+
+// finish takes the outcome of an attempt in and lets those who wait for it go.
+func (s *Source) finish(f *flight, got acquired, err *Error) {
+	now := time.Now()
+	var t *token
+	if err == nil {
+		var ok bool
+		if t, ok = newToken(got, now, jitter()); !ok {
+			err = &Error{Cause: "the answer held no token that can be used", Cure: "check the clock of this machine, and what answers in Entra's place"}
+		}
+	}
+	var tell func()
+	s.mu.Lock()
+	s.flight = nil
+	if err == nil {
+		f.token = t
+		tell = s.succeeded(t)
+	} else {
+		f.err, tell = s.failedWith(err, now)
+	}
+	if s.again && !s.stopped {
+		f.retry = err != nil
+		s.start()
+	}
+	s.again = false
+	s.mu.Unlock()
+	tell()
+	close(f.done)
+	s.poke()
+}
+
+// succeeded takes a new token into use. The lock is held; what it returns tells the log, without it.
+func (s *Source) succeeded(t *token) (tell func()) {
+	s.current.Store(t)
+	s.tokens++
+	tell = s.tellToken(t, s.last != nil || s.tokens == 1)
+	s.failures, s.next, s.last = 0, time.Time{}, nil
+	return tell
+}
+
+// failedWith notes a failure and returns it as those who wait get it. The lock is held; tell is called without it.
+func (s *Source) failedWith(err *Error, now time.Time) (told *Error, tell func()) {
+	if s.stopped {
+		return err, func() {} // given up by us: nothing is wrong
+	}
+	s.failed++
+	s.failures++
+	var left time.Duration
+	if t := s.usable(now); t != nil {
+		left = t.usable.Sub(now)
+	}
+	wait := pause(s.failures, left, err.RetryAfter, jitter())
+	s.next, s.last = now.Add(wait), err
+	return err.until(wait), s.tellFailure(err, now, left, wait)
+}
+
+// renewNow asks for a token with a new credential, without regard to pauses: while the old token lives there is time
+// to hear of a mistake.
+func (s *Source) renewNow() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failures, s.next = 0, time.Time{}
+	switch {
+	case s.stopped:
+	case s.flight != nil:
+		s.again = true
+	default:
+		s.start()
+	}
+}
+
+// poke wakes Run.
+func (s *Source) poke() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// stop ends the source's work and waits for the attempt under way to end.
+func (s *Source) stop() {
+	s.mu.Lock()
+	s.stopped = true
+	f := s.flight
+	s.mu.Unlock()
+	if f != nil {
+		f.cancel()
+		<-f.done
+	}
+}

@@ -1,0 +1,221 @@
+package auth
+
+import (
+	"context"
+	"crypto/x509"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options are settings of a Source that are not the app registration's. The zero value is good for production.
+type Options struct {
+	Roots *x509.CertPool // that sign the sign-in server's certificate; nil: those of the system
+	Log   *slog.Logger   // nil: nothing is logged
+	Poll  time.Duration  // how often a credential's file is looked at; 0: every 2 s
+}
+
+// Source keeps a token of one app ready. All its methods are safe for concurrent use.
+//
+// Its rules: however many callers wait, one token request is under way at a time, in a goroutine and with a context of
+// its own, so that a caller who goes away harms no other. While a token lives it is served, whatever becomes of its
+// renewal. Without a token, callers wait for the request under way; when that has failed and the next one is not due,
+// they are told so at once. It fails closed: no token, no request to Graph.
+type Source struct {
+	app     App
+	log     *slog.Logger
+	poll    time.Duration
+	acquire acquirer
+	wake    chan struct{} // tells Run that something changed; holds one
+
+	current atomic.Pointer[token] // read without a lock; written under mu
+
+	mu       sync.Mutex
+	flight   *flight   // the attempt under way, or nil
+	again    bool      // start another after flight: it began with an older credential
+	stopped  bool      // Run has ended: no attempt starts any more
+	failures int       // in a row
+	next     time.Time // no attempt before this
+	last     *Error    // of the attempt before, nil after a success
+	forced   forced
+	tokens   uint64 // acquired
+	failed   uint64 // attempts
+	fileErr  string // what is wrong with the credential's file now
+	told     told
+
+	files files // the credential and its file; has a lock of its own, since reading a file may take time
+}
+
+// flight is one attempt to acquire a token. token, err and retry are written before done is closed, and read after.
+type flight struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+	token  *token
+	err    *Error
+	retry  bool // failed with a credential that has been replaced meanwhile: wait for the next attempt
+}
+
+// NewSource returns a Source for a. It reads the credential's file and uses no network; the error holds all problems
+// that App.Check finds. Without Run, tokens are acquired when they are asked for, and not renewed ahead.
+func NewSource(a App, o Options) (*Source, error) {
+	a = a.withDefaults()
+	cred, problems := a.check(time.Now())
+	if err := a.errorsOf(problems); err != nil {
+		return nil, err
+	}
+	return newSource(a, o, cred, newAcquirer(a, o)), nil
+}
+
+func newSource(a App, o Options, cred *credential, acquire acquirer) *Source {
+	s := &Source{app: a, log: o.Log, poll: o.Poll, acquire: acquire, wake: make(chan struct{}, 1)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.log = s.log.With("app", a.Name)
+	if s.poll <= 0 {
+		s.poll = 2 * time.Second
+	}
+	s.files.use(cred)
+	return s
+}
+
+// Token returns a token that is good for a request to Graph now. While one is there the call takes no lock, allocates
+// nothing and does not look at ctx. Else it waits for the token request under way, at most until ctx ends. The error
+// is an *Error; its RetryAfter says when the next attempt begins.
+func (s *Source) Token(ctx context.Context) (Token, error) {
+	if t := s.usable(time.Now()); t != nil {
+		return Token{t}, nil
+	}
+	for {
+		f, err := s.join()
+		if err != nil {
+			return Token{}, err
+		}
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return Token{}, &Error{Cause: "the request was given up before a token came", Err: ctx.Err()}
+		}
+		if f.retry {
+			continue
+		}
+		if f.err != nil {
+			return Token{}, f.err
+		}
+		return Token{f.token}, nil
+	}
+}
+
+// usable returns the token in hand if it can be served at now, else nil.
+func (s *Source) usable(now time.Time) *token {
+	if t := s.current.Load(); t != nil && now.Before(t.usable) {
+		return t
+	}
+	return nil
+}
+
+// join returns the attempt under way, or a new one if one may start now. A token that arrived since the caller looked
+// comes as an attempt that is over.
+func (s *Source) join() (*flight, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	switch t := s.usable(now); {
+	case t != nil:
+		return landed(t), nil
+	case s.flight != nil:
+		return s.flight, nil
+	case s.stopped:
+		return nil, &Error{Cause: "there is no token and the proxy is stopping"}
+	case s.last != nil && now.Before(s.next):
+		return nil, s.last.until(s.next.Sub(now))
+	}
+	return s.start(), nil
+}
+
+func landed(t *token) *flight {
+	f := &flight{done: make(chan struct{}), token: t}
+	close(f.done)
+	return f
+}
+
+// until returns a copy of e for a caller, who can use the time until the next attempt.
+func (e *Error) until(d time.Duration) *Error {
+	c := *e
+	c.RetryAfter = d
+	return &c
+}
+
+// forced bounds how often a refusal by Graph makes us ask Entra ID.
+type forced struct {
+	after time.Time     // no forced request before this
+	gap   time.Duration // to the one after
+}
+
+// next notes a forced request for a token that was refused at the given age. One that was refused young came of a
+// forced request itself, most likely, and the next will fare no better.
+func (f *forced) next(now time.Time, age time.Duration) {
+	if age > time.Minute {
+		f.gap = 0
+	}
+	f.gap = min(max(2*f.gap, time.Second), time.Minute)
+	f.after = now.Add(f.gap)
+}
+
+// Refused tells that Graph answered 401 to a request with t. If t is the token in hand it is served no more and a new
+// one is asked for at once; if a newer one is there already, or on its way, nothing happens. A refusal may force one
+// token request a second; when new tokens are refused too, fewer and fewer, down to one a minute, and meanwhile the
+// refused token is what Token returns: asking for another would not help.
+func (s *Source) Refused(t Token) {
+	if s.drop(t, time.Now()) {
+		s.log.Warn("Graph refused the token, asking for a new one")
+		s.poke()
+	}
+}
+
+func (s *Source) drop(t Token, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t.p == nil || s.current.Load() != t.p || now.Before(s.forced.after) {
+		return false
+	}
+	s.current.Store(nil)
+	if s.last == nil || s.last.RetryAfter == 0 { // our own pause gives way, Entra's wish does not
+		s.next = time.Time{}
+	}
+	if s.flight == nil && !s.stopped && !now.Before(s.next) {
+		s.forced.next(now, now.Sub(t.p.acquired))
+		s.start()
+	}
+	return true
+}
+
+// Status is the state of a Source, for health checks and metrics. It holds no secret.
+type Status struct {
+	App          string    // name of the app
+	Ready        bool      // a token can be served now
+	Expires      time.Time // of the token in hand; zero if none
+	Roles        []string  // application permissions in the token, if it could be read; for diagnostics only
+	Acquisitions uint64    // tokens acquired
+	Failures     uint64    // attempts that failed
+	Err          *Error    // of the last attempt; nil if it succeeded. Ready and Err together: a renewal failed
+	FileErr      string    // why the credential's file as it is now is not used; "" if it is, or there is none
+}
+
+// Status returns the state. It does not wait for anything but a short lock.
+func (s *Source) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := Status{App: s.app.Name, Acquisitions: s.tokens, Failures: s.failed, Err: s.last, FileErr: s.fileErr}
+	if t := s.current.Load(); t != nil {
+		st.Ready = time.Now().Before(t.usable)
+		st.Expires = t.expires
+		st.Roles = slices.Clone(t.roles)
+	}
+	return st
+}
+
+func jitter() float64 { return rand.Float64() }

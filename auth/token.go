@@ -1,0 +1,141 @@
+package auth
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Token is an access token for Graph. Like Secret it never prints, and SetAuthorization is the only way to its value.
+// The zero Token is none. Tokens are immutable, safe for concurrent use, and comparable: two are equal when they came
+// from the same answer of Entra ID.
+type Token struct{ p *token }
+
+// token is what a Token points to. It is built once and never changed.
+//
+// For a verb that does not fit, such as %q, fmt prints an unexported pointer to a struct with what is in the struct,
+// and only pointers therein as addresses. So the header lies one pointer deeper.
+type token struct {
+	header    *[]string // "Bearer …", shared by every request that carries the token; a pointer for fmt, see below
+	acquired  time.Time // when the answer arrived
+	expires   time.Time // what Entra says
+	usable    time.Time // until when it is served: before expires, so that it does not expire on its way to Graph
+	refresh   time.Time // when a new one is asked for
+	roles     []string  // application permissions in the token
+	rolesRead bool      // whether the token could be read; Graph's tokens are opaque by contract
+}
+
+// SetAuthorization puts the token into h, replacing every Authorization that is there. It allocates nothing: the slice
+// is shared by all requests with this token, so a caller may replace h["Authorization"] but must not write into it.
+// The zero Token changes nothing.
+func (t Token) SetAuthorization(h http.Header) {
+	if t.p != nil {
+		h["Authorization"] = *t.p.header
+	}
+}
+
+const hiddenToken = "[token]"
+
+// Format implements fmt.Formatter for every verb.
+func (Token) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, hiddenToken) }
+
+// String implements fmt.Stringer.
+func (Token) String() string { return hiddenToken }
+
+// GoString implements fmt.GoStringer.
+func (Token) GoString() string { return hiddenToken }
+
+// MarshalText implements encoding.TextMarshaler.
+func (Token) MarshalText() ([]byte, error) { return []byte(hiddenToken), nil }
+
+// MarshalJSON implements json.Marshaler.
+func (Token) MarshalJSON() ([]byte, error) { return []byte(`"` + hiddenToken + `"`), nil }
+
+// MarshalBinary implements encoding.BinaryMarshaler, for encoding/gob.
+func (Token) MarshalBinary() ([]byte, error) { return []byte(hiddenToken), nil }
+
+// LogValue implements slog.LogValuer.
+func (Token) LogValue() slog.Value { return slog.StringValue(hiddenToken) }
+
+// acquired is an answer of Entra ID as the source needs it.
+type acquired struct {
+	access  string
+	expires time.Time
+	refresh time.Time // zero when Entra did not say
+}
+
+// newToken builds the token of an answer that arrived at now. fraction in [0, 1) spreads the renewals of replicas that
+// were started together. It reports false for an answer that cannot be used as a token at all.
+func newToken(a acquired, now time.Time, fraction float64) (*token, bool) {
+	// Without monotonic readings: those stand still while a machine is suspended, and tokens go on ageing.
+	a.expires, a.refresh, now = a.expires.Round(0), a.refresh.Round(0), now.Round(0)
+	life := a.expires.Sub(now)
+	if life <= 0 || !visible(a.access) {
+		return nil, false
+	}
+	t := &token{header: &[]string{"Bearer " + a.access}, acquired: now, expires: a.expires}
+	t.usable = a.expires.Add(-margin(life))
+	t.refresh = refreshAt(a, now, life, fraction)
+	if t.refresh.After(t.usable) {
+		t.refresh = t.usable
+	}
+	t.roles, t.rolesRead = rolesOf(a.access)
+	return t, true
+}
+
+// margin is how long before its end a token of the given life is no longer served: long enough to cross the network
+// and a clock that is a little off, short enough that Entra may be away for nearly the whole life.
+func margin(life time.Duration) time.Duration {
+	if life > 5*time.Minute {
+		return 30 * time.Second
+	}
+	return min(max(life/20, time.Second), life/2)
+}
+
+// refreshAt is when to renew: when Entra says, else at 50 to 60 % of life. MSAL alone renews five minutes before the
+// end, which leaves five minutes to survive an outage; half of a life is half an hour.
+func refreshAt(a acquired, now time.Time, life time.Duration, fraction float64) time.Time {
+	if a.refresh.IsZero() || !a.refresh.Before(a.expires) {
+		return now.Add(life/2 + time.Duration(float64(life/10)*fraction))
+	}
+	// "refresh_in": 0 must not become a loop without a pause.
+	if soonest := now.Add(min(time.Second, life/2)); a.refresh.Before(soonest) {
+		return soonest
+	}
+	return a.refresh
+}
+
+// visible reports whether s can stand in a header as it is: printable ASCII without spaces.
+func visible(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// rolesOf reads the roles claim of a JWT without verifying it: for diagnostics only. The format of Graph's tokens is
+// not a contract, so ok is false, and no more, for one that cannot be read.
+func rolesOf(access string) (roles []string, ok bool) {
+	parts := strings.Split(access, ".")
+	if len(parts) != 3 {
+		return nil, false
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return nil, false
+	}
+	var claims struct {
+		Roles []string `json:"roles"`
+	}
+	if json.Unmarshal(payload, &claims) != nil {
+		return nil, false
+	}
+	return claims.Roles, true
+}
