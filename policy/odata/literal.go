@@ -1,0 +1,153 @@
+package odata
+
+import "strings"
+
+const maxArgs = 32 // Graph's longest function takes 8
+
+// parentheses reads head(body), where the opening parenthesis is gone: users('x'), items(5), delta(), f(a='x',b=5).
+func (r *pathReader) parentheses(head, body, raw string) error {
+	if !isDotted(head) {
+		return refuse(codeAmbiguous, "the segment %s has parentheses after something that is no name of letters, digits and dots", quote(raw))
+	}
+	body, closed := strings.CutSuffix(body, ")")
+	if !closed {
+		return refuse(codeAmbiguous, "the segment %s does not end with its closing parenthesis. A slash separates segments also between quotes: "+
+			"address a file or site by its path as /drives/{id}/root:/{path} or /sites/{host}:/{path}", quote(raw))
+	}
+	r.name(head, body == "")
+	if body == "" {
+		return nil
+	}
+	if name, rest, ok := strings.Cut(body, "="); ok && isIdentifier(name) {
+		return r.arguments(name, rest, raw)
+	}
+	lit, rest, err := r.literal(body, raw)
+	if err != nil {
+		return err
+	}
+	if rest != "" {
+		return refuse(codeAmbiguous, "the segment %s has more in its parentheses than one key; write name=value for each part of a composite key, and double a quote within quotes", quote(raw))
+	}
+	if lit.text == "" {
+		return refuse(codeAmbiguous, "the segment %s has an empty key; leave the parentheses out for the collection", quote(raw))
+	}
+	if lit.isVar {
+		// The template users('{id}') is users/{id}: the matcher need not know both.
+		r.variableSegment(lit.text)
+		return nil
+	}
+	folded := fold(lit.text)
+	r.segments = append(r.segments, Segment{Kind: Key, Text: lit.text, Fold: folded, Base: folded, Quoted: lit.quoted})
+	return checkName(lit.text, raw)
+}
+
+// arguments reads name=value pairs from where the first name's "=" is gone.
+func (r *pathReader) arguments(name, rest, raw string) error {
+	var args []Arg
+	for {
+		lit, after, err := r.literal(rest, raw)
+		if err != nil {
+			return err
+		}
+		arg := Arg{Name: name, Fold: fold(name), Value: lit.text, Quoted: lit.quoted && !lit.isVar, Var: lit.isVar}
+		if err := checkArg(args, arg, raw); err != nil {
+			return err
+		}
+		args = append(args, arg)
+		if after == "" {
+			r.segments = append(r.segments, Segment{Kind: Args, Args: args})
+			return nil
+		}
+		var named bool
+		if name, rest, named = strings.Cut(strings.TrimPrefix(after, ","), "="); after[0] != ',' || !named || !isIdentifier(name) {
+			return refuse(codeAmbiguous, "the segment %s has %s where \",name=value\" or the closing parenthesis should follow an argument; "+
+				"double a quote within quotes", quote(raw), quote(after))
+		}
+	}
+}
+
+func checkArg(args []Arg, arg Arg, raw string) error {
+	for _, other := range args {
+		if other.Fold == arg.Fold {
+			return refuse(codeAmbiguous, "the segment %s names the argument %s twice; write it once", quote(raw), quote(arg.Name))
+		}
+	}
+	if len(args) == maxArgs {
+		return refuse(codeTooLong, "the segment %s has more than %d arguments", quote(raw), maxArgs)
+	}
+	return nil
+}
+
+// A literal is the value of a key or argument.
+type literal struct {
+	text   string // without quotes; the variable's name if isVar
+	quoted bool
+	isVar  bool // in templates only
+}
+
+// literal reads one value from the front of body. In a template, {x} and '{x}' are the variable x, and so are @x and
+// '@x', which is how Microsoft's published operation templates write parameters.
+func (r *pathReader) literal(body, raw string) (lit literal, rest string, err error) {
+	if strings.HasPrefix(body, "'") {
+		lit, rest, err = quoted(body, raw)
+	} else {
+		lit, rest, err = r.bare(body, raw)
+	}
+	if err != nil || !r.template {
+		return lit, rest, err
+	}
+	if name, ok := variableName(lit.text); ok {
+		lit.text, lit.isVar = name, true
+	} else if strings.ContainsAny(lit.text, "{}") {
+		return lit, rest, refuseBraces(raw)
+	}
+	return lit, rest, nil
+}
+
+func quoted(body, raw string) (lit literal, rest string, err error) {
+	doubled := false
+	for i := 1; i < len(body); i++ {
+		if body[i] != '\'' {
+			continue
+		}
+		if strings.HasPrefix(body[i+1:], "'") {
+			doubled = true
+			i++
+			continue
+		}
+		lit = literal{text: body[1:i], quoted: true}
+		if doubled {
+			lit.text = strings.ReplaceAll(lit.text, "''", "'")
+		}
+		// A workload behind Graph may get the key as a segment.
+		if lit.text != "" && isDots(lit.text) {
+			return lit, "", refuse(codeAmbiguous, "the segment %s has only dots as a key or argument", quote(raw))
+		}
+		return lit, body[i+1:], nil
+	}
+	return lit, "", refuse(codeAmbiguous, "the segment %s has a quote that is not closed; double a quote within quotes", quote(raw))
+}
+
+// bare reads a value without quotes: a number, GUID, date or word. Everything else is refused, also OData's complex
+// and typed literals, which Graph does not document in paths.
+func (r *pathReader) bare(body, raw string) (lit literal, rest string, err error) {
+	end := strings.IndexByte(body, ',')
+	if end < 0 {
+		end = len(body)
+	}
+	text := body[:end]
+	if r.template {
+		if _, ok := variableName(text); ok {
+			return literal{text: text}, body[end:], nil
+		}
+	}
+	switch {
+	case strings.HasPrefix(text, "@"):
+		return lit, "", refuse(codeUnsupported, "the segment %s takes a value from the parameter alias %s, which this proxy does not read; write the value in its place", quote(raw), quote(text))
+	case text == "":
+		return lit, "", refuse(codeAmbiguous, "the segment %s lacks a value in its parentheses; write '' for an empty text", quote(raw))
+	case !all(text, inBare) || isDots(text):
+		return lit, "", refuse(codeAmbiguous, "the segment %s has the value %s without quotes and it is no number, GUID, date or word; write it in quotes", quote(raw), quote(text))
+	}
+	return literal{text: text}, body[end:], nil
+}

@@ -1,0 +1,123 @@
+// Package odata reads Microsoft Graph's URLs.
+//
+// It decides what a request target says: its version, its segments (names, keys, arguments, drive and site paths,
+// the segments that begin with "$") and its query options. A target has one reading here. Escapes are taken off
+// exactly once, before anything is parsed, and what goes on to Graph is written afresh from what was read, so Graph
+// gets the text that was judged and not the caller's bytes. A target that two readers could read in two ways is
+// refused: dot and empty segments, an escaped slash or backslash, an escape within an escape, doubled options.
+//
+// It leaves to others what a target may do: it knows no entity set, function or permission, it does not know
+// whether a plain segment is a name or a key (the place tells, and package policy knows the places), and it compares
+// no tenant. Paths, the URLs of batch items and links in answers all go through the same parser.
+//
+// The grammar is OData 4.01 URL Conventions (https://docs.oasis-open.org/odata/odata/v4.01/) as far as Microsoft
+// Graph uses it (https://learn.microsoft.com/graph/use-the-api, .../graph/query-parameters), together with the
+// path addressing of drive items and sites (https://learn.microsoft.com/graph/onedrive-addressing-driveitems).
+package odata
+
+import "fmt"
+
+// Kind tells what a Segment is.
+type Kind uint8
+
+const (
+	Name   Kind = iota // entity set, singleton, property, cast, function, action, or a key as a segment; the place tells
+	Key                // ('x'), (5), (guid): the single key of the segment before it, written in parentheses
+	Args               // (a='x',b=5): named arguments, or an alternate or composite key, of the segment before it
+	Path               // a drive or site path between "name:/" and ":"; Text is decoded, slashes separate its parts
+	System             // $ref $value $count $metadata $batch
+)
+
+// String returns the kind's name as it stands in this package.
+func (k Kind) String() string {
+	switch k {
+	case Name:
+		return "Name"
+	case Key:
+		return "Key"
+	case Args:
+		return "Args"
+	case Path:
+		return "Path"
+	case System:
+		return "System"
+	}
+	return fmt.Sprintf("Kind(%d)", uint8(k))
+}
+
+// Segment is one piece of a path. A segment with parentheses, users('x'), is two: the Name and its Key or Args.
+type Segment struct {
+	Kind Kind
+
+	// Call reports, of a Name, that empty parentheses follow it, delta(): it is certainly a function.
+	Call bool
+	// Qualified reports, of a Name, that it is written with Graph's namespace: microsoft.graph.delta, graph.user,
+	// microsoft.graph.security.applyHold. It is a cast, a function or an action then, and never a key.
+	Qualified bool
+	// Quoted reports, of a Key, that it is written between single quotes.
+	Quoted bool
+	// Var reports, in a Template only, that the segment is {name}; Text is the name.
+	Var bool
+
+	// Text is decoded, spelled as the caller spelled it, without quotes or colons. System segments are lower case.
+	// It is empty for Args.
+	Text string
+	// Fold is Text for comparing: lower case, and in a Name the namespace alias "graph." spelled "microsoft.graph.".
+	Fold string
+	// Base is, of a Name, Fold without the namespace: "delta" for delta, delta(), graph.delta and
+	// microsoft.graph.delta. It equals Fold for what is not Qualified and for other kinds.
+	Base string
+
+	Args []Arg // of Kind Args, in the order written
+}
+
+// Arg is one named argument of a function, or one part of an alternate or composite key.
+type Arg struct {
+	Name   string // as written
+	Fold   string // lower case
+	Value  string // decoded, without the quotes
+	Quoted bool   // written between single quotes
+	Var    bool   // in a Template only: Value is the variable's name
+}
+
+// Option is one query option.
+type Option struct {
+	// Name is the option's name as it is sent on: "$select" for select, $select and %24select, in the caller's letter
+	// case. Bare search and format stay bare, as Graph documents them (/sites?search=, /content?format=pdf).
+	Name string
+	// Fold is the name for comparing: lower case, and with "$" for every system option, also for bare ones.
+	Fold string
+	// Value is percent-decoded once. A "+" stays "+": whether it means a space is for Graph to say.
+	Value string
+
+	encoded string // Value as it is sent on; keeps "+" and "%2B" apart, which Value cannot
+	bare    bool   // written without "="
+}
+
+// Target is what a request target says. Those that Parse returns are immutable and safe for concurrent use; they
+// share memory with the strings that were parsed.
+type Target struct {
+	Version string // "v1.0" or "beta"
+
+	// Tenant is the tenant of /v1.0/{tenant}/... as written, a GUID, a domain or "myOrganization", and "" without one.
+	// The caller of Parse must refuse a tenant that is not the app's own: it is not sent on, so ignoring it would
+	// answer a question about one tenant from another.
+	Tenant string
+
+	Segments []Segment // none for the service root
+	Query    []Option  // in the order written, no two with the same Fold
+
+	path, query string // canonical, set by Parse
+}
+
+// Error says why a target, template or option value is refused. It is always the caller's to mend (400).
+type Error struct {
+	// Code is for programs: ambiguousTarget (two readers could read it in two ways), unknownVersion, badEscape (broken
+	// percent escapes or UTF-8), unsupportedTarget (OData that Graph or this package does not take), targetTooLong.
+	Code string
+	// Message is for people: what, where, and the cure. It may quote a path, it never quotes the value of a query option.
+	Message string
+}
+
+// Error returns the message.
+func (e *Error) Error() string { return e.Message }

@@ -1,0 +1,276 @@
+package odata
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	maxPath     = 8 << 10 // bytes; Graph's own front door takes less
+	maxSegments = 64      // the longest template of Graph's metadata has 18
+	maxPaths    = 2       // /sites/{host}:/{path}:/drive/root:/{path}
+)
+
+// trimPath checks what can be seen without reading segments, and takes the leading and one trailing slash off.
+func trimPath(path string) (string, error) {
+	switch {
+	case len(path) > maxPath:
+		return "", refuse(codeTooLong, "the path has %d bytes; at most %d are read", len(path), maxPath)
+	case !strings.HasPrefix(path, "/"):
+		return "", refuse(codeAmbiguous, "the path %s does not begin with a slash; write /v1.0/... or /beta/...", quote(path))
+	case strings.Contains(path, "//"):
+		return "", refuse(codeAmbiguous, "the path has an empty segment, \"//\"; write one slash")
+	case strings.Count(path, "/") > maxSegments:
+		return "", refuse(codeTooLong, "the path has more than %d segments", maxSegments)
+	}
+	return strings.TrimSuffix(path[1:], "/"), nil
+}
+
+// A pathReader reads segments. Targets and templates share it, so that a rule and a request are read alike.
+type pathReader struct {
+	segments []Segment
+	rest     string // unread: segments without a slash in front
+	paths    int    // drive and site paths so far
+	template bool   // {name} is a variable
+}
+
+func (r *pathReader) read() error {
+	for r.rest != "" {
+		raw, rest, more := strings.Cut(r.rest, "/")
+		r.rest = rest
+		// Only a raw colon opens a path: whether Graph looks before or after decoding is not documented.
+		name, opens := strings.CutSuffix(raw, ":")
+		if err := r.segment(name, raw); err != nil {
+			return err
+		}
+		if !opens {
+			continue
+		}
+		if err := r.path(raw, more); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// segment reads one segment; raw is for messages.
+func (r *pathReader) segment(name, raw string) error {
+	if !r.template && isPlain(name) {
+		r.name(name, false)
+		return nil
+	}
+	text, err := decode(name, raw, inText)
+	if err != nil {
+		return err
+	}
+	if err := checkSegment(text, raw); err != nil {
+		return err
+	}
+	if text[0] == '$' {
+		return r.system(text, raw)
+	}
+	if r.template {
+		if done, err := r.variable(text, raw); done || err != nil {
+			return err
+		}
+	}
+	if open := strings.IndexByte(text, '('); open >= 0 {
+		return r.parentheses(text[:open], text[open+1:], raw)
+	}
+	return r.plain(text, raw)
+}
+
+// isPlain reports whether s is a name or key in which none of the checks below would find anything. Most are, so this
+// one look is what a segment costs.
+func isPlain(s string) bool {
+	if !all(s, inSegment) || s == "" || s[0] == '$' {
+		return false
+	}
+	last := s[len(s)-1]
+	return last != '.' && last != ':'
+}
+
+func (r *pathReader) plain(text, raw string) error {
+	if i := index(text, stray); i >= 0 {
+		if text[i] == '?' {
+			return refuse(codeAmbiguous, "the segment %s holds an escaped question mark; write a key that holds one in quotes: users('...')", quote(raw))
+		}
+		return refuse(codeAmbiguous, "the segment %s has a closing parenthesis and no opening one", quote(raw))
+	}
+	r.name(text, false)
+	return checkName(text, raw)
+}
+
+func (r *pathReader) name(text string, call bool) {
+	folded, base, qualified := foldName(text)
+	r.segments = append(r.segments, Segment{Kind: Name, Text: text, Fold: folded, Base: base, Qualified: qualified, Call: call})
+}
+
+// system reads a segment that begins with "$". They are keywords, so their spelling is not the caller's.
+func (r *pathReader) system(text, raw string) error {
+	word := fold(text)
+	switch word {
+	case "$ref", "$value", "$count", "$metadata", "$batch":
+		r.segments = append(r.segments, Segment{Kind: System, Text: word, Fold: word, Base: word})
+		return nil
+	}
+	return refuse(codeUnsupported, "the segment %s begins with \"$\" and is none of $ref, $value, $count, $metadata, $batch; write a key that begins with \"$\" in quotes: users('$x@y')", quote(raw))
+}
+
+// path reads the text between "root:/" and ":".
+func (r *pathReader) path(opener string, more bool) error {
+	last := &r.segments[len(r.segments)-1]
+	switch {
+	case !more:
+		return refuse(codeAmbiguous, "nothing follows the colon of %s; write root:/name, or leave the colon out", quote(opener))
+	case last.Kind != Key && (last.Kind != Name || last.Call):
+		return refuse(codeAmbiguous, "the segment %s cannot open a path; write root:/name or items/{id}:/name", quote(opener))
+	case r.paths == maxPaths:
+		return refuse(codeUnsupported, "the path of segment %s is the third in the target; at most %d are read", quote(opener), maxPaths)
+	}
+	r.paths++
+	raw, after, closed := strings.Cut(r.rest, ":")
+	if closed && after != "" && after[0] != '/' {
+		return refuse(codeAmbiguous, "the path %s has a colon within a name; a colon only ends a path", quote(r.rest))
+	}
+	r.rest = strings.TrimPrefix(after, "/")
+	segment, err := r.pathText(raw)
+	if err != nil {
+		return err
+	}
+	r.segments = append(r.segments, segment)
+	return nil
+}
+
+func (r *pathReader) pathText(raw string) (Segment, error) {
+	text, err := decode(raw, raw, inDrivePath)
+	if err != nil {
+		return Segment{}, err
+	}
+	if r.template && strings.ContainsAny(text, "{}*") {
+		name, ok := variableName(text)
+		if !ok {
+			return Segment{}, refuse(codeUnsupported, "the drive path %s is part variable; write {path} alone and narrow it: where: {path: \"Reports/**\"}", quote(raw))
+		}
+		return Segment{Kind: Path, Text: name, Fold: fold(name), Base: fold(name), Var: true}, nil
+	}
+	for part := range strings.SplitSeq(text, "/") {
+		if err := checkPart(part, raw); err != nil {
+			return Segment{}, err
+		}
+	}
+	folded := fold(text)
+	return Segment{Kind: Path, Text: text, Fold: folded, Base: folded}, nil
+}
+
+// checkPart refuses in one name of a drive path what OneDrive and SharePoint do not allow in names
+// (https://support.microsoft.com/office/64883a5d-228e-48f5-b3d2-eb39e07630fa) and what has two readings.
+func checkPart(part, raw string) error {
+	if part == "" {
+		return refuse(codeAmbiguous, "the drive path %s has an empty part; write names with one slash between them", quote(raw))
+	}
+	if isDots(part) {
+		return refuse(codeAmbiguous, "the drive path %s has a dot segment; write the path that is meant", quote(raw))
+	}
+	if hasLooseEnds(part) {
+		return refuse(codeAmbiguous, "the drive path %s has a name that begins with a space, or ends with a space or dot, which OneDrive does not allow; take it off", quote(raw))
+	}
+	if i := index(part, notInFile); i >= 0 {
+		return refuse(codeAmbiguous, "the drive path %s has %q in a name, which OneDrive does not allow; take it out", quote(raw), part[i])
+	}
+	for i := range len(part) {
+		if part[i] != '%' {
+			continue
+		}
+		if _, ok := unhex(part, i); ok {
+			return refuse(codeAmbiguous, "the drive path %s is still escaped after decoding it once; escape it once only, or address the item by its id", quote(raw))
+		}
+	}
+	return nil
+}
+
+// checkSegment refuses what has two readings anywhere in a segment outside drive paths.
+func checkSegment(text, raw string) error {
+	if text == "" {
+		return refuse(codeAmbiguous, "the segment %s has no name before its colon; write root:/... or items/{id}:/...", quote(raw))
+	}
+	// Graph has been seen to decode ids twice, so that %252F ended as a slash.
+	if i := index(text, doubtful); i >= 0 {
+		return refuse(codeAmbiguous, "the segment %s holds %q, raw or escaped, which servers read in different ways; address the resource by its id", quote(raw), text[i])
+	}
+	if isDots(text) {
+		return refuse(codeAmbiguous, "the segment %s is a dot segment; write the path that is meant", quote(raw))
+	}
+	if text[len(text)-1] == ':' {
+		return refuse(codeAmbiguous, "the segment %s ends in a doubled or escaped colon, which could open a drive path or not; write one raw colon to open one", quote(raw))
+	}
+	return nil
+}
+
+// checkName refuses, in a name or key, characters that another reader may drop or take for others, so that the name
+// would escape a deny rule.
+func checkName(text, raw string) error {
+	if hasLooseEnds(text) {
+		return refuse(codeAmbiguous, "the segment %s begins with a space, or ends with a space or dot, which some servers drop; take it off", quote(raw))
+	}
+	if all(text, inText) {
+		return nil
+	}
+	for _, r := range text {
+		switch {
+		case r < utf8.RuneSelf:
+		case !unicode.IsPrint(r):
+			return refuse(codeAmbiguous, "the segment %s holds the invisible character %U; take it out", quote(raw), r)
+		case r == 'İ' || r == 'ı' || r == 'ſ' || r == '\u212A':
+			return refuse(codeAmbiguous, "the segment %s holds %U, which turns into an ASCII letter when its case changes; write the ASCII letter", quote(raw), r)
+		}
+	}
+	return nil
+}
+
+// hasLooseEnds reports whether s has at its ends what Windows and SharePoint drop from names.
+func hasLooseEnds(s string) bool {
+	return s != "" && (s[0] == ' ' || s[len(s)-1] == ' ' || s[len(s)-1] == '.')
+}
+
+// isDots reports whether s is "." or "..", also with the trailing dots and spaces that Windows drops.
+func isDots(s string) bool {
+	return hasLooseEnds(s) && strings.Trim(s, ". ") == ""
+}
+
+// decode takes the escapes off, once. It refuses what must not be in any path: broken escapes, slashes and
+// backslashes that are escaped (Graph takes %2F for a separator), control characters, and the raw characters that end
+// a path or a request line. Text whose bytes are all plain is returned as it is. Raw is for messages.
+func decode(s, raw string, plain charClass) (string, error) {
+	if all(s, plain) {
+		return s, nil
+	}
+	var buffer [128]byte
+	text := buffer[:0]
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch c {
+		case '%':
+			var ok bool
+			if c, ok = unhex(s, i); !ok {
+				return "", refuse(codeEscape, "the segment %s has a \"%%\" without two hexadecimal digits; write %%25 for a percent sign", quote(raw))
+			}
+			if c == '/' {
+				return "", refuse(codeAmbiguous, "the segment %s has an escaped slash, %%2F, which Graph reads as a separator; write a slash, or address the resource by its id", quote(raw))
+			}
+			i += 2
+		case ' ', '#', '?':
+			return "", refuse(codeAmbiguous, "the segment %s has a raw %q; write %%%02X", quote(raw), c, c)
+		}
+		if c == '\\' {
+			return "", refuse(codeAmbiguous, "the segment %s has a backslash, raw or escaped, which some servers read as a slash; write a slash", quote(raw))
+		}
+		text = append(text, c)
+	}
+	decoded := string(text)
+	if err := checkText(decoded, "the segment", raw); err != nil {
+		return "", err
+	}
+	return decoded, nil
+}

@@ -1,0 +1,119 @@
+package odata_test
+
+import (
+	"strings"
+	"testing"
+
+	"graphproxy/policy/odata"
+)
+
+func TestParseRefusesPaths(t *testing.T) {
+	const (
+		ambiguous   = "ambiguousTarget"
+		version     = "unknownVersion"
+		escape      = "badEscape"
+		unsupported = "unsupportedTarget"
+		tooLong     = "targetTooLong"
+	)
+	for _, test := range []struct {
+		name  string
+		code  string
+		paths []string
+	}{
+		{"a path that does not begin with a slash", ambiguous, []string{"", "v1.0/users", "*", "https://graph.microsoft.com/v1.0/users", "%2Fv1.0/users", "\\v1.0/users"}},
+		{"a path without a version", version, []string{"/", "/users", "/me", "/%24batch", "/v1.0x/users", "/1.0/users", "/v2.0/users", "/v1/users", "/contoso.com/v1.0/users"}},
+		{"a version in another spelling", version, []string{"/V1.0/users", "/Beta/users", "/BETA", "/v1%2E0/users", "/%76%31.0/users", "/v1.0;a/users", "/v1.0()/users", "/v1.0 /users", "/v1.0%2Fusers"}},
+		{"an empty segment", ambiguous, []string{"//v1.0/users", "/v1.0//users", "/v1.0/users//", "/v1.0//", "//", "/v1.0/drive/root:/a//b", "/v1.0/drive/root://a", "/v1.0/users//messages"}},
+		{"a dot segment in any encoding", ambiguous, []string{"/v1.0/./users", "/v1.0/users/../groups", "/v1.0/users/..", "/v1.0/users/.", "/v1.0/users/%2e%2e/groups", "/v1.0/users/%2E%2e",
+			"/v1.0/users/.%2e", "/v1.0/users/..%20", "/v1.0/users/%2e%20", "/v1.0/users/...", "/v1.0/users/..;/groups", "/v1.0/users/..%3b", "/v1.0/users/..:", "/v1.0/users/..:/a",
+			"/v1.0/users('..')", "/v1.0/users(.)", "/v1.0/f(a='..')", "/v1.0/f(a=..)"}},
+		{"a dot segment in a drive path", ambiguous, []string{"/v1.0/drive/root:/..", "/v1.0/drive/root:/a/../b", "/v1.0/drive/root:/a/./b:/content", "/v1.0/drive/root:/%2e%2e/b", "/v1.0/drive/root:/.%20/b",
+			"/v1.0/drive/root:/a/..:/children", "/v1.0/drive/root:/.../b"}},
+		{"names that end in what some servers drop", ambiguous, []string{"/v1.0/users/x/messages.", "/v1.0/users/x/messages%20", "/v1.0/users/%20x", "/v1.0/users('x%20')", "/v1.0/users('x.')",
+			"/v1.0/drive/root:/Salaries./a", "/v1.0/drive/root:/Salaries%20/a", "/v1.0/drive/root:/%20a", "/v1.0/drive/root:/.../b"}},
+		{"an escaped slash", ambiguous, []string{"/v1.0/users%2Fx", "/v1.0/users/x%2fmessages", "/v1.0/users('x%2Fy')", "/v1.0/drive/root:/a%2Fb", "/v1.0/drive/root:%2Fa"}},
+		{"a backslash", ambiguous, []string{`/v1.0/users\x`, "/v1.0/users%5Cx", "/v1.0/users%5cx", `/v1.0/drive/root:/a\b`, "/v1.0/drive/root:/a%5Cb", `/v1.0/users('a\b')`, `/v1.0/\..\groups`}},
+		{"a control character", ambiguous, []string{"/v1.0/users/%00", "/v1.0/users/x%00y", "/v1.0/users/x%0D%0Ay", "/v1.0/users/%7F", "/v1.0/users/%C2%85", "/v1.0/users/x\ny", "/v1.0/users/x\ty",
+			"/v1.0/drive/root:/a%0Ab", "/v1.0/drive/root:/a%C2%80", "/v1.0/f(a='%01')"}},
+		{"an invisible or shape-shifting character in a name or key", ambiguous, []string{"/v1.0/users/%E2%80%8Bceo@contoso.com", "/v1.0/users/%EF%BB%BFx", "/v1.0/users/a%C2%A0b", "/v1.0/users/x%E2%80%AEy",
+			"/v1.0/bac%E2%84%AAup", "/v1.0/users('%C4%B0')", "/v1.0/u%C5%BFers", "/v1.0/users/%C4%B1"}},
+		{"an escaped question mark", ambiguous, []string{"/v1.0/users/x%3F$select=id", "/v1.0/users%3f", "/v1.0/f(a=%3F)"}},
+		{"a raw question or number sign or space", ambiguous, []string{"/v1.0/users?$select=id", "/v1.0/users#x", "/v1.0/users/a b", "/v1.0/drive/root:/a b", "/v1.0/drive/root:/a#b"}},
+		{"an escaped percent sign outside drive paths", ambiguous, []string{"/v1.0/users/x%252Fmessages", "/v1.0/users/%25", "/v1.0/users('100%25')", "/v1.0/f(a='%2527')", "/v1.0/%2575sers"}},
+		{"an escape within an escape in a drive path", ambiguous, []string{"/v1.0/drive/root:/a%252Fb", "/v1.0/drive/root:/%252e%252e/b", "/v1.0/drive/root:/a%2541"}},
+		{"a semicolon outside drive paths", ambiguous, []string{"/v1.0/users;x", "/v1.0/users/x%3By", "/v1.0/users;v=1/x", "/v1.0/users('a;b')", "/v1.0/f(a='x;y')"}},
+		{"a broken escape", escape, []string{"/v1.0/users/%", "/v1.0/users/%2", "/v1.0/users/%zz", "/v1.0/users/%2G", "/v1.0/users/x%", "/v1.0/users/%u0041", "/v1.0/drive/root:/100%", "/v1.0/drive/root:/a%x:/content"}},
+		{"text that is not UTF-8", escape, []string{"/v1.0/users/%FF", "/v1.0/users/%C0%AE%C0%AE", "/v1.0/users/%E0%80%AF", "/v1.0/users/%ED%A0%80", "/v1.0/users/\xff", "/v1.0/drive/root:/%C3", "/v1.0/drive/root:/%C3/%A9"}},
+		{"a dollar segment that is no keyword", unsupported, []string{"/v1.0/users/$query", "/v1.0/$entity", "/v1.0/users/$links", "/v1.0/users/$x@contoso.com", "/v1.0/users/%24filter", "/v1.0/users/$", "/v1.0/users/$count()",
+			"/v1.0/users/$ref('x')", "/v1.0/$all", "/v1.0/$crossjoin(a,b)", "/v1.0/$1/x", "/v1.0/users/$each"}},
+		{"$batch and $metadata in another place", unsupported, []string{"/v1.0/users/$batch", "/v1.0/$batch/x", "/v1.0/users/1/$metadata", "/v1.0/$metadata/x", "/v1.0/$metadata/$batch"}},
+		{"a parameter alias", unsupported, []string{"/v1.0/f(a=@x)", "/v1.0/users(@id)", "/v1.0/f(a='x',b=%40y)"}},
+		{"parentheses that do not match", ambiguous, []string{"/v1.0/users(", "/v1.0/users('x'", "/v1.0/users)", "/v1.0/users('x'))", "/v1.0/users(('x'))", "/v1.0/users('x)", "/v1.0/users(x')", "/v1.0/users(')", "/v1.0/users%29"}},
+		{"text after the closing parenthesis", ambiguous, []string{"/v1.0/users('x')y", "/v1.0/users('x')('y')", "/v1.0/f()()", "/v1.0/f(a='x')&skipToken=y", "/v1.0/users('x').", "/v1.0/delta()%20"}},
+		{"a slash between quotes", ambiguous, []string{"/v1.0/sites/1/getByPath(path='/a/b')", "/v1.0/users('a/b')"}},
+		{"parentheses after no name", ambiguous, []string{"/v1.0/('x')", "/v1.0/users/()", "/v1.0/a@b('x')", "/v1.0/a.('x')", "/v1.0/1a(2)", "/v1.0/users/foo(bar)@contoso.com", "/v1.0/x/d%C3%A9lta()"}},
+		{"a key that is none", ambiguous, []string{"/v1.0/users('')", "/v1.0/users(guid'x')", "/v1.0/users(adele@contoso.com)", "/v1.0/users('a','b')", "/v1.0/users(a,b)", "/v1.0/users( 'x')", "/v1.0/users('x'%20)",
+			"/v1.0/users(AAMk==)", "/v1.0/users({id})", "/v1.0/users(\"x\")"}},
+		{"arguments that are none", ambiguous, []string{"/v1.0/f(a=)", "/v1.0/f(=x)", "/v1.0/f(a='x',)", "/v1.0/f(,a='x')", "/v1.0/f(a='x',%20b=1)", "/v1.0/f(a='x'b=1)", "/v1.0/f(a='x',b)", "/v1.0/f(a='x','y')",
+			"/v1.0/f(a=[1])", "/v1.0/f(a={})", "/v1.0/f(a='x',%C3%A9=1)", "/v1.0/f(a=null,b=duration'PT5M')"}},
+		{"an argument twice", ambiguous, []string{"/v1.0/f(a='x',a='y')", "/v1.0/f(a='x',A='y')", "/v1.0/f(a=1,b=2,%61=3)"}},
+		{"a colon that opens nothing", ambiguous, []string{"/v1.0/drive/root:", "/v1.0/drive/root:/", "/v1.0/drive/root:/:", "/v1.0/drive/root:/:/children", "/v1.0/drive/root%3A/a", "/v1.0/drive/root%3A", "/v1.0/drive/root::/a",
+			"/v1.0/:/a", "/v1.0/:", "/v1.0/drive/root:/a/:/children"}},
+		{"a colon after what cannot open a path", ambiguous, []string{"/v1.0/drive/root():/a", "/v1.0/f(a='x'):/a", "/v1.0/x/$ref:/a", "/v1.0/x/$count:/a:/content"}},
+		{"characters that OneDrive has not", ambiguous, []string{"/v1.0/drive/root:/a:b", "/v1.0/drive/root:/a:b:/content", "/v1.0/drive/root:/a%3Ab", "/v1.0/drive/root:/a%3A/children", "/v1.0/drive/root:/a*", "/v1.0/drive/root:/a%3F",
+			"/v1.0/drive/root:/a<b", "/v1.0/drive/root:/a%3Eb", "/v1.0/drive/root:/a|b", "/v1.0/drive/root:/%22a%22"}},
+		{"three paths", unsupported, []string{"/v1.0/a:/b:/c:/d:/e:/f", "/v1.0/a:/b:/c:/d:/e:/f:/g"}},
+		{"too many or too long segments", tooLong, []string{"/v1.0" + strings.Repeat("/a", 64), "/v1.0/" + strings.Repeat("a", 8<<10), "/v1.0/f(" + manyArgs(33) + ")"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, path := range test.paths {
+				t.Run(path, func(t *testing.T) {
+					target, err := odata.Parse(path, "")
+					if err == nil {
+						t.Fatalf("read as %s", describe(target.Segments))
+					}
+					checkRefused(t, err, test.code)
+				})
+			}
+		})
+	}
+}
+
+func manyArgs(n int) string {
+	var args []string
+	for i := range n {
+		args = append(args, string([]byte{'a', byte('a' + i/26), byte('a' + i%26)})+"=1")
+	}
+	return strings.Join(args, ",")
+}
+
+func TestParseTakesTheLongest(t *testing.T) {
+	for name, path := range map[string]string{
+		"63 segments after the version": "/v1.0" + strings.Repeat("/a", 63),
+		"8 KiB":                         "/v1.0/" + strings.Repeat("a", 8<<10-6),
+		"32 arguments":                  "/v1.0/f(" + manyArgs(32) + ")",
+	} {
+		t.Run(name, func(t *testing.T) { checkRoundTrip(t, mustParse(t, path, "")) })
+	}
+}
+
+// Messages go to callers and to people who must understand them; these are the ones that are met most.
+func TestMessagesNameTheCure(t *testing.T) {
+	for _, test := range []struct{ name, path, query, want string }{
+		{"no version", "/users", "", `the path begins with "/users" and not with a version; write /v1.0/... or /beta/...`},
+		{"a UPN with a dollar sign", "/v1.0/users/$x@y.com", "", `the segment "$x@y.com" begins with "$" and is none of $ref, $value, $count, $metadata, $batch; write a key that begins with "$" in quotes: users('$x@y')`},
+		{"a slash in quotes", "/v1.0/sites/1/getByPath(path='/a')", "", "address a file or site by its path as /drives/{id}/root:/{path} or /sites/{host}:/{path}"},
+		{"a raw space", "/v1.0/users/a b", "", `the segment "a b" has a raw ' '; write %20`},
+		{"an escaped slash", "/v1.0/users/a%2Fb", "", `the segment "a%2Fb" has an escaped slash, %2F, which Graph reads as a separator`},
+		{"doubled options", "/v1.0/users", "$select=id&Select=mail", `the query option $select is there twice, as $select and $Select; write it once`},
+		{"a long segment is cut", "/v1.0/$" + strings.Repeat("x", 500), "", `the segment "$` + strings.Repeat("x", 79) + `"... begins`},
+		{"hostile text is escaped", "/v1.0/\u202Ex", "", `the segment "\u202ex" holds the invisible character U+202E`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := odata.Parse(test.path, test.query)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("the message is\n%v\nand lacks\n%s", err, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,195 @@
+package odata
+
+import "strings"
+
+// storage holds a Target and room for what most targets have, so that reading one allocates once.
+type storage struct {
+	Target
+	segments [6]Segment
+	query    [3]Option
+}
+
+// Parse reads a request target: the path escaped as it was on the wire, and the query without its "?". Both are read
+// as they are; do not clean or decode them before, or what Graph gets will differ from what was judged.
+//
+// A path must begin with /v1.0 or /beta, in lower case. One trailing slash is dropped, and so is a tenant after the
+// version, see Target.Tenant. A slash separates segments also between quotes.
+//
+// The error is an *Error. There is no partial result: what is not understood is refused.
+func Parse(escapedPath, rawQuery string) (*Target, error) {
+	path, err := trimPath(escapedPath)
+	if err != nil {
+		return nil, err
+	}
+	version, rest, _ := strings.Cut(path, "/")
+	if version != "v1.0" && version != "beta" {
+		return nil, refuseVersion(version)
+	}
+	s := new(storage)
+	s.Version = version
+	r := pathReader{segments: s.segments[:0], rest: rest}
+	if err := r.read(); err != nil {
+		return nil, err
+	}
+	if s.Tenant, s.Target.Segments, err = cutTenant(r.segments); err != nil {
+		return nil, err
+	}
+	if err := checkAlone(s.Target.Segments); err != nil {
+		return nil, err
+	}
+	if s.Target.Query, err = readQuery(s.query[:0], rawQuery); err != nil {
+		return nil, err
+	}
+	s.write(escapedPath, rawQuery)
+	return &s.Target, nil
+}
+
+// write sets the canonical texts. They are always written from what was read; the caller's strings stand in for them
+// when they turn out equal, to save the copies.
+func (s *storage) write(escapedPath, rawQuery string) {
+	if len(s.Target.Segments) == 0 {
+		s.Target.Segments = nil
+	}
+	if len(s.Target.Query) == 0 {
+		s.Target.Query = nil
+	}
+	var buffer [512]byte
+	written := appendPath(buffer[:0], s.Version, s.Target.Segments, false)
+	if s.Target.path = escapedPath; string(written) != escapedPath {
+		s.Target.path = string(written)
+	}
+	written = appendQuery(buffer[:0], s.Target.Query)
+	if s.Target.query = rawQuery; string(written) != rawQuery {
+		s.Target.query = string(written)
+	}
+}
+
+func refuseVersion(version string) error {
+	if strings.EqualFold(version, "v1.0") || strings.EqualFold(version, "beta") {
+		return refuse(codeVersion, "the version %s is not in lower case; write /v1.0 or /beta", quote(version))
+	}
+	return refuse(codeVersion, "the path begins with %s and not with a version; write /v1.0/... or /beta/...", quote("/"+version))
+}
+
+// cutTenant takes the tenant off the front. The text that is sent on lacks it, so what follows must not look like
+// another one: Graph would take that for the tenant.
+func cutTenant(segments []Segment) (tenant string, rest []Segment, err error) {
+	if !startsWithTenant(segments) {
+		return "", segments, nil
+	}
+	tenant, rest = segments[0].Text, segments[1:]
+	if startsWithTenant(rest) {
+		return "", nil, refuse(codeAmbiguous, "the path names two tenants, %s and %s; leave them out", quote(tenant), quote(rest[0].Text))
+	}
+	return tenant, rest, nil
+}
+
+// startsWithTenant reports whether the first segment is a tenant: a GUID, a domain or "myOrganization", none of which
+// is the name of an entity set or singleton.
+func startsWithTenant(segments []Segment) bool {
+	if len(segments) == 0 {
+		return false
+	}
+	first := &segments[0]
+	if first.Kind != Name || first.Call || first.Qualified {
+		return false
+	}
+	if len(segments) > 1 && segments[1].Kind != Name && segments[1].Kind != System {
+		return false // contoso.com:/a and contoso('x') are no prefixes
+	}
+	return first.Fold == "myorganization" || isGUID(first.Fold) || isDomain(first.Fold)
+}
+
+// isGUID reports whether s has the form 8-4-4-4-12 in lower-case hexadecimal digits.
+func isGUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		if i == 8 || i == 13 || i == 18 || i == 23 {
+			if s[i] != '-' {
+				return false
+			}
+		} else if hexDigit(s[i]) == 255 {
+			return false
+		}
+	}
+	return true
+}
+
+// isDomain reports whether s, in lower case, has the form of a domain: labels of letters, digits and hyphens with
+// dots between them, the last with a letter, so that v1.0 is none.
+func isDomain(s string) bool {
+	if strings.IndexByte(s, '.') < 0 {
+		return false
+	}
+	letter := false
+	for label := range strings.SplitSeq(s, ".") {
+		letter = false
+		for i := range len(label) {
+			c := label[i]
+			isLetter := 'a' <= c && c <= 'z'
+			if !isLetter && c != '-' && (c < '0' || c > '9') {
+				return false
+			}
+			letter = letter || isLetter
+		}
+		if label == "" {
+			return false
+		}
+	}
+	return letter
+}
+
+// checkAlone refuses $batch and $metadata anywhere but straight after the version.
+func checkAlone(segments []Segment) error {
+	for i := range segments {
+		s := &segments[i]
+		if s.Kind == System && (s.Fold == "$batch" || s.Fold == "$metadata") && len(segments) > 1 {
+			return refuse(codeUnsupported, "the segment %s stands alone after the version and nowhere else; write /v1.0/%s", s.Text, s.Text)
+		}
+	}
+	return nil
+}
+
+// EscapedPath returns the canonical path, as it is sent to Graph: "/v1.0/users/adele@contoso.com". It holds letter case
+// and key syntax as the caller wrote them, and no tenant prefix. Parsing it gives the same Target again.
+func (t *Target) EscapedPath() string {
+	if t.path != "" {
+		return t.path
+	}
+	return string(appendPath(nil, t.Version, t.Segments, false))
+}
+
+// RawQuery returns the canonical query, as it is sent to Graph, without a "?"; "" if there is no option.
+func (t *Target) RawQuery() string {
+	if t.query != "" || len(t.Query) == 0 {
+		return t.query
+	}
+	return string(appendQuery(nil, t.Query))
+}
+
+// Path returns the path as people read it, decoded, for messages and the audit line. It is not for sending on.
+func (t *Target) Path() string { return readable(t.Version, t.Segments) }
+
+// Option returns the value of the option with that Fold, "$select", and whether it is there.
+func (t *Target) Option(fold string) (value string, ok bool) {
+	for i := range t.Query {
+		if t.Query[i].Fold == fold {
+			return t.Query[i].Value, true
+		}
+	}
+	return "", false
+}
+
+// OptionNames returns the Fold of each option in the order written, ["$select", "$top"]; nil if there is none.
+func (t *Target) OptionNames() []string {
+	if len(t.Query) == 0 {
+		return nil
+	}
+	names := make([]string, len(t.Query))
+	for i := range t.Query {
+		names[i] = t.Query[i].Fold
+	}
+	return names
+}

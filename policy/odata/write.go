@@ -1,0 +1,148 @@
+package odata
+
+import "strings"
+
+// appendPath writes the canonical path: keys and calls in the syntax that the caller chose, escapes in upper case and
+// only where the grammar needs them. A path at the end is closed with a colon only if closed is set.
+func appendPath(dst []byte, version string, segments []Segment, closed bool) []byte {
+	dst = append(append(dst, '/'), version...)
+	for i := range segments {
+		s := &segments[i]
+		switch s.Kind {
+		case Name, System:
+			dst = append(dst, '/')
+			dst = appendName(dst, s)
+		case Key:
+			dst = append(dst, '(')
+			dst = appendLiteral(dst, s.Text, s.Quoted)
+			dst = append(dst, ')')
+		case Args:
+			dst = appendArgs(dst, s.Args)
+		case Path:
+			dst = append(dst, ":/"...)
+			dst = appendDrivePath(dst, s)
+			if closed || i < len(segments)-1 {
+				dst = append(dst, ':')
+			}
+		}
+	}
+	return dst
+}
+
+func appendName(dst []byte, s *Segment) []byte {
+	if s.Var {
+		return appendVariable(dst, s.Text)
+	}
+	dst = appendEscaped(dst, s.Text, inSegment)
+	if s.Call {
+		dst = append(dst, "()"...)
+	}
+	return dst
+}
+
+func appendDrivePath(dst []byte, s *Segment) []byte {
+	if s.Var {
+		return appendVariable(dst, s.Text)
+	}
+	return appendEscaped(dst, s.Text, inDrivePath)
+}
+
+func appendVariable(dst []byte, name string) []byte {
+	dst = append(dst, '{')
+	dst = append(dst, name...)
+	return append(dst, '}')
+}
+
+func appendArgs(dst []byte, args []Arg) []byte {
+	separator := byte('(')
+	for i := range args {
+		a := &args[i]
+		dst = append(dst, separator)
+		dst = append(append(dst, a.Name...), '=')
+		if a.Var {
+			dst = appendVariable(dst, a.Value)
+		} else {
+			dst = appendLiteral(dst, a.Value, a.Quoted)
+		}
+		separator = ','
+	}
+	return append(dst, ')')
+}
+
+func appendLiteral(dst []byte, text string, quoted bool) []byte {
+	if !quoted {
+		return appendEscaped(dst, text, inSegment)
+	}
+	dst = append(dst, '\'')
+	for {
+		before, after, found := strings.Cut(text, "'")
+		dst = appendEscaped(dst, before, inText)
+		if !found {
+			return append(dst, '\'')
+		}
+		dst = append(dst, "''"...)
+		text = after
+	}
+}
+
+func appendQuery(dst []byte, options []Option) []byte {
+	for i := range options {
+		o := &options[i]
+		if i > 0 {
+			dst = append(dst, '&')
+		}
+		dst = append(dst, o.Name...)
+		if o.bare {
+			continue
+		}
+		dst = append(dst, '=')
+		dst = appendValue(dst, o)
+	}
+	return dst
+}
+
+func appendValue(dst []byte, o *Option) []byte {
+	if o.encoded != "" {
+		return append(dst, o.encoded...)
+	}
+	return appendEscaped(dst, o.Value, inValue)
+}
+
+// readable writes the path as people read it, without escapes. It is not for sending: a decoded "#" or space stands
+// in it as it is.
+func readable(version string, segments []Segment) string {
+	var b strings.Builder
+	b.WriteString("/" + version)
+	for i := range segments {
+		s := &segments[i]
+		switch s.Kind {
+		case Name, System:
+			b.WriteString("/" + s.Text)
+			if s.Call {
+				b.WriteString("()")
+			}
+		case Key:
+			b.WriteString("(" + readableLiteral(s.Text, s.Quoted) + ")")
+		case Args:
+			separator := "("
+			for _, a := range s.Args {
+				b.WriteString(separator + a.Name + "=" + readableLiteral(a.Value, a.Quoted))
+				separator = ","
+			}
+			b.WriteString(")")
+		case Path:
+			b.WriteString(":/" + s.Text)
+			if i < len(segments)-1 {
+				b.WriteString(":")
+			}
+		}
+	}
+	return b.String()
+}
+
+func readableLiteral(text string, quoted bool) string {
+	if !quoted {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", "''") + "'"
+}
