@@ -1,0 +1,104 @@
+package limit_test
+
+import (
+	"runtime"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"graphproxy/policy/limit"
+)
+
+func benchTake(b *testing.B, claims func(i int) []limit.Claim, n int, l *limit.Limiter) {
+	var who atomic.Int64
+	b.ReportAllocs()
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		i := int(who.Add(1)) * 7919
+		for pb.Next() {
+			i++
+			g, r := l.Take(start.Add(time.Duration(i)*time.Microsecond), claims(i%n))
+			if r != nil {
+				b.Fatal(r)
+			}
+			g.Release()
+		}
+	})
+}
+
+func BenchmarkTake(b *testing.B) {
+	limits := func(n int) (c []limit.Claim) {
+		for i := range n {
+			c = append(c, limit.Claim{Limit: &limit.Limit{Name: "limits." + strconv.Itoa(i), Rate: 1e9, Burst: 1 << 40, Concurrency: 1 << 20}})
+		}
+		return c
+	}
+	for _, n := range []int{1, 5} {
+		b.Run("buckets="+strconv.Itoa(n), func(b *testing.B) {
+			c := limits(n)
+			benchTake(b, func(int) []limit.Claim { return c }, 1, limit.New())
+		})
+	}
+	b.Run("refused", func(b *testing.B) {
+		l, c := limit.New(), limits(5)
+		c = append(c, limit.Claim{Limit: &limit.Limit{Name: "none left", Rate: 1e-9, Burst: 1}})
+		l.Take(start, c)
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, r := l.Take(start, c); r == nil {
+				b.Fatal("granted")
+			}
+		}
+	})
+}
+
+// BenchmarkKeys reports what a bucket for each of a million keys costs, in time and in bytes of live heap.
+func BenchmarkKeys(b *testing.B) {
+	const n = 950_000 // under the bound, so that no shard is full
+	lim := &limit.Limit{Name: "limits.mailbox", Rate: 1e-3, Burst: 1 << 40, Concurrency: 4}
+	claims := make([][1]limit.Claim, n)
+	for i := range claims {
+		claims[i][0] = limit.Claim{Limit: lim, Key: "adele" + strconv.Itoa(i) + "@contoso.com"}
+	}
+	before, l := live(), limit.New()
+	for i := range claims {
+		if g, r := l.Take(start, claims[i][:]); r == nil {
+			g.Release()
+		}
+	}
+	bytes := float64(live()-before) / float64(l.Len())
+	benchTake(b, func(i int) []limit.Claim { return claims[i][:] }, n, l)
+	b.ReportMetric(bytes, "B/key")
+	runtime.KeepAlive(l)
+}
+
+// BenchmarkNewKeys is the cost of a bucket that was not there, others being dropped for it.
+func BenchmarkNewKeys(b *testing.B) {
+	l, lim := limit.New(), &limit.Limit{Name: "second", Rate: 1, Burst: 1}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		l.Take(start.Add(time.Duration(i)*10*time.Microsecond), key(lim, strconv.Itoa(i)))
+	}
+}
+
+// BenchmarkFull is the cost of refusing a new key when no bucket may be dropped.
+func BenchmarkFull(b *testing.B) {
+	l, lim := limit.NewSize(100_000), &limit.Limit{Name: "never", Rate: 1e-9, Burst: 1}
+	for i := range 120_000 {
+		l.Take(start, key(lim, strconv.Itoa(i)))
+	}
+	c := key(lim, "new")
+	b.ReportAllocs()
+	for b.Loop() {
+		l.Take(start, c)
+	}
+}
+
+func live() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
