@@ -2,6 +2,8 @@ package auth
 
 import (
 	"context"
+	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -37,3 +39,20 @@ func Pause(failures int, left, wish time.Duration, fraction float64) time.Durati
 
 // Margin is how long before its end a token is no longer served.
 func Margin(life time.Duration) time.Duration { return margin(life) }
+
+// Explain asks for a token once, through MSAL and the proxy if there is one, and returns why there is none.
+func Explain(ctx context.Context, a App, o Options, proxy *url.URL) *Error {
+	a = a.withDefaults()
+	cred, _ := a.check(time.Now())
+	through := http.ProxyFromEnvironment
+	if proxy != nil {
+		through = http.ProxyURL(proxy)
+	}
+	_, err := viaEntra(a, newTransport(o.Roots, through))(ctx, cred)
+	return err
+}
+
+// EntraTransport is the RoundTripper to Entra ID, over next.
+func EntraTransport(next http.RoundTripper, authorityHost string) http.RoundTripper {
+	return newEntraTransport(next, authorityHost)
+}

@@ -90,6 +90,12 @@ func sinks(v any) map[string]string {
 		out["%"+verb] = fmt.Sprintf("%"+verb, v)
 	}
 	out["Sprint"] = fmt.Sprint(v)
+	if s, ok := v.(fmt.Stringer); ok {
+		out["String"] = s.String()
+	}
+	if s, ok := v.(fmt.GoStringer); ok {
+		out["GoString"] = s.GoString()
+	}
 	out["Sprintln"] = fmt.Sprintln(v, v)
 	out["Errorf"] = fmt.Errorf("wrapped: %v", v).Error()
 	out["reflect"] = fmt.Sprint(reflect.ValueOf(v))

@@ -80,7 +80,7 @@ func meaning(code int) (status int, err, text string) {
 	case badSignature:
 		return unauthorized, client, "Client assertion contains an invalid signature. [Reason - {reason}] Please visit the Azure Portal, Graph Explorer or directly use MS Graph to see configured keys for app Id '{app}'."
 	case badChain:
-		return unauthorized, client, "Client assertion failed certificate chain validation. The certificates sent in x5c do not lead from the signing certificate to an issuer."
+		return unauthorized, client, "Client assertion failed certificate chain validation. The certificates sent in x5c cannot be read."
 	case badAssertion:
 		return unauthorized, client, "The client assertion is not valid. [Reason - {reason}]"
 	case assertionTime, 700024:
