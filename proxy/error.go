@@ -1,0 +1,156 @@
+package proxy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"graphproxy/auth/caller"
+	"graphproxy/policy/odata"
+)
+
+// Error is a refusal or failure on its way to a caller. Message goes out; Err goes to the log only. Every handler of this
+// package returns one, and render is the only place that writes it.
+type Error struct {
+	Status  int    // HTTP status
+	Code    string // error.code, as Graph has them: invalidRequest, unauthenticated, accessDenied, …
+	Inner   string // error.innerError.code: what exactly, e.g. policyDenied
+	Message string // for the caller: the thing, the place, the cure
+	Err     error  // for the operator's log; never for the caller
+
+	RetryAfter time.Duration // rounded up to whole seconds in Retry-After; 0 sends none
+}
+
+// Error says what the operator's log shows.
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return e.Inner + ": " + e.Message
+	}
+	return e.Inner + ": " + e.Message + ": " + e.Err.Error()
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// The codes of error.code, one for each status that the proxy answers by itself. They are Graph's own words, so that an
+// SDK's handling of them fits: https://learn.microsoft.com/graph/errors.
+const (
+	codeInvalid     = "invalidRequest"
+	codeUnknown     = "unauthenticated"
+	codeDenied      = "accessDenied"
+	codeLimited     = "activityLimitReached"
+	codeUnavailable = "serviceNotAvailable"
+	codeGeneral     = "generalException"
+)
+
+// errCallerGone marks a request whose caller left before it was answered. Nothing is written for it.
+var errCallerGone = errors.New("the caller closed the connection")
+
+func badRequest(inner, format string, args ...any) *Error {
+	return &Error{Status: http.StatusBadRequest, Code: codeInvalid, Inner: inner, Message: fmt.Sprintf(format, args...)}
+}
+
+// unauthenticated is the answer to a caller that proved nothing, or whose proof failed.
+func unauthenticated(err error) *Error {
+	e := &Error{Status: http.StatusUnauthorized, Code: codeUnknown, Inner: "callerUnknown", Message: "no caller of the policy matches this request", Err: err}
+	var known *caller.Error
+	if errors.As(err, &known) {
+		e.Inner, e.Message, e.Err = known.Code, known.Message, nil
+	}
+	return e
+}
+
+// unreadable is the answer to a target that has two readings or none.
+func unreadable(err error) *Error {
+	e := &Error{Status: http.StatusBadRequest, Code: codeInvalid, Inner: "ambiguousTarget", Message: "the request's target cannot be read", Err: err}
+	var known *odata.Error
+	if errors.As(err, &known) {
+		e.Inner, e.Message, e.Err = known.Code, known.Message, nil
+	}
+	return e
+}
+
+// asError gives every error the shape that render needs. What is not an *Error is a fault of the proxy itself, and its
+// text stays inside.
+func asError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return &Error{Status: http.StatusInternalServerError, Code: codeGeneral, Inner: "internalError", Message: "graphproxy met an error of its own; its log has the cause under this request-id", Err: err}
+}
+
+// body is Graph's error shape (https://learn.microsoft.com/graph/errors).
+type body struct {
+	Error struct {
+		Code       string `json:"code"`
+		Message    string `json:"message"`
+		InnerError struct {
+			Code            string `json:"code"`
+			Date            string `json:"date"`
+			RequestID       string `json:"request-id"`
+			ClientRequestID string `json:"client-request-id"`
+		} `json:"innerError"`
+	} `json:"error"`
+}
+
+// render answers a caller. It is the one place that does.
+func render(w http.ResponseWriter, e *Error, rec *Record) {
+	var b body
+	b.Error.Code, b.Error.Message = e.Code, e.Message
+	inner := &b.Error.InnerError
+	inner.Code, inner.Date = e.Inner, rec.Time.UTC().Format("2006-01-02T15:04:05")
+	inner.RequestID, inner.ClientRequestID = rec.RequestID, rec.ClientRequestID
+	text, err := json.Marshal(b)
+	if err != nil { // strings only: cannot happen, and must not send an empty 200 if it does
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", strconv.Itoa(len(text)))
+	h.Set("Request-Id", rec.RequestID)
+	h.Set("Client-Request-Id", rec.ClientRequestID)
+	h.Set("Proxy-Status", proxyStatus(e))
+	if e.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="graphproxy"`)
+	}
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(wholeSeconds(e.RetryAfter)))
+	}
+	w.WriteHeader(e.Status)
+	_, _ = w.Write(text)
+}
+
+// wholeSeconds rounds up: a caller that comes back a moment early would only be refused again.
+func wholeSeconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
+
+// proxyStatus names the proxy as the origin of an answer, with the error type of RFC 9209 section 2.3 that fits. Graph's own
+// errors never carry the field, so a caller can tell the two apart.
+func proxyStatus(e *Error) string {
+	return `graphproxy; error=` + proxyErrorType(e) + `; details="` + e.Inner + `"`
+}
+
+func proxyErrorType(e *Error) string {
+	switch e.Inner {
+	case "graphUnreachable":
+		return "destination_unavailable"
+	case "graphTimeout":
+		return "http_response_timeout"
+	case "tokenUnavailable", "tokenRejected":
+		return "proxy_configuration_error"
+	case "overloaded":
+		return "connection_limit_reached"
+	case "internalError":
+		return "proxy_internal_error"
+	}
+	if e.Status == http.StatusBadRequest || e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusRequestEntityTooLarge {
+		return "http_request_error"
+	}
+	return "http_request_denied"
+}

@@ -1,0 +1,29 @@
+package proxy_test
+
+import (
+	"context"
+	"io"
+
+	"graphproxy/auth"
+)
+
+// panicking is a token source with a fault.
+type panicking struct{}
+
+func (panicking) Token(context.Context) (auth.Token, error) { panic("canary") }
+func (panicking) Refused(auth.Token)                        {}
+
+// pattern is a body of a given length.
+type pattern struct{ left int }
+
+func (p *pattern) Read(b []byte) (int, error) {
+	if p.left == 0 {
+		return 0, io.EOF
+	}
+	n := min(len(b), p.left)
+	for i := range b[:n] {
+		b[i] = byte(p.left - i)
+	}
+	p.left -= n
+	return n, nil
+}

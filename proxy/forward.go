@@ -1,0 +1,150 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"time"
+
+	"graphproxy/auth"
+	"graphproxy/policy"
+	"graphproxy/policy/odata"
+)
+
+// pass is what a request needs to go to Graph: the target that was judged, the judgement and a token. forward takes one as
+// its argument, so that there is no way to Graph that leads round the policy; the zero pass is refused.
+type pass struct {
+	target   *odata.Target
+	decision policy.Decision
+	token    auth.Token
+}
+
+// forward sends what was judged, and streams Graph's answer back. The error is for the caller; nil means that an answer
+// of Graph's was passed on.
+func (h *Handler) forward(x *exchange, r *http.Request, p pass) error {
+	if p.target == nil || !p.decision.Allow {
+		return errors.New("forward was called without a decision that allows")
+	}
+	f := &forwarding{h: h, x: x, pass: p}
+	rp := httputil.ReverseProxy{
+		Rewrite:        f.rewrite,
+		Transport:      h.wire,
+		BufferPool:     h.buffers,
+		ModifyResponse: f.answered,
+		ErrorHandler:   f.failed,
+		ErrorLog:       h.quiet,
+	}
+	x.sent = time.Now()
+	rp.ServeHTTP(x.out, r)
+	return x.err
+}
+
+// forwarding is one request between rewrite and answer.
+type forwarding struct {
+	h *Handler
+	x *exchange
+	pass
+}
+
+// rewrite only assigns: everything that can fail has been done. It writes the target afresh from what was judged, and
+// builds the header from nothing, because the list of what a header can do to a server behind a proxy has no end.
+func (f *forwarding) rewrite(pr *httputil.ProxyRequest) {
+	out := pr.Out
+	out.URL = f.url()
+	out.Host = ""
+	out.Header = f.h.headers.pick(pr.In.Header)
+	out.Header["Client-Request-Id"] = []string{f.x.rec.ClientRequestID}
+	f.token.SetAuthorization(out.Header)
+	out.Trailer = nil
+	out.TransferEncoding = nil
+	if out.Body != nil && out.Body != http.NoBody {
+		out.Body = f.x.in
+	}
+}
+
+func (f *forwarding) url() *url.URL {
+	escaped := f.target.EscapedPath()
+	path, err := url.PathUnescape(escaped)
+	if err != nil { // EscapedPath never writes a bad escape; if it did, the escapes would be escaped again, and Graph would say 404
+		path = escaped
+	}
+	return &url.URL{Scheme: f.h.graph.Scheme, Host: f.h.graph.Host, Path: path, RawPath: escaped, RawQuery: f.target.RawQuery()}
+}
+
+// answered looks at Graph's response header before it goes to the caller.
+func (f *forwarding) answered(res *http.Response) error {
+	elapsed := time.Since(f.x.sent)
+	rec := f.x.rec
+	rec.GraphStatus, rec.GraphMillis = res.StatusCode, millis(elapsed)
+	f.h.metrics.graph.Observe(elapsed.Seconds())
+	if res.StatusCode == http.StatusUnauthorized {
+		f.h.tokens.Refused(f.token)
+		return &Error{
+			Status: http.StatusBadGateway, Code: codeUnavailable, Inner: "tokenRejected",
+			Message: "Microsoft Graph refused graphproxy's access token; graphproxy is fetching another", RetryAfter: time.Second,
+		}
+	}
+	cleanResponse(res.Header)
+	if id := res.Header.Get("Request-Id"); id != "" {
+		rec.RequestID = id
+	} else {
+		res.Header["Request-Id"] = []string{rec.RequestID}
+	}
+	res.Header["Client-Request-Id"] = []string{rec.ClientRequestID}
+	res.Trailer = nil
+	return nil
+}
+
+// failed keeps what went wrong for ServeHTTP's one place of answering. The request that it is given holds the token: it
+// must not be looked at.
+func (f *forwarding) failed(_ http.ResponseWriter, _ *http.Request, err error) {
+	f.x.err = f.explain(err)
+}
+
+func (f *forwarding) explain(err error) error {
+	var own *Error
+	if errors.As(err, &own) {
+		return own
+	}
+	if f.x.gone() != nil {
+		return errCallerGone
+	}
+	if bad := f.x.in.failure(); bad != nil {
+		return malformedBody(bad)
+	}
+	e := &Error{Status: http.StatusBadGateway, Code: codeUnavailable, Inner: "graphUnreachable", Message: "graphproxy could not reach Microsoft Graph", Err: err}
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		e.Status, e.Inner, e.Message = http.StatusGatewayTimeout, "graphTimeout", "Microsoft Graph did not answer in time"
+	}
+	return e
+}
+
+// malformedBody is the answer to a caller whose body broke off or was not what its framing said: 400, because Graph is not
+// to blame.
+func malformedBody(err error) error {
+	return &Error{Status: http.StatusBadRequest, Code: codeInvalid, Inner: "malformedBody", Message: "the request's body could not be read to its end: it is shorter than announced or its chunks are malformed", Err: err}
+}
+
+// checkBody refuses a body where none has a meaning (RFC 9110 section 9.3.1): what Graph might read there was not judged.
+func checkBody(r *http.Request, in io.Reader) error {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return nil
+	}
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	var one [1]byte
+	switch _, err := io.ReadFull(in, one[:]); {
+	case err == nil:
+		return badRequest("unexpectedBody", "a %s request has no body in Microsoft Graph; send it without one", r.Method)
+	case !errors.Is(err, io.EOF):
+		return malformedBody(err)
+	}
+	r.Body = http.NoBody
+	r.ContentLength = 0
+	return nil
+}

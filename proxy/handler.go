@@ -1,0 +1,311 @@
+// Package proxy is a request's way through graphproxy, and the only code that writes to a caller.
+//
+// It asks the other rooms in turn (who is calling, what is the target, may they, is there room, with which token) and forwards
+// what was judged to Microsoft Graph. What it decides itself: which bytes and headers reach Graph, which come back, what a
+// refused caller sees, and what the audit line says. It leaves identity to auth/caller, Graph's URL grammar to
+// policy/odata, the rules to policy, room to policy/limit, and tokens to auth.
+package proxy
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"graphproxy/auth"
+	"graphproxy/policy"
+	"graphproxy/policy/limit"
+	"graphproxy/policy/odata"
+)
+
+// TokenSource gives the access tokens that Graph is shown. *auth.Source is one.
+type TokenSource interface {
+	Token(ctx context.Context) (auth.Token, error)
+	Refused(auth.Token) // Graph answered 401 to it
+}
+
+// Config is what a Handler needs. Graph, Tokens and Rules must be set.
+type Config struct {
+	Graph          *url.URL    // Graph's root: scheme and host only, e.g. https://graph.microsoft.com
+	Tenant         string      // the app registration's own tenant, for targets that begin /v1.0/{tenant}/
+	Tokens         TokenSource // of the app registration that every request uses
+	Rules          *Rules
+	ForwardHeaders []string       // request headers that reach Graph besides those that its SDKs and documentation use
+	MaxInFlight    int            // requests in flight; beyond it 503 at once. 0: 1000
+	Roots          *x509.CertPool // who may sign Graph's certificate; nil: the system's
+	Audit          io.Writer      // one JSON line a request, each in one Write; nil: off. Must be safe for concurrent use
+	Log            *slog.Logger   // nil: slog.Default()
+	Metrics        prometheus.Registerer
+}
+
+// Handler is the proxy. Safe for concurrent use.
+type Handler struct {
+	graph    *url.URL
+	tenant   string
+	tokens   TokenSource
+	rules    atomic.Pointer[Rules]
+	limiter  *limit.Limiter
+	headers  headerList
+	wire     *http.Transport
+	audit    *auditor
+	log      *slog.Logger
+	quiet    *log.Logger // of the reverse proxy: what it says is in the record already
+	metrics  *metrics
+	inFlight atomic.Int64
+	max      int64
+	buffers  *bufferPool
+}
+
+// New makes a Handler. Errors name the field and the cure.
+func New(c Config) (*Handler, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	headers, err := newHeaderList(c.ForwardHeaders)
+	if err != nil {
+		return nil, err
+	}
+	m, err := newMetrics(c.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("registering metrics: %w", err)
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.MaxInFlight == 0 {
+		c.MaxInFlight = 1000
+	}
+	h := &Handler{
+		graph: c.Graph, tenant: c.Tenant, tokens: c.Tokens, limiter: limit.New(), headers: headers,
+		wire: newTransport(c.Roots), audit: newAuditor(c.Audit, c.Log), log: c.Log, metrics: m,
+		quiet: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+		max:   int64(c.MaxInFlight), buffers: newBufferPool(),
+	}
+	h.rules.Store(c.Rules)
+	return h, nil
+}
+
+func (c Config) check() error {
+	switch {
+	case c.Graph == nil || c.Graph.Host == "" || (c.Graph.Scheme != "https" && c.Graph.Scheme != "http"):
+		return errors.New("proxy.Config.Graph: needs a scheme and a host, such as https://graph.microsoft.com")
+	case strings.Trim(c.Graph.Path, "/") != "" || c.Graph.RawQuery != "" || c.Graph.User != nil:
+		return errors.New("proxy.Config.Graph: holds more than a scheme and a host; requests carry the path")
+	case c.Tokens == nil:
+		return errors.New("proxy.Config.Tokens: is nil; requests cannot go without a token")
+	case c.Rules == nil:
+		return errors.New("proxy.Config.Rules: is nil; nothing would be allowed")
+	case c.MaxInFlight < 0:
+		return errors.New("proxy.Config.MaxInFlight: is negative; 0 means 1000")
+	}
+	return nil
+}
+
+// Use judges all later requests by r. Requests under way end as they began.
+func (h *Handler) Use(r *Rules) { h.rules.Store(r) }
+
+// Rules are those in force.
+func (h *Handler) Rules() *Rules { return h.rules.Load() }
+
+// exchange is one request on its way: what is known of it so far, for the record.
+type exchange struct {
+	rules *Rules
+	rec   *Record
+	start time.Time
+	out   *responseWriter
+	in    *requestBody
+	sent  time.Time    // when the request was handed to the transport
+	err   error        // what the reverse proxy met
+	gone  func() error // why the caller no longer waits, or nil
+}
+
+// ServeHTTP takes one request through. Whatever happens below, it leaves exactly one record.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := h.begin(w, r)
+	defer h.end(x)
+	if err := h.serve(x, r); err != nil {
+		h.fail(x, err)
+	}
+}
+
+func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
+	start := time.Now()
+	rules := h.rules.Load()
+	rec := &Record{
+		Time: start.UTC(), Method: methodName(r.Method), Decision: decisionRefuse,
+		RequestID: newID(), ClientRequestID: clientRequestID(r.Header), Policy: rules.policy.Hash(),
+	}
+	h.metrics.inFlight.Set(float64(h.inFlight.Add(1)))
+	return &exchange{rules: rules, rec: rec, start: start, out: newResponseWriter(w, r), in: &requestBody{from: r.Body}, gone: r.Context().Err}
+}
+
+// serve is a request's way, top to bottom (each step may be the last).
+func (h *Handler) serve(x *exchange, r *http.Request) error {
+	if h.inFlight.Load() > h.max {
+		return &Error{Status: http.StatusServiceUnavailable, Code: codeUnavailable, Inner: "overloaded", Message: "graphproxy has as many requests in flight as it may; try again", RetryAfter: time.Second}
+	}
+	found, err := x.rules.callers.Authenticate(r)
+	if err != nil {
+		return unauthenticated(err)
+	}
+	x.rec.Caller, x.rec.Evidence = found.Name, found.Evidence
+
+	target, err := h.read(r)
+	if err != nil {
+		return err
+	}
+	x.rec.target(target)
+	if err := checkHeaders(r.Header); err != nil {
+		return err
+	}
+	if err := checkBody(r, x.in); err != nil {
+		return err
+	}
+
+	request := policy.Request{Caller: found.Name, Method: r.Method, Target: target}
+	decision := x.rules.policy.Decide(request)
+	x.rec.decide(decision)
+	if !decision.Allow {
+		return denied(request, decision)
+	}
+	if isBatch(target) {
+		x.rec.Decision = decisionDeny
+		return batchUnsupported()
+	}
+
+	var room [8]limit.Claim
+	slots, refusal := h.limiter.Take(time.Now(), x.rules.policy.Claims(room[:0], request, decision))
+	if refusal != nil {
+		x.rec.Decision = decisionLimit
+		return limited(refusal)
+	}
+	defer slots.Release()
+
+	token, err := h.tokens.Token(r.Context())
+	if err != nil {
+		return noToken(r.Context(), err)
+	}
+	return h.forward(x, r, pass{target: target, decision: decision, token: token})
+}
+
+// read is the only reading of a request's target. It takes the bytes of the request line, not what net/url made of them.
+func (h *Handler) read(r *http.Request) (*odata.Target, error) {
+	if !knownMethod(r.Method) {
+		return nil, &Error{Status: http.StatusMethodNotAllowed, Code: codeInvalid, Inner: "methodNotAllowed", Message: "Microsoft Graph has the methods GET, HEAD, POST, PUT, PATCH and DELETE, in capital letters"}
+	}
+	if !strings.HasPrefix(r.RequestURI, "/") {
+		return nil, badRequest("absoluteTarget", "the request line must hold a path such as /v1.0/users, not a whole address: graphproxy is used as a server, not as an HTTP proxy")
+	}
+	path, query, _ := strings.Cut(r.RequestURI, "?")
+	target, err := odata.Parse(path, query)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	if !h.ownTenant(target.Tenant) {
+		return nil, badRequest("foreignTenant", "the path names the tenant %q, which is not the one of this proxy's app registration; leave the tenant out", target.Tenant)
+	}
+	return target, nil
+}
+
+func (h *Handler) ownTenant(tenant string) bool {
+	return tenant == "" || strings.EqualFold(tenant, "myOrganization") || strings.EqualFold(tenant, h.tenant)
+}
+
+func denied(r policy.Request, d policy.Decision) *Error {
+	return &Error{
+		Status: http.StatusForbidden, Code: codeDenied, Inner: "policyDenied",
+		Message: fmt.Sprintf("the policy does not allow %s %s for caller %q: %s", r.Method, r.Target.Path(), r.Caller, d.Reason),
+	}
+}
+
+func isBatch(t *odata.Target) bool {
+	for _, s := range t.Segments {
+		if s.Kind == odata.System && s.Fold == "$batch" {
+			return true
+		}
+	}
+	return false
+}
+
+func batchUnsupported() *Error {
+	return &Error{Status: http.StatusForbidden, Code: codeDenied, Inner: "policyDenied", Message: "graphproxy does not forward $batch: send the requests one by one"}
+}
+
+func limited(r *limit.Refusal) *Error {
+	message := fmt.Sprintf("the limit %q has no room for this request now; try again after %d s", r.Limit.Name, wholeSeconds(r.RetryAfter))
+	return &Error{Status: http.StatusTooManyRequests, Code: codeLimited, Inner: "limitExceeded", Message: message, RetryAfter: r.RetryAfter}
+}
+
+// noToken is the last thing that can fail before the wire. What Entra said goes to the log and to /readyz.
+func noToken(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errCallerGone
+	}
+	e := &Error{Status: http.StatusServiceUnavailable, Code: codeUnavailable, Inner: "tokenUnavailable", Message: "graphproxy has no access token for Microsoft Graph now; its operator sees why at /readyz", Err: err, RetryAfter: 5 * time.Second}
+	var cause *auth.Error
+	if errors.As(err, &cause) && cause.RetryAfter > 0 {
+		e.RetryAfter = cause.RetryAfter
+	}
+	return e
+}
+
+// fail answers a request that did not reach its end, when there is still somebody to answer.
+func (h *Handler) fail(x *exchange, err error) {
+	if errors.Is(err, errCallerGone) {
+		x.rec.Reason, x.rec.Status = "callerGone", statusCallerGone
+		return
+	}
+	e := asError(err)
+	x.rec.Reason = e.Inner
+	if e.Err != nil {
+		h.log.Warn(e.Message, "code", e.Inner, "status", e.Status, "caller", x.rec.Caller, "request_id", x.rec.RequestID, "error", e.Err)
+	}
+	render(x.out, e, x.rec)
+}
+
+// end completes the record. It runs deferred, so that a panic below is recorded too; http.ErrAbortHandler, with which the
+// reverse proxy cuts off a body that Graph cut off, goes on to the server.
+func (h *Handler) end(x *exchange) {
+	p := recover()
+	if p != nil && p != http.ErrAbortHandler { //nolint:errorlint // net/http compares it so, too
+		h.log.Error("panic", "value", fmt.Sprint(p), "request_id", x.rec.RequestID, "stack", string(debug.Stack()))
+		if !x.out.started() {
+			h.fail(x, fmt.Errorf("panic: %v", p))
+			p = nil
+		}
+	}
+	if p != nil {
+		x.rec.Reason = x.cutOff()
+	}
+	h.metrics.inFlight.Set(float64(h.inFlight.Add(-1)))
+	if x.rec.Status == 0 {
+		x.rec.Status = x.out.status
+	}
+	x.rec.BytesIn, x.rec.BytesOut = x.in.count(), x.out.bytes
+	elapsed := time.Since(x.start)
+	x.rec.Millis = millis(elapsed)
+	h.metrics.observe(x.rec, elapsed)
+	h.audit.write(x.rec)
+	if p != nil {
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// cutOff says who ended an answer in the middle.
+func (x *exchange) cutOff() string {
+	if x.gone() != nil {
+		return "callerGone"
+	}
+	return "graphBrokeOff"
+}

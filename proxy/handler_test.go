@@ -1,0 +1,468 @@
+package proxy_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"graphproxy/auth/entratest"
+	"graphproxy/proxy"
+)
+
+func TestAnAllowedRequestReachesGraphWithTheTokenAndComesBack(t *testing.T) {
+	r := newRig(t, everyone)
+	a := r.do(t, "GET", "/v1.0/users/adele@contoso.com?$select=displayName,id", "")
+	if a.status != 200 || !strings.Contains(a.body, "Adele Vance") {
+		t.Fatalf("status %d: %s", a.status, a.body)
+	}
+	got := r.graph.Requests()
+	if len(got) != 1 || got[0].Target != "/v1.0/users/adele@contoso.com?$select=displayName,id" {
+		t.Fatalf("Graph received %v", got)
+	}
+	if _, err := r.entra.Verify(strings.TrimPrefix(got[0].Header.Get("Authorization"), "Bearer ")); err != nil {
+		t.Errorf("the token at Graph: %v", err)
+	}
+	if a.header.Get("request-id") == "" || a.header.Get("client-request-id") == "" || a.header.Get("Proxy-Status") != "" {
+		t.Errorf("headers %v", a.header)
+	}
+	want := map[string]any{
+		"caller": "app", "evidence": "network", "app": "default", "method": "GET", "version": "v1.0", "path": "/v1.0/users/{id}",
+		"target": "/v1.0/users/adele@contoso.com", "query": []any{"$select"}, "rule": "policy.yaml:8", "decision": "allow",
+		"status": float64(200), "graph_status": float64(200), "bytes_in": float64(0), "bytes_out": float64(len(a.body)),
+		"request_id": a.header.Get("request-id"), "client_request_id": a.header.Get("client-request-id"), "policy": r.handler.Rules().Policy().Hash(),
+	}
+	ignore := cmpopts.IgnoreMapEntries(func(k string, _ any) bool { return k == "time" || k == "ms" || k == "graph_ms" })
+	if diff := cmp.Diff(want, r.one(t), ignore); diff != "" {
+		t.Errorf("record (-want +got):\n%s", diff)
+	}
+}
+
+// Graph receives the target that was judged, written afresh; never the caller's bytes.
+func TestTheTargetThatWasJudgedIsSent(t *testing.T) {
+	r := newRig(t, `
+version: 1
+callers:
+  app:
+    identity: [anyone]
+    allow:
+      - GET /users:
+          query: {$expand: [manager], $top: 50}
+      - GET /users/{id}
+      - GET /users/delta
+`)
+	tests := map[string]string{
+		"/v1.0/users/":                                                   "/v1.0/users",
+		"/v1.0/users/%61dele%40contoso.com":                              "/v1.0/users/adele@contoso.com",
+		"/v1.0/Users('adele@contoso.com')":                               "/v1.0/Users('adele@contoso.com')",
+		"/v1.0/users?%24select=id":                                       "/v1.0/users?$select=id",
+		"/v1.0/users?select=id&%24Top=5":                                 "/v1.0/users?$select=id&$Top=5",
+		"/v1.0/users?$select=id&$expand=manager($levels=max;$select=id)": "/v1.0/users?$select=id&$expand=manager($levels=max;$select=id)",
+		"/v1.0/users/microsoft.graph.delta()":                            "/v1.0/users/microsoft.graph.delta()",
+		"/v1.0/myOrganization/users":                                     "/v1.0/users",
+		"/v1.0/" + tenant + "/users":                                     "/v1.0/users",
+		"/v1.0/users/Adele_fabrikam.com%23EXT%23@contoso.com":            "/v1.0/users/Adele_fabrikam.com%23EXT%23@contoso.com",
+		"/v1.0/users?$filter=startswith(displayName,'A%26B')":            "/v1.0/users?$filter=startswith(displayName,'A%26B')",
+	}
+	for given, want := range tests {
+		t.Run(given, func(t *testing.T) {
+			r.graph.Reset()
+			a := r.raw(t, "GET "+given+" HTTP/1.1\r\nHost: x\r\n\r\n")
+			got := r.graph.Requests()
+			if len(got) != 1 {
+				t.Fatalf("Graph received %d requests, want 1; the caller %d %s", len(got), a.status, a.body)
+			}
+			if got[0].Target != want {
+				t.Errorf("Graph received %s, want %s", got[0].Target, want)
+			}
+		})
+	}
+}
+
+func TestARefusalHasItsStatusBodyAndOneRecordAndGraphSeesNothing(t *testing.T) {
+	const file = `
+version: 1
+callers:
+  app:
+    identity: [{key: {sha256: 6ca13d52ca70c883e0f0bb101e425a89e8624de51db2d2392593af6a84118090}}]
+    allow:
+      - GET /users/{id}:
+          where: {id: ["*@contoso.com"]}
+    deny:
+      - ANY /users/ceo@contoso.com/**
+`
+	tests := []struct {
+		name, target, header string
+		status               int
+		code, inner          string
+		decision             string
+		caller               any
+	}{
+		{"no evidence", "/v1.0/users/a@contoso.com", "Accept: */*", 401, "unauthenticated", "callerUnknown", "refuse", ""},
+		{"a wrong key", "/v1.0/users/a@contoso.com", "X-Api-Key: wrong", 401, "unauthenticated", "", "refuse", ""},
+		{"a wrong bearer", "/v1.0/users/a@contoso.com", "Authorization: Bearer wrong", 401, "unauthenticated", "", "refuse", ""},
+		{"no evidence comes before an unreadable target", "/v1.0//users", "Accept: */*", 401, "unauthenticated", "callerUnknown", "refuse", ""},
+		{"an unreadable target", "/v1.0//users", "X-Api-Key: abc123", 400, "invalidRequest", "", "refuse", "app"},
+		{"no rule", "/v1.0/groups", "X-Api-Key: abc123", 403, "accessDenied", "policyDenied", "deny", "app"},
+		{"a key outside where", "/v1.0/users/a@fabrikam.com", "Authorization: Bearer abc123", 403, "accessDenied", "policyDenied", "deny", "app"},
+		{"a deny", "/v1.0/users/ceo@contoso.com", "Authorization: bearer abc123", 403, "accessDenied", "policyDenied", "deny", "app"},
+	}
+	r := newRig(t, file)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r.audit.reset()
+			a := r.do(t, "GET", tt.target, "", tt.header)
+			inner := a.refusal(t, tt.status, tt.code)
+			if tt.inner != "" && inner != tt.inner {
+				t.Errorf("innerError.code %q, want %q", inner, tt.inner)
+			}
+			if (tt.status == 401) != (a.header.Get("WWW-Authenticate") == `Bearer realm="graphproxy"`) {
+				t.Errorf("WWW-Authenticate %q", a.header.Get("WWW-Authenticate"))
+			}
+			rec := r.one(t)
+			if rec["decision"] != tt.decision || rec["caller"] != tt.caller || rec["reason"] != inner || rec["request_id"] != a.header.Get("request-id") {
+				t.Errorf("record %v", rec)
+			}
+			r.sawNothing(t)
+		})
+	}
+}
+
+func TestReportModeLetsThroughAndRecordsWhatItWouldDeny(t *testing.T) {
+	r := newRig(t, "version: 1\nmode: report\ncallers:\n  app:\n    identity: [anyone]\n    allow: [GET /groups]\n")
+	if a := r.do(t, "GET", "/v1.0/users/adele@contoso.com", ""); a.status != 200 {
+		t.Fatalf("status %d: %s", a.status, a.body)
+	}
+	rec := r.one(t)
+	if rec["would_deny"] != true || rec["decision"] != "allow" || rec["reason"] == "" {
+		t.Errorf("record %v", rec)
+	}
+	if a := r.do(t, "GET", "/v1.0//users", ""); a.status != 400 {
+		t.Errorf("an unreadable target passed in report mode: %d", a.status)
+	}
+}
+
+func TestALimitedRequestIs429WithRetryAfterAndTheLimitsName(t *testing.T) {
+	r := newRig(t, "version: 1\nlimits:\n  tenant: {rate: 2/m, burst: 2}\ncallers:\n  app:\n    identity: [anyone]\n    allow: [\"GET /users/{id}\"]\n")
+	for range 2 {
+		if a := r.do(t, "GET", "/v1.0/users/adele@contoso.com", ""); a.status != 200 {
+			t.Fatalf("status %d: %s", a.status, a.body)
+		}
+	}
+	r.graph.Reset()
+	r.audit.wait(t, 2)
+	r.audit.reset()
+	a := r.do(t, "GET", "/v1.0/users/adele@contoso.com", "")
+	if inner := a.refusal(t, 429, "activityLimitReached"); inner != "limitExceeded" {
+		t.Errorf("innerError.code %q", inner)
+	}
+	if a.header.Get("Retry-After") != "30" || !strings.Contains(a.body, "limits.tenant") {
+		t.Errorf("Retry-After %q: %s", a.header.Get("Retry-After"), a.body)
+	}
+	if rec := r.one(t); rec["decision"] != "limit" || rec["path"] != "/v1.0/users/{id}" {
+		t.Errorf("record %v", rec)
+	}
+	r.sawNothing(t)
+}
+
+func TestAConcurrencySlotIsFreeWhenTheBodyHasEnded(t *testing.T) {
+	r := newRig(t, "version: 1\ncallers:\n  app:\n    identity: [anyone]\n    limit: {concurrency: 1}\n    allow: [GET /test/**, \"GET /users/{id}\"]\n")
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "GET", r.server.URL+"/v1.0/test/stall", nil)
+	must(t, err)
+	res, err := r.server.Client().Do(req)
+	must(t, err)
+	defer res.Body.Close()
+	a := r.do(t, "GET", "/v1.0/users/adele@contoso.com", "")
+	a.refusal(t, 429, "activityLimitReached")
+	if a.header.Get("Retry-After") != "1" {
+		t.Errorf("Retry-After %q", a.header.Get("Retry-After"))
+	}
+	cancel()
+	until(t, "free slot", func() bool { return r.do(t, "GET", "/v1.0/users/adele@contoso.com", "").status == 200 })
+}
+
+func TestWithoutATokenTheCallerGets503AndGraphSeesNothing(t *testing.T) {
+	down := func(_ *proxy.Config, r *rig) { r.entra.Fail(entratest.Fault{AADSTS: 7000215}) }
+	r := newRig(t, everyone, down)
+	r.entra.Revoke()
+	r.entra.Fail(entratest.Fault{AADSTS: 7000215})
+	// The source may have had its first token before the fault: Graph's 401 makes it drop that one.
+	until(t, "refusal for want of a token", func() bool { return r.do(t, "GET", "/v1.0/users/adele@contoso.com", "").status == 503 })
+	r.graph.Reset()
+	until(t, "audit line", func() bool { return len(r.audit.all()) > 0 })
+	r.audit.reset()
+	a := r.do(t, "GET", "/v1.0/users/adele@contoso.com", "")
+	if inner := a.refusal(t, 503, "serviceNotAvailable"); inner != "tokenUnavailable" {
+		t.Errorf("innerError.code %q", inner)
+	}
+	if a.header.Get("Retry-After") == "" || strings.Contains(a.body, "AADSTS") {
+		t.Errorf("Retry-After %q: %s", a.header.Get("Retry-After"), a.body)
+	}
+	if rec := r.one(t); rec["status"] != float64(503) {
+		t.Errorf("record %v", rec)
+	}
+	r.sawNothing(t)
+}
+
+func TestATokenThatGraphRefusesIsFetchedAnewAndTheCallerGets502(t *testing.T) {
+	r := newRig(t, everyone)
+	if a := r.do(t, "GET", "/v1.0/users/adele@contoso.com", ""); a.status != 200 {
+		t.Fatalf("status %d: %s", a.status, a.body)
+	}
+	r.entra.Revoke()
+	a := r.do(t, "GET", "/v1.0/users/adele@contoso.com", "")
+	if inner := a.refusal(t, 502, "serviceNotAvailable"); inner != "tokenRejected" {
+		t.Errorf("innerError.code %q", inner)
+	}
+	if a.header.Get("WWW-Authenticate") != "" {
+		t.Errorf("Graph's WWW-Authenticate came through: %q", a.header.Get("WWW-Authenticate"))
+	}
+	until(t, "fresh token", func() bool { return r.do(t, "GET", "/v1.0/users/adele@contoso.com", "").status == 200 })
+}
+
+func TestAGraphThatCannotBeReachedIs502(t *testing.T) {
+	r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.Graph = &url.URL{Scheme: "http", Host: "127.0.0.1:1"} })
+	a := r.do(t, "GET", "/v1.0/users/adele@contoso.com", "")
+	if inner := a.refusal(t, 502, "serviceNotAvailable"); inner != "graphUnreachable" {
+		t.Errorf("innerError.code %q", inner)
+	}
+	if strings.Contains(a.body, "127.0.0.1:1") {
+		t.Errorf("the cause went out to the caller: %s", a.body)
+	}
+	if rec := r.one(t); rec["decision"] != "allow" || rec["status"] != float64(502) {
+		t.Errorf("record %v", rec)
+	}
+}
+
+func TestMoreRequestsInFlightThanAllowedAre503AtOnce(t *testing.T) {
+	r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.MaxInFlight = 1 })
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "GET", r.server.URL+"/v1.0/test/stall", nil)
+	must(t, err)
+	res, err := r.server.Client().Do(req)
+	must(t, err)
+	defer res.Body.Close()
+	a := r.do(t, "GET", "/v1.0/users/adele@contoso.com", "")
+	if inner := a.refusal(t, 503, "serviceNotAvailable"); inner != "overloaded" || a.header.Get("Retry-After") != "1" {
+		t.Errorf("innerError.code %q, Retry-After %q", inner, a.header.Get("Retry-After"))
+	}
+}
+
+func TestACallerThatLeavesEndsTheRequestAtGraph(t *testing.T) {
+	r := newRig(t, everyone)
+	ctx, cancel := context.WithCancel(context.Background())
+	req, err := http.NewRequestWithContext(ctx, "GET", r.server.URL+"/v1.0/test/stall", nil)
+	must(t, err)
+	res, err := r.server.Client().Do(req)
+	must(t, err)
+	cancel()
+	res.Body.Close()
+	until(t, "cancellation at Graph", func() bool { return r.graph.Cancelled() == 1 })
+	if rec := r.one(t); rec["reason"] != "callerGone" || rec["graph_status"] != float64(200) {
+		t.Errorf("record %v", rec)
+	}
+}
+
+// The first bytes of an answer arrive while Graph is still sending, and those of a body while the caller is.
+func TestBodiesStreamBothWays(t *testing.T) {
+	r := newRig(t, everyone)
+	t.Run("an answer", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		req, err := http.NewRequestWithContext(ctx, "GET", r.server.URL+"/v1.0/test/stall", nil)
+		must(t, err)
+		res, err := r.server.Client().Do(req)
+		must(t, err)
+		defer res.Body.Close()
+		var one [1]byte
+		if _, err := io.ReadFull(res.Body, one[:]); err != nil {
+			t.Errorf("no byte came while Graph was stalling: %v", err)
+		}
+	})
+	t.Run("a body", func(t *testing.T) {
+		first := make(chan struct{})
+		r.graph.Handle("POST /v1.0/test/first", func(w http.ResponseWriter, q *http.Request) {
+			var one [1]byte
+			_, _ = io.ReadFull(q.Body, one[:])
+			close(first)
+			_, _ = io.Copy(io.Discard, q.Body)
+			w.WriteHeader(204)
+		})
+		body, sender := io.Pipe()
+		go func() {
+			_, _ = sender.Write([]byte("a"))
+			<-first // Graph has the first byte while the second is not sent
+			_, _ = sender.Write([]byte("b"))
+			sender.Close()
+		}()
+		res, err := http.Post(r.server.URL+"/v1.0/test/first", "text/plain", body)
+		must(t, err)
+		res.Body.Close()
+		if res.StatusCode != 204 {
+			t.Errorf("status %d", res.StatusCode)
+		}
+	})
+}
+
+func TestLargeBodiesArriveWhole(t *testing.T) {
+	r := newRig(t, everyone)
+	const size = 64 << 20
+	sum := sha256.New()
+	up := io.TeeReader(&pattern{left: size}, sum)
+	res, err := http.Post(r.server.URL+"/v1.0/test/echo", "application/octet-stream", up)
+	must(t, err)
+	a := read(t, res)
+	var echo struct {
+		Length int64  `json:"length"`
+		SHA256 string `json:"sha256"`
+	}
+	must(t, json.Unmarshal([]byte(a.body), &echo))
+	if echo.Length != size || echo.SHA256 != hex.EncodeToString(sum.Sum(nil)) {
+		t.Errorf("Graph received %+v", echo)
+	}
+	res, err = http.Get(r.server.URL + "/v1.0/test/stream?bytes=67108864")
+	must(t, err)
+	n, err := io.Copy(io.Discard, res.Body)
+	res.Body.Close()
+	if n != size || err != nil {
+		t.Errorf("%d bytes came back, %v", n, err)
+	}
+	recs := r.audit.wait(t, 2)
+	if !strings.Contains(recs[0], `"bytes_in":67108864`) || !strings.Contains(recs[1], `"bytes_out":67108864`) {
+		t.Errorf("records %q", recs)
+	}
+}
+
+func TestAnAnswerThatGraphBreaksOffIsBrokenOffForTheCaller(t *testing.T) {
+	r := newRig(t, everyone)
+	r.graph.Handle("GET /v1.0/test/half", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = w.Write(bytes.Repeat([]byte("x"), 50))
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	res, err := http.Get(r.server.URL + "/v1.0/test/half")
+	if err == nil { // the header had gone out before the break
+		defer res.Body.Close()
+		_, err = io.ReadAll(res.Body)
+	}
+	if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		t.Errorf("the caller believes the answer to be whole: %v", err)
+	}
+	if rec := r.one(t); rec["reason"] != "graphBrokeOff" {
+		t.Errorf("record %v", rec)
+	}
+}
+
+func TestGraphsAnswerPassesAsItIsButForItsStatementsAboutItself(t *testing.T) {
+	r := newRig(t, everyone)
+	r.graph.Handle("GET /v1.0/test/answer", func(w http.ResponseWriter, _ *http.Request) {
+		h := w.Header()
+		for name, value := range map[string]string{
+			"Content-Type": "application/json;odata.metadata=minimal", "ETag": `W/"1"`, "Preference-Applied": "x", "OData-Version": "4.0",
+			"x-ms-ags-diagnostic": "{}", "Location": "https://files.example/1", "Retry-After": "2.5", "Cache-Control": "private",
+			"Strict-Transport-Security": "max-age=1", "Set-Cookie": "a=b", "Alt-Svc": "h3", "Proxy-Status": "x", "WWW-Authenticate": "Bearer x",
+			"Proxy-Authenticate": "Basic", "Connection": "X-Hop", "X-Hop": "1", "request-id": "graphs-own",
+		} {
+			h.Set(name, value)
+		}
+		w.WriteHeader(302)
+	})
+	a := r.do(t, "GET", "/v1.0/test/answer", "", "client-request-id: mine")
+	a.header.Del("Date")
+	want := http.Header{
+		"Content-Type": {"application/json;odata.metadata=minimal"}, "Etag": {`W/"1"`}, "Preference-Applied": {"x"}, "Odata-Version": {"4.0"},
+		"X-Ms-Ags-Diagnostic": {"{}"}, "Location": {"https://files.example/1"}, "Retry-After": {"2.5"}, "Cache-Control": {"private"},
+		"Request-Id": {"graphs-own"}, "Client-Request-Id": {"mine"}, "Content-Length": {"0"},
+	}
+	if diff := cmp.Diff(want, a.header); diff != "" || a.status != 302 {
+		t.Errorf("status %d, headers (-want +got):\n%s", a.status, diff)
+	}
+}
+
+func TestAHeadIsJudgedAsAGetAndSentAsAHead(t *testing.T) {
+	r := newRig(t, everyone)
+	a := r.do(t, "HEAD", "/v1.0/users/adele@contoso.com", "")
+	got := r.graph.Requests()
+	if a.status != 200 || a.body != "" || len(got) != 1 || got[0].Method != "HEAD" {
+		t.Errorf("status %d, Graph received %v", a.status, got)
+	}
+	if a := r.do(t, "HEAD", "/v1.0/groups", ""); a.status != 403 || a.body != "" {
+		t.Errorf("status %d, body %q", a.status, a.body)
+	}
+}
+
+func TestInformationalAnswersOfGraphStayBehind(t *testing.T) {
+	r := newRig(t, everyone)
+	r.graph.Handle("GET /v1.0/test/early", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Set-Cookie", "a=b")
+		w.WriteHeader(http.StatusEarlyHints)
+		w.Header().Del("Set-Cookie")
+		w.WriteHeader(200)
+	})
+	a := r.raw(t, "GET /v1.0/test/early HTTP/1.1\r\nHost: x\r\n\r\n")
+	if a.status != 200 || a.header.Get("Set-Cookie") != "" {
+		t.Errorf("status %d, headers %v", a.status, a.header)
+	}
+}
+
+func TestAPanicLeavesOneRecordAndARefusalOfOurOwn(t *testing.T) {
+	r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.Tokens = panicking{} })
+	a := r.do(t, "GET", "/v1.0/users/adele@contoso.com", "")
+	if inner := a.refusal(t, 500, "generalException"); inner != "internalError" {
+		t.Errorf("innerError.code %q", inner)
+	}
+	if rec := r.one(t); rec["status"] != float64(500) {
+		t.Errorf("record %v", rec)
+	}
+	r.sawNothing(t)
+}
+
+func TestRulesAreSwappedForLaterRequests(t *testing.T) {
+	r := newRig(t, everyone)
+	r.handler.Use(rules(t, "version: 1\ncallers:\n  app:\n    identity: [anyone]\n    allow: [GET /groups]\n"))
+	if a := r.do(t, "GET", "/v1.0/users", ""); a.status != 403 {
+		t.Errorf("status %d after the rule went", a.status)
+	}
+	if a := r.do(t, "GET", "/v1.0/groups", ""); a.status != 200 {
+		t.Errorf("status %d after the rule came: %s", a.status, a.body)
+	}
+}
+
+func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
+	r := newRig(t, everyone)
+	good := proxy.Config{Graph: mustURL(t, "https://graph.microsoft.com"), Tokens: r.source, Rules: rules(t, everyone)}
+	tests := map[string]func(*proxy.Config){
+		"no Graph":            func(c *proxy.Config) { c.Graph = nil },
+		"a Graph with a path": func(c *proxy.Config) { c.Graph = mustURL(t, "https://graph.microsoft.com/v1.0") },
+		"another scheme":      func(c *proxy.Config) { c.Graph = mustURL(t, "ftp://graph.microsoft.com") },
+		"no tokens":           func(c *proxy.Config) { c.Tokens = nil },
+		"no rules":            func(c *proxy.Config) { c.Rules = nil },
+		"a negative bound":    func(c *proxy.Config) { c.MaxInFlight = -1 },
+	}
+	for name, spoil := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := good
+			spoil(&c)
+			if _, err := proxy.New(c); err == nil {
+				t.Error("New accepted it")
+			}
+		})
+	}
+	if _, err := proxy.New(good); err != nil {
+		t.Errorf("New refused a good one: %v", err)
+	}
+}

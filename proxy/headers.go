@@ -1,0 +1,154 @@
+package proxy
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"strings"
+)
+
+// headerList holds the request headers that reach Graph, in canonical spelling. Immutable.
+type headerList map[string]bool
+
+// graphHeaders are what Graph's documentation and its SDKs use (graph-facts in the sources: learn.microsoft.com/graph/use-the-api).
+// Content-Length is not among them: the transport writes it from the body's framing.
+func graphHeaders() []string {
+	return []string{
+		"Accept", "Accept-Language", "Accept-Encoding", "Content-Type", "Content-Encoding", "Content-Range",
+		"Range", "If-Match", "If-None-Match", "Prefer", "ConsistencyLevel", "Workbook-Session-Id", "SdkVersion", "User-Agent",
+		"client-request-id", "return-client-request-id", "traceparent", "tracestate",
+	}
+}
+
+// neverForwarded are headers that frame a message, name its sender, or change its method or target. GRAPHPROXY_FORWARD_HEADERS
+// cannot add them.
+func neverForwarded(name string) bool {
+	switch name {
+	case "Authorization", "Cookie", "Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Proxy-Connection",
+		"Te", "Trailer", "Upgrade", "Expect", "X-Api-Key", "Forwarded", "Via", "X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
+		"X-Original-Url", "X-Rewrite-Url", "Http2-Settings":
+		return true
+	}
+	return strings.HasPrefix(name, "Proxy-") || strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, "Sec-")
+}
+
+func newHeaderList(added []string) (headerList, error) {
+	l := make(headerList)
+	for _, name := range graphHeaders() {
+		l[textproto.CanonicalMIMEHeaderKey(name)] = true
+	}
+	for _, name := range added {
+		key := textproto.CanonicalMIMEHeaderKey(name)
+		if !isToken(name) {
+			return nil, fmt.Errorf("forwarded header %q is not a header name", name)
+		}
+		if neverForwarded(key) {
+			return nil, fmt.Errorf("header %q cannot be forwarded: it frames the message, proves an identity or changes the request", name)
+		}
+		l[key] = true
+	}
+	return l, nil
+}
+
+// pick gives a new header with those of in that may pass. Values are shared, not copied.
+func (l headerList) pick(in http.Header) http.Header {
+	out := make(http.Header, len(in)+2)
+	for name, values := range in {
+		if l[name] {
+			out[name] = values
+		}
+	}
+	return out
+}
+
+// checkHeaders refuses a header that is sent twice where Graph has one reading of it.
+func checkHeaders(h http.Header) error {
+	for _, name := range [...]string{"Content-Type", "Content-Encoding", "Content-Range", "Range"} {
+		if len(h[name]) > 1 {
+			return badRequest("ambiguousHeader", "the request has the header %s more than once; send it once", name)
+		}
+	}
+	return nil
+}
+
+// cleanResponse drops what is between Graph and the proxy: how the proxy proves itself, cookies of Graph's front end, and
+// statements about Graph's host, which the caller would believe of the proxy's.
+func cleanResponse(h http.Header) {
+	for _, name := range [...]string{
+		"Www-Authenticate", "Proxy-Authenticate", "Authentication-Info", "Proxy-Authentication-Info", "Set-Cookie",
+		"Strict-Transport-Security", "Alt-Svc", "Public-Key-Pins", "Proxy-Status",
+	} {
+		delete(h, name)
+	}
+}
+
+// clientRequestID is the caller's own correlation id if it has the form that the contract allows, else a new one. It reaches
+// Graph, the answer and the audit line, so nothing else may.
+func clientRequestID(h http.Header) string {
+	values := h["Client-Request-Id"]
+	if len(values) == 1 && isRequestID(values[0]) {
+		return values[0]
+	}
+	return newID()
+}
+
+func isRequestID(s string) bool {
+	if s == "" || len(s) > 128 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if !isAlphanumeric(c) && c != '.' && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+func isToken(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isAlphanumeric(c) && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isAlphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+// newID is a random UUID (RFC 9562, version 4), which is the form of Graph's request-id.
+func newID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the process instead
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	var s [36]byte
+	hex.Encode(s[0:8], b[0:4])
+	hex.Encode(s[9:13], b[4:6])
+	hex.Encode(s[14:18], b[6:8])
+	hex.Encode(s[19:23], b[8:10])
+	hex.Encode(s[24:36], b[10:16])
+	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
+	return string(s[:])
+}
+
+// knownMethod reports whether Graph has the method (learn.microsoft.com/graph/use-the-api). Letter case counts: Graph
+// refused "Patch".
+func knownMethod(m string) bool {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+		return true
+	}
+	return false
+}
+
+// methodName is the method for the record: a caller's own invention of any length does not get into the audit line.
+func methodName(m string) string {
+	if len(m) > 16 {
+		return m[:16]
+	}
+	return m
+}

@@ -1,0 +1,41 @@
+package proxy
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the handler's. Labels hold only what the policy file or HTTP bounds: never a path, a key or a query.
+type metrics struct {
+	requests *prometheus.CounterVec
+	seconds  prometheus.Histogram
+	graph    prometheus.Histogram
+	inFlight prometheus.Gauge
+}
+
+// newMetrics registers them; with a nil registerer they count for nobody.
+func newMetrics(r prometheus.Registerer) (*metrics, error) {
+	buckets := []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 100}
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "graphproxy_requests_total", Help: "Requests answered, by caller (empty: unknown), decision (allow, deny, limit, refuse) and HTTP status."}, []string{"caller", "decision", "status"}),
+		seconds:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "graphproxy_request_duration_seconds", Help: "From a request's header to the end of its answer's body.", Buckets: buckets}),
+		graph:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "graphproxy_graph_duration_seconds", Help: "Until Microsoft Graph's response header.", Buckets: buckets}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "graphproxy_requests_in_flight", Help: "Requests in flight now."}),
+	}
+	if r == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.graph, m.inFlight} {
+		if err := r.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *metrics) observe(rec *Record, elapsed time.Duration) {
+	m.requests.WithLabelValues(rec.Caller, rec.Decision, strconv.Itoa(rec.Status)).Inc()
+	m.seconds.Observe(elapsed.Seconds())
+}

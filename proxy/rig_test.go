@@ -1,0 +1,268 @@
+package proxy_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"graphproxy/auth"
+	"graphproxy/auth/entratest"
+	"graphproxy/policy"
+	"graphproxy/proxy"
+	"graphproxy/proxy/graphtest"
+)
+
+const (
+	tenant   = "3f1c5a52-9a3e-4f0a-9b5e-0d5c3c7a1b11"
+	clientID = "6b7e0f7e-43cf-4a0e-8f5c-5b1f3f0b6c22"
+	secret   = "canary-client-secret"
+	key      = "abc123" // its hash stands in the policies below
+)
+
+// everyone is a policy for one caller known by its address.
+const everyone = `
+version: 1
+callers:
+  app:
+    identity: [{network: [127.0.0.0/8, "::1/128"]}]
+    allow:
+      - GET /users
+      - GET /users/{id}
+      - GET /users/{id}/messages
+      - POST /users/{id}/sendMail
+      - PATCH /users/{id}
+      - DELETE /groups/{group}/members/{id}/$ref
+      - GET /users/{id}/manager
+      - ANY /test/**
+`
+
+// rig is graphproxy in front of an Entra ID and a Graph of its own, each on a real listener.
+type rig struct {
+	entra   *entratest.Server
+	graph   *graphtest.Server
+	source  *auth.Source
+	handler *proxy.Handler
+	server  *httptest.Server
+	audit   *lines
+	log     *lines
+}
+
+type option func(*proxy.Config, *rig)
+
+func newRig(t *testing.T, file string, options ...option) *rig {
+	t.Helper()
+	r := &rig{audit: new(lines), log: new(lines)}
+	log := slog.New(slog.NewJSONHandler(r.log, nil))
+	var err error
+	r.entra, err = entratest.NewServer(entratest.Options{})
+	must(t, err)
+	t.Cleanup(r.entra.Close)
+	r.entra.Add(entratest.App{TenantID: tenant, ClientID: clientID, Secret: secret, Roles: []string{"User.ReadWrite.All", "Group.ReadWrite.All", "GroupMember.ReadWrite.All", "Directory.ReadWrite.All", "Mail.ReadWrite", "Mail.Send", "Files.ReadWrite.All", "Sites.Read.All", "Reports.Read.All"}})
+	r.graph, err = graphtest.NewServer(graphtest.Options{Verify: r.verify})
+	must(t, err)
+	t.Cleanup(r.graph.Close)
+	root, err := url.Parse(r.graph.URL())
+	must(t, err)
+	app := auth.App{Name: "default", TenantID: tenant, ClientID: clientID, Secret: auth.NewSecret(secret), AuthorityHost: r.entra.URL(), Scope: "https://graph.microsoft.com/.default"}
+	r.source, err = auth.NewSource(app, auth.Options{Log: log})
+	must(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); r.source.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+
+	c := proxy.Config{Graph: root, Tenant: tenant, Tokens: r.source, Rules: rules(t, file), Audit: r.audit, Log: log}
+	for _, o := range options {
+		o(&c, r)
+	}
+	r.handler, err = proxy.New(c)
+	must(t, err)
+	r.server = httptest.NewUnstartedServer(nil)
+	r.server.Config = proxy.NewServer(r.handler, log)
+	r.server.Start()
+	t.Cleanup(r.server.Close)
+	return r
+}
+
+func (r *rig) verify(token string) ([]string, error) {
+	claims, err := r.entra.Verify(token)
+	return claims.Roles, err
+}
+
+func rules(t *testing.T, file string) *proxy.Rules {
+	t.Helper()
+	p, err := policy.Parse("policy.yaml", []byte(file))
+	must(t, err)
+	r, err := proxy.NewRules(p)
+	must(t, err)
+	return r
+}
+
+// answer is what a caller saw.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do sends one request as a Go client would. Header is given as "Name: value" lines.
+func (r *rig) do(t *testing.T, method, target, body string, header ...string) answer {
+	t.Helper()
+	req, err := http.NewRequest(method, r.server.URL+target, strings.NewReader(body))
+	must(t, err)
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		req.Header.Add(name, value)
+	}
+	res, err := r.server.Client().Transport.RoundTrip(req)
+	must(t, err)
+	return read(t, res)
+}
+
+// raw sends bytes as they are, and reads one answer.
+func (r *rig) raw(t *testing.T, request string) answer {
+	t.Helper()
+	c, err := net.Dial("tcp", r.server.Listener.Addr().String())
+	must(t, err)
+	defer c.Close()
+	must(t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	go func() { _, _ = io.WriteString(c, request) }()
+	method, _, _ := strings.Cut(request, " ")
+	res, err := http.ReadResponse(bufio.NewReader(c), &http.Request{Method: method})
+	must(t, err)
+	return read(t, res)
+}
+
+func read(t *testing.T, res *http.Response) answer {
+	t.Helper()
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	must(t, err)
+	if res.Close {
+		res.Header.Set("Connection", "close")
+	}
+	return answer{res.StatusCode, res.Header, string(text)}
+}
+
+// graphError is the body of a refusal.
+type graphError struct {
+	Error struct {
+		Code       string
+		Message    string
+		InnerError map[string]string
+	}
+}
+
+// refusal checks that an answer is a refusal of graphproxy's in the documented shape, and gives its innerError.code.
+func (a answer) refusal(t *testing.T, status int, code string) string {
+	t.Helper()
+	if a.status != status {
+		t.Fatalf("status %d, want %d; body %s", a.status, status, a.body)
+	}
+	var e graphError
+	if err := json.Unmarshal([]byte(a.body), &e); err != nil {
+		t.Fatalf("body %q is not Graph's error shape: %v", a.body, err)
+	}
+	inner := e.Error.InnerError
+	if e.Error.Code != code {
+		t.Errorf("error.code %q, want %q", e.Error.Code, code)
+	}
+	if e.Error.Message == "" || inner["date"] == "" {
+		t.Errorf("message or date missing in %s", a.body)
+	}
+	for _, name := range []string{"request-id", "client-request-id"} {
+		if inner[name] == "" || inner[name] != a.header.Get(name) {
+			t.Errorf("%s: %q in the body, %q in the header", name, inner[name], a.header.Get(name))
+		}
+	}
+	if !strings.HasPrefix(a.header.Get("Proxy-Status"), "graphproxy; error=") {
+		t.Errorf("Proxy-Status %q", a.header.Get("Proxy-Status"))
+	}
+	return inner["code"]
+}
+
+// one waits for exactly one audit line and gives it.
+func (r *rig) one(t *testing.T) map[string]any {
+	t.Helper()
+	got := r.audit.wait(t, 1)
+	if len(got) != 1 {
+		t.Fatalf("%d audit lines, want 1: %q", len(got), got)
+	}
+	var rec map[string]any
+	must(t, json.Unmarshal([]byte(got[0]), &rec))
+	return rec
+}
+
+// sawNothing fails when Graph received anything at all.
+func (r *rig) sawNothing(t *testing.T) {
+	t.Helper()
+	for _, q := range r.graph.Requests() {
+		t.Errorf("Graph received %s %s", q.Method, q.Target)
+	}
+}
+
+// lines collects what is written in whole lines. Safe for concurrent use.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lines) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.FieldsFunc(l.buf.String(), func(r rune) bool { return r == '\n' })
+}
+
+// wait polls until there are at least n lines: a record is written when the answer has gone out.
+func (l *lines) wait(t *testing.T, n int) []string {
+	t.Helper()
+	until(t, fmt.Sprintf("%d lines", n), func() bool { return len(l.all()) >= n })
+	return l.all()
+}
+
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no %s within 20 s", what)
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (l *lines) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.buf.Reset()
+}
+
+func mustURL(t *testing.T, s string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(s)
+	must(t, err)
+	return u
+}

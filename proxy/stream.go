@@ -1,0 +1,89 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+)
+
+// responseWriter counts what goes to a caller and knows whether an answer has begun. It passes no informational response on:
+// what a 1xx of Graph's carries was not looked at.
+type responseWriter struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+	close  bool // tell the caller that the connection ends here
+}
+
+// newResponseWriter decides whether the connection may be used again. net/http hides a Content-Length that stood beside
+// Transfer-Encoding: chunked and goes on with the connection; a proxy in front of us may have believed the other one, and
+// what is left on the connection would be somebody else's request (RFC 9112 section 6.1).
+func newResponseWriter(w http.ResponseWriter, r *http.Request) *responseWriter {
+	return &responseWriter{ResponseWriter: w, close: r.ProtoMajor == 1 && len(r.TransferEncoding) > 0}
+}
+
+func (w *responseWriter) started() bool { return w.status != 0 }
+
+func (w *responseWriter) WriteHeader(status int) {
+	if status < 200 && status != http.StatusSwitchingProtocols {
+		return
+	}
+	w.status = status
+	if w.close {
+		w.Header().Set("Connection", "close")
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *responseWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController flush.
+func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// requestBody is a caller's body on its way to Graph: it counts, and remembers when the reading of it failed, because the
+// transport reports that as its own failure, and the fault is the caller's. Safe for one reader and any number of askers.
+type requestBody struct {
+	from io.ReadCloser
+	n    atomic.Int64
+	bad  atomic.Pointer[error]
+}
+
+func (b *requestBody) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	b.n.Add(int64(n))
+	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader's contract is the bare io.EOF
+		b.bad.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+func (b *requestBody) Close() error { return b.from.Close() }
+
+func (b *requestBody) count() int64 { return b.n.Load() }
+
+// failure is why the body could not be read, or nil.
+func (b *requestBody) failure() error {
+	if err := b.bad.Load(); err != nil && !errors.Is(*err, http.ErrBodyReadAfterClose) {
+		return *err
+	}
+	return nil
+}
+
+// bufferPool keeps the copy buffers of the reverse proxy, which are most of its garbage otherwise.
+type bufferPool struct{ pool sync.Pool }
+
+func newBufferPool() *bufferPool {
+	return &bufferPool{sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}}
+}
+
+func (p *bufferPool) Get() []byte  { return *p.pool.Get().(*[]byte) }
+func (p *bufferPool) Put(b []byte) { p.pool.Put(&b) }
