@@ -68,39 +68,13 @@ const (
 //
 // The numbers are those of https://learn.microsoft.com/entra/identity-platform/reference-error-codes.
 func meaning(code int) (status int, err, text string) {
-	const bad, unauthorized = http.StatusBadRequest, http.StatusUnauthorized
-	const client, request, scope = "invalid_client", "invalid_request", "invalid_scope"
+	if text := credentialMeaning(code); text != "" {
+		return http.StatusUnauthorized, "invalid_client", text
+	}
+	const bad, request, scope = http.StatusBadRequest, "invalid_request", "invalid_scope"
 	switch code {
-	case wrongSecret:
-		return unauthorized, client, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{app}'."
-	case expiredSecret:
-		return unauthorized, client, "The provided client secret keys for app '{app}' are expired. Visit the Azure portal to create new keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: https://aka.ms/certCreds."
-	case noCredential:
-		return unauthorized, client, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
-	case badSignature:
-		return unauthorized, client, "Client assertion contains an invalid signature. [Reason - {reason}] Please visit the Azure Portal, Graph Explorer or directly use MS Graph to see configured keys for app Id '{app}'."
-	case badChain:
-		return unauthorized, client, "Client assertion failed certificate chain validation. The certificates sent in x5c cannot be read."
-	case badAssertion:
-		return unauthorized, client, "The client assertion is not valid. [Reason - {reason}]"
-	case assertionTime, 700024:
-		return unauthorized, client, "Client assertion is not within its valid time range. Current time: {now}, assertion valid from {from}, expiry time of assertion {until}. Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials ."
-	case 700021:
-		return unauthorized, client, "Client assertion application identifier doesn't match 'client_id' parameter."
-	case 700023:
-		return unauthorized, client, "Client assertion audience claim does not match Realm issuer."
-	case noFederatedRecord:
-		return unauthorized, client, "No matching federated identity record found for presented assertion. Assertion Issuer: '{issuer}'. Assertion Subject: '{subject}'. Assertion Audience: '{audience}'. https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
-	case 700211, 700212, 700213:
-		return unauthorized, client, "No matching federated identity record found for presented assertion. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
-	case 700030:
-		return unauthorized, client, "Invalid certificate - subject name in certificate is not authorized."
-	case 7000229:
-		return unauthorized, client, "The client application '{app}' is missing service principal in the tenant '{tenant}'. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119"
-	case 700025:
-		return unauthorized, client, "Client is public so neither 'client_assertion' nor 'client_secret' should be presented."
 	case 650056, 65005:
-		return bad, client, "Misconfigured application. The client has not listed any permissions for 'Microsoft Graph' in the requested permissions in the client's application registration, or the admin has not consented in the tenant."
+		return bad, "invalid_client", "Misconfigured application. The client has not listed any permissions for 'Microsoft Graph' in the requested permissions in the client's application registration, or the admin has not consented in the tenant."
 	case appNotFound, 700011:
 		return bad, "unauthorized_client", "Application with identifier '{app}' was not found in the directory '{tenant}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant."
 	case appDisabled, 70001:
@@ -151,6 +125,41 @@ func meaning(code int) (status int, err, text string) {
 		return http.StatusServiceUnavailable, "temporarily_unavailable", "A transient error has occurred. Please try again."
 	}
 	return bad, request, "The request could not be completed."
+}
+
+// credentialMeaning is the text of the numbers that say the client has not proved who it is; of others "".
+func credentialMeaning(code int) string {
+	switch code {
+	case wrongSecret:
+		return "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{app}'."
+	case expiredSecret:
+		return "The provided client secret keys for app '{app}' are expired. Visit the Azure portal to create new keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: https://aka.ms/certCreds."
+	case noCredential:
+		return "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
+	case badSignature:
+		return "Client assertion contains an invalid signature. [Reason - {reason}] Please visit the Azure Portal, Graph Explorer or directly use MS Graph to see configured keys for app Id '{app}'."
+	case badChain:
+		return "Client assertion failed certificate chain validation. The certificates sent in x5c cannot be read."
+	case badAssertion:
+		return "The client assertion is not valid. [Reason - {reason}]"
+	case assertionTime, 700024:
+		return "Client assertion is not within its valid time range. Current time: {now}, assertion valid from {from}, expiry time of assertion {until}. Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials ."
+	case 700021:
+		return "Client assertion application identifier doesn't match 'client_id' parameter."
+	case 700023:
+		return "Client assertion audience claim does not match Realm issuer."
+	case noFederatedRecord:
+		return "No matching federated identity record found for presented assertion. Assertion Issuer: '{issuer}'. Assertion Subject: '{subject}'. Assertion Audience: '{audience}'. https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
+	case 700211, 700212, 700213:
+		return "No matching federated identity record found for presented assertion. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
+	case 700030:
+		return "Invalid certificate - subject name in certificate is not authorized."
+	case 7000229:
+		return "The client application '{app}' is missing service principal in the tenant '{tenant}'. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119"
+	case 700025:
+		return "Client is public so neither 'client_assertion' nor 'client_secret' should be presented."
+	}
+	return ""
 }
 
 // message is the text of a refusal with its number and the ids, as error_description has it.

@@ -30,7 +30,7 @@ func (s *Server) checkAssertion(app *App, r *http.Request, assertion string) *re
 	_, sha1Named := token.Header["x5t"]
 	_, chainSent := token.Header["x5c"]
 	if sha256Named || sha1Named || chainSent || claims.Issuer == app.ClientID {
-		refused = checkCertificate(app, assertion, token, &claims, s.audiences(app, r), s.now())
+		refused = s.checkCertificate(app, r, token, &claims)
 	} else {
 		refused = checkFederated(app, assertion, &claims)
 	}
@@ -52,7 +52,7 @@ func (s *Server) audiences(app *App, r *http.Request) []string {
 
 // checkCertificate verifies an assertion that was signed with one of the app's certificates.
 // https://learn.microsoft.com/entra/identity-platform/certificate-credentials
-func checkCertificate(app *App, assertion string, token *jwt.Token, claims *jwt.RegisteredClaims, audiences []string, now time.Time) *refusal {
+func (s *Server) checkCertificate(app *App, r *http.Request, token *jwt.Token, claims *jwt.RegisteredClaims) *refusal {
 	sent, refused := chain(token.Header)
 	if refused != nil {
 		return refused
@@ -61,16 +61,17 @@ func checkCertificate(app *App, assertion string, token *jwt.Token, claims *jwt.
 	if cert == nil {
 		return refuseWith(badSignature, "{reason}", "The key was not found.")
 	}
-	if now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
+	if now := s.now(); now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
 		return refuseWith(badSignature, "{reason}", "The key used is expired.")
 	}
 	key, ok := cert.PublicKey.(*rsa.PublicKey)
-	if !ok || !signed(assertion, key, "PS256", "RS256") {
+	if !ok || !signed(token.Raw, key, "PS256", "RS256") {
 		return refuseWith(badSignature, "{reason}", "The key used is known, but the signature does not match.")
 	}
 	if !strings.EqualFold(claims.Issuer, app.ClientID) || !strings.EqualFold(claims.Subject, app.ClientID) {
 		return refuseWith(badAssertion, "{reason}", "Issuer and subject must be the application identifier.")
 	}
+	audiences := s.audiences(app, r)
 	if !slices.ContainsFunc(claims.Audience, func(a string) bool { return containsFold(audiences, a) }) {
 		return refuseWith(badAssertion, "{reason}", "The audience must be the token endpoint.")
 	}

@@ -113,13 +113,17 @@ func TestCertificateAssertions(t *testing.T) {
 			}
 		})
 	}
-	t.Run("not a JWT", func(t *testing.T) {
-		a := r.token(t, form("client_secret=", "client_assertion=canary", "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer"))
-		wantError(t, a, http.StatusUnauthorized, "invalid_client", 50013)
-	})
 	t.Run("an app without certificates", func(t *testing.T) {
 		r.Add(contoso())
 		wantError(t, r.token(t, good().form(t)), http.StatusUnauthorized, "invalid_client", 700027)
+	})
+}
+
+func TestAssertionThatIsNone(t *testing.T) {
+	r := newRig(t, fixedClock())
+	t.Run("not a JWT", func(t *testing.T) {
+		a := r.token(t, form("client_secret=", "client_assertion=canary", "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer"))
+		wantError(t, a, http.StatusUnauthorized, "invalid_client", 50013)
 	})
 }
 

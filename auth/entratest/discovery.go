@@ -96,9 +96,13 @@ func (s *Server) serveInstance(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, refuseWith(unknownInstance))
 		return
 	}
+	root := base(r)
+	if !strings.EqualFold(asked.Host, r.Host) {
+		root = "https://" + asked.Host
+	}
 	tenant, _, _ := strings.Cut(strings.TrimPrefix(asked.Path, "/"), "/")
 	writeJSON(w, http.StatusOK, map[string]any{
-		"tenant_discovery_endpoint": "https://" + asked.Host + "/" + tenant + "/v2.0/.well-known/openid-configuration",
+		"tenant_discovery_endpoint": root + "/" + tenant + "/v2.0/.well-known/openid-configuration",
 		"api-version":               "1.1",
 		"metadata": []map[string]any{{
 			"preferred_network": asked.Host,

@@ -236,7 +236,8 @@ func isGraph(resource string) bool {
 	resource = strings.TrimSuffix(strings.ToLower(resource), "/")
 	switch resource {
 	case "00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com", "https://graph.microsoft.us",
-		"https://dod-graph.microsoft.us", "https://microsoftgraph.chinacloudapi.cn":
+		"https://dod-graph.microsoft.us", "https://microsoftgraph.chinacloudapi.cn",
+		"https://graph.svc.sovcloud.fr", "https://graph.svc.sovcloud.de", "https://graph.svc.sovcloud.sg":
 		return true
 	}
 	u, err := url.Parse(resource)

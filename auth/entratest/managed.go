@@ -28,22 +28,14 @@ func (s *Server) serveManagedIdentity(w http.ResponseWriter, r *http.Request) {
 	if s.fail(w, r, fault, healed, func(f *refusal) { s.refuseManaged(w, f.about(r, query)) }) {
 		return
 	}
-	app, problem := s.identity(r)
+	app, status, problem := s.identity(r)
 	if problem != "" {
-		status := http.StatusBadRequest
-		if problem == wrongHeader {
-			status = http.StatusUnauthorized
-		}
 		writeManaged(w, status, problem)
 		return
 	}
 	resource := query.Get("resource")
-	if app.Disabled || !s.knows(resource) {
-		code := resourceNotFound
-		if app.Disabled {
-			code = appDisabled
-		}
-		s.refuseManaged(w, refuseWith(code, "{app}", app.ClientID, "{name}", app.name(), "{resource}", resource, "{tenant}", app.TenantID))
+	if refused := s.identityRefused(&app, resource); refused != nil {
+		s.refuseManaged(w, refused)
 		return
 	}
 	t, err := s.issue(grant{app: app, resource: resource, acr: "2", base: base(r)})
@@ -60,34 +52,38 @@ func (s *Server) serveManagedIdentity(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-const wrongHeader = "The header X-IDENTITY-HEADER is missing or wrong."
-
-// identity is the identity that is asked for, or the problem with the request.
-func (s *Server) identity(r *http.Request) (App, string) {
+// identity is the identity that is asked for, or the endpoint's own problem with the request.
+func (s *Server) identity(r *http.Request) (_ App, status int, problem string) {
+	const missing = "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId."
 	query := r.URL.Query()
-	if subtle.ConstantTimeCompare([]byte(r.Header.Get("X-IDENTITY-HEADER")), []byte(s.msiHeader)) != 1 {
-		return App{}, wrongHeader
-	}
-	if query.Get("api-version") != "2019-08-01" {
-		return App{}, "The api-version must be 2019-08-01."
-	}
-	if query.Get("resource") == "" {
-		return App{}, "The parameter resource is missing."
-	}
-	for _, other := range []string{"mi_res_id", "principal_id", "object_id"} {
-		if query.Has(other) {
-			return App{}, noIdentity
-		}
+	switch {
+	case subtle.ConstantTimeCompare([]byte(r.Header.Get("X-IDENTITY-HEADER")), []byte(s.msiHeader)) != 1:
+		return App{}, http.StatusUnauthorized, "The header X-IDENTITY-HEADER is missing or wrong."
+	case query.Get("api-version") != "2019-08-01":
+		return App{}, http.StatusBadRequest, "The api-version must be 2019-08-01."
+	case query.Get("resource") == "":
+		return App{}, http.StatusBadRequest, "The parameter resource is missing."
+	case query.Has("mi_res_id"), query.Has("principal_id"), query.Has("object_id"):
+		return App{}, http.StatusBadRequest, missing
 	}
 	clientID := query.Get("client_id")
 	app, ok := s.find(func(a *App) bool { return clientID == "" || strings.EqualFold(a.ClientID, clientID) })
 	if !ok {
-		return App{}, noIdentity
+		return App{}, http.StatusBadRequest, missing
 	}
-	return app, ""
+	return app, 0, ""
 }
 
-const noIdentity = "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId."
+// identityRefused is Entra's refusal of a token for an identity; nil: it gets one.
+func (s *Server) identityRefused(app *App, resource string) *refusal {
+	switch {
+	case app.Disabled:
+		return refuseWith(appDisabled, "{app}", app.ClientID, "{name}", app.name())
+	case !s.knows(resource):
+		return refuseWith(resourceNotFound, "{resource}", resource, "{tenant}", app.TenantID)
+	}
+	return nil
+}
 
 // refuseManaged answers an AADSTS error as App Service hands it on.
 func (s *Server) refuseManaged(w http.ResponseWriter, f *refusal) {

@@ -56,10 +56,14 @@ func (t issued) answer() any {
 	}{"Bearer", life, life, int(t.refreshIn.Seconds()), t.token}
 }
 
-// about fills in the app and the tenant that the request names.
+// about fills in what the request says, in words that were not filled in: of an error that is a fault, all.
 func (f *refusal) about(r *http.Request, form url.Values) *refusal {
-	client := form.Get("client_id")
-	f.text = strings.NewReplacer("{app}", client, "{name}", client, "{tenant}", r.PathValue("tenant")).Replace(f.text)
+	client, scope := form.Get("client_id"), form.Get("scope")
+	f.text = strings.NewReplacer(
+		"{app}", client, "{name}", client, "{tenant}", r.PathValue("tenant"), "{scope}", scope, "{resource}", strings.TrimSuffix(scope, "/.default"),
+		"{reason}", "The key was not found.", "{issuer}", "", "{subject}", "", "{audience}", "", "{now}", "", "{from}", "", "{until}", "",
+		"{parameter}", "grant_type", "{grant}", form.Get("grant_type"), "{method}", r.Method, "{redirect}", form.Get("redirect_uri"),
+	).Replace(f.text)
 	return f
 }
 

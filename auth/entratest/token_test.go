@@ -41,7 +41,22 @@ func TestTokenAnswer(t *testing.T) {
 			t.Error(a.text)
 		}
 	})
-	t.Run("the claims are those of an app-only token", func(t *testing.T) {
+	t.Run("requests are counted and the form is kept", func(t *testing.T) {
+		r := newRig(t, fixedClock())
+		if f := r.LastForm(); f != nil || r.TokenRequests() != 0 {
+			t.Errorf("form %v, %d requests", f, r.TokenRequests())
+		}
+		r.token(t, form("client_secret=wrong"))
+		r.token(t, form())
+		r.LastForm().Set("scope", "changed") // a copy
+		if diff := cmp.Diff(form(), r.LastForm()); diff != "" || r.TokenRequests() != 2 {
+			t.Errorf("%d requests\n%s", r.TokenRequests(), diff)
+		}
+	})
+}
+
+func TestTokenClaims(t *testing.T) {
+	t.Run("they are those of an app-only token", func(t *testing.T) {
 		r := newRig(t, fixedClock())
 		got := payload(t, r.wantToken(t, r.token(t, form())))
 		if got["oid"] != got["sub"] || uuid.Validate(got["oid"].(string)) != nil || len(got["uti"].(string)) < 20 {
@@ -78,20 +93,9 @@ func TestTokenAnswer(t *testing.T) {
 	})
 	t.Run("two tokens of one second differ", func(t *testing.T) {
 		r := newRig(t, fixedClock())
-		if r.wantToken(t, r.token(t, form())) == r.wantToken(t, r.token(t, form())) {
+		first, second := r.wantToken(t, r.token(t, form())), r.wantToken(t, r.token(t, form()))
+		if first == second {
 			t.Error("they are the same")
-		}
-	})
-	t.Run("requests are counted and the form is kept", func(t *testing.T) {
-		r := newRig(t, fixedClock())
-		if f := r.LastForm(); f != nil || r.TokenRequests() != 0 {
-			t.Errorf("form %v, %d requests", f, r.TokenRequests())
-		}
-		r.token(t, form("client_secret=wrong"))
-		r.token(t, form())
-		r.LastForm().Set("scope", "changed") // a copy
-		if diff := cmp.Diff(form(), r.LastForm()); diff != "" || r.TokenRequests() != 2 {
-			t.Errorf("%d requests\n%s", r.TokenRequests(), diff)
 		}
 	})
 }
@@ -180,6 +184,11 @@ func TestTokenRequestsThatAreRefused(t *testing.T) {
 			wantError(t, a, tt.status, tt.oauth, tt.code)
 		})
 	}
+}
+
+func TestTokenRequestsThatAreNoForm(t *testing.T) {
+	const bad = http.StatusBadRequest
+	r := newRig(t, fixedClock())
 	t.Run("JSON in place of a form", func(t *testing.T) {
 		a := r.do(t, request(t, http.MethodPost, r.URL()+tokenPath(tenantID), `{"client_secret":"canary"}`, "Content-Type: application/json"))
 		wantError(t, a, bad, "invalid_request", 900144)
@@ -292,6 +301,9 @@ func TestVerify(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestResourcesAndRotation(t *testing.T) {
 	t.Run("a token for another resource is not for Graph", func(t *testing.T) {
 		o := fixedClock()
 		o.Resources = []string{"api://graphproxy"}
