@@ -30,11 +30,11 @@ func aadsts(code int) (cause, cure string, known bool) {
 		return "Entra ID does not accept the signature made with the certificate", "upload the certificate in $CLIENT_CERTIFICATE_PATH to the app registration (Certificates & secrets), and check that it has not been replaced there", true
 	case 50012:
 		return "the signature or the certificate chain of the assertion is not valid", "check that the certificate in $CLIENT_CERTIFICATE_PATH is the one on the app registration; with $CLIENT_SEND_CERTIFICATE_CHAIN put the whole chain into the file", true
-	case 50013, 500133:
+	case 50013, 500133, 700021, 700023, 700024:
 		return "the assertion is outside its time or was made for somebody else", "check the clock of this machine; a federated token must be fresh and be made for Entra ID", true
 	case 700030:
 		return "the subject of the certificate is not one that the app registration trusts", "check the trusted subject name and issuer of the app registration", true
-	case 70021, 700211, 700212, 700213:
+	case 70021, 700211, 700212, 700213, 7002137, 7002138:
 		return "no federated credential of the app matches the token's issuer, subject and audience", "compare them with the app registration (Certificates & secrets, Federated credentials); they are compared exactly, letter case and a slash at the end included", true
 	case 70011, 1002012:
 		return "the scope is not valid", "$SCOPE must be Graph's address and /.default, such as https://graph.microsoft.com/.default", true

@@ -253,11 +253,9 @@ func TestTokenRequests(t *testing.T) {
 
 func TestOutage(t *testing.T) {
 	faults := map[string]entratest.Fault{
-		"503":                  {Status: 503},
-		"hang":                 {Hang: true},
-		"reset":                {Reset: true},
-		"no discovery":         {Status: 500, Discovery: true},
-		"discovery that hangs": {Hang: true, Discovery: true},
+		"503":   {Status: 503},
+		"hang":  {Hang: true},
+		"reset": {Reset: true},
 	}
 	for name, fault := range faults {
 		t.Run(name+": no request fails while the token lives, and it ends by itself", func(t *testing.T) {
@@ -382,19 +380,18 @@ func TestFaultsShowNoSecret(t *testing.T) {
 		"a reset":                    {Reset: true},
 	}
 	for name, fault := range faults {
-		for _, discovery := range []bool{false, true} {
-			fault.Discovery = discovery
-			where := " of the token endpoint"
-			if discovery {
-				where = " of discovery"
-			}
-			t.Run(name+where, func(t *testing.T) {
-				srv, options := entra(t, true)
-				srv.Fail(fault)
-				failing(t, secretAt(srv), options)
-			})
-		}
+		t.Run(name, func(t *testing.T) {
+			srv, options := entra(t, true)
+			srv.Fail(fault)
+			failing(t, secretAt(srv), options)
+		})
 	}
+	t.Run("nobody is asked for a discovery document: its endpoints have one form", func(t *testing.T) {
+		srv, options := entra(t, true)
+		if _, err := bearer(t.Context(), source(t, secretAt(srv), options)); err != nil || srv.DiscoveryRequests() != 0 {
+			t.Errorf("%d requests, error %v", srv.DiscoveryRequests(), err)
+		}
+	})
 }
 
 func TestStatusOfManySources(t *testing.T) {

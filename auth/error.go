@@ -93,8 +93,6 @@ func (a App) explain(ctx context.Context, err error) *Error {
 	switch {
 	case errors.As(err, &garbled):
 		e.Cause, e.Cure = "the answer was not an answer of Entra ID", "check $AUTHORITY_HOST, and whether a proxy or a captive portal answers in its place"
-	case strings.Contains(err.Error(), "TenantDiscoveryResponse"): // MSAL has no type for it
-		e.Cause, e.Cure = "the discovery document does not belong to the authority", "check $AUTHORITY_HOST and $TENANT_ID"
 	default:
 		e.Cause, e.Cure, e.Err = network(ctx, err)
 		if a.ManagedIdentity && ctx.Err() != context.Canceled {

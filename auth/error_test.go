@@ -171,18 +171,26 @@ func TestExplain(t *testing.T) {
 		h.Start()
 		path := writeFile(t, canary)
 		a := auth.App{TenantID: "contoso.com", ClientID: "app", FederatedTokenFile: path, AuthorityHost: h.URL}
-		h.doc = func(base string) string { // between the check and the request for a token
-			_ = os.WriteFile(path, []byte("\n"), 0o600)
-			return goodDocument(base)
+		s, err := auth.NewSource(a, auth.Options{})
+		if err != nil {
+			t.Fatal(err)
 		}
-		wantError(t, ask(t, t.Context(), a, auth.Options{}, ""), "federated token", "AZURE_FEDERATED_TOKEN_FILE", "empty")
+		if err := os.WriteFile(path, []byte("\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Token(t.Context())
+		var e *auth.Error
+		if !errors.As(err, &e) {
+			t.Fatalf("error %v", err)
+		}
+		wantError(t, e, "federated token", "AZURE_FEDERATED_TOKEN_FILE", "empty")
 	})
 }
 
 func TestAADSTS(t *testing.T) {
 	codes := []int{7000215, 7000222, 7000218, 700016, 700011, 7000229, 7000112, 70001, 90002, 900023, 50059, 90019, 50194, 9001023, 90010, 90130,
 		90124, 700027, 50012, 50013, 500133, 700030, 70021, 70011, 1002012, 500011, 650056, 65005, 700025, 53003, 530032, 50196, 90038, 900382, 900432,
-		90055, 90033, 90024, 90006, 50033, 65004}
+		90055, 90033, 90024, 90006, 50033, 65004, 700021, 700023, 700024, 7002137, 7002138}
 	for _, code := range codes {
 		if cause, cure, known := auth.AADSTS(code); cause == "" || cure == "" || !known {
 			t.Errorf("AADSTS%d: cause %q, cure %q", code, cause, cure)

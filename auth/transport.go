@@ -16,12 +16,12 @@ import (
 	"time"
 )
 
-// maxBody bounds what is read of an answer, in bytes. Discovery documents and tokens are a few kB; MSAL would read an
+// maxBody bounds what is read of an answer, in bytes. Answers with tokens are a few kB; MSAL would read an
 // error page of any size into an error message.
 const maxBody = 1 << 20
 
 // errForeignHost is the refusal to send anything to a host that is neither the authority's nor Microsoft's, or in clear.
-var errForeignHost = errors.New("the discovery document names a token endpoint on another host or without TLS")
+var errForeignHost = errors.New("the address is on another host than the authority, or without TLS")
 
 // proxyError is an HTTPS proxy's refusal to let us through.
 type proxyError struct{ status int }
@@ -73,8 +73,11 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // entraTransport is the way to Entra ID. It sends to the authority's host and to Microsoft's sign-in hosts and to no
-// other: MSAL posts the credential to whatever address the discovery document names. It speaks http to an authority
-// on loopback that is configured so, although MSAL insists on https.
+// other. It speaks http to an authority on loopback that is configured so, although MSAL insists on https.
+//
+// MSAL's question for the authority's discovery document it answers by itself: the endpoints of an Entra authority have
+// one form (https://learn.microsoft.com/entra/identity-platform/v2-protocols#endpoints), and MSAL would post the
+// credential to whatever address a document names. It also saves the first request of a cold start a round trip.
 type entraTransport struct {
 	next  http.RoundTripper
 	host  string // of the authority, with its port
@@ -100,11 +103,10 @@ func (t *entraTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return nil, errForeignHost
 	}
-	res, err := t.next.RoundTrip(r)
-	if err == nil && own && t.plain && strings.HasSuffix(r.URL.Path, "/.well-known/openid-configuration") {
-		err = t.issuerToHTTPS(res)
+	if authority, ok := strings.CutSuffix(r.URL.Path, "/v2.0/.well-known/openid-configuration"); ok && own {
+		return discovery(r, authority)
 	}
-	return res, err
+	return t.next.RoundTrip(r)
 }
 
 // withScheme returns a copy of r for the same address under another scheme; a RoundTripper must not change r.
@@ -116,25 +118,22 @@ func withScheme(r *http.Request, scheme string) *http.Request {
 	return &c
 }
 
-// issuerToHTTPS writes the issuer of a discovery document as https, because MSAL compares its scheme with that of the
-// authority, which it was given as https. The token endpoint stays as it is: it is the audience of assertions.
-func (t *entraTransport) issuerToHTTPS(res *http.Response) error {
-	body, err := io.ReadAll(res.Body)
-	_ = res.Body.Close()
-	if err != nil {
-		return err
-	}
-	var doc map[string]json.RawMessage
-	var issuer string
-	if json.Unmarshal(body, &doc) == nil && json.Unmarshal(doc["issuer"], &issuer) == nil {
-		if rest, ok := strings.CutPrefix(issuer, "http://"+t.host); ok {
-			doc["issuer"], _ = json.Marshal("https://" + t.host + rest) // a string always marshals
-			body, _ = json.Marshal(doc)                                 // as do parts of a document that was read
-		}
-	}
-	res.Body = io.NopCloser(bytes.NewReader(body))
-	res.ContentLength = int64(len(body))
-	return nil
+// discovery is the answer to a request for an authority's discovery document. The token endpoint has the scheme that
+// is configured, because it is also the audience of assertions; the issuer has https, because MSAL compares it with the
+// authority, which it was given as https.
+func discovery(r *http.Request, authority string) (*http.Response, error) {
+	base := url.URL{Scheme: r.URL.Scheme, Host: r.URL.Host, Path: authority}
+	issuer := base
+	issuer.Scheme = "https"
+	doc, err := json.Marshal(map[string]string{
+		"authorization_endpoint": base.String() + "/oauth2/v2.0/authorize",
+		"token_endpoint":         base.String() + "/oauth2/v2.0/token",
+		"issuer":                 issuer.String() + "/v2.0",
+	})
+	return &http.Response{
+		StatusCode: http.StatusOK, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
+		Header: http.Header{"Content-Type": {"application/json"}}, ContentLength: int64(len(doc)), Body: io.NopCloser(bytes.NewReader(doc)),
+	}, err
 }
 
 // managedClient is the HTTP client for managed identity endpoints. MSAL wants to pin a certificate in the transport

@@ -269,9 +269,17 @@ func (h *Handler) fail(x *exchange, err error) {
 	e := asError(err)
 	x.rec.Reason = e.Inner
 	if e.Err != nil {
-		h.log.Warn(e.Message, "code", e.Inner, "status", e.Status, "caller", x.rec.Caller, "request_id", x.rec.RequestID, "error", e.Err)
+		h.log.Log(context.Background(), level(e), e.Message, "code", e.Inner, "status", e.Status, "caller", x.rec.Caller, "request_id", x.rec.RequestID, "error", e.Err)
 	}
 	render(x.out, e, x.rec)
+}
+
+// level: why there is no token the token source tells once; to repeat it for every request would bury it.
+func level(e *Error) slog.Level {
+	if e.Inner == "tokenUnavailable" {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
 }
 
 // end completes the record. It runs deferred, so that a panic below is recorded too; http.ErrAbortHandler, with which the
