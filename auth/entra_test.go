@@ -386,6 +386,15 @@ func TestFaultsShowNoSecret(t *testing.T) {
 			failing(t, secretAt(srv), options)
 		})
 	}
+	t.Run("the token request has the one scope that the grant takes", func(t *testing.T) {
+		srv, options := entra(t, true)
+		if _, err := bearer(t.Context(), source(t, secretAt(srv), options)); err != nil {
+			t.Fatal(err)
+		}
+		if got := srv.LastForm().Get("scope"); got != "https://graph.microsoft.com/.default" {
+			t.Errorf("scope %q", got)
+		}
+	})
 	t.Run("nobody is asked for a discovery document: its endpoints have one form", func(t *testing.T) {
 		srv, options := entra(t, true)
 		if _, err := bearer(t.Context(), source(t, secretAt(srv), options)); err != nil || srv.DiscoveryRequests() != 0 {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -106,7 +107,36 @@ func (t *entraTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if authority, ok := strings.CutSuffix(r.URL.Path, "/v2.0/.well-known/openid-configuration"); ok && own {
 		return discovery(r, authority)
 	}
+	if r.Method == http.MethodPost && r.Body != nil {
+		var err error
+		if r, err = withoutOpenID(r); err != nil {
+			return nil, err
+		}
+	}
 	return t.next.RoundTrip(r)
+}
+
+// withoutOpenID returns a copy of a token request whose scope is the one that the client-credentials grant takes,
+// <resource>/.default alone. MSAL adds the scopes of OpenID Connect, which mean nothing without a user.
+// https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
+func withoutOpenID(r *http.Request) (*http.Request, error) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	_ = r.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	if form, err := url.ParseQuery(string(body)); err == nil {
+		scopes := slices.DeleteFunc(strings.Fields(form.Get("scope")), func(s string) bool {
+			return s == "openid" || s == "offline_access" || s == "profile"
+		})
+		form.Set("scope", strings.Join(scopes, " "))
+		body = []byte(form.Encode())
+	}
+	c := *r
+	c.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	c.Body, _ = c.GetBody()
+	c.ContentLength = int64(len(body))
+	return &c, nil
 }
 
 // withScheme returns a copy of r for the same address under another scheme; a RoundTripper must not change r.
