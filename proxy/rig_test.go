@@ -101,7 +101,7 @@ func (r *rig) verify(token string) ([]string, error) {
 	return claims.Roles, err
 }
 
-func rules(t *testing.T, file string) *proxy.Rules {
+func rules(t testing.TB, file string) *proxy.Rules {
 	t.Helper()
 	p, err := policy.Parse("policy.yaml", []byte(file))
 	must(t, err)
@@ -247,7 +247,7 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,113 @@
+package policy
+
+import (
+	"strings"
+
+	"graphproxy/policy/limit"
+	"graphproxy/policy/match"
+)
+
+// commonLimit is an entry of limits: a limit that may cover more than one caller.
+type commonLimit struct {
+	limit  *limit.Limit
+	per    []string
+	covers bool // only what its covers name; else every request
+}
+
+// cover is an item of covers.
+type cover struct {
+	limit   int  // index in Policy.limits
+	located bool // its template has every variable that per names
+}
+
+// The values of per that are no variables.
+const (
+	perCaller = "caller"
+	perApp    = "app"
+)
+
+// Claims appends a claim for every bucket that covers an allowed request: the caller's limit, that of the
+// rule which decided, and the common limits in file order. Their covers match all spellings that may be the
+// same resource, as deny rules do, so that no spelling escapes a limit. A request that is not allowed, and a
+// $batch, whose items are counted each, claim nothing.
+//
+// The key of a bucket is "" or made of names and values in lower case, "app=default&id=adele@contoso.com",
+// where the app is d.App or "default". It may name a person.
+func (p *Policy) Claims(dst []limit.Claim, r Request, d Decision) []limit.Claim {
+	book := p.rules[r.Caller]
+	if book == nil || r.Target == nil || !d.Allow || isBatch(r.Target) {
+		return dst
+	}
+	if book.limit != nil {
+		dst = append(dst, limit.Claim{Limit: book.limit})
+	}
+	if d.Rule != nil && d.Rule.limit != nil {
+		dst = append(dst, limit.Claim{Limit: d.Rule.limit, Key: r.Caller})
+	}
+	if len(p.limits) == 0 {
+		return dst
+	}
+	hits := p.covers.All(r.Target, match.MethodOf(r.Method))
+	for i, c := range p.limits {
+		if !c.covers {
+			dst = append(dst, limit.Claim{Limit: c.limit, Key: bucketKey(c.per, r, d, nil)})
+		} else if h := p.firstHit(hits, i); h != nil {
+			dst = append(dst, limit.Claim{Limit: c.limit, Key: bucketKey(c.per, r, d, h)})
+		}
+	}
+	return dst
+}
+
+// firstHit returns the match of the limit whose item stands first in the file, or nil.
+func (p *Policy) firstHit(hits []match.Hit, index int) *match.Hit {
+	var first *match.Hit
+	for i := range hits {
+		h := &hits[i]
+		if c := p.coverOf[h.Index]; c.limit == index && c.located && (first == nil || h.Index < first.Index) {
+			first = h
+		}
+	}
+	return first
+}
+
+func bucketKey(per []string, r Request, d Decision, h *match.Hit) string {
+	var b strings.Builder
+	for i, name := range per {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(name)
+		separator := byte('=')
+		for _, value := range bucketValues(name, r, d, h) {
+			b.WriteByte(separator)
+			writePlain(&b, value)
+			separator = ','
+		}
+	}
+	return b.String()
+}
+
+func bucketValues(name string, r Request, d Decision, h *match.Hit) []string {
+	switch {
+	case name == perCaller:
+		return []string{r.Caller}
+	case name == perApp && d.App == "":
+		return []string{"default"}
+	case name == perApp:
+		return []string{d.App}
+	}
+	return h.Values(r.Target, name)
+}
+
+// writePlain writes a value in lower case, with what separates values escaped.
+func writePlain(b *strings.Builder, value string) {
+	for _, c := range []byte(strings.ToLower(value)) {
+		switch c {
+		case '%', '&', '=', ',':
+			const digits = "0123456789abcdef"
+			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
+		default:
+			b.WriteByte(c)
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package policy
+
+import (
+	"graphproxy/policy/limit"
+	"graphproxy/policy/match"
+	"graphproxy/policy/odata"
+)
+
+// ruleBook is what decides for one caller.
+type ruleBook struct {
+	app    string
+	report bool
+	limit  *limit.Limit
+
+	allow      match.Narrow
+	allowRules []*Rule // by number in allow
+	deny       match.Wide
+	denyRules  []*Rule
+}
+
+// What a Decision gives as its Reason, besides what of the nearest rule failed.
+const (
+	reasonCaller = "no such caller"
+	reasonNoRule = "no rule allows it"
+	reasonDenied = "denied"
+	reasonBatch  = "a batch is not judged as a whole"
+)
+
+// Decide says whether the request may be made. A deny rule wins over every allow rule, the first allow rule
+// in file order whose conditions hold decides otherwise, and without one the request is denied. It fails
+// closed: an unknown caller, version or method is denied, whatever the mode, and so is a $batch, which stands
+// for requests that are each to be decided.
+//
+// In report mode a denied request is let through, with WouldDeny set. Decide allocates nothing, unless a rule that
+// names $expand has to judge one with options in parentheses.
+func (p *Policy) Decide(r Request) Decision {
+	book := p.rules[r.Caller]
+	if book == nil || r.Target == nil {
+		return Decision{Reason: reasonCaller}
+	}
+	method := match.MethodOf(r.Method)
+	d := book.decide(r.Target, method)
+	if !d.Allow && book.report && method != 0 && !isBatch(r.Target) {
+		d.Allow, d.WouldDeny = true, true
+	}
+	return d
+}
+
+// decide decides without regard to the mode.
+func (b *ruleBook) decide(t *odata.Target, method match.Methods) Decision {
+	d := Decision{Reason: reasonNoRule, App: b.app}
+	if len(t.Segments) > match.MaxSegments {
+		return d
+	}
+	if i, found := b.deny.First(t, method); found {
+		d.Rule, d.Reason = b.denyRules[i], reasonDenied
+		return d
+	}
+	if isBatch(t) {
+		d.Reason = reasonBatch
+		return d
+	}
+	switch result := b.allow.Find(t, method); {
+	case result.Index >= 0:
+		d.Allow, d.Rule, d.Reason = true, b.allowRules[result.Index], ""
+		if d.Rule.app != "" {
+			d.App = d.Rule.app
+		}
+	case result.Near >= 0:
+		d.Reason = result.Reason
+	}
+	return d
+}
+
+func (b *ruleBook) add(allow, deny []*Rule) {
+	b.allowRules, b.denyRules = allow, deny
+	for _, r := range allow {
+		b.allow.Add(&r.match)
+	}
+	for _, r := range deny {
+		b.deny.Add(&r.match)
+	}
+}
+
+func isBatch(t *odata.Target) bool {
+	return len(t.Segments) > 0 && t.Segments[0].Kind == odata.System && t.Segments[0].Fold == "$batch"
+}

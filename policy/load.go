@@ -1,0 +1,151 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+
+	"graphproxy/policy/strict"
+)
+
+// Load reads and parses a policy file, see Parse. Other errors than Errors are about reading it.
+func Load(file string) (*Policy, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading policy: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, strict.MaxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading policy: %w", err)
+	}
+	return Parse(file, data)
+}
+
+// Parse reads a policy from the bytes of a file whose name, for messages, is file. It then runs the tests
+// that the file holds. The error is of type Errors: all problems at once. There is no partial policy.
+func Parse(file string, data []byte) (*Policy, error) {
+	sum := sha256.Sum256(data)
+	l := &loader{
+		report: strict.Report{File: file},
+		policy: &Policy{file: file, hash: hex.EncodeToString(sum[:])[:12], rules: make(map[string]*ruleBook)},
+		sets:   make(map[string]*ruleSet),
+	}
+	if root, ok := strict.Parse(&l.report, data); ok {
+		l.document(root)
+	}
+	if errs := l.report.Errors(); len(errs) > 0 {
+		return nil, errs
+	}
+	l.runCases()
+	if errs := l.report.Errors(); len(errs) > 0 {
+		return nil, errs
+	}
+	l.policy.warnings = l.warnings.Errors()
+	return l.policy, nil
+}
+
+// loader turns a file into a policy. Its methods report what is wrong and go on with the rest.
+type loader struct {
+	report   strict.Report
+	warnings strict.Report
+	policy   *Policy
+	mode     bool // report, for callers that do not say
+	sets     map[string]*ruleSet
+	setNames []string
+	cases    []testCase
+}
+
+func (l *loader) document(root strict.Value) {
+	l.warnings.File = l.report.File
+	top := root.Mapping("version", "mode", "limits", "rules", "callers", "tests")
+	if root.IsMapping() {
+		l.require(root.Line(), "", top, "version", "write version: 1")
+		l.require(root.Line(), "", top, "callers", "a policy without callers denies everything")
+	}
+	if n, ok := top["version"].Int(1); ok && n != 1 {
+		top["version"].Errorf("version %d is not known to this graphproxy; write version: 1", n)
+	}
+	l.mode = l.reportMode(top["mode"], false)
+	l.commonLimits(top["limits"])
+	l.ruleSets(top["rules"])
+	l.callers(top["callers"])
+	l.unusedSets()
+	l.testCases(top["tests"])
+}
+
+// require reports a key that is not there. A key without a value is told where it is read.
+func (l *loader) require(line int, where string, values map[string]strict.Value, key, cure string) {
+	if _, found := values[key]; !found {
+		l.report.Add(line, where, "the key %q is missing; %s", key, cure)
+	}
+}
+
+// reportMode reads a mode.
+func (l *loader) reportMode(v strict.Value, otherwise bool) bool {
+	if !v.IsSet() {
+		return otherwise
+	}
+	mode, ok := v.Text("enforce or report")
+	if ok && mode != "enforce" && mode != "report" {
+		v.Errorf("%s", strict.Unknown("mode", mode, []string{"enforce", "report"}))
+	}
+	return mode == "report"
+}
+
+// name checks a name that messages, records and buckets will carry.
+func (l *loader) name(kind string, f strict.Field) {
+	const longest = 64
+	if !strict.IsName(f.Key) || len(f.Key) > longest {
+		l.report.Add(f.Line, "", "the name %.80q of a %s is not made of at most %d letters, digits, \"-\", \"_\" and \".\"", f.Key, kind, longest)
+	}
+}
+
+func (l *loader) callers(v strict.Value) {
+	for _, f := range v.Fields("callers by name") {
+		l.name("caller", f)
+		l.caller(f)
+	}
+	l.sharedIdentities()
+}
+
+func (l *loader) caller(f strict.Field) {
+	v := f.Value
+	keys := v.Mapping("identity", "allow", "deny", "limit", "app", "mode")
+	if !v.IsMapping() {
+		return
+	}
+	l.require(f.Line, v.Where(), keys, "identity", "nothing would prove this caller; write identity: [anyone] if that is meant")
+	l.require(f.Line, v.Where(), keys, "allow", "write allow: [] if this caller may do nothing")
+	c := Caller{Name: f.Key, Line: f.Line, App: l.app(keys["app"]), Identities: l.identities(keys["identity"])}
+	book := &ruleBook{app: c.App, report: l.reportMode(keys["mode"], l.mode)}
+	allow := l.rules(keys["allow"].List("a list of rules"))
+	l.warnOfBatch(allow)
+	book.add(allow, l.denyRules(keys["deny"]))
+	l.warnOfNames(f.Key, book)
+	if keys["limit"].IsSet() {
+		book.limit = l.limit(keys["limit"], "callers."+f.Key+".limit")
+	}
+	l.policy.callers = append(l.policy.callers, c)
+	l.policy.rules[c.Name] = book
+}
+
+// app reads the name of an app registration.
+func (l *loader) app(v strict.Value) string {
+	if !v.IsSet() {
+		return ""
+	}
+	name, ok := v.Text("the name of an app registration")
+	if !ok {
+		return ""
+	}
+	if !strict.IsName(name) {
+		v.Errorf("the name %.80q of an app registration is not made of letters, digits, \"-\", \"_\" and \".\"", name)
+		return ""
+	}
+	where := Error{File: l.report.File, Line: v.Line(), Where: v.Where()}
+	l.policy.apps = append(l.policy.apps, AppRef{Name: name, Where: where.Place()})
+	return name
+}

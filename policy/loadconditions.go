@@ -1,0 +1,132 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"graphproxy/policy/match"
+	"graphproxy/policy/odata"
+	"graphproxy/policy/strict"
+)
+
+// where reads what narrows the variables of a rule.
+func (l *loader) where(r *Rule, v strict.Value) {
+	if !v.IsSet() {
+		return
+	}
+	for _, f := range v.Fields("variables of the rule with their values") {
+		key, found := match.NewKey(r.match.Template, f.Key, l.values(f.Value, "a value or a list of values"))
+		if !found {
+			l.report.Add(f.Line, v.Where(), "%s", strict.Unknown("variable", f.Key, match.Variables(r.match.Template)))
+		}
+		r.match.Keys = append(r.match.Keys, key)
+	}
+}
+
+// values reads values in which stars may stand for runs of characters.
+func (l *loader) values(v strict.Value, expected string) []string {
+	var values []string
+	for _, item := range v.OneOrMore(expected) {
+		text, ok := item.Text(expected)
+		if ok && len(text) > match.MaxPattern {
+			item.Errorf("this value has %d bytes; at most %d are read", len(text), match.MaxPattern)
+			continue
+		}
+		values = append(values, text)
+	}
+	return values
+}
+
+// systemOptions are the names that begin with "$": a closed list, because a misspelled option would bound
+// nothing. Graph also takes the first plainOptions of them without "$", which odata reads as the same.
+var systemOptions = [...]string{
+	"$select", "$expand", "$filter", "$orderby", "$search", "$top", "$skip", "$count", "$format", "$skiptoken", "$deltatoken",
+	"$id", "$apply", "$compute", "$index", "$levels", "$schemaversion",
+}
+
+const plainOptions = 11
+
+// query reads what narrows the query options of a rule.
+func (l *loader) query(r *Rule, v strict.Value) {
+	if !v.IsSet() {
+		return
+	}
+	for _, f := range v.Fields("query options with their values") {
+		if problem := checkOption(f.Key, r.match.Options); problem != "" {
+			l.report.Add(f.Line, v.Where(), "%s", problem)
+			continue
+		}
+		r.match.Options = append(r.match.Options, l.option(f.Key, f.Value))
+	}
+}
+
+func checkOption(name string, before []match.Option) (problem string) {
+	fold := strings.ToLower(name)
+	switch {
+	case strings.HasPrefix(fold, "$") && !slices.Contains(systemOptions[:], fold):
+		return strict.Unknown("query option", name, systemOptions[:])
+	case slices.Contains(systemOptions[:plainOptions], "$"+fold):
+		return "write \"$" + name + "\": requests that leave the $ out are judged the same"
+	case !strict.IsName(strings.TrimLeft(fold, "$@")):
+		return "a query option has a name like $select or startDateTime"
+	case slices.ContainsFunc(before, func(o match.Option) bool { return o.Name == fold }):
+		return "the query option " + name + " is there twice in different letter case; keep one"
+	}
+	return ""
+}
+
+func (l *loader) option(name string, v strict.Value) match.Option {
+	const expected = "none, a number, or a list of values"
+	if v.IsScalar() {
+		if text, _ := v.Text(expected); text == "none" {
+			return match.Refused(name)
+		}
+	}
+	switch fold := strings.ToLower(name); {
+	case fold == "$select":
+		return match.Select(l.properties(v))
+	case fold == "$expand":
+		return match.Expand(l.expansions(v))
+	case v.IsInt():
+		n, _ := v.Int(0)
+		return match.AtMost(name, n)
+	}
+	return match.OneOf(name, l.values(v, expected))
+}
+
+func (l *loader) properties(v strict.Value) []string {
+	var names []string
+	for _, item := range v.OneOrMore("none or a list of properties") {
+		text, ok := item.Text("the name of a property")
+		if !ok {
+			continue
+		}
+		parsed, err := odata.ParseSelect(text)
+		switch {
+		case err != nil || len(parsed) != 1:
+			item.Errorf("%.80q is no property; write one name in each item", text)
+		case parsed[0] == "*":
+			item.Errorf("* is every property; leave $select out of the rule to allow that")
+		default:
+			names = append(names, parsed[0])
+		}
+	}
+	return names
+}
+
+func (l *loader) expansions(v strict.Value) []match.Expansion {
+	var entries []match.Expansion
+	for _, item := range v.OneOrMore("none or a list of what may be expanded") {
+		text, ok := item.Text("what may be expanded, such as members or members($expand=manager)")
+		if !ok {
+			continue
+		}
+		e, err := match.ParseExpansion(text)
+		if err != nil {
+			item.Errorf("%v", err)
+			continue
+		}
+		entries = append(entries, e)
+	}
+	return entries
+}

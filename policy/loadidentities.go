@@ -1,0 +1,209 @@
+package policy
+
+import (
+	"encoding/hex"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"graphproxy/policy/strict"
+)
+
+// identities reads what proves a caller.
+func (l *loader) identities(v strict.Value) []Identity {
+	const expected = "a list of certificate, token, key, unix, network or anyone"
+	if !v.IsSet() {
+		return nil
+	}
+	var all []Identity
+	for _, item := range v.Items(expected) {
+		if id, ok := l.identity(item); ok {
+			all = append(all, id)
+		}
+	}
+	return all
+}
+
+var identityKinds = [...]string{"certificate", "token", "key", "unix", "network", "anyone"}
+
+func (l *loader) identity(v strict.Value) (id Identity, ok bool) {
+	id = Identity{Line: v.Line()}
+	if !v.IsMapping() {
+		text, ok := v.Text("one of certificate, token, key, unix, network or anyone")
+		switch {
+		case !ok:
+			return id, false
+		case text != "anyone":
+			v.Errorf("%s", strict.Unknown("identity", text, identityKinds[:]))
+			return id, false
+		}
+		id.Kind = text
+		return id, true
+	}
+	fields := v.Fields("one kind of evidence")
+	if len(fields) > 1 {
+		v.Errorf("one kind of evidence in each item: begin %q with \"- \" in front", fields[1].Key)
+		return id, false
+	}
+	for _, f := range fields {
+		id.Kind = f.Key
+		switch f.Key {
+		case "certificate":
+			return id, l.certificate(&id, f.Value)
+		case "token":
+			return id, l.token(&id, f.Value)
+		case "key":
+			return id, l.key(&id, f.Value)
+		case "unix":
+			return id, l.unix(&id, f.Value)
+		case "network":
+			return id, l.network(&id, f.Value)
+		case "anyone":
+			v.Errorf("anyone has no settings; write: - anyone")
+		default:
+			l.report.Add(f.Line, v.Where(), "%s", strict.Unknown("identity", f.Key, identityKinds[:]))
+		}
+	}
+	return id, false
+}
+
+func (l *loader) certificate(id *Identity, v strict.Value) bool {
+	keys := v.Mapping("uri", "dns", "common_name")
+	if !v.IsMapping() || len(keys) == 0 {
+		return false
+	}
+	if len(keys) > 1 {
+		v.Errorf("a certificate is known by one of uri, dns and common_name; write one")
+		return false
+	}
+	var okURI, okDNS, okName bool
+	if id.URI, okURI = keys["uri"].Text("a URI such as spiffe://contoso.example/hr-sync"); okURI {
+		if u, err := url.Parse(id.URI); err != nil || u.Scheme == "" || u.Host == "" && u.Opaque == "" {
+			keys["uri"].Errorf("%.80q is no URI with a scheme, such as spiffe://contoso.example/hr-sync", id.URI)
+		}
+	}
+	if id.DNS, okDNS = keys["dns"].Text("a DNS name"); okDNS && !isHostName(id.DNS) {
+		keys["dns"].Errorf("%.80q is no DNS name; wildcards are not read", id.DNS)
+	}
+	id.CommonName, okName = keys["common_name"].Text("a common name")
+	return okURI || okDNS || okName
+}
+
+func isHostName(s string) bool {
+	return strict.IsName(s) && !strings.Contains(s, "_") && !strings.Contains(s, "..") && strings.Trim(s, ".-") == s
+}
+
+func (l *loader) token(id *Identity, v strict.Value) bool {
+	keys := v.Mapping("issuer", "audience", "subject", "claims")
+	if !v.IsMapping() {
+		return false
+	}
+	l.require(v.Line(), v.Where(), keys, "issuer", "write the issuer's https address")
+	l.require(v.Line(), v.Where(), keys, "audience", "write the audience that tokens for graphproxy carry")
+	if !keys["subject"].IsSet() && !keys["claims"].IsSet() {
+		v.Errorf("the key \"subject\" is missing, or \"claims\"; without one every token of the issuer would do")
+	}
+	var ok bool
+	if id.Issuer, ok = keys["issuer"].Text("an https address"); ok && !isIssuer(id.Issuer) {
+		keys["issuer"].Errorf("%.80q is no issuer: write an https:// address without query, or http:// on loopback", id.Issuer)
+	}
+	id.Audience, _ = keys["audience"].Text("an audience")
+	id.Subject, _ = keys["subject"].Text("a subject")
+	if keys["claims"].IsSet() {
+		id.Claims = make(map[string][]string)
+		for _, f := range keys["claims"].Fields("claims with their values") {
+			id.Claims[f.Key] = f.Value.Texts("a value or a list of values")
+		}
+	}
+	return true
+}
+
+func isIssuer(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return false
+	}
+	return u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname())
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+func (l *loader) key(id *Identity, v strict.Value) bool {
+	if v.IsScalar() { // which may be the key itself, so it is not quoted
+		v.Errorf("expected a mapping with sha256; write the SHA-256 of the key, never the key")
+		return false
+	}
+	keys := v.Mapping("sha256")
+	if !v.IsMapping() {
+		return false
+	}
+	l.require(v.Line(), v.Where(), keys, "sha256", "write the SHA-256 of the key, never the key")
+	text, ok := keys["sha256"].Text("the SHA-256 of the key")
+	if !ok {
+		return false
+	}
+	sum, err := hex.DecodeString(text)
+	if err != nil || len(sum) != len(id.KeySHA256) {
+		// The text may be the key itself, put there by mistake.
+		keys["sha256"].Errorf("this is not the SHA-256 of a key, 64 hexadecimal digits; make it with: printf %%s \"$KEY\" | sha256sum")
+		return false
+	}
+	copy(id.KeySHA256[:], sum)
+	return true
+}
+
+func (l *loader) unix(id *Identity, v strict.Value) bool {
+	keys := v.Mapping("uid", "user", "gid")
+	if !v.IsMapping() || len(keys) == 0 {
+		return false
+	}
+	if keys["uid"].IsSet() && keys["user"].IsSet() {
+		v.Errorf("uid and user say the same in two ways; write one")
+	}
+	if n, ok := keys["uid"].Int(0); ok {
+		id.UID = &n
+	}
+	if n, ok := keys["gid"].Int(0); ok {
+		id.GID = &n
+	}
+	id.User, _ = keys["user"].Text("the name of a user")
+	return id.UID != nil || id.GID != nil || id.User != ""
+}
+
+func (l *loader) network(id *Identity, v strict.Value) bool {
+	const expected = "a network such as 10.20.0.0/16 or ::1/128"
+	for _, item := range v.OneOrMore(expected) {
+		text, ok := item.Text(expected)
+		if !ok {
+			continue
+		}
+		prefix, problem := parseNetwork(text)
+		if problem != "" {
+			item.Errorf("%.80q %s", text, problem)
+			continue
+		}
+		id.Networks = append(id.Networks, prefix)
+	}
+	return len(id.Networks) > 0
+}
+
+func parseNetwork(text string) (prefix netip.Prefix, problem string) {
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil {
+		if ip, err := netip.ParseAddr(text); err == nil && ip.Zone() == "" {
+			return prefix, "has no length; write " + netip.PrefixFrom(ip, ip.BitLen()).String() + " for this one address"
+		}
+		return prefix, "is no network; write one such as 10.20.0.0/16 or ::1/128"
+	}
+	if masked := prefix.Masked(); masked != prefix {
+		return prefix, "has bits set beyond its length; write " + masked.String() + " for the network, or " +
+			netip.PrefixFrom(prefix.Addr(), prefix.Addr().BitLen()).String() + " for the one address"
+	}
+	if prefix.Addr().Is4In6() {
+		return prefix, "is an IPv4 network in IPv6 dress, which no peer is compared as; write it as IPv4"
+	}
+	return prefix, ""
+}

@@ -1,0 +1,165 @@
+package policy
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"graphproxy/policy/limit"
+	"graphproxy/policy/match"
+	"graphproxy/policy/strict"
+)
+
+// commonLimits reads limits.
+func (l *loader) commonLimits(v strict.Value) {
+	if !v.IsSet() {
+		return
+	}
+	for _, f := range v.Fields("limits by name") {
+		l.name("limit", f)
+		keys := f.Value.Mapping("rate", "burst", "concurrency", "per", "covers")
+		c := &commonLimit{limit: l.limitOf(f.Value, keys, "limits."+f.Key), covers: keys["covers"].IsSet()}
+		c.per = l.per(keys["per"])
+		covers := l.covers(keys["covers"])
+		l.checkPer(c, keys["per"], covers)
+		for _, r := range covers {
+			l.policy.covers.Add(&r.match)
+			l.policy.coverOf = append(l.policy.coverOf, cover{limit: len(l.policy.limits), located: lacks(r, c.per) == ""})
+		}
+		l.policy.limits = append(l.policy.limits, c)
+	}
+}
+
+func (l *loader) covers(v strict.Value) []*Rule {
+	if !v.IsSet() {
+		return nil
+	}
+	var rules []*Rule
+	for _, item := range v.Items("a list of METHOD /path") {
+		if text, ok := item.Text("METHOD /path"); ok {
+			if r := l.ruleText(item, item.Line(), text); r != nil {
+				rules = append(rules, r)
+			}
+		}
+	}
+	return rules
+}
+
+// lacks returns the first of the variables in per that the rule's template has not, or "".
+func lacks(r *Rule, per []string) string {
+	variables := match.Variables(r.match.Template)
+	for _, name := range per {
+		if name != perCaller && name != perApp && !slices.Contains(variables, name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// per reads the names of values that have a bucket each.
+func (l *loader) per(v strict.Value) []string {
+	if !v.IsSet() {
+		return nil
+	}
+	return v.Texts("caller, app, or variables of covers")
+}
+
+// checkPer refuses a name that no request could have a value for, and warns of templates that a limit names
+// in vain.
+func (l *loader) checkPer(c *commonLimit, v strict.Value, covers []*Rule) {
+	for i, name := range c.per {
+		if slices.Contains(c.per[:i], name) {
+			v.Errorf("%q is there twice; keep one", name)
+		}
+		known, lacking := []string{perCaller, perApp}, []*Rule(nil)
+		for _, r := range covers {
+			known = append(known, match.Variables(r.match.Template)...)
+			if lacks(r, []string{name}) != "" {
+				lacking = append(lacking, r)
+			}
+		}
+		switch {
+		case name == perCaller || name == perApp:
+		case len(lacking) == len(covers):
+			slices.Sort(known)
+			v.Errorf("%s", strict.Unknown("value", name, slices.Compact(known)))
+		default:
+			for _, r := range lacking {
+				l.warnings.Add(r.Line, v.Where(), "%s has no {%s}, so the limit does not cover it", r.Text, name)
+			}
+		}
+	}
+}
+
+// limit reads a caller's or a rule's limit: a rate, or a mapping.
+func (l *loader) limit(v strict.Value, name string) *limit.Limit {
+	if v.IsScalar() {
+		rate, _ := l.rate(v)
+		return &limit.Limit{Name: name, Rate: rate, Burst: defaultBurst(rate)}
+	}
+	return l.limitOf(v, v.Mapping("rate", "burst", "concurrency"), name)
+}
+
+func (l *loader) limitOf(v strict.Value, keys map[string]strict.Value, name string) *limit.Limit {
+	lim := &limit.Limit{Name: name}
+	if keys["rate"].IsSet() {
+		lim.Rate, _ = l.rate(keys["rate"])
+		lim.Burst = defaultBurst(lim.Rate)
+	}
+	if keys["burst"].IsSet() {
+		lim.Burst, _ = keys["burst"].Int(1)
+		if !keys["rate"].IsSet() {
+			keys["burst"].Errorf("a burst needs a rate; write rate: as well")
+		}
+	}
+	if keys["concurrency"].IsSet() {
+		lim.Concurrency, _ = keys["concurrency"].Int(1)
+	}
+	if v.IsMapping() && !keys["rate"].IsSet() && !keys["concurrency"].IsSet() {
+		v.Errorf("this limit bounds nothing; write rate: or concurrency:")
+	}
+	return lim
+}
+
+// defaultBurst is what the rate gives in one second, at least 1.
+func defaultBurst(rate float64) int { return max(1, int(rate)) }
+
+// rate reads N/s, N/m, N/h, or over several of them: 10000/10m. It returns requests per second.
+func (l *loader) rate(v strict.Value) (float64, bool) {
+	const expected = "a rate such as 20/s, 300/m, 1000/h or 10000/10m"
+	text, ok := v.Text(expected)
+	if !ok {
+		return 0, false
+	}
+	count, window, _ := strings.Cut(text, "/")
+	n, okCount := plainNumber(count)
+	length, okWindow := parseWindow(window)
+	if !okCount || !okWindow {
+		v.Errorf("%.80q is not %s", text, expected)
+		return 0, false
+	}
+	return float64(n) / length.Seconds(), true
+}
+
+// parseWindow reads s, m, h, 30s, 10m, up to a day.
+func parseWindow(text string) (time.Duration, bool) {
+	if text == "" {
+		return 0, false
+	}
+	unit := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour}[text[len(text)-1]]
+	n, ok := 1, true
+	if len(text) > 1 {
+		n, ok = plainNumber(text[:len(text)-1])
+	}
+	if !ok || unit == 0 || n > int(24*time.Hour/unit) {
+		return 0, false
+	}
+	return time.Duration(n) * unit, true
+}
+
+// plainNumber reads a positive number as people write it.
+func plainNumber(text string) (int, bool) {
+	n, err := strconv.Atoi(text)
+	return n, err == nil && n > 0 && n <= 1_000_000_000 && strconv.Itoa(n) == text
+}

@@ -1,0 +1,202 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"graphproxy/policy/match"
+	"graphproxy/policy/odata"
+	"graphproxy/policy/strict"
+)
+
+// ruleSet is an entry of rules, which callers include.
+type ruleSet struct {
+	line  int
+	rules []*Rule
+	used  bool
+}
+
+func (l *loader) ruleSets(v strict.Value) {
+	if !v.IsSet() {
+		return
+	}
+	for _, f := range v.Fields("sets of rules by name") {
+		l.name("set of rules", f)
+		set := &ruleSet{line: f.Line}
+		for _, item := range f.Value.Items("a list of rules") {
+			if name, isInclude := includeOf(item); isInclude {
+				name.Errorf("a set of rules does not include another; write its rules here")
+			} else if r := l.rule(item); r != nil {
+				set.rules = append(set.rules, r)
+			}
+		}
+		l.sets[f.Key] = set
+		l.setNames = append(l.setNames, f.Key)
+	}
+}
+
+// rules reads the items of allow or deny, with includes put in place.
+func (l *loader) rules(items []strict.Value) []*Rule {
+	var rules []*Rule
+	for _, item := range items {
+		if name, isInclude := includeOf(item); isInclude {
+			rules = append(rules, l.include(name)...)
+		} else if r := l.rule(item); r != nil {
+			rules = append(rules, r)
+		}
+	}
+	return rules
+}
+
+// includeOf returns the value of {include: set}.
+func includeOf(item strict.Value) (name strict.Value, isInclude bool) {
+	if !item.IsMapping() {
+		return name, false
+	}
+	fields := item.Fields("a rule")
+	if len(fields) == 1 && fields[0].Key == "include" {
+		return fields[0].Value, true
+	}
+	return name, false
+}
+
+func (l *loader) include(v strict.Value) []*Rule {
+	name, ok := v.Text("the name of a set of rules")
+	if !ok {
+		return nil
+	}
+	set := l.sets[name]
+	if set == nil {
+		v.Errorf("%s", strict.Unknown("set of rules", name, l.setNames))
+		return nil
+	}
+	set.used = true
+	return set.rules
+}
+
+// denyRules reads deny, and refuses what has no meaning or two meanings there.
+func (l *loader) denyRules(v strict.Value) []*Rule {
+	if !v.IsSet() {
+		return nil
+	}
+	var rules []*Rule
+	for _, item := range v.Items("a list of rules") {
+		for _, r := range l.rules([]strict.Value{item}) {
+			l.checkDeny(item, r)
+			rules = append(rules, r)
+		}
+	}
+	return rules
+}
+
+func (l *loader) checkDeny(item strict.Value, r *Rule) {
+	if r.limit != nil || r.app != "" {
+		item.Errorf("%s is denied here, so its limit or app has no meaning; take it out", r.Text)
+	}
+	for i := range r.match.Options {
+		if err := r.match.Options[i].CheckWide(); err != nil {
+			item.Errorf("%v", err)
+		}
+	}
+}
+
+// rule reads one rule: its text, or a mapping of its text to its settings.
+func (l *loader) rule(v strict.Value) *Rule {
+	if !v.IsMapping() {
+		text, ok := v.Text("a rule, METHOD /path")
+		if !ok {
+			return nil
+		}
+		return l.ruleText(v, v.Line(), text)
+	}
+	f, ok := l.ruleField(v)
+	if !ok {
+		return nil
+	}
+	r := l.ruleText(v, f.Line, f.Key)
+	settings := f.Value.Mapping("where", "query", "limit", "app")
+	if r == nil {
+		return nil
+	}
+	l.where(r, settings["where"])
+	l.query(r, settings["query"])
+	r.app = l.app(settings["app"])
+	if settings["limit"].IsSet() {
+		r.limit = l.limit(settings["limit"], r.Where()+" "+r.Text)
+	}
+	return r
+}
+
+// ruleField returns the one key of a rule's mapping, which is its text.
+func (l *loader) ruleField(v strict.Value) (rule strict.Field, ok bool) {
+	fields := v.Fields("a rule, METHOD /path")
+	for _, f := range fields {
+		switch {
+		case strings.Contains(f.Key, " /") && !ok:
+			rule, ok = f, true
+		case strings.Contains(f.Key, " /"):
+			l.report.Add(f.Line, v.Where(), "a second rule in one item; begin it with \"- \" in front")
+			return rule, false
+		}
+	}
+	if len(fields) == 1 && ok {
+		return rule, true
+	}
+	for _, f := range fields {
+		switch {
+		case f.Key == rule.Key && ok:
+		case ok && slices.Contains([]string{"where", "query", "limit", "app"}, f.Key):
+			l.report.Add(f.Line, v.Where(), "%q stands beside the rule; indent it further, so that it stands under it", f.Key)
+		case f.Key == "include":
+			l.report.Add(f.Line, v.Where(), "\"include\" stands alone in its item")
+		default:
+			l.report.Add(f.Line, v.Where(), "%s; a rule is written METHOD /path", strings.TrimSuffix(strict.Unknown("key", f.Key, []string{"include"}), "; known here: include"))
+		}
+	}
+	return rule, false
+}
+
+// ruleText reads "GET,POST /users/{id}".
+func (l *loader) ruleText(v strict.Value, line int, text string) *Rule {
+	list, path, found := strings.Cut(text, " ")
+	if !found || !strings.HasPrefix(path, "/") {
+		l.report.Add(line, v.Where(), "%.200q is not a rule; write METHOD /path, such as GET /users/{id} or POST,DELETE /groups/{id}/members/$ref", text)
+		return nil
+	}
+	m, problem := parseMethods(list)
+	if problem != "" {
+		l.report.Add(line, v.Where(), "%s", problem)
+	}
+	t, err := odata.ParseTemplate(path)
+	if err != nil {
+		l.report.Add(line, v.Where(), "%v", err)
+		return nil
+	}
+	r := &Rule{File: l.report.File, Line: line, Path: t.Text, match: match.Rule{Methods: m, Template: t}}
+	r.Text = m.String() + " " + strings.TrimPrefix(t.Text, "/v1.0")
+	return r
+}
+
+// parseMethods reads GET or GET,POST or ANY. The problem is "" if there is none.
+func parseMethods(list string) (methods match.Methods, problem string) {
+	if list == "ANY" {
+		return match.Any, ""
+	}
+	for name := range strings.SplitSeq(list, ",") {
+		m := match.MethodOf(name)
+		switch upper := strings.ToUpper(name); {
+		case name == "HEAD":
+			return 0, "HEAD is judged as GET; write GET"
+		case name == "ANY":
+			return 0, "ANY already stands for every method; write it alone"
+		case m == 0 && (match.MethodOf(upper) != 0 || upper == "ANY"):
+			return 0, "methods are written in capital letters: " + upper
+		case m == 0:
+			return 0, strict.Unknown("method", name, []string{"GET", "POST", "PUT", "PATCH", "DELETE", "ANY"})
+		case methods&m != 0:
+			return 0, "the method " + name + " is there twice"
+		}
+		methods |= m
+	}
+	return methods, ""
+}

@@ -1,0 +1,140 @@
+package match
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"graphproxy/policy/odata"
+)
+
+// Expansion is one thing that $expand may hold: a path, with options in parentheses that do not reach further
+// than the path, and what may be nested in it.
+type Expansion struct {
+	path   []string // as odata.Expand has it
+	text   string   // path with slashes
+	star   bool
+	names  []string // of the nested $select, which must then be there; nil: any
+	nested []Expansion
+}
+
+// ParseExpansion reads an entry as OData writes it: members, members($select=id), members($expand=manager),
+// members/microsoft.graph.user, *.
+func ParseExpansion(text string) (Expansion, error) {
+	parsed, err := odata.ParseExpand(text)
+	if err != nil {
+		return Expansion{}, err
+	}
+	if len(parsed) != 1 {
+		return Expansion{}, fmt.Errorf("%.80q holds a comma; write one path in each item", text)
+	}
+	return newExpansion(parsed[0])
+}
+
+func newExpansion(parsed odata.Expand) (Expansion, error) {
+	e := Expansion{path: parsed.Path, text: strings.Join(parsed.Path, "/"), star: parsed.Star}
+	for _, o := range parsed.Options {
+		if o.Name != optionSelect {
+			return e, errors.New("an entry may hold $select and $expand only; " + o.Name + " is allowed without being written")
+		}
+		if e.names, _ = odata.ParseSelect(o.Value); slices.Contains(e.names, "*") {
+			return e, errors.New("$select=* is every property; leave it out")
+		}
+	}
+	for _, n := range parsed.Nested {
+		nested, err := newExpansion(n)
+		if err != nil {
+			return e, err
+		}
+		e.nested = append(e.nested, nested)
+	}
+	return e, nil
+}
+
+// onlyExpansions reports whether a $expand holds only what the entries allow. Plain lists of names, which is
+// how most are, take no parser and no memory.
+func onlyExpansions(value string, entries []Expansion) bool {
+	if strings.IndexByte(value, '(') < 0 {
+		return onlyPlainExpansions(value, entries)
+	}
+	if !quotesAreInert(value) {
+		return false
+	}
+	items, err := odata.ParseExpand(value)
+	return err == nil && coversAll(entries, items)
+}
+
+func onlyPlainExpansions(value string, entries []Expansion) bool {
+	for more := true; more; {
+		var item string
+		item, value, more = strings.Cut(value, ",")
+		item = strings.Trim(item, " ")
+		if !slices.ContainsFunc(entries, func(e Expansion) bool { return e.names == nil && e.isPlain(item) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// isPlain reports whether item, without options, is what the entry allows. A star allows every property by
+// name too.
+func (e *Expansion) isPlain(item string) bool {
+	if !e.star {
+		return samePath(item, e.text)
+	}
+	if len(e.path) > 0 {
+		return equalFold(item, "*/"+e.path[0])
+	}
+	return item == "*" || isPropertyName(item)
+}
+
+func isPropertyName(s string) bool {
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
+}
+
+// quotesAreInert reports whether what stands between single quotes could not be read as anything but text.
+// Services that look for parentheses before they look for quotes, or that take a quote in a $search for a
+// letter, would see other items than we do.
+func quotesAreInert(value string) bool {
+	for {
+		_, after, found := strings.Cut(value, "'")
+		if !found {
+			return true
+		}
+		quoted, rest, closed := strings.Cut(after, "'")
+		if !closed || strings.ContainsAny(quoted, "();$") {
+			return false
+		}
+		value = rest
+	}
+}
+
+func coversAll(entries []Expansion, items []odata.Expand) bool {
+	for i := range items {
+		if !slices.ContainsFunc(entries, func(e Expansion) bool { return e.covers(&items[i]) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// covers reports whether the entry allows the item: the same path, and in its parentheses what stays within
+// that resource. A nested $expand reaches further, so the entry must name it.
+func (e *Expansion) covers(item *odata.Expand) bool {
+	same := item.Star == e.star && slices.Equal(item.Path, e.path)
+	if !same && !(e.star && len(e.path) == 0 && !item.Star && len(item.Path) == 1 && isPropertyName(item.Path[0])) {
+		return false
+	}
+	selected := e.names == nil
+	for _, o := range item.Options {
+		switch o.Name {
+		case optionSelect:
+			selected = selected || onlyNames(o.Value, e.names)
+		case "$filter", "$top", "$skip", "$orderby", "$search", "$count", "$levels":
+		default:
+			return false
+		}
+	}
+	return selected && coversAll(e.nested, item.Nested)
+}

@@ -1,0 +1,98 @@
+package match
+
+import (
+	"strings"
+
+	"graphproxy/policy/odata"
+)
+
+// Key narrows one variable of a template to values.
+type Key struct {
+	Reason string // "where: id"
+
+	segment int // of the template
+	arg     string
+	texts   []string
+	values  []pattern
+}
+
+// Values returns the values as they were given.
+func (k *Key) Values() []string { return k.texts }
+
+// Segment returns the index of the template's segment that holds the variable.
+func (k *Key) Segment() int { return k.segment }
+
+// NewKey returns the condition that the template's variable has one of the values, in which stars stand for runs of
+// characters: "*" for any but slashes, "**" for any. It is false if the template has no such variable.
+func NewKey(t *odata.Template, name string, values []string) (Key, bool) {
+	v, found := findVariable(t, name)
+	return Key{Reason: "where: " + name, segment: v.segment, arg: v.arg, texts: values, values: newPatterns(values, false)}, found
+}
+
+func (k *Key) met(t *odata.Target) bool {
+	s := &t.Segments[k.segment]
+	if k.arg == "" {
+		return matchAny(k.values, s.Text, false)
+	}
+	a := argument(s.Args, k.arg)
+	return a != nil && matchAny(k.values, a.Value, false)
+}
+
+// touched reports whether the segment that stands for the variable may name one of the values. A key may come
+// as a segment, in parentheses, as an alternate key whatever its name, and with its tenant.
+func (k *Key) touched(s *odata.Segment) bool {
+	if s.Kind != odata.Args {
+		return k.names(s.Text)
+	}
+	if a := argument(s.Args, k.arg); a != nil {
+		return k.names(a.Value)
+	}
+	for i := range s.Args {
+		if k.names(s.Args[i].Value) {
+			return true
+		}
+	}
+	return false
+}
+
+func (k *Key) names(value string) bool {
+	if matchAny(k.values, value, true) {
+		return true
+	}
+	bare := withoutTenant(value)
+	return len(bare) < len(value) && matchAny(k.values, bare, true)
+}
+
+func argument(args []odata.Arg, fold string) *odata.Arg {
+	for i := range args {
+		if args[i].Fold == fold {
+			return &args[i]
+		}
+	}
+	return nil
+}
+
+// withoutTenant takes the tenant off a key that Outlook writes as {guid}@{tenantGuid}.
+func withoutTenant(key string) string {
+	if i := strings.LastIndexByte(key, '@'); i > 0 && isGUID(key[i+1:]) {
+		return key[:i]
+	}
+	return key
+}
+
+func isGUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		c := foldByte(s[i])
+		if i == 8 || i == 13 || i == 18 || i == 23 {
+			if c != '-' {
+				return false
+			}
+		} else if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f') {
+			return false
+		}
+	}
+	return true
+}

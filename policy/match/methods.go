@@ -1,0 +1,51 @@
+package match
+
+import "strings"
+
+// Methods is a set of HTTP methods.
+type Methods uint8
+
+// The methods that Graph has, and all of them.
+const (
+	Get Methods = 1 << iota
+	Post
+	Put
+	Patch
+	Delete
+
+	Any = Get | Post | Put | Patch | Delete
+)
+
+var methodNames = [...]string{"GET", "POST", "PUT", "PATCH", "DELETE"}
+
+// MethodOf returns the method that a request is judged as, GET for HEAD, and no method for one that Graph
+// does not have.
+func MethodOf(method string) Methods {
+	switch method {
+	case "GET", "HEAD":
+		return Get
+	case "POST":
+		return Post
+	case "PUT":
+		return Put
+	case "PATCH":
+		return Patch
+	case "DELETE":
+		return Delete
+	}
+	return 0
+}
+
+// String returns the methods as a rule writes them: "GET,POST", "ANY".
+func (m Methods) String() string {
+	if m == Any {
+		return "ANY"
+	}
+	var names []string
+	for i, name := range methodNames {
+		if m&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ",")
+}

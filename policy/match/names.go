@@ -1,0 +1,96 @@
+package match
+
+import (
+	"slices"
+	"strings"
+)
+
+// The readers of lists of names here allocate nothing, and need no grammar: in a Narrow tree, what is not
+// exactly one of the names does not do; in a Wide one, a name counts wherever it stands.
+
+// onlyNames reports whether a $select holds only the names.
+func onlyNames(value string, names []string) bool {
+	for more := true; more; {
+		var item string
+		item, value, more = strings.Cut(value, ",")
+		item = strings.Trim(item, " ")
+		if !slices.ContainsFunc(names, func(name string) bool { return samePath(item, name) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// samePath reports whether a path of names as the caller wrote it is the one that is spelled for comparing.
+func samePath(written, folded string) bool {
+	for {
+		part, restWritten, moreWritten := strings.Cut(written, "/")
+		want, restFolded, moreFolded := strings.Cut(folded, "/")
+		if !sameName(part, want) || moreWritten != moreFolded {
+			return false
+		}
+		if !moreWritten {
+			return true
+		}
+		written, folded = restWritten, restFolded
+	}
+}
+
+func sameName(written, folded string) bool {
+	const alias, namespace = "graph.", "microsoft.graph."
+	if len(written) > len(alias) && equalFold(written[:len(alias)], alias) && strings.HasPrefix(folded, namespace) {
+		written, folded = written[len(alias):], folded[len(namespace):]
+	}
+	return equalFold(written, folded)
+}
+
+// equalFold is strings.EqualFold for ASCII: names in Graph are ASCII, and the Kelvin sign is no k.
+func equalFold(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if foldByte(a[i]) != foldByte(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func foldByte(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
+// expandsAny reports whether a $expand may reach one of the names, at any depth. A star or an escape may
+// reach anything.
+func expandsAny(value string, names []string) bool {
+	return strings.ContainsAny(value, "*%") || mentionsAny(value, names)
+}
+
+// selectsAny reports whether a $select may return one of the names.
+func selectsAny(value string, names []string) bool {
+	return strings.Trim(value, " ") == "" || strings.ContainsAny(value, "*%()'\"") || mentionsAny(value, names)
+}
+
+// mentionsAny reports whether one of the words of value is one of the names.
+func mentionsAny(value string, names []string) bool {
+	for value != "" {
+		end := 0
+		for end < len(value) && isWordByte(value[end]) {
+			end++
+		}
+		if word := value[:end]; word != "" && slices.ContainsFunc(names, func(name string) bool { return equalFold(word, name) }) {
+			return true
+		}
+		value = value[min(end+1, len(value)):]
+	}
+	return false
+}
+
+func isWordByte(c byte) bool {
+	c = foldByte(c)
+	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '_' || c == '-'
+}

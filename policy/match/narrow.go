@@ -1,0 +1,167 @@
+package match
+
+import (
+	"math"
+
+	"graphproxy/policy/odata"
+)
+
+// Narrow holds the rules of which one must match for a request to be allowed. The zero value holds none.
+// After the last Add it is safe for concurrent use.
+type Narrow struct{ tree }
+
+// Result says which rule matches.
+type Result struct {
+	Index int // the first rule that matches, as numbered by Add; -1: none
+
+	// Near is, if none matches, the first rule whose template matches, and Reason what of it does not: a
+	// condition such as "where: id", or else the method. -1 and "" if no template matches.
+	Near   int
+	Reason string
+}
+
+// Add adds a rule and returns its number, from 0. Of several rules that match, the one added first is found.
+func (t *Narrow) Add(r *Rule) int {
+	n, e := t.add(r)
+	for i := range r.Template.Segments {
+		n = n.narrowChild(r.Template.Segments, i)
+	}
+	n.end(e)
+	return e.index
+}
+
+func (n *node) narrowChild(segments []odata.Segment, i int) *node {
+	s := &segments[i]
+	if next := n.common(s); next != nil {
+		return next
+	}
+	operation := s.Call || isOperation(segments, i)
+	switch {
+	case s.Kind == odata.Key && operation:
+		return get(&n.keys, s.Fold) // users('delta') is a user
+	case s.Qualified && !(operation && isDefault(s)):
+		return get(&n.names, s.Fold)
+	case operation:
+		next := get(&n.names, s.Base)
+		next.operation = true
+		return next
+	}
+	// Whether a plain name is a property or a key, only the place could tell: mailFolders/inbox is
+	// mailFolders('inbox').
+	next := get(&n.names, s.Fold)
+	if n.keys == nil {
+		n.keys = make(map[string]*node)
+	}
+	n.keys[s.Fold] = next
+	return next
+}
+
+// isDefault reports whether a qualified name is in Graph's main namespace, whose operations may be called
+// without it: microsoft.graph.delta, and not microsoft.graph.security.activate.
+func isDefault(s *odata.Segment) bool {
+	return s.Qualified && len(s.Fold) == len("microsoft.graph.")+len(s.Base)
+}
+
+// Find finds the first rule that matches a target and method. Its time grows with the target's length. It
+// allocates nothing, unless an Expand condition has to read options in parentheses.
+func (t *Narrow) Find(target *odata.Target, method Methods) Result {
+	f := newNarrowFinder(target, method)
+	f.from(t.root(target.Version), 0)
+	return f.Result
+}
+
+// narrowFinder goes through a tree with one target. It lives on the stack.
+type narrowFinder struct {
+	Result
+	target   *odata.Target
+	segments []odata.Segment
+	method   Methods
+	best     int // no rule from here on can be the first
+
+	deepest *node // if explain is set: where the longest beginning of the target leads
+	reach   int   // segments of that beginning
+	explain bool
+}
+
+func newNarrowFinder(target *odata.Target, method Methods) narrowFinder {
+	return narrowFinder{Result: Result{Index: -1, Near: -1}, target: target, segments: target.Segments, method: method, best: math.MaxInt}
+}
+
+// from follows templates from a node, with segment i of the target next.
+func (f *narrowFinder) from(n *node, i int) {
+	if n == nil {
+		return
+	}
+	if f.explain && (f.deepest == nil || i > f.reach) {
+		f.deepest, f.reach = n, i
+	}
+	f.take(n.below)
+	if i == len(f.segments) {
+		f.take(n.here)
+		return
+	}
+	s := &f.segments[i]
+	switch s.Kind {
+	case odata.System:
+		f.from(n.system[s.Fold], i+1)
+	case odata.Path:
+		f.from(n.paths[s.Fold], i+1)
+		f.from(n.path, i+1)
+	case odata.Args:
+		for j := range n.args {
+			if len(n.args[j].args) == len(s.Args) && argsMatch(n.args[j].args, s.Args, false) {
+				f.from(n.args[j].next, i+1)
+			}
+		}
+	case odata.Key:
+		f.from(n.keys[s.Fold], i+1)
+		if !hasParentheses(f.segments, i) {
+			f.from(n.variable, i+1)
+		}
+	case odata.Name:
+		f.fromName(n, i)
+	}
+}
+
+func (f *narrowFinder) fromName(n *node, i int) {
+	s := &f.segments[i]
+	f.from(n.names[s.Fold], i+1)
+	if isDefault(s) {
+		// microsoft.graph.sendMail is sendMail where that cannot be a key or a cast.
+		if bare := n.names[s.Base]; bare != nil && (bare.operation || n.afterKey || s.Call || hasParentheses(f.segments, i)) {
+			f.from(bare, i+1)
+		}
+	}
+	if n.variable != nil && !s.Call && !s.Qualified && !isOperation(f.segments, i) && !hasParentheses(f.segments, i) {
+		f.from(n.variable, i+1)
+	}
+}
+
+func (f *narrowFinder) take(entries []entry) {
+	for i := range entries {
+		e := &entries[i]
+		if e.index >= f.best {
+			return
+		}
+		reason := ReasonMethod
+		if e.rule.Methods&f.method != 0 {
+			if reason = e.rule.unmet(f.target); reason == "" {
+				f.best = e.index
+				f.Result = Result{Index: e.index, Near: -1}
+				return
+			}
+		}
+		f.near(e.index, reason)
+	}
+}
+
+// near keeps the first rule with a condition that failed, else the first whose method differs.
+func (f *narrowFinder) near(index int, reason string) {
+	if f.Index >= 0 {
+		return
+	}
+	condition, had := reason != ReasonMethod, f.Near >= 0 && f.Reason != ReasonMethod
+	if f.Near < 0 || condition && !had || condition == had && index < f.Near {
+		f.Near, f.Reason = index, reason
+	}
+}

@@ -1,0 +1,81 @@
+package match
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+
+	"graphproxy/policy/odata"
+)
+
+// Nearest returns, for a target that Find finds no rule for, the rule that comes nearest, and what keeps it
+// from matching, as a clause: "whose where: id does not hold". It is false if no rule begins like the target.
+// It takes its time.
+func (t *Narrow) Nearest(target *odata.Target, method Methods) (index int, clause string, found bool) {
+	f := newNarrowFinder(target, method)
+	f.explain = true
+	f.from(t.root(target.Version), 0)
+	switch {
+	case f.Near >= 0 && f.Reason == ReasonMethod:
+		return f.Near, "which is for other methods", true
+	case f.Near >= 0:
+		return f.Near, "whose " + f.Reason + " does not hold", true
+	}
+	other := *target
+	other.Version = "beta"
+	if target.Version == "beta" {
+		other.Version = "v1.0"
+	}
+	g := newNarrowFinder(&other, method)
+	g.explain = true
+	g.from(t.root(other.Version), 0)
+	switch {
+	case g.Index >= 0:
+		return g.Index, "which is for " + other.Version, true
+	case g.reach > f.reach:
+		return g.deepest.first().index, "which is for " + other.Version, true
+	case f.reach == 0:
+		return 0, "", false
+	}
+	return f.deepest.first().index, difference(target, f.reach), true
+}
+
+// difference says that a rule has the first segments of a target and not what follows.
+func difference(t *odata.Target, reach int) string {
+	if reach == len(t.Segments) {
+		return "which goes on where the request ends"
+	}
+	switch s := &t.Segments[reach]; s.Kind {
+	case odata.Args:
+		return "which takes no such arguments"
+	case odata.Path:
+		return "which has no such drive path"
+	default:
+		return "which has no " + strconv.Quote(s.Text) + " there"
+	}
+}
+
+// first returns the entry with the lowest index at the node and below it.
+func (n *node) first() entry {
+	entries := slices.Concat(n.here, n.below)
+	for _, next := range n.children() {
+		entries = append(entries, next.first())
+	}
+	return slices.MinFunc(entries, func(a, b entry) int { return a.index - b.index })
+}
+
+func (n *node) children() []*node {
+	var all []*node
+	for _, m := range []map[string]*node{n.names, n.keys, n.system, n.paths} {
+		all = slices.AppendSeq(all, maps.Values(m))
+	}
+	for _, next := range []*node{n.variable, n.path} {
+		if next != nil {
+			all = append(all, next)
+		}
+	}
+	for _, edge := range n.args {
+		all = append(all, edge.next)
+	}
+	return all
+}

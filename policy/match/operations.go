@@ -1,0 +1,74 @@
+package match
+
+import (
+	"slices"
+
+	"graphproxy/policy/odata"
+)
+
+// operations are the functions and actions that Graph's API reference (v1.0 and beta) puts beside the keys of
+// a collection, and that can be called without parentheses: /users/delta is no user. Lower case, sorted.
+// Those that are only called with arguments are missing, because their parentheses tell.
+//
+// A key that is spelled like one of them can still be written in parentheses, users('delta').
+var operations = [...]string{
+	"activate", "add", "addcopy", "addcopyfromcontenttypehub", "addformulalocal", "additionalaccess",
+	"admitallfromlobby", "allmessages", "applyconfig", "applyhold", "archive", "areglobalscriptsavailable",
+	"ashierarchy", "assign", "assignandactivate", "assignandactivatebyserialnumber", "assignnumber",
+	"availableprovidertypes", "cancelmyrequest", "cansignup", "caseexportoperation", "categories", "clockin",
+	"completesetup", "computerightsandinheritance", "confirmcompromised", "confirmsafe", "connect", "count",
+	"create", "createenrollmentnotificationconfiguration", "createmigrationreport", "createorget",
+	"createuploadsession", "creationoptions", "delete", "deletetiindicators", "deletetiindicatorsbyexternalid",
+	"delta", "disconnect", "discovercopilottools", "dismiss", "downloadappdiagnostics",
+	"downloadpowerliftappdiagnostic", "enable", "enableglobalscripts", "enrollassets", "enrollassetsbyid",
+	"evaluate", "evaluateapplication", "evaluateclassificationresults", "evaluatedynamicmembership",
+	"evaluateremoval", "executeaction", "export", "extractlabel", "favorite", "filterbycurrentuser", "forwardtochat",
+	"getactivitiesbyinterval", "getallenterpriseinteractions", "getallmessages", "getallrecordings",
+	"getallretainedmessages", "getallsites", "getalltranscripts", "getauditactivitytypes", "getauditcategories",
+	"getavailableextensionproperties", "getbyids", "getbypath", "getcompatiblehubcontenttypes",
+	"getdeploymentaccesskey", "getdeploymentpackageuri", "getdevicesscheduledtoretire", "gethistoricalresults",
+	"getiosavailableupdateversions", "getmanagedappblockedusers", "getmanagedappdiagnosticstatuses",
+	"getmanagedapppolicies", "getnoncompliantdevicestoretire", "getnotebookfromweburl", "getobjectsbyid",
+	"getopenshifts", "getorder", "getpolicysets", "getportalnotifications", "getrecentnotebooks",
+	"getremediationsummary", "getrolescopetagsbyid", "getrolescopetagsbyids", "getshifts", "getsourceimages",
+	"getstate", "getstatistics", "getsubscriptions", "gettargetedusersanddevices", "getteamslicensingdetails",
+	"gettimesoff", "getuseridswithflaggedappregistration", "getuserownedobjects", "getvapidpublickey",
+	"hascustomrolescopetag", "haspayloadlinks", "import", "importdeviceidentitylist",
+	"importoffice365deviceconfigurationpolicies", "importsnapshot", "ingesttelemetry", "invite", "issignedup",
+	"listoperations", "logteleconferencedevicequality", "markread", "markunread", "mergeincidents", "migrate",
+	"movealerts", "movedevicestoou", "muteall", "my", "myrequests", "publish", "purgeimportedsnapshot",
+	"querybyplatformtype", "recent", "recordalldecisions", "refresh", "refreshall",
+	"refreshdevicecompliancereportsummarization", "regeneratedeploymentaccesskey", "register", "remediate", "remove",
+	"removehold", "renewgroup", "replywithquote", "reprocessassignments", "reset", "restore",
+	"retrieveapprovableoperations", "retrievecloudpccountbystatus", "retrievemyrequests",
+	"retrieveoperationsrequiringapproval", "retrieverequeststatus", "search", "searchexistingidentities",
+	"setcurrentlocation", "setorder", "setscheduledretirestate", "signup", "start", "submittiindicators",
+	"synclicensecounts", "tenantsearch", "unarchive", "unassign", "unassignnumber", "unenrollassets", "unfavorite",
+	"unpublish", "updatealerts", "updateindex", "updatenumber", "updatetiindicators",
+	"validateauthenticationconfiguration", "validatebulkresize", "validatecompliancescript", "validatecredentials",
+	"validatefilter", "validatepassword", "validateproperties", "validatexml", "verifywindowsenrollmentautodiscovery",
+	"whatif",
+}
+
+// isOperation reports whether the name of segment i, written plainly, calls a function or action at its place.
+func isOperation(segments []odata.Segment, i int) bool {
+	name := segments[i].Base
+	if !isWord(name) {
+		return false
+	}
+	if name == "archive" && i > 0 && segments[i-1].Fold == "mailfolders" {
+		return false // the folder of that name, as inbox is
+	}
+	_, found := slices.BinarySearch(operations[:], name)
+	return found
+}
+
+// isWord is a quick way to tell GUIDs, addresses and other ids from names.
+func isWord(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return true
+}

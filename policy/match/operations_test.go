@@ -1,0 +1,71 @@
+package match_test
+
+import (
+	"strings"
+	"testing"
+
+	"graphproxy/policy/match"
+	"graphproxy/policy/odata"
+)
+
+// What Graph puts beside the keys of a collection is no key, however it is called.
+func TestNothingThatStandsBesideAKeyIsAKey(t *testing.T) {
+	for _, list := range []struct{ file, version string }{{"graph-v1.0-operations.txt", "/v1.0"}, {"graph-beta-operations.txt", "/beta"}} {
+		t.Run(list.file, func(t *testing.T) {
+			keyed, beside := make(map[string]bool), make(map[string]string)
+			for _, o := range operations(t, list.file, list.version) {
+				place := ""
+				for segment := range strings.SplitSeq(o.path[1:], "/") {
+					if strings.HasPrefix(segment, "{") {
+						keyed[place] = true
+					} else {
+						beside[place+"/"+segment] = place
+					}
+					place += "/" + segment
+				}
+			}
+			checked := 0
+			for path, place := range beside {
+				if !keyed[place] {
+					continue
+				}
+				checked++
+				// The same without its empty parentheses, and all keys before it filled in.
+				bare := strings.TrimSuffix(fill(path), "()")
+				if matchesKey(t, place, bare) {
+					t.Errorf("%s/{key} matches %s", place, bare)
+				}
+			}
+			t.Logf("%d literals beside keys", checked)
+		})
+	}
+}
+
+// fill writes a template's variables as keys and arguments.
+func fill(path string) string {
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(path, "{")
+		b.WriteString(before)
+		if !found {
+			return strings.ReplaceAll(strings.ReplaceAll(b.String(), "=@", "="), "'@", "'")
+		}
+		_, path, _ = strings.Cut(after, "}")
+		b.WriteString("1")
+	}
+}
+
+func matchesKey(t *testing.T, place, path string) bool {
+	t.Helper()
+	template, err := odata.ParseTemplate(place + "/{key}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := odata.Parse(path, "")
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	var tree match.Narrow
+	tree.Add(&match.Rule{Methods: match.Get, Template: template})
+	return tree.Find(target, match.Get).Index >= 0
+}

@@ -1,0 +1,171 @@
+package match
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"graphproxy/policy/odata"
+)
+
+// Option narrows one query option. In a Narrow tree it is met when the option is absent, except for Select.
+// In a Wide tree it is touched only when the option is there and may hold one of the values; an absent
+// $select counts as well, because it asks for properties that may be meant.
+type Option struct {
+	Name   string // Fold: "$select"
+	Reason string // "query: $select"
+
+	kind       optionKind
+	most       int         // atMost
+	values     []pattern   // oneOf
+	names      []string    // selects: as odata.ParseSelect has them
+	words      []string    // selects, expands: every name, without its namespace, for Wide
+	expansions []Expansion // expands
+}
+
+type optionKind uint8
+
+const (
+	refused optionKind = iota
+	atMost
+	oneOf
+	selects
+	expands
+)
+
+const (
+	optionExpand = "$expand"
+	optionSelect = "$select"
+)
+
+func newOption(name string, kind optionKind) Option {
+	return Option{Name: strings.ToLower(name), Reason: "query: " + name, kind: kind}
+}
+
+// Refused returns the condition that the option is absent.
+func Refused(name string) Option { return newOption(name, refused) }
+
+// AtMost returns the condition that the option is a number of at most n, and at least 1 if it is $top.
+func AtMost(name string, n int) Option {
+	o := newOption(name, atMost)
+	o.most = n
+	return o
+}
+
+// OneOf returns the condition that the option has one of the values, in which stars stand for runs of
+// characters as in NewKey. A star between single quotes stays between them, so that department eq '*' cannot
+// be stretched over a second condition.
+func OneOf(name string, values []string) Option {
+	o := newOption(name, oneOf)
+	o.values = newPatterns(values, true)
+	return o
+}
+
+// Select returns the condition that $select is there and holds none but the properties, which are as
+// odata.ParseSelect returns them.
+func Select(properties []string) Option {
+	o := newOption(optionSelect, selects)
+	o.names, o.words = properties, words(properties)
+	return o
+}
+
+// Expand returns the condition that $expand holds nothing but the entries.
+func Expand(entries []Expansion) Option {
+	o := newOption(optionExpand, expands)
+	o.expansions = entries
+	for _, e := range entries {
+		o.words = append(o.words, words(e.path)...)
+	}
+	return o
+}
+
+// words returns every name in the paths, without its namespace.
+func words(paths []string) []string {
+	var all []string
+	for _, path := range paths {
+		for part := range strings.SplitSeq(path, "/") {
+			all = append(all, part[strings.LastIndexByte(part, '.')+1:])
+		}
+	}
+	return all
+}
+
+// CheckWide returns an error if the condition has no single meaning in a Wide tree: whether "at most 50"
+// forbids the numbers up to 50 or those beyond, readers would disagree.
+func (o *Option) CheckWide() error {
+	switch {
+	case o.kind == refused || o.kind == atMost:
+		return fmt.Errorf("%s has two readings here, what to deny and what to leave; bound %s in the allow rule, or write the values to deny (\"**\" for any)", o.Reason, o.Name)
+	case slices.ContainsFunc(o.expansions, func(e Expansion) bool { return e.names != nil || len(e.nested) > 0 }):
+		return errors.New(o.Reason + " takes names only here, and denies them at any depth")
+	}
+	return nil
+}
+
+func (o *Option) met(options []odata.Option) bool {
+	found := false
+	for i := range options {
+		if o.isAbout(options[i].Fold) {
+			found = true
+			if !o.holds(options[i].Value) {
+				return false
+			}
+		}
+	}
+	return found || o.kind != selects
+}
+
+func (o *Option) touched(options []odata.Option) bool {
+	found := false
+	for i := range options {
+		if o.isAbout(options[i].Fold) {
+			found = true
+			if o.mayHold(options[i].Value) {
+				return true
+			}
+		}
+	}
+	return !found && o.kind == selects
+}
+
+// isAbout reports whether the option is the condition's. Graph may take any option that begins with "$" without it.
+func (o *Option) isAbout(fold string) bool {
+	return fold == o.Name || len(fold) == len(o.Name)-1 && o.Name[0] == '$' && o.Name[1:] == fold
+}
+
+func (o *Option) holds(value string) bool {
+	switch o.kind {
+	case atMost:
+		return isNumberTo(value, o.most, o.Name == "$top")
+	case oneOf:
+		return matchAny(o.values, value, false)
+	case selects:
+		return onlyNames(value, o.names)
+	case expands:
+		return onlyExpansions(value, o.expansions)
+	}
+	return false
+}
+
+func (o *Option) mayHold(value string) bool {
+	switch o.kind {
+	case oneOf:
+		return matchAny(o.values, value, true) || strings.IndexByte(value, '%') >= 0
+	case selects:
+		return selectsAny(value, o.words)
+	case expands:
+		return expandsAny(value, o.words)
+	}
+	return true
+}
+
+// isNumberTo reports whether s is a number as people write it, without sign or leading zeros, of at most most.
+func isNumberTo(s string, most int, positive bool) bool {
+	if s == "" || len(s) > 10 || s[0] == '0' && len(s) > 1 || strings.Trim(s, "0123456789") != "" {
+		return false
+	}
+	n, err := strconv.Atoi(s)
+	return err == nil && n <= most && (n > 0 || !positive)
+}

@@ -1,0 +1,165 @@
+package match
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"graphproxy/policy/odata"
+)
+
+// tree holds rules by their templates, one node for each beginning of a template, and numbers them in the
+// order in which they are added.
+type tree struct {
+	v1, beta *node
+	rules    []*Rule
+}
+
+// entry is a rule at the end of its template.
+type entry struct {
+	rule  *Rule
+	index int
+}
+
+type node struct {
+	names    map[string]*node // literal names by Fold; in a Wide tree by Base, and literal keys too
+	keys     map[string]*node // literal keys; not in a Wide tree
+	system   map[string]*node
+	paths    map[string]*node // literal drive paths
+	args     []argsEdge
+	variable *node // {id}
+	path     *node // {path}
+
+	operation bool // the node's name calls a function or action
+	afterKey  bool // the node stands for a key, so no key follows it
+
+	here, below []entry // rules that end here, and that end here in /**; by index
+}
+
+// argsEdge leads to a node by arguments: (period={period}).
+type argsEdge struct {
+	args []odata.Arg // sorted by Fold
+	next *node
+}
+
+func (t *tree) root(version string) *node {
+	switch version {
+	case "v1.0":
+		return t.v1
+	case "beta":
+		return t.beta
+	}
+	return nil
+}
+
+// add numbers a rule and returns the node that its template begins at.
+func (t *tree) add(r *Rule) (*node, entry) {
+	r.expand = slices.ContainsFunc(r.Options, func(o Option) bool { return o.Name == optionExpand })
+	root := &t.v1
+	if r.Template.Version == "beta" {
+		root = &t.beta
+	}
+	t.rules = append(t.rules, r)
+	return only(root), entry{r, len(t.rules) - 1}
+}
+
+// end puts an entry at the node that the whole of its template leads to. A template that leads there in two
+// ways counts once.
+func (n *node) end(e entry) {
+	entries := &n.here
+	if e.rule.Template.Below {
+		entries = &n.below
+	}
+	if len(*entries) == 0 || (*entries)[len(*entries)-1].index != e.index {
+		*entries = append(*entries, e)
+	}
+}
+
+// common returns the child for what Narrow and Wide have in common, or nil for literal names and keys.
+func (n *node) common(s *odata.Segment) *node {
+	switch {
+	case s.Kind == odata.System:
+		return get(&n.system, s.Fold)
+	case s.Kind == odata.Args:
+		return n.argsChild(s.Args)
+	case s.Kind == odata.Path && s.Var:
+		return only(&n.path)
+	case s.Kind == odata.Path:
+		return get(&n.paths, s.Fold)
+	case s.Var:
+		next := only(&n.variable)
+		next.afterKey = true
+		return next
+	}
+	return nil
+}
+
+func (n *node) argsChild(args []odata.Arg) *node {
+	args = slices.Clone(args)
+	slices.SortFunc(args, func(a, b odata.Arg) int { return strings.Compare(a.Fold, b.Fold) })
+	for _, edge := range n.args {
+		if slices.EqualFunc(edge.args, args, sameArg) {
+			return edge.next
+		}
+	}
+	next := &node{afterKey: true}
+	n.args = append(n.args, argsEdge{args, next})
+	return next
+}
+
+// sameArg reports whether two arguments of templates match the same. The names of variables do not count.
+func sameArg(a, b odata.Arg) bool {
+	return a.Fold == b.Fold && a.Var == b.Var && (a.Var || strings.EqualFold(a.Value, b.Value))
+}
+
+// argsMatch reports whether a target has the arguments of a template, in any order.
+func argsMatch(template, args []odata.Arg, wide bool) bool {
+	for i := range template {
+		want := &template[i]
+		a := argument(args, want.Fold)
+		switch {
+		case a == nil:
+			return false
+		case want.Var || strings.EqualFold(want.Value, a.Value):
+		case !wide || !strings.EqualFold(want.Value, withoutTenant(a.Value)):
+			return false
+		}
+	}
+	return true
+}
+
+func get(m *map[string]*node, key string) *node {
+	if *m == nil {
+		*m = make(map[string]*node)
+	}
+	next := (*m)[key]
+	if next == nil {
+		next = new(node)
+		(*m)[key] = next
+	}
+	return next
+}
+
+func only(n **node) *node {
+	if *n == nil {
+		*n = new(node)
+	}
+	return *n
+}
+
+// appendLower appends s in lower case as odata folds it: a letter beyond ASCII does not become one of ASCII's.
+func appendLower(dst []byte, s string) []byte {
+	for _, r := range s {
+		if lower := unicode.ToLower(r); r < utf8.RuneSelf || lower >= utf8.RuneSelf {
+			r = lower
+		}
+		dst = utf8.AppendRune(dst, r)
+	}
+	return dst
+}
+
+// hasParentheses reports whether segment i has a key or arguments of its own, and so is no key itself.
+func hasParentheses(segments []odata.Segment, i int) bool {
+	return i+1 < len(segments) && (segments[i+1].Kind == odata.Key || segments[i+1].Kind == odata.Args)
+}

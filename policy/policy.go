@@ -1,0 +1,120 @@
+// Package policy decides whether a caller may make a request to Microsoft Graph, and which limits cover it.
+//
+// A policy is one file, written by people who are not programmers and read by a loader that takes nothing on
+// trust: every problem is told, with its line, and a file with a problem, or whose own tests fail, is not
+// loaded. docs/policy.md is its reference. A request is allowed when one rule of its caller allows it and
+// none denies it. What is not understood does not match an allow rule and does match a deny rule.
+//
+// The package leaves to others who the caller is (auth/caller), how a URL is read (policy/odata) and whether
+// a limit has room (policy/limit). It has no clock, no log and no network: the same file and request give the
+// same decision.
+package policy
+
+import (
+	"net/netip"
+	"strconv"
+
+	"graphproxy/policy/limit"
+	"graphproxy/policy/match"
+	"graphproxy/policy/odata"
+	"graphproxy/policy/strict"
+)
+
+// Error is one problem of a policy file: "policy.yaml:12: callers.hr-sync.allow[3]: unknown key ...".
+type Error = strict.Error
+
+// Errors are all problems of a policy file, sorted by line, one per line as text.
+type Errors = strict.Errors
+
+// Policy is a loaded policy file. It is immutable and safe for concurrent use. The zero value knows no caller
+// and so denies everything.
+type Policy struct {
+	file, hash string
+	callers    []Caller
+	rules      map[string]*ruleBook // by caller
+	limits     []*commonLimit
+	covers     match.Wide // the items of all covers
+	coverOf    []cover    // by number in covers
+	apps       []AppRef
+	warnings   Errors
+}
+
+// File returns the file's name as it was given to Load or Parse.
+func (p *Policy) File() string { return p.file }
+
+// Hash returns the first 12 hexadecimal digits of the SHA-256 of the file's bytes.
+func (p *Policy) Hash() string { return p.hash }
+
+// Callers returns the callers in file order. The caller of Callers must not change them.
+func (p *Policy) Callers() []Caller { return p.callers }
+
+// Apps returns every mention of an app registration by name, in file order: whoever configures the apps checks that
+// each one is there. The caller of Apps must not change them.
+func (p *Policy) Apps() []AppRef { return p.apps }
+
+// Warnings returns what is odd in the file and does no harm, sorted by line; nil if nothing is.
+func (p *Policy) Warnings() []*Error { return p.warnings }
+
+// AppRef is one place that names an app registration.
+type AppRef struct {
+	Name  string
+	Where string // "policy.yaml:12: callers.hr.app"
+}
+
+// Caller is a caller of the file, and how it is known.
+type Caller struct {
+	Name       string
+	Line       int
+	App        string     // the app registration for its requests; "" is the default one
+	Identities []Identity // any one suffices; at least one
+}
+
+// Identity is one kind of evidence that proves a caller. The fields of other kinds are zero.
+type Identity struct {
+	Kind string // certificate, token, key, unix, network or anyone
+	Line int
+
+	URI, DNS, CommonName string // certificate: exactly one is set
+
+	Issuer, Audience, Subject string              // token: an https URL, or http on loopback; never empty; may be empty if there are Claims
+	Claims                    map[string][]string // token: a claim must have one of the values
+
+	KeySHA256 [32]byte // key
+
+	UID  *int   // unix: of the peer
+	GID  *int   // unix
+	User string // unix: instead of UID
+
+	Networks []netip.Prefix // network: masked, no two of different callers overlap
+}
+
+// Request is what is to be decided.
+type Request struct {
+	Caller string
+	Method string // as on the wire; HEAD is judged as GET
+	Target *odata.Target
+}
+
+// Decision is what the policy says of a request.
+type Decision struct {
+	Allow     bool   // act on this; also true for what report mode lets through
+	WouldDeny bool   // report mode let a denied request through
+	Rule      *Rule  // that decided; nil: no rule matched
+	Reason    string // of a denial, short and without any value of the request: "no rule allows it", "denied", "where: id", "query: $expand"
+	App       string // the app registration to use; "" is the default one
+}
+
+// Rule is one rule of the file. It is immutable.
+type Rule struct {
+	File string
+	Line int
+	Text string // canonical, with the version only if that is beta: "POST,DELETE /groups/{id}/members/$ref"
+	Path string // the template with its version: "/v1.0/groups/{id}/members/$ref"
+
+	match match.Rule
+	limit *limit.Limit
+	app   string
+}
+
+// Where returns the rule's place: "policy.yaml:31".
+func (r *Rule) Where() string { return r.File + ":" + strconv.Itoa(r.Line) }

@@ -1,0 +1,256 @@
+package graphtest
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// Reading is how Graph understands a request target: what it will act on, whatever the target looks like.
+type Reading struct {
+	Version  string            // "v1.0" or "beta", or whatever stands there, in lower case
+	Segments []Segment         // after the version; all spellings of one resource have the same segments
+	Options  map[string]string // query options: names in lower case and without "$", values decoded; of doubled ones the last
+}
+
+// Segment is one step of a path.
+type Segment struct {
+	Text string            // decoded: a name, a key, or a path inside a drive or site
+	Key  bool              // written in parentheses, so certainly a key
+	Path bool              // a path inside a drive or site: between "root:/" and ":"
+	Call bool              // a name with arguments or empty parentheses, so certainly a function
+	Args map[string]string // named arguments of a function, or of an alternate key; names in lower case
+}
+
+// Name is the segment as Graph compares it: in lower case, "graph." spelled out, and a function's or action's namespace dropped.
+// Types keep theirs: "graph.User" is "microsoft.graph.user". A key and a path have no name.
+func (s Segment) Name() string {
+	if s.Key || s.Path {
+		return ""
+	}
+	name := strings.ToLower(s.Text)
+	for _, namespace := range []string{"microsoft.graph.", "graph."} {
+		bare, ok := strings.CutPrefix(name, namespace)
+		switch {
+		case ok && isCastType(bare):
+			return "microsoft.graph." + bare
+		case ok:
+			return bare
+		}
+	}
+	return name
+}
+
+// isCastType reports whether a path may cast to a type.
+func isCastType(name string) bool {
+	switch name {
+	case "user", "group", "serviceprincipal", "application", "device", "orgcontact", "directoryrole", "administrativeunit",
+		"message", "eventmessage", "event", "fileattachment", "itemattachment":
+		return true
+	}
+	return false
+}
+
+// hasAlternateKeys reports whether an entity set takes alternate keys, users(userPrincipalName='x'). Any other name with arguments
+// is a function.
+func hasAlternateKeys(set string) bool {
+	switch set {
+	case "users", "groups", "applications", "serviceprincipals", "devices", "directoryroles":
+		return true
+	}
+	return false
+}
+
+// Read reads a request target as Graph does. This is not how anything should read one that means to guard it: the target is
+// decoded before it is split, what is between the slashes is decoded again, dot segments and empty ones are resolved then, and
+// back slashes are slashes. It is on purpose the work of another hand than the parser of package odata, so that the two can be
+// compared. It returns an error only for a target without a path.
+func Read(target string) (Reading, error) {
+	if i := strings.Index(target, "://"); i > 0 && !strings.HasPrefix(target, "/") {
+		_, rest, _ := strings.Cut(target[i+3:], "/")
+		target = "/" + rest
+	}
+	if !strings.HasPrefix(target, "/") {
+		return Reading{}, fmt.Errorf("reading target %q: no path", target)
+	}
+	target, _, _ = strings.Cut(target, "#")
+	path, query, _ := strings.Cut(target, "?")
+	// The first decoding: from here on %2F is a separator.
+	parts := resolveDots(strings.Split(strings.ReplaceAll(decode(path), `\`, "/"), "/"))
+	r := Reading{Options: readOptions(query)}
+	if len(parts) > 0 {
+		r.Version = strings.ToLower(parts[0])
+		r.Segments = readSegments(parts[1:])
+	}
+	return r, nil
+}
+
+func resolveDots(parts []string) []string {
+	var out []string
+	for _, p := range parts {
+		switch {
+		case p == "" || p == ".":
+		case p == "..":
+			out = out[:max(0, len(out)-1)]
+		default:
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func readSegments(parts []string) []Segment {
+	var out []Segment
+	for len(parts) > 0 {
+		part := parts[0]
+		parts = parts[1:]
+		if opensPath(part, out) {
+			out = append(out, readSegment(strings.TrimSuffix(part, ":"))...)
+			path, rest := readPath(parts)
+			// OneDrive's own paths are not decoded again: a file may be called "50%25 done".
+			out, parts = append(out, Segment{Text: path, Path: true}), rest
+			continue
+		}
+		for isOpenCall(part) && len(parts) > 0 {
+			part, parts = part+"/"+parts[0], parts[1:]
+		}
+		out = append(out, readSegment(part)...)
+	}
+	return out
+}
+
+// opensPath reports whether a drive or site path follows part: root:/, items/{id}:/, special/{name}:/, sites/{host}:/.
+func opensPath(part string, before []Segment) bool {
+	name, ok := strings.CutSuffix(part, ":")
+	if !ok {
+		return false
+	}
+	set, _, inParens := strings.Cut(strings.ToLower(name), "(")
+	if !inParens && len(before) > 0 {
+		set = before[len(before)-1].Name()
+	}
+	if strings.EqualFold(name, "root") || strings.EqualFold(name, "approot") {
+		return true
+	}
+	return set == "items" || set == "special" || set == "sites"
+}
+
+// readPath takes the parts of a path up to the one that ends in a colon, or all of them.
+func readPath(parts []string) (path string, rest []string) {
+	for i, p := range parts {
+		if last, ok := strings.CutSuffix(p, ":"); ok {
+			return strings.Trim(strings.Join(parts[:i], "/")+"/"+last, "/"), parts[i+1:]
+		}
+	}
+	return strings.Join(parts, "/"), nil
+}
+
+// isOpenCall reports whether part is the beginning of a call whose quoted argument goes on after a slash.
+func isOpenCall(part string) bool {
+	name, args, ok := strings.Cut(part, "(")
+	if !ok || !isName(name) {
+		return false
+	}
+	return strings.Count(args, "'")%2 == 1
+}
+
+func isName(s string) bool {
+	letter := func(r rune) bool {
+		return r == '.' || r == '_' || '0' <= r && r <= '9' || 'a' <= r|0x20 && r|0x20 <= 'z'
+	}
+	return s != "" && strings.IndexFunc(s, func(r rune) bool { return !letter(r) }) < 0
+}
+
+// readSegment reads name, name('key'), name(a='x',b=5) and name(). The second decoding is here.
+func readSegment(part string) []Segment {
+	part = decode(part)
+	name, inner, ok := strings.Cut(part, "(")
+	if !ok || !isName(name) || !strings.HasSuffix(inner, ")") {
+		return []Segment{{Text: part}}
+	}
+	inner = strings.TrimSuffix(inner, ")")
+	if strings.TrimSpace(inner) == "" {
+		return []Segment{{Text: name, Call: true}}
+	}
+	args, named := readArgs(inner)
+	switch {
+	case !named:
+		return []Segment{{Text: name}, {Text: unquote(inner), Key: true}}
+	case hasAlternateKeys(Segment{Text: name}.Name()):
+		return []Segment{{Text: name}, {Key: true, Args: args}}
+	}
+	return []Segment{{Text: name, Call: true, Args: args}}
+}
+
+func readArgs(inner string) (map[string]string, bool) {
+	args := map[string]string{}
+	for _, item := range splitOutside(inner, ',') {
+		name, value, ok := strings.Cut(item, "=")
+		if name = strings.TrimSpace(name); !ok || !isName(name) {
+			return nil, false
+		}
+		args[strings.ToLower(name)] = unquote(value)
+	}
+	return args, true
+}
+
+func unquote(s string) string {
+	s = strings.TrimSpace(s)
+	if len(s) < 2 || s[0] != '\'' || s[len(s)-1] != '\'' {
+		return s
+	}
+	return strings.ReplaceAll(s[1:len(s)-1], "''", "'")
+}
+
+// splitOutside splits at sep where it stands outside quotes and parentheses.
+func splitOutside(s string, sep byte) []string {
+	var out []string
+	depth, quoted, start := 0, false, 0
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\'':
+			quoted = !quoted
+		case quoted:
+		case c == '(':
+			depth++
+		case c == ')':
+			depth--
+		case c == sep && depth == 0:
+			out = append(out, s[start:i])
+			start = i + 1
+		}
+	}
+	return append(out, s[start:])
+}
+
+// readOptions reads the query. Only & separates; "$select", "select", "%24Select" are one option.
+func readOptions(query string) map[string]string {
+	out := map[string]string{}
+	for pair := range strings.SplitSeq(query, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		name = strings.TrimPrefix(strings.ToLower(decode(name)), "$")
+		if name != "" {
+			out[name] = decode(strings.ReplaceAll(value, "+", " "))
+		}
+	}
+	return out
+}
+
+// decode decodes what is a valid escape and leaves the rest, as lenient servers do.
+func decode(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
+	}
+	var out strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if c, err := url.PathUnescape(s[i : i+3]); err == nil {
+				out.WriteString(c)
+				i += 2
+				continue
+			}
+		}
+		out.WriteByte(s[i])
+	}
+	return out.String()
+}
