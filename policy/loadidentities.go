@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"net/netip"
 	"net/url"
@@ -151,7 +152,10 @@ func (l *loader) key(id *Identity, v strict.Value) bool {
 		keys["sha256"].Errorf("this is not the SHA-256 of a key, 64 hexadecimal digits; make it with: printf %%s \"$KEY\" | sha256sum")
 		return false
 	}
-	copy(id.KeySHA256[:], sum)
+	if copy(id.KeySHA256[:], sum); id.KeySHA256 == sha256.Sum256(nil) {
+		keys["sha256"].Errorf("this is the SHA-256 of nothing; was the variable with the key empty when it was made?")
+		return false
+	}
 	return true
 }
 

@@ -115,7 +115,7 @@ func (l *loader) sharedPairs(group []claimant) {
 				continue
 			}
 			if a.id.Kind == "unix" && unixOverlap(a.id, b.id) {
-				l.share(a, b, "the same peer as")
+				l.share(a, b, "a peer could be this one and the one of")
 			}
 			if a.id.Kind == "token" && tokensOverlap(a.id, b.id) {
 				l.share(a, b, "a token could be this one and the one of")
@@ -124,17 +124,11 @@ func (l *loader) sharedPairs(group []claimant) {
 	}
 }
 
-// unixOverlap reports whether one peer could be both. The number of a user is not known here.
+// unixOverlap reports whether one peer could be both: it has a user's number, a group and a name at once.
 func unixOverlap(a, b *Identity) bool {
-	switch {
-	case a.UID != nil && b.UID != nil && *a.UID != *b.UID:
-	case a.GID != nil && b.GID != nil && *a.GID != *b.GID:
-	case a.User != "" && b.User != "" && a.User != b.User:
-	case a.User != "" && b.UID != nil, a.UID != nil && b.User != "":
-	default:
-		return true
-	}
-	return false
+	return !(a.UID != nil && b.UID != nil && *a.UID != *b.UID ||
+		a.GID != nil && b.GID != nil && *a.GID != *b.GID ||
+		a.User != "" && b.User != "" && a.User != b.User)
 }
 
 // tokensOverlap reports whether one token of the issuer could be both: nothing that both look at tells them apart.
