@@ -92,6 +92,7 @@ func newRig(t *testing.T, file string, options ...option) *rig {
 	r.server = httptest.NewUnstartedServer(nil)
 	r.server.Config = proxy.NewServer(r.handler, log)
 	r.server.Start()
+	r.server.Client().Transport.(*http.Transport).DisableCompression = true // what a test counts is what was sent
 	t.Cleanup(r.server.Close)
 	return r
 }

@@ -1,0 +1,109 @@
+package graphtest
+
+import (
+	"net/http"
+	"strings"
+)
+
+// deltaToken is what $skiptoken and $deltatoken of a delta hold.
+type deltaToken struct {
+	Since  int `json:"s"` // changes after this are told
+	Until  int `json:"u"` // and up to this
+	Offset int `json:"o"`
+}
+
+// answerDelta answers a page of changes. Members, if not nil, are told as members@delta.
+func (c *call) answerDelta(t *table, set string, members map[string]*links) (answer, error) {
+	token := deltaToken{Until: c.t.clock}
+	for _, name := range []string{"skiptoken", "deltatoken"} {
+		text, ok := c.reading.Options[name]
+		switch {
+		case !ok:
+		case strings.EqualFold(text, "latest"):
+			return c.deltaPage(nil, token, set), nil
+		case openToken(text, &token) != nil:
+			return answer{}, fail(http.StatusGone, "syncStateNotFound", "The sync state generation is not found; continuing with delta requires a full synchronization.")
+		case name == "deltatoken":
+			token = deltaToken{Since: token.Until, Until: c.t.clock}
+		}
+	}
+	q, err := c.parseQuery(without(c.reading.Options, "skiptoken", "deltatoken", "top"), t.kind)
+	if err != nil {
+		return answer{}, err
+	}
+	var values []object
+	for _, e := range t.rows {
+		if o, err := c.change(e, q, token, members); err != nil {
+			return answer{}, err
+		} else if o != nil {
+			values = append(values, o)
+		}
+	}
+	return c.deltaPage(values, token, set), nil
+}
+
+// change is what a delta tells of e, or nil.
+func (c *call) change(e *entity, q *query, token deltaToken, members map[string]*links) (object, error) {
+	if e.changed <= token.Since || e.changed > token.Until {
+		return nil, nil
+	}
+	if e.removed {
+		if token.Since == 0 {
+			return nil, nil
+		}
+		return object{"id": e.id, "@removed": object{"reason": "changed"}}, nil
+	}
+	o, err := c.project(e, q)
+	if err != nil || members == nil {
+		return o, err
+	}
+	told := []object{}
+	for _, ch := range members[e.id].changes {
+		if ch.at <= token.Since || ch.at > token.Until || token.Since == 0 && ch.removed {
+			continue
+		}
+		m := object{"@odata.type": "#microsoft.graph.user", "id": ch.id}
+		if ch.removed {
+			m["@removed"] = object{"reason": "deleted"}
+		}
+		told = append(told, m)
+	}
+	if len(told) > 0 {
+		o["members@delta"] = told
+	}
+	return o, nil
+}
+
+const deltaPageSize = 25
+
+func (c *call) deltaPage(values []object, token deltaToken, set string) answer {
+	end := min(token.Offset+deltaPageSize, len(values))
+	page := list(values[min(token.Offset, end):end])
+	body := object{"@odata.context": c.root() + "/$metadata#" + set, "value": page}
+	link := c.s.base + c.linkPath() + "?"
+	for _, name := range []string{"select", "filter", "expand"} {
+		if v := c.reading.Options[name]; v != "" {
+			link += "$" + name + "=" + lowerEscapes(v) + "&"
+		}
+	}
+	if end < len(values) {
+		token.Offset = end
+		body["@odata.nextLink"] = link + "$skiptoken=" + sealToken(token)
+	} else {
+		body["@odata.deltaLink"] = link + "$deltatoken=" + sealToken(deltaToken{Until: token.Until})
+	}
+	a := ok(body)
+	a.escape = token.Offset/deltaPageSize%2 == 1
+	return a
+}
+
+func without(options map[string]string, names ...string) map[string]string {
+	out := map[string]string{}
+	for name, v := range options {
+		out[name] = v
+	}
+	for _, name := range names {
+		delete(out, name)
+	}
+	return out
+}
