@@ -1,0 +1,72 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"graphproxy/auth/entratest"
+)
+
+func TestHealthIsForOperatorsOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.registerSecret("secret")
+	p := w.serve(t, "AZURE_CLIENT_SECRET=secret")
+	p.expect(t, 200)
+	for _, test := range []struct {
+		name, method, url string
+		want              int
+	}{
+		{"the process lives", http.MethodGet, p.admin + "/healthz", 200},
+		{"it is ready", http.MethodGet, p.admin + "/readyz", 200},
+		{"HEAD is as good", http.MethodHead, p.admin + "/readyz", 200},
+		{"metrics", http.MethodGet, p.admin + "/metrics", 200},
+		{"no orders are taken", http.MethodPost, p.admin + "/readyz", 405},
+		{"not in any method", http.MethodDelete, p.admin + "/metrics", 405},
+		{"nothing else is there", http.MethodGet, p.admin + "/", 404},
+		{"no profiles", http.MethodGet, p.admin + "/debug/pprof/", 404},
+		{"no Graph", http.MethodGet, p.admin + "/v1.0/users", 404},
+		{"callers see no health", http.MethodGet, p.callers + "/healthz", 400},
+		{"callers see no metrics", http.MethodGet, p.callers + "/metrics", 400},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if a := p.do(t, test.method, test.url, ""); a.status != test.want {
+				t.Errorf("status %d, want %d: %s", a.status, test.want, a.body)
+			}
+		})
+	}
+	status, r := p.ready(t)
+	if status != 200 || !r.Ready || !r.Token.Ready || r.Token.Expires == nil || len(r.Token.Roles) == 0 || !r.Policy.Ready || len(r.Policy.Hash) != 12 {
+		t.Errorf("%d %+v", status, r)
+	}
+	metrics := p.get(t, p.admin+"/metrics").body
+	for _, name := range []string{"graphproxy_build_info{", "graphproxy_token_ready{app=\"default\"} 1", "graphproxy_token_expiry_timestamp_seconds{", "graphproxy_requests_total{", "graphproxy_policy_reloads_total{", "go_goroutines", "process_start_time_seconds"} {
+		if !strings.Contains(metrics, "\n"+name) {
+			t.Errorf("no %s in /metrics", name)
+		}
+	}
+	p.stop(t)
+}
+
+func TestWithoutATokenTheProxyRunsAndIsNotReady(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.registerSecret("secret")
+	w.entra.Fail(entratest.Fault{AADSTS: 7000215})
+	p := w.serve(t, "AZURE_CLIENT_SECRET=secret")
+	p.awaitMetric(t, `graphproxy_token_ready{app="default"}`, "0")
+	until(t, "cause", func() bool { _, r := p.ready(t); return r.Token.Cause != "" })
+	status, r := p.ready(t)
+	if status != 503 || r.Ready || r.Token.AADSTS != 7000215 || r.Token.Cure == "" || !r.Policy.Ready {
+		t.Errorf("%d %+v", status, r)
+	}
+	a := p.get(t, p.callers+"/v1.0/users")
+	if a.status != 503 || a.header.Get("Retry-After") == "" || strings.Contains(a.body, "7000215") {
+		t.Errorf("%+v", a)
+	}
+	w.entra.Heal()
+	until(t, "ready", func() bool { status, _ := p.ready(t); return status == 200 })
+	p.expect(t, 200)
+	p.stop(t)
+}

@@ -1,0 +1,122 @@
+package config_test
+
+import (
+	"os"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/google/go-cmp/cmp"
+
+	"graphproxy/cmd/graphproxy/config"
+)
+
+// row is a line of the table in docs/configuration.md. A default of the code stands between backquotes there; any other text
+// says in words what is used instead.
+type row struct{ Name, Default string }
+
+func TestTheDocumentedVariablesAreTheOnesThatAreRead(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := regexpCut(string(text), `<!-- variables: begin.*-->`)
+	table, _, _ = regexpCut(table, `<!-- variables: end -->`)
+	var documented []row
+	for _, m := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| *(?:`([^`]*)`|[^|]*?) *\\|").FindAllStringSubmatch(table, -1) {
+		documented = append(documented, row{m[1], m[2]})
+	}
+	params, err := env.GetFieldParams(new(config.Config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read []row
+	for _, p := range params {
+		read = append(read, row{p.Key, p.DefaultValue})
+	}
+	if diff := cmp.Diff(read, documented); diff != "" {
+		t.Errorf("docs/configuration.md (-code +docs):\n%s", diff)
+	}
+}
+
+func regexpCut(s, sep string) (before, after string, found bool) {
+	at := regexp.MustCompile(sep).FindStringIndex(s)
+	if at == nil {
+		return s, "", false
+	}
+	return s[:at[0]], s[at[1]:], true
+}
+
+func TestACloudSetsThreeThingsTogetherAndWhatIsSetByItselfWins(t *testing.T) {
+	type three struct{ Authority, Graph, Scope string }
+	for _, test := range []struct {
+		name    string
+		environ []string
+		want    three
+	}{
+		{"nothing set is the public cloud", nil, three{"https://login.microsoftonline.com", "https://graph.microsoft.com", "https://graph.microsoft.com/.default"}},
+		{"a cloud sets all three", []string{"GRAPHPROXY_CLOUD=USGov-DoD"}, three{"https://login.microsoftonline.us", "https://dod-graph.microsoft.us", "https://dod-graph.microsoft.us/.default"}},
+		{"the scope follows Graph's address", []string{"GRAPHPROXY_GRAPH_URL=https://graph.fabrikam.example/"}, three{"https://login.microsoftonline.com", "https://graph.fabrikam.example", "https://graph.fabrikam.example/.default"}},
+		{"each can be set by itself", []string{"GRAPHPROXY_CLOUD=china", "AZURE_AUTHORITY_HOST=https://login.fabrikam.example", "GRAPHPROXY_SCOPE=api://x/.default"}, three{"https://login.fabrikam.example", "https://microsoftgraph.chinacloudapi.cn", "api://x/.default"}},
+		{"an empty variable is not set", []string{"GRAPHPROXY_CLOUD=", "GRAPHPROXY_SCOPE="}, three{"https://login.microsoftonline.com", "https://graph.microsoft.com", "https://graph.microsoft.com/.default"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, problems := config.Parse(test.environ)
+			if len(problems) > 0 {
+				t.Fatal(problems)
+			}
+			if diff := cmp.Diff(test.want, three{c.AuthorityHost, string(c.GraphURL), c.Scope}); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestSettingsAreReadAsTheyAreMeant(t *testing.T) {
+	c, problems := config.Parse([]string{
+		"GRAPHPROXY_LISTEN= 127.0.0.1:1 , [::1]:2,:3", "GRAPHPROXY_FORWARD_HEADERS=X-Contoso, X-Fabrikam",
+		"GRAPHPROXY_SHUTDOWN_TIMEOUT=1m30s", "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN=1", "GRAPHPROXY_MAX_IN_FLIGHT=7",
+	})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	if diff := cmp.Diff(config.Addresses{"127.0.0.1:1", "[::1]:2", ":3"}, c.Listen); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(config.List{"X-Contoso", "X-Fabrikam"}, c.ForwardHeaders); diff != "" {
+		t.Error(diff)
+	}
+	if time.Duration(c.ShutdownTimeout) != 90*time.Second || !bool(c.SendChain) || c.MaxInFlight != 7 || !c.Public() {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestVariablesThatNobodySetAreNoErrors(t *testing.T) {
+	// What Kubernetes adds for Services called graphproxy and graphproxy-admin.
+	_, problems := config.Parse([]string{
+		"GRAPHPROXY_BIN=/usr/local/bin/graphproxy", "GRAPHPROXY_SERVICE_HOST=10.0.0.7", "GRAPHPROXY_SERVICE_PORT=8080", "GRAPHPROXY_SERVICE_PORT_HTTP=8080", "GRAPHPROXY_PORT=tcp://10.0.0.7:8080",
+		"GRAPHPROXY_PORT_8080_TCP=tcp://10.0.0.7:8080", "GRAPHPROXY_PORT_8080_TCP_PROTO=tcp", "GRAPHPROXY_PORT_8080_TCP_PORT=8080", "GRAPHPROXY_PORT_8080_TCP_ADDR=10.0.0.7",
+		"GRAPHPROXY_ADMIN_SERVICE_HOST=10.0.0.8", "GRAPHPROXY_ADMIN_PORT=tcp://10.0.0.8:8081", "GRAPHPROXY_ADMIN_PORT_8081_TCP=tcp://10.0.0.8:8081",
+		"GRAPHPROXY_UNKNOWN=", "AZURE_SUBSCRIPTION_ID=x", "PATH=/bin",
+	})
+	if len(problems) > 0 {
+		t.Errorf("%v", problems)
+	}
+}
+
+func TestAMisspeltVariableIsAnError(t *testing.T) {
+	for set, want := range map[string]string{
+		"GRAPHPROXY_LISTN=x":                "GRAPHPROXY_LISTN is not a variable that this version knows; did you mean GRAPHPROXY_LISTEN?",
+		"GRAPHPROXY_PORT=8080":              "GRAPHPROXY_PORT is not a variable that this version knows; remove it, or see docs/configuration.md for the variables that there are",
+		"GRAPHPROXY_APPS_0_CLIENT_SECRET=x": "GRAPHPROXY_APPS_0_CLIENT_SECRET is not a variable that this version knows; remove it, or see docs/configuration.md for the variables that there are",
+		"GRAPHPROXY_LOG_LEVLE=debug":        "GRAPHPROXY_LOG_LEVLE is not a variable that this version knows; did you mean GRAPHPROXY_LOG_LEVEL?",
+	} {
+		t.Run(set, func(t *testing.T) {
+			_, problems := config.Parse([]string{set})
+			if len(problems) != 1 || problems[0].Error() != want {
+				t.Errorf("%v\nwant %s", problems, want)
+			}
+		})
+	}
+}

@@ -1,0 +1,205 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"graphproxy/auth"
+)
+
+// The types of Config's fields. The errors of their UnmarshalText continue a sentence that begins with the variable's
+// name, and never quote the value.
+
+// Truth is true or false, and 1 or 0, which the Azure SDKs take.
+type Truth bool
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (t *Truth) UnmarshalText(text []byte) error {
+	v, err := strconv.ParseBool(string(text))
+	if err != nil {
+		return errors.New("is neither true nor false: write one of them")
+	}
+	*t = Truth(v)
+	return nil
+}
+
+// Count is a whole number of at least 1.
+type Count int
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (c *Count) UnmarshalText(text []byte) error {
+	n, err := strconv.Atoi(string(text))
+	if err != nil || n < 1 {
+		return errors.New("is not a whole number of at least 1: write one")
+	}
+	*c = Count(n)
+	return nil
+}
+
+// Duration is a duration of more than nothing.
+type Duration time.Duration
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *Duration) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err != nil || d <= 0 {
+		return errors.New("is not a duration of more than 0: write a number and its unit, such as 30s or 2m")
+	}
+	*s = Duration(d)
+	return nil
+}
+
+// List is items separated by commas, without the spaces around them.
+type List []string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (l *List) UnmarshalText(text []byte) error {
+	*l = nil
+	for item := range strings.SplitSeq(string(text), ",") {
+		item = strings.TrimSpace(item)
+		if item == "" {
+			return errors.New("has an empty item: write items separated by single commas")
+		}
+		*l = append(*l, item)
+	}
+	return nil
+}
+
+// Address is a TCP address to listen on, host:port; without a host it is every address of the machine.
+type Address string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (a *Address) UnmarshalText(text []byte) error {
+	s := strings.TrimSpace(string(text))
+	if strings.HasPrefix(s, "unix:") {
+		return errors.New("names a unix socket, which this version does not listen on: write host:port")
+	}
+	host, port, err := net.SplitHostPort(s)
+	if err != nil || strings.ContainsAny(host, " \t/@") {
+		return errors.New("is not an address to listen on: write host:port, such as 127.0.0.1:8080, [::1]:8080 or :8080")
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
+		return errors.New("has no port from 0 to 65535 after the last colon: write host:port, such as 127.0.0.1:8080")
+	}
+	*a = Address(s)
+	return nil
+}
+
+// loopback reports whether only this machine can connect to a.
+func (a Address) loopback() bool {
+	host, _, err := net.SplitHostPort(string(a))
+	return err == nil && isLoopback(host)
+}
+
+// isLoopback reports whether a host, without a port, is this machine by its spelling. Other names than localhost are not
+// looked up: what they mean may change.
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// Addresses are several, separated by commas.
+type Addresses []Address
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (as *Addresses) UnmarshalText(text []byte) error {
+	var items List
+	if err := items.UnmarshalText(text); err != nil {
+		return err
+	}
+	*as = nil
+	for i, item := range items {
+		var a Address
+		if err := a.UnmarshalText([]byte(item)); err != nil {
+			return fmt.Errorf("(item %d) %w", i+1, err)
+		}
+		if slices.Contains(*as, a) && !strings.HasSuffix(item, ":0") {
+			return fmt.Errorf("(item %d) is there twice: keep one", i+1)
+		}
+		*as = append(*as, a)
+	}
+	return nil
+}
+
+// Cloud is one of Microsoft's clouds, by name.
+type Cloud struct{ auth.Cloud }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (c *Cloud) UnmarshalText(text []byte) error {
+	known, ok := auth.CloudByName(string(text))
+	if !ok {
+		var names []string
+		for _, k := range auth.Clouds() {
+			names = append(names, k.Name)
+		}
+		return errors.New("is not a cloud's name: write one of " + strings.Join(names, ", "))
+	}
+	c.Cloud = known
+	return nil
+}
+
+// Root is a server's URL without a path: https://graph.microsoft.com.
+type Root string
+
+// UnmarshalText implements encoding.TextUnmarshaler. A URL may hold a password, so nothing of it is shown.
+func (r *Root) UnmarshalText(text []byte) error {
+	u, err := url.Parse(string(text))
+	switch {
+	case err != nil, u.Hostname() == "", u.Opaque != "", u.Scheme != "https" && u.Scheme != "http":
+		return errors.New("is not a URL such as https://graph.microsoft.com: write the scheme and the host")
+	case u.User != nil:
+		return errors.New("has a user name or password in it: remove it; graphproxy proves itself to Graph with its token")
+	case strings.Trim(u.Path, "/") != "":
+		return errors.New("has a path: write the scheme and the host only; requests carry the version")
+	case u.RawQuery != "", u.ForceQuery, u.Fragment != "":
+		return errors.New("has a query or a fragment: write the scheme and the host only")
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		return errors.New("begins with http://, and access tokens are sent there: write https:// (http is accepted on loopback only)")
+	}
+	*r = Root(u.Scheme + "://" + u.Host)
+	return nil
+}
+
+// Level is what the log leaves out: everything below it.
+type Level struct{ slog.Level }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (l *Level) UnmarshalText(text []byte) error {
+	switch strings.ToLower(string(text)) {
+	case "debug":
+		l.Level = slog.LevelDebug
+	case "info":
+		l.Level = slog.LevelInfo
+	case "warn", "warning":
+		l.Level = slog.LevelWarn
+	case "error":
+		l.Level = slog.LevelError
+	default:
+		return errors.New("is not a level of the log: write debug, info, warn or error")
+	}
+	return nil
+}
+
+// Format is how the log is written.
+type Format string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (f *Format) UnmarshalText(text []byte) error {
+	switch s := strings.ToLower(string(text)); s {
+	case "json", "text":
+		*f = Format(s)
+		return nil
+	}
+	return errors.New("is not a form of the log: write json or text")
+}

@@ -1,0 +1,225 @@
+package main_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// module is the prefix of our own import paths.
+const module = "graphproxy/"
+
+// room says what a package, and everything below it, may import of ours and must not reach at all, and why.
+type room struct {
+	path  string
+	ours  []string // import paths, each with everything below it
+	never []string // of the standard library, also not by way of other packages
+	why   string
+}
+
+// rooms are in the order in which they are looked up: the first one that holds a package counts.
+func rooms() []room {
+	return []room{
+		{"cmd", []string{"cmd", "proxy", "auth", "policy"}, nil, "the command wires everything together, and nothing imports it"},
+		{"proxy/graphtest", []string{"proxy/graphtest"}, nil, "a fake knows nothing of what it is faked for; it takes functions (Options.Verify)"},
+		{"proxy", []string{"proxy", "auth", "auth/caller", "policy", "policy/odata", "policy/limit"}, nil, "a request's way uses the other rooms, but neither the command nor the fakes, which are no part of a production path"},
+		{"auth/entratest", []string{"auth/entratest"}, nil, "a fake knows nothing of what it is faked for, or it would repeat its mistakes"},
+		{"auth", []string{"auth"}, nil, "what Graph is shown and who is calling do not depend on what callers may do"},
+		{"policy", []string{"policy"}, []string{"net/http", "net", "log", "log/slog"}, "the policy is pure, so that a file and a request give the same decision in a test, on a laptop and in production"},
+	}
+}
+
+func TestImportsRunOneWay(t *testing.T) {
+	for _, p := range packages(t) {
+		own := strings.TrimPrefix(p.ImportPath, module)
+		i := slices.IndexFunc(rooms(), func(r room) bool { return under(own, r.path) })
+		if i < 0 {
+			t.Errorf("%s stands in no room: packages belong below cmd, proxy, auth or policy", p.ImportPath)
+			continue
+		}
+		r := rooms()[i]
+		for _, imported := range p.Imports {
+			if ours, ok := strings.CutPrefix(imported, module); ok && !r.allows(ours) {
+				t.Errorf("%s imports %s: %s", p.ImportPath, imported, r.why)
+			}
+		}
+		for _, dep := range p.Deps {
+			if slices.Contains(r.never, dep) {
+				t.Errorf("%s depends on %s: %s", p.ImportPath, dep, r.why)
+			}
+		}
+	}
+}
+
+// allows reports whether the room may import the package. The fakes must be named themselves: "auth" does not include
+// auth/entratest.
+func (r room) allows(own string) bool {
+	for _, fake := range []string{"auth/entratest", "proxy/graphtest"} {
+		if under(own, fake) && r.path != "cmd" {
+			return slices.Contains(r.ours, fake)
+		}
+	}
+	return slices.ContainsFunc(r.ours, func(allowed string) bool { return under(own, allowed) })
+}
+
+func under(own, dir string) bool { return own == dir || strings.HasPrefix(own, dir+"/") }
+
+// listed is what go list tells of a package. Deps are direct and indirect.
+type listed struct {
+	ImportPath    string
+	Imports, Deps []string
+}
+
+func packages(t *testing.T) []listed {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Imports,Deps", "./...")
+	cmd.Dir = repository(t)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	if len(all) < 8 {
+		t.Fatalf("go list knows %d packages only", len(all))
+	}
+	return all
+}
+
+func TestNothingElseStandsAtTheTop(t *testing.T) {
+	allowed := []string{"cmd", "proxy", "auth", "policy", "docs", "deploy", "go.mod", "go.sum", "README.md", "Dockerfile", "LICENSE"}
+	top := repository(t)
+	ignored := ignoredNames(t, top)
+	entries, err := os.ReadDir(top)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		name := e.Name()
+		isIgnored := slices.ContainsFunc(ignored, func(pattern string) bool { ok, _ := path.Match(pattern, name); return ok })
+		if !isIgnored && !strings.HasPrefix(name, ".") && !slices.Contains(allowed, name) {
+			t.Errorf("%s stands at the top: only %s do", name, strings.Join(allowed, ", "))
+		}
+	}
+}
+
+// ignoredNames are the patterns of .gitignore, for names at the top.
+func ignoredNames(t *testing.T, top string) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(top, ".gitignore"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var patterns []string
+	for line := range strings.Lines(string(text)) {
+		patterns = append(patterns, strings.Trim(strings.TrimSpace(line), "/"))
+	}
+	return patterns
+}
+
+func TestSourcesKeepToTheirRooms(t *testing.T) {
+	top := repository(t)
+	err := filepath.WalkDir(top, func(file string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata"):
+			return filepath.SkipDir
+		case d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go"):
+			return nil
+		}
+		own, err := filepath.Rel(top, file)
+		if err == nil {
+			checkSource(t, filepath.ToSlash(own), file)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// checkSource looks at what one file calls and declares.
+func checkSource(t *testing.T, own, file string) {
+	t.Helper()
+	set := token.NewFileSet()
+	parsed, err := parser.ParseFile(set, file, nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Errorf("%s: %v", own, err)
+		return
+	}
+	for _, decl := range parsed.Decls {
+		if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
+			t.Errorf("%s: func init runs before main can tell what goes wrong in it, and in every program that imports the package", set.Position(f.Pos()))
+		}
+	}
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		if sel, ok := n.(*ast.SelectorExpr); ok {
+			if pkg, ok := sel.X.(*ast.Ident); ok {
+				if why := misplaced(own, pkg.Name+"."+sel.Sel.Name); why != "" {
+					t.Errorf("%s: %s", set.Position(sel.Pos()), why)
+				}
+			}
+		}
+		return true
+	})
+}
+
+// misplaced says why a file may not use a name, or nothing.
+func misplaced(own, name string) string {
+	switch name {
+	case "os.Exit", "log.Fatal", "log.Fatalf", "log.Fatalln":
+		if own != "cmd/graphproxy/main.go" {
+			return name + " ends the process past every defer: only main does"
+		}
+	case "os.Getenv", "os.LookupEnv", "os.Environ", "os.ExpandEnv", "os.Setenv", "os.Unsetenv":
+		if own != "cmd/graphproxy/main.go" {
+			return name + ": the environment is read in one place, and what it says is passed on as arguments"
+		}
+	case "os.Stdin", "os.Stdout", "os.Stderr":
+		if own != "cmd/graphproxy/main.go" {
+			return name + ": streams are passed on as arguments"
+		}
+	case "time.Now", "time.Since", "time.Until":
+		if under(own, "policy") {
+			return name + ": the policy has no clock; times are arguments"
+		}
+	}
+	return ""
+}
+
+// repository is the directory with go.mod.
+func repository(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+	}
+	t.Fatal(fmt.Errorf("no go.mod above the test"))
+	return ""
+}

@@ -1,0 +1,85 @@
+// Command graphproxy is an authenticating reverse proxy to Microsoft Graph.
+//
+// This package decides what the process does with its flags, its environment, its files, its listeners and its signals,
+// and wires the rooms together. It is the only one that reads the environment or ends the process. What a request may do
+// is decided in graphproxy/policy, who calls in graphproxy/auth/caller, and how it reaches Graph in graphproxy/proxy.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit statuses: 0 yes, 1 no, 2 could not tell. A command that answers no question ends with 0 or 2.
+const couldNotTell = 2
+
+func main() {
+	if err := run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr); err != nil {
+		os.Exit(couldNotTell)
+	}
+}
+
+// run is the whole command. What went wrong has been written to stderr when it returns an error. SIGINT, SIGTERM and the
+// end of ctx end what runs, and a second signal ends the process at once.
+func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	root := newRoot(environ)
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+	}
+	return err
+}
+
+func newRoot(environ []string) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "graphproxy",
+		Short:         "An authenticating reverse proxy to Microsoft Graph",
+		Long:          "graphproxy lets internal apps call Microsoft Graph without holding a secret: it asks who is calling, whether the\npolicy allows the request and whether there is room for it now, and forwards it with an access token of its own.",
+		Args:          cobra.ArbitraryArgs, // or cobra would answer an unknown command itself, in several lines
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			cmd.SetOut(cmd.ErrOrStderr()) // help that was not asked for is no result
+			return errors.Join(cmd.Help(), errors.New("\nsay which command to run"))
+		},
+	}
+	root.SuggestionsMinimumDistance = 2
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%s: %w; see %s --help", cmd.CommandPath(), err, cmd.CommandPath())
+	})
+	root.AddCommand(newServe(environ), newSandbox(), newVersion())
+	return root
+}
+
+func unknownCommand(root *cobra.Command, name string) error {
+	if near := root.SuggestionsFor(name); len(near) > 0 {
+		return fmt.Errorf("graphproxy: unknown command %q; did you mean %q?", name, near[0])
+	}
+	return fmt.Errorf("graphproxy: unknown command %q; see graphproxy --help", name)
+}
+
+// noArguments refuses arguments, with the house's words.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s: takes no arguments, but %q was given; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "write what the commands print into the scripts")
+
+// TestMain makes this test binary the command graphproxy, too: scripts and tests run the real thing as a process.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"graphproxy": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               func(e *testscript.Env) error { e.Vars = append(e.Vars, noPause); return nil },
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "refuses": refuses},
+	})
+}
+
+// exits runs a command that must end with a status: exits 2 graphproxy serve.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits STATUS PROGRAM [ARGUMENT ...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	err = ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("running %s: %v", args[1], err)
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+// refuses starts graphproxy with a policy file that must be the only thing wrong: refuses FILE LINE TEXT.
+func refuses(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: refuses FILE LINE TEXT")
+	}
+	ts.Setenv("GRAPHPROXY_POLICY", args[0])
+	exits(ts, false, []string{"2", "graphproxy", "serve"})
+	message, place := ts.ReadFile("stderr"), args[0]+":"+args[1]+": "
+	if !strings.Contains("\n"+message, "\n"+place) || !strings.Contains(message, args[2]) {
+		ts.Fatalf("want %s… %s…, got\n%s", place, args[2], message)
+	}
+	for line := range strings.Lines(message) {
+		if !strings.HasPrefix(line, args[0]+":") {
+			ts.Fatalf("a line does not begin with the file's name: %s", line)
+		}
+	}
+}

@@ -1,0 +1,330 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"graphproxy/auth/entratest"
+	"graphproxy/proxy/graphtest"
+)
+
+const (
+	tenantID = "3f1c5a52-9a3e-4f0a-9b5e-0d5c3c7a1b11"
+	clientID = "6b7e0f7e-43cf-4a0e-8f5c-5b1f3f0b6c22"
+)
+
+// onlyUsers lets programs on this machine read users.
+const onlyUsers = `
+version: 1
+callers:
+  local:
+    identity: [{network: [127.0.0.0/8]}]
+    allow: [GET /users, "GET /users/{id}"]
+`
+
+// world is an Entra ID and a Graph on TLS listeners, and a directory for files.
+type world struct {
+	ca     *entratest.CA
+	entra  *entratest.Server
+	graph  *graphtest.Server
+	dir    string
+	policy string // path of the policy file
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{dir: t.TempDir()}
+	var err error
+	w.ca, err = entratest.NewCA()
+	must(t, err)
+	w.entra, err = entratest.NewServer(entratest.Options{CA: w.ca})
+	must(t, err)
+	t.Cleanup(w.entra.Close)
+	config, err := w.ca.TLS()
+	must(t, err)
+	w.graph, err = graphtest.NewServer(graphtest.Options{TLS: config, Verify: func(token string) ([]string, error) {
+		claims, err := w.entra.Verify(token)
+		return claims.Roles, err
+	}})
+	must(t, err)
+	t.Cleanup(w.graph.Close)
+	w.write(t, "ca.pem", string(w.ca.PEM()))
+	w.policy = w.write(t, "policy.yaml", onlyUsers)
+	return w
+}
+
+// app is the app registration, without a credential.
+func app() entratest.App {
+	return entratest.App{TenantID: tenantID, ClientID: clientID, Roles: []string{"User.ReadWrite.All", "Group.ReadWrite.All", "Mail.ReadWrite", "Mail.Send"}}
+}
+
+func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
+
+// write writes a file as mounted volumes do: under another name first, so that nobody sees half of it.
+func (w *world) write(t *testing.T, name, content string) string {
+	t.Helper()
+	must(t, os.WriteFile(w.path(name)+".new", []byte(content), 0o600))
+	must(t, os.Rename(w.path(name)+".new", w.path(name)))
+	return w.path(name)
+}
+
+// environ is the environment of a proxy between the two, without a credential. Later lines win.
+func (w *world) environ(more ...string) []string {
+	return append([]string{
+		"PATH=" + os.Getenv("PATH"), "SSL_CERT_FILE=" + w.path("ca.pem"),
+		"AZURE_TENANT_ID=" + tenantID, "AZURE_CLIENT_ID=" + clientID, "AZURE_AUTHORITY_HOST=" + w.entra.URL(),
+		"GRAPHPROXY_INSTANCE_DISCOVERY=false", "GRAPHPROXY_GRAPH_URL=" + w.graph.URL(), "GRAPHPROXY_SCOPE=https://graph.microsoft.com/.default",
+		"GRAPHPROXY_LISTEN=127.0.0.1:0", "GRAPHPROXY_ADMIN_LISTEN=127.0.0.1:0", "GRAPHPROXY_POLICY=" + w.policy,
+	}, more...)
+}
+
+// process is a running graphproxy: this test binary under another name, see TestMain.
+type process struct {
+	cmd            *exec.Cmd
+	stdout, stderr *lines
+	client         *http.Client
+	callers, admin string // URLs
+	ended          chan struct{}
+}
+
+// serve starts graphproxy serve and waits until it listens.
+func (w *world) serve(t *testing.T, more ...string) *process {
+	t.Helper()
+	p := start(t, w.environ(more...), "serve")
+	p.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: w.ca.Pool()}, ForceAttemptHTTP2: true, DisableCompression: true}
+	until(t, "listening", func() bool {
+		p.callers, p.admin = p.listening("callers"), p.listening("health")
+		return p.callers != "" && p.admin != "" || p.hasEnded()
+	})
+	if p.hasEnded() {
+		t.Fatalf("serve ended: %s", p.stderr)
+	}
+	return p
+}
+
+// noPause takes away the second that a process with a race detector waits at its end.
+const noPause = "GORACE=atexit_sleep_ms=0"
+
+func start(t *testing.T, environ []string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command("graphproxy", args...), stdout: new(lines), stderr: new(lines), client: new(http.Client), ended: make(chan struct{})}
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(environ, noPause), p.stdout, p.stderr
+	must(t, p.cmd.Start())
+	go func() { defer close(p.ended); _ = p.cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+		p.client.CloseIdleConnections()
+		if t.Failed() {
+			t.Logf("stdout:\n%sstderr:\n%s", p.stdout, p.stderr)
+		}
+	})
+	return p
+}
+
+// listening finds an address in the log, as an URL.
+func (p *process) listening(who string) string {
+	for _, line := range p.stderr.all() {
+		var rec struct {
+			Msg, Address, For string
+			TLS               bool
+		}
+		if json.Unmarshal([]byte(line), &rec) == nil && rec.Msg == "listening" && rec.For == who {
+			if rec.TLS {
+				return "https://" + rec.Address
+			}
+			return "http://" + rec.Address
+		}
+	}
+	return ""
+}
+
+func (p *process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *process) signal(t *testing.T, s syscall.Signal) {
+	t.Helper()
+	must(t, p.cmd.Process.Signal(s))
+}
+
+// wait waits for the end of the process and gives its exit status.
+func (p *process) wait(t *testing.T) int {
+	t.Helper()
+	select {
+	case <-p.ended:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the process did not end within 30 s")
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// stop ends the process as an orchestrator does, and expects exit status 0.
+func (p *process) stop(t *testing.T) {
+	t.Helper()
+	p.signal(t, syscall.SIGTERM)
+	if status := p.wait(t); status != 0 {
+		t.Errorf("exit status %d after SIGTERM: %s", status, p.stderr)
+	}
+}
+
+// answer is what a caller saw.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// get asks for an URL; header is given as "Name: value" lines.
+func (p *process) get(t *testing.T, url string, header ...string) answer {
+	t.Helper()
+	return p.do(t, http.MethodGet, url, "", header...)
+}
+
+func (p *process) do(t *testing.T, method, url, body string, header ...string) answer {
+	t.Helper()
+	a, err := p.try(method, url, body, header...)
+	must(t, err)
+	return a
+}
+
+func (p *process) try(method, url, body string, header ...string) (answer, error) {
+	req, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		req.Header.Add(name, value)
+	}
+	res, err := p.client.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	return answer{res.StatusCode, res.Header, string(text)}, err
+}
+
+// expect asks for users and expects a status.
+func (p *process) expect(t *testing.T, status int) {
+	t.Helper()
+	if a := p.get(t, p.callers+"/v1.0/users?$top=1"); a.status != status {
+		t.Fatalf("status %d, want %d: %s", a.status, status, a.body)
+	}
+}
+
+// readiness is the body of /readyz, as docs/operations.md has it.
+type readiness struct {
+	Ready, Stopping bool
+	Token           struct {
+		Ready          bool
+		Expires        *time.Time
+		Roles          []string
+		Cause, Cure    string
+		AADSTS         int
+		CredentialFile string `json:"credential_file"`
+	}
+	Policy struct {
+		Ready      bool
+		File, Hash string
+		Errors     []string
+	}
+}
+
+// ready is the body of /readyz.
+func (p *process) ready(t *testing.T) (int, readiness) {
+	t.Helper()
+	a := p.get(t, p.admin+"/readyz")
+	var r readiness
+	if err := json.Unmarshal([]byte(a.body), &r); err != nil {
+		t.Fatalf("%v in %s", err, a.body)
+	}
+	return a.status, r
+}
+
+// metric is the value of a metric, written as Prometheus does with its labels, or "".
+func (p *process) metric(t *testing.T, name string) string {
+	t.Helper()
+	for line := range strings.Lines(p.get(t, p.admin+"/metrics").body) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// awaitMetric waits until a metric has a value.
+func (p *process) awaitMetric(t *testing.T, name, value string) {
+	t.Helper()
+	until(t, name+" "+value, func() bool { return p.metric(t, name) == value })
+}
+
+// lines collects output. Safe for concurrent use.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func (l *lines) all() []string {
+	var all []string
+	for s := bufio.NewScanner(strings.NewReader(l.String())); s.Scan(); {
+		all = append(all, s.Text())
+	}
+	return all
+}
+
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no %s within 20 s", what)
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// peer is the certificate that a TLS address shows.
+func peer(t *testing.T, address string, roots *x509.CertPool) *x509.Certificate {
+	t.Helper()
+	c, err := tls.Dial("tcp", address, &tls.Config{RootCAs: roots, ServerName: "localhost"})
+	must(t, err)
+	defer c.Close()
+	return c.ConnectionState().PeerCertificates[0]
+}

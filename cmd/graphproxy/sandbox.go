@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"graphproxy/auth"
+	"graphproxy/auth/entratest"
+	"graphproxy/cmd/graphproxy/config"
+	"graphproxy/cmd/graphproxy/server"
+	"graphproxy/proxy/graphtest"
+)
+
+//go:embed sandbox.yaml
+var sandboxPolicy []byte
+
+// sandboxKey is the key of the sandbox's caller "mailer". It opens nothing but a sandbox.
+const sandboxKey = "contoso-mailer-sandbox-key-0d1f5a7c"
+
+const (
+	sandboxListen    = "127.0.0.1:8080"
+	sandboxTLSListen = "127.0.0.1:8443"
+	sandboxAdmin     = "127.0.0.1:8081"
+)
+
+// sandbox is the proxy over an Entra ID and a Graph in this process.
+type sandbox struct {
+	listen, tlsListen, adminListen string // "": the usual address, or a free port of its host if that is taken
+	caFile, audit                  string
+	stdout, stderr                 io.Writer
+
+	ca         *entratest.CA
+	entra      *entratest.Server
+	graph      *graphtest.Server
+	policyFile string
+	plain, tls net.Listener
+	health     net.Listener
+	closers    []func()
+}
+
+func newSandbox() *cobra.Command {
+	var s sandbox
+	cmd := &cobra.Command{
+		Use:   "sandbox",
+		Short: "Serve a demonstration tenant: no Azure, no settings",
+		Long:  "sandbox runs graphproxy in front of an Entra ID and a Microsoft Graph of its own, all in this process, with a demonstration\npolicy, and prints curl lines to try. It reads no environment variables and ends with status 0 on SIGTERM or SIGINT.",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s.stdout, s.stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			return s.run(cmd.Context())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&s.listen, "listen", "", "host:port for HTTP (default "+sandboxListen+", or a free port)")
+	flags.StringVar(&s.tlsListen, "tls-listen", "", "host:port for HTTPS (default "+sandboxTLSListen+", or a free port)")
+	flags.StringVar(&s.adminListen, "admin-listen", "", "host:port for health and metrics (default "+sandboxAdmin+", or a free port)")
+	flags.StringVar(&s.caFile, "ca-file", "", "where to write the certificate of the HTTPS address's CA (default in a temporary directory)")
+	flags.StringVar(&s.audit, "audit", "off", "where audit lines go: a file, - for stdout, or off")
+	return cmd
+}
+
+func (s *sandbox) run(ctx context.Context) error {
+	defer s.close()
+	for _, step := range []func() error{s.open, s.writeFiles, s.startTenant} {
+		if err := step(); err != nil {
+			return fmt.Errorf("graphproxy sandbox: %w", err)
+		}
+	}
+	serving, err := s.server()
+	if err != nil {
+		return fmt.Errorf("graphproxy sandbox: %w", err)
+	}
+	return serving.Run(ctx, []net.Listener{s.plain, s.tls}, s.health, s.explain)
+}
+
+// later notes what ends with the sandbox.
+func (s *sandbox) later(end func()) { s.closers = append(s.closers, end) }
+
+func (s *sandbox) close() {
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		s.closers[i]()
+	}
+}
+
+// open opens the three listeners first: Graph's links and the text to print carry their ports.
+func (s *sandbox) open() (err error) {
+	if s.ca, err = entratest.NewCA(); err != nil {
+		return err
+	}
+	if s.plain, err = s.openOne("--listen", s.listen, sandboxListen); err != nil {
+		return err
+	}
+	if s.tls, err = s.openOne("--tls-listen", s.tlsListen, sandboxTLSListen); err != nil {
+		return err
+	}
+	host, _, _ := net.SplitHostPort(s.tls.Addr().String())
+	config, err := s.ca.TLS(host)
+	if err != nil {
+		return err
+	}
+	config.NextProtos = []string{"h2", "http/1.1"}
+	s.tls = server.OverTLS(s.tls, config)
+	s.health, err = s.openOne("--admin-listen", s.adminListen, sandboxAdmin)
+	return err
+}
+
+// openOne listens on the address asked for, or on the usual one, or on a free port if that is taken.
+func (s *sandbox) openOne(flag, asked, usual string) (net.Listener, error) {
+	at := config.Address(usual)
+	if asked != "" {
+		if err := at.UnmarshalText([]byte(asked)); err != nil {
+			return nil, fmt.Errorf("%s %w", flag, err)
+		}
+	}
+	l, err := net.Listen("tcp", string(at))
+	if asked == "" && errors.Is(err, syscall.EADDRINUSE) {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		return nil, server.ListenError(flag, err)
+	}
+	s.later(func() { _ = l.Close() }) // closing it again after the server did does no harm
+	return l, nil
+}
+
+// writeFiles writes the CA's certificate, for clients, and the policy, for whoever wants to read or change it.
+func (s *sandbox) writeFiles() error {
+	dir, err := os.MkdirTemp("", "graphproxy-sandbox-")
+	if err != nil {
+		return err
+	}
+	s.later(func() { _ = os.RemoveAll(dir) })
+	s.policyFile = filepath.Join(dir, "policy.yaml")
+	if s.caFile == "" {
+		s.caFile = filepath.Join(dir, "ca.pem")
+	}
+	return errors.Join(os.WriteFile(s.policyFile, sandboxPolicy, 0o600), os.WriteFile(s.caFile, s.ca.PEM(), 0o644))
+}
+
+// startTenant starts Entra ID and Graph.
+func (s *sandbox) startTenant() (err error) {
+	if s.entra, err = entratest.NewServer(entratest.Options{CA: s.ca}); err != nil {
+		return err
+	}
+	s.later(s.entra.Close)
+	config, err := s.ca.TLS()
+	if err != nil {
+		return err
+	}
+	// Links carry the HTTPS address: the JavaScript SDK follows no others.
+	s.graph, err = graphtest.NewServer(graphtest.Options{TLS: config, Verify: s.verify, PublicURL: "https://" + reachable(s.tls)})
+	if err != nil {
+		return err
+	}
+	s.later(s.graph.Close)
+	return nil
+}
+
+func (s *sandbox) verify(token string) ([]string, error) {
+	claims, err := s.entra.Verify(token)
+	return claims.Roles, err
+}
+
+// server makes the proxy, for an app registration that nobody knows the secret of.
+func (s *sandbox) server() (*server.Server, error) {
+	const clientID = "5d3e8b6c-2f0a-4c67-9d0e-8a1b7c4f2e90"
+	secret := rand.Text()
+	s.entra.Add(entratest.App{TenantID: graphtest.TenantID, ClientID: clientID, Secret: secret, Roles: sandboxRoles()})
+	rules, err := server.LoadPolicy(s.policyFile)
+	if err != nil {
+		return nil, err
+	}
+	audit, err := server.OpenAudit(s.audit, s.stdout)
+	if err != nil {
+		return nil, fmt.Errorf("--audit: %w", err)
+	}
+	log := slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	s.later(func() { audit.Close(log) })
+	return server.New(server.Parts{
+		Version: versionName(),
+		App: auth.App{
+			Name: "default", TenantID: graphtest.TenantID, ClientID: clientID, Secret: auth.NewSecret(secret),
+			AuthorityHost: s.entra.URL(), Scope: "https://graph.microsoft.com/.default",
+		},
+		Graph: s.graph.URL(), Roots: s.ca.Pool(), Policy: rules, MaxInFlight: 1000, Patience: 5 * time.Second,
+		Audit: audit, Log: log,
+	})
+}
+
+// sandboxRoles are the app registration's permissions: more than the policy gives to any caller, as in life.
+func sandboxRoles() []string {
+	return []string{"User.ReadWrite.All", "Group.ReadWrite.All", "Mail.ReadWrite", "Mail.Send", "Files.ReadWrite.All", "Sites.Read.All", "Reports.Read.All"}
+}
+
+// reachable is where to connect to: a listener on every address is told as the loopback one.
+func reachable(l net.Listener) string {
+	host, port, _ := net.SplitHostPort(l.Addr().String())
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"graphproxy/cmd/graphproxy/config"
+	"graphproxy/cmd/graphproxy/server"
+)
+
+func newServe(environ []string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Serve callers; settings come from the environment",
+		Long:  "serve forwards what the policy allows to Microsoft Graph. Settings come from environment variables, which docs/configuration.md\nlists. It ends with status 2 if it cannot start, having told every reason, and with 0 on SIGTERM or SIGINT.",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd.Context(), environ, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+}
+
+// serve is the command serve, from settings to the end of the last request.
+func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) error {
+	c, problems := config.Parse(environ)
+	p, err := load(c, problems, stdout, stderr)
+	if err != nil {
+		return err
+	}
+	defer p.Audit.Close(p.Log)
+	s, err := server.New(p)
+	if err != nil {
+		return err
+	}
+	callers, health, err := listen(c, p.Keys)
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx, callers, health, nil)
+}
+
+// load reads the files that c names. The error holds the problems that were found before and all that are found here.
+func load(c *config.Config, problems []error, stdout, stderr io.Writer) (server.Parts, error) {
+	problems = append(problems, c.App().Check()...)
+	policy, err := server.LoadPolicy(c.Policy)
+	problems = append(problems, err)
+	var keys *server.KeyPair
+	if c.TLSCertFile != "" && c.TLSKeyFile != "" {
+		keys, err = server.LoadKeyPair(c.TLSCertFile, c.TLSKeyFile, time.Now())
+		problems = append(problems, err)
+	}
+	audit, err := server.OpenAudit(c.AuditLog, stdout)
+	if err != nil {
+		problems = append(problems, fmt.Errorf("GRAPHPROXY_AUDIT_LOG: %w", err))
+	}
+	log := c.Log(stderr)
+	if err := errors.Join(problems...); err != nil {
+		audit.Close(log)
+		return server.Parts{}, err
+	}
+	return server.Parts{
+		Version: versionName(), App: c.App(), Graph: string(c.GraphURL), Policy: policy, Public: c.Public(), Headers: c.ForwardHeaders,
+		MaxInFlight: int(c.MaxInFlight), Patience: time.Duration(c.ShutdownTimeout), Audit: audit, Keys: keys, Log: log,
+	}, nil
+}
+
+// listen opens every listener, or none and tells all that cannot be opened.
+func listen(c *config.Config, keys *server.KeyPair) (callers []net.Listener, health net.Listener, err error) {
+	admin, adminErr := server.Listen("GRAPHPROXY_ADMIN_LISTEN", nil, string(c.AdminListen))
+	at := make([]string, 0, len(c.Listen))
+	for _, a := range c.Listen {
+		at = append(at, string(a))
+	}
+	callers, err = server.Listen("GRAPHPROXY_LISTEN", keys.Config(), at...)
+	if err := errors.Join(err, adminErr); err != nil {
+		server.CloseAll(admin)
+		server.CloseAll(callers)
+		return nil, nil, err
+	}
+	return callers, admin[0], nil
+}

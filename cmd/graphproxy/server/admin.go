@@ -1,0 +1,130 @@
+package server
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"graphproxy/auth"
+)
+
+// admin serves health and metrics. It says nothing that is secret, and takes no orders.
+type admin struct {
+	source   *auth.Source
+	policy   *PolicyFile
+	stopping atomic.Bool
+	registry *prometheus.Registry
+}
+
+func newAdmin(version string, source *auth.Source, policy *PolicyFile) *admin {
+	a := &admin{source: source, policy: policy, registry: prometheus.NewRegistry()}
+	a.registry.MustRegister( // it panics on doubles only, and the registry is new
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		policy.reloads,
+		newTokenCollector(source),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "graphproxy_build_info", Help: "1, labelled with the version of graphproxy and of Go.",
+			ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
+		}, func() float64 { return 1 }),
+	)
+	return a
+}
+
+func (a *admin) server(log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           a.routes(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// routes are GET and HEAD of three paths; ServeMux answers anything else with 404 or 405.
+func (a *admin) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, "ok\n")
+	})
+	mux.HandleFunc("GET /readyz", a.serveReady)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{Registry: a.registry}))
+	return mux
+}
+
+// readiness is the body of /readyz.
+type readiness struct {
+	Ready    bool        `json:"ready"`
+	Stopping bool        `json:"stopping"`
+	Token    tokenState  `json:"token"`
+	Policy   policyState `json:"policy"`
+}
+
+type tokenState struct {
+	Ready   bool       `json:"ready"`
+	App     string     `json:"app"`
+	Expires *time.Time `json:"expires,omitempty"`
+	Roles   []string   `json:"roles,omitempty"`
+
+	// Of the last attempt, if it failed. With a token in hand: a renewal failed, and the token in hand is served.
+	Cause  string `json:"cause,omitempty"`
+	Cure   string `json:"cure,omitempty"`
+	AADSTS int    `json:"aadsts,omitempty"`
+
+	CredentialFile string `json:"credential_file,omitempty"` // why the file as it is now is not used
+}
+
+type policyState struct {
+	Ready  bool     `json:"ready"`
+	File   string   `json:"file"`
+	Hash   string   `json:"hash"`             // of the policy in force
+	Errors []string `json:"errors,omitempty"` // why the file as it is now is not in force
+}
+
+func (a *admin) readiness() readiness {
+	token := tokenStateOf(a.source.Status())
+	hash, bad := a.policy.state()
+	rules := policyState{Ready: true, File: a.policy.path, Hash: hash}
+	if bad != nil {
+		rules.Errors = strings.Split(bad.Error(), "\n")
+	}
+	stopping := a.stopping.Load()
+	return readiness{Ready: token.Ready && !stopping, Stopping: stopping, Token: token, Policy: rules}
+}
+
+func tokenStateOf(s auth.Status) tokenState {
+	t := tokenState{Ready: s.Ready, App: s.App, Roles: s.Roles, CredentialFile: s.FileErr}
+	if !s.Expires.IsZero() {
+		expires := s.Expires.UTC()
+		t.Expires = &expires
+	}
+	if s.Err != nil {
+		t.Cause, t.Cure, t.AADSTS = s.Err.Cause, s.Err.Cure, s.Err.Code
+	}
+	return t
+}
+
+func (a *admin) serveReady(w http.ResponseWriter, _ *http.Request) {
+	state := a.readiness()
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	if !state.Ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	_ = enc.Encode(state) // the connection's errors are the client's
+}

@@ -1,0 +1,96 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// KeyPair is the certificate that callers are shown, read again when its files change. Make it with LoadKeyPair; a nil KeyPair
+// is none. Safe for concurrent use.
+type KeyPair struct {
+	log     *slog.Logger
+	current atomic.Pointer[tls.Certificate]
+
+	mu    sync.Mutex
+	files fileSet
+	told  string // the problem that the log was told of last
+}
+
+// LoadKeyPair reads the files for the first time. Errors name the variable and the cure, and nothing of the files.
+func LoadKeyPair(certFile, keyFile string, now time.Time) (*KeyPair, error) {
+	k := &KeyPair{files: fileSet{names: []string{certFile, keyFile}}}
+	contents, err := k.files.read()
+	if err != nil {
+		// Which of the two is told by reading them one by one.
+		if _, bad := readFile(certFile); bad != nil {
+			return nil, fmt.Errorf("GRAPHPROXY_TLS_CERT_FILE: the file %w", bad)
+		}
+		return nil, fmt.Errorf("GRAPHPROXY_TLS_KEY_FILE: the file %w", err)
+	}
+	cert, err := parseKeyPair(contents, now)
+	if err != nil {
+		return nil, err
+	}
+	k.current.Store(cert)
+	return k, nil
+}
+
+// parseKeyPair reads PEM. The errors of crypto/tls tell what is wrong and quote nothing.
+func parseKeyPair(contents [][]byte, now time.Time) (*tls.Certificate, error) {
+	cert, err := tls.X509KeyPair(contents[0], contents[1])
+	if err != nil {
+		return nil, fmt.Errorf("GRAPHPROXY_TLS_CERT_FILE and GRAPHPROXY_TLS_KEY_FILE are not a certificate and its key: %w: put the certificate (its chain after it) and its unencrypted private key there, as PEM", err)
+	}
+	if end := cert.Leaf.NotAfter; now.After(end) {
+		return nil, fmt.Errorf("GRAPHPROXY_TLS_CERT_FILE: the certificate expired on %s, so callers refuse it: put a new one there", end.UTC().Format("2006-01-02 15:04 UTC"))
+	}
+	return &cert, nil
+}
+
+// look reads the files again if they have changed. Files that are no good leave the certificate from before in use.
+func (k *KeyPair) look(ctx context.Context) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	contents, err := k.files.changed(ctx)
+	if err == nil && contents == nil {
+		return
+	}
+	if err != nil {
+		k.tell(fmt.Errorf("GRAPHPROXY_TLS_CERT_FILE or GRAPHPROXY_TLS_KEY_FILE: the file %w", err))
+		return
+	}
+	cert, err := parseKeyPair(contents, time.Now())
+	k.tell(err)
+	if err == nil {
+		k.current.Store(cert)
+		k.log.Info("the TLS certificate has changed, showing callers the new one", "expires", cert.Leaf.NotAfter.UTC())
+	}
+}
+
+func (k *KeyPair) tell(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != "" && text != k.told {
+		k.log.Error("the TLS certificate from before stays in use", "error", err)
+	}
+	k.told = text
+}
+
+// Config is for listeners; nil if there is no certificate, which is plain HTTP. HTTP/2 is offered, as Go's own servers do.
+func (k *KeyPair) Config() *tls.Config {
+	if k == nil {
+		return nil
+	}
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		NextProtos:     []string{"h2", "http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return k.current.Load(), nil },
+	}
+}

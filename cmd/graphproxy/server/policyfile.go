@@ -1,0 +1,134 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"graphproxy/policy"
+	"graphproxy/proxy"
+)
+
+// PolicyFile keeps the rules in force in step with a file. A file that does not load leaves those from before in force.
+// Make it with LoadPolicy; it serves one Server. Safe for concurrent use.
+type PolicyFile struct {
+	path    string
+	public  bool // callers come from other machines, too
+	log     *slog.Logger
+	use     func(*proxy.Rules)
+	reloads *prometheus.CounterVec
+
+	mu    sync.Mutex
+	files fileSet
+	rules *proxy.Rules
+	bad   error // why the file as it is now is not in force
+}
+
+// LoadPolicy reads the file for the first time. The errors of one that does not load begin with its name and a line.
+func LoadPolicy(path string) (*PolicyFile, error) {
+	p := &PolicyFile{path: path, files: fileSet{names: []string{path}}, use: func(*proxy.Rules) {}}
+	contents, err := p.files.read()
+	if err != nil {
+		return nil, fmt.Errorf("GRAPHPROXY_POLICY (policy.yaml unless it is set): the file %w", err)
+	}
+	if p.rules, err = parseRules(path, contents[0]); err != nil {
+		return nil, err
+	}
+	p.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "graphproxy_policy_reloads_total",
+		Help: "Times that a changed policy file was read again, by result: success, or failure that left the old one in force.",
+	}, []string{"result"})
+	p.reloads.WithLabelValues("success")
+	p.reloads.WithLabelValues("failure")
+	return p, nil
+}
+
+// parseRules makes rules of a file's bytes. They carry the file's name without its directory: callers see it, in the names of
+// limits, and where the operator keeps the file is none of their business.
+func parseRules(path string, data []byte) (*proxy.Rules, error) {
+	p, err := policy.Parse(filepath.Base(path), data)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkApps(p); err != nil {
+		return nil, err
+	}
+	return proxy.NewRules(p)
+}
+
+// checkApps refuses a policy that names an app registration which is not configured: its requests would otherwise go out
+// with another one's permissions.
+func checkApps(p *policy.Policy) error {
+	var problems []error
+	for _, app := range p.Apps() {
+		if app.Name != "default" {
+			problems = append(problems, fmt.Errorf("%s: the app registration %q is not configured: this version has one, named \"default\"; remove the key or write default", app.Where, app.Name))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// start begins to change what use puts in force, and tells what is odd in the file.
+func (p *PolicyFile) start(log *slog.Logger, public bool, use func(*proxy.Rules)) {
+	p.log, p.public, p.use = log, public, use
+	p.tell("policy loaded")
+}
+
+// look reads the file again if it has changed.
+func (p *PolicyFile) look(ctx context.Context) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	contents, err := p.files.changed(ctx)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("the file %w", err)
+		if p.bad == nil || p.bad.Error() != err.Error() { // a file that is not there is told once, not at every look
+			p.fail(err)
+		}
+	case contents != nil:
+		rules, err := parseRules(p.path, contents[0])
+		if err != nil {
+			p.fail(err)
+			return
+		}
+		p.rules, p.bad = rules, nil
+		p.use(rules)
+		p.reloads.WithLabelValues("success").Inc()
+		p.tell("policy loaded anew")
+	}
+}
+
+// fail notes why the file as it is now is not in force.
+func (p *PolicyFile) fail(err error) {
+	p.bad = err
+	p.reloads.WithLabelValues("failure").Inc()
+	p.log.Error("the policy file does not load, the policy from before stays in force", "file", p.path, "policy", p.rules.Policy().Hash(), "error", err)
+}
+
+// tell logs the policy in force and what is odd about it.
+func (p *PolicyFile) tell(what string) {
+	now := p.rules.Policy()
+	p.log.Info(what, "file", p.path, "policy", now.Hash(), "callers", len(now.Callers()))
+	for _, w := range now.Warnings() {
+		p.log.Warn("odd in the policy", "warning", w.Error())
+	}
+	for _, c := range now.Callers() {
+		for _, id := range c.Identities {
+			if id.Kind == "anyone" && p.public {
+				p.log.Warn("a caller needs no evidence, and a listener is open to other machines: anyone on the network is that caller", "caller", c.Name, "where", fmt.Sprintf("%s:%d", now.File(), id.Line))
+			}
+		}
+	}
+}
+
+// state is the policy in force, and why the file as it is now is not.
+func (p *PolicyFile) state() (hash string, bad error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.rules.Policy().Hash(), p.bad
+}

@@ -1,0 +1,50 @@
+package server
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"graphproxy/auth"
+)
+
+// tokenCollector shows a source's state as metrics, read when they are asked for.
+type tokenCollector struct {
+	source                                *auth.Source
+	ready, expiry, acquisitions, failures *prometheus.Desc
+}
+
+func newTokenCollector(s *auth.Source) tokenCollector {
+	describe := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc("graphproxy_token_"+name, help, []string{"app"}, nil)
+	}
+	return tokenCollector{
+		source:       s,
+		ready:        describe("ready", "1 while there is an access token that can be used, else 0."),
+		expiry:       describe("expiry_timestamp_seconds", "When the access token in hand expires, in seconds since 1970; 0 if there is none."),
+		acquisitions: describe("acquisitions_total", "Access tokens acquired."),
+		failures:     describe("failures_total", "Attempts to acquire an access token that failed."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c tokenCollector) Describe(to chan<- *prometheus.Desc) {
+	to <- c.ready
+	to <- c.expiry
+	to <- c.acquisitions
+	to <- c.failures
+}
+
+// Collect implements prometheus.Collector.
+func (c tokenCollector) Collect(to chan<- prometheus.Metric) {
+	s := c.source.Status()
+	var ready, expiry float64
+	if s.Ready {
+		ready = 1
+	}
+	if !s.Expires.IsZero() {
+		expiry = float64(s.Expires.Unix())
+	}
+	to <- prometheus.MustNewConstMetric(c.ready, prometheus.GaugeValue, ready, s.App)
+	to <- prometheus.MustNewConstMetric(c.expiry, prometheus.GaugeValue, expiry, s.App)
+	to <- prometheus.MustNewConstMetric(c.acquisitions, prometheus.CounterValue, float64(s.Acquisitions), s.App)
+	to <- prometheus.MustNewConstMetric(c.failures, prometheus.CounterValue, float64(s.Failures), s.App)
+}

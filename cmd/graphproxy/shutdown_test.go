@@ -1,0 +1,128 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// holding is a request that Graph holds until it is released.
+type holding struct {
+	*process
+	release chan struct{} // close it: Graph answers
+	answers chan held
+}
+
+type held struct {
+	answer answer
+	err    error
+}
+
+// hold starts a proxy and a request that stays in flight.
+func hold(t *testing.T, more ...string) holding {
+	t.Helper()
+	w := newWorld(t)
+	w.registerSecret("secret")
+	arrived, release := make(chan struct{}), make(chan struct{})
+	w.graph.Handle("GET /v1.0/users/slow", func(rw http.ResponseWriter, r *http.Request) {
+		close(arrived)
+		select {
+		case <-release:
+			_, _ = io.WriteString(rw, `{"id":"slow"}`)
+		case <-r.Context().Done():
+		}
+	})
+	h := holding{w.serve(t, append(more, "AZURE_CLIENT_SECRET=secret")...), release, make(chan held, 1)}
+	go func() {
+		a, err := h.try(http.MethodGet, h.callers+"/v1.0/users/slow", "")
+		h.answers <- held{a, err}
+	}()
+	select {
+	case <-arrived:
+	case got := <-h.answers:
+		t.Fatalf("the request was answered before it arrived: %+v", got)
+	}
+	return h
+}
+
+// audited gives the audit lines of stdout.
+func (p *process) audited(t *testing.T) []map[string]any {
+	t.Helper()
+	var recs []map[string]any
+	for _, line := range p.stdout.all() {
+		var rec map[string]any
+		must(t, json.Unmarshal([]byte(line), &rec))
+		recs = append(recs, rec)
+	}
+	return recs
+}
+
+func TestSIGTERMLetsRequestsInFlightFinish(t *testing.T) {
+	t.Parallel()
+	h := hold(t)
+	if status, _ := h.ready(t); status != 200 {
+		t.Fatalf("not ready: %d", status)
+	}
+	h.signal(t, syscall.SIGTERM)
+	until(t, "stopping", func() bool {
+		status, r := h.ready(t)
+		return status == 503 && r.Stopping && !r.Ready
+	})
+	if a := h.get(t, h.admin+"/healthz"); a.status != 200 {
+		t.Errorf("healthz %d while stopping", a.status)
+	}
+	until(t, "closed listener", func() bool {
+		c, err := net.Dial("tcp", strings.TrimPrefix(h.callers, "http://"))
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
+	if h.hasEnded() {
+		t.Fatal("the process ended with a request in flight")
+	}
+	close(h.release)
+	if got := <-h.answers; got.err != nil || got.answer.status != 200 || got.answer.body != `{"id":"slow"}` {
+		t.Errorf("the request in flight got %+v", got)
+	}
+	if status := h.wait(t); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	if recs := h.audited(t); len(recs) != 1 || recs[0]["status"] != 200.0 {
+		t.Errorf("audit: %v", recs)
+	}
+}
+
+func TestRequestsThatTakeTooLongAreCutOffAndItIsSaid(t *testing.T) {
+	t.Parallel()
+	h := hold(t, "GRAPHPROXY_SHUTDOWN_TIMEOUT=150ms")
+	h.signal(t, syscall.SIGINT)
+	if got := <-h.answers; got.err == nil {
+		t.Errorf("the request in flight got %+v", got)
+	}
+	if status := h.wait(t); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	if !strings.Contains(h.stderr.String(), "GRAPHPROXY_SHUTDOWN_TIMEOUT is over") {
+		t.Errorf("the log does not say it: %s", h.stderr)
+	}
+	if recs := h.audited(t); len(recs) != 1 {
+		t.Errorf("audit: %v", recs)
+	}
+}
+
+func TestASecondSignalEndsTheProcessAtOnce(t *testing.T) {
+	t.Parallel()
+	h := hold(t)
+	h.signal(t, syscall.SIGTERM)
+	until(t, "stopping", func() bool { _, r := h.ready(t); return r.Stopping })
+	h.signal(t, syscall.SIGTERM)
+	h.wait(t)
+	if status := h.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGTERM {
+		t.Errorf("the process ended by itself: %v", h.cmd.ProcessState)
+	}
+}
