@@ -32,14 +32,17 @@ type room struct {
 // rooms are in the order in which they are looked up: the first one that holds a package counts.
 func rooms() []room {
 	return []room{
-		{"cmd", []string{"cmd", "proxy", "auth", "policy"}, nil, "the command wires everything together, and nothing imports it"},
-		{"proxy/graphtest", []string{"proxy/graphtest"}, nil, "a fake knows nothing of what it is faked for; it takes functions (Options.Verify)"},
+		{"cmd", []string{"cmd", "proxy", "auth", "policy"}, testPackages(), "the command wires everything together, nothing imports it, and what is only for tests stays out of it"},
+		{"proxy/graphtest", []string{"proxy/graphtest"}, testPackages(), "a fake knows nothing of what it is faked for (it takes functions, Options.Verify), and is part of the sandbox, so of the binary"},
 		{"proxy", []string{"proxy", "auth", "auth/caller", "policy", "policy/odata", "policy/limit"}, nil, "a request's way uses the other rooms, but neither the command nor the fakes, which are no part of a production path"},
-		{"auth/entratest", []string{"auth/entratest"}, nil, "a fake knows nothing of what it is faked for, or it would repeat its mistakes"},
+		{"auth/entratest", []string{"auth/entratest"}, testPackages(), "a fake knows nothing of what it is faked for, or it would repeat its mistakes, and is part of the sandbox, so of the binary"},
 		{"auth", []string{"auth"}, nil, "what Graph is shown and who is calling do not depend on what callers may do"},
 		{"policy", []string{"policy"}, []string{"net/http", "net", "log", "log/slog"}, "the policy is pure, so that a file and a request give the same decision in a test, on a laptop and in production"},
 	}
 }
+
+// testPackages add flags and code for tests to every program that they are in.
+func testPackages() []string { return []string{"testing", "net/http/httptest"} }
 
 func TestImportsRunOneWay(t *testing.T) {
 	for _, p := range packages(t) {

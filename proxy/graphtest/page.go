@@ -126,7 +126,7 @@ func cmpText(s Segment) string {
 }
 
 func sealToken(v any) string {
-	data, _ := json.Marshal(v) // cannot fail: tokens are structs of strings and numbers
+	data, _ := json.Marshal(v)                                                     // cannot fail: tokens are structs of strings and numbers
 	return "m~" + base64.RawURLEncoding.EncodeToString(append([]byte{0}, data...)) // the zero, so that it does not look like a JWT
 }
 

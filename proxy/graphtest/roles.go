@@ -28,8 +28,6 @@ func applicationRead() []string {
 	return []string{"Application.Read.All", "Application.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}
 }
 
-func applicationWrite() []string { return []string{"Application.ReadWrite.All"} }
-
 func organizationRead() []string {
 	return []string{"Organization.Read.All", "Organization.ReadWrite.All", "Domain.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"}
 }
@@ -46,7 +44,9 @@ func calendarRead() []string {
 
 func calendarWrite() []string { return []string{"Calendars.ReadWrite"} }
 
-func photoRead() []string { return append(userRead(), "ProfilePhoto.Read.All", "ProfilePhoto.ReadWrite.All") }
+func photoRead() []string {
+	return append(userRead(), "ProfilePhoto.Read.All", "ProfilePhoto.ReadWrite.All")
+}
 
 func photoWrite() []string { return append(userWrite(), "ProfilePhoto.ReadWrite.All") }
 
@@ -60,8 +60,6 @@ func siteRead() []string { return []string{"Sites.Read.All", "Sites.ReadWrite.Al
 
 func reportRead() []string { return []string{"Reports.Read.All"} }
 
-func teamCreate() []string { return []string{"Team.Create", "Group.ReadWrite.All", "Directory.ReadWrite.All"} }
-
-func teamRead() []string {
-	return []string{"Team.ReadBasic.All", "TeamSettings.Read.All", "Group.Read.All", "Group.ReadWrite.All", "Directory.Read.All", "Team.Create"}
+func teamCreate() []string {
+	return []string{"Team.Create", "Group.ReadWrite.All", "Directory.ReadWrite.All"}
 }
