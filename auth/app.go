@@ -49,8 +49,8 @@ type App struct {
 var tenantPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*$`)
 
 // Check returns every problem of a at once, each naming the environment variable and the cure; nil when there is none.
-// It reads the credential's file and uses no network. No error quotes a setting, a secret among them that stands in the
-// wrong variable, or anything of a file but its path.
+// It reads the credential's file and uses no network. No error quotes a setting, since a secret may stand in
+// the wrong variable, or anything of a file.
 func (a App) Check() []error {
 	_, problems := a.check(time.Now())
 	return problems

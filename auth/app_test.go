@@ -180,7 +180,7 @@ func TestCheckSettings(t *testing.T) {
 }
 
 func TestCheckFiles(t *testing.T) {
-	missing := filepath.Join(t.TempDir(), "missing")
+	missing := filepath.Join(t.TempDir(), canary) // a secret that was put into the variable for its file
 	secret := func(text string) auth.App {
 		return auth.App{TenantID: "contoso.com", ClientID: "app", SecretFile: writeFile(t, text)}
 	}
@@ -193,11 +193,11 @@ func TestCheckFiles(t *testing.T) {
 		{"an empty file is no secret", secret(""), [][]string{{"AZURE_CLIENT_SECRET_FILE", "empty"}}},
 		{"a file with a newline is no secret", secret("\r\n"), [][]string{{"AZURE_CLIENT_SECRET_FILE", "empty"}}},
 		{"a huge file is no secret", secret(strings.Repeat(canary, 1<<17)), [][]string{{"AZURE_CLIENT_SECRET_FILE", "larger than"}}},
-		{"a missing file", auth.App{TenantID: "contoso.com", ClientID: "app", SecretFile: missing}, [][]string{{"AZURE_CLIENT_SECRET_FILE", missing, "correct the path"}}},
+		{"a missing file", auth.App{TenantID: "contoso.com", ClientID: "app", SecretFile: missing}, [][]string{{"AZURE_CLIENT_SECRET_FILE", "no such file", "correct the path"}}},
 		{"a directory", auth.App{TenantID: "contoso.com", ClientID: "app", SecretFile: t.TempDir()}, [][]string{{"AZURE_CLIENT_SECRET_FILE", "not a regular file"}}},
-		{"a missing federated token", auth.App{TenantID: "contoso.com", ClientID: "app", FederatedTokenFile: missing}, [][]string{{"AZURE_FEDERATED_TOKEN_FILE", missing}}},
+		{"a missing federated token", auth.App{TenantID: "contoso.com", ClientID: "app", FederatedTokenFile: missing}, [][]string{{"AZURE_FEDERATED_TOKEN_FILE", "no such file"}}},
 		{"an empty federated token", auth.App{TenantID: "contoso.com", ClientID: "app", FederatedTokenFile: writeFile(t, " \n")}, [][]string{{"AZURE_FEDERATED_TOKEN_FILE", "empty"}}},
-		{"a missing certificate", auth.App{TenantID: "contoso.com", ClientID: "app", CertificatePath: missing}, [][]string{{"AZURE_CLIENT_CERTIFICATE_PATH", missing}}},
+		{"a missing certificate", auth.App{TenantID: "contoso.com", ClientID: "app", CertificatePath: missing}, [][]string{{"AZURE_CLIENT_CERTIFICATE_PATH", "no such file"}}},
 		{"a file's problem comes with the others", auth.App{TenantID: "common", SecretFile: missing}, [][]string{{"AZURE_TENANT_ID"}, {"AZURE_CLIENT_ID"}, {"AZURE_CLIENT_SECRET_FILE"}}},
 	}
 	for _, tt := range tests {

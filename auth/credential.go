@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -70,16 +71,16 @@ func (a App) parse(k kind, data []byte) (*credential, error) {
 	switch k {
 	case secretKind:
 		if c.secret = NewSecret(string(trimNewline(data))); !c.secret.IsSet() {
-			return nil, fmt.Errorf("%s: the file %q is empty: write the client secret's value into it", a.env(suffix), path)
+			return nil, fmt.Errorf("%s: the file is empty: write the client secret's value into it", a.env(suffix))
 		}
 	case federatedKind:
 		if len(bytes.TrimSpace(data)) == 0 {
-			return nil, fmt.Errorf("%s: the file %q is empty: whoever issues the federated token has not written it yet", a.env(suffix), path)
+			return nil, fmt.Errorf("%s: the file is empty: whoever issues the federated token has not written it yet", a.env(suffix))
 		}
 	case certificateKind:
 		var err error
 		if c.key, c.chain, err = a.parseCertificate(data); err != nil {
-			return nil, fmt.Errorf("%s: the file %q %w", a.env(suffix), path, err)
+			return nil, fmt.Errorf("%s: the file %w", a.env(suffix), err)
 		}
 	}
 	return c, nil
@@ -128,7 +129,7 @@ func (c *credential) assertion(context.Context, confidential.AssertionRequestOpt
 		if token := string(bytes.TrimSpace(data)); token != "" {
 			return token, nil
 		}
-		err = fmt.Errorf("the file %q is empty", c.file)
+		err = errors.New("the file is empty")
 	}
 	return "", &Error{
 		Cause: "the federated token could not be read",
@@ -148,7 +149,7 @@ func readCredentialFile(path string) ([]byte, error) {
 		return nil, readable(err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%q is not a regular file", path)
+		return nil, errors.New("it is not a regular file")
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -160,13 +161,18 @@ func readCredentialFile(path string) ([]byte, error) {
 		return nil, readable(err)
 	}
 	if len(data) > maxFile {
-		return nil, fmt.Errorf("the file %q is larger than %d bytes: it is not a credential", path, maxFile)
+		return nil, fmt.Errorf("the file is larger than %d bytes: it is not a credential", maxFile)
 	}
 	return data, nil
 }
 
-// readable adds the cure to an error of the file system, which names the path and nothing of the content.
+// readable adds the cure to an error of the file system. It leaves the path out: a secret that was put into the variable for
+// its file would be in it.
 func readable(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		err = at.Err
+	}
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("%w: correct the path, or create the file", err)

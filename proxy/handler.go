@@ -222,10 +222,15 @@ func (h *Handler) ownTenant(tenant string) bool {
 	return tenant == "" || strings.EqualFold(tenant, "myOrganization") || strings.EqualFold(tenant, h.tenant)
 }
 
+// denied names the request as the policy sees it. Where in the file the rule stands is the audit line's to tell.
 func denied(r policy.Request, d policy.Decision) *Error {
+	reason := d.Reason
+	if d.Rule != nil {
+		reason = "a deny rule forbids it"
+	}
 	return &Error{
 		Status: http.StatusForbidden, Code: codeDenied, Inner: "policyDenied",
-		Message: fmt.Sprintf("the policy does not allow %s %s for caller %q: %s", r.Method, r.Target.Path(), r.Caller, d.Reason),
+		Message: fmt.Sprintf("the policy does not allow %s %s for caller %q: %s", r.Method, r.Target.Path(), r.Caller, reason),
 	}
 }
 

@@ -3,6 +3,7 @@ package proxy
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/textproto"
@@ -34,20 +35,31 @@ func neverForwarded(name string) bool {
 	return strings.HasPrefix(name, "Proxy-") || strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, "Sec-")
 }
 
+// CheckForwardHeaders tells which names cannot be added to the headers that reach Graph (Config.ForwardHeaders), and why; nil
+// when all can.
+func CheckForwardHeaders(names []string) error {
+	var problems []error
+	for _, name := range names {
+		switch {
+		case !isToken(name):
+			problems = append(problems, fmt.Errorf("%q is not the name of a header", name))
+		case neverForwarded(textproto.CanonicalMIMEHeaderKey(name)):
+			problems = append(problems, fmt.Errorf("the header %q cannot be forwarded: it frames the message, proves an identity or changes the request", name))
+		}
+	}
+	return errors.Join(problems...)
+}
+
 func newHeaderList(added []string) (headerList, error) {
+	if err := CheckForwardHeaders(added); err != nil {
+		return nil, fmt.Errorf("proxy.Config.ForwardHeaders: %w", err)
+	}
 	l := make(headerList)
 	for _, name := range graphHeaders() {
 		l[textproto.CanonicalMIMEHeaderKey(name)] = true
 	}
 	for _, name := range added {
-		key := textproto.CanonicalMIMEHeaderKey(name)
-		if !isToken(name) {
-			return nil, fmt.Errorf("forwarded header %q is not a header name", name)
-		}
-		if neverForwarded(key) {
-			return nil, fmt.Errorf("header %q cannot be forwarded: it frames the message, proves an identity or changes the request", name)
-		}
-		l[key] = true
+		l[textproto.CanonicalMIMEHeaderKey(name)] = true
 	}
 	return l, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"graphproxy/cmd/graphproxy/config"
 	"graphproxy/cmd/graphproxy/server"
+	"graphproxy/proxy"
 )
 
 func newServe(environ []string) *cobra.Command {
@@ -48,6 +49,9 @@ func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) erro
 // load reads the files that c names. The error holds the problems that were found before and all that are found here.
 func load(c *config.Config, problems []error, stdout, stderr io.Writer) (server.Parts, error) {
 	problems = append(problems, c.App().Check()...)
+	if err := proxy.CheckForwardHeaders(c.ForwardHeaders); err != nil {
+		problems = append(problems, fmt.Errorf("GRAPHPROXY_FORWARD_HEADERS: %w", err))
+	}
 	policy, err := server.LoadPolicy(c.Policy)
 	problems = append(problems, err)
 	var keys *server.KeyPair
