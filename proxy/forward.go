@@ -31,7 +31,7 @@ func (h *Handler) forward(x *exchange, r *http.Request, p pass) error {
 	f := &forwarding{h: h, x: x, pass: p}
 	rp := httputil.ReverseProxy{
 		Rewrite:        f.rewrite,
-		Transport:      h.wire,
+		Transport:      f,
 		BufferPool:     h.buffers,
 		ModifyResponse: f.answered,
 		ErrorHandler:   f.failed,
@@ -74,6 +74,28 @@ func (f *forwarding) url() *url.URL {
 	return &url.URL{Scheme: f.h.graph.Scheme, Host: f.h.graph.Host, Path: path, RawPath: escaped, RawQuery: f.target.RawQuery()}
 }
 
+// RoundTrip sends the request, and once more with a new token when Graph refused the one that it had: 401 means that nothing
+// was done. A body has gone by then and cannot be sent again; its caller is told to.
+func (f *forwarding) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := f.h.wire.RoundTrip(r)
+	if err != nil || res.StatusCode != http.StatusUnauthorized {
+		return res, err
+	}
+	f.h.tokens.Refused(f.token)
+	fresh, err := f.h.tokens.Token(r.Context())
+	if err != nil || fresh == f.token || r.Body != nil && r.Body != http.NoBody {
+		return res, nil //nolint:nilerr // the refusal is the answer
+	}
+	_ = res.Body.Close()
+	f.token = fresh
+	again := r.Clone(r.Context())
+	fresh.SetAuthorization(again.Header)
+	if res, err = f.h.wire.RoundTrip(again); err == nil && res.StatusCode == http.StatusUnauthorized {
+		f.h.tokens.Refused(fresh)
+	}
+	return res, err
+}
+
 // answered looks at Graph's response header before it goes to the caller.
 func (f *forwarding) answered(res *http.Response) error {
 	elapsed := time.Since(f.x.sent)
@@ -81,10 +103,9 @@ func (f *forwarding) answered(res *http.Response) error {
 	rec.GraphStatus, rec.GraphMillis = res.StatusCode, millis(elapsed)
 	f.h.metrics.graph.Observe(elapsed.Seconds())
 	if res.StatusCode == http.StatusUnauthorized {
-		f.h.tokens.Refused(f.token)
 		return &Error{
 			Status: http.StatusBadGateway, Code: codeUnavailable, Inner: "tokenRejected",
-			Message: "Microsoft Graph refused graphproxy's access token; graphproxy is fetching another", RetryAfter: time.Second,
+			Message: "Microsoft Graph refused graphproxy's access token, and nothing was done; try again", RetryAfter: time.Second,
 		}
 	}
 	cleanResponse(res.Header)

@@ -216,20 +216,55 @@ func TestWithoutATokenTheCallerGets503AndGraphSeesNothing(t *testing.T) {
 	r.sawNothing(t)
 }
 
-func TestATokenThatGraphRefusesIsFetchedAnewAndTheCallerGets502(t *testing.T) {
+func TestATokenThatGraphRefusesIsReplacedAndTheRequestSentOnceMore(t *testing.T) {
 	r := newRig(t, everyone)
 	if a := r.do(t, "GET", "/v1.0/users/adele@contoso.com", ""); a.status != 200 {
 		t.Fatalf("status %d: %s", a.status, a.body)
 	}
+	r.graph.Reset()
 	r.entra.Revoke()
-	a := r.do(t, "GET", "/v1.0/users/adele@contoso.com", "")
-	if inner := a.refusal(t, 502, "serviceNotAvailable"); inner != "tokenRejected" {
-		t.Errorf("innerError.code %q", inner)
+	if a := r.do(t, "GET", "/v1.0/users/adele@contoso.com", ""); a.status != 200 {
+		t.Errorf("status %d: %s", a.status, a.body)
 	}
-	if a.header.Get("WWW-Authenticate") != "" {
-		t.Errorf("Graph's WWW-Authenticate came through: %q", a.header.Get("WWW-Authenticate"))
+	if n := r.graph.Count(); n != 2 {
+		t.Errorf("Graph received %d requests, want the one that it refused and the same with a new token", n)
 	}
-	until(t, "fresh token", func() bool { return r.do(t, "GET", "/v1.0/users/adele@contoso.com", "").status == 200 })
+	r.audit.wait(t, 2)
+}
+
+// A body has gone when Graph refuses, and when new tokens are refused too, asking on would be a loop.
+func TestATokenThatGraphRefusesForGoodIs502AndNotTheCallersFault(t *testing.T) {
+	mail := `{"message":{"subject":"x"}}`
+	tests := []struct {
+		name, method, target, body string
+		sent                       int
+	}{
+		{"without a body", "GET", "/v1.0/users/adele@contoso.com", "", 2},
+		{"with a body", "POST", "/v1.0/users/no-reply@contoso.com/sendMail", mail, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, everyone)
+			r.graph.Handle(tt.method+" "+tt.target, func(w http.ResponseWriter, q *http.Request) {
+				_, _ = io.Copy(io.Discard, q.Body)
+				w.Header().Set("WWW-Authenticate", `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize"`)
+				w.WriteHeader(401)
+			})
+			a := r.do(t, tt.method, tt.target, tt.body)
+			if inner := a.refusal(t, 502, "serviceNotAvailable"); inner != "tokenRejected" {
+				t.Errorf("innerError.code %q", inner)
+			}
+			if a.header.Get("WWW-Authenticate") != "" {
+				t.Errorf("Graph's WWW-Authenticate came through: %q", a.header.Get("WWW-Authenticate"))
+			}
+			if n := r.graph.Count(); n != tt.sent {
+				t.Errorf("Graph received %d requests, want %d", n, tt.sent)
+			}
+			if rec := r.one(t); rec["graph_status"] != float64(401) || rec["status"] != float64(502) {
+				t.Errorf("record %v", rec)
+			}
+		})
+	}
 }
 
 func TestAGraphThatCannotBeReachedIs502(t *testing.T) {
