@@ -310,9 +310,21 @@ func (h *Handler) end(x *exchange) {
 	x.rec.Millis = millis(elapsed)
 	h.metrics.observe(x.rec, elapsed)
 	h.audit.write(x.rec)
+	h.tell(x.rec)
 	if p != nil {
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// tell logs the request for whoever debugs: what the audit line says, without the keys that are in it.
+func (h *Handler) tell(rec *Record) {
+	ctx := context.Background()
+	if !h.log.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	h.log.LogAttrs(ctx, slog.LevelDebug, "request",
+		slog.String("caller", rec.Caller), slog.String("method", rec.Method), slog.String("path", rec.Path), slog.Any("query", rec.Query), slog.String("rule", rec.Rule),
+		slog.String("decision", rec.Decision), slog.String("reason", rec.Reason), slog.Int("status", rec.Status), slog.Float64("ms", rec.Millis), slog.String("request_id", rec.RequestID))
 }
 
 // cutOff says who ended an answer in the middle.

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -464,6 +465,26 @@ func TestAPanicLeavesOneRecordAndARefusalOfOurOwn(t *testing.T) {
 		t.Errorf("record %v", rec)
 	}
 	r.sawNothing(t)
+}
+
+func TestTheDebugLogHasOneRecordARequestWithoutKeysAndValues(t *testing.T) {
+	debug := new(lines)
+	r := newRig(t, everyone, func(c *proxy.Config, _ *rig) {
+		c.Log = slog.New(slog.NewTextHandler(debug, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	r.do(t, "GET", "/v1.0/users/adele@contoso.com?$select=displayName", "", "Authorization: Bearer canary")
+	r.do(t, "GET", "/v1.0/groups/secret-group?$filter=canary", "")
+	r.audit.wait(t, 2)
+	until(t, "two records", func() bool { return len(debug.all()) >= 2 })
+	text := strings.Join(debug.all(), "\n")
+	if strings.Count(text, "msg=request") != 2 || !strings.Contains(text, "path=/v1.0/users/{id} query=[$select] rule=policy.yaml:8 decision=allow") {
+		t.Errorf("log:\n%s", text)
+	}
+	for _, kept := range []string{"adele", "displayName", "secret-group", "canary"} {
+		if strings.Contains(text, kept) {
+			t.Errorf("%s is in the log:\n%s", kept, text)
+		}
+	}
 }
 
 func TestRulesAreSwappedForLaterRequests(t *testing.T) {
