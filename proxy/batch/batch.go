@@ -1,0 +1,235 @@
+// Package batch reads the envelope of a $batch request and puts answers back together.
+//
+// It decides what the JSON says: which items there are, what each asks for, and on which others it depends. Reading is
+// strict, because a text that two readers could read in two ways would be judged in one way here and carried out in the
+// other at Graph; and what goes on to Graph is written afresh from what was read (Encode), so that Graph gets what was
+// judged and not the caller's bytes. The URL of an item is read by package odata, as that of any other request.
+//
+// It leaves to package proxy whether an item may be sent, whether there is room for it, what a refused item is answered,
+// and what is recorded. It holds no limits on the size of a body: the caller of Read does.
+//
+// The format is Graph's, https://learn.microsoft.com/graph/json-batching, which is that of OData JSON Format 4.01 §19
+// (https://docs.oasis-open.org/odata/odata-json-format/v4.01/) without atomicity groups.
+package batch
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"graphproxy/policy/odata"
+)
+
+// MaxItems is how many items Graph takes in one batch.
+const MaxItems = 20
+
+// Options are what Read must know of the request that carried the batch.
+type Options struct {
+	// Version is that of the batch's own URL, "v1.0" or "beta". All items are of it: Graph puts it before each URL.
+	Version string
+	// Hosts are the proxy's own addresses, each a scheme and host as in "https://graph.contoso.com". Clients that write
+	// whole URLs write the address that they know, which is the proxy's; it is taken off. All other hosts are refused.
+	Hosts []string
+}
+
+// Batch is an envelope that was read. It is immutable and safe for concurrent use.
+type Batch struct {
+	Items []Item // in the order of the envelope; 1 to MaxItems
+}
+
+// Item is one request of a batch.
+type Item struct {
+	ID     string // as written; no other item has it in any letter case
+	Method string // as written
+	// Target is what the URL says, without the version and address that the caller may have put before it. Its Tenant is
+	// for the caller of Read to compare, as with odata.Parse. It is nil if Err is not.
+	Target *odata.Target
+	// Headers are those that may go on, in the order and spelling written: Graph has been seen to tell content-type from
+	// Content-Type. No two have the same name in any letter case.
+	Headers []Header
+	// Body holds the caller's bytes of the JSON value, shared with the text that was read. It is nil if there is none, also
+	// for null, which OData defines as none.
+	Body json.RawMessage
+	// DependsOn holds the indexes in Items that must succeed first, each once. There are no cycles.
+	DependsOn []int
+	// Err says why this item alone cannot be sent. It is to be answered in the item's place.
+	Err *ItemError
+}
+
+// Header is one header of an item.
+type Header struct{ Name, Value string }
+
+// Error refuses a whole text: the caller's envelope (400), or what Graph answered (502).
+type Error struct {
+	// Code is for programs: badJSON (not one JSON value in UTF-8 with one reading), badBatch (not the envelope that Graph
+	// documents), badAnswer (of Merge and Replies: Graph's text is not the answer to what was sent).
+	Code string
+	// Message is for people: the place, what is wrong there, and the cure. It quotes keys, ids and methods, shortened, and
+	// no other values.
+	Message string
+}
+
+// Error returns the message.
+func (e *Error) Error() string { return e.Message }
+
+// ItemError refuses one item. The fault is always in what the caller wrote.
+type ItemError struct {
+	Status  int    // HTTP status: 400, or 405 for a method that Graph does not have
+	Code    string // for programs: innerError.code, methodNotAllowed, foreignURL, bodyNotAllowed, or one of odata.Error
+	Message string // for people: what is wrong, and the cure
+}
+
+// Error returns the message.
+func (e *ItemError) Error() string { return e.Message }
+
+// Error codes.
+const (
+	codeJSON   = "badJSON"
+	codeBatch  = "badBatch"
+	codeAnswer = "badAnswer"
+)
+
+// Read reads an envelope. The error is an *Error and refuses the batch as a whole; there is no partial result. An item
+// whose URL or method is bad is there with its Err set, because Graph too answers such an item in its place.
+//
+// Refused as a whole is what is not exactly the documented envelope: a byte order mark, text that is not UTF-8, data
+// after the end, nesting deeper than 64, keys that are unknown, doubled, of another letter case or written with escapes,
+// values of the wrong type, none or more than MaxItems items, ids equal without regard to case, dependsOn that names no
+// item or leads in a circle, and bodies that are not what their Content-Type asks for. null stands for an absent headers,
+// body or dependsOn, as Microsoft's SDK for Go writes it.
+//
+// It takes time linear in the length of body, which must not be changed as long as the Batch is in use.
+func Read(body []byte, o Options) (*Batch, error) {
+	raw, err := envelope(body)
+	if err != nil {
+		return nil, err
+	}
+	b := &Batch{Items: make([]Item, len(raw))}
+	depends := make([][]string, len(raw))
+	for i := range raw {
+		if b.Items[i], depends[i], err = raw[i].read(fmt.Sprintf("requests[%d]", i), o); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.link(depends); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// envelope returns the members of each item.
+func envelope(body []byte) (items []members, err error) {
+	if err := checkEncoding(body); err != nil {
+		return nil, err
+	}
+	s := scanner{data: body, maxDepth: maxDepth, code: codeJSON, what: "the batch"}
+	if s.space(); s.peek() != '{' {
+		return nil, refuse(codeBatch, "the batch is not a JSON object; write {\"requests\":[...]}")
+	}
+	seen := false
+	err = s.object(func(key []byte) error {
+		if err := checkKey("the batch", key, "requests"); err != nil {
+			return err
+		}
+		if seen {
+			return doubled("the batch", "requests")
+		}
+		seen = true
+		items, err = readItems(&s)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.end(); err != nil {
+		return nil, err
+	}
+	switch {
+	case !seen:
+		return nil, refuse(codeBatch, "the batch has no key \"requests\"; write {\"requests\":[...]}")
+	case len(items) == 0:
+		return nil, refuse(codeBatch, "requests is empty; a batch has 1 to %d items", MaxItems)
+	}
+	return items, nil
+}
+
+func readItems(s *scanner) (items []members, err error) {
+	if s.peek() != '[' {
+		return nil, refuse(codeBatch, "requests is not an array; write {\"requests\":[...]}")
+	}
+	err = s.array(func() error {
+		where := fmt.Sprintf("requests[%d]", len(items))
+		if len(items) == MaxItems {
+			return refuse(codeBatch, "requests has more than %d items; send the others in another batch", MaxItems)
+		}
+		if s.peek() != '{' {
+			return refuse(codeBatch, "%s is not an object; write {\"id\":\"1\",\"method\":\"GET\",\"url\":\"/users\"}", where)
+		}
+		m, err := readMembers(s, where)
+		items = append(items, m)
+		return err
+	})
+	return items, err
+}
+
+// link checks the ids against each other and turns those in dependsOn into indexes.
+func (b *Batch) link(depends [][]string) error {
+	index := make(map[string]int, len(b.Items))
+	for i := range b.Items {
+		id := foldID(b.Items[i].ID)
+		if first, ok := index[id]; ok {
+			return refuse(codeBatch, "requests[%d].id: %s is the id of requests[%d] too, letter case does not count; give each item its own", i, quote(b.Items[i].ID), first)
+		}
+		index[id] = i
+	}
+	for i, ids := range depends {
+		for _, id := range ids {
+			on, ok := index[foldID(id)]
+			switch {
+			case !ok:
+				return refuse(codeBatch, "requests[%d].dependsOn: no item of the batch has the id %s", i, quote(id))
+			case on == i:
+				return refuse(codeBatch, "requests[%d].dependsOn: the item depends on itself", i)
+			case !slices.Contains(b.Items[i].DependsOn, on):
+				b.Items[i].DependsOn = append(b.Items[i].DependsOn, on)
+			}
+		}
+	}
+	return b.checkCircles()
+}
+
+// checkCircles takes away, again and again, the items that depend on none of those left. What cannot be taken away waits
+// for itself.
+func (b *Batch) checkCircles() error {
+	done := make([]bool, len(b.Items))
+	for range b.Items {
+		for i := range b.Items {
+			done[i] = !slices.ContainsFunc(b.Items[i].DependsOn, func(on int) bool { return !done[on] })
+		}
+	}
+	if i := slices.Index(done, false); i >= 0 {
+		return refuse(codeBatch, "requests[%d].dependsOn: leads in a circle, so the item would never be sent", i)
+	}
+	return nil
+}
+
+// Skip returns the indexes, ascending, of the items that depend on a refused one, directly or through others: they are
+// not to be sent but answered 424, as Graph answers the dependants of what failed. Items whose Err is set count as
+// refused. The refused items themselves are not among those returned.
+func (b *Batch) Skip(refused map[int]bool) []int {
+	out := make([]bool, len(b.Items))
+	for i := range b.Items {
+		out[i] = refused[i] || b.Items[i].Err != nil
+	}
+	var skipped []int
+	for range b.Items {
+		for i := range b.Items {
+			if !out[i] && slices.ContainsFunc(b.Items[i].DependsOn, func(on int) bool { return out[on] }) {
+				out[i] = true
+				skipped = append(skipped, i)
+			}
+		}
+	}
+	slices.Sort(skipped)
+	return skipped
+}

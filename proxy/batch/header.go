@@ -1,0 +1,75 @@
+package batch
+
+import (
+	"net/http"
+	"strings"
+)
+
+// forwardable leaves out the headers of an item that prove an identity, frame a message, or change its method, target or
+// sender. They count for the request that carries the batch or not at all; whether Graph reads them in an item is not
+// documented.
+func forwardable(headers []Header) []Header {
+	var kept []Header
+	for _, h := range headers {
+		// Some servers cannot tell "_" from "-" in names.
+		if !stripped(strings.ReplaceAll(strings.ToLower(h.Name), "_", "-")) {
+			kept = append(kept, h)
+		}
+	}
+	return kept
+}
+
+func stripped(name string) bool {
+	switch name {
+	case "authorization", "cookie", "cookie2", "x-api-key", "host", "content-length", "transfer-encoding", "connection",
+		"keep-alive", "te", "trailer", "upgrade", "expect", "http2-settings", "x-http-method", "x-http-method-override",
+		"x-method-override", "x-original-url", "x-rewrite-url", "forwarded", "via":
+		return true
+	}
+	for _, prefix := range [...]string{"proxy-", "x-forwarded-", "sec-"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// contentType returns the media type, lower case and without parameters.
+func contentType(headers []Header) string {
+	for _, h := range headers {
+		if strings.EqualFold(h.Name, "Content-Type") {
+			mediaType, _, _ := strings.Cut(h.Value, ";")
+			return strings.ToLower(strings.TrimSpace(mediaType))
+		}
+	}
+	return ""
+}
+
+// checkMethod refuses methods that Graph does not have (https://learn.microsoft.com/graph/use-the-api), those in lower
+// case among them, and bodies where HTTP gives them no meaning.
+func checkMethod(method string, body bool) *ItemError {
+	switch method {
+	case http.MethodGet, http.MethodHead:
+		if body {
+			return &ItemError{http.StatusBadRequest, "bodyNotAllowed", "the item has a body, which has no meaning with the method " + method + "; leave it out"}
+		}
+	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+	default:
+		return &ItemError{http.StatusMethodNotAllowed, "methodNotAllowed", "Graph has no method " + quote(method) + "; it has GET, HEAD, POST, PUT, PATCH and DELETE, in upper case"}
+	}
+	return nil
+}
+
+// isToken reports whether s is a token of RFC 9110 §5.6.2, which is what a header's name is.
+func isToken(s string) bool {
+	for i := range len(s) {
+		if !isAlphanumeric(s[i]) && strings.IndexByte("!#$%&'*+-.^_`|~", s[i]) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isAlphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}

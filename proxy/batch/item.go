@@ -1,0 +1,252 @@
+package batch
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"unicode"
+)
+
+// maxID is the length of an id in bytes. Ids reach the audit line.
+const maxID = 256
+
+// The keys of an item. pythonDependsOn is what Microsoft's SDK for Python writes, always, in the place of dependsOn; Graph
+// does not read it.
+const (
+	keyID           = "id"
+	keyMethod       = "method"
+	keyURL          = "url"
+	keyHeaders      = "headers"
+	keyBody         = "body"
+	keyDependsOn    = "dependsOn"
+	pythonDependsOn = "depends_on"
+)
+
+// members holds the raw values of an item by key.
+type members map[string][]byte
+
+func readMembers(s *scanner, where string) (members, error) {
+	m := make(members, 6)
+	return m, s.object(func(key []byte) error {
+		name := plain(key)
+		if name != pythonDependsOn {
+			if err := checkKey(where, key, keyID, keyMethod, keyURL, keyHeaders, keyBody, keyDependsOn); err != nil {
+				return err
+			}
+		}
+		if _, ok := m[name]; ok {
+			return doubled(where, name)
+		}
+		raw, err := s.value()
+		m[name] = raw
+		return err
+	})
+}
+
+// plain takes the quotes off a key that holds no escapes.
+func plain(key []byte) string { return string(key[1 : len(key)-1]) }
+
+// checkKey refuses a key that is not one of those known, letter for letter. An escaped key is one that a search for the
+// plain one does not find.
+func checkKey(where string, key []byte, known ...string) error {
+	name := plain(key)
+	if strings.Contains(name, `\`) {
+		return refuse(codeBatch, "%s: the key %s is written with an escape; write keys plainly", where, quote(name))
+	}
+	for _, k := range known {
+		if k == name {
+			return nil
+		}
+	}
+	for _, k := range known {
+		if strings.EqualFold(k, name) {
+			return refuse(codeBatch, "%s: unknown key %s; write %q, in this letter case", where, quote(name), k)
+		}
+	}
+	return refuse(codeBatch, "%s: unknown key %s; known here: %s", where, quote(name), strings.Join(known, ", "))
+}
+
+func doubled(where, key string) error {
+	return refuse(codeBatch, "%s: the key %s is there twice; keep one", where, quote(key))
+}
+
+// read makes the item of its members. The ids in dependsOn are still to be looked up.
+func (m members) read(where string, o Options) (item Item, dependsOn []string, err error) {
+	var url string
+	for _, f := range [...]struct {
+		key string
+		to  *string
+	}{{keyID, &item.ID}, {keyMethod, &item.Method}, {keyURL, &url}} {
+		if *f.to, err = m.text(where, f.key); err != nil {
+			return item, nil, err
+		}
+	}
+	if err = checkID(where, item.ID); err != nil {
+		return item, nil, err
+	}
+	all, err := m.headers(where)
+	if err != nil {
+		return item, nil, err
+	}
+	if item.Body, err = m.body(where, contentType(all)); err != nil {
+		return item, nil, err
+	}
+	if dependsOn, err = m.dependsOn(where); err != nil {
+		return item, nil, err
+	}
+	item.Headers = forwardable(all)
+	if item.Err = checkMethod(item.Method, item.Body != nil); item.Err == nil {
+		item.Target, item.Err = readURL(url, o)
+	}
+	return item, dependsOn, nil
+}
+
+func (m members) text(where, key string) (string, error) {
+	raw, ok := m[key]
+	if !ok {
+		return "", refuse(codeBatch, "%s: the key %q is missing", where, key)
+	}
+	text, problem := decode(raw)
+	if problem != "" {
+		return "", refuse(codeBatch, "%s.%s: the value %s", where, key, problem)
+	}
+	return text, nil
+}
+
+func checkID(where, id string) error {
+	switch {
+	case id == "":
+		return refuse(codeBatch, "%s.id: is empty; give each item an id of its own", where)
+	case len(id) > maxID:
+		return refuse(codeBatch, "%s.id: has %d bytes; at most %d are read", where, len(id), maxID)
+	case strings.ContainsFunc(id, unicode.IsControl):
+		return refuse(codeBatch, "%s.id: %s holds a control character; take it out", where, quote(id))
+	}
+	return nil
+}
+
+// absent reports whether the value says nothing: it is not there, or null.
+func (m members) absent(key string) bool {
+	raw, ok := m[key]
+	return !ok || string(raw) == "null"
+}
+
+// inner returns a scanner on a value that has been read once already, so depth and syntax are known to be good.
+func (m members) inner(key string) *scanner {
+	return &scanner{data: m[key], maxDepth: maxDepth, code: codeJSON, what: key}
+}
+
+func (m members) headers(where string) (headers []Header, err error) {
+	if m.absent(keyHeaders) {
+		return nil, nil
+	}
+	where += ".headers"
+	s := m.inner(keyHeaders)
+	if s.peek() != '{' {
+		return nil, refuse(codeBatch, "%s: is not an object; write {\"Content-Type\":\"application/json\"}", where)
+	}
+	seen := make(map[string]bool)
+	err = s.object(func(key []byte) error {
+		raw, err := s.value()
+		if err != nil {
+			return err
+		}
+		h, err := readHeader(where, plain(key), raw)
+		if err != nil {
+			return err
+		}
+		folded := strings.ToLower(h.Name)
+		if seen[folded] {
+			return refuse(codeBatch, "%s: the header %s is there twice, letter case does not count; keep one", where, quote(h.Name))
+		}
+		seen[folded] = true
+		headers = append(headers, h)
+		return nil
+	})
+	return headers, err
+}
+
+func readHeader(where, name string, raw []byte) (Header, error) {
+	if !isToken(name) {
+		return Header{}, refuse(codeBatch, "%s: %s is not the name of a header; write it plainly, in ASCII", where, quote(name))
+	}
+	value, problem := decode(raw)
+	if problem == "" && strings.ContainsFunc(value, unicode.IsControl) {
+		problem = "holds a control character; take it out"
+	}
+	if problem != "" {
+		return Header{}, refuse(codeBatch, "%s.%s: the value %s", where, name, problem)
+	}
+	return Header{Name: name, Value: value}, nil
+}
+
+func (m members) dependsOn(where string) (ids []string, err error) {
+	// An empty depends_on says nothing. One that names items would be dropped by Graph without a word.
+	if raw, ok := m[pythonDependsOn]; ok && !m.absent(pythonDependsOn) && !bytes.Equal(bytes.Join(bytes.Fields(raw), nil), []byte("[]")) {
+		return nil, refuse(codeBatch, "%s: unknown key %q, which Graph ignores; write %q", where, pythonDependsOn, keyDependsOn)
+	}
+	if m.absent(keyDependsOn) {
+		return nil, nil
+	}
+	where += ".dependsOn"
+	s := m.inner(keyDependsOn)
+	if s.peek() != '[' {
+		return nil, refuse(codeBatch, "%s: is not an array; write [\"1\"]", where)
+	}
+	err = s.array(func() error {
+		raw, err := s.value()
+		if err != nil {
+			return err
+		}
+		id, problem := decode(raw)
+		if problem != "" {
+			return refuse(codeBatch, "%s: a value %s", where, problem)
+		}
+		ids = append(ids, id)
+		return nil
+	})
+	return ids, err
+}
+
+// body returns the caller's bytes after checking that they are what the Content-Type asks for: any JSON for a JSON type
+// or none, a string for text, base64 in a string for all else (OData JSON Format 4.01 §19.1).
+func (m members) body(where, mediaType string) (json.RawMessage, error) {
+	if m.absent(keyBody) {
+		return nil, nil
+	}
+	raw := m[keyBody]
+	if mediaType == "" || mediaType == "application/json" || strings.HasSuffix(mediaType, "+json") {
+		return raw, nil
+	}
+	if raw[0] != '"' {
+		return nil, refuse(codeBatch, "%s.body: is not a string; a body that is not JSON is written as text for text/* and else as base64url", where)
+	}
+	if strings.HasPrefix(mediaType, "text/") {
+		return raw, nil
+	}
+	if !isBase64(raw[1 : len(raw)-1]) {
+		return nil, refuse(codeBatch, "%s.body: is not base64url; a body that is neither JSON nor text is written so", where)
+	}
+	return raw, nil
+}
+
+// isBase64 reports whether s is base64, in the alphabet for URLs, which OData asks for, or in the common one, which
+// Microsoft's SDKs write; but not in both. Padding may be left out. An escaped slash is the one escape that is taken,
+// because some writers of JSON always escape it.
+func isBase64(s []byte) bool {
+	s = bytes.ReplaceAll(s, []byte(`\/`), []byte("/"))
+	unpadded := bytes.TrimRight(s, "=")
+	padding := len(s) - len(unpadded)
+	common, forURLs := false, false
+	for _, c := range unpadded {
+		switch {
+		case c == '+' || c == '/':
+			common = true
+		case c == '-' || c == '_':
+			forURLs = true
+		case !isAlphanumeric(c):
+			return false
+		}
+	}
+	return len(unpadded)%4 != 1 && padding <= 2 && (padding == 0 || len(s)%4 == 0) && !(common && forURLs)
+}

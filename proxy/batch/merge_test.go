@@ -1,0 +1,172 @@
+package batch_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"graphproxy/proxy/batch"
+)
+
+func TestEncodeWritesAfresh(t *testing.T) {
+	b := mustRead(t, `{"requests":[
+		{"body":{"a" : "\u0041&<"},"headers":{"content-type":"application/json","Authorization":"Bearer x","X-A":"\"\\"},"url":"users?$filter=a eq 'b'&x=%22","method":"POST","id":"a\"\\&<é"},
+		{"id":"b","dependsOn":["A\"\\&<É"],"method":"GET","url":"/v1.0/users"},
+		{"id":"c","dependsOn":["b","a\"\\&<é"],"method":"GET","url":"https://graph.contoso.com/v1.0/groups"}]}`)
+	first := `{"id":"a\"\\&<é","method":"POST","url":"/users?$filter=a%20eq%20'b'&x=%22","headers":{"content-type":"application/json","X-A":"\"\\"},"body":{"a" : "\u0041&<"}}`
+	second := `{"id":"b","method":"GET","url":"/users","dependsOn":["a\"\\&<é"]}`
+	for _, c := range []struct {
+		name    string
+		indexes []int
+		want    string
+	}{
+		{"all", []int{0, 1, 2}, `{"requests":[` + first + `,` + second + `,{"id":"c","method":"GET","url":"/groups","dependsOn":["b","a\"\\&<é"]}]}`},
+		{"in the envelope's order, each once", []int{1, 0, 1}, `{"requests":[` + first + `,` + second + `]}`},
+		{"dependsOn only with what is sent", []int{0, 2}, `{"requests":[` + first + `,{"id":"c","method":"GET","url":"/groups","dependsOn":["a\"\\&<é"]}]}`},
+		{"nothing", nil, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, string(b.Encode(c.indexes))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestSkipFindsDependants(t *testing.T) {
+	b := mustRead(t, list(`"id":"0","dependsOn":["1"]`, `"id":"1","dependsOn":["2"]`, `"id":"2"`, `"id":"3","dependsOn":["4"]`, `"id":"4"`, `"id":"5"`))
+	bad := mustRead(t, `{"requests":[{"id":"0","method":"GET","url":"//x"},{"id":"1","method":"GET","url":"/users","dependsOn":["0"]}]}`)
+	for _, c := range []struct {
+		name    string
+		batch   *batch.Batch
+		refused map[int]bool
+		want    []int
+	}{
+		{"none refused", b, nil, nil},
+		{"nothing depends on it", b, map[int]bool{5: true}, nil},
+		{"through others, written backwards", b, map[int]bool{2: true}, []int{0, 1}},
+		{"those that are refused themselves are not told", b, map[int]bool{2: true, 1: true}, []int{0}},
+		{"a false is not refused", b, map[int]bool{2: false, 4: true}, []int{3}},
+		{"an item with an error is refused", bad, nil, []int{1}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, c.batch.Skip(c.refused)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func answer(status int, body string) batch.Answer {
+	return batch.Answer{Status: status, Header: map[string]string{"Retry-After": "3", "Content-Type": "application/json"}, Body: json.RawMessage(body)}
+}
+
+func TestMergePutsAnswersTogether(t *testing.T) {
+	b := mustRead(t, list(`"id":"A"`, `"id":"b"`, `"id":"ç\""`))
+	for _, c := range []struct {
+		name, graph string
+		refused     map[int]batch.Answer
+		want        string
+	}{
+		{"Graph's order is another",
+			` {"@odata.context":"x", "responses" : [ {"id":"b","status":204,"body":null} , {"id":"Ç\"","status":302,"headers":{"location":"x"}},{ "status":200, "id":"a", "body":{"x": 1.0} } ] } `, nil,
+			`{"responses":[{ "status":200, "id":"a", "body":{"x": 1.0} },{"id":"b","status":204,"body":null},{"id":"Ç\"","status":302,"headers":{"location":"x"}}]}`},
+		{"some are refused", `{"responses":[{"id":"b","status":200}]}`, map[int]batch.Answer{0: answer(429, `{"error":{}}`), 2: {Status: 424}},
+			`{"responses":[{"id":"A","status":429,"headers":{"Content-Type":"application/json","Retry-After":"3"},"body":{"error":{}}},{"id":"b","status":200},{"id":"ç\"","status":424}]}`},
+		{"all are refused", ``, map[int]batch.Answer{0: {Status: 403}, 1: {Status: 403}, 2: {Status: 403}},
+			`{"responses":[{"id":"A","status":403},{"id":"b","status":403},{"id":"ç\"","status":403}]}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := b.Merge([]byte(c.graph), c.refused)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, string(got)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	t.Run("an item that Graph left out is 504", func(t *testing.T) {
+		got, err := b.Merge([]byte(`{"responses":[{"id":"A","status":200},{"id":"b","status":200}]}`), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var e struct {
+			Responses []struct {
+				ID     string
+				Status int
+				Body   struct {
+					Error struct {
+						Code       string
+						InnerError struct{ Code string }
+					}
+				}
+			}
+		}
+		if err := json.Unmarshal(got, &e); err != nil {
+			t.Fatal(err)
+		}
+		if r := e.Responses[2]; r.ID != `ç"` || r.Status != 504 || r.Body.Error.Code != "serviceNotAvailable" || r.Body.Error.InnerError.Code != "graphTimeout" {
+			t.Errorf("%s", got)
+		}
+	})
+}
+
+func TestMergeRefusesWhatIsNotTheAnswer(t *testing.T) {
+	b := mustRead(t, list(`"id":"a"`, `"id":"b"`))
+	refused := map[int]batch.Answer{1: {Status: 403}}
+	for _, c := range []struct{ name, graph string }{
+		{"an id that no item has", `{"responses":[{"id":"a","status":200},{"id":"c","status":200}]}`},
+		{"an id twice", `{"responses":[{"id":"a","status":200},{"id":"A","status":200}]}`},
+		{"an item that was refused", `{"responses":[{"id":"a","status":200},{"id":"B","status":200}]}`},
+		{"no id", `{"responses":[{"status":200}]}`},
+		{"an id that is no string", `{"responses":[{"id":1,"status":200}]}`},
+		{"half a surrogate pair as id", `{"responses":[{"id":"\ud800","status":200}]}`},
+		{"two ids", `{"responses":[{"id":"a","id":"a","status":200}]}`},
+		{"two ids in other letter case", `{"responses":[{"id":"a","ID":"b","status":200}]}`},
+		{"an escaped id beside a plain one", `{"responses":[{"id":"a","\u0069d":"b","status":200}]}`},
+		{"no status", `{"responses":[{"id":"a"}]}`},
+		{"a status that is none", `{"responses":[{"id":"a","status":0}]}`},
+		{"a status that is no number", `{"responses":[{"id":"a","status":"200"}]}`},
+		{"an answer that is no object", `{"responses":["a"]}`},
+		{"no responses", `{}`},
+		{"responses twice", `{"responses":[],"responses":[]}`},
+		{"responses that are no array", `{"responses":null}`},
+		{"an array", `[]`},
+		{"an error page", `<html>`},
+		{"a cut text", `{"responses":[{"id":"a","status":200}`},
+		{"more after the end", `{"responses":[]}{}`},
+		{"a space alone", ` `},
+		{"nesting without end", strings.Repeat("[", 1_000_000)},
+		{"nesting within an answer without end", `{"responses":[{"id":"a","status":200,"body":` + strings.Repeat("[", 1_000_000)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := b.Merge([]byte(c.graph), refused)
+			var e *batch.Error
+			if got != nil || !errors.As(err, &e) || e.Code != "badAnswer" {
+				t.Errorf("gives %s, %v", got, err)
+			}
+		})
+	}
+}
+
+func TestRepliesAreReadForTheRecord(t *testing.T) {
+	b := mustRead(t, list(`"id":"a"`, `"id":"b"`, `"id":"c"`))
+	first := `{"id":"C","status":429,"headers":{"Retry-After":"10","x":1,"A":"\u0041"}}`
+	second := `{"id":"a","status":200,"headers":null}`
+	got, err := b.Replies([]byte(`{"responses":[` + first + `,` + second + `]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []batch.Reply{
+		{Status: 200, Raw: json.RawMessage(second)},
+		{},
+		{Status: 429, Headers: []batch.Header{{Name: "Retry-After", Value: "10"}, {Name: "A", Value: "A"}}, Raw: json.RawMessage(first)},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,135 @@
+package batch
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Encode returns the envelope for Graph with the items of these indexes, in the order of Items. It is written afresh: URLs
+// from the Targets, relative and with a leading slash, as Graph documents them; the keys once and plainly; bodies as the
+// caller wrote them; dependsOn only with items that are sent too, so leave out those that Skip returns. Items whose Err is
+// set are never sent. Reading the text gives the same items again. It is nil if nothing is left to send.
+func (b *Batch) Encode(indexes []int) []byte {
+	sent := make([]bool, len(b.Items))
+	for _, i := range indexes {
+		sent[i] = b.Items[i].Target != nil
+	}
+	var dst []byte
+	for i := range b.Items {
+		if !sent[i] {
+			continue
+		}
+		if dst == nil {
+			dst = append(dst, `{"requests":[`...)
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = b.appendItem(dst, &b.Items[i], sent)
+	}
+	if dst == nil {
+		return nil
+	}
+	return append(dst, "]}"...)
+}
+
+func (b *Batch) appendItem(dst []byte, item *Item, sent []bool) []byte {
+	dst = appendString(append(dst, `{"id":`...), item.ID)
+	dst = appendString(append(dst, `,"method":`...), item.Method)
+	dst = appendString(append(dst, `,"url":`...), item.url())
+	if len(item.Headers) > 0 {
+		dst = appendHeaders(append(dst, `,"headers":`...), item.Headers)
+	}
+	if item.Body != nil {
+		dst = append(append(dst, `,"body":`...), item.Body...)
+	}
+	on := slices.DeleteFunc(slices.Clone(item.DependsOn), func(i int) bool { return !sent[i] })
+	for n, i := range on {
+		if n == 0 {
+			dst = append(dst, `,"dependsOn":[`...)
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, b.Items[i].ID)
+	}
+	if len(on) > 0 {
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
+
+// url is the canonical URL without the version, which Graph takes from the batch's own URL.
+func (i *Item) url() string {
+	url := strings.TrimPrefix(i.Target.EscapedPath(), "/"+i.Target.Version)
+	if url == "" {
+		url = "/"
+	}
+	if query := i.Target.RawQuery(); query != "" {
+		url += "?" + query
+	}
+	return url
+}
+
+func appendHeaders(dst []byte, headers []Header) []byte {
+	for n, h := range headers {
+		if n == 0 {
+			dst = append(dst, '{')
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, h.Name)
+		dst = appendString(append(dst, ':'), h.Value)
+	}
+	return append(dst, '}')
+}
+
+// appendString writes a JSON string with no more escapes than JSON needs: encoding/json would write "&" in each URL as
+// \u0026. The text is valid UTF-8, since it was read from such.
+func appendString(dst []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c < ' ' || c == 0x7f:
+			dst = append(dst, `\u00`...)
+			dst = append(dst, hex[c>>4], hex[c&15])
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return append(dst, '"')
+}
+
+// appendAnswer writes one of our own answers.
+func appendAnswer(dst []byte, id string, a Answer) []byte {
+	dst = appendString(append(dst, `{"id":`...), id)
+	dst = strconv.AppendInt(append(dst, `,"status":`...), int64(a.Status), 10)
+	if len(a.Header) > 0 {
+		dst = appendHeaders(append(dst, `,"headers":`...), sorted(a.Header))
+	}
+	if a.Body != nil {
+		dst = append(append(dst, `,"body":`...), a.Body...)
+	}
+	return append(dst, '}')
+}
+
+func sorted(header map[string]string) []Header {
+	headers := make([]Header, 0, len(header))
+	for name, value := range header {
+		headers = append(headers, Header{name, value})
+	}
+	slices.SortFunc(headers, func(a, b Header) int { return strings.Compare(a.Name, b.Name) })
+	return headers
+}
+
+// unanswered stands in for the answer that Graph owes.
+func unanswered() Answer {
+	return Answer{
+		Status: http.StatusGatewayTimeout,
+		Header: map[string]string{"Content-Type": "application/json"},
+		Body:   []byte(`{"error":{"code":"serviceNotAvailable","message":"Microsoft Graph answered the batch and left this item out; whether it was carried out is not known","innerError":{"code":"graphTimeout"}}}`),
+	}
+}
