@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"time"
 
 	"graphproxy/auth"
@@ -39,7 +40,18 @@ func (h *Handler) forward(x *exchange, r *http.Request, p pass) error {
 	}
 	x.sent = time.Now()
 	rp.ServeHTTP(x.out, r)
+	dropTrailers(x.out.Header())
 	return x.err
+}
+
+// dropTrailers takes off what stood behind Graph's body. The reverse proxy adds it when the body has ended, so nobody has
+// looked at it, and there may be in it what is taken out of headers.
+func dropTrailers(h http.Header) {
+	for name := range h {
+		if strings.HasPrefix(name, http.TrailerPrefix) {
+			delete(h, name)
+		}
+	}
 }
 
 // forwarding is one request between rewrite and answer.
@@ -115,7 +127,7 @@ func (f *forwarding) answered(res *http.Response) error {
 		res.Header["Request-Id"] = []string{rec.RequestID}
 	}
 	res.Header["Client-Request-Id"] = []string{rec.ClientRequestID}
-	res.Trailer = nil
+	res.Trailer = nil // announces none; what comes all the same, dropTrailers takes off
 	return nil
 }
 

@@ -429,6 +429,23 @@ func TestGraphsAnswerPassesAsItIsButForItsStatementsAboutItself(t *testing.T) {
 	}
 }
 
+func TestTrailersOfGraphStayBehind(t *testing.T) {
+	r := newRig(t, everyone)
+	r.graph.Handle("GET /v1.0/test/trailers", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Trailer", "WWW-Authenticate")
+		_, _ = io.WriteString(w, "body")
+		_ = http.NewResponseController(w).Flush()
+		w.Header().Set("WWW-Authenticate", "Bearer canary")
+		w.Header().Set(http.TrailerPrefix+"X-Unannounced", "canary")
+	})
+	res, err := http.Get(r.server.URL + "/v1.0/test/trailers")
+	must(t, err)
+	a := read(t, res)
+	if a.body != "body" || len(res.Trailer) != 0 {
+		t.Errorf("body %q, trailers %v", a.body, res.Trailer)
+	}
+}
+
 func TestAHeadIsJudgedAsAGetAndSentAsAHead(t *testing.T) {
 	r := newRig(t, everyone)
 	a := r.do(t, "HEAD", "/v1.0/users/adele@contoso.com", "")
