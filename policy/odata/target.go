@@ -41,6 +41,9 @@ func Parse(escapedPath, rawQuery string) (*Target, error) {
 		return nil, err
 	}
 	s.write(escapedPath, rawQuery)
+	if err := checkLength(&s.Target); err != nil {
+		return nil, err
+	}
 	return &s.Target, nil
 }
 
@@ -62,6 +65,17 @@ func (s *storage) write(escapedPath, rawQuery string) {
 	if s.Target.query = rawQuery; string(written) != rawQuery {
 		s.Target.query = string(written)
 	}
+}
+
+// checkLength bounds what is sent on as what came is bounded: escaping makes raw text longer, up to three times.
+func checkLength(t *Target) error {
+	switch {
+	case len(t.path) > maxPath:
+		return refuse(codeTooLong, "the path has %d bytes when it is escaped; at most %d are read", len(t.path), maxPath)
+	case len(t.query) > maxQuery:
+		return refuse(codeTooLong, "the query has %d bytes when it is escaped; at most %d are read", len(t.query), maxQuery)
+	}
+	return nil
 }
 
 func refuseVersion(version string) error {
