@@ -88,6 +88,7 @@ func FuzzParseTemplate(f *testing.F) {
 	for _, seed := range []string{
 		"/users/{id}/messages", "/beta/users('{id}')/**", "/drives/{d}/root:/{path}:/children", "/x/f(a={b},c='@d',e=5)", "/sites/{h}:/{p}:/**",
 		"/groups/{id}/members/graph.user/$ref", "/$batch", "/**", "/v1.0/{x}", "/a/{b}{c}", "/a/root:/Reports/**", "/users('x''y')/%7Bid%7D",
+		"/a:/" + strings.Repeat(";", 4<<10), strings.Repeat("/a", 64),
 	} {
 		f.Add(seed)
 	}

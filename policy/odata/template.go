@@ -43,6 +43,9 @@ func ParseTemplate(s string) (*Template, error) {
 		return nil, err
 	}
 	t.Text = string(appendPath(nil, t.Version, t.Segments, below))
+	if len(t.Text) > maxPath || strings.Count(t.Text, "/") > maxSegments { // with its version and escapes: a target could not be so long
+		return nil, refuse(codeTooLong, "the template %s is too long to match any target", quote(s))
+	}
 	if below {
 		t.Text += "/**"
 	}
