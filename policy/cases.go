@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -10,12 +11,53 @@ import (
 	"graphproxy/policy/strict"
 )
 
-// testCase is one line of a file's tests.
-type testCase struct {
-	at      strict.Value
-	text    string // "GET /users"
-	request Request
-	allow   bool
+// Case is one line of a file's tests. It is immutable.
+type Case struct {
+	Line    int
+	Text    string // as written: "GET /users"
+	Request Request
+	Allow   bool // what the decision must be
+
+	where string // "tests[0].allow[2]"
+}
+
+// Result says how a Case came out.
+type Result struct {
+	Case
+	Decision Decision // without regard to the mode
+	OK       bool
+	Message  string // what decided, in words: "is denied, by policy.yaml:12: ANY /users/{id}/**"
+}
+
+// Test runs the file's tests, in file order. A policy from Parse has none that is not OK.
+func (p *Policy) Test() []Result {
+	results := make([]Result, len(p.cases))
+	for i, c := range p.cases {
+		book, method := p.rules[c.Request.Caller], match.MethodOf(c.Request.Method)
+		d := book.decide(c.Request.Target, method)
+		r := Result{Case: c, Decision: d, OK: d.Allow == c.Allow}
+		switch {
+		case d.Allow:
+			r.Message = "is allowed, by " + d.Rule.Where() + ": " + d.Rule.Text
+		case d.Rule != nil:
+			r.Message = "is denied, by " + d.Rule.Where() + ": " + d.Rule.Text
+		default:
+			r.Message = "is denied: " + p.nearest(c.Request)
+		}
+		results[i] = r
+	}
+	return results
+}
+
+// testErrors are the tests that did not come out as they say.
+func (p *Policy) testErrors() Errors {
+	report := strict.Report{File: p.file}
+	for _, r := range p.Test() {
+		if !r.OK {
+			report.Add(r.Line, r.where, "%s %s", r.Text, r.Message)
+		}
+	}
+	return report.Errors()
 }
 
 // testCases reads tests. They run when the rest of the file has loaded.
@@ -54,23 +96,23 @@ func (l *loader) testCase(v strict.Value, caller string, allow bool) {
 	if !ok {
 		return
 	}
-	method, target, problem := parseRequest(text)
-	if problem != "" {
-		v.Errorf("%s", problem)
+	request, err := ParseRequest(caller, text)
+	if err != nil {
+		v.Errorf("%v", err)
 		return
 	}
-	l.cases = append(l.cases, testCase{v, text, Request{caller, method, target}, allow})
+	l.policy.cases = append(l.policy.cases, Case{Line: v.Line(), Text: text, Request: request, Allow: allow, where: v.Where()})
 }
 
-// parseRequest reads a request as people write it: without a version it is of v1.0, and spaces and letters
-// beyond ASCII need no escapes.
-func parseRequest(text string) (method string, target *odata.Target, problem string) {
+// ParseRequest reads a request as people write it, "GET /users?$top=5": without a version it is of v1.0, and spaces and
+// letters beyond ASCII need no escapes. The error says what is wrong with the text; an *odata.Error is about its URL.
+func ParseRequest(caller, text string) (Request, error) {
 	method, rest, found := strings.Cut(text, " ")
 	if !found || !strings.HasPrefix(rest, "/") {
-		return "", nil, fmt.Sprintf("%.200q is not a request; write METHOD /path?query, such as GET /users?$top=5", text)
+		return Request{}, fmt.Errorf("%.200q is not a request; write METHOD /path?query, such as GET /users?$top=5", text)
 	}
 	if match.MethodOf(method) == 0 {
-		return "", nil, fmt.Sprintf("%.80q is not one method of GET, HEAD, POST, PUT, PATCH and DELETE", method)
+		return Request{}, fmt.Errorf("%.80q is not one method of GET, HEAD, POST, PUT, PATCH and DELETE", method)
 	}
 	path, query, _ := strings.Cut(escape(rest), "?")
 	if !hasVersion(path) {
@@ -78,9 +120,12 @@ func parseRequest(text string) (method string, target *odata.Target, problem str
 	}
 	target, err := odata.Parse(path, query)
 	if err != nil {
-		return "", nil, err.Error()
+		return Request{}, err
 	}
-	return method, target, ""
+	if target.Tenant != "" && !strings.EqualFold(target.Tenant, "myOrganization") {
+		return Request{}, errors.New("the path begins with a tenant, which is no part of a resource's name and not known here; leave it out")
+	}
+	return Request{Caller: caller, Method: method, Target: target}, nil
 }
 
 // hasVersion reports whether a path begins with a version, or with what was meant as one.
@@ -102,32 +147,14 @@ func escape(s string) string {
 	return b.String()
 }
 
-// runCases reports the tests whose decision is not the one they say, whatever the mode.
-func (l *loader) runCases() {
-	for _, c := range l.cases {
-		book, method := l.policy.rules[c.request.Caller], match.MethodOf(c.request.Method)
-		d := book.decide(c.request.Target, method)
-		switch {
-		case d.Allow == c.allow:
-		case d.Allow:
-			c.at.Errorf("%s is allowed, by %s: %s", c.text, d.Rule.Where(), d.Rule.Text)
-		case d.Rule != nil:
-			c.at.Errorf("%s is denied, by %s: %s", c.text, d.Rule.Where(), d.Rule.Text)
-		default:
-			c.at.Errorf("%s is denied: %s", c.text, book.nearest(c.request.Target, method))
-		}
-	}
-}
-
-// nearest says, of a target that no rule allows, which one comes nearest and why it does not.
-func (b *ruleBook) nearest(t *odata.Target, method match.Methods) string {
-	if isBatch(t) {
+// nearest says, of a request that no rule allows, which one comes nearest and why it does not.
+func (p *Policy) nearest(r Request) string {
+	if isBatch(r.Target) {
 		return reasonBatch
 	}
-	i, clause, found := b.allow.Nearest(t, method)
-	if !found {
+	rule, clause := p.Nearest(r)
+	if rule == nil {
 		return "no rule of this caller begins like it"
 	}
-	r := b.allowRules[i]
-	return fmt.Sprintf("no rule allows it; the nearest is %s: %s, %s", r.Where(), r.Text, clause)
+	return fmt.Sprintf("no rule allows it; the nearest is %s: %s, %s", rule.Where(), rule.Text, clause)
 }

@@ -16,6 +16,7 @@ type commonLimit struct {
 
 // cover is an item of covers.
 type cover struct {
+	rule    *Rule
 	limit   int  // index in Policy.limits
 	located bool // its template has every variable that per names
 }

@@ -25,7 +25,7 @@ func (l *loader) commonLimits(v strict.Value) {
 		l.checkPer(c, keys["per"], covers)
 		for _, r := range covers {
 			l.policy.covers.Add(&r.match)
-			l.policy.coverOf = append(l.policy.coverOf, cover{limit: len(l.policy.limits), located: lacks(r, c.per) == ""})
+			l.policy.coverOf = append(l.policy.coverOf, cover{rule: r, limit: len(l.policy.limits), located: lacks(r, c.per) == ""})
 		}
 		l.policy.limits = append(l.policy.limits, c)
 	}

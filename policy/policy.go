@@ -36,6 +36,7 @@ type Policy struct {
 	covers     match.Wide // the items of all covers
 	coverOf    []cover    // by number in covers
 	apps       []AppRef
+	cases      []Case
 	warnings   Errors
 }
 
@@ -47,6 +48,36 @@ func (p *Policy) Hash() string { return p.hash }
 
 // Callers returns the callers in file order. The caller of Callers must not change them.
 func (p *Policy) Callers() []Caller { return p.callers }
+
+// Rules returns the rules of a caller in file order, with those that it includes in their place; nil for a caller that the
+// file does not name. The caller of Rules must not change them.
+func (p *Policy) Rules(caller string) (allow, deny []*Rule) {
+	if book := p.rules[caller]; book != nil {
+		return book.allowRules, book.denyRules
+	}
+	return nil, nil
+}
+
+// Reports reports whether report mode lets through what would be denied to the caller.
+func (p *Policy) Reports(caller string) bool {
+	book := p.rules[caller]
+	return book != nil && book.report
+}
+
+// Covers returns the items of every limit's covers, in file order.
+func (p *Policy) Covers() []Cover {
+	var all []Cover
+	for _, c := range p.coverOf {
+		all = append(all, Cover{Limit: p.limits[c.limit].limit.Name, Rule: c.rule})
+	}
+	return all
+}
+
+// Cover is a template that a common limit covers.
+type Cover struct {
+	Limit string // "limits.tenant"
+	Rule  *Rule
+}
 
 // Apps returns every mention of an app registration by name, in file order: whoever configures the apps checks that
 // each one is there. The caller of Apps must not change them.
@@ -111,10 +142,23 @@ type Rule struct {
 	Text string // canonical, with the version only if that is beta: "POST,DELETE /groups/{id}/members/$ref"
 	Path string // the template with its version: "/v1.0/groups/{id}/members/$ref"
 
+	// Conditions are those of where and query, each on one line as the file has it: "where: {id: [\"*@contoso.com\"]}",
+	// "query: {$top: 50}". Must not be changed.
+	Conditions []string
+
 	match match.Rule
 	limit *limit.Limit
 	app   string
 }
+
+// Match is what the rule matches. It must not be changed.
+func (r *Rule) Match() *match.Rule { return &r.match }
+
+// App is the app registration that the rule names; "" if it names none, and the caller's is used.
+func (r *Rule) App() string { return r.app }
+
+// Limit is the rule's own limit, or nil. It must not be changed.
+func (r *Rule) Limit() *limit.Limit { return r.limit }
 
 // Where returns the rule's place: "policy.yaml:31".
 func (r *Rule) Where() string { return r.File + ":" + strconv.Itoa(r.Line) }

@@ -39,6 +39,29 @@ func (v Value) Line() int {
 // Where returns the value's place: "callers.hr-sync.allow[3]".
 func (v Value) Where() string { return v.where }
 
+// Flow returns the value written on one line, as YAML writes it in braces, without comments: [id, displayName].
+func (v Value) Flow() string {
+	if v.node == nil {
+		return ""
+	}
+	text, err := yaml.Marshal(inFlow(v.node))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
+func inFlow(n *yaml.Node) *yaml.Node {
+	flow := &yaml.Node{Kind: n.Kind, Tag: n.Tag, Value: n.Value, Style: n.Style | yaml.FlowStyle}
+	if n.Kind == yaml.ScalarNode {
+		flow.Style = n.Style &^ (yaml.LiteralStyle | yaml.FoldedStyle)
+	}
+	for _, child := range n.Content {
+		flow.Content = append(flow.Content, inFlow(child))
+	}
+	return flow
+}
+
 // Errorf reports a problem of the value, at its line.
 func (v Value) Errorf(format string, args ...any) {
 	if v.node != nil {
