@@ -43,6 +43,7 @@ const (
 	codeUnknown     = "unauthenticated"
 	codeDenied      = "accessDenied"
 	codeLimited     = "activityLimitReached"
+	codeDependency  = "failedDependency"
 	codeUnavailable = "serviceNotAvailable"
 	codeGeneral     = "generalException"
 )
@@ -84,8 +85,8 @@ func asError(err error) *Error {
 	return &Error{Status: http.StatusInternalServerError, Code: codeGeneral, Inner: "internalError", Message: "graphproxy met an error of its own; its log has the cause under this request-id", Err: err}
 }
 
-// body is Graph's error shape (https://learn.microsoft.com/graph/errors).
-type body struct {
+// errorShape is Graph's error shape (https://learn.microsoft.com/graph/errors).
+type errorShape struct {
 	Error struct {
 		Code       string `json:"code"`
 		Message    string `json:"message"`
@@ -98,18 +99,23 @@ type body struct {
 	} `json:"error"`
 }
 
-// render answers a caller. It is the one place that does.
-func render(w http.ResponseWriter, e *Error, rec *Record) {
-	var b body
+// body is the error in Graph's shape.
+func (e *Error) body(rec *Record) []byte {
+	var b errorShape
 	b.Error.Code, b.Error.Message = e.Code, e.Message
 	inner := &b.Error.InnerError
 	inner.Code, inner.Date = e.Inner, rec.Time.UTC().Format("2006-01-02T15:04:05")
 	inner.RequestID, inner.ClientRequestID = rec.RequestID, rec.ClientRequestID
 	text, err := json.Marshal(b)
-	if err != nil { // strings only: cannot happen, and must not send an empty 200 if it does
-		w.WriteHeader(http.StatusInternalServerError)
-		return
+	if err != nil { // strings only: cannot happen
+		return []byte("{}")
 	}
+	return text
+}
+
+// render answers a caller. It is the one place that does; an item of a batch is answered in the batch's answer.
+func render(w http.ResponseWriter, e *Error, rec *Record) {
+	text := e.body(rec)
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")

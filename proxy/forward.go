@@ -20,13 +20,22 @@ import (
 type pass struct {
 	target   *odata.Target
 	decision policy.Decision
+	items    *itemRun // of a $batch, which has no decision of its own: the items that were judged
 	token    auth.Token
+}
+
+// allowed reports whether everything that would be sent was judged and may be.
+func (p *pass) allowed() bool {
+	if p.items != nil {
+		return p.target != nil && p.items.allowed()
+	}
+	return p.target != nil && p.decision.Allow
 }
 
 // forward sends what was judged, and streams Graph's answer back. The error is for the caller; nil means that an answer
 // of Graph's was passed on.
 func (h *Handler) forward(x *exchange, r *http.Request, p pass) error {
-	if p.target == nil || !p.decision.Allow {
+	if !p.allowed() {
 		return errors.New("forward was called without a decision that allows")
 	}
 	f := &forwarding{h: h, x: x, pass: p}
@@ -72,7 +81,10 @@ func (f *forwarding) rewrite(pr *httputil.ProxyRequest) {
 	f.token.SetAuthorization(out.Header)
 	out.Trailer = nil
 	out.TransferEncoding = nil
-	if out.Body != nil && out.Body != http.NoBody {
+	switch {
+	case f.items != nil:
+		f.items.setBody(out)
+	case out.Body != nil && out.Body != http.NoBody:
 		out.Body = f.x.in
 	}
 }
@@ -87,7 +99,7 @@ func (f *forwarding) url() *url.URL {
 }
 
 // RoundTrip sends the request, and once more with a new token when Graph refused the one that it had: 401 means that nothing
-// was done. A body has gone by then and cannot be sent again; its caller is told to.
+// was done. A caller's body has gone by then and cannot be sent again; its caller is told to.
 func (f *forwarding) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := f.h.wire.RoundTrip(r)
 	if err != nil || res.StatusCode != http.StatusUnauthorized {
@@ -95,12 +107,18 @@ func (f *forwarding) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	f.h.tokens.Refused(f.token)
 	fresh, err := f.h.tokens.Token(r.Context())
-	if err != nil || fresh == f.token || r.Body != nil && r.Body != http.NoBody {
+	hasBody := r.Body != nil && r.Body != http.NoBody
+	if err != nil || fresh == f.token || hasBody && r.GetBody == nil {
 		return res, nil //nolint:nilerr // the refusal is the answer
+	}
+	again := r.Clone(r.Context())
+	if hasBody {
+		if again.Body, err = r.GetBody(); err != nil {
+			return res, nil //nolint:nilerr // likewise
+		}
 	}
 	_ = res.Body.Close()
 	f.token = fresh
-	again := r.Clone(r.Context())
 	fresh.SetAuthorization(again.Header)
 	if res, err = f.h.wire.RoundTrip(again); err == nil && res.StatusCode == http.StatusUnauthorized {
 		f.h.tokens.Refused(fresh)
@@ -128,6 +146,9 @@ func (f *forwarding) answered(res *http.Response) error {
 	}
 	res.Header["Client-Request-Id"] = []string{rec.ClientRequestID}
 	res.Trailer = nil // announces none; what comes all the same, dropTrailers takes off
+	if f.items != nil {
+		return f.items.answered(res, rec)
+	}
 	return nil
 }
 

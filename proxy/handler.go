@@ -128,6 +128,7 @@ type exchange struct {
 	sent  time.Time    // when the request was handed to the transport
 	err   error        // what the reverse proxy met
 	gone  func() error // why the caller no longer waits, or nil
+	items *itemRun     // of a $batch; else nil
 }
 
 // ServeHTTP takes one request through. Whatever happens below, it leaves exactly one record.
@@ -174,21 +175,13 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 	}
 
 	request := policy.Request{Caller: found.Name, Method: r.Method, Target: target}
-	decision := x.rules.policy.Decide(request)
-	x.rec.decide(decision)
-	if !decision.Allow {
-		return denied(request, decision)
-	}
 	if isBatch(target) {
-		x.rec.Decision = decisionDeny
-		return batchUnsupported()
+		return h.serveBatch(x, r, request)
 	}
-
-	var room [8]limit.Claim
-	slots, refusal := h.limiter.Take(time.Now(), x.rules.policy.Claims(room[:0], request, decision))
-	if refusal != nil {
-		x.rec.Decision = decisionLimit
-		return limited(refusal)
+	var slots limit.Grant
+	decision, err := h.judge(x.rules, x.rec, request, &slots)
+	if err != nil {
+		return err
 	}
 	defer slots.Release()
 
@@ -197,6 +190,24 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 		return noToken(r.Context(), err)
 	}
 	return h.forward(x, r, pass{target: target, decision: decision, token: token})
+}
+
+// judge asks the policy whether a request may be made and the limits whether there is room for it now, and notes what they
+// say. The slots are to be released when the request has ended.
+func (h *Handler) judge(rules *Rules, rec *Record, request policy.Request, slots *limit.Grant) (policy.Decision, error) {
+	decision := rules.policy.Decide(request)
+	rec.decide(decision)
+	if !decision.Allow {
+		return decision, denied(request, decision)
+	}
+	var room [8]limit.Claim
+	var refusal *limit.Refusal
+	*slots, refusal = h.limiter.Take(time.Now(), rules.policy.Claims(room[:0], request, decision))
+	if refusal != nil {
+		rec.Decision = decisionLimit
+		return decision, limited(refusal)
+	}
+	return decision, nil
 }
 
 // read is the only reading of a request's target. It takes the bytes of the request line, not what net/url made of them.
@@ -212,14 +223,18 @@ func (h *Handler) read(r *http.Request) (*odata.Target, error) {
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	if !h.ownTenant(target.Tenant) {
-		return nil, badRequest("foreignTenant", "the path names the tenant %q, which is not the one of this proxy's app registration; leave the tenant out", target.Tenant)
+	if err := h.checkTenant(target); err != nil {
+		return nil, err
 	}
 	return target, nil
 }
 
-func (h *Handler) ownTenant(tenant string) bool {
-	return tenant == "" || strings.EqualFold(tenant, "myOrganization") || strings.EqualFold(tenant, h.tenant)
+// checkTenant refuses a target that names another tenant: without the name, which is not sent on, it would be ours.
+func (h *Handler) checkTenant(t *odata.Target) error {
+	if t.Tenant == "" || strings.EqualFold(t.Tenant, "myOrganization") || strings.EqualFold(t.Tenant, h.tenant) {
+		return nil
+	}
+	return badRequest("foreignTenant", "the path names the tenant %q, which is not the one of this proxy's app registration; leave the tenant out", t.Tenant)
 }
 
 // denied names the request as the policy sees it. Where in the file the rule stands is the audit line's to tell.
@@ -232,19 +247,6 @@ func denied(r policy.Request, d policy.Decision) *Error {
 		Status: http.StatusForbidden, Code: codeDenied, Inner: "policyDenied",
 		Message: fmt.Sprintf("the policy does not allow %s %s for caller %q: %s", r.Method, r.Target.Path(), r.Caller, reason),
 	}
-}
-
-func isBatch(t *odata.Target) bool {
-	for _, s := range t.Segments {
-		if s.Kind == odata.System && s.Fold == "$batch" {
-			return true
-		}
-	}
-	return false
-}
-
-func batchUnsupported() *Error {
-	return &Error{Status: http.StatusForbidden, Code: codeDenied, Inner: "policyDenied", Message: "graphproxy does not forward $batch: send the requests one by one"}
 }
 
 func limited(r *limit.Refusal) *Error {
@@ -311,6 +313,7 @@ func (h *Handler) end(x *exchange) {
 	h.metrics.observe(x.rec, elapsed)
 	h.audit.write(x.rec)
 	h.tell(x.rec)
+	x.items.end(h, x.rec)
 	if p != nil {
 		panic(http.ErrAbortHandler)
 	}

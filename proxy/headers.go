@@ -88,12 +88,20 @@ func checkHeaders(h http.Header) error {
 // cleanResponse drops what is between Graph and the proxy: how the proxy proves itself, cookies of Graph's front end, and
 // statements about Graph's host, which the caller would believe of the proxy's.
 func cleanResponse(h http.Header) {
-	for _, name := range [...]string{
-		"Www-Authenticate", "Proxy-Authenticate", "Authentication-Info", "Proxy-Authentication-Info", "Set-Cookie",
-		"Strict-Transport-Security", "Alt-Svc", "Public-Key-Pins", "Proxy-Status",
-	} {
-		delete(h, name)
+	for name := range h {
+		if hidden(name) {
+			delete(h, name)
+		}
 	}
+}
+
+func hidden(name string) bool {
+	switch textproto.CanonicalMIMEHeaderKey(name) {
+	case "Www-Authenticate", "Proxy-Authenticate", "Authentication-Info", "Proxy-Authentication-Info", "Set-Cookie",
+		"Strict-Transport-Security", "Alt-Svc", "Public-Key-Pins", "Proxy-Status":
+		return true
+	}
+	return false
 }
 
 // clientRequestID is the caller's own correlation id if it has the form that the contract allows, else a new one. It reaches

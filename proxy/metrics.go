@@ -10,6 +10,7 @@ import (
 // metrics are the handler's. Labels hold only what the policy file or HTTP bounds: never a path, a key or a query.
 type metrics struct {
 	requests *prometheus.CounterVec
+	items    *prometheus.CounterVec
 	seconds  prometheus.Histogram
 	graph    prometheus.Histogram
 	inFlight prometheus.Gauge
@@ -20,6 +21,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	buckets := []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 100}
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "graphproxy_requests_total", Help: "Requests answered, by caller (empty: unknown), decision (allow, deny, limit, refuse) and HTTP status."}, []string{"caller", "decision", "status"}),
+		items:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "graphproxy_batch_items_total", Help: "Items of $batch requests answered, by caller, decision and HTTP status. The batches themselves count in graphproxy_requests_total."}, []string{"caller", "decision", "status"}),
 		seconds:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "graphproxy_request_duration_seconds", Help: "From a request's header to the end of its answer's body.", Buckets: buckets}),
 		graph:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "graphproxy_graph_duration_seconds", Help: "Until Microsoft Graph's response header.", Buckets: buckets}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "graphproxy_requests_in_flight", Help: "Requests in flight now."}),
@@ -27,7 +29,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.graph, m.inFlight} {
+	for _, c := range []prometheus.Collector{m.requests, m.items, m.seconds, m.graph, m.inFlight} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

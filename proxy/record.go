@@ -18,7 +18,7 @@ const (
 	decisionAllow  = "allow"  // judged and let through, whatever Graph then answered
 	decisionDeny   = "deny"   // no rule allows it, or one denies it
 	decisionLimit  = "limit"  // no room in one of our buckets
-	decisionRefuse = "refuse" // never came to a judgement: unreadable, unknown caller, no token, too many in flight
+	decisionRefuse = "refuse" // never came to a judgement: unreadable, unknown caller, too many in flight, a broken batch
 )
 
 // Record is the audit line of one request. It holds names and ids, never a query value, a header, a body or evidence.
@@ -45,9 +45,9 @@ type Record struct {
 	BytesOut        int64     `json:"bytes_out"`
 	RequestID       string    `json:"request_id"`
 	ClientRequestID string    `json:"client_request_id"`
-	Policy          string    `json:"policy"` // hash of the policy file that judged
-	Batch           string    `json:"batch,omitempty"`
-	Item            string    `json:"item,omitempty"`
+	Policy          string    `json:"policy"`          // hash of the policy file that judged
+	Batch           string    `json:"batch,omitempty"` // of an item of a $batch: request_id of the batch
+	Item            string    `json:"item,omitempty"`  // of an item: its id, as the caller wrote it
 }
 
 // statusCallerGone is the status in a record whose caller left before it was answered (nginx's convention).

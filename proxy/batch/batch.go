@@ -30,6 +30,9 @@ type Options struct {
 	// Hosts are the proxy's own addresses, each a scheme and host as in "https://graph.contoso.com". Clients that write
 	// whole URLs write the address that they know, which is the proxy's; it is taken off. All other hosts are refused.
 	Hosts []string
+	// Header reports whether a header of an item may go on to Graph. The name is as written; letter case does not count in
+	// it. With nil none may.
+	Header func(name, value string) bool
 }
 
 // Batch is an envelope that was read. It is immutable and safe for concurrent use.
@@ -198,38 +201,32 @@ func (b *Batch) link(depends [][]string) error {
 	return b.checkCircles()
 }
 
-// checkCircles takes away, again and again, the items that depend on none of those left. What cannot be taken away waits
-// for itself.
+// checkCircles refuses items that have no place in the order, because each waits for the other.
 func (b *Batch) checkCircles() error {
-	done := make([]bool, len(b.Items))
-	for range b.Items {
-		for i := range b.Items {
-			done[i] = !slices.ContainsFunc(b.Items[i].DependsOn, func(on int) bool { return !done[on] })
+	order := b.Order()
+	for i := range b.Items {
+		if !slices.Contains(order, i) {
+			return refuse(codeBatch, "requests[%d].dependsOn: leads in a circle, so the item would never be sent", i)
 		}
-	}
-	if i := slices.Index(done, false); i >= 0 {
-		return refuse(codeBatch, "requests[%d].dependsOn: leads in a circle, so the item would never be sent", i)
 	}
 	return nil
 }
 
-// Skip returns the indexes, ascending, of the items that depend on a refused one, directly or through others: they are
-// not to be sent but answered 424, as Graph answers the dependants of what failed. Items whose Err is set count as
-// refused. The refused items themselves are not among those returned.
-func (b *Batch) Skip(refused map[int]bool) []int {
-	out := make([]bool, len(b.Items))
-	for i := range b.Items {
-		out[i] = refused[i] || b.Items[i].Err != nil
+// Order returns the indexes of all items so that each comes after those that it depends on, and else in the order of Items.
+func (b *Batch) Order() []int {
+	order := make([]int, 0, len(b.Items))
+	done := make([]bool, len(b.Items))
+	ready := func(i int) bool {
+		return !done[i] && !slices.ContainsFunc(b.Items[i].DependsOn, func(on int) bool { return !done[on] })
 	}
-	var skipped []int
 	for range b.Items {
 		for i := range b.Items {
-			if !out[i] && slices.ContainsFunc(b.Items[i].DependsOn, func(on int) bool { return out[on] }) {
-				out[i] = true
-				skipped = append(skipped, i)
+			if ready(i) {
+				done[i] = true
+				order = append(order, i)
+				break
 			}
 		}
 	}
-	slices.Sort(skipped)
-	return skipped
+	return order
 }

@@ -5,33 +5,16 @@ import (
 	"strings"
 )
 
-// forwardable leaves out the headers of an item that prove an identity, frame a message, or change its method, target or
-// sender. They count for the request that carries the batch or not at all; whether Graph reads them in an item is not
-// documented.
-func forwardable(headers []Header) []Header {
+// forwardable keeps the headers of an item that may go on. Others prove an identity, frame a message, change its method or
+// target, or are of nobody's knowledge; whether Graph reads them in an item is not documented.
+func forwardable(headers []Header, may func(name, value string) bool) []Header {
 	var kept []Header
 	for _, h := range headers {
-		// Some servers cannot tell "_" from "-" in names.
-		if !stripped(strings.ReplaceAll(strings.ToLower(h.Name), "_", "-")) {
+		if may != nil && may(h.Name, h.Value) {
 			kept = append(kept, h)
 		}
 	}
 	return kept
-}
-
-func stripped(name string) bool {
-	switch name {
-	case "authorization", "cookie", "cookie2", "x-api-key", "host", "content-length", "transfer-encoding", "connection",
-		"keep-alive", "te", "trailer", "upgrade", "expect", "http2-settings", "x-http-method", "x-http-method-override",
-		"x-method-override", "x-original-url", "x-rewrite-url", "forwarded", "via":
-		return true
-	}
-	for _, prefix := range [...]string{"proxy-", "x-forwarded-", "sec-"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
 }
 
 // contentType returns the media type, lower case and without parameters.

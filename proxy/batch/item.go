@@ -94,7 +94,7 @@ func (m members) read(where string, o Options) (item Item, dependsOn []string, e
 	if dependsOn, err = m.dependsOn(where); err != nil {
 		return item, nil, err
 	}
-	item.Headers = forwardable(all)
+	item.Headers = forwardable(all, o.Header)
 	if item.Err = checkMethod(item.Method, item.Body != nil); item.Err == nil {
 		item.Target, item.Err = readURL(url, o)
 	}

@@ -162,15 +162,13 @@ func replyHeaders(raw []byte) (headers []Header, err error) {
 }
 
 // Merge returns one {"responses":[...]} with an answer for every item, in the order of Items: from refused where the
-// index is in it, else Graph's own bytes, else, where Graph left an item out, a 504 that says so. Refused holds the items
-// that were not sent, those with Err and those that Skip returned among them; graph is empty if none was sent.
+// index is in it, else Graph's own bytes, else, where Graph left an item out, a 504 that says so. Replies are what the method
+// of that name returned. Refused holds the items that were not sent, those with Err among them.
 //
-// The error is that of Replies, or says that Graph answered an item that is in refused, which it never saw.
-func (b *Batch) Merge(graph []byte, refused map[int]Answer) ([]byte, error) {
-	replies, err := b.Replies(graph)
-	if err != nil {
-		return nil, err
-	}
+// Headers of Graph's answers for which hide reports true are left out; it gets the name as Graph wrote it. With nil none is.
+//
+// The error is an *Error: Graph answered an item that is in refused, which it never saw.
+func (b *Batch) Merge(replies []Reply, refused map[int]Answer, hide func(name string) bool) ([]byte, error) {
 	dst := []byte(`{"responses":[`)
 	for i := range b.Items {
 		if i > 0 {
@@ -183,10 +181,49 @@ func (b *Batch) Merge(graph []byte, refused map[int]Answer) ([]byte, error) {
 		case ours:
 			dst = appendAnswer(dst, b.Items[i].ID, a)
 		case replies[i].Raw != nil:
-			dst = append(dst, replies[i].Raw...)
+			dst = appendReply(dst, replies[i].Raw, hide)
 		default:
 			dst = appendAnswer(dst, b.Items[i].ID, unanswered())
 		}
 	}
 	return append(dst, "]}"...), nil
+}
+
+// appendReply writes an answer of Graph's, without the headers that are to be hidden. It has been read before, so its syntax
+// is good.
+func appendReply(dst []byte, raw []byte, hide func(name string) bool) []byte {
+	if hide == nil {
+		return append(dst, raw...)
+	}
+	return appendObject(dst, raw, func(name string, value []byte) []byte {
+		if name != keyHeaders || value[0] != '{' {
+			return value
+		}
+		return appendObject(nil, value, func(name string, value []byte) []byte {
+			if hide(name) {
+				return nil
+			}
+			return value
+		})
+	})
+}
+
+// appendObject writes an object with what change makes of each of its values. Members without one are left out.
+func appendObject(dst, raw []byte, change func(name string, value []byte) []byte) []byte {
+	s := answerScanner(raw)
+	start := len(dst)
+	_ = s.object(func(key []byte) error {
+		value, err := s.value()
+		name, _ := decode(key)
+		if value = change(name, value); err == nil && value != nil {
+			dst = append(append(append(dst, ','), key...), ':')
+			dst = append(dst, value...)
+		}
+		return err
+	})
+	if len(dst) == start {
+		return append(dst, "{}"...)
+	}
+	dst[start] = '{' // in the place of the first comma
+	return append(dst, '}')
 }

@@ -36,28 +36,31 @@ func TestEncodeWritesAfresh(t *testing.T) {
 	}
 }
 
-func TestSkipFindsDependants(t *testing.T) {
-	b := mustRead(t, list(`"id":"0","dependsOn":["1"]`, `"id":"1","dependsOn":["2"]`, `"id":"2"`, `"id":"3","dependsOn":["4"]`, `"id":"4"`, `"id":"5"`))
-	bad := mustRead(t, `{"requests":[{"id":"0","method":"GET","url":"//x"},{"id":"1","method":"GET","url":"/users","dependsOn":["0"]}]}`)
+func TestOrderPutsItemsAfterWhatTheyDependOn(t *testing.T) {
 	for _, c := range []struct {
-		name    string
-		batch   *batch.Batch
-		refused map[int]bool
-		want    []int
+		name  string
+		items []string
+		want  []int
 	}{
-		{"none refused", b, nil, nil},
-		{"nothing depends on it", b, map[int]bool{5: true}, nil},
-		{"through others, written backwards", b, map[int]bool{2: true}, []int{0, 1}},
-		{"those that are refused themselves are not told", b, map[int]bool{2: true, 1: true}, []int{0}},
-		{"a false is not refused", b, map[int]bool{2: false, 4: true}, []int{3}},
-		{"an item with an error is refused", bad, nil, []int{1}},
+		{"none depends on another", []string{`"id":"0"`, `"id":"1"`, `"id":"2"`}, []int{0, 1, 2}},
+		{"written forwards", []string{`"id":"0"`, `"id":"1","dependsOn":["0"]`, `"id":"2","dependsOn":["1","0"]`}, []int{0, 1, 2}},
+		{"written backwards", []string{`"id":"0","dependsOn":["1"]`, `"id":"1","dependsOn":["2"]`, `"id":"2"`, `"id":"3","dependsOn":["4"]`, `"id":"4"`}, []int{2, 1, 0, 4, 3}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, c.batch.Skip(c.refused)); diff != "" {
+			if diff := cmp.Diff(c.want, mustRead(t, list(c.items...)).Order()); diff != "" {
 				t.Error(diff)
 			}
 		})
 	}
+}
+
+// merge is what the proxy does with Graph's text.
+func merge(b *batch.Batch, graph string, refused map[int]batch.Answer, hide func(string) bool) ([]byte, error) {
+	replies, err := b.Replies([]byte(graph))
+	if err != nil {
+		return nil, err
+	}
+	return b.Merge(replies, refused, hide)
 }
 
 func answer(status int, body string) batch.Answer {
@@ -80,7 +83,7 @@ func TestMergePutsAnswersTogether(t *testing.T) {
 			`{"responses":[{"id":"A","status":403},{"id":"b","status":403},{"id":"ç\"","status":403}]}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := b.Merge([]byte(c.graph), c.refused)
+			got, err := merge(b, c.graph, c.refused, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,7 +93,7 @@ func TestMergePutsAnswersTogether(t *testing.T) {
 		})
 	}
 	t.Run("an item that Graph left out is 504", func(t *testing.T) {
-		got, err := b.Merge([]byte(`{"responses":[{"id":"A","status":200},{"id":"b","status":200}]}`), nil)
+		got, err := merge(b, `{"responses":[{"id":"A","status":200},{"id":"b","status":200}]}`, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,6 +116,31 @@ func TestMergePutsAnswersTogether(t *testing.T) {
 			t.Errorf("%s", got)
 		}
 	})
+}
+
+func TestMergeHidesHeaders(t *testing.T) {
+	b := mustRead(t, list(`"id":"a"`))
+	hide := func(name string) bool { return strings.EqualFold(name, "Set-Cookie") }
+	for _, c := range []struct{ name, headers, want string }{
+		{"the first", `{"Set-Cookie":"x","A":"1"}`, `{"A":"1"}`},
+		{"the last, in other letters", `{"A":"1" , "set-cookie" : "x"}`, `{"A":"1"}`},
+		{"the middle", `{"A":"1","SET-COOKIE":"x","b":"2"}`, `{"A":"1","b":"2"}`},
+		{"with an escape in its name", `{"\u0053et-Cookie":"x"}`, `{}`},
+		{"with values in a list", `{"Set-Cookie":["x","y"]}`, `{}`},
+		{"none", `{"A":"1","B":2}`, `{"A":"1","B":2}`},
+		{"no headers", `null`, `null`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := merge(b, `{"responses":[{"id":"a","headers":`+c.headers+`,"status":200,"body":{"headers":{"Set-Cookie":"kept"}}}]}`, nil, hide)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := `{"responses":[{"id":"a","headers":` + c.want + `,"status":200,"body":{"headers":{"Set-Cookie":"kept"}}}]}`
+			if diff := cmp.Diff(want, string(got)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
 }
 
 func TestMergeRefusesWhatIsNotTheAnswer(t *testing.T) {
@@ -144,7 +172,7 @@ func TestMergeRefusesWhatIsNotTheAnswer(t *testing.T) {
 		{"nesting within an answer without end", `{"responses":[{"id":"a","status":200,"body":` + strings.Repeat("[", 1_000_000)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := b.Merge([]byte(c.graph), refused)
+			got, err := merge(b, c.graph, refused, nil)
 			var e *batch.Error
 			if got != nil || !errors.As(err, &e) || e.Code != "badAnswer" {
 				t.Errorf("gives %s, %v", got, err)

@@ -1,0 +1,64 @@
+package proxy
+
+import (
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// maxJudgedBody bounds a body that is read to be judged, as it is after inflation. Graph takes requests of up to 4 MB.
+const maxJudgedBody = 4 << 20
+
+// maxBatchAnswer bounds Graph's answer to a batch, which is read to put our own answers among it.
+const maxBatchAnswer = 64 << 20
+
+var errTooLong = errors.New("the body is longer than it may be")
+
+// judgedBody reads a body that is to be judged, whole. gzip is inflated, within the bound: Kiota for Go compresses what it
+// sends.
+func judgedBody(r *http.Request, in *requestBody) ([]byte, error) {
+	if r.ContentLength > maxJudgedBody {
+		return nil, bodyTooLarge()
+	}
+	encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
+	data, err := inflate(in, encoding, maxJudgedBody)
+	switch {
+	case err == nil:
+		return data, nil
+	case errors.Is(err, errTooLong):
+		return nil, bodyTooLarge()
+	case errors.Is(err, errors.ErrUnsupported):
+		return nil, &Error{Status: http.StatusUnsupportedMediaType, Code: codeInvalid, Inner: "unsupportedEncoding", Message: fmt.Sprintf("the body is encoded as %.40q; send it as it is, or with Content-Encoding: gzip", encoding)}
+	case r.Context().Err() != nil:
+		return nil, errCallerGone
+	}
+	return nil, malformedBody(err)
+}
+
+func bodyTooLarge() *Error {
+	return &Error{Status: http.StatusRequestEntityTooLarge, Code: codeInvalid, Inner: "bodyTooLarge", Message: fmt.Sprintf("a body that must be judged may have %d MiB, also after inflation; send it in parts", maxJudgedBody>>20)}
+}
+
+// inflate reads a body whole. The error is errTooLong for one that is longer than most, and errors.ErrUnsupported for an
+// encoding other than none and gzip.
+func inflate(from io.Reader, encoding string, most int64) ([]byte, error) {
+	switch encoding {
+	case "", "identity":
+	case "gzip", "x-gzip":
+		z, err := gzip.NewReader(from)
+		if err != nil {
+			return nil, err
+		}
+		from = z
+	default:
+		return nil, errors.ErrUnsupported
+	}
+	data, err := io.ReadAll(io.LimitReader(from, most+1))
+	if err == nil && int64(len(data)) > most {
+		return nil, errTooLong
+	}
+	return data, err
+}
