@@ -24,27 +24,16 @@ type Case struct {
 // Result says how a Case came out.
 type Result struct {
 	Case
-	Decision Decision // without regard to the mode
-	OK       bool
-	Message  string // what decided, in words: "is denied, by policy.yaml:12: ANY /users/{id}/**"
+	Explanation Explanation
+	OK          bool
 }
 
 // Test runs the file's tests, in file order. A policy from Parse has none that is not OK.
 func (p *Policy) Test() []Result {
 	results := make([]Result, len(p.cases))
 	for i, c := range p.cases {
-		book, method := p.rules[c.Request.Caller], match.MethodOf(c.Request.Method)
-		d := book.decide(c.Request.Target, method)
-		r := Result{Case: c, Decision: d, OK: d.Allow == c.Allow}
-		switch {
-		case d.Allow:
-			r.Message = "is allowed, by " + d.Rule.Where() + ": " + d.Rule.Text
-		case d.Rule != nil:
-			r.Message = "is denied, by " + d.Rule.Where() + ": " + d.Rule.Text
-		default:
-			r.Message = "is denied: " + p.nearest(c.Request)
-		}
-		results[i] = r
+		e := p.Explain(c.Request)
+		results[i] = Result{Case: c, Explanation: e, OK: e.Allow == c.Allow}
 	}
 	return results
 }
@@ -54,7 +43,7 @@ func (p *Policy) testErrors() Errors {
 	report := strict.Report{File: p.file}
 	for _, r := range p.Test() {
 		if !r.OK {
-			report.Add(r.Line, r.where, "%s %s", r.Text, r.Message)
+			report.Add(r.Line, r.where, "%s %s", r.Text, r.Explanation)
 		}
 	}
 	return report.Errors()
@@ -145,16 +134,4 @@ func escape(s string) string {
 		}
 	}
 	return b.String()
-}
-
-// nearest says, of a request that no rule allows, which one comes nearest and why it does not.
-func (p *Policy) nearest(r Request) string {
-	if isBatch(r.Target) {
-		return reasonBatch
-	}
-	rule, clause := p.Nearest(r)
-	if rule == nil {
-		return "no rule of this caller begins like it"
-	}
-	return fmt.Sprintf("no rule allows it; the nearest is %s: %s, %s", rule.Where(), rule.Text, clause)
 }

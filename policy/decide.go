@@ -72,20 +72,6 @@ func (b *ruleBook) decide(t *odata.Target, method match.Methods) Decision {
 	return d
 }
 
-// Nearest returns, for a request that no rule allows, the rule of its caller that comes nearest, and what keeps it from
-// matching, as a clause: "whose where: id does not hold". It is nil if no rule begins like the request. It takes its time.
-func (p *Policy) Nearest(r Request) (rule *Rule, clause string) {
-	book := p.rules[r.Caller]
-	if book == nil || r.Target == nil {
-		return nil, ""
-	}
-	i, clause, found := book.allow.Nearest(r.Target, match.MethodOf(r.Method))
-	if !found {
-		return nil, ""
-	}
-	return book.allowRules[i], clause
-}
-
 func (b *ruleBook) add(allow, deny []*Rule) {
 	b.allowRules, b.denyRules = allow, deny
 	for _, r := range allow {

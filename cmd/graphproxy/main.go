@@ -15,15 +15,28 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"graphproxy/cmd/graphproxy/tool"
 )
 
-// Exit statuses: 0 yes, 1 no, 2 could not tell. A command that answers no question ends with 0 or 2.
-const couldNotTell = 2
+// Exit statuses beside 0, which is yes. A command that answers no question ends with 0 or 2.
+const (
+	no           = 1
+	couldNotTell = 2
+)
 
 func main() {
-	if err := run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr); err != nil {
-		os.Exit(couldNotTell)
+	os.Exit(status(run(context.Background(), os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)))
+}
+
+func status(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, tool.ErrNo):
+		return no
 	}
+	return couldNotTell
 }
 
 // run is the whole command. What went wrong has been written to stderr when it returns an error. SIGINT, SIGTERM and the
@@ -38,7 +51,7 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	if err != nil {
+	if err != nil && !errors.Is(err, tool.ErrNo) {
 		fmt.Fprintln(stderr, err)
 	}
 	return err
@@ -65,7 +78,7 @@ func newRoot(environ []string) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%s: %w; see %s --help", cmd.CommandPath(), err, cmd.CommandPath())
 	})
-	root.AddCommand(newServe(environ), newSandbox(), newVersion())
+	root.AddCommand(newServe(environ), newSandbox(), tool.New(environ), newVersion())
 	return root
 }
 

@@ -1,0 +1,72 @@
+package policy
+
+import (
+	"fmt"
+
+	"graphproxy/policy/match"
+)
+
+// Explanation says why a request is decided as it is. Shapes are those of Decision.
+type Explanation struct {
+	Allow   bool  // whatever the mode
+	Reports bool  // the caller is in report mode, which lets through what is denied
+	Rule    *Rule // that decides; nil: none does
+	// Nearest is, when no rule decides, the rule of the caller that comes nearest, or nil; Differs says what keeps it from
+	// matching, as a clause: "whose where: id does not hold".
+	Nearest *Rule
+	Differs string
+	// Batch reports that the request is a $batch, which needs no rule: each of its items is judged by itself.
+	Batch bool
+
+	App    string   // the app registration that is used; "" is the default one
+	Limits []string // names of the limits that an allowed request must find room in
+}
+
+// Explain explains what Decide says. It takes its time. The caller must be one of the file's, else nothing is allowed.
+func (p *Policy) Explain(r Request) Explanation {
+	book := p.rules[r.Caller]
+	if book == nil || r.Target == nil {
+		return Explanation{}
+	}
+	d := book.decide(r.Target, match.MethodOf(r.Method))
+	e := Explanation{Allow: d.Allow, Reports: book.report, Rule: d.Rule, Batch: isBatch(r.Target), App: d.App}
+	switch {
+	case e.Batch:
+		e.Allow = d.Rule == nil && r.Method == "POST"
+	case d.Allow:
+		for _, c := range p.Claims(nil, r, d) {
+			e.Limits = append(e.Limits, c.Limit.Name)
+		}
+	case d.Rule == nil:
+		e.Nearest, e.Differs = p.nearest(r)
+	}
+	return e
+}
+
+// String says it in a sentence without a subject: "is denied, by policy.yaml:12: ANY /users/{id}/**".
+func (e Explanation) String() string {
+	switch {
+	case e.Batch && e.Allow:
+		return "is allowed: a batch needs no rule, each of its items is judged by itself"
+	case e.Batch && e.Rule == nil:
+		return "is denied: a batch is sent with POST"
+	case e.Allow:
+		return "is allowed, by " + e.Rule.Where() + ": " + e.Rule.Text
+	case e.Rule != nil:
+		return "is denied, by " + e.Rule.Where() + ": " + e.Rule.Text
+	case e.Nearest == nil:
+		return "is denied: no rule of this caller begins like it"
+	}
+	return fmt.Sprintf("is denied: no rule allows it; the nearest is %s: %s, %s", e.Nearest.Where(), e.Nearest.Text, e.Differs)
+}
+
+// nearest returns, for a request that no rule allows, the rule of its caller that comes nearest and what differs; nil if no rule
+// begins like the request.
+func (p *Policy) nearest(r Request) (rule *Rule, differs string) {
+	book := p.rules[r.Caller]
+	i, clause, found := book.allow.Nearest(r.Target, match.MethodOf(r.Method))
+	if !found {
+		return nil, ""
+	}
+	return book.allowRules[i], clause
+}
