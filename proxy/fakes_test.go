@@ -33,3 +33,12 @@ type fixed struct{}
 
 func (fixed) Token(context.Context) (auth.Token, error) { return auth.Token{}, nil }
 func (fixed) Refused(auth.Token)                        {}
+
+// tokenless never has a token.
+type tokenless struct{}
+
+func (tokenless) Token(context.Context) (auth.Token, error) {
+	return auth.Token{}, &auth.Error{Cause: "Entra ID is down", Cure: "wait"}
+}
+
+func (tokenless) Refused(auth.Token) {}

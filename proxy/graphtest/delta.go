@@ -2,6 +2,7 @@ package graphtest
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -21,8 +22,8 @@ func (c *call) answerDelta(t *table, set string, members map[string]*links) (ans
 		case !ok:
 		case strings.EqualFold(text, "latest"):
 			return c.deltaPage(nil, token, set), nil
-		case openToken(text, &token) != nil:
-			return answer{}, fail(http.StatusGone, "syncStateNotFound", "The sync state generation is not found; continuing with delta requires a full synchronization.")
+		case openToken(text, &token) != nil || token.Offset < 0:
+			return answer{}, c.resync(t.kind)
 		case name == "deltatoken":
 			token = deltaToken{Since: token.Until, Until: c.t.clock}
 		}
@@ -42,6 +43,19 @@ func (c *call) answerDelta(t *table, set string, members map[string]*links) (ans
 	return c.deltaPage(values, token, set), nil
 }
 
+// resync is the 410 for a token that no longer tells anything. OneDrive's names in Location where to begin anew.
+func (c *call) resync(k *kind) error {
+	f := &failure{
+		status: http.StatusGone, code: "syncStateNotFound",
+		message: "The sync state generation is not found; continuing with delta requires a full synchronization.",
+	}
+	if k.name == "driveItem" {
+		f.code, f.message = "resyncChangesApplyDifferences", "Resync required. Replace any local items with the server's version (including deletes)."
+		f.header = http.Header{"Location": {c.s.base + c.linkPath() + "?$skiptoken=" + sealToken(deltaToken{Until: c.t.clock})}}
+	}
+	return f
+}
+
 // change is what a delta tells of e, or nil.
 func (c *call) change(e *entity, q *query, token deltaToken, members map[string]*links) (object, error) {
 	if e.changed <= token.Since || e.changed > token.Until {
@@ -54,7 +68,7 @@ func (c *call) change(e *entity, q *query, token deltaToken, members map[string]
 		return object{"id": e.id, "@removed": object{"reason": "changed"}}, nil
 	}
 	o, err := c.project(e, q)
-	if err != nil || members == nil {
+	if err != nil || members == nil || q.selects != nil && !slices.Contains(q.selects, "members") {
 		return o, err
 	}
 	told := []object{}

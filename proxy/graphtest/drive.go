@@ -51,13 +51,18 @@ func (t *tenant) putFile(d *drive, at *entity, path string, data []byte) *entity
 	if e == nil {
 		e = t.addItem(d, at, name, object{})
 	}
-	sum := sha256.Sum256(data)
+	t.writeContent(d, e, data)
+	return e
+}
+
+// writeContent makes data the content of a file. Its hash and its eTag follow.
+func (t *tenant) writeContent(d *drive, e *entity, data []byte) {
+	name, sum := e.text("name"), sha256.Sum256(data)
 	e.props["file"] = object{"mimeType": mimeType(name), "hashes": object{"sha256Hash": strings.ToUpper(hex.EncodeToString(sum[:]))}}
 	e.props["size"] = len(data)
 	d.content[e.id] = data
 	t.touch(e)
 	e.props["eTag"] = fmt.Sprintf(`"{%s},%d"`, e.id, e.changed)
-	return e
 }
 
 func (t *tenant) addItem(d *drive, parent *entity, name string, props object) *entity {
@@ -163,7 +168,7 @@ func (c *call) drive() (*drive, error) {
 		}
 		id = c.t.driveOf[g.id]
 	case c.keys["site"].Text != "":
-		s, err := c.site()
+		s, err := c.siteAt(Segment{}) // a path in the request is one inside the drive
 		if err != nil {
 			return nil, err
 		}
@@ -295,11 +300,15 @@ func (c *call) getContent() (answer, error) {
 		return answer{}, err
 	}
 	if d.content[e.id] == nil {
-		return answer{}, fail(http.StatusBadRequest, "invalidRequest", "A folder has no content.")
+		return answer{}, notAFile()
 	}
 	a := empty(http.StatusFound)
 	a.set("Location", c.s.downloadURL(d.id, e.id))
 	return a, nil
+}
+
+func notAFile() error {
+	return fail(http.StatusBadRequest, "invalidRequest", "A folder has no content.")
 }
 
 func (c *call) putContent() (answer, error) {
@@ -309,13 +318,14 @@ func (c *call) putContent() (answer, error) {
 	}
 	status := http.StatusOK
 	var e *entity
-	if missing == "" {
-		d.content[at.id] = c.body
-		at.props["size"] = len(c.body)
-		c.t.touch(at)
-		e = at
-	} else {
+	switch {
+	case missing != "":
 		status, e = http.StatusCreated, c.t.putFile(d, at, missing, c.body)
+	case at.props["folder"] != nil:
+		return answer{}, notAFile()
+	default:
+		c.t.writeContent(d, at, c.body)
+		e = at
 	}
 	a, err := c.answerOne(e, "drives('"+d.id+"')/items")
 	a.status = status
@@ -362,6 +372,9 @@ func (c *call) createUpload() (answer, error) {
 	d, at, missing, err := c.place()
 	if err != nil {
 		return answer{}, err
+	}
+	if missing == "" && at.props["folder"] != nil {
+		return answer{}, notAFile()
 	}
 	id := newGUID()
 	c.t.uploads[id] = &upload{drive: d, at: at, path: missing}

@@ -1,6 +1,7 @@
 package graphtest
 
 import (
+	"net/http"
 	"strconv"
 	"strings"
 )
@@ -66,7 +67,11 @@ func (c *call) expand(out object, e *entity, x expansion) error {
 		return nil
 	}
 	to, single, known := c.related(e, x.name)
-	if !known {
+	switch {
+	case known:
+	case e.kind.name == "user" && isWorkload(x.name):
+		return fail(http.StatusBadRequest, "ExpandNotSupported", "Expand is not allowed for property '%s' according to the entity schema.", x.name)
+	default:
 		return unsupportedQuery("Could not find a property named '%s' on type 'microsoft.graph.%s'.", x.name, e.kind.name)
 	}
 	q, err := c.parseQuery(x.options, e.kind)

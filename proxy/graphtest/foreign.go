@@ -135,8 +135,7 @@ func (s *Server) receive(u *upload, id, contentRange string, data []byte) (int, 
 	if u.path != "" {
 		e, status = s.tenant.putFile(u.drive, u.at, u.path, u.data), http.StatusCreated
 	} else {
-		u.drive.content[e.id] = u.data
-		s.tenant.touch(e)
+		s.tenant.writeContent(u.drive, e, u.data)
 	}
 	return status, object{"id": e.id, "name": e.text("name"), "size": len(u.data), "file": object{"mimeType": mimeType(e.text("name"))}}
 }

@@ -2,6 +2,7 @@ package graphtest
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -39,7 +40,7 @@ func (t *tenant) addGroups() {
 func (t *tenant) addGroup(name string) *entity {
 	nick := strings.ToLower(strings.ReplaceAll(name, " ", ""))
 	g := t.add(t.groups, object{
-		"id": ID(name), "displayName": name, "description": name + " at Contoso", "mailNickname": nick, "mail": nick + "@contoso.com",
+		"id": t.groups.freeID(name), "displayName": name, "description": name + " at Contoso", "mailNickname": nick, "mail": nick + "@contoso.com",
 		"mailEnabled": true, "securityEnabled": false, "groupTypes": []string{"Unified"}, "visibility": "Private", "createdDateTime": timestamp(epoch()),
 	})
 	t.members[g.id] = &links{}
@@ -58,7 +59,7 @@ func groupRoutes() []route {
 		{method: "DELETE", pattern: "groups/{group}", handle: (*call).deleteGroup, need: groupWrite(), units: 1},
 		{method: "GET", pattern: "groups/{group}/members", handle: (*call).listMembers, need: memberRead(), units: 3},
 		{method: "GET", pattern: "groups/{group}/transitivemembers", handle: (*call).listMembers, need: memberRead(), units: 5},
-		{method: "GET", pattern: "groups/{group}/members/microsoft.graph.user", handle: (*call).listMembers, need: memberRead(), units: 3},
+		{method: "GET", pattern: "groups/{group}/members/microsoft.graph.user", handle: (*call).listUserMembers, need: memberRead(), units: 3},
 		{method: "GET", pattern: "groups/{group}/members/$count", handle: (*call).countMembers, need: memberRead(), units: 1},
 		{method: "GET", pattern: "groups/{group}/members/$ref", handle: (*call).listMemberRefs, need: memberRead(), units: 1},
 		{method: "POST", pattern: "groups/{group}/members/$ref", handle: (*call).addMember, need: memberWrite(), units: 1},
@@ -98,15 +99,19 @@ func (c *call) createGroup() (answer, error) {
 	if name == "" || c.t.groups.find("displayName", name) != nil {
 		return answer{}, badRequest("A value is required for property 'displayName' of resource 'Group', and one that is not taken.")
 	}
-	g := c.t.addGroup(name)
 	bound, _ := o["members@odata.bind"].([]any)
 	delete(o, "members@odata.bind")
+	var members []string
 	for _, address := range bound {
 		text, _ := address.(string)
 		id, err := c.objectOf(text)
 		if err != nil {
 			return answer{}, err
 		}
+		members = append(members, id)
+	}
+	g := c.t.addGroup(name)
+	for _, id := range members {
 		c.t.link(c.t.members[g.id], id)
 	}
 	c.merge(g, o)
@@ -144,6 +149,15 @@ func (c *call) listMembers() (answer, error) {
 		return answer{}, err
 	}
 	return c.answerList(c.t.users.kind, "directoryObjects", m)
+}
+
+func (c *call) listUserMembers() (answer, error) {
+	m, err := c.membersOf()
+	if err != nil {
+		return answer{}, err
+	}
+	m = slices.DeleteFunc(m, func(e *entity) bool { return e.kind != c.t.users.kind })
+	return c.answerList(c.t.users.kind, "users", m)
 }
 
 func (c *call) countMembers() (answer, error) {

@@ -23,6 +23,8 @@ type call struct {
 	path    string // as in links: escaped, with the version
 	query   string // raw
 	header  http.Header
+	request *http.Request // its body is read
+	inBatch bool          // one of a batch's items
 	body    []byte
 	reading Reading
 	roles   map[string]bool
@@ -49,6 +51,11 @@ func (s *Server) serveGraph(w http.ResponseWriter, r *http.Request) {
 		h(w, r)
 		return
 	}
+	s.serveCall(w, r, false)
+}
+
+// serveCall answers one request, or one item of a batch.
+func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, item bool) {
 	requestID := newGUID()
 	clientRequestID := r.Header.Get("client-request-id")
 	if clientRequestID == "" {
@@ -57,6 +64,7 @@ func (s *Server) serveGraph(w http.ResponseWriter, r *http.Request) {
 	setCommon(w.Header(), requestID, clientRequestID)
 	c, err := s.open(r)
 	if err == nil {
+		c.inBatch = item
 		if probe := c.probe(); probe != nil {
 			err = probe(c, w, r)
 			if err == nil {
@@ -91,7 +99,7 @@ func (s *Server) open(r *http.Request) (*call, error) {
 	}
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	return &call{
-		s: s, t: s.tenant, method: methodOf(r.Method, r.Header), path: path, query: query, header: r.Header,
+		s: s, t: s.tenant, method: methodOf(r.Method, r.Header), path: path, query: query, header: r.Header, request: r,
 		reading: reading, roles: roles, all: all,
 	}, nil
 }

@@ -155,11 +155,17 @@ func (c *call) countMessages() (answer, error) {
 }
 
 func (c *call) deltaMessages() (answer, error) {
-	m, _, _, err := c.messages()
+	m, f, _, err := c.messages()
 	if err != nil {
 		return answer{}, err
 	}
-	return c.answerDelta(m.messages, "Collection(message)", nil)
+	told := &table{kind: m.messages.kind} // removed ones are told too
+	for _, e := range m.messages.rows {
+		if f == nil || e.text("parentFolderId") == f.id {
+			told.rows = append(told.rows, e)
+		}
+	}
+	return c.answerDelta(told, "Collection(message)", nil)
 }
 
 func (c *call) message() (*mailbox, *entity, error) {
@@ -219,12 +225,20 @@ func (c *call) createMessage() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	f, err := c.folder(m)
+	if err != nil {
+		return answer{}, err
+	}
 	o, err := c.readObject()
 	if err != nil {
 		return answer{}, err
 	}
 	upn := u.text("userPrincipalName")
-	e := c.t.add(m.messages, letter(outlookID(newGUID()), folderID(upn, "drafts"), "", "", upn, "", time.Now()))
+	folder := folderID(upn, "drafts")
+	if f != nil {
+		folder = f.id
+	}
+	e := c.t.add(m.messages, letter(outlookID(newGUID()), folder, "", "", upn, "", time.Now()))
 	e.props["isDraft"] = true
 	c.merge(e, o)
 	return c.created(e, c.mailSet(), c.root()+"/users/"+u.id+"/messages/"+e.id), nil

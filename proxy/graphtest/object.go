@@ -82,6 +82,14 @@ func (t *table) find(property, value string) *entity {
 	return nil
 }
 
+// freeID is the ID of a name, or a new one when an entity had it, though it be removed: a namesake inherits nothing.
+func (t *table) freeID(name string) string {
+	if id := ID(name); t.byID[id] == nil {
+		return id
+	}
+	return newGUID()
+}
+
 // add puts a new entity into t. Its id must be in props.
 func (tn *tenant) add(t *table, props object) *entity {
 	e := &entity{kind: t.kind, id: props["id"].(string), props: props}

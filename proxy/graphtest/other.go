@@ -122,14 +122,16 @@ func (c *call) listSites() (answer, error) {
 }
 
 // site finds the one that the path names: by id, root, or host and path.
-func (c *call) site() (*entity, error) {
+func (c *call) site() (*entity, error) { return c.siteAt(c.keys["path"]) }
+
+// siteAt is site for a path below the host; the zero Segment is none.
+func (c *call) siteAt(path Segment) (*entity, error) {
 	key := c.keys["site"].Text
 	if e := c.t.sites.get(key); e != nil {
 		return e, nil
 	}
-	path, at := c.keys["path"]
 	switch {
-	case strings.EqualFold(key, "root") || strings.EqualFold(key, "contoso.sharepoint.com") && !at:
+	case strings.EqualFold(key, "root") || strings.EqualFold(key, "contoso.sharepoint.com") && !path.Path:
 		return c.t.sites.find("displayName", "Contoso"), nil
 	case strings.EqualFold(key, "contoso.sharepoint.com"):
 		if e := c.t.sites.find("webUrl", "https://contoso.sharepoint.com/"+path.Text); e != nil {
@@ -160,6 +162,7 @@ func (c *call) listLists() (answer, error) {
 func otherRoutes() []route {
 	return []route{
 		{method: "GET", pattern: "reports/**", handle: (*call).report, need: reportRead()},
+		{method: "POST", pattern: "$batch", handle: (*call).batch, unlocked: true},
 		{method: "POST", pattern: "teams", handle: (*call).createTeam, need: teamCreate()},
 	}
 }

@@ -85,6 +85,11 @@ func Read(target string) (Reading, error) {
 	return r, nil
 }
 
+// ReadItem reads the URL of a batch item as Graph does, in a batch that was sent to version, "v1.0" or "beta". The URL may do
+// without its slash and may have raw spaces. An absolute one, or one that brings a version, is read as a path below the version too, so
+// that its first segment is one that Graph does not have. A reference to another item, "$1/manager", is read as it is written.
+func ReadItem(version, url string) (Reading, error) { return Read(itemTarget(version, url)) }
+
 func resolveDots(parts []string) []string {
 	var out []string
 	for _, p := range parts {

@@ -11,7 +11,11 @@ import (
 // maxRecorded bounds the part of a body that is kept.
 const maxRecorded = 1 << 20
 
-// Request is one request as it arrived, as raw as net/http gives it.
+// Request is one request as it arrived, as raw as net/http gives it, or one item of a batch.
+//
+// An item that ran follows the batch that it came in, in the order of the batch. Its Method is in capitals, as Graph acts on it; its
+// Target is the item's URL as it is written, after the version of the batch ("/v1.0/users?$filter=city eq null"); its Header is what
+// the item gave, without anything of the batch's own, and its Body is the item's body as bytes.
 type Request struct {
 	Method           string
 	Target           string // the request target as on the wire: RequestURI
@@ -26,6 +30,7 @@ type Request struct {
 	Proto            string
 	Time             time.Time // of arrival
 	RemoteAddr       string
+	Item             string // the id of an item of a batch, as it is spelled there; "" for what arrived by itself
 }
 
 // Reading is Graph's reading of the request's target. See Read.
@@ -53,6 +58,17 @@ func (j *journal) open(r *http.Request) *Request {
 	j.inFlight++
 	j.received = append(j.received, rec)
 	return rec
+}
+
+// item records an item of a batch as it runs.
+func (j *journal) item(r *http.Request, target string, item batchItem) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.received = append(j.received, &Request{
+		Method: r.Method, Target: target, Path: r.URL.Path, RawQuery: r.URL.RawQuery, Header: r.Header.Clone(),
+		Body: item.content[:min(len(item.content), maxRecorded)], Size: r.ContentLength, ContentLength: r.ContentLength,
+		Proto: r.Proto, Time: time.Now(), RemoteAddr: r.RemoteAddr, Item: item.ID,
+	})
 }
 
 func (j *journal) close(rec *Request, r *http.Request) {
@@ -86,7 +102,26 @@ func (j *journal) requests() []Request {
 func (j *journal) count() int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return len(j.received)
+	n := 0
+	for _, r := range j.received {
+		if r.Item == "" {
+			n++
+		}
+	}
+	return n
+}
+
+// tokens counts the items that brought a token.
+func (j *journal) tokens() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	n := 0
+	for _, r := range j.received {
+		if r.Item != "" && r.Header["Authorization"] != nil {
+			n++
+		}
+	}
+	return n
 }
 
 func (j *journal) reset() {

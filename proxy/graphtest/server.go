@@ -167,14 +167,19 @@ func (s *Server) Close() {
 func (s *Server) WaitIdle() { s.log.waitIdle() }
 
 // Requests returns copies of the requests that Graph received since Reset, in the order of arrival: also those that it refused, and
-// those under way, with as much of their body as was read. Requests to the foreign host are not among them.
+// those under way, with as much of their body as was read. The items of a batch that ran follow it, each with its id in Item.
+// Requests to the foreign host are not among them.
 func (s *Server) Requests() []Request { return s.log.requests() }
 
 // ForeignRequests returns copies of the requests that the foreign host received since Reset.
 func (s *Server) ForeignRequests() []Request { return s.foreignLog.requests() }
 
-// Count is the number of requests that Graph received since Reset, whatever became of them.
+// Count is the number of requests that Graph received since Reset, whatever became of them. A batch is one.
 func (s *Server) Count() int { return s.log.count() }
+
+// ItemTokens is the number of batch items since Reset that brought an Authorization header of their own. Graph runs them with the
+// token of the batch; no client has a reason to send one.
+func (s *Server) ItemTokens() int { return s.log.tokens() }
 
 // Reset forgets the requests received so far. The tenant, throttles and handlers stay.
 func (s *Server) Reset() {

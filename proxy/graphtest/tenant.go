@@ -98,7 +98,7 @@ func (t *tenant) addPerson(p person, i int) *entity {
 		mail, kind = "adele@fabrikam.com", "Guest"
 	}
 	u := t.add(t.users, object{
-		"id": ID(p.upn), "userPrincipalName": p.upn, "displayName": p.name, "givenName": first, "surname": last, "mail": mail,
+		"id": t.users.freeID(p.upn), "userPrincipalName": p.upn, "displayName": p.name, "givenName": first, "surname": last, "mail": mail,
 		"jobTitle": p.title, "department": p.department, "accountEnabled": i%7 != 6, "userType": kind, "businessPhones": []string{fmt.Sprintf("+1 425 555 01%02d", i%100)},
 		"mobilePhone": nil, "officeLocation": fmt.Sprintf("18/%d", 2100+i), "preferredLanguage": "en-US", "createdDateTime": timestamp(epoch().AddDate(0, 0, i)),
 	})
@@ -117,6 +117,10 @@ func (c *call) user() (*entity, error) {
 	name := key.Text
 	if upn, ok := key.Args["userprincipalname"]; ok {
 		name = upn
+	}
+	// Outlook writes ids with the tenant's: users('{id}@{tenant}').
+	if id, at, ok := strings.Cut(name, "@"); ok && strings.EqualFold(at, c.t.id) {
+		name = id
 	}
 	if u := c.t.users.get(name); u != nil {
 		return u, nil

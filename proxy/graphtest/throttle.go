@@ -26,6 +26,7 @@ type faults struct {
 	mu        sync.Mutex
 	throttles []*Throttle
 	overrides []override
+	batch     BatchFault
 	cancelled atomic.Int64
 }
 
@@ -37,11 +38,11 @@ func (s *Server) Throttle(t Throttle) {
 	s.faults.throttles = append(s.faults.throttles, &t)
 }
 
-// Heal ends every throttle.
+// Heal ends every throttle and the fault of batches.
 func (s *Server) Heal() {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
-	s.faults.throttles = nil
+	s.faults.throttles, s.faults.batch = nil, BatchFault{}
 }
 
 // Handle answers requests for pattern with h instead of Graph's answer and before any check of their token. A pattern is

@@ -144,6 +144,7 @@ func (c *call) deleteManager() (answer, error) {
 		return answer{}, err
 	}
 	delete(c.t.managers, u.id)
+	c.t.touch(u)
 	return empty(http.StatusNoContent), nil
 }
 

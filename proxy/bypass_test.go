@@ -1,0 +1,238 @@
+package proxy_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"graphproxy/proxy/graphtest"
+)
+
+// entry is one request of the corpus. testdata/bypass/spellings.txt begins with what its lines mean.
+type entry struct {
+	at      string // file:line
+	expect  string // allow, report, deny, broken, batch, or a status
+	inner   string // innerError.code that a refusal must have; "": any
+	method  string
+	target  string
+	headers []string
+	sent    string // what Graph must receive; "": whatever reads the same
+	items   string // of a batch: "1=allow 2=deny 3=400"
+	body    string
+}
+
+func (e entry) String() string { return e.expect + " " + e.method + " " + e.target }
+
+// bytes is the request as it goes over the wire.
+func (e entry) bytes() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: graphproxy\r\n", e.method, e.target)
+	for _, h := range e.headers {
+		b.WriteString(h + "\r\n")
+	}
+	if e.body != "" {
+		if !slices.ContainsFunc(e.headers, func(h string) bool { return strings.HasPrefix(h, "Content-Type:") }) {
+			b.WriteString("Content-Type: application/json\r\n")
+		}
+		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(e.body))
+	}
+	return b.String() + "\r\n" + e.body
+}
+
+// readCorpus reads the files of the corpus, each with its entries in order.
+func readCorpus(t *testing.T) map[string][]entry {
+	t.Helper()
+	files, err := filepath.Glob("testdata/bypass/*.txt")
+	must(t, err)
+	corpus := map[string][]entry{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		must(t, err)
+		name := filepath.Base(file)
+		for i, line := range strings.Split(strings.TrimRight(string(text), "\n"), "\n") {
+			at := fmt.Sprintf("%s:%d", name, i+1)
+			var problem string
+			corpus[name], problem = addLine(corpus[name], at, line)
+			if problem != "" {
+				t.Fatalf("%s: %s: %q", at, problem, line)
+			}
+		}
+	}
+	return corpus
+}
+
+func addLine(entries []entry, at, line string) (_ []entry, problem string) {
+	rest, belongs := strings.CutPrefix(line, " ")
+	switch {
+	case line == "" || line[0] == '#':
+		return entries, ""
+	case !belongs:
+		expect, rest, _ := strings.Cut(line, " ")
+		method, target, ok := strings.Cut(rest, " ")
+		if !ok {
+			return nil, "is not EXPECTED METHOD TARGET"
+		}
+		e := entry{at: at, method: unhex(method), target: unhex(target)}
+		e.expect, e.inner, _ = strings.Cut(expect, "/")
+		return append(entries, e), ""
+	case len(entries) == 0:
+		return nil, "belongs to no entry"
+	}
+	e := &entries[len(entries)-1]
+	switch kind, value, _ := strings.Cut(rest, " "); kind {
+	case ">":
+		e.headers = append(e.headers, unhex(value))
+	case "=":
+		e.sent = value
+	case "?":
+		e.items = value
+	default:
+		e.body += unhex(rest)
+	}
+	return entries, ""
+}
+
+// unhex puts the byte 00 in the place of <00>.
+func unhex(s string) string {
+	return regexp.MustCompile(`<[0-9A-F]{2}>`).ReplaceAllStringFunc(s, func(m string) string {
+		b, _ := strconv.ParseUint(m[1:3], 16, 8)
+		return string([]byte{byte(b)})
+	})
+}
+
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	must(t, err)
+	return string(text)
+}
+
+// Each request of the corpus is sent byte for byte to the proxy in front of Graph, has the one decision that is meant, leaves
+// one record, and reaches Graph only when it may, as what it was judged as.
+func TestTheBypassCorpusHasItsDecisions(t *testing.T) {
+	file := readFile(t, "testdata/bypass/policy.yaml")
+	policy := readRules(t, file)
+	corpus := readCorpus(t)
+	r := newRig(t, file)
+	total, kinds := 0, map[string]int{}
+	for _, name := range slices.Sorted(maps.Keys(corpus)) {
+		t.Run(name, func(t *testing.T) {
+			for _, e := range corpus[name] {
+				total++
+				kinds[e.expect]++
+				t.Run(e.at, func(t *testing.T) { r.check(t, e, policy) })
+			}
+		})
+	}
+	t.Logf("%d requests: %v", total, kinds)
+	if total < 300 {
+		t.Errorf("the corpus has %d requests, want 300", total)
+	}
+}
+
+// check sends an entry and checks what everybody saw of it.
+func (r *rig) check(t *testing.T, e entry, policy []plainRule) {
+	t.Helper()
+	r.audit.reset()
+	r.graph.Reset()
+	a := r.raw(t, e.bytes())
+	switch e.expect {
+	case "allow", "report":
+		r.checkAllowed(t, e, a, policy)
+	case "broken":
+		if a.status != 400 || len(r.audit.all()) != 0 {
+			t.Errorf("%s: status %d, records %q", e, a.status, r.audit.all())
+		}
+		r.sawNothing(t)
+	case "batch":
+		r.checkBatch(t, e, a, policy)
+	default:
+		r.checkRefused(t, e, a)
+	}
+	if t.Failed() {
+		t.Logf("%s: %s\nstatus %d: %s\nrecord %s", e.at, e, a.status, a.body, r.audit.all())
+	}
+}
+
+// refusalOf is the status, error.code and decision of what an entry expects.
+func refusalOf(t *testing.T, e entry) (status int, code, decision string) {
+	t.Helper()
+	switch e.expect {
+	case "deny":
+		return 403, "accessDenied", "deny"
+	case "401":
+		return 401, "unauthenticated", "refuse"
+	}
+	status, err := strconv.Atoi(e.expect)
+	must(t, err)
+	return status, "invalidRequest", "refuse"
+}
+
+func (r *rig) checkRefused(t *testing.T, e entry, a answer) {
+	t.Helper()
+	r.sawNothing(t)
+	status, code, decision := refusalOf(t, e)
+	if e.method == "HEAD" { // has no body to look at
+		if a.status != status || a.header.Get("Proxy-Status") == "" {
+			t.Errorf("status %d, want %d", a.status, status)
+		}
+	} else if inner := a.refusal(t, status, code); inner == "" || e.inner != "" && inner != e.inner || e.expect == "deny" && inner != "policyDenied" {
+		t.Errorf("innerError.code %q", inner)
+	}
+	rec := r.one(t)
+	if rec["status"] != float64(status) || rec["decision"] != decision {
+		t.Errorf("record %v", rec)
+	}
+}
+
+func (r *rig) checkAllowed(t *testing.T, e entry, a answer, policy []plainRule) {
+	t.Helper()
+	got := r.graph.Requests()
+	if len(got) != 1 {
+		t.Fatalf("Graph received %d requests, want 1", len(got))
+	}
+	if by := a.header.Get("Proxy-Status"); by != "" {
+		t.Errorf("the proxy answered: %s", by)
+	}
+	if got[0].Method != e.method || string(got[0].Body) != e.body {
+		t.Errorf("Graph received %s with the body %q", got[0].Method, got[0].Body)
+	}
+	for _, name := range []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X_http_method_override", "X-Api-Key", "Cookie", "X-Original-Url", "X-Rewrite-Url"} {
+		if v := got[0].Header.Get(name); v != "" {
+			t.Errorf("Graph received the header %s: %s", name, v)
+		}
+	}
+	if e.sent != "" && got[0].Target != e.sent {
+		t.Errorf("Graph received %s, want %s", got[0].Target, e.sent)
+	}
+	if diff := cmp.Diff(readingOf(e.target), readingOf(got[0].Target)); diff != "" {
+		t.Errorf("Graph reads %s otherwise than %s: %s", got[0].Target, e.target, diff)
+	}
+	r.one(t)
+	rec := auditLines(t, r.audit.all())[0]
+	if rec.Decision != "allow" || rec.WouldDeny != (e.expect == "report") {
+		t.Errorf("record %+v", rec)
+	}
+	if e.expect == "allow" {
+		if problem := uncovered(policy, rec, got[0].Method, got[0].Target); problem != "" {
+			t.Error(problem)
+		}
+	}
+}
+
+func (r *rig) checkBatch(t *testing.T, e entry, a answer, policy []plainRule) {
+	t.Helper()
+	_ = bytes.MinRead
+	_ = json.Valid
+	_ = graphtest.Read
+}

@@ -1,0 +1,368 @@
+package proxy_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"graphproxy/proxy/graphtest"
+)
+
+// plainRule is a rule of a policy file as a person reads it. Nothing here is shared with package policy, so that the two can be
+// compared: templates are read by graphtest, and matched segment by segment.
+type plainRule struct {
+	caller, kind string // kind: allow or deny
+	line         int
+	text         string
+	methods      []string
+	path         graphtest.Reading
+	below        bool
+	where        map[string][]string
+	query        map[string]any // lists as []string, numbers as int, "none"
+}
+
+// readRules reads the rules of every caller. Includes it does not know.
+func readRules(t testing.TB, file string) []plainRule {
+	t.Helper()
+	var doc struct {
+		Callers map[string]struct{ Allow, Deny []yaml.Node }
+	}
+	must(t, yaml.Unmarshal([]byte(file), &doc))
+	var rules []plainRule
+	for caller, c := range doc.Callers {
+		for kind, nodes := range map[string][]yaml.Node{"allow": c.Allow, "deny": c.Deny} {
+			for i := range nodes {
+				r := readRule(t, &nodes[i])
+				r.caller, r.kind = caller, kind
+				rules = append(rules, r)
+			}
+		}
+	}
+	return rules
+}
+
+func readRule(t testing.TB, n *yaml.Node) plainRule {
+	t.Helper()
+	r := plainRule{line: n.Line, text: n.Value}
+	if n.Kind == yaml.MappingNode {
+		r.text = n.Content[0].Value
+		var conditions struct{ Where, Query map[string]any }
+		must(t, n.Content[1].Decode(&conditions))
+		r.where = map[string][]string{}
+		for name, v := range conditions.Where {
+			r.where[name] = texts(v)
+		}
+		r.query = map[string]any{}
+		for name, v := range conditions.Query {
+			if list, ok := v.([]any); ok {
+				v = texts(list)
+			}
+			r.query[strings.TrimPrefix(name, "$")] = v
+		}
+	}
+	methods, path, _ := strings.Cut(r.text, " ")
+	if methods == "ANY" {
+		methods = "GET,POST,PUT,PATCH,DELETE"
+	}
+	r.methods = strings.Split(methods, ",")
+	if !strings.HasPrefix(path, "/beta/") {
+		path = "/v1.0" + path
+	}
+	path, r.below = strings.CutSuffix(path, "/**")
+	var err error
+	r.path, err = graphtest.Read(path)
+	must(t, err)
+	return r
+}
+
+func texts(v any) []string {
+	list, ok := v.([]any)
+	if !ok {
+		list = []any{v}
+	}
+	var out []string
+	for _, v := range list {
+		out = append(out, fmt.Sprint(v))
+	}
+	return out
+}
+
+// readingOf is Graph's reading of a target, spelled for comparing, without our tenant in front; empty if there is no path.
+func readingOf(target string) graphtest.Reading {
+	r, _ := graphtest.Read(target)
+	if len(r.Segments) > 1 && slices.Contains([]string{"myorganization", tenant}, r.Segments[0].Name()) {
+		r.Segments = r.Segments[1:]
+	}
+	for i := range r.Segments {
+		if s := &r.Segments[i]; strings.HasPrefix(s.Text, "$") && !s.Key {
+			s.Text = strings.ToLower(s.Text)
+		}
+	}
+	return r
+}
+
+// uncovered says what is wrong with letting pass what Graph reads in a target: that the rule which the record names does not
+// cover it, or that a deny rule of the caller does. It is empty if all is well.
+func uncovered(rules []plainRule, rec auditLine, method, target string) string {
+	reading := readingOf(target)
+	found := false
+	for _, r := range rules {
+		switch {
+		case r.caller != rec.Caller:
+		case r.kind == "allow" && fmt.Sprintf("policy.yaml:%d", r.line) == rec.Rule:
+			if found = true; !r.covers(method, reading) {
+				return fmt.Sprintf("line %d, %s, does not cover what Graph reads in %s %s", r.line, r.text, method, target)
+			}
+		case r.kind == "deny" && r.denies(method, reading):
+			return fmt.Sprintf("line %d, %s, denies what Graph reads in %s %s", r.line, r.text, method, target)
+		}
+	}
+	if !found {
+		return "no rule stands at " + rec.Rule
+	}
+	return ""
+}
+
+// auditLine is what the tests here look at in a record.
+type auditLine struct {
+	Caller, Rule, Decision, Reason, Target, Method, Batch, Item string
+	Status                                                      int
+	WouldDeny                                                   bool `json:"would_deny"`
+}
+
+func auditLines(t testing.TB, texts []string) []auditLine {
+	t.Helper()
+	out := make([]auditLine, len(texts))
+	for i, text := range texts {
+		must(t, json.Unmarshal([]byte(text), &out[i]))
+	}
+	return out
+}
+
+func (r plainRule) has(method string, reading graphtest.Reading) bool {
+	if method == "HEAD" {
+		method = "GET"
+	}
+	return slices.Contains(r.methods, method) && r.path.Version == reading.Version
+}
+
+// covers reports whether the rule, as one that allows, is about what was read. It is narrow: one spelling of each thing.
+func (r plainRule) covers(method string, reading graphtest.Reading) bool {
+	rule, segments := r.path.Segments, reading.Segments
+	if !r.has(method, reading) || len(segments) < len(rule) || len(segments) > len(rule) && !r.below {
+		return false
+	}
+	for i := range rule {
+		if !r.coversSegment(rule[i], segments[i]) {
+			return false
+		}
+	}
+	for name, v := range reading.Options {
+		if !r.coversOption(name, v) {
+			return false
+		}
+	}
+	_, selected := reading.Options["select"]
+	return selected || r.query["select"] == nil
+}
+
+func (r plainRule) coversSegment(rule, s graphtest.Segment) bool {
+	name, isVar := variable(rule.Text)
+	switch {
+	case len(rule.Args) != len(s.Args) || rule.Path != s.Path:
+		return false
+	case len(rule.Args) > 0:
+		if rule.Key != s.Key || !rule.Key && rule.Name() != s.Name() {
+			return false
+		}
+		for arg, want := range rule.Args {
+			got, there := s.Args[arg]
+			if v, isVar := variable(want); !there || isVar && !r.holds(v, got, false) || !isVar && !strings.EqualFold(want, got) {
+				return false
+			}
+		}
+		return true
+	case isVar:
+		return (s.Key || s.Path || !s.Call && !isNoKey(s)) && r.holds(name, s.Text, false)
+	case s.Key || s.Path:
+		return strings.EqualFold(rule.Text, s.Text) && !isNoKey(rule)
+	}
+	return rule.Name() == s.Name()
+}
+
+func variable(text string) (name string, ok bool) {
+	return strings.Trim(text, "{}"), strings.HasPrefix(text, "{") && strings.HasSuffix(text, "}")
+}
+
+// isNoKey reports whether a plain segment is a function, a cast or a word with "$".
+func isNoKey(s graphtest.Segment) bool {
+	functions := []string{"delta", "getbyids", "validateproperties", "validatepassword", "getallmessages", "allmessages", "search", "archive", "unarchive"}
+	return strings.HasPrefix(s.Text, "$") || slices.Contains(functions, s.Name()) || isQualified(s)
+}
+
+func isQualified(s graphtest.Segment) bool {
+	return !s.Key && !s.Path && regexp.MustCompile(`^(?i)(microsoft\.)?graph\.[a-z.]+$`).MatchString(s.Text)
+}
+
+// holds reports whether a variable may have the value.
+func (r plainRule) holds(name, value string, wide bool) bool {
+	values, bound := r.where[name]
+	return !bound || slices.ContainsFunc(values, func(p string) bool {
+		folder, isBelow := strings.CutSuffix(p, "/**")
+		return like(p, value, false) || wide && isBelow && like(folder, value, false)
+	})
+}
+
+// like compares with a value in which "*" stands for anything but slashes, and "**" for anything. Where quoted is set, nothing
+// runs over a quote.
+func like(pattern, value string, quoted bool) bool {
+	one, any := `[^/]*`, `.*`
+	if quoted {
+		one, any = `[^/']*`, `[^']*`
+	}
+	p := strings.ReplaceAll(strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*\*`, "\x00"), `\*`, one)
+	return regexp.MustCompile(`(?is)^` + strings.ReplaceAll(p, "\x00", any) + `$`).MatchString(value)
+}
+
+func (r plainRule) coversOption(name, value string) bool {
+	bound, ok := r.query[name]
+	switch bound := bound.(type) {
+	case nil:
+		return name != "expand"
+	case string:
+		return !ok || bound != "none"
+	case int:
+		n, err := strconv.Atoi(value)
+		return err == nil && n <= bound && n > 0
+	case []string:
+		switch name {
+		case "expand":
+			return coversExpand(bound, value)
+		case "select":
+			return coversSelect(bound, value)
+		}
+		return slices.ContainsFunc(bound, func(p string) bool { return like(p, value, strings.Contains(p, "'")) })
+	}
+	return false
+}
+
+func coversSelect(names []string, value string) bool {
+	for _, name := range strings.Split(value, ",") {
+		if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(strings.TrimSpace(n), strings.TrimSpace(name)) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// coversExpand reports whether each item of a $expand is one of the entries: the same name, and nothing in its parentheses that
+// reaches further than the entry's own.
+func coversExpand(entries []string, value string) bool {
+	for _, item := range cut(value, ',') {
+		name, options := openExpand(item)
+		if !slices.ContainsFunc(entries, func(e string) bool {
+			n, allowed := openExpand(e)
+			return strings.EqualFold(n, name) && coversNested(allowed, options)
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+func coversNested(allowed, options map[string]string) bool {
+	if names, bound := allowed["select"]; bound {
+		value, there := options["select"]
+		if !there || !coversSelect(strings.Split(names, ","), value) {
+			return false
+		}
+	}
+	value, there := options["expand"]
+	return !there || allowed["expand"] != "" && coversExpand(cut(allowed["expand"], ','), value)
+}
+
+func openExpand(item string) (name string, options map[string]string) {
+	name, inner, _ := strings.Cut(strings.TrimSpace(item), "(")
+	options = map[string]string{}
+	for _, o := range cut(strings.TrimSuffix(inner, ")"), ';') {
+		key, value, _ := strings.Cut(o, "=")
+		options[strings.TrimPrefix(strings.ToLower(strings.TrimSpace(key)), "$")] = strings.TrimSpace(value)
+	}
+	return name, options
+}
+
+// cut splits at sep outside parentheses. It knows no quotes: what hides in them is taken for what it looks like.
+func cut(s string, sep rune) []string {
+	depth := 0
+	return strings.FieldsFunc(s, func(c rune) bool {
+		switch c {
+		case '(':
+			depth++
+		case ')':
+			depth--
+		}
+		return c == sep && depth == 0
+	})
+}
+
+// denies reports whether the rule, as one that denies, is about what was read: in any spelling, with casts on the way.
+func (r plainRule) denies(method string, reading graphtest.Reading) bool {
+	return r.has(method, reading) && r.deniesPath(r.path.Segments, reading.Segments) && r.deniesOptions(reading.Options)
+}
+
+func (r plainRule) deniesPath(rule, segments []graphtest.Segment) bool {
+	if len(rule) == 0 {
+		return r.below || len(segments) == 0
+	}
+	if len(segments) == 0 {
+		return false
+	}
+	s := segments[0]
+	return r.deniesSegment(rule[0], s) && r.deniesPath(rule[1:], segments[1:]) || isQualified(s) && r.deniesPath(rule, segments[1:])
+}
+
+func (r plainRule) deniesSegment(rule, s graphtest.Segment) bool {
+	values := []string{s.Text}
+	for _, v := range s.Args {
+		values = append(values, v)
+	}
+	for i, v := range values {
+		if j := strings.LastIndexByte(v, '@'); j > 0 && len(v)-j == 37 {
+			values[i] = v[:j] // Outlook's id@tenant
+		}
+	}
+	if name, isVar := variable(rule.Text); isVar {
+		return s.Path == rule.Path && (s.Key || s.Path || !isNoKey(s)) && slices.ContainsFunc(values, func(v string) bool { return r.holds(name, v, true) })
+	}
+	if !s.Key && rule.Name() == s.Name() {
+		return true
+	}
+	return slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, rule.Text) })
+}
+
+func (r plainRule) deniesOptions(options map[string]string) bool {
+	for name, bound := range r.query {
+		value, there := options[name]
+		if !there && name != "select" {
+			return false
+		}
+		names, _ := bound.([]string)
+		touched := slices.ContainsFunc(names, func(n string) bool {
+			switch name {
+			case "expand", "select":
+				return strings.Contains(value, "*") || regexp.MustCompile(`(?i)\b`+regexp.QuoteMeta(n)+`\b`).MatchString(value)
+			}
+			return like(n, value, false)
+		})
+		if !touched && (name != "select" || strings.TrimSpace(value) != "") {
+			return false
+		}
+	}
+	return true
+}
