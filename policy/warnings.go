@@ -61,7 +61,7 @@ func addresses(r *Rule) []address {
 		}
 		values := k.Values()
 		isAddress := func(v string) bool { return strings.Contains(v, "@") }
-		if !slices.ContainsFunc(values, func(v string) bool { return !isAddress(v) }) {
+		if len(values) > 0 && !slices.ContainsFunc(values, func(v string) bool { return !isAddress(v) }) {
 			all = append(all, address{k.Segment(), strings.ReplaceAll(values[0], "*", "x")})
 		}
 	}

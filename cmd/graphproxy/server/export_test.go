@@ -1,19 +1,39 @@
 package server
 
-import "context"
+import (
+	"context"
+	"log/slog"
+
+	"graphproxy/proxy"
+)
 
 // Settle is how long a changed file must stay as it is.
-const Settle = settle
+const Settle = settleTime
 
 // FileSet is a fileSet.
 type FileSet struct{ fileSet }
 
 // Watch returns a FileSet of files as they are now.
 func Watch(names ...string) (*FileSet, error) {
-	f := &FileSet{fileSet{names: names}}
+	f := &FileSet{newFileSet(names...)}
 	_, err := f.read()
 	return f, err
 }
 
 // Changed is changed.
 func (f *FileSet) Changed(ctx context.Context) ([][]byte, error) { return f.changed(ctx) }
+
+// Start is start, without the time that a file must stay as it is.
+func (p *PolicyFile) Start(log *slog.Logger, use func(*proxy.Rules)) {
+	p.files.settle = 0
+	p.start(log, false, use)
+}
+
+// Look is look.
+func (p *PolicyFile) Look(ctx context.Context) { p.look(ctx) }
+
+// State is state.
+func (p *PolicyFile) State() (hash string, bad error) { return p.state() }
+
+// Rules are those in force.
+func (p *PolicyFile) Rules() *proxy.Rules { return p.rules }

@@ -23,7 +23,7 @@ type KeyPair struct {
 
 // LoadKeyPair reads the files for the first time. Errors name the variable and the cure, and nothing of the files.
 func LoadKeyPair(certFile, keyFile string, now time.Time) (*KeyPair, error) {
-	k := &KeyPair{files: fileSet{names: []string{certFile, keyFile}}}
+	k := &KeyPair{files: newFileSet(certFile, keyFile)}
 	contents, err := k.files.read()
 	if err != nil {
 		// Which of the two is told by reading them one by one.

@@ -31,7 +31,7 @@ type PolicyFile struct {
 
 // LoadPolicy reads the file for the first time. The errors of one that does not load begin with its name and a line.
 func LoadPolicy(path string) (*PolicyFile, error) {
-	p := &PolicyFile{path: path, files: fileSet{names: []string{path}}, use: func(*proxy.Rules) {}}
+	p := &PolicyFile{path: path, files: newFileSet(path), use: func(*proxy.Rules) {}}
 	contents, err := p.files.read()
 	if err != nil {
 		return nil, fmt.Errorf("GRAPHPROXY_POLICY (policy.yaml unless it is set): the file %w", err)

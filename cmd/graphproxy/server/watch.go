@@ -12,17 +12,20 @@ import (
 )
 
 const (
-	pollEvery = 2 * time.Second        // how often files are looked at
-	settle    = 100 * time.Millisecond // how long a changed file must stay as it is before it counts
-	maxFile   = 16 << 20               // bytes of a policy or certificate file: what is larger is something else
+	pollEvery  = 2 * time.Second        // how often files are looked at
+	settleTime = 100 * time.Millisecond // how long a changed file must stay as it is before it counts
+	maxFile    = 16 << 20               // bytes of a policy or certificate file: what is larger is something else
 )
 
 // fileSet is a few files that belong together, as they were last seen. It is not safe for concurrent use. Content counts and
 // not time stamps, because Kubernetes replaces mounted files by swapping a symbolic link.
 type fileSet struct {
 	names  []string
+	settle time.Duration
 	digest [sha256.Size]byte
 }
+
+func newFileSet(names ...string) fileSet { return fileSet{names: names, settle: settleTime} }
 
 // read returns the files' contents, and takes them as seen.
 func (f *fileSet) read() ([][]byte, error) {
@@ -48,7 +51,7 @@ func (f *fileSet) changed(ctx context.Context) ([][]byte, error) {
 		return nil, nil
 	}
 	select {
-	case <-time.After(settle):
+	case <-time.After(f.settle):
 	case <-ctx.Done():
 		return nil, nil
 	}

@@ -42,7 +42,7 @@ func New(environ []string) *cobra.Command {
 	policy.SuggestionsMinimumDistance = 2
 	policy.PersistentFlags().Bool("json", false, "print JSON for machines")
 	settings, _ := config.Parse(environ) // what is wrong with other settings is serve's to tell
-	policy.AddCommand(newTest(settings), newExplain(settings))
+	policy.AddCommand(newTest(settings), newExplain(settings), newSchema())
 	return policy
 }
 
