@@ -1,7 +1,6 @@
 package proxy_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -125,18 +124,21 @@ func TestTheBypassCorpusHasItsDecisions(t *testing.T) {
 	corpus := readCorpus(t)
 	r := newRig(t, file)
 	total, kinds := 0, map[string]int{}
+	for _, entries := range corpus {
+		for _, e := range entries {
+			total++
+			kinds[e.expect]++
+		}
+	}
+	if t.Logf("%d requests: %v", total, kinds); total < 300 {
+		t.Errorf("the corpus has %d requests, want 300", total)
+	}
 	for _, name := range slices.Sorted(maps.Keys(corpus)) {
 		t.Run(name, func(t *testing.T) {
 			for _, e := range corpus[name] {
-				total++
-				kinds[e.expect]++
 				t.Run(e.at, func(t *testing.T) { r.check(t, e, policy) })
 			}
 		})
-	}
-	t.Logf("%d requests: %v", total, kinds)
-	if total < 300 {
-		t.Errorf("the corpus has %d requests, want 300", total)
 	}
 }
 
@@ -173,9 +175,14 @@ func refusalOf(t *testing.T, e entry) (status int, code, decision string) {
 	case "401":
 		return 401, "unauthenticated", "refuse"
 	}
-	status, err := strconv.Atoi(e.expect)
+	return atoi(t, e.expect), "invalidRequest", "refuse"
+}
+
+func atoi(t *testing.T, s string) int {
+	t.Helper()
+	n, err := strconv.Atoi(s)
 	must(t, err)
-	return status, "invalidRequest", "refuse"
+	return n
 }
 
 func (r *rig) checkRefused(t *testing.T, e entry, a answer) {
@@ -207,11 +214,7 @@ func (r *rig) checkAllowed(t *testing.T, e entry, a answer, policy []plainRule) 
 	if got[0].Method != e.method || string(got[0].Body) != e.body {
 		t.Errorf("Graph received %s with the body %q", got[0].Method, got[0].Body)
 	}
-	for _, name := range []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X_http_method_override", "X-Api-Key", "Cookie", "X-Original-Url", "X-Rewrite-Url"} {
-		if v := got[0].Header.Get(name); v != "" {
-			t.Errorf("Graph received the header %s: %s", name, v)
-		}
-	}
+	checkHeaders(t, got[0])
 	if e.sent != "" && got[0].Target != e.sent {
 		t.Errorf("Graph received %s, want %s", got[0].Target, e.sent)
 	}
@@ -230,9 +233,108 @@ func (r *rig) checkAllowed(t *testing.T, e entry, a answer, policy []plainRule) 
 	}
 }
 
+// checkBatch checks each item as a single request is checked: what it is answered, its record, and what of it ran at Graph.
 func (r *rig) checkBatch(t *testing.T, e entry, a answer, policy []plainRule) {
 	t.Helper()
-	_ = bytes.MinRead
-	_ = json.Valid
-	_ = graphtest.Read
+	answers, ran, want := a.responses(t), map[string]graphtest.Request{}, e.expectations(t)
+	for _, q := range r.graph.Requests() {
+		ran[q.Item] = q
+	}
+	var urls struct{ Requests []struct{ ID, URL string } }
+	must(t, json.Unmarshal([]byte(e.body), &urls))
+	if len(urls.Requests) != len(want) || len(answers) != len(want) {
+		t.Fatalf("%d items have %d answers and %d expectations", len(urls.Requests), len(answers), len(want))
+	}
+	records := map[string]auditLine{}
+	for _, rec := range auditLines(t, r.audit.wait(t, 1+len(want))) {
+		records[rec.Item] = rec
+	}
+	if len(records) != 1+len(want) || records[""].Decision != "allow" {
+		t.Errorf("records %+v", records)
+	}
+	sent := 0
+	for _, item := range urls.Requests {
+		t.Run("item "+item.ID, func(t *testing.T) {
+			rec, got := records[item.ID], answers[item.ID]
+			q, hasRun := ran[item.ID]
+			if !isLetThrough(want[item.ID]) {
+				checkRefusedItem(t, want[item.ID], got, rec, hasRun)
+				return
+			}
+			sent++
+			if !hasRun || got.Headers["Proxy-Status"] != "" || rec.Decision != "allow" || rec.WouldDeny != (want[item.ID] == "report") {
+				t.Fatalf("ran %v, answered %+v, record %+v", hasRun, got, rec)
+			}
+			checkRan(t, e.version()+relative(e.version(), item.URL), q, rec, policy)
+		})
+	}
+	if _, carried := ran[""]; carried != (sent > 0) || carried != (len(r.graph.Requests()) == sent+1) || !carried && len(ran) > 0 {
+		t.Errorf("Graph received %d requests for %d items", len(r.graph.Requests()), sent)
+	}
+}
+
+func isLetThrough(expect string) bool { return expect == "allow" || expect == "report" }
+
+func (e entry) version() string { return "/" + strings.Split(e.target, "/")[1] }
+
+// expectations are what the items of a batch must come to, by their ids.
+func (e entry) expectations(t *testing.T) map[string]string {
+	t.Helper()
+	want := map[string]string{}
+	for _, word := range strings.Fields(e.items) {
+		id, expect, ok := strings.Cut(word, "=")
+		if !ok {
+			t.Fatalf("%q is not id=expectation", word)
+		}
+		want[id] = expect
+	}
+	return want
+}
+
+func checkRefusedItem(t *testing.T, expect string, got itemAnswer, rec auditLine, hasRun bool) {
+	t.Helper()
+	status, decision := 403, "deny"
+	if expect != "deny" {
+		status, decision = atoi(t, expect), "refuse"
+	}
+	if inner := got.inner(t); got.Status != status || inner == "" || expect == "deny" && inner != "policyDenied" {
+		t.Errorf("answered %d %s, want %d", got.Status, got.Body, status)
+	}
+	if hasRun || rec.Decision != decision || rec.Status != status {
+		t.Errorf("ran %v, record %+v", hasRun, rec)
+	}
+}
+
+// relative takes the proxy's own address and the version off an item's URL, as the documentation of batches allows.
+func relative(version, url string) string {
+	for _, own := range []string{"http://graphproxy", "https://GRAPHPROXY:443"} {
+		url = strings.TrimPrefix(url, own)
+	}
+	return "/" + strings.TrimPrefix(strings.TrimPrefix(url, version), "/")
+}
+
+// checkRan checks what ran at Graph against what was asked for and the rule that let it through.
+func checkRan(t *testing.T, asked string, q graphtest.Request, rec auditLine, policy []plainRule) {
+	t.Helper()
+	if diff := cmp.Diff(readingOf(asked), readingOf(q.Target)); diff != "" {
+		t.Errorf("Graph reads %s otherwise than %s: %s", q.Target, asked, diff)
+	}
+	if problem := uncovered(policy, rec, q.Method, q.Target); problem != "" && !rec.WouldDeny {
+		t.Error(problem)
+	}
+	checkHeaders(t, q)
+	if q.Header.Get("Authorization") != "" || q.Header.Get("Host") != "" {
+		t.Errorf("the item has the headers %v", q.Header)
+	}
+}
+
+// checkHeaders checks that nothing came along that changes the method, the target or the sender.
+func checkHeaders(t *testing.T, q graphtest.Request) {
+	t.Helper()
+	for name := range q.Header {
+		switch strings.ReplaceAll(strings.ToLower(name), "_", "-") {
+		case "x-http-method-override", "x-http-method", "x-method-override", "x-api-key", "cookie", "x-original-url", "x-rewrite-url", "x-forwarded-host", "x-forwarded-for":
+			t.Errorf("Graph received the header %s", name)
+		}
+	}
 }

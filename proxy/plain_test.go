@@ -159,7 +159,9 @@ func (r plainRule) covers(method string, reading graphtest.Reading) bool {
 		return false
 	}
 	for i := range rule {
-		if !r.coversSegment(rule[i], segments[i]) {
+		// What follows the name of a collection in parentheses is below it, and only Graph's metadata knows the collections.
+		isBelow := r.below && i == len(rule)-1 && !rule[i].Key && rule[i].Name() == segments[i].Name()
+		if !isBelow && !r.coversSegment(rule[i], segments[i]) {
 			return false
 		}
 	}

@@ -2,6 +2,8 @@ package proxy_test
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -73,6 +75,94 @@ func (r *rig) outcome(t *testing.T, policy []plainRule, method, target string) (
 	return rec.Decision, uncovered(policy, rec, got[0].Method, got[0].Target)
 }
 
+// An item of a batch is let through when the same request alone is, and then covered likewise.
+func TestAnItemOfABatchIsAllowedAsTheRequestAloneIs(t *testing.T) {
+	file := readFile(t, "testdata/bypass/policy.yaml")
+	policy := readRules(t, file)
+	r := newRig(t, file)
+	sent := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		items := make([]batchItem, 20)
+		for i := range items {
+			items[i] = newBatchItem(i, drawMethod(rt), drawTarget(rt))
+		}
+		arrived, records := r.sendBatch(t, items)
+		for _, item := range items {
+			target, hasArrived := arrived[item.ID]
+			if hasArrived {
+				sent++
+			}
+			asked := "/v1.0" + relative("/v1.0", item.URL)
+			if problem := differs(policy, item.Method, asked, target, records[item.ID]); problem != "" {
+				rt.Fatalf("%s %s: %s", item.Method, item.URL, problem)
+			}
+			if alone, _ := r.outcome(t, policy, item.Method, asked); alone != "broken" && hasArrived != (alone == "allow") {
+				rt.Fatalf("%s %s: alone %s, in a batch %s", item.Method, item.URL, alone, records[item.ID].Decision)
+			}
+		}
+	})
+	if t.Logf("%d items reached Graph", sent); sent == 0 {
+		t.Error("no item reached Graph")
+	}
+}
+
+type batchItem struct {
+	ID      string            `json:"id"`
+	Method  string            `json:"method"`
+	URL     string            `json:"url"`
+	Headers map[string]string `json:"headers,omitempty"`
+	Body    any               `json:"body,omitempty"`
+}
+
+func newBatchItem(i int, method, target string) batchItem {
+	item := batchItem{ID: fmt.Sprint(i), Method: method, URL: target}
+	if strings.HasPrefix(method, "P") {
+		item.Headers, item.Body = map[string]string{"Content-Type": "application/json"}, struct{}{}
+	}
+	return item
+}
+
+// sendBatch takes items through the handler, and gives the targets that arrived at Graph and the records, by the items' ids.
+func (r *rig) sendBatch(t *testing.T, items []batchItem) (arrived map[string]string, records map[string]auditLine) {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"requests": items})
+	must(t, err)
+	req := httptest.NewRequest("POST", "/v1.0/$batch", bytes.NewReader(text))
+	req.RemoteAddr = "127.0.0.1:50000"
+	r.audit.reset()
+	r.graph.Reset()
+	r.handler.ServeHTTP(httptest.NewRecorder(), req)
+	arrived, records = map[string]string{}, map[string]auditLine{}
+	if got := r.graph.Requests(); len(got) > 0 {
+		var envelope struct{ Requests []batchItem }
+		must(t, json.Unmarshal(got[0].Body, &envelope))
+		for _, item := range envelope.Requests {
+			arrived[item.ID] = "/v1.0" + item.URL
+		}
+	}
+	for _, rec := range auditLines(t, r.audit.all()) {
+		records[rec.Item] = rec
+	}
+	if len(records) != len(items)+1 {
+		t.Fatalf("%d records of %d items", len(records), len(items))
+	}
+	return arrived, records
+}
+
+// differs says what must not be of an item that arrived as target, which is empty if it did not, or nothing.
+func differs(policy []plainRule, method, asked, target string, rec auditLine) string {
+	switch {
+	case (target != "") != (rec.Decision == "allow"):
+		return fmt.Sprintf("arrived as %q, decision %s", target, rec.Decision)
+	case target == "":
+		return ""
+	}
+	if diff := cmp.Diff(readingOf(asked), readingOf(target)); diff != "" {
+		return fmt.Sprintf("Graph reads %s otherwise: %s", target, diff)
+	}
+	return uncovered(policy, rec, method, target)
+}
+
 func drawMethod(rt *rapid.T) string {
 	return rapid.SampledFrom([]string{"GET", "GET", "GET", "GET", "GET", "HEAD", "DELETE", "POST", "PATCH", "PUT"}).Draw(rt, "method")
 }
@@ -88,7 +178,8 @@ func drawTarget(rt *rapid.T) string {
 		"drives/@/root:/~", "drives/@/root:/~:/children", "drives/@/root:/~:/content", "sites/contoso.sharepoint.com:/~:/lists", "users/@/profile",
 	}
 	var b strings.Builder
-	b.WriteString(rapid.SampledFrom(versions()).Draw(rt, "version"))
+	b.WriteString(oneOf(rt, "version", 80, "/v1.0/", "/beta/", "/beta/", "/V1.0/", "/v1.0//", "//v1.0/", "/v1.0/../v1.0/", "/v2.0/", "/", "/v1.0/myOrganization/", "/v1.0/"+tenant+"/",
+		"/v1.0/fabrikam.com/"))
 	for i, part := range strings.Split(rapid.SampledFrom(skeletons).Draw(rt, "skeleton"), "/") {
 		name, isKeyed := strings.CutSuffix(part, "@")
 		switch {
@@ -99,30 +190,29 @@ func drawTarget(rt *rapid.T) string {
 			b.WriteString("/" + drawPath(rt) + part[1:])
 			continue
 		case i > 0:
-			b.WriteString(rapid.SampledFrom(separators()).Draw(rt, "separator"))
+			b.WriteString(oneOf(rt, "separator", 92, "/", "//", "/./", "/x/../", "%2F", "%252F", `\`, "%5C", "/graph.user/", "/graph.user/", "/microsoft.graph.team/",
+				"/microsoft.graph.team/", "/%2e/", ";/", "/;/", "%00/"))
 		}
 		b.WriteString(drawSpelling(rt, name))
 		if isKeyed {
 			b.WriteString(drawKey(rt, ""))
 		}
 	}
-	b.WriteString(rapid.SampledFrom([]string{"", "", "", "", "", "", "/", "//", "%20", ".", "()", ";x", "#", "%00", ":"}).Draw(rt, "end"))
+	b.WriteString(oneOf(rt, "end", 85, "", "/", "/", "//", "%20", ".", "()", ";x", "#", "%00", ":"))
 	return b.String() + drawQuery(rt)
 }
 
-func versions() []string {
-	v := []string{"/beta/", "/V1.0/", "/v1.0//", "//v1.0/", "/v1.0/../v1.0/", "/v2.0/", "/", "/v1.0/myOrganization/", "/v1.0/" + tenant + "/", "/v1.0/fabrikam.com/"}
-	return append(v, strings.Split(strings.Repeat("/v1.0/ ", 60), " ")[:60]...)
-}
-
-func separators() []string {
-	s := []string{"//", "/./", "/x/../", "%2F", "%252F", `\`, "%5C", "/graph.user/", "/microsoft.graph.team/", "/%2e/", ";/", "/;/", "%00/"}
-	return append(s, strings.Split(strings.Repeat("/ ", 100), " ")[:100]...)
+// oneOf draws plain in so many of a hundred cases, else one of the others.
+func oneOf(rt *rapid.T, label string, share int, plain string, others ...string) string {
+	if rapid.IntRange(1, 100).Draw(rt, label+" is plain") <= share {
+		return plain
+	}
+	return rapid.SampledFrom(others).Draw(rt, label)
 }
 
 // drawSpelling spells a name, mostly as one that Graph takes for the same.
 func drawSpelling(rt *rapid.T, name string) string {
-	switch rapid.IntRange(0, 40).Draw(rt, "spelling") {
+	switch rapid.IntRange(0, 60).Draw(rt, "spelling") {
 	case 0, 1:
 		return strings.ToUpper(name)
 	case 2:
@@ -155,11 +245,9 @@ func escapeAt(s string, i int) string {
 
 // drawKey spells a key behind slash, which is empty where the key must stand in parentheses.
 func drawKey(rt *rapid.T, slash string) string {
-	key := rapid.SampledFrom([]string{
-		"adele@contoso.com", "adele@contoso.com", "no-reply@contoso.com", "7", "1f0a", "aaaa1", "D7", "inbox", "b!contoso",
-		"ceo@contoso.com", "CEO@contoso.com", "0f8fad5b-d9cb-469f-a165-70867728950e", "adele_fabrikam.com#EXT#@contoso.com", "adele@fabrikam.com",
-		"delta", "getAllMessages", "$ref", "$count", "microsoft.graph.user", "graph.delta", "o'neill", "a b", "..", "x/messages", "é", "%2e%2e",
-	}).Draw(rt, "key")
+	key := oneOf(rt, "key", 45, rapid.SampledFrom([]string{"adele@contoso.com", "no-reply@contoso.com", "7", "1f0a", "aaaa1", "D7", "inbox", "b!contoso"}).Draw(rt, "good"),
+		"ceo@contoso.com", "CEO@contoso.com", "0f8fad5b-d9cb-469f-a165-70867728950e", "adele_fabrikam.com#EXT#@contoso.com", "adele@fabrikam.com", "o'neill", "a b",
+		"delta", "getAllMessages", "$ref", "$count", "microsoft.graph.user", "graph.delta", "..", "x/messages", "é", "%2e%2e")
 	quoted := "('" + strings.ReplaceAll(url.PathEscape(key), "'", "''") + "')"
 	form := rapid.IntRange(0, 16).Draw(rt, "form")
 	if slash == "" {
@@ -186,23 +274,27 @@ func drawKey(rt *rapid.T, slash string) string {
 
 // drawEscapes escapes what must be, what need not, or nothing.
 func drawEscapes(rt *rapid.T, key string) string {
-	switch rapid.IntRange(0, 6).Draw(rt, "escapes") {
+	switch rapid.IntRange(0, 9).Draw(rt, "escapes") {
 	case 0:
 		return key
-	case 1:
+	case 1, 2:
 		return url.QueryEscape(key)
-	case 2:
+	case 3, 4:
 		return escapeAt(key, rapid.IntRange(0, len(key)-1).Draw(rt, "at"))
-	case 3:
+	case 5:
 		return url.PathEscape(url.PathEscape(key))
 	}
 	return url.PathEscape(key)
 }
 
 func drawPath(rt *rapid.T) string {
-	part := rapid.SampledFrom([]string{"Reports", "Reports", "Reports", "REPORTS", "%52eports", "Salaries", "salaries", "Salarie%73", "Public", "teams", "a.txt", "q1", "..", ".", "", "%2e%2e",
-		"x%2F..", "Salaries.", "Salaries%20", "a%20b", "$ref", "a%23b", "100%25", "%2553alaries", "a;b", "a:b", "é", "delta()", `a\b`})
-	return strings.Join(rapid.SliceOfN(part, 1, 4).Draw(rt, "path"), "/")
+	good := []string{"Reports", "Reports", "Reports", "REPORTS", "%52eports", "Salaries", "salaries", "Salarie%73", "Public", "teams", "a.txt", "q1", "a%20b", "$ref", "a%23b", "100%25", "a;b", "é", "delta()"}
+	parts := make([]string, rapid.IntRange(1, 4).Draw(rt, "parts"))
+	for i := range parts {
+		plain := rapid.SampledFrom(good[:len(good)-i*4]).Draw(rt, "good")
+		parts[i] = oneOf(rt, "part", 92, plain, "..", ".", "", "%2e%2e", "x%2F..", "Salaries.", "Salaries%20", "%2553alaries", "a:b", `a\b`)
+	}
+	return strings.Join(parts, "/")
 }
 
 // drawQuery spells up to three query options.
@@ -212,7 +304,7 @@ func drawQuery(rt *rapid.T) string {
 	for i := range n {
 		separator := "?"
 		if i > 0 {
-			separator = rapid.SampledFrom([]string{"&", "&", "&", "&", "&", "&", "&&", ";", "%26", "&amp;", "?", "&#"}).Draw(rt, "and")
+			separator = oneOf(rt, "and", 80, "&", "&&", ";", "%26", "&amp;", "?", "&#")
 		}
 		name := rapid.SampledFrom([]string{"select", "select", "expand", "expand", "top", "filter", "orderby", "search", "x"}).Draw(rt, "option")
 		query += separator + drawOptionName(rt, name)
@@ -224,10 +316,8 @@ func drawQuery(rt *rapid.T) string {
 }
 
 func drawOptionName(rt *rapid.T, name string) string {
-	return rapid.SampledFrom([]string{
-		"$" + name, "$" + name, "$" + name, "$" + name, "$" + name, "$" + name, name, "%24" + name, "$" + strings.ToUpper(name), strings.ToUpper(name[:1]) + name[1:],
-		"$" + escapeAt(name, 0), "%2524" + name, "$$" + name, "%20$" + name, "$" + name + "%20", "+$" + name, "@" + name, "$" + name + "[]", "$" + name + "%00",
-	}).Draw(rt, "name")
+	plain := rapid.SampledFrom([]string{"$" + name, "$" + name, name, "%24" + name, "$" + strings.ToUpper(name), strings.ToUpper(name[:1]) + name[1:], "$" + escapeAt(name, 0)}).Draw(rt, "good")
+	return oneOf(rt, "name", 92, plain, "%2524"+name, "$$"+name, "%20$"+name, "$"+name+"%20", "+$"+name, "@"+name, "$"+name+"[]", "$"+name+"%00", "a;$"+name)
 }
 
 func optionValues(name string) []string {

@@ -126,7 +126,14 @@ func fold(s string) string {
 	if !upper {
 		return s
 	}
-	return strings.ToLower(s)
+	var buffer [128]byte
+	lower := append(buffer[:0], s...)
+	for i, c := range lower {
+		if 'A' <= c && c <= 'Z' {
+			lower[i] = c + ('a' - 'A')
+		}
+	}
+	return string(lower)
 }
 
 func foldRune(r rune) rune {
