@@ -17,6 +17,24 @@ const maxBatchAnswer = 64 << 20
 
 var errTooLong = errors.New("the body is longer than it may be")
 
+// maxSmallBody is the length up to which a body is held, so that it can be sent again when nothing was done with it.
+const maxSmallBody = 64 << 10
+
+// smallBody reads a body whose length is known and small; nil for any other, which is left to stream.
+func smallBody(r *http.Request, in *requestBody) ([]byte, error) {
+	if r.ContentLength <= 0 || r.ContentLength > maxSmallBody {
+		return nil, nil
+	}
+	data := make([]byte, r.ContentLength)
+	if _, err := io.ReadFull(in, data); err != nil {
+		if r.Context().Err() != nil {
+			return nil, errCallerGone
+		}
+		return nil, malformedBody(err)
+	}
+	return data, nil
+}
+
 // judgedBody reads a body that is to be judged, whole. gzip is inflated, within the bound: Kiota for Go compresses what it
 // sends.
 func judgedBody(r *http.Request, in *requestBody) ([]byte, error) {

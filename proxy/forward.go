@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -22,6 +23,7 @@ type pass struct {
 	decision policy.Decision
 	items    *itemRun // of a $batch, which has no decision of its own: the items that were judged
 	token    auth.Token
+	body     []byte // what is sent in the place of the caller's body; it can be sent again. nil: the caller's, as it comes
 }
 
 // allowed reports whether everything that would be sent was judged and may be.
@@ -37,6 +39,12 @@ func (p *pass) allowed() bool {
 func (h *Handler) forward(x *exchange, r *http.Request, p pass) error {
 	if !p.allowed() {
 		return errors.New("forward was called without a decision that allows")
+	}
+	if p.items == nil {
+		var err error
+		if p.body, err = smallBody(r, x.in); err != nil {
+			return err
+		}
 	}
 	f := &forwarding{h: h, x: x, pass: p}
 	rp := httputil.ReverseProxy{
@@ -81,9 +89,14 @@ func (f *forwarding) rewrite(pr *httputil.ProxyRequest) {
 	f.token.SetAuthorization(out.Header)
 	out.Trailer = nil
 	out.TransferEncoding = nil
+	if f.items != nil {
+		setBatchHeaders(out.Header)
+	}
 	switch {
-	case f.items != nil:
-		f.items.setBody(out)
+	case f.body != nil:
+		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(f.body)), nil }
+		out.Body, _ = out.GetBody()
+		out.ContentLength = int64(len(f.body))
 	case out.Body != nil && out.Body != http.NoBody:
 		out.Body = f.x.in
 	}
@@ -99,7 +112,7 @@ func (f *forwarding) url() *url.URL {
 }
 
 // RoundTrip sends the request, and once more with a new token when Graph refused the one that it had: 401 means that nothing
-// was done. A caller's body has gone by then and cannot be sent again; its caller is told to.
+// was done. A large body has gone by then and cannot be sent again; its caller is told to.
 func (f *forwarding) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := f.h.wire.RoundTrip(r)
 	if err != nil || res.StatusCode != http.StatusUnauthorized {

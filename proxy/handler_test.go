@@ -233,7 +233,23 @@ func TestATokenThatGraphRefusesIsReplacedAndTheRequestSentOnceMore(t *testing.T)
 	r.audit.wait(t, 2)
 }
 
-// A body has gone when Graph refuses, and when new tokens are refused too, asking on would be a loop.
+// What was refused was not done, so a small body is sent once more.
+func TestASmallBodyIsSentAgainWithANewToken(t *testing.T) {
+	r := newRig(t, everyone)
+	r.do(t, "GET", "/v1.0/users/adele@contoso.com", "")
+	r.graph.Reset()
+	r.entra.Revoke()
+	body := `{"jobTitle":"` + strings.Repeat("x", 60<<10) + `"}`
+	if a := r.do(t, "PATCH", "/v1.0/users/adele@contoso.com", body, asJSON); a.status != 204 {
+		t.Errorf("status %d: %s", a.status, a.body)
+	}
+	got := r.graph.Requests()
+	if len(got) != 2 || string(got[0].Body) != body || string(got[1].Body) != body || got[0].Header.Get("Authorization") == got[1].Header.Get("Authorization") {
+		t.Errorf("Graph received %d requests", len(got))
+	}
+}
+
+// A large body has gone when Graph refuses, and when new tokens are refused too, asking on would be a loop.
 func TestATokenThatGraphRefusesForGoodIs502AndNotTheCallersFault(t *testing.T) {
 	mail := `{"message":{"subject":"x"}}`
 	tests := []struct {
@@ -241,7 +257,8 @@ func TestATokenThatGraphRefusesForGoodIs502AndNotTheCallersFault(t *testing.T) {
 		sent                       int
 	}{
 		{"without a body", "GET", "/v1.0/users/adele@contoso.com", "", 2},
-		{"with a body", "POST", "/v1.0/users/no-reply@contoso.com/sendMail", mail, 1},
+		{"with a small body", "POST", "/v1.0/users/no-reply@contoso.com/sendMail", mail, 2},
+		{"with a large body", "POST", "/v1.0/users/no-reply@contoso.com/sendMail", mail + strings.Repeat(" ", 64<<10), 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -58,7 +58,7 @@ func (h *Handler) serveBatch(x *exchange, r *http.Request, request policy.Reques
 	if err != nil {
 		return noToken(r.Context(), err)
 	}
-	return h.forward(x, r, pass{target: request.Target, items: x.items, token: token})
+	return h.forward(x, r, pass{target: request.Target, items: x.items, token: token, body: x.items.body})
 }
 
 // judgeEnvelope refuses a batch that is forbidden as such, and what is not a batch as Graph documents it
@@ -168,14 +168,11 @@ func (run *itemRun) allowed() bool {
 	return sent > 0 && run.body != nil
 }
 
-// setBody makes an outgoing request carry the items. They can be sent again.
-func (run *itemRun) setBody(out *http.Request) {
-	out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(run.body)), nil }
-	out.Body, _ = out.GetBody()
-	out.ContentLength = int64(len(run.body))
-	out.Header["Content-Type"] = []string{"application/json"}
-	delete(out.Header, "Content-Encoding")
-	out.Header["Accept-Encoding"] = []string{"gzip"} // the answer is read here, whatever the caller accepts
+// setBatchHeaders makes a header say what is sent, which is not what the caller sent.
+func setBatchHeaders(h http.Header) {
+	h["Content-Type"] = []string{"application/json"}
+	delete(h, "Content-Encoding")
+	h["Accept-Encoding"] = []string{"gzip"} // the answer is read here, whatever the caller accepts
 }
 
 // answered reads Graph's answer and puts ours among it. An answer to the batch as a whole, such as 429, passes as it is.

@@ -326,10 +326,19 @@ func (r plainRule) deniesPath(rule, segments []graphtest.Segment) bool {
 		return false
 	}
 	s := segments[0]
-	return r.deniesSegment(rule[0], s) && r.deniesPath(rule[1:], segments[1:]) || isQualified(s) && r.deniesPath(rule, segments[1:])
+	return r.deniesSegment(rule[0], s, len(segments) == 1) && r.deniesPath(rule[1:], segments[1:]) || isQualified(s) && r.deniesPath(rule, segments[1:])
 }
 
-func (r plainRule) deniesSegment(rule, s graphtest.Segment) bool {
+// deniesSegment: a function's name at the end of a path calls the function; what goes on behind it may be below a key of that name.
+func (r plainRule) deniesSegment(rule, s graphtest.Segment, isLast bool) bool {
+	if rule.Path != s.Path || len(rule.Args) > 0 && (len(s.Args) == 0 || !s.Key) {
+		return false
+	}
+	for arg, want := range rule.Args {
+		if name, isVar := variable(want); isVar && !r.holds(name, s.Args[arg], true) || !isVar && !strings.EqualFold(want, s.Args[arg]) {
+			return false
+		}
+	}
 	values := []string{s.Text}
 	for _, v := range s.Args {
 		values = append(values, v)
@@ -340,9 +349,10 @@ func (r plainRule) deniesSegment(rule, s graphtest.Segment) bool {
 		}
 	}
 	if name, isVar := variable(rule.Text); isVar {
-		return s.Path == rule.Path && (s.Key || s.Path || !isNoKey(s)) && slices.ContainsFunc(values, func(v string) bool { return r.holds(name, v, true) })
+		isKey := s.Key || s.Path || !isNoKey(s) || !isLast && !strings.HasPrefix(s.Text, "$") && !isQualified(s)
+		return isKey && slices.ContainsFunc(values, func(v string) bool { return r.holds(name, v, true) })
 	}
-	if !s.Key && rule.Name() == s.Name() {
+	if len(rule.Args) > 0 || !s.Key && !s.Path && rule.Name() == s.Name() {
 		return true
 	}
 	return slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, rule.Text) })

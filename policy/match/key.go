@@ -1,7 +1,9 @@
 package match
 
 import (
+	"slices"
 	"strings"
+	"unicode"
 
 	"graphproxy/policy/odata"
 )
@@ -56,11 +58,8 @@ func (k *Key) touched(s *odata.Segment) bool {
 }
 
 func (k *Key) names(value string) bool {
-	if matchAny(k.values, value, true) {
-		return true
-	}
-	bare := withoutTenant(value)
-	return len(bare) < len(value) && matchAny(k.values, bare, true)
+	var room [3]string
+	return slices.ContainsFunc(readings(room[:0], value), func(v string) bool { return matchAny(k.values, v, true) })
 }
 
 func argument(args []odata.Arg, fold string) *odata.Arg {
@@ -72,12 +71,45 @@ func argument(args []odata.Arg, fold string) *odata.Arg {
 	return nil
 }
 
-// withoutTenant takes the tenant off a key that Outlook writes as {guid}@{tenantGuid}.
+// readings appends to dst what a key may be read as by the services behind Graph: as it is, without its tenant, and without
+// what some drop.
+func readings(dst []string, value string) []string {
+	dst = append(dst, value)
+	bare := withoutTenant(value)
+	if len(bare) < len(value) {
+		dst = append(dst, bare)
+	}
+	if plain := withoutInvisible(bare); plain != bare {
+		dst = append(dst, plain)
+	}
+	return dst
+}
+
+// withoutTenant takes the tenant off a key that Outlook writes as {guid}@{tenantGuid}. What stands behind the id is not
+// looked at: a user principal name does not begin with an id.
 func withoutTenant(key string) string {
-	if i := strings.LastIndexByte(key, '@'); i > 0 && isGUID(key[i+1:]) {
+	if i := strings.LastIndexByte(key, '@'); i > 0 && (isGUID(key[i+1:]) || isGUID(key[:i])) {
 		return key[:i]
 	}
 	return key
+}
+
+// withoutInvisible returns s without the spaces and dots at its ends that directories and file systems drop, and without
+// characters that nobody sees, with letters that turn into ASCII ones when their case changes as those. Most texts are
+// returned as they are.
+func withoutInvisible(s string) string {
+	if isASCII(s) {
+		return strings.Trim(s, " .")
+	}
+	return strings.Trim(strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsPrint(r):
+			return -1
+		}
+		return foldRune(r, true)
+	}, s), " .")
 }
 
 func isGUID(s string) bool {

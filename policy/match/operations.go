@@ -56,11 +56,29 @@ func isOperation(segments []odata.Segment, i int) bool {
 	if !isWord(name) {
 		return false
 	}
-	if name == "archive" && i > 0 && segments[i-1].Fold == "mailfolders" {
-		return false // the folder of that name, as inbox is
+	if _, found := slices.BinarySearch(operations[:], name); !found {
+		return false
 	}
-	_, found := slices.BinarySearch(operations[:], name)
-	return found
+	return i == 0 || !namedByPeople(segments[i-1].Fold) || isBesideNames(name)
+}
+
+// namedByPeople reports whether keys in a collection are names that people choose, so that a list or mail folder may be
+// called Archive.
+func namedByPeople(collection string) bool {
+	switch collection {
+	case "lists", "mailfolders", "childfolders", "worksheets", "tables", "charts", "columns", "names":
+		return true
+	}
+	return false
+}
+
+// isBesideNames reports whether Graph has the operation in one of those collections.
+func isBesideNames(operation string) bool {
+	switch operation {
+	case "add", "addformulalocal", "count", "delta":
+		return true
+	}
+	return false
 }
 
 // isWord is a quick way to tell GUIDs, addresses and other ids from names.

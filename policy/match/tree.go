@@ -31,7 +31,7 @@ type node struct {
 	variable *node // {id}
 	path     *node // {path}
 
-	operation bool // the node's name calls a function or action
+	operation bool // the node's name calls a function or action; in a Wide tree, arguments after it may mean nothing
 	afterKey  bool // the node stands for a key, so no key follows it
 
 	here, below []entry // rules that end here, and that end here in /**; by index
@@ -122,7 +122,7 @@ func argsMatch(template, args []odata.Arg, wide bool) bool {
 		case a == nil:
 			return false
 		case want.Var || strings.EqualFold(want.Value, a.Value):
-		case !wide || !strings.EqualFold(want.Value, withoutTenant(a.Value)):
+		case !wide || !strings.EqualFold(want.Value, withoutInvisible(withoutTenant(a.Value))):
 			return false
 		}
 	}

@@ -1,10 +1,6 @@
 package match
 
-import (
-	"strings"
-
-	"graphproxy/policy/odata"
-)
+import "graphproxy/policy/odata"
 
 // MaxSegments is the number of segments up to which targets are read widely. It is more than one from odata.Parse can have: 64
 // between slashes, each with a key.
@@ -48,7 +44,9 @@ func (n *node) addWide(e entry, i int) {
 		next.addWide(e, i+1)
 	} else {
 		next = get(&n.names, s.Base)
-		next.operation = next.operation || isOperation(segments, i) || strings.HasPrefix(s.Base, "get")
+		// Below an entity set a name may be that of a function, range(address='A1'), or a key, mailFolders/inbox, after
+		// which nobody knows what arguments mean. Those of an entity set are an alternate key.
+		next.operation = next.operation || i > 0 || isOperation(segments, i)
 		next.addWide(e, i+1)
 	}
 	if next := n.alternate(e.rule, i); next != nil {
@@ -140,6 +138,9 @@ func (f *wideFinder) from(n *node, depth, i int) {
 		f.to(n.system[s.Fold], depth, i)
 	case odata.Path:
 		f.to(n.paths[s.Fold], depth, i)
+		if plain := withoutInvisible(s.Fold); plain != s.Fold {
+			f.to(n.paths[plain], depth, i)
+		}
 		f.to(n.path, depth, i)
 	case odata.Args:
 		f.fromArgs(n, depth, i)
@@ -158,7 +159,8 @@ func (f *wideFinder) from(n *node, depth, i int) {
 func (f *wideFinder) fromName(n *node, depth, i int) {
 	s := &f.segments[i]
 	switch {
-	case n.variable == nil && !s.Qualified, isOperation(f.segments, i):
+	case n.variable == nil && !s.Qualified:
+	case i == len(f.segments)-1 && isOperation(f.segments, i): // nothing stands below most operations, so a name in the middle may be a key
 	case s.Qualified:
 		f.from(n, depth, i+1)
 	default:
@@ -179,9 +181,12 @@ func (f *wideFinder) to(n *node, depth, i int) {
 }
 
 func (f *wideFinder) toLiteral(n *node, fold string, depth, i int) {
-	f.to(n.names[fold], depth, i)
-	if bare := withoutTenant(fold); len(bare) < len(fold) {
-		f.to(n.names[bare], depth, i)
+	if n.names == nil {
+		return
+	}
+	var room [3]string
+	for _, reading := range readings(room[:0], fold) {
+		f.to(n.names[reading], depth, i)
 	}
 }
 
@@ -198,7 +203,7 @@ func (f *wideFinder) fromArgs(n *node, depth, i int) {
 	if n.names != nil {
 		var buffer [128]byte
 		for j := range args {
-			folded := appendLower(buffer[:0], withoutTenant(args[j].Value))
+			folded := appendLower(buffer[:0], withoutInvisible(withoutTenant(args[j].Value)))
 			f.to(n.names[string(folded)], depth, i)
 		}
 	}

@@ -124,7 +124,7 @@ func (r *pathReader) path(opener string, more bool) error {
 	switch {
 	case !more:
 		return refuse(codeAmbiguous, "nothing follows the colon of %s; write root:/name, or leave the colon out", quote(opener))
-	case last.Kind != Key && (last.Kind != Name || last.Call):
+	case last.Kind != Key && (last.Kind != Name || last.Call || last.Qualified):
 		return refuse(codeAmbiguous, "the segment %s cannot open a path; write root:/name or items/{id}:/name", quote(opener))
 	case r.paths == maxPaths:
 		return refuse(codeUnsupported, "the path of segment %s is the third in the target; at most %d are read", quote(opener), maxPaths)
@@ -231,7 +231,12 @@ func checkName(text, raw string) error {
 
 // hasLooseEnds reports whether s has at its ends what Windows and SharePoint drop from names.
 func hasLooseEnds(s string) bool {
-	return s != "" && (s[0] == ' ' || s[len(s)-1] == ' ' || s[len(s)-1] == '.')
+	if s == "" {
+		return false
+	}
+	first, _ := utf8.DecodeRuneInString(s)
+	last, _ := utf8.DecodeLastRuneInString(s)
+	return unicode.IsSpace(first) || unicode.IsSpace(last) || last == '.'
 }
 
 // isDots reports whether s is "." or "..", also with the trailing dots and spaces that Windows drops.

@@ -5,8 +5,8 @@ import "strings"
 // storage holds a Target and room for what most targets have, so that reading one allocates once.
 type storage struct {
 	Target
-	segments [6]Segment
-	query    [3]Option
+	segments [4]Segment
+	query    [2]Option
 }
 
 // Parse reads a request target: the path escaped as it was on the wire, and the query without its "?". Both are read
