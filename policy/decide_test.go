@@ -418,3 +418,14 @@ func TestABatchCanBeForbidden(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 }
+
+// With a rule for the function foo(), the property foo of another rule is still no function.
+func TestRulesDoNotWidenEachOther(t *testing.T) {
+	p := app(t, "allow: [GET /groups/foo(), GET /groups/foo/bar]")
+	if d := p.Decide(request(t, "app", "GET /groups/microsoft.graph.foo/bar")); d.Allow {
+		t.Errorf("allowed by %s", d.Rule.Text)
+	}
+	if d := p.Decide(request(t, "app", "GET /groups/microsoft.graph.foo")); !d.Allow {
+		t.Error("the function is denied")
+	}
+}

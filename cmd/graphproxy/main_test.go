@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"flag"
+	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,7 +27,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               func(e *testscript.Env) error { e.Vars = append(e.Vars, noPause); return nil },
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "refuses": refuses},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "refuses": refuses, "shows": shows, "showsfile": showsFile},
 	})
 }
 
@@ -47,6 +49,43 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+// shows runs a command that must end with a status, and whose output docs/policy.md must show: shows 1 graphproxy policy test.
+func shows(ts *testscript.TestScript, neg bool, args []string) {
+	exits(ts, neg, args)
+	command := strings.Join(args[1:], " ")
+	if i := slices.IndexFunc(args, func(arg string) bool { return strings.Contains(arg, " ") }); i > 0 {
+		command = strings.Join(args[1:i], " ") + " '" + args[i] + "'"
+	}
+	inDocs(ts, "$ "+command+"\n"+ts.ReadFile("stdout"), "    ")
+}
+
+// showsFile checks that docs/policy.md shows a file of the script: showsfile policy.yaml.
+func showsFile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: showsfile FILE")
+	}
+	indent := "    "
+	if strings.HasSuffix(args[0], ".yaml") {
+		indent = ""
+	}
+	inDocs(ts, ts.ReadFile(args[0]), indent)
+}
+
+func inDocs(ts *testscript.TestScript, text, indent string) {
+	docs, err := os.ReadFile("../../docs/policy.md")
+	ts.Check(err)
+	var block strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.TrimSpace(line) != "" {
+			line = indent + line
+		}
+		block.WriteString(line)
+	}
+	if !strings.Contains(string(docs), "\n"+block.String()) {
+		ts.Fatalf("docs/policy.md does not show this:\n%s", block.String())
 	}
 }
 

@@ -42,9 +42,7 @@ func (n *node) narrowChild(segments []odata.Segment, i int) *node {
 	case s.Qualified && !(operation && isDefault(s)):
 		return get(&n.names, s.Fold)
 	case operation:
-		next := get(&n.names, s.Base)
-		next.operation = true
-		return next
+		return get(&n.operations, s.Base)
 	}
 	// Whether a plain name is a property or a key, only the place could tell: mailFolders/inbox is
 	// mailFolders('inbox').
@@ -126,11 +124,12 @@ func (f *narrowFinder) from(n *node, i int) {
 func (f *narrowFinder) fromName(n *node, i int) {
 	s := &f.segments[i]
 	f.from(n.names[s.Fold], i+1)
-	if isDefault(s) {
-		// microsoft.graph.sendMail is sendMail where that cannot be a key or a cast.
-		if bare := n.names[s.Base]; bare != nil && (bare.operation || n.afterKey || s.Call || hasParentheses(f.segments, i)) {
-			f.from(bare, i+1)
-		}
+	if n.operations != nil && (!s.Qualified || isDefault(s)) {
+		f.from(n.operations[s.Base], i+1)
+	}
+	// microsoft.graph.sendMail is sendMail where that cannot be a key or a cast.
+	if isDefault(s) && (n.afterKey || s.Call || hasParentheses(f.segments, i)) {
+		f.from(n.names[s.Base], i+1)
 	}
 	if n.variable != nil && !s.Call && !s.Qualified && !isOperation(f.segments, i) && !hasParentheses(f.segments, i) {
 		f.from(n.variable, i+1)

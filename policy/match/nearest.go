@@ -66,7 +66,7 @@ func (n *node) first() entry {
 
 func (n *node) children() []*node {
 	var all []*node
-	for _, m := range []map[string]*node{n.names, n.keys, n.system, n.paths} {
+	for _, m := range []map[string]*node{n.names, n.keys, n.operations, n.system, n.paths} {
 		all = slices.AppendSeq(all, maps.Values(m))
 	}
 	for _, next := range []*node{n.variable, n.path} {

@@ -23,15 +23,16 @@ type entry struct {
 }
 
 type node struct {
-	names    map[string]*node // literal names by Fold; in a Wide tree by Base, and literal keys too
-	keys     map[string]*node // literal keys; not in a Wide tree
-	system   map[string]*node
-	paths    map[string]*node // literal drive paths
-	args     []argsEdge
-	variable *node // {id}
-	path     *node // {path}
+	names      map[string]*node // literal names by Fold; in a Wide tree by Base, and literal keys too
+	keys       map[string]*node // literal keys; not in a Wide tree
+	operations map[string]*node // functions and actions by Base; not in a Wide tree
+	system     map[string]*node
+	paths      map[string]*node // literal drive paths
+	args       []argsEdge
+	variable   *node // {id}
+	path       *node // {path}
 
-	operation bool // the node's name calls a function or action; in a Wide tree, arguments after it may mean nothing
+	operation bool // in a Wide tree: arguments after the name may mean nothing
 	afterKey  bool // the node stands for a key, so no key follows it
 
 	here, below []entry // rules that end here, and that end here in /**; by index

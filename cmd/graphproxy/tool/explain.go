@@ -208,7 +208,7 @@ func describe(r *policy.Rule) string {
 	return strings.Join(append([]string{r.Text}, r.Conditions...), ", ")
 }
 
-func (x explanation) text(w io.Writer) {
+func (x explanation) text(w io.Writer) error {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%-9s %s\n", name, fmt.Sprintf(format, args...))
 	}
@@ -232,5 +232,6 @@ func (x explanation) text(w io.Writer) {
 	if x.Decision == "deny" && x.Passes {
 		verdict += ", but report mode lets it through"
 	}
-	line("decision", "%s", verdict)
+	_, err := fmt.Fprintf(w, "decision  %s\n", verdict)
+	return err
 }

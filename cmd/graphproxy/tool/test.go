@@ -68,7 +68,7 @@ func caseOf(r policy.Result) testCase {
 	}
 }
 
-func (r testResult) text(w io.Writer) {
+func (r testResult) text(w io.Writer) error {
 	for _, c := range r.Tests {
 		verdict := "ok  "
 		if !c.OK {
@@ -76,12 +76,13 @@ func (r testResult) text(w io.Writer) {
 		}
 		fmt.Fprintf(w, "%s  %s:%d: %s: %s %s\n", verdict, r.File, c.Line, c.Caller, c.Request, c.Message)
 	}
+	summary := fmt.Sprintf("%d tests passed", len(r.Tests))
 	switch {
 	case len(r.Tests) == 0:
-		fmt.Fprintf(w, "%s has no tests; write some under tests:, and the file does not load when one fails\n", r.File)
+		summary = r.File + " has no tests; write some under tests:, and the file does not load when one fails"
 	case r.Failed > 0:
-		fmt.Fprintf(w, "%d of %d tests failed\n", r.Failed, len(r.Tests))
-	default:
-		fmt.Fprintf(w, "%d tests passed\n", len(r.Tests))
+		summary = fmt.Sprintf("%d of %d tests failed", r.Failed, len(r.Tests))
 	}
+	_, err := fmt.Fprintln(w, summary)
+	return err
 }

@@ -42,7 +42,7 @@ func New(environ []string) *cobra.Command {
 	policy.SuggestionsMinimumDistance = 2
 	policy.PersistentFlags().Bool("json", false, "print JSON for machines")
 	settings, _ := config.Parse(environ) // what is wrong with other settings is serve's to tell
-	policy.AddCommand(newTest(settings), newExplain(settings), newSchema())
+	policy.AddCommand(newTest(settings), newExplain(settings), newDiff(), newSchema())
 	return policy
 }
 
@@ -98,10 +98,9 @@ func readFile(file string) ([]byte, error) {
 }
 
 // print writes a result: as JSON if that is asked for, else as text writes it.
-func print(cmd *cobra.Command, result any, text func(w io.Writer)) error {
+func print(cmd *cobra.Command, result any, text func(w io.Writer) error) error {
 	if asJSON, err := cmd.Flags().GetBool("json"); err != nil || !asJSON {
-		text(cmd.OutOrStdout())
-		return err
+		return errors.Join(err, text(cmd.OutOrStdout()))
 	}
 	enc := json.NewEncoder(cmd.OutOrStdout())
 	enc.SetEscapeHTML(false)

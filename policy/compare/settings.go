@@ -1,0 +1,213 @@
+package compare
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"graphproxy/policy"
+	"graphproxy/policy/limit"
+	"graphproxy/policy/match"
+)
+
+// settings tells what differs for a caller of both policies besides who it is and what it may do.
+func settings(old, new *side) []Change {
+	var changes []Change
+	name, where := new.caller.Name, new.where()
+	switch was, is := old.policy.Reports(name), new.policy.Reports(name); {
+	case is && !was:
+		changes = append(changes, Change{Sign: "+", Kind: KindMode, Gains: true, Where: where,
+			Text: "is in report mode now: everything that would be denied is let through and recorded"})
+	case was && !is:
+		changes = append(changes, Change{Sign: "-", Kind: KindMode, Loses: true, Where: where,
+			Text: "is no longer in report mode: what is not allowed is denied now, and was let through"})
+	}
+	if was, is := old.caller.App, new.caller.App; was != is {
+		changes = append(changes, appChange("", was, is, where))
+	}
+	return appendLimit(changes, "limit: ", old.policy.CallerLimit(name), new.policy.CallerLimit(name), where)
+}
+
+// appChange tells of another app registration. Whether Graph allows it more or less is not to be seen in a policy.
+func appChange(of, was, is, where string) Change {
+	return Change{Sign: "~", Kind: KindApp, Gains: true, Loses: true,
+		Text: fmt.Sprintf("%sapp: %s is now %s", of, appText(was), appText(is)), Where: where}
+}
+
+func appText(name string) string {
+	if name == "" {
+		return "the default one"
+	}
+	return name
+}
+
+// ruleSettings tells of limits and apps that differ between rules that match the same, or of which one matches all that the other
+// does.
+func ruleSettings(old, new *side) []Change {
+	oldKeys, newKeys := keysOf(old.allow), keysOf(new.allow)
+	var changes []Change
+	tell := func(o, n, of *rule) {
+		if methods := o.methods() & n.methods(); methods != 0 {
+			changes = append(changes, ruleSetting(o, n, of.title(methods)+": ", n.Where())...)
+		}
+	}
+	for _, n := range new.allow {
+		for _, o := range old.allow {
+			switch {
+			case o.settings == n.settings:
+			case o.key == n.key, !oldKeys[n.key] && o.covers(n):
+				tell(o, n, n)
+			case !newKeys[o.key] && n.covers(o):
+				tell(o, n, o)
+			}
+		}
+	}
+	return append(changes, orders(old, new)...)
+}
+
+// orders tells of rules that changed places and have limits or apps of their own: of those that allow a request, the first decides.
+func orders(old, new *side) []Change {
+	was := make(map[string]int)
+	for i, r := range old.allow {
+		was[r.key] = i + 1
+	}
+	var changes []Change
+	for i, later := range new.allow {
+		for _, first := range new.allow[:i] {
+			if later.settings == first.settings || was[first.key] <= was[later.key] || was[later.key] == 0 ||
+				later.methods()&first.methods() == 0 || !match.Overlaps(&later.one, &first.one) {
+				continue
+			}
+			text := first.title(later.methods()&first.methods()) + " comes before " + later.title(later.methods()) +
+				" now, and its limit and app count for what both allow"
+			changes = append(changes, Change{Sign: "~", Kind: KindLimit, Gains: true, Loses: true,
+				Text: text, Where: first.Where()})
+		}
+	}
+	return changes
+}
+
+func ruleSetting(old, new *rule, of, where string) []Change {
+	var changes []Change
+	if old.App() != new.App() {
+		changes = append(changes, appChange(of, old.App(), new.App(), where))
+	}
+	return appendLimit(changes, of+"limit: ", old.Limit(), new.Limit(), where)
+}
+
+// settingsText is what a rule that came has of its own.
+func settingsText(r *rule) string {
+	text := ""
+	if r.Limit() != nil {
+		text += ", limit: " + limitText(r.Limit())
+	}
+	if r.App() != "" {
+		text += ", app: " + r.App()
+	}
+	return text
+}
+
+func appendLimit(changes []Change, of string, was, is *limit.Limit, where string) []Change {
+	if limitText(was) == limitText(is) {
+		return changes
+	}
+	looser, tighter := looserThan(is, was), looserThan(was, is)
+	verdict := "tighter"
+	switch {
+	case looser && tighter:
+		verdict = "looser in one, tighter in another"
+	case looser:
+		verdict = "looser"
+	}
+	text := fmt.Sprintf("%s%s is now %s (%s)", of, limitText(was), limitText(is), verdict)
+	return append(changes, Change{Sign: "~", Kind: KindLimit, Gains: looser, Loses: tighter, Text: text, Where: where})
+}
+
+// looserThan reports whether a lets something through that b does not.
+func looserThan(a, b *limit.Limit) bool {
+	if b == nil {
+		return false
+	}
+	if a == nil {
+		return true
+	}
+	more := func(a, b float64) bool { return b != 0 && (a == 0 || a > b) } // 0 is no bound
+	return more(a.Rate, b.Rate) || more(float64(a.Burst), float64(b.Burst)) || more(float64(a.Concurrency), float64(b.Concurrency))
+}
+
+func limitText(l *limit.Limit) string {
+	if l == nil {
+		return "none"
+	}
+	var parts []string
+	if l.Rate != 0 {
+		parts = append(parts, rateText(l.Rate), "burst "+strconv.Itoa(l.Burst))
+	}
+	if l.Concurrency != 0 {
+		parts = append(parts, strconv.Itoa(l.Concurrency)+" at once")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// rateText writes a rate in the smallest unit in which it is a whole number.
+func rateText(perSecond float64) string {
+	for _, unit := range []struct {
+		seconds float64
+		name    string
+	}{{1, "s"}, {60, "m"}, {3600, "h"}, {86400, "24h"}} {
+		if n := perSecond * unit.seconds; math.Abs(n-math.Round(n)) < 1e-9*n {
+			return strconv.FormatFloat(math.Round(n), 'f', -1, 64) + "/" + unit.name
+		}
+	}
+	return strconv.FormatFloat(perSecond*3600, 'g', 6, 64) + "/h"
+}
+
+// commonLimits tells of the limits that cover more than one caller.
+func commonLimits(old, new *policy.Policy) []Change {
+	var changes []Change
+	was := make(map[string]policy.CommonLimit)
+	for _, c := range old.Limits() {
+		was[c.Limit.Name] = c
+	}
+	for _, c := range new.Limits() {
+		o, found := was[c.Limit.Name]
+		delete(was, c.Limit.Name)
+		if !found {
+			changes = append(changes, Change{Sign: "-", Kind: KindLimit, Loses: true,
+				Text: c.Limit.Name + " is new: " + commonText(c), Where: new.File()})
+			continue
+		}
+		changes = appendLimit(changes, c.Limit.Name+": ", o.Limit, c.Limit, new.File())
+		if coverText(o) != coverText(c) {
+			changes = append(changes, Change{Sign: "~", Kind: KindLimit, Gains: true, Loses: true,
+				Text: c.Limit.Name + ": " + coverText(o) + " is now " + coverText(c), Where: new.File()})
+		}
+	}
+	for _, c := range old.Limits() {
+		if _, gone := was[c.Limit.Name]; gone {
+			changes = append(changes, Change{Sign: "+", Kind: KindLimit, Gains: true,
+				Text: c.Limit.Name + " is gone: " + commonText(c), Where: old.File()})
+		}
+	}
+	return changes
+}
+
+func commonText(c policy.CommonLimit) string { return limitText(c.Limit) + ", " + coverText(c) }
+
+func coverText(c policy.CommonLimit) string {
+	covers := make([]string, len(c.Covers))
+	for i, r := range c.Covers {
+		covers[i] = r.Text
+	}
+	slices.Sort(covers)
+	text := "covers " + strings.Join(slices.Compact(covers), ", ")
+	if c.All {
+		text = "covers every request"
+	}
+	if len(c.Per) > 0 {
+		text += ", for each " + strings.Join(slices.Sorted(slices.Values(c.Per)), " and ")
+	}
+	return text
+}

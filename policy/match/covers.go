@@ -1,0 +1,179 @@
+package match
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"graphproxy/policy/odata"
+)
+
+// Covers reports whether every request that b matches narrowly, a matches narrowly too; false when that is not sure.
+// Each rule is taken alone, as if it were the only one of its tree. The names of variables do not count. It does not
+// change the rules, and is safe for concurrent use.
+func Covers(a, b *Rule) bool {
+	x, y := a.Template.Segments, b.Template.Segments
+	switch {
+	case b.Methods&^a.Methods != 0 || a.Template.Version != b.Template.Version || len(x) > len(y):
+		return false
+	case !a.Template.Below && (b.Template.Below || len(x) != len(y)):
+		return false
+	}
+	for i := range x {
+		if !segmentCovers(x, b, i) {
+			return false
+		}
+	}
+	for i := range a.Keys {
+		if !a.Keys[i].covers(b, a.Keys[i].segment) {
+			return false
+		}
+	}
+	return optionsCover(a.Options, b.Options)
+}
+
+// spelling tells how a literal segment may be written in a request that matches it narrowly, see narrowChild.
+type spelling uint8
+
+const (
+	plainName spelling = iota // a name or a key, in either spelling
+	callName                  // a name that calls: delta, delta(), microsoft.graph.delta
+	castName                  // a name with its namespace
+	keyOnly                   // a key in parentheses that is spelled like an operation: ('delta')
+)
+
+// spelled returns how segment i may be written, and the name that it must have.
+func spelled(segments []odata.Segment, i int) (spelling, string) {
+	s := &segments[i]
+	operation := s.Call || isOperation(segments, i)
+	switch {
+	case s.Kind == odata.Key && operation:
+		return keyOnly, s.Fold
+	case s.Qualified && !(operation && isDefault(s)):
+		return castName, s.Fold
+	case operation:
+		return callName, s.Base
+	}
+	return plainName, s.Fold
+}
+
+// segmentCovers reports whether segment i of the template x stands for all that segment i of b does. The conditions
+// of x on it do not count, those of b do.
+func segmentCovers(x []odata.Segment, b *Rule, i int) bool {
+	s, other := &x[i], &b.Template.Segments[i]
+	switch {
+	case isLiteral(s) && isLiteral(other):
+		return literalCovers(x, b.Template.Segments, i)
+	case isLiteral(s) && isKeyVariable(other):
+		how, name := spelled(x, i)
+		return how == plainName && b.isOnly(i, name)
+	case isKeyVariable(s):
+		return isKeyVariable(other) || isLiteral(other) && isSurelyKey(b.Template.Segments, i)
+	case s.Kind == odata.Path && other.Kind == odata.Path:
+		return pathCovers(s, b, i)
+	case s.Kind == odata.Args && other.Kind == odata.Args:
+		return len(s.Args) == len(other.Args) && argsCover(s.Args, other.Args)
+	}
+	return s.Kind == odata.System && other.Kind == odata.System && s.Fold == other.Fold
+}
+
+func isLiteral(s *odata.Segment) bool {
+	return !s.Var && (s.Kind == odata.Name || s.Kind == odata.Key)
+}
+
+func isKeyVariable(s *odata.Segment) bool { return s.Var && s.Kind == odata.Name }
+
+func literalCovers(x, y []odata.Segment, i int) bool {
+	how, name := spelled(x, i)
+	howOther, nameOther := spelled(y, i)
+	other := &y[i]
+	switch {
+	case how == howOther && name == nameOther:
+		return true
+	case howOther == keyOnly:
+		return how == plainName && name == nameOther
+	case howOther == callName || howOther == castName && isDefault(other):
+		// A plain name takes the namespace only where no key could follow.
+		return name == other.Base && (how == callName || how == plainName && i > 0 && (x[i-1].Var || x[i-1].Kind == odata.Args) && x[i-1].Kind != odata.Path)
+	}
+	return false
+}
+
+// isSurelyKey reports whether every request that has the literal of segment i has a plain key there: inbox may come as
+// inbox(), which is none, and adele@contoso.com may not.
+func isSurelyKey(segments []odata.Segment, i int) bool {
+	how, name := spelled(segments, i)
+	return how == keyOnly || how == plainName && !isDotted(name)
+}
+
+// isDotted reports whether s is identifiers with dots between them, which alone can have parentheses after them.
+func isDotted(s string) bool {
+	for label := range strings.SplitSeq(s, ".") {
+		if !isPropertyName(label) || '0' <= label[0] && label[0] <= '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// isOnly reports whether the rule narrows the variable that is segment i to one value, spelled like folded.
+func (r *Rule) isOnly(i int, folded string) bool {
+	return slices.ContainsFunc(r.Keys, func(k Key) bool {
+		return k.segment == i && k.arg == "" && len(k.texts) > 0 && !slices.ContainsFunc(k.texts, func(v string) bool {
+			return !isASCII(v) || strings.Contains(v, "*") || !equalFold(v, folded)
+		})
+	})
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
+}
+
+func pathCovers(s *odata.Segment, b *Rule, i int) bool {
+	other := &b.Template.Segments[i]
+	return s.Var || !other.Var && s.Fold == other.Fold || other.Var && b.isOnly(i, s.Fold)
+}
+
+// argsCover reports whether each of the arguments is among the others and stands for what the other does.
+func argsCover(args, others []odata.Arg) bool {
+	return !slices.ContainsFunc(args, func(a odata.Arg) bool {
+		other := argument(others, a.Fold)
+		return other == nil || !a.Var && (other.Var || !strings.EqualFold(a.Value, other.Value))
+	})
+}
+
+// covers reports whether the condition holds, matching narrowly, for every request that b matches, where segment i of
+// b's template stands for the variable.
+func (k *Key) covers(b *Rule, i int) bool {
+	s := &b.Template.Segments[i]
+	switch {
+	case s.Kind == odata.Args:
+		a := argument(s.Args, k.arg)
+		if a != nil && a.Var {
+			return k.coversVariable(b, i, k.arg)
+		}
+		return a != nil && hasOneFolding(a.Value) && matchAny(k.values, a.Value, false)
+	case s.Var:
+		return k.coversVariable(b, i, "")
+	}
+	return matchAny(k.values, s.Text, false)
+}
+
+// hasOneFolding reports whether what differs from s only in case also folds to the same: arguments compare as
+// strings.EqualFold has it, for which the Kelvin sign is a k.
+func hasOneFolding(s string) bool { return isASCII(s) && !strings.ContainsAny(s, "kKsS") }
+
+// coversVariable reports whether the condition holds for all values of a variable of b.
+func (k *Key) coversVariable(b *Rule, i int, arg string) bool {
+	// Keys and arguments have no slashes.
+	all := []rune{star}
+	if b.Template.Segments[i].Kind == odata.Path {
+		all = []rune{deepStar}
+	}
+	if anyIncludes(k.values, all) {
+		return true
+	}
+	return slices.ContainsFunc(b.Keys, func(other Key) bool {
+		return other.segment == i && other.arg == arg && patternsCover(k.values, other.values)
+	})
+}

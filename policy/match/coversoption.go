@@ -1,0 +1,106 @@
+package match
+
+import (
+	"slices"
+	"strings"
+)
+
+// optionsCover reports whether every query that meets the others, and of which the path is for the others' rule,
+// meets the options, matching narrowly.
+func optionsCover(options, others []Option) bool {
+	for i := range options {
+		if !options[i].covers(find(others, options[i].Name)) {
+			return false
+		}
+	}
+	// A rule that does not name $expand refuses it.
+	expand := find(others, optionExpand)
+	return expand == nil || expand.kind == refused || find(options, optionExpand) != nil
+}
+
+func find(options []Option, name string) *Option {
+	i := slices.IndexFunc(options, func(o Option) bool { return o.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &options[i]
+}
+
+// covers reports whether the condition is met whenever the other is, which is about the same option; nil is no
+// condition.
+func (o *Option) covers(other *Option) bool {
+	switch {
+	case other == nil:
+		return o.Name == optionExpand && o.kind != selects // then it is refused
+	case other.kind == refused:
+		return o.kind != selects
+	case o.kind == oneOf && other.kind == atMost:
+		return anyIncludes(o.values, []rune{star})
+	case o.kind != other.kind:
+		return false
+	}
+	switch o.kind {
+	case atMost:
+		return other.most <= o.most
+	case oneOf:
+		return patternsCover(o.values, other.values)
+	case selects:
+		return isSubset(other.names, o.names)
+	case expands:
+		return expansionsCover(o.expansions, other.expansions)
+	}
+	return false
+}
+
+func isSubset(names, of []string) bool {
+	return !slices.ContainsFunc(names, func(n string) bool { return !slices.Contains(of, n) })
+}
+
+func expansionsCover(entries, others []Expansion) bool {
+	return !slices.ContainsFunc(others, func(other Expansion) bool {
+		return !slices.ContainsFunc(entries, func(e Expansion) bool { return e.coversEntry(&other) })
+	})
+}
+
+// coversEntry reports whether the entry allows all that the other does.
+func (e *Expansion) coversEntry(other *Expansion) bool {
+	same := e.star == other.star && slices.Equal(e.path, other.path)
+	if !same && !(e.star && len(e.path) == 0 && !other.star && len(other.path) == 1 && isPropertyName(other.path[0])) {
+		return false
+	}
+	selected := e.names == nil || other.names != nil && isSubset(other.names, e.names)
+	return selected && expansionsCover(e.nested, other.nested)
+}
+
+// isSurelyTouched reports whether the condition of a deny rule is touched by every query that meets the others. Only
+// one about $select can be: all other options may be absent.
+func (o *Option) isSurelyTouched(others []Option) bool {
+	other := find(others, o.Name)
+	switch {
+	case o.kind != selects || other == nil:
+		return false
+	case other.kind == refused:
+		return true
+	}
+	return other.kind == selects && !slices.ContainsFunc(other.names, func(n string) bool { return !mentionsAny(n, o.words) })
+}
+
+// mayBeTouched reports whether the condition of a deny rule may be touched by a query that meets the others; true when
+// not sure.
+func (o *Option) mayBeTouched(others []Option) bool {
+	other := find(others, o.Name)
+	switch {
+	case other == nil:
+		return o.Name != optionExpand || o.kind == selects // $expand is refused then
+	case other.kind == refused:
+		return o.kind == selects
+	case o.kind == selects && other.kind == selects:
+		return mentionsAny(strings.Join(other.names, ","), o.words)
+	case o.kind == oneOf && other.kind == oneOf:
+		return slices.ContainsFunc(other.values, func(p pattern) bool {
+			text := p.runes()
+			return slices.ContainsFunc(text, func(r rune) bool { return r < 0 || r == '%' }) || matchAny(o.values, string(text), true)
+		})
+	}
+	return true
+}

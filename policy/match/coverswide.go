@@ -1,0 +1,106 @@
+package match
+
+import (
+	"slices"
+	"strings"
+
+	"graphproxy/policy/odata"
+)
+
+// Denies reports whether every request that b matches narrowly, a matches widely, so that a deny rule a leaves nothing
+// of an allow rule b; false when that is not sure. Each rule is taken alone.
+func Denies(a, b *Rule) bool {
+	if b.Methods&^a.Methods != 0 || a.Template.Version != b.Template.Version {
+		return false
+	}
+	for i := range a.Options {
+		if !a.Options[i].isSurelyTouched(b.Options) {
+			return false
+		}
+	}
+	x, y := a.Template.Segments, b.Template.Segments
+	now := reached{0: true} // segments of a that the first ones of b surely stand for
+	for j := range y {
+		if a.Template.Below && now[len(x)] {
+			return true
+		}
+		var next reached
+		for i := range x {
+			next[i+1] = now[i] && a.surelyStandsFor(i, b, j)
+		}
+		for i := range len(x) + 1 {
+			next[i] = next[i] || now[i] && isSurelyPassed(x, i, y, j)
+		}
+		now = next
+	}
+	return now[len(x)] && (a.Template.Below || !b.Template.Below)
+}
+
+// reached is a set of numbers of segments.
+type reached [MaxSegments + 2]bool
+
+// isSurelyPassed reports whether segment j of y needs no segment of x before i: a cast, and arguments of a function
+// that x names without.
+func isSurelyPassed(x []odata.Segment, i int, y []odata.Segment, j int) bool {
+	s := &y[j]
+	if s.Kind == odata.Args {
+		return i > 0 && isLiteral(&x[i-1]) && (i > 1 || isOperation(x, i-1)) // see addWide
+	}
+	if !isLiteral(s) {
+		return false
+	}
+	how, _ := spelled(y, j)
+	return how == castName && !mayBeOperation(s)
+}
+
+// mayBeOperation reports whether isOperation holds for a name wherever it may stand.
+func mayBeOperation(s *odata.Segment) bool { return isOperation([]odata.Segment{*s}, 0) }
+
+// surelyStandsFor reports whether segment i of the rule's template stands, matching widely, for all that segment j of
+// b does, and its conditions hold.
+func (r *Rule) surelyStandsFor(i int, b *Rule, j int) bool {
+	s, other := &r.Template.Segments[i], &b.Template.Segments[j]
+	switch {
+	case s.Kind == odata.Path:
+		if other.Kind != odata.Path || !pathCovers(s, b, j) {
+			return false
+		}
+	case s.Kind == odata.System:
+		return other.Kind == odata.System && s.Fold == other.Fold
+	case s.Kind == odata.Args:
+		if other.Kind != odata.Args || !argsCover(s.Args, other.Args) {
+			return false
+		}
+	case s.Var:
+		if !isKeyVariable(other) && other.Kind != odata.Args && !(isLiteral(other) && isSurelyWideKey(b.Template.Segments, j)) {
+			return false
+		}
+	case isLiteral(other):
+		return s.Base == other.Base
+	default:
+		return isKeyVariable(other) && b.isOnly(j, s.Base)
+	}
+	return !slices.ContainsFunc(r.Keys, func(k Key) bool { return k.segment == i && !k.isSurelyTouched(b, j) })
+}
+
+// isSurelyWideKey is isSurelyKey for matching widely, where parentheses after a key do no harm, and a namespace before
+// it does.
+func isSurelyWideKey(segments []odata.Segment, i int) bool {
+	how, name := spelled(segments, i)
+	return how == keyOnly || how == plainName && (!isDotted(name) || strings.Contains(name, "."))
+}
+
+// isSurelyTouched reports whether segment j of b names one of the values in every request that b matches.
+func (k *Key) isSurelyTouched(b *Rule, j int) bool {
+	s := &b.Template.Segments[j]
+	if s.Kind != odata.Args {
+		return s.Var && k.coversVariable(b, j, "") || !s.Var && k.names(s.Text)
+	}
+	args := s.Args
+	if a := argument(args, k.arg); a != nil {
+		args = []odata.Arg{*a}
+	}
+	return slices.ContainsFunc(args, func(a odata.Arg) bool {
+		return a.Var && k.coversVariable(b, j, a.Fold) || !a.Var && k.names(a.Value)
+	})
+}
