@@ -22,6 +22,9 @@ const (
 	Anyone      = "anyone"
 )
 
+// Verified returns the kinds of evidence that prove a caller. The others are refused whenever they are presented.
+func Verified() []string { return []string{Key, Network, Anyone} }
+
 // A Caller is a name and the identities of which any one proves it.
 type Caller struct {
 	Name       string

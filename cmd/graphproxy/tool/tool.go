@@ -42,7 +42,7 @@ func New(environ []string) *cobra.Command {
 	policy.SuggestionsMinimumDistance = 2
 	policy.PersistentFlags().Bool("json", false, "print JSON for machines")
 	settings, _ := config.Parse(environ) // what is wrong with other settings is serve's to tell
-	policy.AddCommand(newTest(settings), newExplain(settings), newDiff(), newSchema())
+	policy.AddCommand(newCheck(settings), newTest(settings), newExplain(settings), newDiff(), newSchema())
 	return policy
 }
 
@@ -85,16 +85,28 @@ func read(file string) (*policy.Policy, error) {
 
 // readFile reads a file of at most the size that a policy may have, and one byte more, so that the reader of it can tell.
 func readFile(file string) ([]byte, error) {
-	f, err := os.Open(file)
+	f, err := openFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("reading the policy: %w", err)
+		return nil, err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, strict.MaxSize+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading the policy: %w", err)
+		return nil, fmt.Errorf("%s cannot be read: %w", file, err)
 	}
 	return data, nil
+}
+
+// openFile opens a file for reading. The error names the cure.
+func openFile(name string) (*os.File, error) {
+	f, err := os.Open(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s is not there: correct the path", name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be opened: %w", name, errors.Unwrap(err))
+	}
+	return f, nil
 }
 
 // print writes a result: as JSON if that is asked for, else as text writes it.
