@@ -1,0 +1,79 @@
+package lint
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"graphproxy/policy"
+)
+
+// identities tells of callers that nothing can prove, and of evidence that proves too many.
+func (c *checker) identities() {
+	for i := range c.books {
+		b := &c.books[i]
+		if c.Evidence != nil {
+			c.unproven(b)
+		}
+		if c.Public && len(b.allow) > 0 {
+			for _, id := range b.caller.Identities {
+				c.tooWide(b, id)
+			}
+		}
+	}
+}
+
+func (c *checker) unproven(b *book) {
+	var kinds []string
+	for _, id := range b.caller.Identities {
+		if slices.Contains(c.Evidence, id.Kind) {
+			return
+		}
+		if !slices.Contains(kinds, id.Kind) {
+			kinds = append(kinds, id.Kind)
+		}
+	}
+	verified := "none"
+	if len(c.Evidence) > 0 {
+		verified = strings.Join(c.Evidence, ", ")
+	}
+	c.report.Add(b.caller.Line, b.where+".identity", "nothing can prove this caller: it is known by %s, and the proxy as it is configured verifies %s. Configure it to verify one, or add an identity that it verifies",
+		strings.Join(kinds, " and "), verified)
+}
+
+func (c *checker) tooWide(b *book, id policy.Identity) {
+	if id.Kind == "anyone" {
+		c.report.Add(id.Line, b.where+".identity", "everybody who can reach the proxy is this caller, and it listens for others than this machine. Listen on 127.0.0.1, or name evidence that proves the caller")
+	}
+	for _, n := range id.Networks {
+		if isWide(n) {
+			c.report.Add(id.Line, b.where+".identity", "network %s stands for %s addresses, each of which is this caller without any other proof. Name the networks that the caller is in, or evidence that proves it", n, addresses(n))
+		}
+	}
+}
+
+// isWide reports whether a network is more than one site's: more than 65,536 addresses of IPv4, or more than the /32 of
+// IPv6 that a provider gets. The addresses of one machine are never too many.
+func isWide(n netip.Prefix) bool {
+	if n.Addr().IsLoopback() && n.Bits() >= 8 {
+		return false
+	}
+	if n.Addr().Is4() {
+		return n.Bits() < 16
+	}
+	return n.Bits() < 32
+}
+
+// addresses returns how many addresses a network has: "16,777,216", or "2^120" where nobody reads the number.
+func addresses(n netip.Prefix) string {
+	bits := n.Addr().BitLen() - n.Bits()
+	if bits > 32 {
+		return "2^" + strconv.Itoa(bits)
+	}
+	digits := strconv.Itoa(1 << bits)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}

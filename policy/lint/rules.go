@@ -1,0 +1,171 @@
+package lint
+
+import (
+	"slices"
+
+	"graphproxy/policy"
+	"graphproxy/policy/match"
+)
+
+// finding is what is odd about a rule of one caller.
+type finding struct {
+	where, message string
+}
+
+// findings are of the rules of all callers. A rule that callers share through a set is told only when it is odd for
+// every one of them: what it does for one caller is reason enough to be there.
+type findings struct {
+	order []*policy.Rule
+	of    map[*policy.Rule][]finding
+}
+
+func (f *findings) add(r *policy.Rule, where, message string) {
+	if f.of == nil {
+		f.of = make(map[*policy.Rule][]finding)
+	}
+	if len(f.of[r]) == 0 {
+		f.order = append(f.order, r)
+	}
+	f.of[r] = append(f.of[r], finding{where, message})
+}
+
+// rules tells of rules that do nothing beside the others of their caller.
+func (c *checker) rules() {
+	var found findings
+	for i := range c.books {
+		b := &c.books[i]
+		c.repeats(b, b.allow, b.where+".allow")
+		c.repeats(b, b.deny, b.where+".deny")
+		b.allowed(&found)
+		b.denied(&found)
+	}
+	for _, r := range found.order {
+		if all := found.of[r]; len(all) == c.users[r] {
+			c.report.Add(r.Line, all[0].where, "%s", r.Text+" "+all[0].message)
+		}
+	}
+}
+
+// repeats tells of sets of rules that a list includes twice.
+func (c *checker) repeats(b *book, rules []*policy.Rule, where string) {
+	seen, again := make(map[*policy.Rule]bool), []*policy.Rule(nil)
+	for _, r := range rules {
+		if seen[r] {
+			again = append(again, r)
+		}
+		seen[r] = true
+	}
+	if len(again) > 0 {
+		c.report.Add(b.caller.Line, where, "a set of rules is included twice, the one with %s; include it once", name(again[0]))
+	}
+}
+
+// allowed finds allow rules that a deny rule leaves nothing of, and those that another allow rule stands in for.
+func (b *book) allowed(found *findings) {
+	allow, deny := distinct(b.allow), distinct(b.deny)
+	byAllow, byDeny := indexOf(allow), indexOf(deny)
+	special := slices.DeleteFunc(slices.Clone(allow), func(r *policy.Rule) bool { return r.Limit() == nil && r.App() == "" })
+	place := make(map[*policy.Rule]int)
+	for i, r := range allow {
+		place[r] = i
+	}
+	for i, r := range allow {
+		where := b.where + ".allow"
+		if d := first(byDeny.wider(r.Match()), deny, r, match.Denies); d != nil {
+			found.add(r, where, "can never allow anything: "+name(d)+" denies all that it matches. Delete this rule, or narrow the deny rule")
+			continue
+		}
+		wider := byAllow.wider(r.Match())
+		before, _ := slices.BinarySearch(wider, i)
+		if e := first(wider[:before], allow, r, match.Covers); e != nil {
+			found.add(r, where, shadowed(r, e))
+			continue
+		}
+		after := slices.DeleteFunc(wider[before:], func(j int) bool { return j == i || allow[j].Limit() != nil || allow[j].App() != r.App() })
+		if r.Limit() != nil {
+			continue
+		}
+		e := first(after, allow, r, func(a, b *match.Rule) bool { return match.Covers(a, b) && !match.Covers(b, a) })
+		if e != nil && !anyBetween(special, place, r, e) {
+			found.add(r, where, "adds nothing: "+name(e)+" after it matches all that it does. Delete this rule, or the wider one if that was not meant")
+		}
+	}
+}
+
+// shadowed says why a rule never decides, of which an earlier one matches everything.
+func shadowed(r, earlier *policy.Rule) string {
+	own := ""
+	switch {
+	case r.Limit() != nil && r.App() != "":
+		own = ", and its limit and app never apply"
+	case r.Limit() != nil:
+		own = ", and its limit never applies"
+	case r.App() != "":
+		own = ", and its app is never used"
+	}
+	cure := "Delete this rule"
+	if own != "" {
+		cure = "Move this rule before that one, or delete it"
+	}
+	if match.Covers(r.Match(), earlier.Match()) {
+		if own != "" {
+			cure = "Keep one of the two"
+		}
+		return "is equal to " + name(earlier) + ", which comes first and decides" + own + ". " + cure
+	}
+	return "never decides: " + name(earlier) + " comes first and matches all that it does" + own + ". " + cure
+}
+
+// anyBetween reports whether a rule with a limit or app of its own stands between two, and may match what the first
+// does: then the first keeps requests from it.
+func anyBetween(special []*policy.Rule, place map[*policy.Rule]int, r, e *policy.Rule) bool {
+	return slices.ContainsFunc(special, func(m *policy.Rule) bool {
+		return place[r] < place[m] && place[m] < place[e] && match.Overlaps(m.Match(), r.Match())
+	})
+}
+
+// denied finds deny rules that another deny rule makes needless.
+func (b *book) denied(found *findings) {
+	deny := distinct(b.deny)
+	byDeny := indexOf(deny)
+	for i, r := range deny {
+		others := slices.DeleteFunc(byDeny.wider(r.Match()), func(j int) bool { return j == i })
+		d := first(others, deny, r, deniesAll)
+		switch {
+		case d == nil:
+		case !deniesAll(r.Match(), d.Match()):
+			found.add(r, b.where+".deny", "adds nothing: "+name(d)+" denies all that it does. Delete this rule")
+		case slices.Index(deny, d) < i:
+			found.add(r, b.where+".deny", "is equal to "+name(d)+". Delete one of the two")
+		}
+	}
+}
+
+// deniesAll reports whether a denies all that b does. An option that b does not name may be absent for it, and then it
+// does not touch a.
+func deniesAll(a, b *match.Rule) bool {
+	for _, o := range a.Options {
+		if !slices.ContainsFunc(b.Options, func(other match.Option) bool { return other.Name == o.Name }) {
+			return false
+		}
+	}
+	return match.Covers(a, b)
+}
+
+func indexOf(rules []*policy.Rule) *index {
+	x := new(index)
+	for i, r := range rules {
+		x.add(r.Match(), i)
+	}
+	return x
+}
+
+// first returns the first of the numbered rules that is to r as asked, or nil.
+func first(numbers []int, rules []*policy.Rule, r *policy.Rule, is func(a, b *match.Rule) bool) *policy.Rule {
+	for _, i := range numbers {
+		if is(rules[i].Match(), r.Match()) {
+			return rules[i]
+		}
+	}
+	return nil
+}
