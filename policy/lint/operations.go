@@ -22,6 +22,7 @@ type resource struct {
 	system  map[string]*resource
 	args    map[string]*resource // by the names of the arguments, sorted
 	key     *resource
+	special bool   // a cast, or a function without arguments
 	text    string // "/users/{user-id}"
 	methods match.Methods
 	below   match.Methods // of the resource itself and all below it
@@ -99,7 +100,7 @@ func (n *resource) child(s *odata.Segment) *resource {
 		*at = make(map[string]*resource)
 	}
 	if (*at)[key] == nil {
-		(*at)[key] = &resource{text: text}
+		(*at)[key] = &resource{text: text, special: s.Qualified || s.Call}
 	}
 	return (*at)[key]
 }
@@ -113,14 +114,14 @@ func argNames(s *odata.Segment) string {
 	return strings.Join(names, ",")
 }
 
-// isEnd reports whether the list has nothing below the resource but what can be called on it. Most such are where Graph
-// goes on with a resource that the list has elsewhere, or properties.
+// isEnd reports whether the list has nothing below the resource but casts and what can be called on it. Such are where
+// Graph goes on with a resource that the list has elsewhere, or with properties.
 func (n *resource) isEnd() bool {
 	if n.key != nil {
 		return false
 	}
 	for _, next := range n.names {
-		if len(next.names) > 0 || next.key != nil {
+		if !next.special && len(next.args) == 0 {
 			return false
 		}
 	}
@@ -149,7 +150,8 @@ func (n *resource) elsewhere(top *resource) *resource {
 	switch {
 	case name == "drive" && !isKey, name == "drives" && isKey && n != drive:
 		return drive
-	case name == "driveitem" && !isKey, name == "root" && !isKey, isKey && slices.Contains([]string{"children", "special", "bundles", "following"}, name):
+	case name == "driveitem" && !isKey, name == "root" && !isKey,
+		isKey && slices.Contains([]string{"children", "special", "bundles", "following"}, name):
 		return drive.at("items", "")
 	case name == "team" && !isKey, name == "joinedteams" && isKey:
 		return top.at("teams", "")

@@ -15,6 +15,7 @@ type finding struct {
 // findings are of the rules of all callers. A rule that callers share through a set is told only when it is odd for
 // every one of them: what it does for one caller is reason enough to be there.
 type findings struct {
+	left  pairs
 	order []*policy.Rule
 	of    map[*policy.Rule][]finding
 }
@@ -31,7 +32,7 @@ func (f *findings) add(r *policy.Rule, where, message string) {
 
 // rules tells of rules that do nothing beside the others of their caller.
 func (c *checker) rules() {
-	var found findings
+	found := findings{left: pairs{mostPairs}}
 	for i := range c.books {
 		b := &c.books[i]
 		c.repeats(b, b.allow, b.where+".allow")
@@ -71,23 +72,27 @@ func (b *book) allowed(found *findings) {
 	}
 	for i, r := range allow {
 		where := b.where + ".allow"
-		if d := first(byDeny.wider(r.Match()), deny, r, match.Denies); d != nil {
-			found.add(r, where, "can never allow anything: "+name(d)+" denies all that it matches. Delete this rule, or narrow the deny rule")
+		if d := found.first(byDeny, deny, r, match.Denies, nil); d != nil {
+			found.add(r, where, "can never allow anything: "+name(d)+
+				" denies all that it matches. Delete this rule, or narrow the deny rule")
 			continue
 		}
-		wider := byAllow.wider(r.Match())
-		before, _ := slices.BinarySearch(wider, i)
-		if e := first(wider[:before], allow, r, match.Covers); e != nil {
+		if e := found.first(byAllow, allow, r, match.Covers, func(j int) bool { return j < i }); e != nil {
 			found.add(r, where, shadowed(r, e))
 			continue
 		}
-		after := slices.DeleteFunc(wider[before:], func(j int) bool { return j == i || allow[j].Limit() != nil || allow[j].App() != r.App() })
 		if r.Limit() != nil {
 			continue
 		}
-		e := first(after, allow, r, func(a, b *match.Rule) bool { return match.Covers(a, b) && !match.Covers(b, a) })
+		e := found.first(byAllow, allow, r, match.Covers, func(j int) bool {
+			return j > i && allow[j].Limit() == nil && allow[j].App() == r.App()
+		})
+		if e != nil && match.Covers(r.Match(), e.Match()) {
+			continue // equal; told of the later one
+		}
 		if e != nil && !anyBetween(special, place, r, e) {
-			found.add(r, where, "adds nothing: "+name(e)+" after it matches all that it does. Delete this rule, or the wider one if that was not meant")
+			found.add(r, where, "adds nothing: "+name(e)+
+				" after it matches all that it does. Delete this rule, or the wider one if that was not meant")
 		}
 	}
 }
@@ -129,8 +134,7 @@ func (b *book) denied(found *findings) {
 	deny := distinct(b.deny)
 	byDeny := indexOf(deny)
 	for i, r := range deny {
-		others := slices.DeleteFunc(byDeny.wider(r.Match()), func(j int) bool { return j == i })
-		d := first(others, deny, r, deniesAll)
+		d := found.first(byDeny, deny, r, deniesAll, func(j int) bool { return j != i })
 		switch {
 		case d == nil:
 		case !deniesAll(r.Match(), d.Match()):
@@ -160,9 +164,21 @@ func indexOf(rules []*policy.Rule) *index {
 	return x
 }
 
-// first returns the first of the numbered rules that is to r as asked, or nil.
-func first(numbers []int, rules []*policy.Rule, r *policy.Rule, is func(a, b *match.Rule) bool) *policy.Rule {
-	for _, i := range numbers {
+// first returns the first of the indexed rules that is to r as asked, of those whose numbers are wanted (nil: all); nil if
+// none is, or too many were compared.
+func (f *findings) first(
+	x *index, rules []*policy.Rule, r *policy.Rule, is func(a, b *match.Rule) bool, wanted func(i int) bool,
+) *policy.Rule {
+	if f.left.left <= 0 {
+		return nil
+	}
+	for _, i := range x.wider(r.Match()) {
+		if wanted != nil && !wanted(i) || r.Match().Methods&^rules[i].Match().Methods != 0 {
+			continue
+		}
+		if !f.left.take() {
+			return nil
+		}
 		if is(rules[i].Match(), r.Match()) {
 			return rules[i]
 		}

@@ -1,11 +1,15 @@
 package lint_test
 
 import (
+	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"graphproxy/policy"
 	"graphproxy/policy/lint"
+	"graphproxy/policy/match"
 )
 
 func TestRulesThatDoNothingAreTold(t *testing.T) {
@@ -255,5 +259,57 @@ func TestTheLoadersWarningsAreAmongThem(t *testing.T) {
 		if diff := cmp.Diff(want, texts(lint.Check(p, lint.Options{}))); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
+	}
+}
+
+// What finds the rules to compare must not miss one that covers or denies another.
+func TestEveryCoveredOrDeniedRuleIsTold(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	segments := []string{"/{x}", "/{y}", "/a@b.c", "/delta", "/delta()", "/microsoft.graph.user", "/members", "/mailFolders", "/inbox", "(p={v})", "(p='a@b.c')", "/root:/{path}:", "/root:/Reports:", "/$count"}
+	values := []string{"a@b.c", "'*@b.c'", "[a@b.c, A@B.C]", "'**'"}
+	rule := func() string {
+		text := "GET /users"
+		for range r.IntN(4) {
+			text += segments[r.IntN(len(segments))]
+		}
+		if r.IntN(3) == 0 {
+			text += "/**"
+		}
+		text = "  - '" + strings.ReplaceAll(strings.ReplaceAll(text, "::", ":"), "'", "''") + "'"
+		if strings.Contains(text, "{x}") && r.IntN(2) == 0 {
+			text += ":\n      where: {x: " + values[r.IntN(len(values))] + "}"
+		}
+		return text + "\n"
+	}
+	parse := func(rules string) (*policy.Policy, error) {
+		return policy.Parse("policy.yaml", []byte("version: 1\ncallers:\n  app:\n    identity: [anyone]\n    "+strings.ReplaceAll(rules, "\n", "\n    ")))
+	}
+	told := 0
+	for range 3000 {
+		first, second := rule(), rule()
+		p, err := parse("allow:\n" + first + second)
+		if err != nil {
+			continue
+		}
+		allow, _ := p.Rules("app")
+		covers := match.Covers(allow[0].Match(), allow[1].Match()) || match.Covers(allow[1].Match(), allow[0].Match())
+		if got := len(lint.Check(p, lint.Options{})) > len(p.Warnings()); got != covers {
+			t.Errorf("told: %v, in:\n%s%s", got, first, second)
+		}
+		p, err = parse("allow:\n" + first + "deny:\n" + second)
+		if err != nil {
+			continue
+		}
+		allow, deny := p.Rules("app")
+		denies := match.Denies(deny[0].Match(), allow[0].Match())
+		if got := len(lint.Check(p, lint.Options{})) > len(p.Warnings()); got != denies {
+			t.Errorf("told: %v, in:\n%sdeny:\n%s", got, first, second)
+		}
+		if covers || denies {
+			told++
+		}
+	}
+	if told < 200 {
+		t.Errorf("only %d pairs had anything to tell", told)
 	}
 }

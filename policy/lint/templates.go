@@ -34,7 +34,8 @@ func (c *checker) templates() {
 // template looks one rule up. What a deny rule or a cover names counts also with arguments that it leaves out.
 func (c *checker) template(r *policy.Rule, wide bool) {
 	t := r.Match().Template
-	if c.Operations == nil || t.Segments[0].Kind == odata.System || c.Operations.versions[t.Version] == nil || wide && t.Segments[0].Base == "me" {
+	first := &t.Segments[0]
+	if c.Operations == nil || c.Operations.versions[t.Version] == nil || first.Kind == odata.System || first.Base == "me" {
 		return
 	}
 	w := c.Operations.walk(t, t.Version)
@@ -55,7 +56,7 @@ func (c *checker) template(r *policy.Rule, wide bool) {
 type walk struct {
 	segments []odata.Segment // those that lead nowhere
 	at       []*resource     // the resources that the others may lead to
-	unknown  bool            // the list does not tell
+	unknown  bool            // the list does not tell; $count and the like follow most resources
 }
 
 // walk follows a template in the list of a version.
@@ -69,10 +70,8 @@ func (o *Operations) walk(t *odata.Template, version string) walk {
 			next = append(next, n.follow(s)...)
 		}
 		if len(next) == 0 {
-			// $count and the like follow most resources; and what follows the end of a list, it does not tell.
-			w.unknown = s.Kind == odata.System && w.at[0] != top || slices.ContainsFunc(w.at, func(n *resource) bool {
-				return n != top && n.isEnd() && n.elsewhere(top) == nil
-			})
+			mayGoOn := func(n *resource) bool { return s.Kind == odata.System || n.mayGoOn(s, top) }
+			w.unknown = w.at[0] != top && slices.ContainsFunc(w.at, mayGoOn)
 			return w
 		}
 		for _, n := range next {
@@ -83,6 +82,18 @@ func (o *Operations) walk(t *odata.Template, version string) walk {
 		w.at, w.segments = next, w.segments[1:]
 	}
 	return w
+}
+
+// mayGoOn reports whether Graph may have a segment below the resource that the list has not: the list does not tell what
+// is below its ends.
+func (n *resource) mayGoOn(s *odata.Segment, top *resource) bool {
+	if !n.isEnd() || n.elsewhere(top) != nil {
+		return false
+	}
+	if s.Kind == odata.Args {
+		return len(n.args) == 0
+	}
+	return strict.Nearest(s.Text, n.children()) == ""
 }
 
 // follow returns the resources that a segment of a template may lead to.
@@ -139,6 +150,9 @@ func (w *walk) problem(m *match.Rule, wide bool) string {
 		}
 	}
 	missing := m.Methods &^ there
+	if there != match.Post {
+		missing &^= match.Get // what can be changed or deleted can be read, also where a list forgets it
+	}
 	switch {
 	case m.Template.Below:
 		return "no operation there or below has the method " + m.Methods.String()
@@ -149,7 +163,23 @@ func (w *walk) problem(m *match.Rule, wide bool) string {
 	case missing == 0 || m.Methods == match.Any || wide && missing != m.Methods:
 		return ""
 	}
-	return "no operation there has the method " + missing.String() + "; there is " + there.String()
+	problem := "no operation there has the method " + missing.String()
+	if tail := w.tail(missing); tail != "" {
+		return problem + "; write " + missing.String() + " " + strings.TrimPrefix(m.Template.Text, "/v1.0") + "/" + tail
+	}
+	return problem + "; there is " + there.String()
+}
+
+// tail returns what stands at the end of the operations with the methods and was left out, such as $ref; "" if nothing does.
+func (w *walk) tail(methods match.Methods) string {
+	for _, n := range w.at {
+		for _, tail := range []string{"$ref", "$value"} {
+			if next := n.system[tail]; next != nil && methods&^next.methods == 0 {
+				return tail
+			}
+		}
+	}
+	return ""
 }
 
 // lost says where the template leaves the list.

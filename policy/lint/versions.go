@@ -13,7 +13,7 @@ import (
 // versions tells of deny rules for one version of Graph where the caller may make the same request in the other: a rule
 // is for one version, and most resources are in both.
 func (c *checker) versions() {
-	var found findings
+	found := findings{left: pairs{mostPairs}}
 	for i := range c.books {
 		b := &c.books[i]
 		byRoot := make(map[string][]*policy.Rule)
@@ -21,7 +21,7 @@ func (c *checker) versions() {
 			byRoot[root(r.Match())] = append(byRoot[root(r.Match())], r)
 		}
 		for _, d := range distinct(b.deny) {
-			if a := b.allowedElsewhere(d, byRoot); a != nil {
+			if a := b.allowedElsewhere(d, byRoot, &found.left); a != nil {
 				found.add(d, b.where+".deny", "denies "+d.Match().Template.Version+" only, and "+name(a)+" allows the same in "+
 					a.Match().Template.Version+". Deny it there too: "+moveText(d))
 			}
@@ -34,12 +34,15 @@ func (c *checker) versions() {
 
 // allowedElsewhere returns an allow rule for the other version that allows a request of the deny rule's kind, which no
 // deny rule of the other version touches; nil if there is none for certain.
-func (b *book) allowedElsewhere(d *policy.Rule, byRoot map[string][]*policy.Rule) *policy.Rule {
+func (b *book) allowedElsewhere(d *policy.Rule, byRoot map[string][]*policy.Rule, left *pairs) *policy.Rule {
 	moved := move(d.Match())
 	if len(moved.Options) > 0 || moved.Template.Segments[0].Kind == odata.System { // $batch is of both versions
 		return nil
 	}
 	for _, a := range byRoot[root(moved)] {
+		if !left.take() {
+			return nil
+		}
 		if !match.Overlaps(moved, a.Match()) {
 			continue
 		}
@@ -48,7 +51,7 @@ func (b *book) allowedElsewhere(d *policy.Rule, byRoot map[string][]*policy.Rule
 		denied.Add(moved)
 		for _, t := range examples(a.Match(), moved) {
 			method := a.Match().Methods & moved.Methods
-			if _, isDenied := denied.First(t, method); isDenied && allowed.Find(t, method).Index >= 0 && !b.touched(t, method) {
+			if _, isDenied := denied.First(t, method); isDenied && allowed.Find(t, method).Index >= 0 && !b.touched(t, method, left) {
 				return a
 			}
 		}
@@ -56,8 +59,8 @@ func (b *book) allowedElsewhere(d *policy.Rule, byRoot map[string][]*policy.Rule
 	return nil
 }
 
-// touched reports whether a deny rule may match the request.
-func (b *book) touched(t *odata.Target, method match.Methods) bool {
+// touched reports whether a deny rule may match the request; true when too many were compared.
+func (b *book) touched(t *odata.Target, method match.Methods, left *pairs) bool {
 	return slices.ContainsFunc(b.deny, func(r *policy.Rule) bool {
 		if r.Match().Template.Version != t.Version || r.Match().Methods&method == 0 {
 			return false
@@ -65,7 +68,7 @@ func (b *book) touched(t *odata.Target, method match.Methods) bool {
 		var tree match.Wide
 		tree.Add(bare(r.Match()))
 		_, found := tree.First(t, method)
-		return found
+		return found || !left.take()
 	})
 }
 

@@ -93,10 +93,14 @@ func literalCovers(x, y []odata.Segment, i int) bool {
 	case howOther == keyOnly:
 		return how == plainName && name == nameOther
 	case howOther == callName || howOther == castName && isDefault(other):
-		// A plain name takes the namespace only where no key could follow.
-		return name == other.Base && (how == callName || how == plainName && i > 0 && (x[i-1].Var || x[i-1].Kind == odata.Args) && x[i-1].Kind != odata.Path)
+		return name == other.Base && (how == callName || how == plainName && isAfterKey(x, i))
 	}
 	return false
+}
+
+// isAfterKey reports whether segment i follows a key, where no other can follow and so a plain name takes the namespace.
+func isAfterKey(segments []odata.Segment, i int) bool {
+	return i > 0 && (isKeyVariable(&segments[i-1]) || segments[i-1].Kind == odata.Args)
 }
 
 // isSurelyKey reports whether every request that has the literal of segment i has a plain key there: inbox may come as

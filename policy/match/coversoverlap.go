@@ -114,7 +114,9 @@ func (r *Rule) argsMayStandFor(i int, b *Rule, j int) bool {
 		a := argument(other.Args, want.Fold)
 		return a == nil || !want.Var && !b.argMayBe(j, a, want.Value)
 	})
-	alternate := len(args) == 1 && (args[0].Var || slices.ContainsFunc(other.Args, func(a odata.Arg) bool { return b.argMayBe(j, &a, args[0].Value) }))
+	alternate := len(args) == 1 && (args[0].Var || slices.ContainsFunc(other.Args, func(a odata.Arg) bool {
+		return b.argMayBe(j, &a, args[0].Value)
+	}))
 	return (!missing || alternate) && r.keysMayBeTouched(i, b, j)
 }
 
@@ -145,7 +147,8 @@ func isReading(text, key string) bool {
 
 // mayBe reports whether the rule allows a variable of segment j to have what may be read as a value.
 func (r *Rule) mayBe(j int, arg, value string) bool {
-	return r.valuesMayMeet(j, arg, []pattern{{head: []rune(strings.Map(func(c rune) rune { return foldRune(c, true) }, value))}})
+	folded := strings.Map(func(c rune) rune { return foldRune(c, true) }, value)
+	return r.valuesMayMeet(j, arg, []pattern{{head: []rune(folded)}})
 }
 
 // valuesMayMeet reports whether the rule allows a variable of segment j to have what may be read as a value that one of
@@ -163,12 +166,17 @@ func mayBeRead(values, patterns []pattern) bool {
 	for i := range patterns {
 		for p := &patterns[i]; p != nil; p = p.folder {
 			bare := slices.Concat([]rune{stray}, p.runes(), []rune{stray})
-			loose = append(loose, pattern{middle: bare}, pattern{middle: append(bare, '@', star)})
+			loose = append(loose, pattern{middle: bare}, pattern{middle: slices.Concat(bare, []rune{'@', hex})}) // with a tenant
+			if intersect(p.runes(), []rune{hex}) {
+				loose = append(loose, pattern{middle: slices.Concat(bare, []rune{'@', star})}) // an id, with anything
+			}
 		}
 	}
 	return slices.ContainsFunc(values, func(v pattern) bool {
 		all := v.runes()
-		return slices.ContainsFunc(loose, func(p pattern) bool { return intersect(p.middle, all) || intersect(p.middle, visible(all)) })
+		return slices.ContainsFunc(loose, func(p pattern) bool {
+			return intersect(p.middle, all) || intersect(p.middle, visible(all))
+		})
 	})
 }
 

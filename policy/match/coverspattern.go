@@ -56,12 +56,18 @@ func runsOverAll(c, r rune) bool {
 	return c == r || c == deepStar
 }
 
-// stray is a star that runs over what readings leaves out at the ends of a key.
-const stray = quotedDeep - 1
+// Stars that only intersect knows.
+const (
+	stray = quotedDeep - 1 - iota // what readings leaves out at the ends of a key
+	hex                           // the characters of a GUID
+)
 
 func mayRunOver(c, r rune) bool {
-	if c == stray {
+	switch c {
+	case stray:
 		return r == ' ' || r == '.' || unicode.IsSpace(r) || !unicode.IsPrint(r)
+	case hex:
+		return r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'f'
 	}
 	return runsOver(c, r)
 }

@@ -1,6 +1,9 @@
 package odata
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // storage holds a Target and room for what most targets have, so that reading one allocates once.
 type storage struct {
@@ -206,4 +209,16 @@ func (t *Target) OptionNames() []string {
 		names[i] = t.Query[i].Fold
 	}
 	return names
+}
+
+// With returns the target with another value of an option that it has, by the name as Option takes it. The error is that of
+// Parse: a target may become too long.
+func (t *Target) With(fold, value string) (*Target, error) {
+	options := slices.Clone(t.Query)
+	for i := range options {
+		if options[i].Fold == fold {
+			options[i].Value, options[i].encoded = value, ""
+		}
+	}
+	return Parse(t.EscapedPath(), string(appendQuery(nil, options)))
 }

@@ -1,0 +1,126 @@
+package suggest
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"graphproxy/policy/match"
+)
+
+// Suggestion is the smallest set of rules for each caller. It must not be changed.
+type Suggestion struct {
+	Callers []Caller `json:"callers"`          // sorted by name
+	Nobody  int      `json:"nobody,omitempty"` // requests of callers that a policy cannot name
+}
+
+// Caller is what is suggested for one caller, and what of its requests is not covered.
+type Caller struct {
+	Name  string `json:"name"`
+	Rules []Rule `json:"allow"` // sorted by path, v1.0 before beta
+
+	Denied     int          `json:"denied,omitempty"`     // requests that were denied
+	Forbidden  []*Forbidden `json:"forbidden,omitempty"`  // what explicit deny rules would have denied in report mode
+	Unreadable int          `json:"unreadable,omitempty"` // requests whose target cannot be read back from the log
+	Unwritable int          `json:"unwritable,omitempty"` // requests for which there is no rule, such as those for the service root
+
+	items []*item // what the rules must allow
+}
+
+// Rule is one rule that is suggested.
+type Rule struct {
+	Text     string   `json:"rule"`             // as a policy file has it: "GET,PATCH /users/{id}"
+	Requests int      `json:"requests"`         // how many were seen
+	Expand   int      `json:"expand,omitempty"` // how many of them used $expand, which the rule does not allow: the log does not hold what was expanded
+	Names    []string `json:"names,omitempty"`  // segments that are taken for names, because nothing proves that they are keys, though they look like them
+}
+
+// Forbidden are requests that a deny rule would have denied, had report mode not let them through.
+type Forbidden struct {
+	Rule     string `json:"rule"` // file:line
+	Path     string `json:"path"` // its template
+	Requests int    `json:"requests"`
+	Allowed  int    `json:"allowed,omitempty"` // how many of them the suggested rules allow, so that the deny rule must stay
+
+	seen map[itemKey]*item
+}
+
+// Suggest returns the rules for what has been added. More may be added afterwards.
+func (s *Suggester) Suggest() *Suggestion {
+	all := &Suggestion{Callers: []Caller{}, Nobody: s.nobody}
+	for _, name := range slices.Sorted(maps.Keys(s.callers)) {
+		all.Callers = append(all.Callers, s.suggest(name, s.callers[name]))
+	}
+	return all
+}
+
+func (s *Suggester) suggest(name string, c *collected) Caller {
+	items := c.sorted()
+	for _, it := range items {
+		it.keys = s.options.Operations.keysOf(it.target)
+	}
+	s.keys.read(items)
+	caller := Caller{Name: name, Rules: []Rule{}, Denied: c.denied, Unreadable: c.unreadable, Unwritable: c.unwritable}
+	candidates := s.candidates(&caller, items)
+	merged := merge(smallest(candidates, caller.items))
+	for _, c := range merged {
+		caller.Rules = append(caller.Rules, Rule{Text: c.method.String() + " " + strings.TrimPrefix(c.template.Text, "/v1.0"), Names: c.names})
+	}
+	tree := rules(merged)
+	for _, it := range caller.items {
+		r := &caller.Rules[tree.Find(it.target, it.method).Index]
+		r.Requests += it.count
+		r.Expand += it.expand
+	}
+	for _, f := range c.forbidden {
+		caller.Forbidden = append(caller.Forbidden, f.against(tree))
+	}
+	slices.SortFunc(caller.Forbidden, func(a, b *Forbidden) int {
+		return cmp.Or(strings.Compare(a.Rule, b.Rule), strings.Compare(a.Path, b.Path))
+	})
+	return caller
+}
+
+// candidates makes a rule for each method and shape. What it does not allow, it counts as unwritable; the rest are the caller's items.
+func (s *Suggester) candidates(caller *Caller, items []*item) []*candidate {
+	var all []*candidate
+	for _, sh := range shapes(items) {
+		for _, u := range sh.uses {
+			t := sh.template(u, s.options.Pin, s.keys)
+			if t == nil {
+				caller.Unwritable += requests(u.items)
+				continue
+			}
+			made := newCandidate(u.method, t, sh.doubtful())
+			tree := rules([]*candidate{made})
+			for _, it := range u.items {
+				if tree.Find(it.target, it.method).Index < 0 {
+					caller.Unwritable += it.count
+					continue
+				}
+				caller.items = append(caller.items, it)
+			}
+			all = append(all, made)
+		}
+	}
+	return all
+}
+
+func requests(items []*item) (n int) {
+	for _, it := range items {
+		n += it.count
+	}
+	return n
+}
+
+// against returns the requests with the number of those that the rules allow.
+func (f *Forbidden) against(tree *match.Narrow) *Forbidden {
+	result := &Forbidden{Rule: f.Rule, Path: f.Path, Requests: f.Requests}
+	for _, it := range f.seen {
+		if tree.Find(it.target, it.method).Index >= 0 {
+			result.Allowed += it.count
+		}
+	}
+	return result
+}

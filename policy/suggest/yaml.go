@@ -1,0 +1,140 @@
+package suggest
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"graphproxy/policy"
+)
+
+// WriteYAML writes the callers' allow lists as a policy file has them, with what is not covered in comments. It is ready to paste,
+// except that a caller needs an identity. Every text of the log in it is part of a template or quoted on one line. The error is the
+// writer's.
+func (s *Suggestion) WriteYAML(w io.Writer) error {
+	var b strings.Builder
+	if s.Nobody > 0 {
+		fmt.Fprintf(&b, "# %s of unknown callers %s not covered\n", counted(s.Nobody, "request"), isOrAre(s.Nobody))
+	}
+	b.WriteString("callers:")
+	if len(s.Callers) == 0 {
+		b.WriteString(" {}")
+	}
+	b.WriteByte('\n')
+	for i := range s.Callers {
+		s.Callers[i].write(&b, "")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// write writes one caller; settings are lines that come first.
+func (c *Caller) write(b *strings.Builder, settings string) {
+	fmt.Fprintf(b, "  %s:\n%s", yamlText(c.Name), settings)
+	c.writeLeftOut(b)
+	if len(c.Rules) == 0 {
+		b.WriteString("    allow: []\n")
+		return
+	}
+	b.WriteString("    allow:\n")
+	longest := 0
+	for i := range c.Rules {
+		if n := len(yamlText(c.Rules[i].Text)); n <= widest {
+			longest = max(longest, n)
+		}
+	}
+	for i := range c.Rules {
+		c.Rules[i].write(b, longest)
+	}
+}
+
+// widest is the length of the longest rule after which comments stand in one column.
+const widest = 70
+
+func (c *Caller) writeLeftOut(b *strings.Builder) {
+	for _, part := range []struct {
+		n    int
+		what string
+	}{
+		{c.Denied, "denied"},
+		{c.Unreadable, "of a target that the log does not tell for certain"},
+		{c.Unwritable, "of a target that no rule can name"},
+	} {
+		if part.n > 0 {
+			fmt.Fprintf(b, "    # not covered: %s %s\n", counted(part.n, "request"), part.what)
+		}
+	}
+	for _, f := range c.Forbidden {
+		fmt.Fprintf(b, "    # not covered: %s that %s denies, %s", counted(f.Requests, "request"), oneLine(f.Rule), oneLine(f.Path))
+		if f.Allowed > 0 {
+			fmt.Fprintf(b, "; keep that rule, for those below would allow %d of them", f.Allowed)
+		}
+		b.WriteByte('\n')
+	}
+}
+
+func (r *Rule) write(b *strings.Builder, column int) {
+	if r.Expand > 0 {
+		fmt.Fprintf(b, "      # %s used $expand, which this rule denies; add query: {$expand: [what may be expanded]}\n", counted(r.Expand, "request"))
+	}
+	for _, name := range r.Names {
+		fmt.Fprintf(b, "      # %s may be a key; write {name} in its place if any will do\n", oneLine(name))
+	}
+	fmt.Fprintf(b, "      - %-*s  # %s\n", column, yamlText(r.Text), counted(r.Requests, "request"))
+}
+
+// yamlText spells a text so that YAML reads it as that text: names such as null, 5 and yes stand in quotes.
+func yamlText(text string) string {
+	spelled, err := yaml.Marshal(text)
+	if err != nil {
+		return strconv.QuoteToASCII(text)
+	}
+	return strings.TrimSuffix(string(spelled), "\n")
+}
+
+// oneLine makes text of the log fit for a comment: on one line, and ASCII, so that it cannot pose as anything else.
+func oneLine(s string) string {
+	const most = 120
+	if len(s) > most {
+		return strconv.QuoteToASCII(s[:most]) + "..."
+	}
+	return strconv.QuoteToASCII(s)
+}
+
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+func isOrAre(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+// Verify reads the rules as a policy file and reports, as an error, the first request that they should allow and do not. It tests
+// this package and the policy against each other; the error is never the log's fault.
+func (s *Suggestion) Verify() error {
+	for i := range s.Callers {
+		c := &s.Callers[i]
+		b := new(strings.Builder)
+		b.WriteString("version: 1\ncallers:\n")
+		c.write(b, "    identity: [anyone]\n")
+		p, err := policy.Parse("suggestion", []byte(b.String()))
+		if err != nil {
+			return fmt.Errorf("reading the rules for caller %q: %w", c.Name, err)
+		}
+		for _, it := range c.items {
+			if d := p.Decide(policy.Request{Caller: c.Name, Method: it.method.String(), Target: it.target}); !d.Allow {
+				return fmt.Errorf("the rules for caller %q deny %s %q, which was seen", c.Name, it.method, it.target.Path())
+			}
+		}
+	}
+	return nil
+}
