@@ -42,7 +42,7 @@ func (h *Handler) forward(x *exchange, r *http.Request, p pass) error {
 	}
 	if p.items == nil {
 		var err error
-		if p.body, err = smallBody(r, x.in); err != nil {
+		if p.body, err = x.bodyOf(r, p.target); err != nil {
 			return err
 		}
 	}
@@ -87,6 +87,11 @@ func (f *forwarding) rewrite(pr *httputil.ProxyRequest) {
 	out.Header = f.h.headers.pick(pr.In.Header)
 	out.Header["Client-Request-Id"] = []string{f.x.rec.ClientRequestID}
 	f.token.SetAuthorization(out.Header)
+	if encodings := out.Header["Accept-Encoding"]; acceptsGzip(encodings) {
+		out.Header["Accept-Encoding"] = []string{"gzip"} // the one that links can be rewritten in
+	} else {
+		delete(out.Header, "Accept-Encoding")
+	}
 	out.Trailer = nil
 	out.TransferEncoding = nil
 	if f.items != nil {
@@ -97,6 +102,9 @@ func (f *forwarding) rewrite(pr *httputil.ProxyRequest) {
 		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(f.body)), nil }
 		out.Body, _ = out.GetBody()
 		out.ContentLength = int64(len(f.body))
+		if f.x.hasJSON(pr.In, f.target) {
+			delete(out.Header, "Content-Encoding") // it has been inflated
+		}
 	case out.Body != nil && out.Body != http.NoBody:
 		out.Body = f.x.in
 	}
@@ -160,9 +168,9 @@ func (f *forwarding) answered(res *http.Response) error {
 	res.Header["Client-Request-Id"] = []string{rec.ClientRequestID}
 	res.Trailer = nil // announces none; what comes all the same, dropTrailers takes off
 	if f.items != nil {
-		return f.items.answered(res, rec)
+		return f.items.answered(res, f.x)
 	}
-	return nil
+	return f.rewriteAnswer(res)
 }
 
 // failed keeps what went wrong for ServeHTTP's one place of answering. The request that it is given holds the token: it

@@ -27,6 +27,7 @@ import (
 	"graphproxy/policy"
 	"graphproxy/policy/limit"
 	"graphproxy/policy/odata"
+	"graphproxy/proxy/links"
 )
 
 // TokenSource gives the access tokens that Graph is shown. *auth.Source is one.
@@ -41,6 +42,7 @@ type Config struct {
 	Tenant         string      // the app registration's own tenant, for targets that begin /v1.0/{tenant}/
 	Tokens         TokenSource // of the app registration that every request uses
 	Rules          *Rules
+	PublicURL      string         // scheme and host that links carry, e.g. https://graph.contoso.com; "": those that the caller used
 	ForwardHeaders []string       // request headers that reach Graph besides those that its SDKs and documentation use
 	MaxInFlight    int            // requests in flight; beyond it 503 at once. 0: 1000
 	Roots          *x509.CertPool // who may sign Graph's certificate; nil: the system's
@@ -65,6 +67,9 @@ type Handler struct {
 	inFlight atomic.Int64
 	max      int64
 	buffers  *bufferPool
+	public   string
+	links    atomic.Pointer[addressed]
+	zip      zipper
 }
 
 // New makes a Handler. Errors name the field and the cure.
@@ -90,7 +95,7 @@ func New(c Config) (*Handler, error) {
 		graph: c.Graph, tenant: c.Tenant, tokens: c.Tokens, limiter: limit.New(), headers: headers,
 		wire: newTransport(c.Roots), audit: newAuditor(c.Audit, c.Log), log: c.Log, metrics: m,
 		quiet: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
-		max:   int64(c.MaxInFlight), buffers: newBufferPool(),
+		max:   int64(c.MaxInFlight), buffers: newBufferPool(), public: c.PublicURL,
 	}
 	h.rules.Store(c.Rules)
 	return h, nil
@@ -106,6 +111,8 @@ func (c Config) check() error {
 		return errors.New("proxy.Config.Tokens: is nil; requests cannot go without a token")
 	case c.Rules == nil:
 		return errors.New("proxy.Config.Rules: is nil; nothing would be allowed")
+	case !isAddress(c.PublicURL):
+		return errors.New("proxy.Config.PublicURL: holds more or less than a scheme and a host; write https://graph.contoso.com")
 	case c.MaxInFlight < 0:
 		return errors.New("proxy.Config.MaxInFlight: is negative; 0 means 1000")
 	}
@@ -129,6 +136,7 @@ type exchange struct {
 	err   error        // what the reverse proxy met
 	gone  func() error // why the caller no longer waits, or nil
 	items *itemRun     // of a $batch; else nil
+	links *links.Rewriter
 }
 
 // ServeHTTP takes one request through. Whatever happens below, it leaves exactly one record.
@@ -162,7 +170,8 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 	}
 	x.rec.Caller, x.rec.Evidence = found.Name, found.Evidence
 
-	target, err := h.read(r)
+	x.links = h.linksOf(r)
+	target, err := h.read(r, x.links)
 	if err != nil {
 		return err
 	}
@@ -211,7 +220,7 @@ func (h *Handler) judge(rules *Rules, rec *Record, request policy.Request, slots
 }
 
 // read is the only reading of a request's target. It takes the bytes of the request line, not what net/url made of them.
-func (h *Handler) read(r *http.Request) (*odata.Target, error) {
+func (h *Handler) read(r *http.Request, l *links.Rewriter) (*odata.Target, error) {
 	if !knownMethod(r.Method) {
 		return nil, &Error{Status: http.StatusMethodNotAllowed, Code: codeInvalid, Inner: "methodNotAllowed", Message: "Microsoft Graph has the methods GET, HEAD, POST, PUT, PATCH and DELETE, in capital letters"}
 	}
@@ -225,6 +234,9 @@ func (h *Handler) read(r *http.Request) (*odata.Target, error) {
 	}
 	if err := h.checkTenant(target); err != nil {
 		return nil, err
+	}
+	if target, err = mapReference(target, l); err != nil {
+		return nil, unreadable(err)
 	}
 	return target, nil
 }

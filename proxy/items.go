@@ -14,11 +14,13 @@ import (
 	"graphproxy/policy/limit"
 	"graphproxy/policy/odata"
 	"graphproxy/proxy/batch"
+	"graphproxy/proxy/links"
 )
 
 // itemRun is a $batch on its way: what was decided of each of its items, and what became of them.
 type itemRun struct {
 	batch   *batch.Batch
+	version string // of the batch, and so of its items
 	records []Record
 	errs    []*Error // why an item is not sent; nil for those that are
 	granted []bool   // the policy allowed it and there was room
@@ -45,7 +47,7 @@ func (h *Handler) serveBatch(x *exchange, r *http.Request, request policy.Reques
 	if err != nil {
 		return err
 	}
-	b, err := batch.Read(text, batch.Options{Version: request.Target.Version, Hosts: []string{"https://" + r.Host, "http://" + r.Host}, Header: h.headers.mayBeInItem})
+	b, err := batch.Read(text, batch.Options{Version: request.Target.Version, Hosts: []string{"https://" + r.Host, "http://" + r.Host, h.public}, Header: h.headers.mayBeInItem})
 	if err != nil {
 		return badBatch(err)
 	}
@@ -111,7 +113,7 @@ func (l headerList) mayBeInItem(name, value string) bool {
 // exchange from the start, so that slots are given back and items recorded even after a panic.
 func (h *Handler) judgeItems(x *exchange, b *batch.Batch) {
 	n := len(b.Items)
-	run := &itemRun{batch: b, records: make([]Record, n), errs: make([]*Error, n), granted: make([]bool, n), slots: make([]limit.Grant, n)}
+	run := &itemRun{batch: b, version: x.rec.Version, records: make([]Record, n), errs: make([]*Error, n), granted: make([]bool, n), slots: make([]limit.Grant, n)}
 	x.items = run
 	var send []int
 	for _, i := range b.Order() {
@@ -135,6 +137,9 @@ func (h *Handler) judgeItem(x *exchange, run *itemRun, i int) error {
 	}
 	rec.target(item.Target)
 	if err := h.checkTenant(item.Target); err != nil {
+		return err
+	}
+	if err := x.mapItem(item); err != nil {
 		return err
 	}
 	for _, on := range item.DependsOn {
@@ -176,16 +181,19 @@ func setBatchHeaders(h http.Header) {
 }
 
 // answered reads Graph's answer and puts ours among it. An answer to the batch as a whole, such as 429, passes as it is.
-func (run *itemRun) answered(res *http.Response, rec *Record) error {
+func (run *itemRun) answered(res *http.Response, x *exchange) error {
 	text, err := inflate(res.Body, strings.ToLower(res.Header.Get("Content-Encoding")), maxBatchAnswer)
 	_ = res.Body.Close()
 	if err != nil {
 		return badAnswer(err)
 	}
 	if res.StatusCode == http.StatusOK {
-		if text, err = run.merge(text, rec); err != nil {
+		if text, err = run.merge(text, x.rec); err != nil {
 			return badAnswer(err)
 		}
+	}
+	if x.links != nil {
+		text = x.links.Append(make([]byte, 0, len(text)+256), text, links.Options{Batch: true, Version: run.version})
 	}
 	delete(res.Header, "Content-Encoding")
 	res.Header["Content-Length"] = []string{strconv.Itoa(len(text))}

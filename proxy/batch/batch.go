@@ -35,7 +35,8 @@ type Options struct {
 	Header func(name, value string) bool
 }
 
-// Batch is an envelope that was read. It is immutable and safe for concurrent use.
+// Batch is an envelope that was read. It is safe for concurrent use; whoever has it may give items another Target or Body,
+// before anything else is done with it.
 type Batch struct {
 	Items []Item // in the order of the envelope; 1 to MaxItems
 }

@@ -208,6 +208,13 @@ func (m members) dependsOn(where string) (ids []string, err error) {
 	return ids, err
 }
 
+// HasJSON reports whether the item's body is JSON, by its Content-Type or for lack of one.
+func (i *Item) HasJSON() bool { return isJSON(contentType(i.Headers)) }
+
+func isJSON(mediaType string) bool {
+	return mediaType == "" || mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
+}
+
 // body returns the caller's bytes after checking that they are what the Content-Type asks for: any JSON for a JSON type
 // or none, a string for text, base64 in a string for all else (OData JSON Format 4.01 §19.1).
 func (m members) body(where, mediaType string) (json.RawMessage, error) {
@@ -215,7 +222,7 @@ func (m members) body(where, mediaType string) (json.RawMessage, error) {
 		return nil, nil
 	}
 	raw := m[keyBody]
-	if mediaType == "" || mediaType == "application/json" || strings.HasSuffix(mediaType, "+json") {
+	if isJSON(mediaType) {
 		return raw, nil
 	}
 	if raw[0] != '"' {

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"graphproxy/proxy/graphtest"
+)
+
+const (
+	sdkDir = "../../proxy/graphtest/sdk"
+	sdkKey = "contoso-sdk-key-5b0f6f0e7c1d4a1f"
+)
+
+// sdkPolicy is the policy in docs/sdks.md: whoever has sdkKey may do what the recipes do, but not to the CEO.
+func sdkPolicy(t *testing.T) string {
+	t.Helper()
+	docs, err := os.ReadFile("../../docs/sdks.md")
+	must(t, err)
+	_, rest, begins := strings.Cut(string(docs), "```yaml\n")
+	policy, _, ends := strings.Cut(rest, "```\n")
+	if sum := sha256.Sum256([]byte(sdkKey)); !begins || !ends || !strings.Contains(policy, hex.EncodeToString(sum[:])) {
+		t.Fatalf("docs/sdks.md shows no policy with the key's hash %x", sum)
+	}
+	return policy
+}
+
+// recipe is a client of docs/sdks.md.
+type recipe struct {
+	name    string
+	file    string   // below sdkDir
+	command []string // run where file is
+	needs   []string // commands
+	https   bool     // the client refuses http
+}
+
+func recipes() []recipe {
+	node := func(name, file string, https bool) recipe {
+		return recipe{name: name, file: "node/" + file, command: []string{"node", "--import", "./check.mjs", file}, needs: []string{"node"}, https: https}
+	}
+	return []recipe{
+		node("microsoft-graph-client", "graph-client.mjs", true),
+		node("Kiota for TypeScript", "kiota.mjs", false),
+		node("PnPjs", "pnp.mjs", false),
+		{name: "msgraph-sdk-go-core", file: "go/recipe_test.go", command: []string{"go", "test", "-count=1", "-v", "."}, needs: []string{"go"}},
+		{name: "curl", file: "curl/curl.sh", command: []string{"bash", "curl.sh"}, needs: []string{"bash", "curl", "jq"}},
+	}
+}
+
+// sdkWorld has two proxies: by its scheme, the address of each.
+type sdkWorld struct {
+	*world
+	proxies map[string]string
+}
+
+func newSDKWorld(t *testing.T) *sdkWorld {
+	t.Helper()
+	w := newWorld(t)
+	w.graph.Close()
+	config, err := w.ca.TLS()
+	must(t, err)
+	w.graph, err = graphtest.NewServer(graphtest.Options{TLS: config, Users: 500, Verify: func(token string) ([]string, error) {
+		claims, err := w.entra.Verify(token)
+		return claims.Roles, err
+	}})
+	must(t, err)
+	t.Cleanup(w.graph.Close)
+	w.policy = w.write(t, "policy.yaml", sdkPolicy(t))
+	a := app()
+	a.Secret, a.Roles = "secret", append(a.Roles, "Files.ReadWrite.All")
+	w.entra.Add(a)
+	w.writeKeyPair(t)
+	plain := w.serve(t, "AZURE_CLIENT_SECRET=secret")
+	tls := w.serve(t, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_TLS_CERT_FILE="+w.path("tls.crt"), "GRAPHPROXY_TLS_KEY_FILE="+w.path("tls.key"))
+	return &sdkWorld{w, map[string]string{"http": local(plain), "https": local(tls)}}
+}
+
+// local is the proxy's address by name: clients tell hosts apart by name alone, and the foreign host of uploads is 127.0.0.1.
+func local(p *process) string { return strings.Replace(p.callers, "127.0.0.1", "localhost", 1) }
+
+// The clients of docs/sdks.md, as their publishers ship them, work through graphproxy. None ever sees Graph's address, their key goes
+// to nobody else, and Graph sees nothing of it.
+func TestPublishedClientsWorkThroughTheProxy(t *testing.T) {
+	t.Parallel()
+	w := newSDKWorld(t)
+	for _, r := range recipes() {
+		t.Run(r.name, func(t *testing.T) {
+			r.mustBeInstalled(t)
+			for _, scheme := range slices.Sorted(maps.Keys(w.proxies)) {
+				t.Run(scheme, func(t *testing.T) {
+					output, err := w.run(t, r, scheme)
+					if r.https && scheme == "http" {
+						w.wantNothing(t, output, err)
+						return
+					}
+					t.Logf("\n%s", output)
+					if err != nil {
+						t.Errorf("%s: %v", strings.Join(r.command, " "), err)
+					}
+					w.wantKeyKept(t)
+				})
+			}
+		})
+	}
+}
+
+func (r recipe) mustBeInstalled(t *testing.T) {
+	t.Helper()
+	for _, command := range r.needs {
+		if _, err := exec.LookPath(command); err != nil {
+			t.Skipf("needs %s: %v", command, err)
+		}
+	}
+	switch r.command[0] {
+	case "node":
+		if _, err := os.Stat(filepath.Join(sdkDir, "node/node_modules")); err != nil {
+			t.Skip("needs npm ci in proxy/graphtest/sdk/node")
+		}
+	case "go":
+		list := exec.CommandContext(t.Context(), "go", "list", "-deps", "-test", ".")
+		list.Dir, list.Env = filepath.Join(sdkDir, "go"), append(os.Environ(), "GOPROXY=off")
+		if err := list.Run(); err != nil {
+			t.Skip("needs go mod download in proxy/graphtest/sdk/go")
+		}
+	}
+}
+
+// run runs a recipe's program against one of the proxies and gives what it printed.
+func (w *sdkWorld) run(t *testing.T, r recipe, scheme string) (string, error) {
+	t.Helper()
+	w.graph.Reset()
+	cmd := exec.CommandContext(t.Context(), r.command[0], r.command[1:]...)
+	cmd.Dir, cmd.WaitDelay = filepath.Join(sdkDir, filepath.Dir(r.file)), time.Second
+	ca := w.path("ca.pem")
+	cmd.Env = append(os.Environ(),
+		"GRAPHPROXY_URL="+w.proxies[scheme], "GRAPHPROXY_KEY="+sdkKey, "GRAPHPROXY_FILES="+t.TempDir(),
+		"NODE_EXTRA_CA_CERTS="+ca, "SSL_CERT_FILE="+ca, "CURL_CA_BUNDLE="+ca, // each client's own variable
+		"GRAPH_HOST="+host(t, w.graph.URL()), "FOREIGN_HOST="+host(t, w.graph.ForeignURL()))
+	output, err := cmd.CombinedOutput()
+	return string(output), err
+}
+
+func host(t *testing.T, address string) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	must(t, err)
+	return u.Host
+}
+
+// wantNothing: a client that shows its key to https alone is refused, and Graph hears nothing.
+func (w *sdkWorld) wantNothing(t *testing.T, output string, err error) {
+	t.Helper()
+	if err == nil || !strings.Contains(output, "unauthenticated") || w.graph.Count() != 0 {
+		t.Errorf("docs/sdks.md says that it refuses http; error %v, %d requests at Graph, output:\n%s", err, w.graph.Count(), output)
+	}
+}
+
+// wantKeyKept: what reached Graph and the foreign host holds nothing of the caller's key.
+func (w *sdkWorld) wantKeyKept(t *testing.T) {
+	t.Helper()
+	w.graph.WaitIdle()
+	received := w.graph.Requests()
+	if len(received) < 25 {
+		t.Errorf("Graph received %d requests", len(received))
+	}
+	for _, r := range append(received, w.graph.ForeignRequests()...) {
+		if strings.Contains(fmt.Sprint(r.Target, r.Header, string(r.Body)), sdkKey) {
+			t.Errorf("%s %s holds the caller's key", r.Method, r.Target)
+		}
+	}
+	if n := w.graph.ItemTokens(); n > 0 {
+		t.Errorf("%d batch items reached Graph with an Authorization of their own", n)
+	}
+}
+
+// The code in docs/sdks.md is the code that the test above runs: each block is the recipe in the file that the line above it links to.
+func TestTheRecipesAreTheCodeThatIsTested(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/sdks.md")
+	must(t, err)
+	blocks := map[string]string{}
+	block := regexp.MustCompile("(?s)\\]\\(\\.\\./proxy/graphtest/sdk/([\\w./-]+)\\)[^\n]*\n\n```\\w+\n(.*?)```\n")
+	for _, m := range block.FindAllStringSubmatch(string(docs), -1) {
+		blocks[m[1]] = m[2]
+	}
+	for _, r := range recipes() {
+		code, err := os.ReadFile(filepath.Join(sdkDir, r.file))
+		must(t, err)
+		_, rest, begins := strings.Cut(string(code), " recipe: begin\n")
+		want, _, ends := strings.Cut(rest, " recipe: end\n")
+		if !begins || !ends {
+			t.Errorf("%s has no recipe: begin, recipe: end", r.file)
+			continue
+		}
+		want = strings.TrimSuffix(strings.TrimSuffix(want, "//"), "#")
+		if got := strings.TrimSpace(blocks[r.file]); got != strings.TrimSpace(want) {
+			t.Errorf("docs/sdks.md does not show the recipe of %s but:\n%s", r.file, got)
+		}
+	}
+}

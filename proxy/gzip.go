@@ -1,0 +1,133 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+// zipper changes bodies that are compressed by gzip. It keeps the compressors, which are large.
+type zipper struct{ readers, writers sync.Pool }
+
+// rewrite returns a body with what change makes of its plain text, compressed again if it was compressed. A body in another
+// encoding than gzip, which was not asked for, stays as it is.
+func (z *zipper) rewrite(body io.ReadCloser, h http.Header, change func(plain io.ReadCloser) io.ReadCloser) (io.ReadCloser, error) {
+	switch strings.ToLower(h.Get("Content-Encoding")) {
+	case "":
+		return change(body), nil
+	case "gzip":
+		return &zipped{z: z, from: change(&unzipped{z: z, from: body})}, nil
+	}
+	return body, nil
+}
+
+// unzipped is the plain text of a body. It reads nothing before it is read.
+type unzipped struct {
+	z    *zipper
+	from io.ReadCloser
+	gz   *gzip.Reader
+}
+
+func (u *unzipped) Read(p []byte) (int, error) {
+	if u.gz == nil {
+		gz, err := u.z.reader(u.from)
+		if err != nil {
+			return 0, err
+		}
+		u.gz = gz
+	}
+	return u.gz.Read(p)
+}
+
+func (u *unzipped) Close() error {
+	if u.gz != nil {
+		u.z.readers.Put(u.gz)
+		u.gz = nil
+	}
+	return u.from.Close()
+}
+
+func (z *zipper) reader(from io.Reader) (*gzip.Reader, error) {
+	gz, ok := z.readers.Get().(*gzip.Reader)
+	if !ok {
+		return gzip.NewReader(from)
+	}
+	return gz, gz.Reset(from)
+}
+
+// zipped is a body compressed. What one Read of the plain text brings can be read at once: a body that comes slowly is not
+// held back until there is enough of it to compress well.
+type zipped struct {
+	z     *zipper
+	from  io.ReadCloser
+	gz    *gzip.Writer
+	plain []byte
+	out   bytes.Buffer
+	err   error
+}
+
+func (c *zipped) Read(p []byte) (int, error) {
+	if c.gz == nil && c.err == nil {
+		c.gz, c.plain = c.z.writer(&c.out), make([]byte, 32<<10)
+	}
+	for c.out.Len() == 0 && c.err == nil {
+		c.fill()
+	}
+	if c.out.Len() > 0 {
+		return c.out.Read(p)
+	}
+	return 0, c.err
+}
+
+func (c *zipped) fill() {
+	n, err := c.from.Read(c.plain)
+	if n > 0 {
+		_, _ = c.gz.Write(c.plain[:n]) // into memory
+		if n < len(c.plain) {
+			_ = c.gz.Flush()
+		}
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		_ = c.gz.Close()
+		c.err = io.EOF
+	case err != nil:
+		c.err = err // and no end of the text, so that nobody takes the part for the whole
+	}
+}
+
+func (c *zipped) Close() error {
+	if c.gz != nil {
+		c.z.writers.Put(c.gz)
+		c.gz, c.err = nil, io.ErrClosedPipe
+	}
+	return c.from.Close()
+}
+
+func (z *zipper) writer(to io.Writer) *gzip.Writer {
+	gz, ok := z.writers.Get().(*gzip.Writer)
+	if !ok {
+		gz, _ = gzip.NewWriterLevel(to, gzip.BestSpeed) // the level is one of those that there are
+		return gz
+	}
+	gz.Reset(to)
+	return gz
+}
+
+// acceptsGzip reports whether an Accept-Encoding takes gzip (RFC 9110 section 12.5.3).
+func acceptsGzip(values []string) bool {
+	for _, value := range values {
+		for item := range strings.SplitSeq(value, ",") {
+			coding, weight, _ := strings.Cut(item, ";")
+			if strings.EqualFold(strings.TrimSpace(coding), "gzip") {
+				return weight == "" || strings.Trim(weight, "qQ=0. ") != ""
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,316 @@
+package links_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"graphproxy/proxy/links"
+)
+
+func equal(t testing.TB, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("got  %.300q\nwant %.300q", got, want)
+	}
+}
+
+func quoted(s string) string {
+	text, _ := json.Marshal(s)
+	return string(text)
+}
+
+// rewrite returns what becomes of an answer, read through a reader.
+func rewrite(t testing.TB, answer string, o links.Options) string {
+	t.Helper()
+	return readAll(t, strings.NewReader(answer), o)
+}
+
+func readAll(t testing.TB, answer io.Reader, o links.Options) string {
+	t.Helper()
+	text, err := io.ReadAll(rewriter(t).NewReader(io.NopCloser(answer), o))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// sample is an answer with marks: <G> is Graph's address and becomes the proxy's; <K> is Graph's address and stays; <V> is
+// nothing and becomes the proxy's address and the version.
+type sample struct {
+	name, text string
+	options    links.Options
+}
+
+func (s sample) from() string {
+	return strings.NewReplacer("<G>", graph, "<K>", graph, "<V>", "").Replace(s.text)
+}
+
+func (s sample) to() string {
+	return strings.NewReplacer("<G>", public, "<K>", graph, "<V>", public+"/beta").Replace(s.text)
+}
+
+var (
+	references = links.Options{References: true}
+	batched    = links.Options{Batch: true, Version: "beta"}
+)
+
+var samples = []sample{
+	{name: "the context", text: `{"@odata.context":"<G>/v1.0/$metadata#users","value":[]}`},
+	{name: "the next page", text: `{"value":[{"id":"1"}],"@odata.nextLink":"<G>/v1.0/users?$skiptoken=x"}`},
+	{name: "the next page with a fragment", text: `{"@odata.nextLink":"<G>/v1.0/$metadata#communications/callRecords('1')/sessions?$skiptoken=abc"}`},
+	{name: "the next page without a question mark", text: `{"@odata.nextLink":"<G>/v1.0/me/drive/root/search(query='contoso project')&skipToken=x"}`},
+	{name: "the next page with lower-case escapes", text: `{"@odata.nextLink":"<G>/v1.0/me/calendarView?startDateTime=2017-01-01T19%3a00%3a00&$skip=10"}`},
+	{name: "the delta link", text: `{"@odata.deltaLink":"<G>/v1.0/users/delta?$deltatoken=x"}`},
+	{name: "the id of an object", text: `{"value":[{"@odata.id":"<G>/v2/7a1c/directoryObjects/1/Microsoft.DirectoryServices.Group"},{"@odata.id":"<G>/v1.0/users('1@2')/messages('3')"}]}`},
+	{name: "an id that is relative", text: `{"@odata.id":"users('1')","@odata.editLink":"users('1')"}`},
+	{name: "links to read and edit", text: `{"@odata.readLink":"<G>/v1.0/a","@odata.editLink":"<G>/v1.0/b","@odata.mediaReadLink":"<G>/v1.0/c","@odata.mediaEditLink":"<G>/v1.0/d"}`},
+	{name: "annotations of properties", text: `{"sessions@odata.context":"<G>/a","sessions@odata.nextLink":"<G>/b","bannerLogo@odata.mediaReadLink":"<G>/c","bannerLogo@odata.mediaEditLink":"<G>/d","m@odata.navigationLink":"<G>/e","m@odata.associationLink":"<G>/f/$ref"}`},
+	{name: "links of education", text: `{"resourcesFolderUrl":"<G>/v1.0/drives/1","value":[{"resource":{"fileUrl":"<G>/v1.0/drives/2"},"assignmentResourceUrl":"<G>/v1.0/education/3"}]}`},
+	{name: "links of OneNote", text: `{"sectionsUrl":"<G>/v1.0/a","sectionGroupsUrl":"<G>/v1.0/b","parentUrl":"<G>/c"}`},
+	{name: "the other links of Graph's own", text: `{"principalLink":"<G>/a","resourceLocation":"<G>/b","messageUri":"<G>/c","notificationChannelUrl":"<G>/d"}`},
+	{name: "deep inside", text: `{"a":[[{"b":{"c":[1,{"@odata.id":"<G>/x","d":"<K>"},"<K>"]}}]],"@odata.id":"<G>"}`},
+	{name: "the address alone", text: `{"@odata.id":"<G>","@odata.context":"<G>?a","@odata.nextLink":"<G>#b"}`},
+	{name: "the same key twice", text: `{"@odata.id":"<G>/1","@odata.id":"<G>/2"}`},
+	{name: "text that contains the address", text: `{"subject":"<K>/v1.0/users","body":{"content":"see <K>/v1.0, \"@odata.nextLink\":\"<K>/v1.0\""},"webUrl":"<K>/v1.0","name":"<K>"}`},
+	{name: "an address further back in a link", text: `{"@odata.nextLink":"<G>/v1.0/a?u=<K>/v1.0/b","@odata.context":"x<K>/","@odata.id":" <K>/"}`},
+	{name: "keys that are like those of links", text: `{"@odata.nextlink":"<K>/","odata.nextLink":"<K>/","@odata.nextLinks":"<K>/","@odata.type":"<K>/","x@odata.bind":"<K>/","@odata.nextLink ":"<K>/","@microsoft.graph.downloadUrl":"<K>/","@odata.nextLink@x":"<K>/","":"<K>/","fileURL":"<K>/"}`},
+	{name: "values that are no strings", text: `{"@odata.nextLink":null,"@odata.id":{"x":"<K>/"},"@odata.context":["<K>/",["<K>/"]],"fileUrl":-1.50E+3,"x":"<K>/"}`},
+	{name: "an address as a key", text: `{"<K>/v1.0":"<K>/v1.0","@odata.id":"<G>/"}`},
+	{name: "strings in arrays, which are no keys", text: `["@odata.id","<K>/",{"a":["@odata.id","<K>/"]}]`},
+	{name: "a value in an answer that is not to $ref", text: `{"value":"<K>/v1.0/a"}`},
+	{name: "values in an answer that is not to $ref", text: `{"value":["<K>/v1.0/a"]}`},
+	{name: "one reference", text: `{"value":"<G>/v1.0/directoryObjects/1"}`, options: references},
+	{name: "references", text: `{"@odata.context":"<G>/v1.0/$metadata#Collection($ref)","value":["<G>/v1.0/a","x","<K>x",null,["<K>/"],{"value":"<K>/","@odata.id":"<G>/v1.0/b"},"<G>/v1.0/c"],"other":["<K>/"]}`, options: references},
+	{name: "references in an array, as Graph has none", text: `[{"value":["<K>/"]},"<K>/"]`, options: references},
+	{name: "a value below the top of an answer to $ref", text: `{"a":{"value":["<K>/"]},"value":[{"value":["<K>/"]}]}`, options: references},
+	{name: "a batch", text: `{"responses":[{"id":"1","status":200,"headers":{"Location":"<G>/v1.0/a","location":"<G>/b","CONTENT-LOCATION":"<G>/c","Operation-Location":"<G>/d","X":"<K>/"},"body":{"@odata.context":"<G>/v1.0/$metadata#users","value":["<K>/"],"headers":{"Location":"<K>/"}}}],"@odata.nextLink":"<G>/e"}`, options: batched},
+	{name: "a batch with paths in headers", text: `{"responses":[{"headers":{"Location":"<V>/teams('1')","Content-Location":"<V>/v1.0x/","Operation-Location":"<V>/"},"id":"2"},{"headers":null,"body":null}]}`, options: batched},
+	{name: "a batch with a redirect and base64", text: `{"responses":[{"id":"1","status":302,"headers":{"location":"https://b0mpua-by3301.files.1drv.com/x"},"body":"PEs+L3YxLjA"},{"id":"2","body":"<K>/v1.0"}]}`, options: batched},
+	{name: "what is like a batch's headers", text: `{"headers":{"Location":"<K>/"},"responses":{"headers":{"Location":"<K>/"}},"x":[{"headers":{"Location":"<K>/"}}],"responses":[[{"headers":{"Location":"<K>/"}}],{"body":{"headers":{"Location":"<K>/"}},"headers":{"a":{"Location":"<K>/"},"Location":["<K>/"]},"Location":"<K>/"}]}`, options: batched},
+	{name: "headers in an answer that is no batch's", text: `{"responses":[{"headers":{"Location":"<K>/"}}]}`},
+	{name: "white space and numbers", text: " \t\r\n{ \"@odata.id\" :\r\n\t\"<G>/\" , \"n\" : [ 1.0e+05 , -0 , 1E400 , true , { } , [ ] ] } \n"},
+	{name: "bytes that are not UTF-8", text: "{\"a\xff\":\"\xc3\",\"@odata.id\":\"<G>/\xff\xfe\"}"},
+	{name: "a byte order mark", text: "\xef\xbb\xbf{\"@odata.id\":\"<G>/\"}"},
+	{name: "escapes of all kinds", text: `{"\"@odata.id":"\"","a\\":"\\","@odata.id":"<G>/\"\\\/\u0041\\\"","@odata.context":"<G>/\\","b":"\\\\\"<K>/"}`},
+	{name: "a string after the end", text: `{"@odata.id":"<G>/"} {"@odata.id":"<K>/"}`},
+	{name: "a string", text: `"<K>/"`},
+	{name: "nothing", text: ``},
+	{name: "a missing comma", text: `{"@odata.id":"<G>/" "@odata.id":"<K>/"}`},
+	{name: "a missing colon", text: `{"@odata.id" "<K>/","@odata.id":"<K>/"}`},
+	{name: "a missing value", text: `{"@odata.id":,"@odata.id":"<K>/"}`},
+	{name: "a comma too many", text: `{"a":[1,],"@odata.id":"<K>/"}`},
+	{name: "brackets that do not match", text: `{"a":[},"@odata.id":"<K>/"}`},
+	{name: "a bracket too many", text: `{}},{"@odata.id":"<K>/"}`},
+	{name: "a comment", text: `{/**/"@odata.id":"<K>/"}`},
+	{name: "single quotes", text: `{'@odata.id':"<K>/"}`},
+	{name: "two literals", text: `{"a":1 2,"@odata.id":"<K>/"}`},
+	{name: "a key that is no string", text: `{1:2,"@odata.id":"<K>/"}`},
+	{name: "a text that ends within a link", text: `{"@odata.id":"<K>`},
+	{name: "a text that ends within a port", text: `{"@odata.id":"<K>:44`},
+	{name: "a text that ends within an escape", text: `{"@odata.id":"https:\/\u00`},
+	{name: "a text that ends within a changed link", text: `{"@odata.id":"<G>/v1.0/us`},
+	{name: "a text that ends within a key", text: `{"@odata.i`},
+	{name: "HTML", text: `<html><a href="@odata.id":"<K>/v1.0">`},
+}
+
+func TestInAnswersTheLinksAndNothingElseChange(t *testing.T) {
+	for _, s := range samples {
+		t.Run(s.name, func(t *testing.T) {
+			equal(t, rewrite(t, s.from(), s.options), s.to())
+			equal(t, string(rewriter(t).Append([]byte("x"), []byte(s.from()), s.options)), "x"+s.to())
+		})
+	}
+}
+
+func TestEscapesDoNotHideALink(t *testing.T) {
+	for _, c := range []struct{ name, from, to string }{
+		{"in the key", `{"\u0040odata.next\u004cink":"` + graph + `/a"}`, `{"\u0040odata.next\u004cink":"` + public + `/a"}`},
+		{"in a property's name", `{"file\u0055rl":"` + graph + `/a"}`, `{"file\u0055rl":"` + public + `/a"}`},
+		{"beyond ASCII before the annotation", `{"\u00e9\ud83d\ude00@odata.nextLink":"` + graph + `/a"}`, `{"\u00e9\ud83d\ude00@odata.nextLink":"` + public + `/a"}`},
+		{"in the address", `{"@odata.id":"https:\/\/graph.microsoft.com\/v1.0\/a"}`, `{"@odata.id":"` + public + `\/v1.0\/a"}`},
+		{"as code points", `{"@odata.id":"\u0068ttps:\u002F\u002f\u0047raph.microsoft.com\u002fv1.0"}`, `{"@odata.id":"` + public + `\u002fv1.0"}`},
+		{"in a port", `{"@odata.id":"https://graph.microsoft.com\u003a443/v1.0"}`, `{"@odata.id":"` + public + `/v1.0"}`},
+		{"a quote after the host", `{"@odata.id":"https://graph.microsoft.com\"/v1.0"}`, `{"@odata.id":"https://graph.microsoft.com\"/v1.0"}`},
+		{"a zero after the host", `{"@odata.id":"https://graph.microsoft.com\u0000"}`, `{"@odata.id":"https://graph.microsoft.com\u0000"}`},
+		{"a letter that is one only in a wider sense", `{"@odata.id":"https://graph.microsoft.com\u012f"}`, `{"@odata.id":"https://graph.microsoft.com\u012f"}`},
+		{"an escape that is none", `{"@odata.id":"https:\x//graph.microsoft.com/","a":"\u00zz"}`, `{"@odata.id":"https:\x//graph.microsoft.com/","a":"\u00zz"}`},
+		{"a backslash in the key", `{"\\u0040odata.id":"` + graph + `/a"}`, `{"\\u0040odata.id":"` + graph + `/a"}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			equal(t, rewrite(t, c.from, links.Options{}), c.to)
+			everySplit(t, c.from, c.to, links.Options{})
+		})
+	}
+}
+
+// everySplit reads a text in two pieces, parted at each place, and byte by byte.
+func everySplit(t *testing.T, from, to string, o links.Options) {
+	t.Helper()
+	for i := range len(from) + 1 {
+		two := io.MultiReader(strings.NewReader(from[:i]), strings.NewReader(from[i:]))
+		if got := readAll(t, two, o); got != to {
+			t.Fatalf("parted at %d, %q\ngot  %q\nwant %q", i, from[:i], got, to)
+		}
+	}
+	equal(t, readAll(t, iotest.OneByteReader(strings.NewReader(from)), o), to)
+	equal(t, readAll(t, iotest.DataErrReader(strings.NewReader(from)), o), to)
+	small, err := io.ReadAll(iotest.OneByteReader(rewriter(t).NewReader(io.NopCloser(strings.NewReader(from)), o)))
+	if equal(t, string(small), to); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestItDoesNotMatterWhereAnAnswerIsParted(t *testing.T) {
+	for _, s := range samples {
+		t.Run(s.name, func(t *testing.T) {
+			everySplit(t, s.from(), s.to(), s.options)
+			escaped := strings.ReplaceAll(s.from(), graph, `https:\/\/Graph\u002emicrosoft.com`)
+			whole := string(rewriter(t).Append(nil, []byte(escaped), s.options))
+			everySplit(t, escaped, whole, s.options)
+		})
+	}
+}
+
+// pieces gives one piece a Read, as a connection does, and counts.
+type pieces struct {
+	rest  []string
+	reads int
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(p.rest) == 0 {
+		return 0, io.EOF
+	}
+	p.reads++
+	n := copy(b, p.rest[0])
+	p.rest = p.rest[1:]
+	return n, nil
+}
+
+func TestWhatHasComeGoesOutAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		in, want []string
+	}{
+		{"text, keys and numbers", []string{`{"a`, `bc":"de`, `f","g":1`, `2`, `}`}, []string{`{"a`, `bc":"de`, `f","g":1`, `2`, `}`}},
+		{"a link that is told", []string{`{"@odata.id":"` + graph + `/`, `v1.0`, `"}`}, []string{`{"@odata.id":"` + public + `/`, `v1.0`, `"}`}},
+		{"what stands before a link that is not told yet", []string{`{"@odata.id":"https://gr`, `aph.microsoft.com`, `/v1.0`}, []string{`{"@odata.id":"`, public + `/v1.0`}},
+		{"a link that turns out to be another's", []string{`{"@odata.id":"https://gr`, `oup`, `"}`}, []string{`{"@odata.id":"`, `https://group`, `"}`}},
+		{"a link to another host, from its first other letter on", []string{`{"@odata.id":"https://c`, `ontoso`}, []string{`{"@odata.id":"https://c`, `ontoso`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			source := &pieces{rest: c.in}
+			body := rewriter(t).NewReader(io.NopCloser(source), links.Options{})
+			var got []string
+			for b := make([]byte, 4096); ; {
+				n, err := body.Read(b)
+				if n > 0 {
+					got = append(got, string(b[:n]))
+				}
+				if err != nil {
+					break
+				}
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	t.Run("a Read that has something does not wait for more", func(t *testing.T) {
+		source := &pieces{rest: []string{`{"@odata.id":"` + graph + `/a"`, `}`}}
+		if n, err := rewriter(t).NewReader(io.NopCloser(source), links.Options{}).Read(make([]byte, 100)); n == 0 || err != nil || source.reads != 1 {
+			t.Errorf("%d bytes, %v, after %d reads", n, err, source.reads)
+		}
+	})
+}
+
+func TestAnErrorOfTheAnswerComesAfterAllThatCameBefore(t *testing.T) {
+	for _, text := range []string{`{"a":"b`, `{"@odata.id":"https://graph`, ``} {
+		broken := rewriter(t).NewReader(io.NopCloser(io.MultiReader(strings.NewReader(text), iotest.ErrReader(io.ErrUnexpectedEOF))), links.Options{})
+		got, err := io.ReadAll(broken)
+		if equal(t, string(got), text); err != io.ErrUnexpectedEOF { //nolint:errorlint // it must be the same
+			t.Errorf("%q: %v", text, err)
+		}
+		if n, err := broken.Read(make([]byte, 10)); n != 0 || err != io.ErrUnexpectedEOF { //nolint:errorlint // likewise
+			t.Errorf("%q, once more: %d, %v", text, n, err)
+		}
+	}
+}
+
+func TestNestingBeyondTheBoundPasses(t *testing.T) {
+	for _, depth := range []int{1000, 1022, 1023, 1024, 100_000} {
+		link, want := `{"@odata.id":"`+graph+`/"}`, `{"@odata.id":"`+public+`/"}`
+		if depth > 1023 { // and the object itself
+			want = link
+		}
+		text := func(s string) string { return strings.Repeat("[", depth) + s + strings.Repeat("]", depth) }
+		equal(t, rewrite(t, text(link), links.Options{}), text(want))
+	}
+}
+
+func TestLongKeysAndValuesAreNotHeld(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	slashes := strings.Repeat(`\\`, 1<<20)
+	for _, c := range []struct{ name, from, to string }{
+		{"a key", `{"` + long + `@odata.id":"` + graph + `/","@odata.id":"` + graph + `/"}`, `{"` + long + `@odata.id":"` + graph + `/","@odata.id":"` + public + `/"}`},
+		{"a value", `{"a":"` + long + `","@odata.id":"` + graph + `/` + long + `"}`, `{"a":"` + long + `","@odata.id":"` + public + `/` + long + `"}`},
+		{"backslashes", `{"` + slashes + `":"` + slashes + `\"","@odata.id":"` + graph + `/"}`, `{"` + slashes + `":"` + slashes + `\"","@odata.id":"` + public + `/"}`},
+		{"white space", `{"@odata.id":` + strings.Repeat(" ", 1<<20) + `"` + graph + `/"}`, `{"@odata.id":` + strings.Repeat(" ", 1<<20) + `"` + public + `/"}`},
+		{"a number", `[` + strings.Repeat("1", 1<<20) + `,{"@odata.id":"` + graph + `/"}]`, `[` + strings.Repeat("1", 1<<20) + `,{"@odata.id":"` + public + `/"}]`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			equal(t, rewrite(t, c.from, links.Options{}), c.to)
+			for _, size := range []int{1, 100, 4096} {
+				if n := allocated(t, strings.NewReader(c.from), size); n > 16<<10 {
+					t.Errorf("%d bytes allocated with a buffer of %d", n, size)
+				}
+			}
+		})
+	}
+}
+
+func TestMemoryDoesNotGrowWithTheAnswer(t *testing.T) {
+	part := []byte(strings.Repeat(`{"@odata.id":"`+graph+`/v1.0/users/1","displayName":"Adele Vance"},`, 500))
+	for _, most := range []int64{1 << 20, 64 << 20} {
+		answer := io.MultiReader(strings.NewReader(`{"value":[`), &endless{part: part, most: most})
+		if n := allocated(t, answer, 32<<10); n > 160<<10 {
+			t.Errorf("%d bytes allocated for an answer of %d MiB", n, most>>20)
+		}
+	}
+}
+
+// allocated is how many bytes are allocated while an answer is read.
+func allocated(t *testing.T, answer io.Reader, buffer int) uint64 {
+	t.Helper()
+	r, b := rewriter(t), make([]byte, buffer)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	body := r.NewReader(io.NopCloser(answer), links.Options{})
+	for {
+		if _, err := body.Read(b); err != nil {
+			break
+		}
+	}
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+func TestAPageOfGraphsIsTheSameButForItsLinks(t *testing.T) {
+	text := page(60_000)
+	want := strings.ReplaceAll(string(text), graph, public)
+	for _, size := range []int{1, 7, 512, 4096, 100_000} {
+		b := rewriter(t).NewReader(io.NopCloser(bytes.NewReader(text)), links.Options{})
+		var got bytes.Buffer
+		if _, err := io.CopyBuffer(struct{ io.Writer }{&got}, b, make([]byte, size)); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, got.String(), want)
+	}
+}

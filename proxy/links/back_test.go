@@ -1,0 +1,70 @@
+package links_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestInRequestsTheProxysAddressBecomesGraphs(t *testing.T) {
+	for _, c := range []struct {
+		name, from, to string
+		named          []string
+	}{
+		{"a reference", `{"@odata.id":"<P>/v1.0/directoryObjects/1"}`, `{"@odata.id":"<G>/v1.0/directoryObjects/1"}`, []string{"/v1.0/directoryObjects/1"}},
+		{"one that has Graph's address", `{"@odata.id":"<G>/v1.0/directoryObjects/1"}`, `{"@odata.id":"<G>/v1.0/directoryObjects/1"}`, []string{"/v1.0/directoryObjects/1"}},
+		{"one that is relative", `{"@odata.id":"/communications/calls/1"}`, `{"@odata.id":"/communications/calls/1"}`, []string{"/communications/calls/1"}},
+		{"one to another host", `{"@odata.id":"https://fabrikam.example/v1.0/users/1"}`, `{"@odata.id":"https://fabrikam.example/v1.0/users/1"}`, []string{"https://fabrikam.example/v1.0/users/1"}},
+		{"one to a host that looks like ours", `{"@odata.id":"<P>@fabrikam.example/v1.0"}`, `{"@odata.id":"<P>@fabrikam.example/v1.0"}`, []string{"https://graph.contoso.com@fabrikam.example/v1.0"}},
+		{"the address alone", `{"@odata.id":"<P>"}`, `{"@odata.id":"<G>"}`, []string{""}},
+		{"a binding", `{"manager@odata.bind":"<P>/v1.0/users('1')"}`, `{"manager@odata.bind":"<G>/v1.0/users('1')"}`, []string{"/v1.0/users('1')"}},
+		{"bindings", `{"members@odata.bind" : [ "<P>/v1.0/users/1" ,"users/2", "<P>/v1.0/users/3" ]}`, `{"members@odata.bind" : [ "<G>/v1.0/users/1" ,"users/2", "<G>/v1.0/users/3" ]}`, []string{"/v1.0/users/1", "users/2", "/v1.0/users/3"}},
+		{"deep inside", `{"a":[{"b":{"user@odata.bind":"<P>/v1.0/users/1"},"c":[[]],"d":{}}],"e":"<P>/"}`, `{"a":[{"b":{"user@odata.bind":"<G>/v1.0/users/1"},"c":[[]],"d":{}}],"e":"<P>/"}`, []string{"/v1.0/users/1"}},
+		{"arrays in arrays, as Graph has none", `{"x@odata.bind":[["<P>/v1.0/users/1"],{"y":"<P>/"}]}`, `{"x@odata.bind":[["<G>/v1.0/users/1"],{"y":"<P>/"}]}`, []string{"/v1.0/users/1"}},
+		{"another letter case", `{"@OData.ID":"<P>/v1.0/a","X@ODATA.BIND":"<P>/v1.0/b"}`, `{"@OData.ID":"<G>/v1.0/a","X@ODATA.BIND":"<G>/v1.0/b"}`, []string{"/v1.0/a", "/v1.0/b"}},
+		{"the short names of OData 4.01", `{"@id":"<P>/v1.0/a","x@bind":"<P>/v1.0/b"}`, `{"@id":"<G>/v1.0/a","x@bind":"<G>/v1.0/b"}`, []string{"/v1.0/a", "/v1.0/b"}},
+		{"the same key twice", `{"@odata.id":"<P>/v1.0/a","@odata.id":"/b"}`, `{"@odata.id":"<G>/v1.0/a","@odata.id":"/b"}`, []string{"/v1.0/a", "/b"}},
+		{"escapes", `{"\u0040odata.id":"https:\/\/graph.contoso.com\/v1.0\/users\/\u0031\"é\ud83d\ude00"}`, `{"\u0040odata.id":"<G>\/v1.0\/users\/\u0031\"é\ud83d\ude00"}`, []string{`/v1.0/users/1"é😀`}},
+		{"text that contains the address", `{"id":"<P>/","content":"\"@odata.id\":\"<P>/\"","@odata.type":"<P>/","x@odata.nextLink":"<P>/"}`, `{"id":"<P>/","content":"\"@odata.id\":\"<P>/\"","@odata.type":"<P>/","x@odata.nextLink":"<P>/"}`, nil},
+		{"values that are no strings", `{"@odata.id":null,"x@odata.bind":[1,true,{"@odata.id":-1.0E+5}]}`, `{"@odata.id":null,"x@odata.bind":[1,true,{"@odata.id":-1.0E+5}]}`, nil},
+		{"a body that is no object", ` [ "<P>/" , {"@odata.id":"<P>/v1.0/a"} ] `, ` [ "<P>/" , {"@odata.id":"<G>/v1.0/a"} ] `, []string{"/v1.0/a"}},
+		{"a string", `"<P>/"`, `"<P>/"`, nil},
+		{"nothing", ``, ``, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			addresses := strings.NewReplacer("<P>", public, "<G>", graph)
+			from := addresses.Replace(c.from)
+			got, named, err := rewriter(t).BackBody([]byte(from))
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, string(got), addresses.Replace(c.to))
+			if diff := cmp.Diff(c.named, named); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestABodyThatGraphMightReadInAnotherWayIsRefused(t *testing.T) {
+	for _, c := range []struct{ name, body, message string }{
+		{"a comment", `{/*"@odata.id":*/"a":1}`, "not JSON"},
+		{"single quotes", `{'@odata.id':'/users/1'}`, "not JSON"},
+		{"a comma too many", `{"@odata.id":"/users/1",}`, "not JSON"},
+		{"a second value", `{} {"@odata.id":"/users/1"}`, "not JSON"},
+		{"a text that ends early", `{"@odata.id":"/users/1"`, "not JSON"},
+		{"white space alone", ` `, "not JSON"},
+		{"a byte order mark", "\xef\xbb\xbf{}", "not JSON"},
+		{"UTF-16", "{\x00}\x00", "not JSON"},
+		{"bytes that are not UTF-8", "{\"a\xff\":1}", "not UTF-8"},
+		{"half a surrogate pair in a reference", `{"@odata.id":"/users/\ud800"}`, "surrogate"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, named, err := rewriter(t).BackBody([]byte(c.body))
+			if err == nil || !strings.Contains(err.Error(), c.message) || got != nil || named != nil {
+				t.Errorf("%q, %q, %v", got, named, err)
+			}
+		})
+	}
+}

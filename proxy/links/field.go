@@ -1,0 +1,117 @@
+package links
+
+import "bytes"
+
+// kind says what a value is, by the key that it stands under.
+type kind int
+
+const (
+	other     kind = iota
+	link           // a string is an address
+	bare           // likewise, and so are the strings of an array
+	location       // a string is the value of a header of an answer in a batch
+	responses      // the answers of a batch
+	headers        // the headers of one
+)
+
+// isString reports whether a string under such a key is looked at.
+func (k kind) isString() bool { return k == link || k == bare || k == location }
+
+// field returns what Graph puts under a key, wherever it stands: the annotations of OData JSON Format 4.0 that are
+// addresses (https://docs.oasis-open.org/odata/odata-json-format/v4.0/, sections 4.5 and 8), before which there may be the
+// name of a property, as in "sessions@odata.nextLink" or "bannerLogo@odata.mediaReadLink"; and the properties of Graph's
+// own under which the examples in its documentation have addresses at Graph, such as those of education and OneNote. Letter
+// case counts, as in JSON.
+func field(key []byte) kind {
+	if at := bytes.LastIndexByte(key, '@'); at >= 0 {
+		return annotation(key[at:])
+	}
+	switch string(key) {
+	case "resourcesFolderUrl", "fileUrl", "assignmentResourceUrl", "principalLink", "parentUrl", "resourceLocation",
+		"sectionsUrl", "sectionGroupsUrl", "messageUri", "notificationChannelUrl":
+		return link
+	}
+	return other
+}
+
+func annotation(name []byte) kind {
+	switch string(name) {
+	case "@odata.context", "@odata.id", "@odata.nextLink", "@odata.deltaLink", "@odata.readLink", "@odata.editLink",
+		"@odata.mediaReadLink", "@odata.mediaEditLink", "@odata.associationLink", "@odata.navigationLink":
+		return link
+	}
+	return other
+}
+
+// header reports whether the value of a header is an address. Graph's batches spell names in either case: the redirect in
+// https://learn.microsoft.com/graph/json-batching has "location".
+func header(name []byte) bool {
+	for _, known := range [...]string{"Location", "Content-Location", "Operation-Location"} {
+		if len(name) == len(known) && bytes.EqualFold(name, []byte(known)) {
+			return true
+		}
+	}
+	return false
+}
+
+// char reads one character of a JSON string, whose first byte is not a closing quote, and returns how many bytes it is
+// written with: 0 if raw ends within it. All beyond ASCII, and what is no escape, is 0xff: nothing that is looked for has it.
+func char(raw []byte) (c byte, n int) {
+	switch {
+	case len(raw) == 0:
+		return 0, 0
+	case raw[0] != '\\':
+		return raw[0], 1
+	case len(raw) == 1:
+		return 0, 0
+	}
+	switch raw[1] {
+	case '"', '\\', '/':
+		return raw[1], 2
+	case 'b', 'f', 'n', 'r', 't':
+		return 0x1f, 2 // some control character: which does not matter
+	case 'u':
+		return hexChar(raw)
+	}
+	return 0xff, 2
+}
+
+func hexChar(raw []byte) (c byte, n int) {
+	const size = len(`\u0000`)
+	if len(raw) < size {
+		return 0, 0
+	}
+	code := 0
+	for _, h := range raw[2:size] {
+		h = lower(h)
+		switch {
+		case '0' <= h && h <= '9':
+			code = code<<4 | int(h-'0')
+		case 'a' <= h && h <= 'f':
+			code = code<<4 | int(h-'a'+10)
+		default:
+			return 0xff, size
+		}
+	}
+	if code > 0x7f {
+		return 0xff, size
+	}
+	return byte(code), size
+}
+
+// plain returns a string of JSON without its escapes, so far as it is ASCII: enough to compare it. It is raw itself if there
+// are none.
+func plain(raw []byte) []byte {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return raw
+	}
+	text := make([]byte, 0, len(raw))
+	for len(raw) > 0 {
+		c, n := char(raw)
+		if n == 0 {
+			return append(text, 0xff)
+		}
+		text, raw = append(text, c), raw[n:]
+	}
+	return text
+}

@@ -1,0 +1,188 @@
+// Package links rewrites the absolute addresses of Microsoft Graph in Graph's answers to the proxy's, and those of the proxy
+// in requests to Graph's, so that an app behind the proxy pages, polls and refers as it would without.
+//
+// It decides which strings in a JSON text are links (the fields that Graph puts links in, see field), which of them lead to
+// Graph (those whose scheme, host and port are exactly Graph's), and what they become: the scheme, host and port are
+// exchanged, and every other byte stays as it is. Links to other hosts (download and upload addresses, monitors) and text
+// that merely contains the address are never touched.
+//
+// It leaves to package proxy which answers are JSON, their compression and length, which requests may name what, and what
+// the proxy's address is.
+package links
+
+import (
+	"bytes"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// Rewriter exchanges two addresses. It is immutable and safe for concurrent use; the zero value is not usable, New makes one.
+type Rewriter struct {
+	graph, public origin
+	most          int // this many bytes of a value are enough to tell whether it changes
+}
+
+// New returns a Rewriter from Graph's address to the one that callers know the proxy by. Each is a scheme, http or https, a
+// host and perhaps a port, as in "https://graph.microsoft.com", and nothing after that. The error names the one that is not.
+// The second may come from a request's Host header: one that does not fit into a JSON string or an HTTP header is an error.
+//
+// It is cheap enough to be called for each request.
+func New(graph, public string) (*Rewriter, error) {
+	r := new(Rewriter)
+	var err error
+	if r.graph, err = parseOrigin(graph); err != nil {
+		return nil, fmt.Errorf("the address of Graph: %w", err)
+	}
+	if r.public, err = parseOrigin(public); err != nil {
+		return nil, fmt.Errorf("the address of the proxy: %w", err)
+	}
+	r.most = len(r.graph.text) + len(r.graph.port) + 1
+	return r, nil
+}
+
+// Location returns what becomes of a Location, Content-Location or Operation-Location header of Graph's answer to a request
+// of that version, "v1.0" or "beta". All three forms that Graph documents become whole addresses at the proxy:
+//
+//   - whole addresses at Graph, https://graph.microsoft.com/v1.0/... (also .../v2/{tenant}/directoryObjects/..., as after
+//     https://learn.microsoft.com/graph/api/group-assignlicense);
+//   - paths without a version, /teams('{id}')/operations('{id}'), as after
+//     https://learn.microsoft.com/graph/api/team-post, which get the one of the request. A caller that resolves them as
+//     RFC 3986 says would lose the version, and one that puts its base address before them would double it if we added it
+//     to the path alone;
+//   - paths with a version.
+//
+// All others are returned unchanged: addresses at other hosts, which need no token of ours, "//host/path", and paths
+// without a slash at the front.
+func (r *Rewriter) Location(value, version string) string {
+	text := []byte(value)
+	if n, match := r.graph.match(text, true); match == yes {
+		return r.public.spelled + value[n:]
+	}
+	insert, _ := r.relative(text, true, version)
+	return insert + value
+}
+
+// relative returns what belongs before a path of Graph's to make it an address at the proxy: "" if it is none.
+func (r *Rewriter) relative(s []byte, whole bool, version string) (insert string, v verdict) {
+	switch {
+	case len(s) == 0:
+		return "", unlessWhole(whole)
+	case s[0] != '/' || version == "":
+		return "", no
+	case len(s) == 1 && !whole:
+		return "", unknown
+	case len(s) > 1 && (s[1] == '/' || s[1] == '\\'): // the name of a host follows; browsers read "\" as "/"
+		return "", no
+	}
+	first := s[1:]
+	switch end := bytes.IndexAny(first, "/?#"); {
+	case end >= 0:
+		first = first[:end]
+	case !whole && len(first) <= len("v1.0"):
+		return "", unknown
+	}
+	switch string(first) {
+	case "v1.0", "beta", "v2": // v2: the directory's own, inside Graph; seen in documented answers
+		return r.public.spelled, yes
+	}
+	return r.public.spelled + "/" + version, yes
+}
+
+// Back returns what becomes of an address that a caller names in a request, in $ref?$id= for example: one at the proxy
+// becomes Graph's. Any other is returned unchanged, with false.
+func (r *Rewriter) Back(value string) (string, bool) {
+	n, match := r.public.match([]byte(value), true)
+	if match != yes {
+		return value, false
+	}
+	return r.graph.spelled + value[n:], true
+}
+
+// verdict says whether a text that may go on begins with something.
+type verdict int
+
+const (
+	no verdict = iota
+	yes
+	unknown // not before more of the text is there
+)
+
+func unlessWhole(whole bool) verdict {
+	if whole {
+		return no
+	}
+	return unknown
+}
+
+// origin is a scheme, host and port.
+type origin struct {
+	spelled string // as it was given, which is how it is written
+	text    string // in lower case, without the port if that is the scheme's own
+	port    string // ":443" or ":80", which may stand after text and means nothing; "" if text has a port
+}
+
+func parseOrigin(address string) (origin, error) {
+	scheme, host, found := strings.Cut(address, "://")
+	scheme = strings.ToLower(scheme)
+	port, known := map[string]string{"http": ":80", "https": ":443"}[scheme]
+	if !found || !known || !isHost(host) {
+		return origin{}, fmt.Errorf("%q is not an address such as https://graph.contoso.com; write scheme and host, without a path", address)
+	}
+	o := origin{spelled: scheme + "://" + host, text: scheme + "://" + strings.ToLower(host)}
+	if u, err := url.Parse(o.text); err != nil || u.Hostname() == "" {
+		return origin{}, fmt.Errorf("%q is not an address such as https://graph.contoso.com; host or port are malformed", address)
+	} else if u.Port() == "" || ":"+u.Port() == port {
+		o.text, o.port = strings.TrimSuffix(o.text, port), port
+	}
+	return o, nil
+}
+
+// isHost reports whether s has only bytes that stand for themselves in a host, a port, a JSON string and a header.
+func isHost(s string) bool {
+	for i := range len(s) {
+		c := lower(s[i])
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && strings.IndexByte(".-_:[]", c) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// match reports whether s is an address at o, and how many bytes of it name o: only what begins a path, a query or a
+// fragment may follow, because https://graph.microsoft.com.fabrikam.example and https://graph.microsoft.com@fabrikam.example
+// are not Graph's. Scheme and host are compared without regard to case (RFC 3986 section 6.2.2.1). Unless whole, s may go on.
+func (o *origin) match(s []byte, whole bool) (n int, v verdict) {
+	for n < len(o.text) {
+		switch {
+		case n == len(s):
+			return 0, unlessWhole(whole)
+		case lower(s[n]) != o.text[n]:
+			return 0, no
+		}
+		n++
+	}
+	rest := s[n:]
+	switch {
+	case o.port != "" && bytes.HasPrefix(rest, []byte(o.port)):
+		n += len(o.port)
+	case !whole && len(rest) < len(o.port) && strings.HasPrefix(o.port, string(rest)):
+		return 0, unknown
+	}
+	switch {
+	case n < len(s):
+		if c := s[n]; c != '/' && c != '?' && c != '#' {
+			return 0, no
+		}
+	case !whole:
+		return 0, unknown
+	}
+	return n, yes
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}

@@ -1,0 +1,63 @@
+package links
+
+import "io"
+
+// Options say what an answer is, beyond being JSON. The zero value is an answer like most.
+type Options struct {
+	// References: the answer is to a request for .../$ref, where a string, or the strings of an array, under "value" at the
+	// top are addresses without a key of their own. In other answers such strings are data.
+	References bool
+	// Batch: the answer is to a $batch. Headers in its "responses" are treated as Location does. A body that is a string is
+	// base64, and not looked at.
+	Batch bool
+	// Version is that of the batch, "v1.0" or "beta".
+	Version string
+}
+
+// Append appends what becomes of a whole answer to dst, which must not overlap with it.
+func (r *Rewriter) Append(dst, answer []byte, o Options) []byte {
+	s := scanner{r: r, o: o}
+	dst, done := s.scan(dst, answer)
+	return s.end(append(dst, answer[done:]...))
+}
+
+// NewReader returns a reader of what becomes of an answer. It never fails by itself, never loses a byte and never waits for
+// more than it needs: a Read gives what one Read of the answer's has brought, except for the front of a link, of which it
+// keeps back what is not enough to tell. Where the answer is not JSON, and below 1024 levels of nesting, all bytes that
+// follow pass unchanged. The memory that it takes depends on the size of the caller's buffer, not on that of the answer.
+//
+// Errors are the answer's own, after all that came before them. Close closes the answer. It is for one goroutine.
+func (r *Rewriter) NewReader(answer io.ReadCloser, o Options) io.ReadCloser {
+	return &reader{ReadCloser: answer, scanner: scanner{r: r, o: o}}
+}
+
+type reader struct {
+	io.ReadCloser
+	scanner scanner
+	buffer  []byte
+	ready   []byte // what of buffer has not been read
+	err     error
+}
+
+func (b *reader) Read(p []byte) (int, error) {
+	for len(b.ready) == 0 && b.err == nil {
+		n, err := b.ReadCloser.Read(p)
+		if n == 0 && err == nil {
+			return 0, nil
+		}
+		b.err = err
+		out, done := b.scanner.scan(b.buffer[:0], p[:n])
+		if done == 0 && len(out) == 0 && err == nil { // most pieces have no link in them: they are where they belong
+			return n, nil
+		}
+		if out = append(out, p[done:n]...); err != nil {
+			out = b.scanner.end(out)
+		}
+		b.buffer, b.ready = out, out
+	}
+	n := copy(p, b.ready)
+	if b.ready = b.ready[n:]; len(b.ready) > 0 {
+		return n, nil
+	}
+	return n, b.err
+}

@@ -1,0 +1,389 @@
+package links
+
+import "bytes"
+
+// maxDepth is how deep arrays and objects may nest; Graph's JSON is far from it. maxKey is how many bytes a key may have as
+// it is written, with room for a name of OData's 128 characters and an annotation, all escaped. Both bound the memory that a
+// text needs: what nests deeper passes unchanged from there on, and a longer key is not that of a link.
+const (
+	maxDepth = 1024
+	maxKey   = 1024
+)
+
+// slack is how much longer than what came a piece may usually become.
+const slack = 512
+
+// state is where in the text the scanner stands.
+type state int
+
+const (
+	beforeValue   state = iota
+	beforeElement       // the first of an array, or its end
+	beforeKey
+	beforeMember // the first of an object, or its end
+	beforeColon
+	afterValue
+	inKey
+	inText // a string that passes
+	inLink // a string that may change, of which nothing has been passed on
+	inLiteral
+	lost // what comes cannot be told: it passes
+)
+
+// scanner follows a JSON text that comes in pieces. It knows only as much of JSON as tells keys from values: spelling of
+// numbers, letter case of true, bytes that are not UTF-8 are none of its concern. Where the text is not JSON it gives up, and
+// all that follows passes; it never fails. Its size does not depend on the text's.
+type scanner struct {
+	r       *Rewriter
+	o       Options
+	state   state
+	escaped bool // the next byte is the second of an escape
+	mark    int  // how much of a byte order mark there was
+	depth   int
+	arrays  [maxDepth / 64]uint64 // a bit for each depth: whether an array, not an object, is open there
+
+	next  kind // of the value of the key that was read last
+	bare  bool // strings at depth 2 are links
+	inner int  // as deep as this, what is open is what leads to the headers of a batch's answers
+
+	key     []byte // the part of a key that has come, if a piece ended within it
+	tooLong bool   // the key is too long to be kept
+	held    []byte // the part of a link that has come, if it is not enough to tell
+	text    []byte // what held says, without escapes
+	ends    []int  // where in it each byte of text ends
+}
+
+// scan takes the next piece. It appends to dst what becomes of src[:done]; the rest, src[done:], passes as it is.
+func (s *scanner) scan(dst, src []byte) (out []byte, done int) {
+	for i := 0; i < len(src); {
+		switch s.state {
+		case inText:
+			i = s.passText(src, i)
+		case inKey:
+			i = s.readKey(src, i)
+		case inLink:
+			dst, done, i = s.readLink(dst, src, done, i)
+		case inLiteral:
+			i = s.passLiteral(src, i)
+		case lost:
+			i = len(src)
+		default:
+			i = s.passTokens(src, i)
+		}
+	}
+	return dst, done
+}
+
+// end appends what was held back when the text ends within a link.
+func (s *scanner) end(dst []byte) []byte {
+	dst = append(dst, s.held...)
+	s.held = s.held[:0]
+	return dst
+}
+
+// passTokens takes what stands between strings and literals.
+func (s *scanner) passTokens(src []byte, i int) int {
+	for ; i < len(src); i++ {
+		switch c := src[i]; c {
+		case ' ', '\t', '\n', '\r':
+			continue
+		case '"':
+			s.openString()
+			return i + 1
+		case ':':
+			s.step(s.state == beforeColon, beforeValue)
+		case ',':
+			s.comma()
+		case '{', '[':
+			s.open(c == '[')
+		case '}', ']':
+			s.close(c == ']')
+		default:
+			if s.byteOrderMark(c) {
+				continue
+			}
+			s.step(s.wantsValue() && isLiteral(c), inLiteral)
+			return i
+		}
+		if s.state == lost {
+			return i
+		}
+	}
+	return i
+}
+
+// step goes on to the next state if the text is JSON so far.
+func (s *scanner) step(ok bool, next state) {
+	if !ok {
+		next = lost
+	}
+	s.state = next
+}
+
+func (s *scanner) wantsValue() bool { return s.state == beforeValue || s.state == beforeElement }
+
+func (s *scanner) inArray() bool {
+	top := s.depth - 1
+	return top >= 0 && s.arrays[top/64]>>(top%64)&1 == 1
+}
+
+func (s *scanner) openString() {
+	switch {
+	case s.state == beforeKey || s.state == beforeMember:
+		s.state = inKey
+	case !s.wantsValue():
+		s.state = lost
+	case s.isLink():
+		s.state = inLink
+	default:
+		s.state = inText
+	}
+}
+
+// isLink reports whether the string that begins is looked at.
+func (s *scanner) isLink() bool {
+	if s.inArray() {
+		return s.bare && s.depth == 2
+	}
+	return s.next.isString()
+}
+
+func (s *scanner) comma() {
+	next := beforeKey
+	if s.inArray() {
+		next = beforeValue
+	}
+	s.step(s.state == afterValue && s.depth > 0, next)
+}
+
+func (s *scanner) open(array bool) {
+	if !s.wantsValue() || s.depth == maxDepth {
+		s.state = lost
+		return
+	}
+	bit := uint64(1) << (s.depth % 64)
+	s.arrays[s.depth/64] &^= bit
+	s.state = beforeMember
+	if array {
+		s.arrays[s.depth/64] |= bit
+		s.state = beforeElement
+	}
+	s.depth++
+	if s.depth == 2 {
+		s.bare = array && s.next == bare
+	}
+	if s.o.Batch && s.inner == s.depth-1 && s.leadsOn(array) {
+		s.inner = s.depth
+	}
+	s.next = other
+}
+
+// leadsOn reports whether what was opened is the next on the way to {"responses":[{"headers":{}}]}.
+func (s *scanner) leadsOn(array bool) bool {
+	switch s.depth {
+	case 1, 3:
+		return !array
+	case 2:
+		return array && s.next == responses
+	case 4:
+		return !array && s.next == headers
+	}
+	return false
+}
+
+func (s *scanner) close(array bool) {
+	empty := beforeMember
+	if array {
+		empty = beforeElement
+	}
+	if s.depth == 0 || s.inArray() != array || s.state != afterValue && s.state != empty {
+		s.state = lost
+		return
+	}
+	s.depth--
+	s.inner = min(s.inner, s.depth)
+	s.state = afterValue
+}
+
+// byteOrderMark reports whether c is part of one, at the front.
+func (s *scanner) byteOrderMark(c byte) bool {
+	const mark = "\xef\xbb\xbf"
+	if s.state != beforeValue || s.depth > 0 || s.mark == len(mark) || c != mark[s.mark] {
+		return false
+	}
+	s.mark++
+	return true
+}
+
+// isLiteral reports whether c may stand in a number, true, false or null.
+func isLiteral(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || c == '-' || c == '+' || c == '.' || c == 'E'
+}
+
+func (s *scanner) passLiteral(src []byte, i int) int {
+	for ; i < len(src); i++ {
+		if !isLiteral(src[i]) {
+			s.state = afterValue
+			return i
+		}
+	}
+	return i
+}
+
+func (s *scanner) passText(src []byte, i int) int {
+	end, found := s.stringEnd(src, i)
+	if !found {
+		return end
+	}
+	s.state = afterValue
+	return end + 1
+}
+
+// stringEnd returns where the quote is that ends the string, or the end of the piece.
+func (s *scanner) stringEnd(src []byte, i int) (end int, found bool) {
+	if s.escaped {
+		s.escaped = false
+		i++
+	}
+	if end, found = closingQuote(src, i); !found {
+		s.escaped = endsInEscape(src[end:])
+		end = len(src)
+	}
+	return end, found
+}
+
+// closingQuote returns where the string ends that src[i:] begins within, or where the last part of it begins that has no
+// quote at all.
+func closingQuote(src []byte, i int) (end int, found bool) {
+	for {
+		n := bytes.IndexByte(src[i:], '"')
+		switch {
+		case n < 0:
+			return i, false
+		case !endsInEscape(src[i : i+n]):
+			return i + n, true
+		}
+		i += n + 1
+	}
+}
+
+// endsInEscape reports whether s, which does not begin within an escape, ends after the first byte of one.
+func endsInEscape(s []byte) bool {
+	n := len(s)
+	for n > 0 && s[n-1] == '\\' {
+		n--
+	}
+	return (len(s)-n)%2 == 1
+}
+
+// readKey passes a key on and notes what it is of. A key that a piece ends in is kept to its end.
+func (s *scanner) readKey(src []byte, i int) int {
+	end, found := s.stringEnd(src, i)
+	key := src[i:end]
+	switch {
+	case found && len(s.key) == 0 && !s.tooLong:
+	case len(s.key)+len(key) > maxKey:
+		s.tooLong = true
+	default:
+		s.key = append(s.key, key...)
+		key = s.key
+	}
+	if !found {
+		return end
+	}
+	s.next = other
+	if !s.tooLong && len(key) <= maxKey {
+		s.next = s.kind(plain(key))
+	}
+	s.key, s.tooLong, s.state = s.key[:0], false, beforeColon
+	return end + 1
+}
+
+// kind returns what stands under a key here.
+func (s *scanner) kind(key []byte) kind {
+	if s.o.Batch && s.inner == s.depth {
+		switch {
+		case s.depth == 1 && string(key) == "responses":
+			return responses
+		case s.depth == 3 && string(key) == "headers":
+			return headers
+		case s.depth == 4 && header(key):
+			return location
+		}
+	}
+	if s.o.References && s.depth == 1 && string(key) == "value" {
+		return bare
+	}
+	return field(key)
+}
+
+// readLink looks at the front of a link. If it can tell, the string goes on as text, with another address at the front or
+// as it was; if not, all that has come is held back.
+func (s *scanner) readLink(dst, src []byte, done, i int) ([]byte, int, int) {
+	if dst == nil {
+		dst = make([]byte, 0, len(src)+slack)
+	}
+	before := len(s.held)
+	front := src[i:]
+	if before > 0 {
+		s.held = append(s.held, front[:min(len(front), 6*s.r.most)]...)
+		front = s.held
+	}
+	n, insert, match := s.judge(front)
+	if match == unknown {
+		if before == 0 {
+			dst = append(dst, src[done:i]...)
+			s.held = append(s.held, front...)
+		}
+		return dst, len(src), len(src)
+	}
+	s.state = inText
+	if before > 0 { // what was held has to be passed on, as nothing else does it
+		rest := s.held[min(n, before):before]
+		s.escaped = endsInEscape(rest)
+		dst = append(append(dst, insert...), rest...)
+		s.held = s.held[:0]
+		i = max(n-before, 0)
+		return dst, i, i
+	}
+	if match == yes {
+		dst = append(append(dst, src[done:i]...), insert...)
+		done = i + n
+	}
+	return dst, done, i + n
+}
+
+// judge says what becomes of a string that begins with front: its first n bytes are exchanged for insert.
+func (s *scanner) judge(front []byte) (n int, insert string, v verdict) {
+	if n, v = s.r.graph.match(front, false); v == yes { // as it mostly is: no escapes, and a path behind it
+		return n, s.r.public.spelled, yes
+	}
+	whole := s.read(front)
+	if n, v = s.r.graph.match(s.text, whole); v == yes {
+		return s.ends[n-1], s.r.public.spelled, yes
+	}
+	if v == no && s.next == location {
+		insert, v = s.r.relative(s.text, whole, s.o.Version)
+	}
+	return 0, insert, v
+}
+
+// read sets text to what the front of a string says, and reports whether that is the whole of it.
+func (s *scanner) read(front []byte) (whole bool) {
+	if s.text == nil {
+		s.text, s.ends = make([]byte, 0, s.r.most), make([]int, 0, s.r.most)
+	}
+	s.text, s.ends = s.text[:0], s.ends[:0]
+	for i := 0; len(s.text) < s.r.most && i < len(front); {
+		if front[i] == '"' {
+			return true
+		}
+		c, n := char(front[i:])
+		if n == 0 {
+			break
+		}
+		i += n
+		s.text, s.ends = append(s.text, c), append(s.ends, i)
+	}
+	return false
+}
