@@ -69,7 +69,7 @@ func load(c *config.Config, problems []error, stdout, stderr io.Writer) (server.
 		return server.Parts{}, err
 	}
 	return server.Parts{
-		Version: versionName(), App: c.App(), Graph: string(c.GraphURL), Policy: policy, Public: c.Public(), Headers: c.ForwardHeaders,
+		Version: versionName(), App: c.App(), Graph: string(c.GraphURL), Policy: policy, Public: c.Public(), PublicURL: string(c.PublicURL), Headers: c.ForwardHeaders,
 		MaxInFlight: int(c.MaxInFlight), Patience: time.Duration(c.ShutdownTimeout), Audit: audit, Keys: keys, Log: log,
 	}, nil
 }

@@ -42,6 +42,7 @@ type Config struct {
 
 	Listen      Addresses `env:"GRAPHPROXY_LISTEN" envDefault:"127.0.0.1:8080"`
 	AdminListen Address   `env:"GRAPHPROXY_ADMIN_LISTEN" envDefault:"127.0.0.1:8081"`
+	PublicURL   Origin    `env:"GRAPHPROXY_PUBLIC_URL"`
 	TLSCertFile string    `env:"GRAPHPROXY_TLS_CERT_FILE"`
 	TLSKeyFile  string    `env:"GRAPHPROXY_TLS_KEY_FILE"`
 

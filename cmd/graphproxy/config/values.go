@@ -152,23 +152,47 @@ func (c *Cloud) UnmarshalText(text []byte) error {
 // Root is a server's URL without a path: https://graph.microsoft.com.
 type Root string
 
-// UnmarshalText implements encoding.TextUnmarshaler. A URL may hold a password, so nothing of it is shown.
+// UnmarshalText implements encoding.TextUnmarshaler.
 func (r *Root) UnmarshalText(text []byte) error {
-	u, err := url.Parse(string(text))
-	switch {
-	case err != nil, u.Hostname() == "", u.Opaque != "", u.Scheme != "https" && u.Scheme != "http":
-		return errors.New("is not a URL such as https://graph.microsoft.com: write the scheme and the host")
-	case u.User != nil:
-		return errors.New("has a user name or password in it: remove it; graphproxy proves itself to Graph with its token")
-	case strings.Trim(u.Path, "/") != "":
-		return errors.New("has a path: write the scheme and the host only; requests carry the version")
-	case u.RawQuery != "", u.ForceQuery, u.Fragment != "":
-		return errors.New("has a query or a fragment: write the scheme and the host only")
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+	u, err := parseOrigin(text)
+	if err != nil {
+		return err
+	}
+	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
 		return errors.New("begins with http://, and access tokens are sent there: write https:// (http is accepted on loopback only)")
 	}
 	*r = Root(u.Scheme + "://" + u.Host)
 	return nil
+}
+
+// Origin is a scheme and a host, at which callers find the proxy.
+type Origin string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (o *Origin) UnmarshalText(text []byte) error {
+	u, err := parseOrigin(text)
+	if err != nil {
+		return err
+	}
+	*o = Origin(u.Scheme + "://" + u.Host)
+	return nil
+}
+
+// parseOrigin reads a URL that holds a scheme and a host, and nothing else. It may hold a password by mistake, so nothing of it
+// is shown.
+func parseOrigin(text []byte) (*url.URL, error) {
+	u, err := url.Parse(string(text))
+	switch {
+	case err != nil, u.Hostname() == "", u.Opaque != "", u.Scheme != "https" && u.Scheme != "http":
+		return nil, errors.New("is not a URL such as https://graph.microsoft.com: write the scheme and the host")
+	case u.User != nil:
+		return nil, errors.New("has a user name or password in it: remove it; nothing reads it there")
+	case strings.Trim(u.Path, "/") != "":
+		return nil, errors.New("has a path: write the scheme and the host only; requests carry the version")
+	case u.RawQuery != "", u.ForceQuery, u.Fragment != "":
+		return nil, errors.New("has a query or a fragment: write the scheme and the host only")
+	}
+	return u, nil
 }
 
 // Level is what the log leaves out: everything below it.

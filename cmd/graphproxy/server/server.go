@@ -24,14 +24,15 @@ import (
 	"graphproxy/proxy"
 )
 
-// Parts are what a Server is made of. All but Roots, Headers, Audit and Keys must be set.
+// Parts are what a Server is made of. All but Roots, PublicURL, Headers, Audit and Keys must be set.
 type Parts struct {
 	Version     string // of graphproxy
 	App         auth.App
 	Graph       string // Graph's root
 	Roots       *x509.CertPool
 	Policy      *PolicyFile
-	Public      bool // a listener for callers is open to other machines
+	Public      bool   // a listener for callers is open to other machines
+	PublicURL   string // that links carry; "": that of the request
 	Headers     []string
 	MaxInFlight int
 	Patience    time.Duration // with requests in flight, when it is time to stop
@@ -60,7 +61,7 @@ func New(p Parts) (*Server, error) {
 	}
 	a := newAdmin(p.Version, source, p.Policy)
 	h, err := proxy.New(proxy.Config{
-		Graph: graph, Tenant: p.App.TenantID, Tokens: source, Rules: p.Policy.rules, ForwardHeaders: p.Headers,
+		Graph: graph, Tenant: p.App.TenantID, Tokens: source, Rules: p.Policy.rules, PublicURL: p.PublicURL, ForwardHeaders: p.Headers,
 		MaxInFlight: p.MaxInFlight, Roots: p.Roots, Audit: p.Audit.writer(), Log: p.Log, Metrics: a.registry,
 	})
 	if err != nil {

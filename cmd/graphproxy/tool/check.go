@@ -132,16 +132,5 @@ func readOperations(files []string) (*lint.Operations, error) {
 		return nil, nil
 	}
 	all := new(lint.Operations)
-	for _, name := range files {
-		f, err := openFile(name)
-		if err != nil {
-			return nil, err
-		}
-		err = all.Read(f, lint.VersionOf(name))
-		f.Close()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	return all, nil
+	return all, eachOperations(files, func(f io.Reader, version string) error { return all.Read(f, version) })
 }
