@@ -29,6 +29,10 @@ func (l *loader) warnOfBatch(allow []*Rule) {
 // warnOfNames tells of deny rules that name a user or mailbox by its address, where an allow rule takes the object id of the
 // same one: Graph takes either, and the proxy does not know which belong together.
 func (l *loader) warnOfNames(caller string, b *ruleBook) {
+	const most = 1_000_000 // pairs; more would hold up a reload for the sake of a warning
+	if len(b.denyRules)*len(b.allowRules) > most {
+		return
+	}
 	for i, deny := range b.denyRules {
 		for _, k := range addresses(deny) {
 			if allow := b.roundabout(i, k); allow != nil {
