@@ -120,6 +120,8 @@ type origin struct {
 	spelled string // as it was given, which is how it is written
 	text    string // in lower case, without the port if that is the scheme's own
 	port    string // ":443" or ":80", which may stand after text and means nothing; "" if text has a port
+	scheme  string // of text
+	host    []byte // of text, with the port that it has
 }
 
 func parseOrigin(address string) (origin, error) {
@@ -135,6 +137,7 @@ func parseOrigin(address string) (origin, error) {
 	} else if u.Port() == "" || ":"+u.Port() == port {
 		o.text, o.port = strings.TrimSuffix(o.text, port), port
 	}
+	o.scheme, o.host = scheme, []byte(o.text[len(scheme)+len("://"):])
 	return o, nil
 }
 

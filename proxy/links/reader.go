@@ -16,6 +16,10 @@ type Options struct {
 
 // Append appends what becomes of a whole answer to dst, which must not overlap with it.
 func (r *Rewriter) Append(dst, answer []byte, o Options) []byte {
+	if o == (Options{}) {
+		f := finder{r: r}
+		return f.whole(dst, answer)
+	}
 	s := scanner{r: r, o: o}
 	dst, done := s.scan(dst, answer)
 	return s.end(append(dst, answer[done:]...))
@@ -23,11 +27,15 @@ func (r *Rewriter) Append(dst, answer []byte, o Options) []byte {
 
 // NewReader returns a reader of what becomes of an answer. It never fails by itself, never loses a byte and never waits for
 // more than it needs: a Read gives what one Read of the answer's has brought, except for the front of a link, of which it
-// keeps back what is not enough to tell. Where the answer is not JSON, and below 1024 levels of nesting, all bytes that
-// follow pass unchanged. The memory that it takes depends on the size of the caller's buffer, not on that of the answer.
+// keeps back what is not enough to tell. With options, where a link is one by its place, all bytes pass unchanged that follow
+// what is not JSON, or 1024 levels of nesting. The memory that it takes depends on the size of the caller's buffer, not on
+// that of the answer.
 //
 // Errors are the answer's own, after all that came before them. Close closes the answer. It is for one goroutine.
 func (r *Rewriter) NewReader(answer io.ReadCloser, o Options) io.ReadCloser {
+	if o == (Options{}) {
+		return &finder{ReadCloser: answer, r: r}
+	}
 	return &reader{ReadCloser: answer, scanner: scanner{r: r, o: o}}
 }
 
