@@ -64,21 +64,6 @@ func (p *Policy) Reports(caller string) bool {
 	return book != nil && book.report
 }
 
-// Covers returns the items of every limit's covers, in file order.
-func (p *Policy) Covers() []Cover {
-	var all []Cover
-	for _, c := range p.coverOf {
-		all = append(all, Cover{Limit: p.limits[c.limit].limit.Name, Rule: c.rule})
-	}
-	return all
-}
-
-// Cover is a template that a common limit covers.
-type Cover struct {
-	Limit string // "limits.tenant"
-	Rule  *Rule
-}
-
 // Apps returns every mention of an app registration by name, in file order: whoever configures the apps checks that
 // each one is there. The caller of Apps must not change them.
 func (p *Policy) Apps() []AppRef { return p.apps }

@@ -16,25 +16,20 @@ func (c *checker) limits() {
 			byRoot[root(r.Match())] = append(byRoot[root(r.Match())], r)
 		}
 	}
-	covers, left := c.policy.Covers(), &pairs{mostPairs}
-	for len(covers) > 0 {
-		n := 1
-		for n < len(covers) && covers[n].Limit == covers[0].Limit {
-			n++
-		}
-		if !anyUsed(covers[:n], byRoot, left) {
-			c.report.Add(covers[0].Rule.Line, covers[0].Limit+".covers", "no allow rule of any caller is covered by this limit, so it never "+
+	left := &pairs{mostPairs}
+	for _, l := range c.policy.Limits() {
+		if !l.All && !anyUsed(l.Covers, byRoot, left) {
+			c.report.Add(l.Covers[0].Line, l.Limit.Name+".covers", "no allow rule of any caller is covered by this limit, so it never "+
 				"counts anything. Write its covers as the allow rules have them, or delete it")
 		}
-		covers = covers[n:]
 	}
 }
 
 // anyUsed reports whether one of the covers may match what a rule allows; true when too many were compared.
-func anyUsed(covers []policy.Cover, byRoot map[string][]*policy.Rule, left *pairs) bool {
+func anyUsed(covers []*policy.Rule, byRoot map[string][]*policy.Rule, left *pairs) bool {
 	for _, cover := range covers {
-		for _, r := range byRoot[root(cover.Rule.Match())] {
-			if !left.take() || match.Overlaps(cover.Rule.Match(), r.Match()) {
+		for _, r := range byRoot[root(cover.Match())] {
+			if !left.take() || match.Overlaps(cover.Match(), r.Match()) {
 				return true
 			}
 		}

@@ -16,8 +16,8 @@ func (c *checker) templates() {
 	for i := range c.books {
 		allow, deny = append(allow, c.books[i].allow...), append(deny, c.books[i].deny...)
 	}
-	for _, cover := range c.policy.Covers() {
-		deny = append(deny, cover.Rule)
+	for _, l := range c.policy.Limits() {
+		deny = append(deny, l.Covers...)
 	}
 	for _, r := range distinct(allow) {
 		if r.Match().Template.Segments[0].Base == "me" {
