@@ -130,7 +130,12 @@ func (r *Rule) isOnly(i int, folded string) bool {
 }
 
 func isASCII(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 func pathCovers(s *odata.Segment, b *Rule, i int) bool {

@@ -99,6 +99,9 @@ func withoutTenant(key string) string {
 // returned as they are.
 func withoutInvisible(s string) string {
 	if isASCII(s) {
+		if s == "" || !isLoose(s[0]) && !isLoose(s[len(s)-1]) {
+			return s
+		}
 		return strings.Trim(s, " .")
 	}
 	return strings.Trim(strings.Map(func(r rune) rune {
@@ -111,6 +114,8 @@ func withoutInvisible(s string) string {
 		return foldRune(r, true)
 	}, s), " .")
 }
+
+func isLoose(c byte) bool { return c == ' ' || c == '.' }
 
 func isGUID(s string) bool {
 	if len(s) != 36 {

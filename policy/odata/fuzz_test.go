@@ -20,6 +20,9 @@ var (
 func checkCanonical(t *testing.T, target *odata.Target) {
 	t.Helper()
 	path, query := target.EscapedPath(), target.RawQuery()
+	if written := (&odata.Target{Version: target.Version, Segments: target.Segments}).EscapedPath(); written != path {
+		t.Errorf("sends %q and not what was read, %q", path, written)
+	}
 	if !canonicalPath.MatchString(path) || strings.Contains(path, "//") || strings.Contains(path+"/", "/./") || strings.Contains(path+"/", "/../") {
 		t.Errorf("%q is not canonical", path)
 	}

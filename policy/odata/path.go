@@ -32,6 +32,7 @@ type pathReader struct {
 	segments []Segment
 	rest     string // unread: segments without a slash in front
 	paths    int    // drive and site paths so far
+	odd      bool   // a segment was not plain, so what is written may differ from what was read
 	template bool   // {name} is a variable
 }
 
@@ -60,6 +61,7 @@ func (r *pathReader) segment(name, raw string) error {
 		r.name(name, false)
 		return nil
 	}
+	r.odd = true
 	text, err := decode(name, raw, inText)
 	if err != nil {
 		return err
@@ -129,7 +131,7 @@ func (r *pathReader) path(opener string, more bool) error {
 	case r.paths == maxPaths:
 		return refuse(codeUnsupported, "the path of segment %s is the third in the target; at most %d are read", quote(opener), maxPaths)
 	}
-	r.paths++
+	r.paths, r.odd = r.paths+1, true
 	raw, after, closed := strings.Cut(r.rest, ":")
 	if closed && after != "" && after[0] != '/' {
 		return refuse(codeAmbiguous, "the path %s has a colon within a name; a colon only ends a path", quote(r.rest))

@@ -40,31 +40,38 @@ func Parse(escapedPath, rawQuery string) (*Target, error) {
 	if err := checkAlone(s.Target.Segments); err != nil {
 		return nil, err
 	}
+	if len(s.Target.Segments) == 0 {
+		s.Target.Segments = nil
+	}
 	if s.Target.Query, err = readQuery(s.query[:0], rawQuery); err != nil {
 		return nil, err
 	}
-	s.write(escapedPath, rawQuery)
+	s.path = escapedPath
+	if r.odd || s.Tenant != "" || len(path) < len(escapedPath)-1 { // plain segments are written as they are read
+		s.writePath(escapedPath)
+	}
+	s.writeQuery(rawQuery)
 	if err := checkLength(&s.Target); err != nil {
 		return nil, err
 	}
 	return &s.Target, nil
 }
 
-// write sets the canonical texts. They are always written from what was read; the caller's strings stand in for them
-// when they turn out equal, to save the copies.
-func (s *storage) write(escapedPath, rawQuery string) {
-	if len(s.Target.Segments) == 0 {
-		s.Target.Segments = nil
+// writePath sets the canonical path. The caller's string stands in for it when it turns out equal, to save the copy.
+func (s *storage) writePath(escapedPath string) {
+	var buffer [512]byte
+	if written := appendPath(buffer[:0], s.Version, s.Target.Segments, false); string(written) != escapedPath {
+		s.Target.path = string(written)
 	}
+}
+
+// writeQuery sets the canonical query likewise.
+func (s *storage) writeQuery(rawQuery string) {
 	if len(s.Target.Query) == 0 {
 		s.Target.Query = nil
 	}
 	var buffer [512]byte
-	written := appendPath(buffer[:0], s.Version, s.Target.Segments, false)
-	if s.Target.path = escapedPath; string(written) != escapedPath {
-		s.Target.path = string(written)
-	}
-	written = appendQuery(buffer[:0], s.Target.Query)
+	written := appendQuery(buffer[:0], s.Target.Query)
 	if s.Target.query = rawQuery; string(written) != rawQuery {
 		s.Target.query = string(written)
 	}
