@@ -24,6 +24,7 @@ func (s *sandbox) tries() []try {
 		{"Denied (403): $expand reaches other resources, and no rule names it here.", get(plain + "/v1.0/users/adele@contoso.com?$expand=manager")},
 		{"Denied (403): no rule lets this caller change a user.", "curl -sS -i -X PATCH -H 'Content-Type: application/json' -d '{\"jobTitle\":\"CEO\"}' '" + plain + "/v1.0/users/adele@contoso.com'"},
 		{"Refused (400): a target with two readings. Is it one user's id, or the messages of a user?", get(plain + "/v1.0/users/adele@contoso.com%2Fmessages")},
+		{"A batch of two: each is judged by itself, so one is answered and the other is 403 in its place.", "curl -sS -i -H 'Content-Type: application/json' -d '" + sandboxBatch + "' '" + plain + "/v1.0/$batch'"},
 		{"Limited (429): six requests where the rule has room for two; the rest are told when to come again.", "curl -sS -i -w '\\n' '" + plain + "/v1.0/groups?$top=[1-6]'"},
 		{"A caller with a key may send mail from one mailbox, and gets 202.", "curl -sS -i -H 'X-Api-Key: " + sandboxKey + "' -H 'Content-Type: application/json' -d '" + sandboxMail + "' '" + plain + "/v1.0/users/no-reply@contoso.com/sendMail'"},
 		{"A wrong key (401) does not fall back to what the caller's address alone would allow.", "curl -sS -i -H 'X-Api-Key: wrong' '" + plain + "/v1.0/users/adele@contoso.com'"},
@@ -34,6 +35,8 @@ func (s *sandbox) tries() []try {
 
 // quoteForShell quotes what may hold anything, as the name of a file may.
 func quoteForShell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+const sandboxBatch = `{"requests":[{"id":"1","method":"GET","url":"/users/adele@contoso.com"},{"id":"2","method":"DELETE","url":"/users/adele@contoso.com"}]}`
 
 const sandboxMail = `{"message":{"subject":"Hello","body":{"contentType":"Text","content":"Hello, Adele"},"toRecipients":[{"emailAddress":{"address":"adele@contoso.com"}}]}}`
 
