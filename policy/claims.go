@@ -36,7 +36,7 @@ const (
 // where the app is d.App or "default". It may name a person.
 func (p *Policy) Claims(dst []limit.Claim, r Request, d Decision) []limit.Claim {
 	book := p.rules[r.Caller]
-	if book == nil || r.Target == nil || !d.Allow || isBatch(r.Target) {
+	if book == nil || r.Target == nil || !d.Allow || r.Target.IsBatch() {
 		return dst
 	}
 	if book.limit != nil {

@@ -40,7 +40,7 @@ func (p *Policy) Decide(r Request) Decision {
 	}
 	method := match.MethodOf(r.Method)
 	d := book.decide(r.Target, method)
-	if !d.Allow && book.report && method != 0 && !isBatch(r.Target) {
+	if !d.Allow && book.report && method != 0 && !r.Target.IsBatch() {
 		d.Allow, d.WouldDeny = true, true
 	}
 	return d
@@ -56,7 +56,7 @@ func (b *ruleBook) decide(t *odata.Target, method match.Methods) Decision {
 		d.Rule, d.Reason = b.denyRules[i], reasonDenied
 		return d
 	}
-	if isBatch(t) {
+	if t.IsBatch() {
 		d.Reason = reasonBatch
 		return d
 	}
@@ -80,8 +80,4 @@ func (b *ruleBook) add(allow, deny []*Rule) {
 	for _, r := range deny {
 		b.deny.Add(&r.match)
 	}
-}
-
-func isBatch(t *odata.Target) bool {
-	return len(t.Segments) > 0 && t.Segments[0].Kind == odata.System && t.Segments[0].Fold == "$batch"
 }

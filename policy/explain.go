@@ -29,7 +29,7 @@ func (p *Policy) Explain(r Request) Explanation {
 		return Explanation{}
 	}
 	d := book.decide(r.Target, match.MethodOf(r.Method))
-	e := Explanation{Allow: d.Allow, Reports: book.report, Rule: d.Rule, Batch: isBatch(r.Target), App: d.App}
+	e := Explanation{Allow: d.Allow, Reports: book.report, Rule: d.Rule, Batch: r.Target.IsBatch(), App: d.App}
 	switch {
 	case e.Batch:
 		e.Allow = d.Rule == nil && r.Method == "POST"

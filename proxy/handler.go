@@ -184,7 +184,7 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 	}
 
 	request := policy.Request{Caller: found.Name, Method: r.Method, Target: target}
-	if isBatch(target) {
+	if target.IsBatch() {
 		return h.serveBatch(x, r, request)
 	}
 	var slots limit.Grant

@@ -12,7 +12,6 @@ import (
 
 	"graphproxy/policy"
 	"graphproxy/policy/limit"
-	"graphproxy/policy/odata"
 	"graphproxy/proxy/batch"
 	"graphproxy/proxy/links"
 )
@@ -26,15 +25,6 @@ type itemRun struct {
 	granted []bool   // the policy allowed it and there was room
 	slots   []limit.Grant
 	body    []byte // what goes to Graph; nil if nothing is left to send
-}
-
-func isBatch(t *odata.Target) bool {
-	for i := range t.Segments {
-		if s := &t.Segments[i]; s.Kind == odata.System && s.Fold == "$batch" {
-			return true
-		}
-	}
-	return false
 }
 
 // serveBatch takes the items of a batch through one by one, sends those that may go in one batch, and answers the others in

@@ -131,6 +131,18 @@ func TestLinksInAnswers(t *testing.T) {
 			t.Error(h)
 		}
 	})
+	t.Run("who takes no gzip gets none", func(t *testing.T) {
+		for _, encodings := range []string{"identity", "gzip;q=0", "gzip; Q=0.000, br", "br, zstd, *"} {
+			if a := r.do(t, "GET", "/v1.0/users?$top=1", "", "Accept-Encoding: "+encodings); a.header.Get("Content-Encoding") != "" || !strings.HasPrefix(a.body, "{") {
+				t.Errorf("%s: %v", encodings, a.header)
+			}
+		}
+		for _, encodings := range []string{"gzip", "br;q=1, GZIP;q=0.5", "deflate, gzip;q=1"} {
+			if a := r.do(t, "GET", "/v1.0/users?$top=1", "", "Accept-Encoding: "+encodings); a.header.Get("Content-Encoding") != "gzip" || !strings.HasPrefix(unzipped(t, a.body), "{") {
+				t.Errorf("%s: %v", encodings, a.header)
+			}
+		}
+	})
 	t.Run("the batch's items", func(t *testing.T) {
 		a := r.do(t, "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users?$top=2"}]}`, asJSON)
 		if strings.Contains(a.body, graph) || !strings.Contains(a.body, `"@odata.nextLink":"`+r.server.URL+`/v1.0/users?`) {

@@ -52,7 +52,7 @@ const (
 
 // IsEnvelope reports whether the line is of a $batch itself. Rules are not about it: each of its items has its own line.
 func (l *Line) IsEnvelope() bool {
-	return l.Parsed != nil && len(l.Parsed.Segments) > 0 && l.Parsed.Segments[0].Kind == odata.System && l.Parsed.Segments[0].Fold == "$batch"
+	return l.Parsed != nil && l.Parsed.IsBatch()
 }
 
 // Allowed reports whether the policy that judged allows the request, whatever its mode and whether or not there was room.

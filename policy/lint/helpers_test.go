@@ -8,6 +8,7 @@ import (
 
 	"graphproxy/policy"
 	"graphproxy/policy/lint"
+	"graphproxy/policy/operations"
 )
 
 // load parses a policy that must load.
@@ -58,7 +59,7 @@ func graph(t testing.TB) *lint.Operations {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		if err := o.Read(f, lint.VersionOf(name)); err != nil {
+		if err := o.Read(f, operations.VersionOf(name)); err != nil {
 			t.Fatal(err)
 		}
 	}

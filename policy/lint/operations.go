@@ -1,8 +1,6 @@
 package lint
 
 import (
-	"bufio"
-	"fmt"
 	"io"
 	"path"
 	"slices"
@@ -10,6 +8,7 @@ import (
 
 	"graphproxy/policy/match"
 	"graphproxy/policy/odata"
+	"graphproxy/policy/operations"
 )
 
 // Operations are what Graph can do: methods and paths, of one version or both. The zero value holds none. It is safe for
@@ -28,44 +27,12 @@ type resource struct {
 	below   match.Methods // of the resource itself and all below it
 }
 
-// VersionOf returns the version that the name of a list tells: "beta" for graph-beta-operations.txt, else "v1.0".
-func VersionOf(file string) string {
-	if strings.Contains(strings.ToLower(file[strings.LastIndexAny(file, `/\`)+1:]), "beta") {
-		return "beta"
-	}
-	return "v1.0"
-}
-
-// Read adds a list: lines of METHOD /path/{variable}, as the reference of Graph writes them, empty lines, and lines that
-// begin with "#". Paths that name no version are of the given one. The error names the line; what stands before it has
-// been added.
+// Read adds a list, as operations.Read takes it. The error names the line; what stands before it has been added.
 func (o *Operations) Read(r io.Reader, version string) error {
-	lines := bufio.NewScanner(r)
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		if err := o.add(line, version); err != nil {
-			return fmt.Errorf("line %d: %w", n, err)
-		}
-	}
-	return lines.Err()
+	return operations.Read(r, version, o.add)
 }
 
-func (o *Operations) add(line, version string) error {
-	word, target, _ := strings.Cut(line, " ")
-	method := match.MethodOf(word)
-	if method == 0 || !strings.HasPrefix(target, "/") {
-		return fmt.Errorf("%.80q is no operation; a line is METHOD /path", line)
-	}
-	if !strings.HasPrefix(target, "/v1.0/") && !strings.HasPrefix(target, "/beta/") {
-		target = "/" + version + target
-	}
-	t, err := odata.ParseTemplate(target)
-	if err != nil {
-		return err
-	}
+func (o *Operations) add(method match.Methods, t *odata.Template) {
 	if o.versions == nil {
 		o.versions = make(map[string]*resource)
 	}
@@ -79,7 +46,6 @@ func (o *Operations) add(line, version string) error {
 		n.below |= method
 	}
 	n.methods |= method
-	return nil
 }
 
 // child returns the resource that a segment leads to, made if it is not there.

@@ -189,13 +189,3 @@ func TestListsOfOperationsAreReadStrictly(t *testing.T) {
 		}
 	}
 }
-
-func TestTheNameOfAListTellsItsVersion(t *testing.T) {
-	for file, want := range map[string]string{
-		"graph-v1.0-operations.txt": "v1.0", "/beta/operations.txt": "v1.0", `C:\graph\Beta.txt`: "beta", "data/graph-beta-operations.txt": "beta",
-	} {
-		if got := lint.VersionOf(file); got != want {
-			t.Errorf("%s: %s", file, got)
-		}
-	}
-}

@@ -176,6 +176,11 @@ func checkAlone(segments []Segment) error {
 	return nil
 }
 
+// IsBatch reports whether the target is /$batch, which stands alone after the version.
+func (t *Target) IsBatch() bool {
+	return len(t.Segments) > 0 && t.Segments[0].Kind == System && t.Segments[0].Fold == "$batch"
+}
+
 // EscapedPath returns the canonical path, as it is sent to Graph: "/v1.0/users/adele@contoso.com". It holds letter case
 // and key syntax as the caller wrote them, and no tenant prefix. Parsing it gives the same Target again.
 func (t *Target) EscapedPath() string {

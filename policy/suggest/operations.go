@@ -1,14 +1,12 @@
 package suggest
 
 import (
-	"bufio"
-	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"graphproxy/policy/match"
 	"graphproxy/policy/odata"
+	"graphproxy/policy/operations"
 )
 
 // Operations are what Graph can do: paths with variables, of one version or both. The zero value holds none. After the last Read it
@@ -18,39 +16,20 @@ type Operations struct {
 	tree      match.Narrow
 }
 
-// Read adds a list: lines of METHOD /path/{variable}, as the reference of Graph writes them, empty lines, and lines that begin with
-// "#". Paths that name no version are of the given one. The error names the line, and nothing has been added then.
+// Read adds a list, as operations.Read takes it. The error names the line, and nothing has been added then.
 func (o *Operations) Read(r io.Reader, version string) error {
 	templates := slices.Clone(o.templates)
 	seen := make(map[string]bool)
-	lines := bufio.NewScanner(r)
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || line[0] == '#' {
-			continue
+	err := operations.Read(r, version, func(_ match.Methods, t *odata.Template) {
+		if !seen[t.Text] {
+			seen[t.Text] = true
+			templates = append(templates, t)
 		}
-		method, path, _ := strings.Cut(line, " ")
-		if match.MethodOf(method) == 0 || !strings.HasPrefix(path, "/") {
-			return fmt.Errorf("line %d: %.80q is no operation; a line is METHOD /path", n, line)
-		}
-		if !strings.HasPrefix(path, "/v1.0/") && !strings.HasPrefix(path, "/beta/") {
-			path = "/" + version + path
-		}
-		if seen[path] {
-			continue
-		}
-		seen[path] = true
-		t, err := odata.ParseTemplate(path)
-		if err != nil {
-			return fmt.Errorf("line %d: %w", n, err)
-		}
-		templates = append(templates, t)
+	})
+	if err == nil {
+		o.set(templates)
 	}
-	if err := lines.Err(); err != nil {
-		return err
-	}
-	o.set(templates)
-	return nil
+	return err
 }
 
 // set puts the most exact templates first, so that a name is found before the variable beside it.

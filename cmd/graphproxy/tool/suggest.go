@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"graphproxy/policy/audit"
-	"graphproxy/policy/lint"
+	"graphproxy/policy/operations"
 	"graphproxy/policy/suggest"
 )
 
@@ -110,7 +110,7 @@ func eachOperations(files []string, read func(f io.Reader, version string) error
 		if err != nil {
 			return err
 		}
-		err = read(f, lint.VersionOf(name))
+		err = read(f, operations.VersionOf(name))
 		f.Close()
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
