@@ -9,8 +9,9 @@ import (
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/managedidentity"
 )
 
-// acquirer asks for one token with the credential given. It returns within its context's time.
-type acquirer func(context.Context, *credential) (acquired, *Error)
+// acquirer asks for one token with the credential given, which shall carry the claims if there are any. It returns within
+// its context's time.
+type acquirer func(context.Context, *credential, Claims) (acquired, *Error)
 
 // newAcquirer returns the way to a token that the app's kind of credential needs.
 func newAcquirer(a App, o Options) acquirer {
@@ -29,7 +30,7 @@ func viaEntra(a App, t *http.Transport) acquirer {
 		Transport:     newEntraTransport(bounded{t}, a.AuthorityHost),
 		CheckRedirect: noRedirects,
 	}
-	return func(ctx context.Context, c *credential) (acquired, *Error) {
+	return func(ctx context.Context, c *credential, claims Claims) (acquired, *Error) {
 		// The next acquisition is half an hour away: it shall not start on a connection that died meanwhile.
 		defer t.CloseIdleConnections()
 		cred, err := c.msal()
@@ -40,7 +41,11 @@ func viaEntra(a App, t *http.Transport) acquirer {
 		if err != nil {
 			return acquired{}, a.named(&Error{Cause: "the authority cannot be used", Cure: "check $AUTHORITY_HOST and $TENANT_ID"})
 		}
-		res, err := app.AcquireTokenByCredential(ctx, []string{a.Scope})
+		var wanted []confidential.AcquireByCredentialOption
+		if claims != "" {
+			wanted = append(wanted, confidential.WithClaims(string(claims)))
+		}
+		res, err := app.AcquireTokenByCredential(ctx, []string{a.Scope}, wanted...)
 		if err != nil {
 			return acquired{}, a.explain(ctx, err)
 		}
@@ -48,11 +53,13 @@ func viaEntra(a App, t *http.Transport) acquirer {
 	}
 }
 
-// msalOptions are MSAL's settings. The capability CP1 is not declared: it would oblige the proxy to answer claims
-// challenges, and an app that declares it and cannot is locked out.
+// msalOptions are MSAL's settings. The capability CP1 says that claims challenges are understood (Source.Refused): Graph then
+// refuses a token as soon as its app is disabled or at risk, and not only when the token's time is over.
+// https://learn.microsoft.com/entra/identity/conditional-access/concept-continuous-access-evaluation-workload
 func (a App) msalOptions(client *http.Client) []confidential.Option {
 	options := []confidential.Option{
 		confidential.WithHTTPClient(client),
+		confidential.WithClientCapabilities([]string{"CP1"}),
 		// MSAL reads MSAL_FORCE_REGION by itself and would move to another host with it.
 		confidential.WithAzureRegion("DisableMsalForceRegion"),
 		confidential.WithInstanceDiscovery(a.InstanceDiscovery && !a.knownAuthority()),
@@ -83,7 +90,7 @@ func httpsForm(authority string) string {
 // would hand the old one back for as long as it lives, so that a renewal renewed nothing. Claims make it pass the
 // cache by, and are used for nothing else: managed identity endpoints take none, and MSAL sends none.
 func viaManagedIdentity(a App, t *http.Transport) acquirer {
-	return func(ctx context.Context, _ *credential) (acquired, *Error) {
+	return func(ctx context.Context, _ *credential, _ Claims) (acquired, *Error) {
 		http := newManagedClient(t)
 		defer http.CloseIdleConnections()
 		var id managedidentity.ID = managedidentity.SystemAssigned()

@@ -17,6 +17,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -56,14 +57,17 @@ func (a App) Check() []error {
 	return problems
 }
 
+// CheckAddress is Check without the credential: whether a names a tenant, an app, a sign-in server and a scope, which is all
+// that an address for an administrator's consent is made of.
+func (a App) CheckAddress() []error {
+	a = a.withDefaults()
+	return slices.Concat(a.checkTenant(), a.checkClientID(), a.checkAuthority(), a.checkScope())
+}
+
 // check is Check that also returns the credential that it had to load in order to judge it.
 func (a App) check(now time.Time) (*credential, []error) {
 	a = a.withDefaults()
-	var problems []error
-	problems = append(problems, a.checkTenant()...)
-	problems = append(problems, a.checkClientID()...)
-	problems = append(problems, a.checkAuthority()...)
-	problems = append(problems, a.checkScope()...)
+	problems := a.CheckAddress()
 	kind, err := a.kind()
 	if err != nil {
 		return nil, append(problems, err)

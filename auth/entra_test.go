@@ -152,7 +152,7 @@ func TestCredentials(t *testing.T) {
 					t.Errorf("status %+v", st)
 				}
 				form := srv.LastForm()
-				if form.Get("grant_type") != "client_credentials" || !strings.Contains(form.Get("scope"), "https://graph.microsoft.com/.default") || form.Has("claims") {
+				if form.Get("grant_type") != "client_credentials" || !strings.Contains(form.Get("scope"), "https://graph.microsoft.com/.default") || form.Get("claims") != `{"access_token":{"xms_cc":{"values":["CP1"]}}}` {
 					t.Errorf("grant %q, scope %q, claims %q", form.Get("grant_type"), form.Get("scope"), form.Get("claims"))
 				}
 				for k, want := range tt.form {
@@ -235,7 +235,7 @@ func TestTokenRequests(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() {
-				s.Refused(old)
+				s.Refused(old, "")
 				access, err := bearer(t.Context(), s)
 				if err != nil {
 					t.Error(err)

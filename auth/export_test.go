@@ -14,14 +14,14 @@ type Acquired struct {
 }
 
 // NewSourceFunc is NewSource with acquire in the place of MSAL and the network.
-func NewSourceFunc(a App, o Options, acquire func(context.Context) (Acquired, *Error)) (*Source, error) {
+func NewSourceFunc(a App, o Options, acquire func(context.Context, Claims) (Acquired, *Error)) (*Source, error) {
 	a = a.withDefaults()
 	cred, problems := a.check(time.Now())
 	if err := a.errorsOf(problems); err != nil {
 		return nil, err
 	}
-	return newSource(a, o, cred, func(ctx context.Context, _ *credential) (acquired, *Error) {
-		got, err := acquire(ctx)
+	return newSource(a, o, cred, func(ctx context.Context, _ *credential, claims Claims) (acquired, *Error) {
+		got, err := acquire(ctx, claims)
 		return acquired{got.Access, got.Expires, got.Refresh}, err
 	}), nil
 }
@@ -48,7 +48,7 @@ func Explain(ctx context.Context, a App, o Options, proxy *url.URL) *Error {
 	if proxy != nil {
 		through = http.ProxyURL(proxy)
 	}
-	_, err := viaEntra(a, newTransport(o.Roots, through))(ctx, cred)
+	_, err := viaEntra(a, newTransport(o.Roots, through))(ctx, cred, "")
 	return err
 }
 

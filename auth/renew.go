@@ -62,8 +62,8 @@ func (s *Source) due() time.Duration {
 // start begins an attempt. The lock is held and there is none under way.
 func (s *Source) start() *flight {
 	ctx, cancel := context.WithTimeout(context.Background(), attemptTimeout)
-	f := &flight{cancel: cancel, done: make(chan struct{})}
-	s.flight = f
+	f := &flight{cancel: cancel, claims: s.claims, done: make(chan struct{})}
+	s.flight, s.claims = f, ""
 	go s.attempt(ctx, f)
 	return f
 }
@@ -77,7 +77,7 @@ func (s *Source) attempt(ctx context.Context, f *flight) {
 		s.finish(f, acquired{}, err)
 		return
 	}
-	got, err := s.acquire(ctx, cred)
+	got, err := s.acquire(ctx, cred, f.claims)
 	s.finish(f, got, err)
 }
 

@@ -33,14 +33,33 @@ func TestRenewal(t *testing.T) {
 	})
 	t.Run("comes when Entra says", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			f := &fakeEntra{life: 24 * time.Hour, refresh: 10 * time.Hour}
+			f := &fakeEntra{life: 24 * time.Hour, refresh: 50 * time.Minute}
 			running(t, fakeSource(t, secretApp, f, nil))
 			start := time.Now()
-			pass(21 * time.Hour)
-			if diff := cmp.Diff([]time.Duration{0, 10 * time.Hour, 20 * time.Hour}, f.since(start)); diff != "" {
+			pass(2 * time.Hour)
+			if diff := cmp.Diff([]time.Duration{0, 50 * time.Minute, 100 * time.Minute}, f.since(start)); diff != "" {
 				t.Error(diff)
 			}
 		})
+	})
+	t.Run("comes after an hour or a little later, whatever Entra says, for a token of a day", func(t *testing.T) {
+		for _, refresh := range []time.Duration{0, 12 * time.Hour} {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fakeEntra{life: 24 * time.Hour, refresh: refresh}
+				running(t, fakeSource(t, secretApp, f, nil))
+				start := time.Now()
+				pass(24 * time.Hour)
+				at := f.since(start)
+				for i := 1; i < len(at); i++ {
+					if gap := at[i] - at[i-1]; gap < time.Hour || gap > 72*time.Minute {
+						t.Errorf("gap %s", gap)
+					}
+				}
+				if len(at) < 20 {
+					t.Errorf("%d requests in a day", len(at))
+				}
+			})
+		}
 	})
 	t.Run("at once for ever is once a second", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

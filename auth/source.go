@@ -41,6 +41,7 @@ type Source struct {
 	next     time.Time // no attempt before this
 	last     *Error    // of the attempt before, nil after a success
 	forced   forced
+	claims   Claims // for the next attempt
 	tokens   uint64 // acquired
 	failed   uint64 // attempts
 	fileErr  string // what is wrong with the credential's file now
@@ -52,6 +53,7 @@ type Source struct {
 // flight is one attempt to acquire a token. token, err and retry are written before done is closed, and read after.
 type flight struct {
 	cancel context.CancelFunc
+	claims Claims // that the token shall carry
 	done   chan struct{}
 	token  *token
 	err    *Error
@@ -169,20 +171,24 @@ func (f *forced) next(now time.Time, age time.Duration) {
 // one is asked for at once; if a newer one is there already, or on its way, nothing happens. A refusal may force one
 // token request a second; when new tokens are refused too, fewer and fewer, down to one a minute, and meanwhile the
 // refused token is what Token returns: asking for another would not help.
-func (s *Source) Refused(t Token) {
-	if s.drop(t, time.Now()) {
-		s.log.Warn("Graph refused the token, asking for a new one")
+//
+// The next attempt asks for the claims that the refusal named (ClaimsOf). No later one does: claims that Entra does not
+// take must not stand in the way of every token, and Graph names them again if it still wants them.
+func (s *Source) Refused(t Token, claims Claims) {
+	if s.drop(t, claims, time.Now()) {
+		s.log.Warn("Graph refused the token, asking for a new one", "challenged", claims != "")
 		s.poke()
 	}
 }
 
-func (s *Source) drop(t Token, now time.Time) bool {
+func (s *Source) drop(t Token, claims Claims, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t.p == nil || s.current.Load() != t.p || now.Before(s.forced.after) {
 		return false
 	}
 	s.current.Store(nil)
+	s.claims = claims
 	if s.last == nil || s.last.RetryAfter == 0 { // our own pause gives way, Entra's wish does not
 		s.next = time.Time{}
 	}

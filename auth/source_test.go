@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"graphproxy/auth"
 )
 
@@ -26,6 +28,7 @@ type fakeEntra struct {
 	hang     bool          // answer nothing until the attempt is given up
 	token    string        // instead of "t<n>"
 	attempts []time.Time
+	claims   []auth.Claims // of the attempts
 }
 
 func (f *fakeEntra) set(change func(*fakeEntra)) {
@@ -34,9 +37,10 @@ func (f *fakeEntra) set(change func(*fakeEntra)) {
 	change(f)
 }
 
-func (f *fakeEntra) acquire(ctx context.Context) (auth.Acquired, *auth.Error) {
+func (f *fakeEntra) acquire(ctx context.Context, claims auth.Claims) (auth.Acquired, *auth.Error) {
 	f.mu.Lock()
 	f.attempts = append(f.attempts, time.Now())
+	f.claims = append(f.claims, claims)
 	n, takes, hang := len(f.attempts), f.takes, f.hang
 	f.mu.Unlock()
 	if hang {
@@ -215,14 +219,14 @@ func TestRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 100 {
-				s.Refused(old)
+				s.Refused(old, "")
 			}
 			synctest.Wait()
 			if f.count() != 2 || s.Status().Ready {
 				t.Errorf("%d requests, ready %v", f.count(), s.Status().Ready)
 			}
 			wantBearer(t, s, "t2")
-			s.Refused(old)
+			s.Refused(old, "")
 			wantBearer(t, s, "t2")
 		})
 	})
@@ -236,7 +240,7 @@ func TestRefused(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s.Refused(token)
+				s.Refused(token, "")
 				pass(50 * time.Millisecond)
 			}
 			at := f.since(start)
@@ -266,10 +270,48 @@ func TestRefused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.Refused(token)
+			s.Refused(token, "")
 			pass(time.Second)
 			if _, err := s.Token(t.Context()); err == nil || f.count() != n {
 				t.Errorf("error %v, %d requests more", err, f.count()-n)
+			}
+		})
+	})
+	t.Run("the next attempt asks for the claims of a challenge, and no later one does", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fakeEntra{life: time.Hour}
+			s := fakeSource(t, secretApp, f, nil)
+			for _, claims := range []auth.Claims{`{"access_token":{"nbf":{}}}`, ""} {
+				token, err := s.Token(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				pass(2 * time.Minute)
+				s.Refused(token, claims)
+				s.Refused(token, `{"late":1}`)
+				synctest.Wait()
+			}
+			if diff := cmp.Diff([]auth.Claims{"", `{"access_token":{"nbf":{}}}`, ""}, f.claims); diff != "" {
+				t.Error(diff)
+			}
+		})
+	})
+	t.Run("claims that Entra does not take stand in nobody's way", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fakeEntra{life: time.Hour}
+			s := fakeSource(t, secretApp, f, nil)
+			running(t, s)
+			token, err := s.Token(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.set(func(f *fakeEntra) { f.err = &auth.Error{Cause: "refused"} })
+			s.Refused(token, `{"access_token":{"acrs":{}}}`)
+			synctest.Wait()
+			f.set(func(f *fakeEntra) { f.err = nil })
+			pass(5 * time.Second)
+			if !s.Status().Ready || f.claims[len(f.claims)-1] != "" {
+				t.Errorf("ready %v after claims %q", s.Status().Ready, f.claims)
 			}
 		})
 	})
@@ -277,7 +319,7 @@ func TestRefused(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := &fakeEntra{life: time.Hour}
 			s := fakeSource(t, secretApp, f, nil)
-			s.Refused(auth.Token{})
+			s.Refused(auth.Token{}, "")
 			synctest.Wait()
 			if f.count() != 0 {
 				t.Errorf("%d requests", f.count())

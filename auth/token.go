@@ -1,13 +1,10 @@
 package auth
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -97,11 +94,17 @@ func margin(life time.Duration) time.Duration {
 	return min(max(life/20, time.Second), life/2)
 }
 
-// refreshAt is when to renew: when Entra says, else at 50 to 60 % of life. MSAL alone renews five minutes before the
-// end, which leaves five minutes to survive an outage; half of a life is half an hour.
+// longestAge is the age at which a token is renewed that would live for a day, as those of continuous access evaluation do:
+// a role that was granted or taken away since is not in it. The rest of its life is there for an outage.
+const longestAge = time.Hour
+
+// refreshAt is when to renew: when Entra says, else at 50 to 60 % of life, and after an hour or so at the latest. MSAL alone
+// renews five minutes before the end, which leaves five minutes to survive an outage; half of a life is half an hour.
 func refreshAt(a acquired, now time.Time, life time.Duration, fraction float64) time.Time {
-	if a.refresh.IsZero() || !a.refresh.Before(a.expires) {
-		return now.Add(life/2 + time.Duration(float64(life/10)*fraction))
+	own := min(life/2, longestAge)
+	soon := now.Add(own + time.Duration(float64(own/5)*fraction))
+	if a.refresh.IsZero() || a.refresh.After(soon) {
+		return soon
 	}
 	// "refresh_in": 0 must not become a loop without a pause.
 	if soonest := now.Add(min(time.Second, life/2)); a.refresh.Before(soonest) {
@@ -123,18 +126,10 @@ func visible(s string) bool {
 // rolesOf reads the roles claim of a JWT without verifying it: for diagnostics only. The format of Graph's tokens is
 // not a contract, so ok is false, and no more, for one that cannot be read.
 func rolesOf(access string) (roles []string, ok bool) {
-	parts := strings.Split(access, ".")
-	if len(parts) != 3 {
-		return nil, false
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		return nil, false
-	}
 	var claims struct {
 		Roles []string `json:"roles"`
 	}
-	if json.Unmarshal(payload, &claims) != nil {
+	if !payload(access, &claims) {
 		return nil, false
 	}
 	return claims.Roles, true

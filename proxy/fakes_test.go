@@ -11,7 +11,7 @@ import (
 type panicking struct{}
 
 func (panicking) Token(context.Context) (auth.Token, error) { panic("canary") }
-func (panicking) Refused(auth.Token)                        {}
+func (panicking) Refused(auth.Token, auth.Claims)           {}
 
 // pattern is a body of a given length.
 type pattern struct{ left int }
@@ -32,7 +32,7 @@ func (p *pattern) Read(b []byte) (int, error) {
 type fixed struct{}
 
 func (fixed) Token(context.Context) (auth.Token, error) { return auth.Token{}, nil }
-func (fixed) Refused(auth.Token)                        {}
+func (fixed) Refused(auth.Token, auth.Claims)           {}
 
 // tokenless never has a token.
 type tokenless struct{}
@@ -41,4 +41,4 @@ func (tokenless) Token(context.Context) (auth.Token, error) {
 	return auth.Token{}, &auth.Error{Cause: "Entra ID is down", Cure: "wait"}
 }
 
-func (tokenless) Refused(auth.Token) {}
+func (tokenless) Refused(auth.Token, auth.Claims) {}

@@ -119,34 +119,6 @@ func (f *forwarding) url() *url.URL {
 	return &url.URL{Scheme: f.h.graph.Scheme, Host: f.h.graph.Host, Path: path, RawPath: escaped, RawQuery: f.target.RawQuery()}
 }
 
-// RoundTrip sends the request, and once more with a new token when Graph refused the one that it had: 401 means that nothing
-// was done. A large body has gone by then and cannot be sent again; its caller is told to.
-func (f *forwarding) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := f.h.wire.RoundTrip(r)
-	if err != nil || res.StatusCode != http.StatusUnauthorized {
-		return res, err
-	}
-	f.h.tokens.Refused(f.token)
-	fresh, err := f.h.tokens.Token(r.Context())
-	hasBody := r.Body != nil && r.Body != http.NoBody
-	if err != nil || fresh == f.token || hasBody && r.GetBody == nil {
-		return res, nil //nolint:nilerr // the refusal is the answer
-	}
-	again := r.Clone(r.Context())
-	if hasBody {
-		if again.Body, err = r.GetBody(); err != nil {
-			return res, nil //nolint:nilerr // likewise
-		}
-	}
-	_ = res.Body.Close()
-	f.token = fresh
-	fresh.SetAuthorization(again.Header)
-	if res, err = f.h.wire.RoundTrip(again); err == nil && res.StatusCode == http.StatusUnauthorized {
-		f.h.tokens.Refused(fresh)
-	}
-	return res, err
-}
-
 // answered looks at Graph's response header before it goes to the caller.
 func (f *forwarding) answered(res *http.Response) error {
 	elapsed := time.Since(f.x.sent)
@@ -154,10 +126,7 @@ func (f *forwarding) answered(res *http.Response) error {
 	rec.GraphStatus, rec.GraphMillis = res.StatusCode, millis(elapsed)
 	f.h.metrics.graph.Observe(elapsed.Seconds())
 	if res.StatusCode == http.StatusUnauthorized {
-		return &Error{
-			Status: http.StatusBadGateway, Code: codeUnavailable, Inner: "tokenRejected",
-			Message: "Microsoft Graph refused graphproxy's access token, and nothing was done; try again", RetryAfter: time.Second,
-		}
+		return tokenRejected()
 	}
 	cleanResponse(res.Header)
 	if id := res.Header.Get("Request-Id"); id != "" {
@@ -168,9 +137,21 @@ func (f *forwarding) answered(res *http.Response) error {
 	res.Header["Client-Request-Id"] = []string{rec.ClientRequestID}
 	res.Trailer = nil // announces none; what comes all the same, dropTrailers takes off
 	if f.items != nil {
-		return f.items.answered(res, f.x)
+		err := f.items.answered(res, f.x)
+		if f.items.refused != nil {
+			f.h.tokens.Refused(f.token, auth.ClaimsOf(f.items.refused))
+		}
+		return err
 	}
 	return f.rewriteAnswer(res)
+}
+
+// tokenRejected is the answer where Graph does not take a token that is fresh: the fault is not the caller's.
+func tokenRejected() *Error {
+	return &Error{
+		Status: http.StatusBadGateway, Code: codeUnavailable, Inner: "tokenRejected",
+		Message: "Microsoft Graph refused graphproxy's access token, and nothing was done; try again", RetryAfter: time.Second,
+	}
 }
 
 // failed keeps what went wrong for ServeHTTP's one place of answering. The request that it is given holds the token: it

@@ -33,7 +33,7 @@ import (
 // TokenSource gives the access tokens that Graph is shown. *auth.Source is one.
 type TokenSource interface {
 	Token(ctx context.Context) (auth.Token, error)
-	Refused(auth.Token) // Graph answered 401 to it
+	Refused(auth.Token, auth.Claims) // Graph answered 401 to it, and wants a new one to carry these claims, if any
 }
 
 // Config is what a Handler needs. Graph, Tokens and Rules must be set.

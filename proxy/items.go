@@ -24,7 +24,8 @@ type itemRun struct {
 	errs    []*Error // why an item is not sent; nil for those that are
 	granted []bool   // the policy allowed it and there was room
 	slots   []limit.Grant
-	body    []byte // what goes to Graph; nil if nothing is left to send
+	body    []byte      // what goes to Graph; nil if nothing is left to send
+	refused http.Header // of Graph's answer to an item for which the token did not do; nil if there was none
 }
 
 // serveBatch takes the items of a batch through one by one, sends those that may go in one batch, and answers the others in
@@ -178,7 +179,7 @@ func (run *itemRun) answered(res *http.Response, x *exchange) error {
 		return badAnswer(err)
 	}
 	if res.StatusCode == http.StatusOK {
-		if text, err = run.merge(text, x.rec); err != nil {
+		if text, err = run.merge(text, x); err != nil {
 			return badAnswer(err)
 		}
 	}
@@ -197,7 +198,7 @@ func badAnswer(err error) error {
 }
 
 // merge puts all answers together and notes those of Graph in the records.
-func (run *itemRun) merge(graph []byte, rec *Record) ([]byte, error) {
+func (run *itemRun) merge(graph []byte, x *exchange) ([]byte, error) {
 	replies, err := run.batch.Replies(graph)
 	if err != nil {
 		return nil, err
@@ -207,15 +208,25 @@ func (run *itemRun) merge(graph []byte, rec *Record) ([]byte, error) {
 		r := &run.records[i]
 		switch e := run.errs[i]; {
 		case e != nil:
-			refused[i] = e.answer(rec)
-			r.BytesOut = int64(len(refused[i].Body))
+			refused[i] = e.answer(x.rec)
+		case replies[i].Status == http.StatusUnauthorized:
+			run.refused = replies[i].Header()
+			e := tokenRejected()
+			r.Status, r.GraphStatus, r.Reason = e.Status, http.StatusUnauthorized, e.Inner
+			replies[i], refused[i] = batch.Reply{}, e.answer(x.rec)
 		case replies[i].Status == 0:
 			r.Status, r.Reason = http.StatusGatewayTimeout, "graphTimeout"
 		default:
-			r.Status, r.GraphStatus, r.BytesOut = replies[i].Status, replies[i].Status, int64(len(replies[i].Raw))
+			r.Status, r.GraphStatus = replies[i].Status, replies[i].Status
 		}
+		r.BytesOut = int64(max(len(refused[i].Body), len(replies[i].Raw)))
 	}
-	return run.batch.Merge(replies, refused, hidden)
+	return run.batch.Merge(replies, refused, batch.Edit{Hide: hidden, Body: func(i int, body []byte) []byte {
+		if x.links == nil || !isReference(run.batch.Items[i].Target) {
+			return body
+		}
+		return x.links.Append(nil, body, links.Options{References: true})
+	}})
 }
 
 // answer is the error as the answer to an item.
@@ -229,7 +240,7 @@ func (e *Error) answer(rec *Record) batch.Answer {
 
 // answer answers a batch of which nothing is left to send. Graph does not hear of it.
 func (run *itemRun) answer(x *exchange) error {
-	text, err := run.merge(nil, x.rec)
+	text, err := run.merge(nil, x)
 	if err != nil {
 		return err
 	}

@@ -366,7 +366,7 @@ func TestGraphsAnswerToABatchAsAWhole(t *testing.T) {
 		r := newRig(t, batchPolicy)
 		r.graph.Handle("POST /v1.0/$batch", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write([]byte(`{"responses":[{"id":"1","status":401,"headers":{"WWW-Authenticate":"Bearer authorization_uri=x","Set-Cookie":"a=b","Location":"y"},"body":null}]}`))
+			_, _ = w.Write([]byte(`{"responses":[{"id":"1","status":403,"headers":{"WWW-Authenticate":"Bearer authorization_uri=x","Set-Cookie":"a=b","Location":"y"},"body":null}]}`))
 		})
 		got := r.do(t, "POST", "/v1.0/$batch", one, asJSON).responses(t)
 		if diff := cmp.Diff(map[string]string{"Location": "y"}, got["1"].Headers); diff != "" {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -99,6 +100,10 @@ func newRig(t *testing.T, file string, options ...option) *rig {
 
 func (r *rig) verify(token string) ([]string, error) {
 	claims, err := r.entra.Verify(token)
+	var challenge *entratest.Challenge
+	if errors.As(err, &challenge) {
+		err = &graphtest.Challenge{Claims: challenge.Claims}
+	}
 	return claims.Roles, err
 }
 

@@ -90,7 +90,7 @@ type Server struct {
 	closed            bool
 	apps              []App // in the order added
 	life, refreshIn   time.Duration
-	live              map[string]time.Time // unrevoked tokens: uti to expiry
+	live              map[string]living // unrevoked tokens: uti to expiry
 	tokenFaults       []Fault
 	discoveryFaults   []Fault
 	healed            chan struct{} // closed by Heal, and then replaced
@@ -98,6 +98,7 @@ type Server struct {
 	tokenRequests     int
 	discoveryRequests int
 	lastForm          url.Values
+	demand            string // claims that Verify wants
 }
 
 // NewServer starts an Entra ID without tenants; Add makes them. It returns an error when it cannot listen on o.Addr.
@@ -107,7 +108,7 @@ func NewServer(o Options) (*Server, error) {
 		resources: slices.Clone(o.Resources),
 		closing:   make(chan struct{}),
 		healed:    make(chan struct{}),
-		live:      make(map[string]time.Time),
+		live:      make(map[string]living),
 	}
 	if s.now == nil {
 		s.now = time.Now

@@ -7,12 +7,14 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/big"
 	"net"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -117,6 +119,7 @@ type grant struct {
 	resource     string
 	acr          string
 	capabilities []string
+	claims       string // of the claims request, as it was sent
 	base         string // the address that the client uses for this server
 }
 
@@ -137,29 +140,35 @@ func (s *Server) issue(g grant) (issued, error) {
 	s.mu.Lock()
 	out := issued{expires: now.Add(s.life), life: s.life, refreshIn: s.refreshIn}
 	s.mu.Unlock()
-	t := jwt.NewWithClaims(jwt.SigningMethodRS256, g.claims(id, now, out.expires))
+	t := jwt.NewWithClaims(jwt.SigningMethodRS256, g.accessClaims(id, now, out.expires))
 	t.Header["kid"], t.Header["x5t"] = s.signer.kid, s.signer.kid
 	if out.token, err = t.SignedString(s.signer.key); err != nil {
 		return issued{}, err
 	}
-	s.remember(id, now, out.expires)
+	s.remember(id, now, living{out.expires, g.claims})
 	return out, nil
 }
 
 // remember keeps the id of a token until it expires or is revoked.
-func (s *Server) remember(id string, now, expires time.Time) {
+func (s *Server) remember(id string, now time.Time, t living) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, end := range s.live {
-		if !now.Before(end) {
+	for id, other := range s.live {
+		if !now.Before(other.expires) {
 			delete(s.live, id)
 		}
 	}
-	s.live[id] = expires
+	s.live[id] = t
 }
 
-// claims are valid from five minutes ago, as Entra's are, so that a resource whose clock is slow takes them.
-func (g grant) claims(id string, now, expires time.Time) accessClaims {
+// living is a token that has neither expired nor been revoked.
+type living struct {
+	expires time.Time
+	claims  string // that were asked for
+}
+
+// accessClaims are valid from five minutes ago, as Entra's are, so that a resource whose clock is slow takes them.
+func (g grant) accessClaims(id string, now, expires time.Time) accessClaims {
 	oid, tid := g.app.oid(), g.app.tid()
 	issuer := g.base + "/" + tid + "/"
 	from := jwt.NewNumericDate(now.Add(-5 * time.Minute))
@@ -210,12 +219,49 @@ func (s *Server) Verify(token string) (Claims, error) {
 		return Claims{}, fmt.Errorf("the token has expired: it is %s", timestamp(now))
 	}
 	s.mu.Lock()
-	_, live := s.live[c.ID]
+	t, live := s.live[c.ID]
+	demand := s.demand
 	s.mu.Unlock()
-	if !live {
+	switch {
+	case !live:
 		return Claims{}, errors.New("the token was revoked")
+	case demand != "" && len(c.Capabilities) > 0 && !carries(t.claims, demand):
+		return Claims{}, &Challenge{demand}
 	}
 	return Claims{TenantID: c.TenantID, ClientID: c.AppID, Roles: c.Roles}, nil
+}
+
+// Challenge is the error of Verify for a token that lacks claims which the resource now wants.
+type Challenge struct {
+	Claims string // the claims request, JSON
+}
+
+func (*Challenge) Error() string { return "the token lacks claims that are wanted now" }
+
+// Demand makes Verify refuse, with a Challenge, tokens that were not asked for with what this claims request has below
+// access_token, such as {"access_token":{"nbf":{"essential":true,"value":"1657834417"}}}. Only clients that declared the capability cp1
+// are challenged: https://learn.microsoft.com/entra/identity-platform/claims-challenge. "" ends it.
+func (s *Server) Demand(claims string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.demand = claims
+}
+
+// carries reports whether a claims request has all that another one has below access_token.
+func carries(claims, wanted string) bool {
+	type request struct {
+		AccessToken map[string]any `json:"access_token"`
+	}
+	var has, want request
+	if json.Unmarshal([]byte(claims), &has) != nil || json.Unmarshal([]byte(wanted), &want) != nil {
+		return false
+	}
+	for name, value := range want.AccessToken {
+		if other, ok := has.AccessToken[name]; !ok || !reflect.DeepEqual(other, value) {
+			return false
+		}
+	}
+	return true
 }
 
 // Revoke makes Verify refuse every token that was issued so far.

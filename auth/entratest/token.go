@@ -129,7 +129,8 @@ func (s *Server) grant(r *http.Request, form url.Values) (grant, *refusal) {
 	if g.resource, refused = s.resource(form.Get("scope")); refused != nil {
 		return grant{}, refused
 	}
-	g.capabilities, refused = capabilities(form.Get("claims"))
+	g.claims = form.Get("claims")
+	g.capabilities, refused = capabilities(g.claims)
 	return g, refused
 }
 

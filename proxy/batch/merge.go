@@ -2,6 +2,7 @@ package batch
 
 import (
 	"encoding/json"
+	"net/http"
 	"strconv"
 	"strings"
 )
@@ -22,6 +23,15 @@ type Reply struct {
 	Headers []Header // those whose value is a string, decoded
 	// Raw holds the bytes of the whole member of "responses", shared with Graph's text. It is nil if Graph left the item out.
 	Raw json.RawMessage
+}
+
+// Header is Headers as net/http has them: names in their canonical form.
+func (r Reply) Header() http.Header {
+	h := make(http.Header)
+	for _, field := range r.Headers {
+		h.Add(field.Name, field.Value)
+	}
+	return h
 }
 
 // Replies reads what Graph answered, one Reply for each of Items, in their order. Graph answers in any order; ids are
@@ -161,14 +171,22 @@ func replyHeaders(raw []byte) (headers []Header, err error) {
 	return headers, err
 }
 
+// Edit is what becomes of Graph's answers to items. The zero value leaves them as they are.
+type Edit struct {
+	// Hide reports whether a header is left out. It gets the name as Graph wrote it.
+	Hide func(name string) bool
+	// Body returns what becomes of the body, a JSON value, of the answer to the item with that index.
+	Body func(item int, body []byte) []byte
+}
+
 // Merge returns one {"responses":[...]} with an answer for every item, in the order of Items: from refused where the
 // index is in it, else Graph's own bytes, else, where Graph left an item out, a 504 that says so. Replies are what the method
 // of that name returned. Refused holds the items that were not sent, those with Err among them.
 //
-// Headers of Graph's answers for which hide reports true are left out; it gets the name as Graph wrote it. With nil none is.
+// Graph's answers are changed as edit says.
 //
 // The error is an *Error: Graph answered an item that is in refused, which it never saw.
-func (b *Batch) Merge(replies []Reply, refused map[int]Answer, hide func(name string) bool) ([]byte, error) {
+func (b *Batch) Merge(replies []Reply, refused map[int]Answer, edit Edit) ([]byte, error) {
 	dst := []byte(`{"responses":[`)
 	for i := range b.Items {
 		if i > 0 {
@@ -181,7 +199,7 @@ func (b *Batch) Merge(replies []Reply, refused map[int]Answer, hide func(name st
 		case ours:
 			dst = appendAnswer(dst, b.Items[i].ID, a)
 		case replies[i].Raw != nil:
-			dst = appendReply(dst, replies[i].Raw, hide)
+			dst = edit.appendReply(dst, i, replies[i].Raw)
 		default:
 			dst = appendAnswer(dst, b.Items[i].ID, unanswered())
 		}
@@ -189,22 +207,28 @@ func (b *Batch) Merge(replies []Reply, refused map[int]Answer, hide func(name st
 	return append(dst, "]}"...), nil
 }
 
-// appendReply writes an answer of Graph's, without the headers that are to be hidden. It has been read before, so its syntax
-// is good.
-func appendReply(dst []byte, raw []byte, hide func(name string) bool) []byte {
-	if hide == nil {
+// appendReply writes an answer of Graph's as it is to be. It has been read before, so its syntax is good.
+func (e Edit) appendReply(dst []byte, item int, raw []byte) []byte {
+	if e.Hide == nil && e.Body == nil {
 		return append(dst, raw...)
 	}
 	return appendObject(dst, raw, func(name string, value []byte) []byte {
-		if name != keyHeaders || value[0] != '{' {
-			return value
+		switch {
+		case name == keyHeaders && value[0] == '{' && e.Hide != nil:
+			return e.headers(value)
+		case name == keyBody && e.Body != nil:
+			return e.Body(item, value)
 		}
-		return appendObject(nil, value, func(name string, value []byte) []byte {
-			if hide(name) {
-				return nil
-			}
-			return value
-		})
+		return value
+	})
+}
+
+func (e Edit) headers(raw []byte) []byte {
+	return appendObject(nil, raw, func(name string, value []byte) []byte {
+		if e.Hide(name) {
+			return nil
+		}
+		return value
 	})
 }
 

@@ -60,7 +60,7 @@ func merge(b *batch.Batch, graph string, refused map[int]batch.Answer, hide func
 	if err != nil {
 		return nil, err
 	}
-	return b.Merge(replies, refused, hide)
+	return b.Merge(replies, refused, batch.Edit{Hide: hide})
 }
 
 func answer(status int, body string) batch.Answer {

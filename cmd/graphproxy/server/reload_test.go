@@ -31,7 +31,7 @@ callers:
 type anyToken struct{}
 
 func (anyToken) Token(context.Context) (auth.Token, error) { return auth.Token{}, nil }
-func (anyToken) Refused(auth.Token)                        {}
+func (anyToken) Refused(auth.Token, auth.Claims)           {}
 
 // auditLog collects whole lines.
 type auditLog struct {

@@ -1,0 +1,109 @@
+package auth
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strings"
+)
+
+// Claims are what Graph wants a new token to carry before it takes one again: a claims request, a JSON object (OpenID Connect
+// Core, section 5.5). "" asks for nothing.
+type Claims string
+
+// maxClaims is the most that a challenge may hold, encoded. Those that were seen have some 100 bytes.
+const maxClaims = 8 << 10
+
+// ClaimsOf returns the claims of a claims challenge: of the first Bearer challenge in the WWW-Authenticate fields of h that
+// has any. What is no base64 of a JSON object is no challenge: the token was refused, and an ordinary new one is all
+// that can be asked for.
+// https://learn.microsoft.com/entra/identity-platform/claims-challenge
+func ClaimsOf(h http.Header) Claims {
+	for _, field := range h["Www-Authenticate"] {
+		for s := (challenges{rest: field}); s.next(); {
+			if !strings.EqualFold(s.scheme, "Bearer") || !strings.EqualFold(s.name, "claims") {
+				continue
+			}
+			if c, ok := decodeClaims(s.value); ok {
+				return c
+			}
+		}
+	}
+	return ""
+}
+
+func decodeClaims(value string) (Claims, bool) {
+	if len(value) > maxClaims {
+		return "", false
+	}
+	value = strings.NewReplacer("-", "+", "_", "/", "=", "").Replace(value) // both alphabets, with padding or without
+	text, err := base64.RawStdEncoding.DecodeString(value)
+	var object map[string]json.RawMessage
+	if err != nil || json.Unmarshal(text, &object) != nil || len(object) == 0 {
+		return "", false
+	}
+	return Claims(text), true
+}
+
+// challenges goes through the parameters of a WWW-Authenticate field (RFC 9110, section 11.6.1), which may hold several
+// challenges. Graph leaves the quotes off values that need them, so a value without quotes ends at a comma or a blank.
+type challenges struct {
+	rest                string
+	scheme, name, value string // of the parameter found last
+}
+
+// next finds the next parameter.
+func (s *challenges) next() bool {
+	for {
+		s.rest = strings.TrimLeft(s.rest, " \t,")
+		if s.rest == "" {
+			return false
+		}
+		word := s.until(" \t,=\"")
+		after := strings.TrimLeft(s.rest, " \t")
+		if word != "" && !strings.HasPrefix(after, "=") {
+			s.scheme = word
+			continue
+		}
+		if s.name = word; word == "" { // a stray sign: go past it
+			s.rest = s.rest[1:]
+			continue
+		}
+		s.rest = strings.TrimLeft(after[1:], " \t")
+		s.value = s.readValue()
+		return true
+	}
+}
+
+// until cuts off and returns what stands before the first of the signs.
+func (s *challenges) until(signs string) string {
+	end := strings.IndexAny(s.rest, signs)
+	if end < 0 {
+		end = len(s.rest)
+	}
+	word := s.rest[:end]
+	s.rest = s.rest[end:]
+	return word
+}
+
+// readValue reads a value, with its quotes and their escapes taken off.
+func (s *challenges) readValue() string {
+	if !strings.HasPrefix(s.rest, `"`) {
+		return s.until(" \t,")
+	}
+	var b strings.Builder
+	for i := 1; i < len(s.rest); i++ {
+		switch c := s.rest[i]; {
+		case c == '"':
+			s.rest = s.rest[i+1:]
+			return b.String()
+		case c == '\\' && i+1 < len(s.rest):
+			i++
+			b.WriteByte(s.rest[i])
+		default:
+			b.WriteByte(c)
+		}
+	}
+	s.rest = "" // the quote never ends: what stood in it is nothing
+	return ""
+}
