@@ -40,7 +40,7 @@ func TestEveryBucketThatCoversARequestIsClaimed(t *testing.T) {
 	each := func(key string) claim { return claim{limit.Limit{Name: "limits.each-caller", Concurrency: 64}, key} }
 	one := claim{limit.Limit{Name: "limits.one-at-a-time", Concurrency: 1}, ""}
 	photos := claim{limit.Limit{Name: "testdata/example.yaml:34 GET /users/{id}/photo/$value", Rate: 10, Burst: 10}, "hr-sync"}
-	patch := claim{limit.Limit{Name: "testdata/example.yaml:56 PATCH /users/{id}", Rate: 2, Burst: 2}, "hr-sync"}
+	patch := claim{limit.Limit{Name: "testdata/example.yaml:57 PATCH /users/{id}", Rate: 2, Burst: 2}, "hr-sync"}
 
 	for _, c := range []struct {
 		name, caller, request string

@@ -9,6 +9,7 @@ import (
 // ruleBook is what decides for one caller.
 type ruleBook struct {
 	app    string
+	tenant string
 	report bool
 	limit  *limit.Limit
 
@@ -48,7 +49,7 @@ func (p *Policy) Decide(r Request) Decision {
 
 // decide decides without regard to the mode.
 func (b *ruleBook) decide(t *odata.Target, method match.Methods) Decision {
-	d := Decision{Reason: reasonNoRule, App: b.app}
+	d := Decision{Reason: reasonNoRule, App: b.app, Tenant: b.tenant}
 	if len(t.Segments) > match.MaxSegments {
 		return d
 	}
@@ -63,13 +64,22 @@ func (b *ruleBook) decide(t *odata.Target, method match.Methods) Decision {
 	switch result := b.allow.Find(t, method); {
 	case result.Index >= 0:
 		d.Allow, d.Rule, d.Reason = true, b.allowRules[result.Index], ""
-		if d.Rule.app != "" {
-			d.App = d.Rule.app
-		}
+		d.App, d.Tenant = b.appOf(d.Rule)
 	case result.Near >= 0:
 		d.Reason = result.Reason
 	}
 	return d
+}
+
+// appOf returns the app registration that a rule's requests use, and its tenant. A caller's tenant goes with the caller's app.
+func (b *ruleBook) appOf(r *Rule) (app, tenant string) {
+	switch {
+	case r.app != "":
+		return r.app, r.tenant
+	case r.tenant != "":
+		return b.app, r.tenant
+	}
+	return b.app, b.tenant
 }
 
 func (b *ruleBook) add(allow, deny []*Rule) {

@@ -100,7 +100,7 @@ func TestCallersAreAsTheFileHasThem(t *testing.T) {
 	}
 	id := 1000
 	want := []policy.Caller{
-		{Name: "hr-sync", App: "hr", Identities: []policy.Identity{
+		{Name: "hr-sync", App: "hr", Tenant: "contoso.example", Identities: []policy.Identity{
 			{Kind: "token", Issuer: "https://oidc.contoso.example", Audience: "graphproxy", Subject: "system:serviceaccount:hr:sync", Claims: map[string][]string{"namespace": {"hr", "hr-test"}, "cluster": {"prod"}}},
 			{Kind: "certificate", URI: "spiffe://contoso.example/hr-sync"},
 		}},
@@ -121,13 +121,16 @@ func TestCallersAreAsTheFileHasThem(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	apps := []policy.AppRef{
-		{Name: "hr", Where: "testdata/example.yaml:39: callers.hr-sync.app"},
-		{Name: "hr-writer", Where: "testdata/example.yaml:59: callers.hr-sync.allow[3].app"},
+		{Name: "hr", Tenant: "contoso.example", Where: "testdata/example.yaml:39: callers.hr-sync.app"},
+		{Name: "hr-writer", Tenant: "3f1c5a52-9a3e-4f0a-9b5e-0d5c3c7a1b11", Where: "testdata/example.yaml:60: callers.hr-sync.allow[3].app"},
+		{Where: "testdata/example.yaml:73: callers.mailer"},
+		{Where: "testdata/example.yaml:89: callers.reports"},
+		{Where: "testdata/example.yaml:100: callers.guest"},
 	}
 	if diff := cmp.Diff(apps, p.Apps()); diff != "" {
 		t.Errorf("apps (-want +got):\n%s", diff)
 	}
-	if line := p.Callers()[1].Line; line != 70 {
+	if line := p.Callers()[1].Line; line != 72 {
 		t.Errorf("mailer is on line %d", line)
 	}
 }

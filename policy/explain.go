@@ -19,6 +19,7 @@ type Explanation struct {
 	Batch bool
 
 	App    string   // the app registration that is used; "" is the default one
+	Tenant string   // the tenant that it is used in; "" is its own
 	Limits []string // names of the limits that an allowed request must find room in
 }
 
@@ -29,7 +30,7 @@ func (p *Policy) Explain(r Request) Explanation {
 		return Explanation{}
 	}
 	d := book.decide(r.Target, match.MethodOf(r.Method))
-	e := Explanation{Allow: d.Allow, Reports: book.report, Rule: d.Rule, Batch: r.Target.IsBatch(), App: d.App}
+	e := Explanation{Allow: d.Allow, Reports: book.report, Rule: d.Rule, Batch: r.Target.IsBatch(), App: d.App, Tenant: d.Tenant}
 	switch {
 	case e.Batch:
 		e.Allow = d.Rule == nil && r.Method == "POST"

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"graphproxy/policy/strict"
 )
@@ -121,20 +123,27 @@ func (l *loader) callers(v strict.Value) {
 
 func (l *loader) caller(f strict.Field) {
 	v := f.Value
-	keys := v.Mapping("identity", "allow", "deny", "limit", "app", "mode")
+	keys := v.Mapping("identity", "allow", "deny", "limit", "app", "tenant", "mode")
 	if !v.IsMapping() {
 		return
 	}
 	l.require(f.Line, v.Where(), keys, "identity", "nothing would prove this caller; write identity: [anyone] if that is meant")
 	l.require(f.Line, v.Where(), keys, "allow", "write allow: [] if this caller may do nothing")
-	c := Caller{Name: f.Key, Line: f.Line, App: l.app(keys["app"]), Identities: l.identities(keys["identity"])}
-	book := &ruleBook{app: c.App, report: l.reportMode(keys["mode"], l.mode)}
+	c := Caller{Name: f.Key, Line: f.Line, App: l.app(keys["app"]), Tenant: l.tenant(keys["tenant"]), Identities: l.identities(keys["identity"])}
+	book := &ruleBook{app: c.App, tenant: c.Tenant, report: l.reportMode(keys["mode"], l.mode)}
 	allow := l.rules(keys["allow"].List("a list of rules"))
 	l.warnOfBatch(allow)
 	book.add(allow, l.denyRules(keys["deny"]))
 	l.warnOfNames(f.Key, book)
 	if keys["limit"].IsSet() {
 		book.limit = l.limit(keys["limit"], "callers."+f.Key+".limit")
+	}
+	l.policy.apps = append(l.policy.apps, AppRef{c.App, c.Tenant, l.appAt(keys, v)})
+	for _, r := range allow {
+		if r.appAt != "" {
+			app, tenant := book.appOf(r)
+			l.policy.apps = append(l.policy.apps, AppRef{app, tenant, r.appAt})
+		}
 	}
 	l.policy.callers = append(l.policy.callers, c)
 	l.policy.rules[c.Name] = book
@@ -153,7 +162,40 @@ func (l *loader) app(v strict.Value) string {
 		v.Errorf("the name %.80q of an app registration is not made of letters, digits, \"-\", \"_\" and \".\"", name)
 		return ""
 	}
-	where := Error{File: l.report.File, Line: v.Line(), Where: v.Where()}
-	l.policy.apps = append(l.policy.apps, AppRef{Name: name, Where: where.Place()})
 	return name
+}
+
+// tenant reads the tenant that an app registration is used in.
+func (l *loader) tenant(v strict.Value) string {
+	if !v.IsSet() {
+		return ""
+	}
+	const expected = "a tenant: its ID (a GUID) or one of its domains, such as fabrikam.onmicrosoft.com"
+	name, ok := v.Text(expected)
+	name = strings.ToLower(name)
+	switch {
+	case !ok:
+		return ""
+	case slices.Contains([]string{"common", "organizations", "consumers", "adfs", "dstsv2"}, name):
+		v.Errorf("%q stands for many tenants, and an app that acts as itself belongs to one; write %s", name, expected)
+	case !isHostName(name):
+		v.Errorf("%.80q is not %s", name, expected)
+	}
+	return name
+}
+
+// appAt is the place of the keys app and tenant of a caller or rule; for a rule that has neither it is "".
+func (l *loader) appAt(keys map[string]strict.Value, of strict.Value) string {
+	at := keys["app"]
+	if !at.IsSet() {
+		at = keys["tenant"]
+	}
+	if !at.IsSet() {
+		if _, isCaller := keys["identity"]; !isCaller {
+			return ""
+		}
+		at = of
+	}
+	where := Error{File: l.report.File, Line: at.Line(), Where: at.Where()}
+	return where.Place()
 }

@@ -95,7 +95,7 @@ func isHostName(s string) bool {
 }
 
 func (l *loader) token(id *Identity, v strict.Value) bool {
-	keys := v.Mapping("issuer", "audience", "subject", "claims")
+	keys := v.Mapping("issuer", "audience", "subject", "claims", "jwks_file")
 	if !v.IsMapping() {
 		return false
 	}
@@ -110,6 +110,7 @@ func (l *loader) token(id *Identity, v strict.Value) bool {
 	}
 	id.Audience, _ = keys["audience"].Text("an audience")
 	id.Subject, _ = keys["subject"].Text("a subject")
+	id.JWKSFile, _ = keys["jwks_file"].Text("the path of a file with the issuer's keys")
 	if keys["claims"].IsSet() {
 		id.Claims = make(map[string][]string)
 		for _, f := range keys["claims"].Fields("claims with their values") {

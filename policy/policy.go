@@ -64,17 +64,18 @@ func (p *Policy) Reports(caller string) bool {
 	return book != nil && book.report
 }
 
-// Apps returns every mention of an app registration by name, in file order: whoever configures the apps checks that
-// each one is there. The caller of Apps must not change them.
+// Apps returns the app registration, with its tenant, of each caller and of each rule that names one, in file order: whoever
+// configures the apps checks that each one is there. The caller of Apps must not change them.
 func (p *Policy) Apps() []AppRef { return p.apps }
 
 // Warnings returns what is odd in the file and does no harm, sorted by line; nil if nothing is.
 func (p *Policy) Warnings() []*Error { return p.warnings }
 
-// AppRef is one place that names an app registration.
+// AppRef is one place that names an app registration, a tenant to use it in, or both.
 type AppRef struct {
-	Name  string
-	Where string // "policy.yaml:12: callers.hr.app"
+	Name   string // "": the caller's, or the default one
+	Tenant string // "": the app's own
+	Where  string // "policy.yaml:12: callers.hr.app"
 }
 
 // Caller is a caller of the file, and how it is known.
@@ -82,6 +83,7 @@ type Caller struct {
 	Name       string
 	Line       int
 	App        string     // the app registration for its requests; "" is the default one
+	Tenant     string     // that App is used in, a GUID or a domain in lower case; "" is the app's own
 	Identities []Identity // any one suffices; at least one
 }
 
@@ -94,6 +96,7 @@ type Identity struct {
 
 	Issuer, Audience, Subject string              // token: an https URL, or http on loopback; never empty; may be empty if there are Claims
 	Claims                    map[string][]string // token: a claim must have one of the values
+	JWKSFile                  string              // token: path of the file with the issuer's keys; "": they are discovered
 
 	KeySHA256 [32]byte // key
 
@@ -118,6 +121,7 @@ type Decision struct {
 	Rule      *Rule  // that decided; nil: no rule matched
 	Reason    string // of a denial, short and without any value of the request: "no rule allows it", "denied", "where: id", "query: $expand"
 	App       string // the app registration to use; "" is the default one
+	Tenant    string // the tenant to use it in; "" is the app's own
 }
 
 // Rule is one rule of the file. It is immutable.
@@ -133,7 +137,9 @@ type Rule struct {
 
 	match match.Rule
 	limit *limit.Limit
-	app   string
+
+	app, tenant string
+	appAt       string // where the file says so
 }
 
 // Match is what the rule matches. It must not be changed.
@@ -141,6 +147,10 @@ func (r *Rule) Match() *match.Rule { return &r.match }
 
 // App is the app registration that the rule names; "" if it names none, and the caller's is used.
 func (r *Rule) App() string { return r.app }
+
+// Tenant is the tenant that the rule names; "" if it names none, and that of the caller is used, or, where the rule names an app,
+// that app's own.
+func (r *Rule) Tenant() string { return r.tenant }
 
 // Limit is the rule's own limit, or nil. It must not be changed.
 func (r *Rule) Limit() *limit.Limit { return r.limit }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -18,6 +19,7 @@ type claimant struct {
 // sharedIdentities refuses evidence that could prove two callers: which one it is would be a matter of
 // chance. What only the running system knows, such as the number of a user's name, is left to auth/caller.
 func (l *loader) sharedIdentities() {
+	l.keyFiles()
 	byKind := make(map[string][]claimant)
 	for i := range l.policy.callers {
 		c := &l.policy.callers[i]
@@ -45,6 +47,33 @@ func (l *loader) sharedIdentities() {
 			l.sharedPairs(group)
 		}
 	}
+}
+
+// keyFiles refuses an issuer whose keys are said to be in two places: a token would verify or not by which of them is asked.
+func (l *loader) keyFiles() {
+	first := make(map[string]claimant) // by issuer
+	for i := range l.policy.callers {
+		c := &l.policy.callers[i]
+		for j := range c.Identities {
+			id := &c.Identities[j]
+			before, found := first[id.Issuer]
+			switch {
+			case id.Kind != "token" || id.Issuer == "":
+			case !found:
+				first[id.Issuer] = claimant{c, id, j}
+			case before.id.JWKSFile != id.JWKSFile:
+				l.report.Add(id.Line, "callers."+c.Name+".identity", "the keys of %.80q come from %s here, and from %s in callers.%s on line %d; "+
+					"write the same jwks_file in both, or in neither", id.Issuer, keysFrom(id), keysFrom(before.id), before.caller.Name, before.id.Line)
+			}
+		}
+	}
+}
+
+func keysFrom(id *Identity) string {
+	if id.JWKSFile == "" {
+		return "discovery"
+	}
+	return strconv.Quote(id.JWKSFile)
 }
 
 func certificateName(id *Identity) string {

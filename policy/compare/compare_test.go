@@ -216,3 +216,15 @@ func TestDifferenceAsJSON(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestAnotherFileOfKeysIsOtherEvidence(t *testing.T) {
+	from := strings.Replace(before, "subject: hr}", "subject: hr, jwks_file: keys.json}", 1)
+	d := compare.Policies(parse(t, "old.yaml", before), parse(t, "new.yaml", from))
+	want := `hr-sync
+  + is known by token issuer https://oidc.contoso.example, audience graphproxy, subject hr, jwks_file keys.json  new.yaml:10
+  - is no longer known by token issuer https://oidc.contoso.example, audience graphproxy, subject hr  old.yaml:10
+`
+	if diff := cmp.Diff(want, written(t, d.WriteText)); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -59,7 +59,7 @@ func proves(a, b *policy.Identity) bool {
 	}
 	switch a.Kind {
 	case "token":
-		return a.Issuer == b.Issuer && a.Audience == b.Audience &&
+		return a.Issuer == b.Issuer && a.JWKSFile == b.JWKSFile && a.Audience == b.Audience &&
 			(a.Subject == "" || a.Subject == b.Subject) && claimsProve(a.Claims, b.Claims)
 	case "unix":
 		return number(a.UID, b.UID) && number(a.GID, b.GID) && (a.User == "" || a.User == b.User)
@@ -104,6 +104,7 @@ func identityText(id *policy.Identity) string {
 	for _, name := range slices.Sorted(maps.Keys(id.Claims)) {
 		add("claim ", fmt.Sprintf("%s %q", name, id.Claims[name]))
 	}
+	add("jwks_file ", id.JWKSFile)
 	add("uid ", numberText(id.UID))
 	add("gid ", numberText(id.GID))
 	add("user ", id.User)

@@ -24,7 +24,7 @@ func settings(old, new *side) []Change {
 		changes = append(changes, Change{Sign: "-", Kind: KindMode, Loses: true, Where: where,
 			Text: "is no longer in report mode: what is not allowed is denied now, and was let through"})
 	}
-	if was, is := old.caller.App, new.caller.App; was != is {
+	if was, is := appText(old.caller.App, old.caller.Tenant), appText(new.caller.App, new.caller.Tenant); was != is {
 		changes = append(changes, appChange("", was, is, where))
 	}
 	return appendLimit(changes, "limit: ", old.policy.CallerLimit(name), new.policy.CallerLimit(name), where)
@@ -33,12 +33,15 @@ func settings(old, new *side) []Change {
 // appChange tells of another app registration. Whether Graph allows it more or less is not to be seen in a policy.
 func appChange(of, was, is, where string) Change {
 	return Change{Sign: "~", Kind: KindApp, Gains: true, Loses: true,
-		Text: fmt.Sprintf("%sapp: %s is now %s", of, appText(was), appText(is)), Where: where}
+		Text: fmt.Sprintf("%sapp: %s is now %s", of, was, is), Where: where}
 }
 
-func appText(name string) string {
+func appText(name, tenant string) string {
 	if name == "" {
-		return "the default one"
+		name = "the default one"
+	}
+	if tenant != "" {
+		name += " in tenant " + tenant
 	}
 	return name
 }
@@ -91,8 +94,8 @@ func orders(old, new *side) []Change {
 
 func ruleSetting(old, new *rule, of, where string) []Change {
 	var changes []Change
-	if old.App() != new.App() {
-		changes = append(changes, appChange(of, old.App(), new.App(), where))
+	if was, is := appText(old.App(), old.Tenant()), appText(new.App(), new.Tenant()); was != is {
+		changes = append(changes, appChange(of, was, is, where))
 	}
 	return appendLimit(changes, of+"limit: ", old.Limit(), new.Limit(), where)
 }
@@ -105,6 +108,9 @@ func settingsText(r *rule) string {
 	}
 	if r.App() != "" {
 		text += ", app: " + r.App()
+	}
+	if r.Tenant() != "" {
+		text += ", tenant: " + r.Tenant()
 	}
 	return text
 }

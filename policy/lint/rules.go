@@ -65,7 +65,7 @@ func (c *checker) repeats(b *book, rules []*policy.Rule, where string) {
 func (b *book) allowed(found *findings) {
 	allow, deny := distinct(b.allow), distinct(b.deny)
 	byAllow, byDeny := indexOf(allow), indexOf(deny)
-	special := slices.DeleteFunc(slices.Clone(allow), func(r *policy.Rule) bool { return r.Limit() == nil && r.App() == "" })
+	special := slices.DeleteFunc(slices.Clone(allow), func(r *policy.Rule) bool { return r.Limit() == nil && r.App() == "" && r.Tenant() == "" })
 	place := make(map[*policy.Rule]int)
 	for i, r := range allow {
 		place[r] = i
@@ -85,7 +85,7 @@ func (b *book) allowed(found *findings) {
 			continue
 		}
 		e := found.first(byAllow, allow, r, match.Covers, func(j int) bool {
-			return j > i && allow[j].Limit() == nil && allow[j].App() == r.App()
+			return j > i && allow[j].Limit() == nil && allow[j].App() == r.App() && allow[j].Tenant() == r.Tenant()
 		})
 		if e != nil && match.Covers(r.Match(), e.Match()) {
 			continue // equal; told of the later one
@@ -101,11 +101,11 @@ func (b *book) allowed(found *findings) {
 func shadowed(r, earlier *policy.Rule) string {
 	own := ""
 	switch {
-	case r.Limit() != nil && r.App() != "":
+	case r.Limit() != nil && (r.App() != "" || r.Tenant() != ""):
 		own = ", and its limit and app never apply"
 	case r.Limit() != nil:
 		own = ", and its limit never applies"
-	case r.App() != "":
+	case r.App() != "" || r.Tenant() != "":
 		own = ", and its app is never used"
 	}
 	cure := "Delete this rule"

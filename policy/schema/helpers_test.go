@@ -162,7 +162,7 @@ func goodFiles(t testing.TB) map[string][]byte {
 }
 
 // everyOption returns a policy with each query option that the schema knows by name, in an allow rule and in a deny rule,
-// and with an include under deny.
+// an include under deny, and a token whose keys are in a file.
 func everyOption(t testing.TB) []byte {
 	t.Helper()
 	rules := func(definition string) []any {
@@ -173,10 +173,11 @@ func everyOption(t testing.TB) []byte {
 		return []any{map[string]any{"GET /users": map[string]any{"query": query}}}
 	}
 	deny := append(rules("denyQuery"), map[string]any{"include": "devices"})
+	token := map[string]any{"issuer": "https://oidc.contoso.example", "audience": "graphproxy", "subject": "hr", "jwks_file": "/etc/graphproxy/keys.json"}
 	text, err := json.Marshal(map[string]any{
 		"version": 1,
 		"rules":   map[string]any{"devices": []string{"GET /devices"}},
-		"callers": map[string]any{"app": map[string]any{"identity": []string{"anyone"}, "allow": rules("query"), "deny": deny}},
+		"callers": map[string]any{"app": map[string]any{"identity": []any{map[string]any{"token": token}}, "allow": rules("query"), "deny": deny}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -32,6 +32,8 @@ func TestSpellingsAreTakenAndRefusedAsTheLoaderDoes(t *testing.T) {
 		{"an issuer on loopback", in("identity: [{token: {issuer: \"http://[::1]:8080/x\", audience: a, subject: b}}]"), unmarked},
 		{"an issuer without TLS", in("identity: [{token: {issuer: \"http://127.0.0.1.contoso.example\", audience: a, subject: b}}]"), marked},
 		{"an issuer with a user", in("identity: [{token: {issuer: \"https://a@contoso.example\", audience: a, subject: b}}]"), marked},
+		{"keys in a file", in("identity: [{token: {issuer: \"https://contoso.example\", audience: a, subject: b, jwks_file: 5}}]"), unmarked},
+		{"keys in no file", in("identity: [{token: {issuer: \"https://contoso.example\", audience: a, subject: b, jwks_file: \"\"}}]"), marked},
 		{"networks", in("identity: [{network: [\"::/0\", 0.0.0.0/0, \"1:2::/32\", \"::1.2.3.4/128\"]}]"), unmarked},
 		{"an address without a length", in("identity: [{network: 10.0.0.1}]"), marked},
 		{"a length with a zero in front", in("identity: [{network: 10.0.0.0/08}]"), marked},

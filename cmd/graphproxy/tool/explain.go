@@ -35,6 +35,7 @@ type explanation struct {
 	Hash     string    `json:"hash"`
 	Caller   string    `json:"caller"`
 	App      string    `json:"app"`
+	Tenant   string    `json:"tenant,omitempty"` // that the app is used in, if it is not its own
 	Mode     string    `json:"mode"`
 	Method   string    `json:"method"`
 	Target   target    `json:"target"`
@@ -112,7 +113,7 @@ func checkCaller(p *policy.Policy, name string) error {
 func explanationOf(p *policy.Policy, r policy.Request) explanation {
 	e := p.Explain(r)
 	x := explanation{
-		Policy: p.File(), Hash: p.Hash(), Caller: r.Caller, App: e.App, Mode: "enforce", Method: r.Method, Target: targetOf(r.Target), Steps: steps(p, r, e),
+		Policy: p.File(), Hash: p.Hash(), Caller: r.Caller, App: e.App, Tenant: e.Tenant, Mode: "enforce", Method: r.Method, Target: targetOf(r.Target), Steps: steps(p, r, e),
 		Decision: decision(e.Allow), Passes: e.Allow || e.Reports, Rule: ruleOf(e.Rule), Nearest: ruleOf(e.Nearest), Differs: e.Differs, Limits: e.Limits, Message: e.String(),
 	}
 	if x.App == "" {
@@ -213,7 +214,11 @@ func (x explanation) text(w io.Writer) error {
 		fmt.Fprintf(w, "%-9s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	line("policy", "%s, hash %s", x.Policy, x.Hash)
-	line("caller", "%s, app %s, mode %s", x.Caller, x.App, x.Mode)
+	app := x.App
+	if x.Tenant != "" {
+		app += " in tenant " + x.Tenant
+	}
+	line("caller", "%s, app %s, mode %s", x.Caller, app, x.Mode)
 	line("request", "%s %s", x.Method, x.Target.Sent)
 	line("version", "%s", x.Target.Version)
 	for _, s := range x.Target.Segments {
