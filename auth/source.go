@@ -202,6 +202,7 @@ func (s *Source) drop(t Token, claims Claims, now time.Time) bool {
 // Status is the state of a Source, for health checks and metrics. It holds no secret.
 type Status struct {
 	App          string    // name of the app
+	Tenant       string    // that it is used in, as configured
 	Ready        bool      // a token can be served now
 	Expires      time.Time // of the token in hand; zero if none
 	Roles        []string  // application permissions in the token, if it could be read; for diagnostics only
@@ -215,7 +216,7 @@ type Status struct {
 func (s *Source) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Status{App: s.app.Name, Acquisitions: s.tokens, Failures: s.failed, Err: s.last, FileErr: s.fileErr}
+	st := Status{App: s.app.Name, Tenant: s.app.TenantID, Acquisitions: s.tokens, Failures: s.failed, Err: s.last, FileErr: s.fileErr}
 	if t := s.current.Load(); t != nil {
 		st.Ready = time.Now().Before(t.usable)
 		st.Expires = t.expires

@@ -89,7 +89,10 @@ func TestAnItemForWhichTheTokenDoesNotDoIsNotTheCallersFault(t *testing.T) {
 		t.Error(lines)
 	}
 	until(t, "a new token", func() bool { return r.entra.TokenRequests() > before })
-	until(t, "the claims in the request for it", func() bool { time.Sleep(time.Millisecond); return strings.Contains(r.entra.LastForm().Get("claims"), "nbf") })
+	until(t, "the claims in the request for it", func() bool {
+		time.Sleep(time.Millisecond)
+		return strings.Contains(r.entra.LastForm().Get("claims"), "nbf")
+	})
 }
 
 func TestReferencesInABatchLeadToTheProxy(t *testing.T) {

@@ -5,7 +5,15 @@ import (
 	"io"
 
 	"graphproxy/auth"
+	"graphproxy/proxy"
 )
+
+// one is the one app registration that there is, whatever the policy calls it.
+type one struct{ app *proxy.App }
+
+func (o one) App(string, string) *proxy.App { return o.app }
+
+func oneApp(tokens proxy.TokenSource) proxy.Apps { return one{&proxy.App{Tenant: tenant, Tokens: tokens}} }
 
 // panicking is a token source with a fault.
 type panicking struct{}

@@ -22,6 +22,7 @@ type pass struct {
 	target   *odata.Target
 	decision policy.Decision
 	items    *itemRun // of a $batch, which has no decision of its own: the items that were judged
+	app      *App
 	token    auth.Token
 	body     []byte // what is sent in the place of the caller's body; it can be sent again. nil: the caller's, as it comes
 }
@@ -29,7 +30,7 @@ type pass struct {
 // allowed reports whether everything that would be sent was judged and may be.
 func (p *pass) allowed() bool {
 	if p.items != nil {
-		return p.target != nil && p.items.allowed()
+		return p.target != nil && p.items.allowed(p.app, p.body)
 	}
 	return p.target != nil && p.decision.Allow
 }
@@ -121,10 +122,8 @@ func (f *forwarding) url() *url.URL {
 
 // answered looks at Graph's response header before it goes to the caller.
 func (f *forwarding) answered(res *http.Response) error {
-	elapsed := time.Since(f.x.sent)
 	rec := f.x.rec
-	rec.GraphStatus, rec.GraphMillis = res.StatusCode, millis(elapsed)
-	f.h.metrics.graph.Observe(elapsed.Seconds())
+	f.noteHeader(res)
 	if res.StatusCode == http.StatusUnauthorized {
 		return tokenRejected()
 	}
@@ -139,11 +138,18 @@ func (f *forwarding) answered(res *http.Response) error {
 	if f.items != nil {
 		err := f.items.answered(res, f.x)
 		if f.items.refused != nil {
-			f.h.tokens.Refused(f.token, auth.ClaimsOf(f.items.refused))
+			f.app.Tokens.Refused(f.token, auth.ClaimsOf(f.items.refused))
 		}
 		return err
 	}
 	return f.rewriteAnswer(res)
+}
+
+// noteHeader notes when Graph's response header came, and its status.
+func (f *forwarding) noteHeader(res *http.Response) {
+	elapsed := time.Since(f.x.sent)
+	f.x.rec.GraphStatus, f.x.rec.GraphMillis = res.StatusCode, millis(elapsed)
+	f.h.metrics.graph.Observe(elapsed.Seconds())
 }
 
 // tokenRejected is the answer where Graph does not take a token that is fresh: the fault is not the caller's.

@@ -36,11 +36,22 @@ type TokenSource interface {
 	Refused(auth.Token, auth.Claims) // Graph answered 401 to it, and wants a new one to carry these claims, if any
 }
 
-// Config is what a Handler needs. Graph, Tokens and Rules must be set.
+// App is an app registration as requests use it: in one tenant.
+type App struct {
+	Tenant string // whose resources its tokens open; targets may begin /v1.0/{tenant}/
+	Tokens TokenSource
+}
+
+// Apps are the app registrations that there are. App returns the one that a policy calls by this name ("" is the default one),
+// in this tenant ("" is its own), and nil if there is none. It is called for each request and must be safe for concurrent use.
+type Apps interface {
+	App(name, tenant string) *App
+}
+
+// Config is what a Handler needs. Graph, Apps and Rules must be set.
 type Config struct {
-	Graph          *url.URL    // Graph's root: scheme and host only, e.g. https://graph.microsoft.com
-	Tenant         string      // the app registration's own tenant, for targets that begin /v1.0/{tenant}/
-	Tokens         TokenSource // of the app registration that every request uses
+	Graph          *url.URL // Graph's root: scheme and host only, e.g. https://graph.microsoft.com
+	Apps           Apps     // must have every one that Rules name
 	Rules          *Rules
 	PublicURL      string         // scheme and host that links carry, e.g. https://graph.contoso.com; "": those that the caller used
 	ForwardHeaders []string       // request headers that reach Graph besides those that its SDKs and documentation use
@@ -54,8 +65,7 @@ type Config struct {
 // Handler is the proxy. Safe for concurrent use.
 type Handler struct {
 	graph    *url.URL
-	tenant   string
-	tokens   TokenSource
+	apps     Apps
 	rules    atomic.Pointer[Rules]
 	limiter  *limit.Limiter
 	headers  headerList
@@ -92,7 +102,7 @@ func New(c Config) (*Handler, error) {
 		c.MaxInFlight = 1000
 	}
 	h := &Handler{
-		graph: c.Graph, tenant: c.Tenant, tokens: c.Tokens, limiter: limit.New(), headers: headers,
+		graph: c.Graph, apps: c.Apps, limiter: limit.New(), headers: headers,
 		wire: newTransport(c.Roots), audit: newAuditor(c.Audit, c.Log), log: c.Log, metrics: m,
 		quiet: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 		max:   int64(c.MaxInFlight), buffers: newBufferPool(), public: c.PublicURL,
@@ -107,8 +117,8 @@ func (c Config) check() error {
 		return errors.New("proxy.Config.Graph: needs a scheme and a host, such as https://graph.microsoft.com")
 	case strings.Trim(c.Graph.Path, "/") != "" || c.Graph.RawQuery != "" || c.Graph.User != nil:
 		return errors.New("proxy.Config.Graph: holds more than a scheme and a host; requests carry the path")
-	case c.Tokens == nil:
-		return errors.New("proxy.Config.Tokens: is nil; requests cannot go without a token")
+	case c.Apps == nil:
+		return errors.New("proxy.Config.Apps: is nil; requests cannot go without a token")
 	case c.Rules == nil:
 		return errors.New("proxy.Config.Rules: is nil; nothing would be allowed")
 	case !isAddress(c.PublicURL):
@@ -188,35 +198,52 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 		return h.serveBatch(x, r, request)
 	}
 	var slots limit.Grant
-	decision, err := h.judge(x.rules, x.rec, request, &slots)
+	decision, app, err := h.judge(x.rules, x.rec, request, &slots)
 	if err != nil {
 		return err
 	}
 	defer slots.Release()
 
-	token, err := h.tokens.Token(r.Context())
+	token, err := app.Tokens.Token(r.Context())
 	if err != nil {
 		return noToken(r.Context(), err)
 	}
-	return h.forward(x, r, pass{target: target, decision: decision, token: token})
+	return h.forward(x, r, pass{target: target, decision: decision, app: app, token: token})
 }
 
 // judge asks the policy whether a request may be made and the limits whether there is room for it now, and notes what they
 // say. The slots are to be released when the request has ended.
-func (h *Handler) judge(rules *Rules, rec *Record, request policy.Request, slots *limit.Grant) (policy.Decision, error) {
+func (h *Handler) judge(rules *Rules, rec *Record, request policy.Request, slots *limit.Grant) (policy.Decision, *App, error) {
 	decision := rules.policy.Decide(request)
+	app, err := h.app(decision, request.Target)
+	if err != nil {
+		return decision, nil, err
+	}
 	rec.decide(decision)
 	if !decision.Allow {
-		return decision, denied(request, decision)
+		return decision, nil, denied(request, decision)
 	}
 	var room [8]limit.Claim
 	var refusal *limit.Refusal
 	*slots, refusal = h.limiter.Take(time.Now(), rules.policy.Claims(room[:0], request, decision))
 	if refusal != nil {
 		rec.Decision = decisionLimit
-		return decision, limited(refusal)
+		return decision, nil, limited(refusal)
 	}
-	return decision, nil
+	return decision, app, nil
+}
+
+// app returns the app registration that the decision names. A target that names another tenant than that app's is refused:
+// without the name, which is not sent on, it would be ours.
+func (h *Handler) app(d policy.Decision, t *odata.Target) (*App, error) {
+	app := h.apps.App(d.App, d.Tenant)
+	switch {
+	case app == nil:
+		return nil, fmt.Errorf("the policy names the app %q in tenant %q, which is not there", d.App, d.Tenant)
+	case t.Tenant == "", strings.EqualFold(t.Tenant, "myOrganization"), strings.EqualFold(t.Tenant, app.Tenant):
+		return app, nil
+	}
+	return nil, badRequest("foreignTenant", "the path names the tenant %q, which is not the one of the app registration that this request uses; leave the tenant out", t.Tenant)
 }
 
 // read is the only reading of a request's target. It takes the bytes of the request line, not what net/url made of them.
@@ -232,21 +259,10 @@ func (h *Handler) read(r *http.Request, l *links.Rewriter) (*odata.Target, error
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	if err := h.checkTenant(target); err != nil {
-		return nil, err
-	}
 	if target, err = mapReference(target, l); err != nil {
 		return nil, unreadable(err)
 	}
 	return target, nil
-}
-
-// checkTenant refuses a target that names another tenant: without the name, which is not sent on, it would be ours.
-func (h *Handler) checkTenant(t *odata.Target) error {
-	if t.Tenant == "" || strings.EqualFold(t.Tenant, "myOrganization") || strings.EqualFold(t.Tenant, h.tenant) {
-		return nil
-	}
-	return badRequest("foreignTenant", "the path names the tenant %q, which is not the one of this proxy's app registration; leave the tenant out", t.Tenant)
 }
 
 // denied names the request as the policy sees it. Where in the file the rule stands is the audit line's to tell.
@@ -285,12 +301,18 @@ func (h *Handler) fail(x *exchange, err error) {
 		x.rec.Reason, x.rec.Status = "callerGone", statusCallerGone
 		return
 	}
-	e := asError(err)
+	e := h.toldOf(x, err)
 	x.rec.Reason = e.Inner
+	render(x.out, e, x.rec)
+}
+
+// toldOf tells the log what is not for the caller, and returns the rest.
+func (h *Handler) toldOf(x *exchange, err error) *Error {
+	e := asError(err)
 	if e.Err != nil {
 		h.log.Log(context.Background(), level(e), e.Message, "code", e.Inner, "status", e.Status, "caller", x.rec.Caller, "request_id", x.rec.RequestID, "error", e.Err)
 	}
-	render(x.out, e, x.rec)
+	return e
 }
 
 // level: why there is no token the token source tells once; to repeat it for every request would bury it.

@@ -490,7 +490,7 @@ func TestInformationalAnswersOfGraphStayBehind(t *testing.T) {
 }
 
 func TestAPanicLeavesOneRecordAndARefusalOfOurOwn(t *testing.T) {
-	r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.Tokens = panicking{} })
+	r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.Apps = oneApp(panicking{}) })
 	a := r.do(t, "GET", "/v1.0/users/adele@contoso.com", "")
 	if inner := a.refusal(t, 500, "generalException"); inner != "internalError" {
 		t.Errorf("innerError.code %q", inner)
@@ -534,12 +534,12 @@ func TestRulesAreSwappedForLaterRequests(t *testing.T) {
 
 func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
 	r := newRig(t, everyone)
-	good := proxy.Config{Graph: mustURL(t, "https://graph.microsoft.com"), Tokens: r.source, Rules: rules(t, everyone)}
+	good := proxy.Config{Graph: mustURL(t, "https://graph.microsoft.com"), Apps: oneApp(r.source), Rules: rules(t, everyone)}
 	tests := map[string]func(*proxy.Config){
 		"no Graph":            func(c *proxy.Config) { c.Graph = nil },
 		"a Graph with a path": func(c *proxy.Config) { c.Graph = mustURL(t, "https://graph.microsoft.com/v1.0") },
 		"another scheme":      func(c *proxy.Config) { c.Graph = mustURL(t, "ftp://graph.microsoft.com") },
-		"no tokens":           func(c *proxy.Config) { c.Tokens = nil },
+		"no tokens":           func(c *proxy.Config) { c.Apps = nil },
 		"no rules":            func(c *proxy.Config) { c.Rules = nil },
 		"a negative bound":    func(c *proxy.Config) { c.MaxInFlight = -1 },
 	}

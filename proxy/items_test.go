@@ -374,7 +374,7 @@ func TestGraphsAnswerToABatchAsAWhole(t *testing.T) {
 		}
 	})
 	t.Run("no token is 503 as a whole", func(t *testing.T) {
-		r := newRig(t, batchPolicy, func(c *proxy.Config, _ *rig) { c.Tokens = tokenless{} })
+		r := newRig(t, batchPolicy, func(c *proxy.Config, _ *rig) { c.Apps = oneApp(tokenless{}) })
 		a := r.do(t, "POST", "/v1.0/$batch", one, asJSON)
 		if inner := a.refusal(t, 503, "serviceNotAvailable"); inner != "tokenUnavailable" {
 			t.Error(a.body)

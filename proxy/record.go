@@ -28,6 +28,7 @@ type Record struct {
 	Caller          string    `json:"caller"`
 	Evidence        string    `json:"evidence"`
 	App             string    `json:"app,omitempty"`
+	Tenant          string    `json:"tenant,omitempty"` // that the policy names; absent for the app's own
 	Method          string    `json:"method"`
 	Version         string    `json:"version,omitempty"`
 	Path            string    `json:"path,omitempty"`   // template of the rule that decided: /v1.0/users/{id}
@@ -58,7 +59,7 @@ func (rec *Record) target(t *odata.Target) {
 }
 
 func (rec *Record) decide(d policy.Decision) {
-	rec.App = appName(d.App)
+	rec.App, rec.Tenant = appName(d.App), d.Tenant
 	rec.Decision = decisionAllow
 	if !d.Allow {
 		rec.Decision = decisionDeny

@@ -84,7 +84,7 @@ func newRig(t *testing.T, file string, options ...option) *rig {
 	go func() { defer close(done); r.source.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
 
-	c := proxy.Config{Graph: root, Tenant: tenant, Tokens: r.source, Rules: rules(t, file), Audit: r.audit, Log: log}
+	c := proxy.Config{Graph: root, Apps: oneApp(r.source), Rules: rules(t, file), Audit: r.audit, Log: log}
 	for _, o := range options {
 		o(&c, r)
 	}

@@ -38,7 +38,7 @@ func identity(id policy.Identity) caller.Identity {
 	return caller.Identity{
 		Kind: id.Kind,
 		URI:  id.URI, DNS: id.DNS, CommonName: id.CommonName,
-		Issuer: id.Issuer, Audience: id.Audience, Subject: id.Subject, Claims: id.Claims,
+		Issuer: id.Issuer, Audience: id.Audience, Subject: id.Subject, Claims: id.Claims, JWKSFile: id.JWKSFile,
 		KeySHA256: id.KeySHA256,
 		UID:       id.UID, GID: id.GID, User: id.User,
 		Networks: id.Networks,

@@ -15,8 +15,8 @@ func (f *forwarding) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil || res.StatusCode != http.StatusUnauthorized {
 		return res, err
 	}
-	f.h.tokens.Refused(f.token, auth.ClaimsOf(res.Header))
-	fresh, err := f.h.tokens.Token(r.Context())
+	f.app.Tokens.Refused(f.token, auth.ClaimsOf(res.Header))
+	fresh, err := f.app.Tokens.Token(r.Context())
 	if err != nil || fresh == f.token || hasBody(r) && r.GetBody == nil {
 		return res, nil //nolint:nilerr // the refusal is the answer
 	}
@@ -30,7 +30,7 @@ func (f *forwarding) RoundTrip(r *http.Request) (*http.Response, error) {
 	f.token = fresh
 	fresh.SetAuthorization(again.Header)
 	if res, err = f.send(again); err == nil && res.StatusCode == http.StatusUnauthorized {
-		f.h.tokens.Refused(fresh, auth.ClaimsOf(res.Header))
+		f.app.Tokens.Refused(fresh, auth.ClaimsOf(res.Header))
 	}
 	return res, err
 }

@@ -40,6 +40,7 @@ type Identity struct {
 
 	Issuer, Audience, Subject string              // token; the subject may hold *
 	Claims                    map[string][]string // token: a claim's allowed values, which may hold *
+	JWKSFile                  string              // token: path of the file with the issuer's keys; "": they are discovered
 
 	KeySHA256 [32]byte // key: of the key's bytes as sent
 

@@ -37,11 +37,11 @@ func TestHealthIsForOperatorsOnly(t *testing.T) {
 		})
 	}
 	status, r := p.ready(t)
-	if status != 200 || !r.Ready || !r.Token.Ready || r.Token.Expires == nil || len(r.Token.Roles) == 0 || !r.Policy.Ready || len(r.Policy.Hash) != 12 {
+	if status != 200 || !r.Ready || !r.app().Ready || r.app().Expires == nil || len(r.app().Roles) == 0 || !r.Policy.Ready || len(r.Policy.Hash) != 12 {
 		t.Errorf("%d %+v", status, r)
 	}
 	metrics := p.get(t, p.admin+"/metrics").body
-	for _, name := range []string{"graphproxy_build_info{", "graphproxy_token_ready{app=\"default\"} 1", "graphproxy_token_expiry_timestamp_seconds{", "graphproxy_requests_total{", "graphproxy_policy_reloads_total{", "go_goroutines", "process_start_time_seconds"} {
+	for _, name := range []string{"graphproxy_build_info{", "graphproxy_token_ready{app=\"default\",tenant=\"" + tenantID + "\"} 1", "graphproxy_token_expiry_timestamp_seconds{", "graphproxy_requests_total{", "graphproxy_policy_reloads_total{", "go_goroutines", "process_start_time_seconds"} {
 		if !strings.Contains(metrics, "\n"+name) {
 			t.Errorf("no %s in /metrics", name)
 		}
@@ -55,10 +55,10 @@ func TestWithoutATokenTheProxyRunsAndIsNotReady(t *testing.T) {
 	w.registerSecret("secret")
 	w.entra.Fail(entratest.Fault{AADSTS: 7000215})
 	p := w.serve(t, "AZURE_CLIENT_SECRET=secret")
-	p.awaitMetric(t, `graphproxy_token_ready{app="default"}`, "0")
-	until(t, "cause", func() bool { _, r := p.ready(t); return r.Token.Cause != "" })
+	p.awaitMetric(t, `graphproxy_token_ready{app="default",tenant="`+tenantID+`"}`, "0")
+	until(t, "cause", func() bool { _, r := p.ready(t); return r.app().Cause != "" })
 	status, r := p.ready(t)
-	if status != 503 || r.Ready || r.Token.AADSTS != 7000215 || r.Token.Cure == "" || !r.Policy.Ready {
+	if status != 503 || r.Ready || r.app().AADSTS != 7000215 || r.app().Cure == "" || !r.Policy.Ready {
 		t.Errorf("%d %+v", status, r)
 	}
 	a := p.get(t, p.callers+"/v1.0/users")

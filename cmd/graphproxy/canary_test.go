@@ -37,7 +37,7 @@ type failure struct {
 // noToken waits until the first attempt to get a token has failed, and asks for users, which is 503.
 func noToken(t *testing.T, _ *world, p *process) {
 	t.Helper()
-	until(t, "failed token request", func() bool { _, r := p.ready(t); return r.Token.Cause != "" })
+	until(t, "failed token request", func() bool { _, r := p.ready(t); return r.app().Cause != "" })
 	p.expect(t, 503)
 }
 
@@ -89,7 +89,7 @@ func entraFailures() []failure {
 			p.awaitMetric(t, `graphproxy_token_failures_total{app="default"}`, "1")
 			must(t, os.Remove(w.path("credential")))
 			p.signal(t, syscall.SIGHUP)
-			until(t, "word of the missing file", func() bool { _, r := p.ready(t); return r.Token.CredentialFile != "" })
+			until(t, "word of the missing file", func() bool { _, r := p.ready(t); return r.app().CredentialFile != "" })
 			p.expect(t, 200)
 		}},
 		{"Graph refuses the token and repeats it", good, func(t *testing.T, w *world, p *process) {

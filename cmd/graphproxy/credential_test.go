@@ -70,9 +70,9 @@ func TestEveryKindOfCredentialReachesGraph(t *testing.T) {
 				w.entra.Revoke() // the old token and the old credential are both good for nothing now
 				c.rotate(t, w)
 				p.signal(t, syscall.SIGHUP)
-				p.awaitMetric(t, `graphproxy_token_acquisitions_total{app="default"}`, "2")
+				p.awaitMetric(t, `graphproxy_token_acquisitions_total{app="default",tenant="`+tenantID+`"}`, "2")
 				p.expect(t, 200)
-				p.awaitMetric(t, `graphproxy_token_failures_total{app="default"}`, "0")
+				p.awaitMetric(t, `graphproxy_token_failures_total{app="default",tenant="`+tenantID+`"}`, "0")
 			}
 			p.stop(t)
 		})
@@ -87,7 +87,7 @@ func TestARotatedFileIsFoundWithoutASignal(t *testing.T) {
 	p.expect(t, 200)
 	w.registerSecret("secret-2")
 	w.write(t, "secret", "secret-2")
-	p.awaitMetric(t, `graphproxy_token_acquisitions_total{app="default"}`, "2")
+	p.awaitMetric(t, `graphproxy_token_acquisitions_total{app="default",tenant="`+tenantID+`"}`, "2")
 	if got := w.entra.LastForm().Get("client_secret"); got != "secret-2" {
 		t.Errorf("the last token was asked for with %q", got)
 	}

@@ -37,6 +37,7 @@ func rooms() []room {
 		{"proxy", []string{"proxy", "auth", "auth/caller", "policy", "policy/odata", "policy/limit"}, nil, "a request's way uses the other rooms, but neither the command nor the fakes, which are no part of a production path"},
 		{"auth/entratest", []string{"auth/entratest"}, testPackages(), "a fake knows nothing of what it is faked for, or it would repeat its mistakes, and is part of the sandbox, so of the binary"},
 		{"auth", []string{"auth"}, nil, "what Graph is shown and who is calling do not depend on what callers may do"},
+		{"policy/limit/shared", []string{"policy/limit"}, testPackages(), "buckets that replicas share are behind a network and tell how that is; they know limits, and nothing of the policy that claims them"},
 		{"policy", []string{"policy"}, []string{"net/http", "net", "log", "log/slog"}, "the policy is pure, so that a file and a request give the same decision in a test, on a laptop and in production"},
 	}
 }

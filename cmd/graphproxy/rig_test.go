@@ -235,19 +235,30 @@ func (p *process) expect(t *testing.T, status int) {
 // readiness is the body of /readyz, as docs/operations.md has it.
 type readiness struct {
 	Ready, Stopping bool
-	Token           struct {
-		Ready          bool
-		Expires        *time.Time
-		Roles          []string
-		Cause, Cure    string
-		AADSTS         int
-		CredentialFile string `json:"credential_file"`
-	}
-	Policy struct {
+	Apps            []appState
+	Policy          struct {
 		Ready      bool
 		File, Hash string
 		Errors     []string
 	}
+}
+
+type appState struct {
+	Ready          bool
+	App, Tenant    string
+	Expires        *time.Time
+	Roles          []string
+	Cause, Cure    string
+	AADSTS         int
+	CredentialFile string `json:"credential_file"`
+}
+
+// app is the first app registration.
+func (r readiness) app() appState {
+	if len(r.Apps) == 0 {
+		return appState{}
+	}
+	return r.Apps[0]
 }
 
 // ready is the body of /readyz.

@@ -177,7 +177,11 @@ func (s *sandbox) server() (*server.Server, error) {
 	const clientID = "5d3e8b6c-2f0a-4c67-9d0e-8a1b7c4f2e90"
 	secret := rand.Text()
 	s.entra.Add(entratest.App{TenantID: graphtest.TenantID, ClientID: clientID, Secret: secret, Roles: sandboxRoles()})
-	rules, err := server.LoadPolicy(s.policyFile)
+	app := auth.App{
+		Name: "default", TenantID: graphtest.TenantID, ClientID: clientID, Secret: auth.NewSecret(secret),
+		AuthorityHost: s.entra.URL(), Scope: "https://graph.microsoft.com/.default",
+	}
+	rules, err := server.LoadPolicy(s.policyFile, []auth.App{app})
 	if err != nil {
 		return nil, err
 	}
@@ -189,11 +193,8 @@ func (s *sandbox) server() (*server.Server, error) {
 	s.later(func() { audit.Close(log) })
 	return server.New(server.Parts{
 		Version: versionName(),
-		App: auth.App{
-			Name: "default", TenantID: graphtest.TenantID, ClientID: clientID, Secret: auth.NewSecret(secret),
-			AuthorityHost: s.entra.URL(), Scope: "https://graph.microsoft.com/.default",
-		},
-		Graph: s.graph.URL(), Roots: s.ca.Pool(), Policy: rules, MaxInFlight: 1000, Patience: 5 * time.Second,
+		Apps:    []auth.App{app},
+		Graph:   s.graph.URL(), Roots: s.ca.Pool(), Policy: rules, MaxInFlight: 1000, Patience: 5 * time.Second,
 		Audit: audit, Log: log,
 	})
 }

@@ -48,11 +48,11 @@ func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) erro
 
 // load reads the files that c names. The error holds the problems that were found before and all that are found here.
 func load(c *config.Config, problems []error, stdout, stderr io.Writer) (server.Parts, error) {
-	problems = append(problems, c.App().Check()...)
+	problems = append(problems, c.CheckApps())
 	if err := proxy.CheckForwardHeaders(c.ForwardHeaders); err != nil {
 		problems = append(problems, fmt.Errorf("GRAPHPROXY_FORWARD_HEADERS: %w", err))
 	}
-	policy, err := server.LoadPolicy(c.Policy)
+	policy, err := server.LoadPolicy(c.Policy, c.Apps())
 	problems = append(problems, err)
 	var keys *server.KeyPair
 	if c.TLSCertFile != "" && c.TLSKeyFile != "" {
@@ -69,7 +69,7 @@ func load(c *config.Config, problems []error, stdout, stderr io.Writer) (server.
 		return server.Parts{}, err
 	}
 	return server.Parts{
-		Version: versionName(), App: c.App(), Graph: string(c.GraphURL), Policy: policy, Public: c.Public(), PublicURL: string(c.PublicURL), Headers: c.ForwardHeaders,
+		Version: versionName(), Apps: c.Apps(), Graph: string(c.GraphURL), Policy: policy, Public: c.Public(), PublicURL: string(c.PublicURL), Headers: c.ForwardHeaders,
 		MaxInFlight: int(c.MaxInFlight), Patience: time.Duration(c.ShutdownTimeout), Audit: audit, Keys: keys, Log: log,
 	}, nil
 }

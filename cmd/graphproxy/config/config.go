@@ -53,6 +53,8 @@ type Config struct {
 	LogLevel        Level    `env:"GRAPHPROXY_LOG_LEVEL" envDefault:"info"`
 	LogFormat       Format   `env:"GRAPHPROXY_LOG_FORMAT" envDefault:"json"`
 	AuditLog        string   `env:"GRAPHPROXY_AUDIT_LOG" envDefault:"-"`
+
+	registrations []Registration
 }
 
 // Parse reads settings from environ, as os.Environ gives them, and tells every problem that shows without looking at a file.
@@ -60,7 +62,9 @@ type Config struct {
 func Parse(environ []string) (*Config, []error) {
 	set := settings(environ)
 	var c Config
-	problems := append(unknown(set), misread(env.ParseWithOptions(&c, env.Options{Environment: set}))...)
+	problems := append(unknown(set), misread(env.ParseWithOptions(&c, env.Options{Environment: set}), reflect.TypeFor[Config](), "")...)
+	registrations, misread := registrations(set)
+	c.registrations, problems = registrations, append(problems, misread...)
 	if c.GraphURL == "" {
 		c.GraphURL = Root(c.Cloud.GraphURL)
 	}
@@ -70,7 +74,7 @@ func Parse(environ []string) (*Config, []error) {
 	if c.AuthorityHost == "" {
 		c.AuthorityHost = c.Cloud.AuthorityHost
 	}
-	return &c, append(problems, c.check()...)
+	return &c, slices.Concat(problems, c.check(), c.checkApps())
 }
 
 // settings are the variables that are set. An empty one is not set.
@@ -93,7 +97,7 @@ const launcher = "BIN"
 func unknown(set map[string]string) []error {
 	const prefix = "GRAPHPROXY_"
 	known := make([]string, 0, 32)
-	for _, name := range variables() {
+	for _, name := range variables(new(Config)) {
 		if own, ok := strings.CutPrefix(name, prefix); ok {
 			known = append(known, own)
 		}
@@ -101,11 +105,13 @@ func unknown(set map[string]string) []error {
 	var problems []error
 	for name, value := range set {
 		own, ours := strings.CutPrefix(name, prefix)
-		if !ours || slices.Contains(known, own) || own == launcher || isServiceLink(own, value) {
+		if !ours || slices.Contains(known, own) || own == launcher || isServiceLink(own, value) || isAppVariable(name) {
 			continue
 		}
 		cure := "remove it, or see docs/configuration.md for the variables that there are"
-		if near := strict.Nearest(own, known); near != "" {
+		if near := nearApp(name); near != "" {
+			cure = "did you mean " + near + "?"
+		} else if near := strict.Nearest(own, known); near != "" {
 			cure = "did you mean " + prefix + near + "?"
 		}
 		problems = append(problems, fmt.Errorf("%s is not a variable that this version knows; %s", name, cure))
@@ -114,9 +120,9 @@ func unknown(set map[string]string) []error {
 	return problems
 }
 
-// variables are the names that Config knows.
-func variables() []string {
-	params, err := env.GetFieldParams(new(Config))
+// variables are the names that a struct of settings knows.
+func variables(settings any) []string {
+	params, err := env.GetFieldParams(settings)
 	if err != nil { // only a tag that is wrong, which every test would meet
 		return nil
 	}
@@ -139,8 +145,9 @@ func isServiceLink(own, value string) bool {
 	return linkName.MatchString(own) || linkURL.MatchString(own+"="+value)
 }
 
-// misread turns what env says into one problem a variable. Its own text holds the name of our field, not of the variable.
-func misread(err error) []error {
+// misread turns what env says of a struct of settings into one problem a variable. Its own text holds the name of our field, not
+// of the variable.
+func misread(err error, settings reflect.Type, prefix string) []error {
 	if err == nil {
 		return nil
 	}
@@ -155,8 +162,8 @@ func misread(err error) []error {
 			problems = append(problems, errors.New("a variable cannot be read"))
 			continue
 		}
-		field, _ := reflect.TypeFor[Config]().FieldByName(p.Name)
-		problems = append(problems, fmt.Errorf("%s %w", field.Tag.Get("env"), p.Err))
+		field, _ := settings.FieldByName(p.Name)
+		problems = append(problems, fmt.Errorf("%s%s %w", prefix, field.Tag.Get("env"), p.Err))
 	}
 	return problems
 }
@@ -174,17 +181,6 @@ func (c *Config) check() []error {
 		problems = append(problems, errors.New("GRAPHPROXY_ADMIN_LISTEN is also in GRAPHPROXY_LISTEN: health and metrics are not for callers; give them an address of their own"))
 	}
 	return problems
-}
-
-// App is the app registration that AZURE_* describes. Its Check tells what is wrong with it.
-func (c *Config) App() auth.App {
-	return auth.App{
-		Name: "default", TenantID: c.TenantID, ClientID: c.ClientID,
-		Secret: c.ClientSecret, SecretFile: c.ClientSecretFile,
-		CertificatePath: c.CertificatePath, CertificatePassword: c.CertificatePassword, SendChain: bool(c.SendChain),
-		FederatedTokenFile: c.FederatedTokenFile, ManagedIdentity: bool(c.ManagedIdentity),
-		AuthorityHost: c.AuthorityHost, Scope: c.Scope, InstanceDiscovery: bool(c.InstanceDiscovery),
-	}
 }
 
 // Public reports whether other machines can connect to a listener for callers.

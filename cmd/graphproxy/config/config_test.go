@@ -109,13 +109,74 @@ func TestAMisspeltVariableIsAnError(t *testing.T) {
 	for set, want := range map[string]string{
 		"GRAPHPROXY_LISTN=x":                "GRAPHPROXY_LISTN is not a variable that this version knows; did you mean GRAPHPROXY_LISTEN?",
 		"GRAPHPROXY_PORT=8080":              "GRAPHPROXY_PORT is not a variable that this version knows; remove it, or see docs/configuration.md for the variables that there are",
-		"GRAPHPROXY_APPS_0_CLIENT_SECRET=x": "GRAPHPROXY_APPS_0_CLIENT_SECRET is not a variable that this version knows; remove it, or see docs/configuration.md for the variables that there are",
+		"GRAPHPROXY_APPS_0_CLIENT_SECRT=x":  "GRAPHPROXY_APPS_0_CLIENT_SECRT is not a variable that this version knows; did you mean GRAPHPROXY_APPS_0_CLIENT_SECRET?",
+		"GRAPHPROXY_APPS_00_NAME=x":         "GRAPHPROXY_APPS_00_NAME is not a variable that this version knows; remove it, or see docs/configuration.md for the variables that there are",
+		"GRAPHPROXY_APP_0_NAME=x":           "GRAPHPROXY_APP_0_NAME is not a variable that this version knows; remove it, or see docs/configuration.md for the variables that there are",
 		"GRAPHPROXY_LOG_LEVLE=debug":        "GRAPHPROXY_LOG_LEVLE is not a variable that this version knows; did you mean GRAPHPROXY_LOG_LEVEL?",
 	} {
 		t.Run(set, func(t *testing.T) {
 			_, problems := config.Parse([]string{set})
-			if len(problems) != 1 || problems[0].Error() != want {
+			if len(problems) == 0 || problems[0].Error() != want {
 				t.Errorf("%v\nwant %s", problems, want)
+			}
+		})
+	}
+}
+
+func TestTheDocumentedSuffixesAreTheOnesThatAreRead(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := regexpCut(string(text), `<!-- suffixes: begin -->`)
+	list, _, _ = regexpCut(list, `<!-- suffixes: end -->`)
+	var documented, read []string
+	for _, m := range regexp.MustCompile("`(\\w+)`").FindAllStringSubmatch(list, -1) {
+		documented = append(documented, m[1])
+	}
+	params, err := env.GetFieldParams(new(config.Registration))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range params {
+		read = append(read, p.Key)
+	}
+	if diff := cmp.Diff(read, documented); diff != "" {
+		t.Errorf("docs/configuration.md (-code +docs):\n%s", diff)
+	}
+}
+
+func TestSeveralAppRegistrations(t *testing.T) {
+	one := []string{"GRAPHPROXY_APPS_7_NAME=hr", "GRAPHPROXY_APPS_7_TENANT_ID=t", "GRAPHPROXY_APPS_7_CLIENT_ID=c", "GRAPHPROXY_APPS_7_CLIENT_SECRET=s"}
+	azure := []string{"AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", "AZURE_CLIENT_SECRET=s"}
+	for _, tt := range []struct {
+		name     string
+		environ  []string
+		apps     []string
+		problems string
+	}{
+		{"none is the default one", nil, []string{"default"}, ""},
+		{"one instead of the default one, with a gap before it", one, []string{"hr"}, ""},
+		{"one beside it", append(azure, one...), []string{"default", "hr"}, ""},
+		{"one called default", []string{"GRAPHPROXY_APPS_0_NAME=default"}, []string{"default"}, ""},
+		{"two called default", append(azure, "GRAPHPROXY_APPS_0_NAME=default"), []string{"default", "default"}, "GRAPHPROXY_APPS_0_NAME is the name of another app registration, too, that of AZURE_*, which is called default: give each its own"},
+		{"two of a name", append(one, "GRAPHPROXY_APPS_1_NAME=hr"), []string{"hr", "hr"}, "GRAPHPROXY_APPS_7_NAME is the name of another app registration, too, that of GRAPHPROXY_APPS_1: give each its own"},
+		{"no name", []string{"GRAPHPROXY_APPS_0_CLIENT_ID=c"}, []string{""}, "GRAPHPROXY_APPS_0_NAME is not set: set it to the name that the policy's app: has for this app registration"},
+		{"no such name", []string{"GRAPHPROXY_APPS_0_NAME=a b"}, []string{"a b"}, `GRAPHPROXY_APPS_0_NAME is not made of letters, digits, "-", "_" and ".": write a name that the policy's app: can have`},
+		{"a value that cannot be", append(one, "GRAPHPROXY_APPS_7_MANAGED_IDENTITY=maybe"), []string{"hr"}, "GRAPHPROXY_APPS_7_MANAGED_IDENTITY is neither true nor false: write one of them"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, problems := config.Parse(tt.environ)
+			text := ""
+			for _, p := range problems {
+				text += p.Error()
+			}
+			var names []string
+			for _, a := range c.Apps() {
+				names = append(names, a.Name)
+			}
+			if diff := cmp.Diff(tt.apps, names); diff != "" || text != tt.problems {
+				t.Errorf("%s%s", diff, text)
 			}
 		})
 	}

@@ -19,19 +19,19 @@ import (
 
 // admin serves health and metrics. It says nothing that is secret, and takes no orders.
 type admin struct {
-	source   *auth.Source
+	apps     *apps
 	policy   *PolicyFile
 	stopping atomic.Bool
 	registry *prometheus.Registry
 }
 
-func newAdmin(version string, source *auth.Source, policy *PolicyFile) *admin {
-	a := &admin{source: source, policy: policy, registry: prometheus.NewRegistry()}
+func newAdmin(version string, apps *apps, policy *PolicyFile) *admin {
+	a := &admin{apps: apps, policy: policy, registry: prometheus.NewRegistry()}
 	a.registry.MustRegister( // it panics on doubles only, and the registry is new
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		policy.reloads,
-		newTokenCollector(source),
+		newTokenCollector(apps),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "graphproxy_build_info", Help: "1, labelled with the version of graphproxy and of Go.",
 			ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
@@ -64,17 +64,20 @@ func (a *admin) routes() http.Handler {
 	return mux
 }
 
-// readiness is the body of /readyz.
+// readiness is the body of /readyz. A proxy is ready when it can serve the callers of some app registration: to take it out of
+// service because of another one's credential would harm those who have nothing to do with it.
 type readiness struct {
 	Ready    bool        `json:"ready"`
 	Stopping bool        `json:"stopping"`
-	Token    tokenState  `json:"token"`
+	Apps     []appState  `json:"apps"`
 	Policy   policyState `json:"policy"`
 }
 
-type tokenState struct {
+// appState is an app registration in one tenant.
+type appState struct {
 	Ready   bool       `json:"ready"`
 	App     string     `json:"app"`
+	Tenant  string     `json:"tenant,omitempty"`
 	Expires *time.Time `json:"expires,omitempty"`
 	Roles   []string   `json:"roles,omitempty"`
 
@@ -94,18 +97,22 @@ type policyState struct {
 }
 
 func (a *admin) readiness() readiness {
-	token := tokenStateOf(a.source.Status())
+	some, states := false, []appState(nil)
+	for _, source := range a.apps.all() {
+		state := appStateOf(source.Status())
+		some, states = some || state.Ready, append(states, state)
+	}
 	hash, bad := a.policy.state()
 	rules := policyState{Ready: true, File: a.policy.path, Hash: hash}
 	if bad != nil {
 		rules.Errors = strings.Split(bad.Error(), "\n")
 	}
 	stopping := a.stopping.Load()
-	return readiness{Ready: token.Ready && !stopping, Stopping: stopping, Token: token, Policy: rules}
+	return readiness{Ready: some && !stopping, Stopping: stopping, Apps: states, Policy: rules}
 }
 
-func tokenStateOf(s auth.Status) tokenState {
-	t := tokenState{Ready: s.Ready, App: s.App, Roles: s.Roles, CredentialFile: s.FileErr}
+func appStateOf(s auth.Status) appState {
+	t := appState{Ready: s.Ready, App: s.App, Tenant: s.Tenant, Roles: s.Roles, CredentialFile: s.FileErr}
 	if !s.Expires.IsZero() {
 		expires := s.Expires.UTC()
 		t.Expires = &expires

@@ -24,7 +24,7 @@ func Watch(names ...string) (*FileSet, error) {
 func (f *FileSet) Changed(ctx context.Context) ([][]byte, error) { return f.changed(ctx) }
 
 // Start is start, without the time that a file must stay as it is.
-func (p *PolicyFile) Start(log *slog.Logger, use func(*proxy.Rules)) {
+func (p *PolicyFile) Start(log *slog.Logger, use func(*proxy.Rules) error) {
 	p.files.settle = 0
 	p.start(log, false, use)
 }

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"graphproxy/auth"
 	"graphproxy/policy"
 	"graphproxy/proxy"
 )
@@ -18,9 +18,10 @@ import (
 // Make it with LoadPolicy; it serves one Server. Safe for concurrent use.
 type PolicyFile struct {
 	path    string
+	apps    []auth.App
 	public  bool // callers come from other machines, too
 	log     *slog.Logger
-	use     func(*proxy.Rules)
+	use     func(*proxy.Rules) error
 	reloads *prometheus.CounterVec
 
 	mu    sync.Mutex
@@ -29,14 +30,15 @@ type PolicyFile struct {
 	bad   error // why the file as it is now is not in force
 }
 
-// LoadPolicy reads the file for the first time. The errors of one that does not load begin with its name and a line.
-func LoadPolicy(path string) (*PolicyFile, error) {
-	p := &PolicyFile{path: path, files: newFileSet(path), use: func(*proxy.Rules) {}}
+// LoadPolicy reads the file for the first time. The errors of one that does not load begin with its name and a line. A policy that
+// names other app registrations than these does not load.
+func LoadPolicy(path string, apps []auth.App) (*PolicyFile, error) {
+	p := &PolicyFile{path: path, apps: apps, files: newFileSet(path), use: func(*proxy.Rules) error { return nil }}
 	contents, err := p.files.read()
 	if err != nil {
 		return nil, fmt.Errorf("GRAPHPROXY_POLICY (policy.yaml unless it is set): the file %w", err)
 	}
-	if p.rules, err = parseRules(path, contents[0]); err != nil {
+	if p.rules, err = p.parse(contents[0]); err != nil {
 		return nil, err
 	}
 	p.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -48,33 +50,21 @@ func LoadPolicy(path string) (*PolicyFile, error) {
 	return p, nil
 }
 
-// parseRules makes rules of a file's bytes. They carry the file's name without its directory: callers see it, in the names of
+// parse makes rules of a file's bytes. They carry the file's name without its directory: callers see it, in the names of
 // limits, and where the operator keeps the file is none of their business.
-func parseRules(path string, data []byte) (*proxy.Rules, error) {
-	p, err := policy.Parse(filepath.Base(path), data)
+func (p *PolicyFile) parse(data []byte) (*proxy.Rules, error) {
+	parsed, err := policy.Parse(filepath.Base(p.path), data)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkApps(p); err != nil {
+	if err := CheckApps(parsed, p.apps); err != nil {
 		return nil, err
 	}
-	return proxy.NewRules(p)
-}
-
-// checkApps refuses a policy that names an app registration which is not configured: its requests would otherwise go out
-// with another one's permissions.
-func checkApps(p *policy.Policy) error {
-	var problems []error
-	for _, app := range p.Apps() {
-		if app.Name != "default" {
-			problems = append(problems, fmt.Errorf("%s: the app registration %q is not configured: this version has one, named \"default\"; remove the key or write default", app.Where, app.Name))
-		}
-	}
-	return errors.Join(problems...)
+	return proxy.NewRules(parsed)
 }
 
 // start begins to change what use puts in force, and tells what is odd in the file.
-func (p *PolicyFile) start(log *slog.Logger, public bool, use func(*proxy.Rules)) {
+func (p *PolicyFile) start(log *slog.Logger, public bool, use func(*proxy.Rules) error) {
 	p.log, p.public, p.use = log, public, use
 	p.tell("policy loaded")
 }
@@ -91,13 +81,15 @@ func (p *PolicyFile) look(ctx context.Context) {
 			p.fail(err)
 		}
 	case contents != nil:
-		rules, err := parseRules(p.path, contents[0])
+		rules, err := p.parse(contents[0])
+		if err == nil {
+			err = p.use(rules)
+		}
 		if err != nil {
 			p.fail(err)
 			return
 		}
 		p.rules, p.bad = rules, nil
-		p.use(rules)
 		p.reloads.WithLabelValues("success").Inc()
 		p.tell("policy loaded anew")
 	}

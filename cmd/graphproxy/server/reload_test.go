@@ -33,6 +33,9 @@ type anyToken struct{}
 func (anyToken) Token(context.Context) (auth.Token, error) { return auth.Token{}, nil }
 func (anyToken) Refused(auth.Token, auth.Claims)           {}
 
+// App is the one app registration, whatever the policy calls it.
+func (a anyToken) App(string, string) *proxy.App { return &proxy.App{Tokens: a} }
+
 // auditLog collects whole lines.
 type auditLog struct {
 	mu  sync.Mutex
@@ -60,7 +63,7 @@ func TestAThousandReloadsNeverFailARequestNorDecideWrongly(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "policy.yaml")
 	write(t, path, narrow)
-	file, err := server.LoadPolicy(path)
+	file, err := server.LoadPolicy(path, []auth.App{{Name: "default"}})
 	must(t, err)
 	graph, err := graphtest.NewServer(graphtest.Options{})
 	must(t, err)
@@ -70,9 +73,9 @@ func TestAThousandReloadsNeverFailARequestNorDecideWrongly(t *testing.T) {
 	root, err := url.Parse(graph.URL())
 	must(t, err)
 	audit := new(auditLog)
-	h, err := proxy.New(proxy.Config{Graph: root, Tokens: anyToken{}, Rules: file.Rules(), Audit: audit, Log: slog.New(slog.DiscardHandler)})
+	h, err := proxy.New(proxy.Config{Graph: root, Apps: anyToken{}, Rules: file.Rules(), Audit: audit, Log: slog.New(slog.DiscardHandler)})
 	must(t, err)
-	file.Start(slog.New(slog.DiscardHandler), h.Use)
+	file.Start(slog.New(slog.DiscardHandler), func(r *proxy.Rules) error { h.Use(r); return nil })
 	front := httptest.NewServer(h)
 	defer front.Close()
 

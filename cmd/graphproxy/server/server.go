@@ -27,7 +27,7 @@ import (
 // Parts are what a Server is made of. All but Roots, PublicURL, Headers, Audit and Keys must be set.
 type Parts struct {
 	Version     string // of graphproxy
-	App         auth.App
+	Apps        []auth.App
 	Graph       string // Graph's root
 	Roots       *x509.CertPool
 	Policy      *PolicyFile
@@ -44,34 +44,43 @@ type Parts struct {
 // Server is a proxy that can serve callers and health. Make it with New.
 type Server struct {
 	parts   Parts
-	source  *auth.Source
+	apps    *apps
 	handler *counted
 	admin   *admin
 }
 
 // New makes a Server. It reads the credential and opens no connection.
 func New(p Parts) (*Server, error) {
-	source, err := auth.NewSource(p.App, auth.Options{Roots: p.Roots, Log: p.Log, Poll: pollEvery})
+	apps, err := newApps(p.Apps, auth.Options{Roots: p.Roots, Log: p.Log, Poll: pollEvery})
 	if err != nil {
+		return nil, err
+	}
+	if err := apps.use(p.Policy.rules.Policy()); err != nil {
 		return nil, err
 	}
 	graph, err := url.Parse(p.Graph)
 	if err != nil {
 		return nil, errors.New("the address of Graph is not a URL")
 	}
-	a := newAdmin(p.Version, source, p.Policy)
+	a := newAdmin(p.Version, apps, p.Policy)
 	h, err := proxy.New(proxy.Config{
-		Graph: graph, Tenant: p.App.TenantID, Tokens: source, Rules: p.Policy.rules, PublicURL: p.PublicURL, ForwardHeaders: p.Headers,
+		Graph: graph, Apps: apps, Rules: p.Policy.rules, PublicURL: p.PublicURL, ForwardHeaders: p.Headers,
 		MaxInFlight: p.MaxInFlight, Roots: p.Roots, Audit: p.Audit.writer(), Log: p.Log, Metrics: a.registry,
 	})
 	if err != nil {
 		return nil, err
 	}
-	p.Policy.start(p.Log, p.Public, h.Use)
+	p.Policy.start(p.Log, p.Public, func(r *proxy.Rules) error {
+		if err := apps.use(r.Policy()); err != nil {
+			return err
+		}
+		h.Use(r)
+		return nil
+	})
 	if p.Keys != nil {
 		p.Keys.log = p.Log
 	}
-	return &Server{parts: p, source: source, handler: &counted{next: h}, admin: a}, nil
+	return &Server{parts: p, apps: apps, handler: &counted{next: h}, admin: a}, nil
 }
 
 // counted counts the requests that are in next, so that none is cut off before its record is written.
@@ -108,7 +117,7 @@ func (s *Server) Run(ctx context.Context, callers []net.Listener, health net.Lis
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer stop()
-	running.Go(func() { s.source.Run(background) })
+	s.apps.run(background, &running)
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -125,7 +134,7 @@ func (s *Server) Run(ctx context.Context, callers []net.Listener, health net.Lis
 	}
 	s.tellListening(callers, health)
 	running.Go(func() {
-		if _, err := s.source.Token(ctx); err == nil && ready != nil {
+		if s.apps.anyToken(ctx) && ready != nil {
 			ready()
 		}
 	})
@@ -176,7 +185,7 @@ func (s *Server) watch(ctx context.Context, hup <-chan os.Signal) {
 			return
 		case <-hup:
 			s.parts.Log.Info("SIGHUP: looking at all files now")
-			s.source.Reload()
+			s.apps.reload()
 			s.parts.Audit.reopen(s.parts.Log)
 		case <-tick.C:
 		}

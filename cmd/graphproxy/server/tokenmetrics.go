@@ -6,18 +6,18 @@ import (
 	"graphproxy/auth"
 )
 
-// tokenCollector shows a source's state as metrics, read when they are asked for.
+// tokenCollector shows the state of all sources as metrics, read when they are asked for.
 type tokenCollector struct {
-	source                                *auth.Source
+	apps                                  *apps
 	ready, expiry, acquisitions, failures *prometheus.Desc
 }
 
-func newTokenCollector(s *auth.Source) tokenCollector {
+func newTokenCollector(a *apps) tokenCollector {
 	describe := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc("graphproxy_token_"+name, help, []string{"app"}, nil)
+		return prometheus.NewDesc("graphproxy_token_"+name, help, []string{"app", "tenant"}, nil)
 	}
 	return tokenCollector{
-		source:       s,
+		apps:         a,
 		ready:        describe("ready", "1 while there is an access token that can be used, else 0."),
 		expiry:       describe("expiry_timestamp_seconds", "When the access token in hand expires, in seconds since 1970; 0 if there is none."),
 		acquisitions: describe("acquisitions_total", "Access tokens acquired."),
@@ -35,7 +35,12 @@ func (c tokenCollector) Describe(to chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c tokenCollector) Collect(to chan<- prometheus.Metric) {
-	s := c.source.Status()
+	for _, source := range c.apps.all() {
+		c.collect(to, source.Status())
+	}
+}
+
+func (c tokenCollector) collect(to chan<- prometheus.Metric, s auth.Status) {
 	var ready, expiry float64
 	if s.Ready {
 		ready = 1
@@ -43,8 +48,8 @@ func (c tokenCollector) Collect(to chan<- prometheus.Metric) {
 	if !s.Expires.IsZero() {
 		expiry = float64(s.Expires.Unix())
 	}
-	to <- prometheus.MustNewConstMetric(c.ready, prometheus.GaugeValue, ready, s.App)
-	to <- prometheus.MustNewConstMetric(c.expiry, prometheus.GaugeValue, expiry, s.App)
-	to <- prometheus.MustNewConstMetric(c.acquisitions, prometheus.CounterValue, float64(s.Acquisitions), s.App)
-	to <- prometheus.MustNewConstMetric(c.failures, prometheus.CounterValue, float64(s.Failures), s.App)
+	to <- prometheus.MustNewConstMetric(c.ready, prometheus.GaugeValue, ready, s.App, s.Tenant)
+	to <- prometheus.MustNewConstMetric(c.expiry, prometheus.GaugeValue, expiry, s.App, s.Tenant)
+	to <- prometheus.MustNewConstMetric(c.acquisitions, prometheus.CounterValue, float64(s.Acquisitions), s.App, s.Tenant)
+	to <- prometheus.MustNewConstMetric(c.failures, prometheus.CounterValue, float64(s.Failures), s.App, s.Tenant)
 }

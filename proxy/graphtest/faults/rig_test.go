@@ -167,7 +167,7 @@ func (w *world) front(t *testing.T, graph string, trace *httptrace.ClientTrace) 
 	must(t, err)
 	rules, err := proxy.NewRules(p)
 	must(t, err)
-	h, err := proxy.New(proxy.Config{Graph: root, Tenant: tenant, Tokens: w.tokens, Rules: rules, Roots: w.roots, Audit: f.audit, Log: log})
+	h, err := proxy.New(proxy.Config{Graph: root, Apps: one{&proxy.App{Tenant: tenant, Tokens: w.tokens}}, Rules: rules, Roots: w.roots, Audit: f.audit, Log: log})
 	must(t, err)
 	f.server = httptest.NewUnstartedServer(nil)
 	f.server.Config = proxy.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -394,3 +394,8 @@ func must(t testing.TB, err error) {
 		t.Fatal(err)
 	}
 }
+
+// one is the one app registration that there is, whatever the policy calls it.
+type one struct{ app *proxy.App }
+
+func (o one) App(string, string) *proxy.App { return o.app }

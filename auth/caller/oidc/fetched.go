@@ -1,0 +1,117 @@
+package oidc
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	fetchTimeout = 10 * time.Second // discovery and keys together
+	missPause    = 30 * time.Second // between two fetches for unknown keys
+	firstPause   = time.Second      // after the first failure, doubled with each
+	longestPause = time.Minute
+	ordinaryAge  = time.Hour // of keys, before they are fetched again
+	leastAge     = 5 * time.Minute
+	mostAge      = 24 * time.Hour
+)
+
+// fetched is the keys of an issuer that publishes them over HTTP.
+type fetched struct {
+	keys   *Keys
+	issuer string
+
+	mu       sync.Mutex
+	set      *keySet       // nil: never had
+	flight   chan struct{} // closed when the fetch under way has ended; nil: none is
+	forMiss  bool          // the fetch under way was caused by an unknown key
+	due      time.Time     // when the set is old
+	missFrom time.Time     // unknown keys cause no fetch before
+	retry    time.Time     // after a failure, nothing does before
+	failures int           // in a row
+	err      error         // of the last fetch
+}
+
+func newFetched(k *Keys, issuer string) *fetched { return &fetched{keys: k, issuer: issuer} }
+
+// current implements keySource. Old keys, and those never had, are fetched in the background.
+func (f *fetched) current() *keySet {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.keys.now()
+	if f.flight == nil && !now.Before(f.due) && !now.Before(f.retry) {
+		f.start()
+	}
+	return f.set
+}
+
+// renew implements keySource.
+func (f *fetched) renew(ctx context.Context, had *keySet) (*keySet, error) {
+	f.mu.Lock()
+	if f.set != had { // somebody was faster
+		defer f.mu.Unlock()
+		return f.set, nil
+	}
+	now := f.keys.now()
+	switch {
+	case f.flight != nil:
+	case now.Before(f.retry), now.Before(f.missFrom):
+		defer f.mu.Unlock()
+		return f.set, f.err
+	default:
+		f.start()
+		f.forMiss = true
+	}
+	flight := f.flight
+	f.mu.Unlock()
+
+	err := wait(ctx, flight)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil {
+		err = f.err
+	}
+	return f.set, err
+}
+
+// start starts a fetch; f.mu is held. The fetch has a context of its own: a caller that goes away does not end it for others.
+func (f *fetched) start() {
+	done := make(chan struct{})
+	f.flight = done
+	go func() {
+		defer close(done)
+		ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
+		defer cancel()
+		set, age, err := f.keys.fetch(ctx, f.issuer)
+		f.finish(set, age, err)
+	}()
+}
+
+// finish takes the result of a fetch. A failure leaves the keys in use.
+func (f *fetched) finish(set *keySet, age time.Duration, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.keys.now()
+	before, miss := f.failures, f.forMiss
+	f.flight, f.forMiss, f.err = nil, false, err
+	if err != nil {
+		f.retry = now.Add(min(longestPause, firstPause<<min(before, 6)))
+		f.failures++
+		if before == 0 {
+			f.keys.log.Error("the keys of an issuer cannot be fetched, those in hand stay in use", "issuer", f.issuer, "err", err)
+		}
+		return
+	}
+	f.failures, f.retry, f.due = 0, time.Time{}, now.Add(age)
+	if miss {
+		f.missFrom = now.Add(missPause)
+	}
+	if before > 0 {
+		f.keys.log.Info("the keys of an issuer can be fetched again", "issuer", f.issuer)
+	}
+	// The same keys stay the same set, and with it what was verified with them.
+	if f.set == nil || f.set.digest != set.digest {
+		f.set = set
+		f.keys.log.Info("an issuer has new keys", "issuer", f.issuer, "keys", len(set.keys))
+	}
+}

@@ -1,0 +1,156 @@
+// Package oidc decides whether a JWT is what an issuer that the policy trusts has signed, and whether its time has come and
+// not gone: signed with RS, PS, ES or EdDSA by one of the keys that the issuer publishes, or that a file holds.
+//
+// It leaves to auth/caller whose token it is: audience, subject and claims are matched there. A token that verifies here proves
+// nothing by itself. What is ambiguous is refused: doubled members, other spellings of base64url, headers that bring a key
+// along. What cannot be decided is refused, too: an issuer whose keys were never had verifies nothing.
+//
+// The formats are those of RFC 7519 (JWT), RFC 7515 (JWS compact serialisation), RFC 7517 (JWK) and OpenID Connect Discovery
+// 1.0; the advice of RFC 8725 (JWT best current practices) is followed.
+package oidc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Source is an issuer and where its keys are had from.
+type Source struct {
+	// Issuer is the exact text of the iss claim: an https address without query, or http on loopback. With a JWKSFile it may be
+	// any text.
+	Issuer   string
+	JWKSFile string // path of a file with the issuer's JWK Set (RFC 7517 §5); "": the keys are discovered over HTTP
+}
+
+// Options says how keys are had. The zero value is good for production; nothing is logged then.
+type Options struct {
+	Client *http.Client     // for discovery; its CheckRedirect is replaced; nil: one with timeouts and the proxy of the environment
+	Log    *slog.Logger     // nil: nothing is logged
+	Now    func() time.Time // the clock, safe for concurrent use; nil is time.Now
+	Poll   time.Duration    // how often a JWKSFile is looked at while tokens come; 0: 2 s
+}
+
+// Keys holds the keys of issuers for the life of the process, so that a policy that is loaded again need not fetch them again.
+// It is safe for concurrent use. Make it with NewKeys. It runs nothing but fetches, each of which ends within 10 s.
+type Keys struct {
+	client *http.Client
+	log    *slog.Logger
+	now    func() time.Time
+	poll   time.Duration
+
+	mu      sync.Mutex
+	sources map[Source]keySource
+	cache   cache
+}
+
+// NewKeys returns Keys that know no issuer yet.
+func NewKeys(o Options) *Keys {
+	k := &Keys{client: newClient(o.Client), log: o.Log, now: o.Now, poll: o.Poll, sources: map[Source]keySource{}}
+	if k.log == nil {
+		k.log = slog.New(slog.DiscardHandler)
+	}
+	if k.now == nil {
+		k.now = time.Now
+	}
+	if k.poll <= 0 {
+		k.poll = 2 * time.Second
+	}
+	return k
+}
+
+// keySource is where the keys of one issuer come from: a fetched one or a file.
+type keySource interface {
+	// current returns the keys in hand without waiting for the network, nil if there are none.
+	current() *keySet
+	// renew is asked when had does not verify a token, and waits for newer keys if it is their time. The error says that
+	// the keys cannot be had now; the keys beside it are the ones in hand.
+	renew(ctx context.Context, had *keySet) (*keySet, error)
+}
+
+// Verifier verifies the tokens of the issuers of one policy. It is immutable and safe for concurrent use. The zero value trusts
+// no issuer.
+type Verifier struct {
+	keys    *Keys
+	issuers map[string]keySource
+}
+
+// Verifier returns a Verifier that trusts these issuers. A JWKSFile is read before it returns; the keys of other issuers, if
+// they are not in hand, are fetched in the background, so that they are there when the first token comes. A file that these Keys
+// have read before leaves its keys in use if it is bad now, and the log tells.
+//
+// The error tells all problems at once: files that cannot be used, issuers that are no addresses, an issuer with two places for
+// its keys.
+func (k *Keys) Verifier(sources []Source) (*Verifier, error) {
+	v := &Verifier{keys: k, issuers: make(map[string]keySource)}
+	where := make(map[string]Source)
+	var problems []error
+	for _, s := range sources {
+		before, doubled := where[s.Issuer]
+		where[s.Issuer] = s
+		switch {
+		case doubled && before == s:
+			continue
+		case doubled:
+			problems = append(problems, fmt.Errorf("the keys of issuer %q are to come from two places: "+
+				"write the same jwks_file everywhere", s.Issuer))
+		case s.JWKSFile == "" && !isAddress(s.Issuer):
+			problems = append(problems, fmt.Errorf("%.80q is no issuer: "+
+				"write an https:// address without query, or http:// on loopback", s.Issuer))
+		default:
+			source, err := k.source(s)
+			if err != nil {
+				problems = append(problems, err)
+			}
+			v.issuers[s.Issuer] = source
+		}
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	return v, nil
+}
+
+// source returns the one source of its kind, and sees that its keys are had soon.
+func (k *Keys) source(s Source) (keySource, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	known, found := k.sources[s]
+	if found {
+		known.current()
+		return known, nil
+	}
+	if s.JWKSFile == "" {
+		f := newFetched(k, s.Issuer)
+		f.current()
+		k.sources[s] = f
+		return f, nil
+	}
+	f, err := newFile(k, s)
+	if err != nil {
+		return nil, err
+	}
+	k.sources[s] = f
+	return f, nil
+}
+
+// isAddress reports whether s is an address that keys may be fetched from: https, or http on loopback, where nobody listens in.
+func isAddress(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(s, "?#") {
+		return false
+	}
+	return u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname())
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
