@@ -49,7 +49,7 @@ func TestParseRefusesPaths(t *testing.T) {
 		{"$batch and $metadata in another place", unsupported, []string{"/v1.0/users/$batch", "/v1.0/$batch/x", "/v1.0/users/1/$metadata", "/v1.0/$metadata/x", "/v1.0/$metadata/$batch"}},
 		{"a parameter alias", unsupported, []string{"/v1.0/f(a=@x)", "/v1.0/users(@id)", "/v1.0/f(a='x',b=%40y)"}},
 		{"parentheses that do not match", ambiguous, []string{"/v1.0/users(", "/v1.0/users('x'", "/v1.0/users)", "/v1.0/users('x'))", "/v1.0/users(('x'))", "/v1.0/users('x)", "/v1.0/users(x')", "/v1.0/users(')", "/v1.0/users%29"}},
-		{"text after the closing parenthesis", ambiguous, []string{"/v1.0/users('x')y", "/v1.0/users('x')('y')", "/v1.0/f()()", "/v1.0/f(a='x')&skipToken=y", "/v1.0/users('x').", "/v1.0/delta()%20"}},
+		{"text after the closing parenthesis", ambiguous, []string{"/v1.0/users('x')y", "/v1.0/users('x')('y')", "/v1.0/f()()", "/v1.0/f(a='x')&skip=y", "/v1.0/users('x').", "/v1.0/delta()%20"}},
 		{"a slash between quotes", ambiguous, []string{"/v1.0/sites/1/getByPath(path='/a/b')", "/v1.0/users('a/b')"}},
 		{"parentheses after no name", ambiguous, []string{"/v1.0/('x')", "/v1.0/users/()", "/v1.0/a@b('x')", "/v1.0/a.('x')", "/v1.0/1a(2)", "/v1.0/users/foo(bar)@contoso.com", "/v1.0/x/d%C3%A9lta()"}},
 		{"a key that is none", ambiguous, []string{"/v1.0/users('')", "/v1.0/users(guid'x')", "/v1.0/users(adele@contoso.com)", "/v1.0/users('a','b')", "/v1.0/users(a,b)", "/v1.0/users( 'x')", "/v1.0/users('x'%20)",

@@ -20,6 +20,7 @@ type storage struct {
 //
 // The error is an *Error. There is no partial result: what is not understood is refused.
 func Parse(escapedPath, rawQuery string) (*Target, error) {
+	escapedPath, rawQuery = oddLink(escapedPath, rawQuery)
 	path, err := trimPath(escapedPath)
 	if err != nil {
 		return nil, err
