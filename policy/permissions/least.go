@@ -1,0 +1,114 @@
+package permissions
+
+import (
+	"cmp"
+	"maps"
+	"math/bits"
+	"slices"
+	"strings"
+
+	"graphproxy/policy"
+	"graphproxy/policy/match"
+)
+
+// least returns the grant of the least privileged role for a method, nil if no role of apps has it. The file marks it, but for
+// a set of methods: of several that are marked, the one that can do nothing else on the path goes first, then the one that can do
+// the least, as Microsoft's own tool decides (github.com/microsoftgraph/kibali), then the one of the lowest level. Where none is
+// marked, all are asked.
+func (e *entry) least(m match.Methods) *grant {
+	methods := make(map[*role]match.Methods)
+	for i := range e.grants {
+		methods[e.grants[i].role] |= e.grants[i].methods
+	}
+	var best *grant
+	for i := range e.grants {
+		g := &e.grants[i]
+		if g.methods&m == 0 {
+			continue
+		}
+		if best == nil || g.less(best, methods) {
+			best = g
+		}
+	}
+	return best
+}
+
+func (g *grant) less(other *grant, methods map[*role]match.Methods) bool {
+	if g.mark != other.mark {
+		return g.mark > other.mark
+	}
+	count := func(g *grant) int { return bits.OnesCount8(uint8(methods[g.role])) }
+	return cmp.Or(count(g)-count(other), compareRoles(g.role, other.role), len(g.also)-len(other.also)) < 0
+}
+
+// compareRoles puts the lesser privileged role first, and one whose level is not told last.
+func compareRoles(a, b *role) int {
+	level := func(r *role) int { return (r.Level + 9) % 10 }
+	return cmp.Or(level(a)-level(b), cmp.Compare(a.Name, b.Name))
+}
+
+// superfluous tells of roles in hand that no rule uses, and of those in whose place another would do.
+func (c *checker) superfluous() {
+	for _, name := range slices.Sorted(maps.Keys(c.hand)) {
+		r := c.hand[name]
+		uses := c.used[r]
+		if len(uses) == 0 {
+			c.report.Unused = append(c.report.Unused, r.Role)
+			continue
+		}
+		if other := c.instead(r, uses); other != nil {
+			c.report.Advice = append(c.report.Advice, Advice{Role: r.Role, Instead: other.Role, InHand: c.hand[strings.ToLower(other.Name)] != nil, Rules: len(uses)})
+		}
+	}
+}
+
+// instead returns a lesser role that covers all that a role in hand is used for, nil if there is none. The file must mark it as
+// the least privileged one for some of it: that a role covers a path does not mean that it is made for it.
+func (c *checker) instead(r *role, uses map[*policy.Rule][]operation) *role {
+	marked := make(map[*role]int) // operations that it covers and is marked for
+	covers := make(map[*role]int)
+	total := 0
+	for _, operations := range uses {
+		for _, o := range operations {
+			total++
+			for _, other := range c.covering(r, o) {
+				covers[other]++
+				if least := o.entry.least(o.method); least.role == other {
+					marked[other]++
+				}
+			}
+		}
+	}
+	var best *role
+	for other, n := range marked {
+		if covers[other] < total || !c.isLesser(other, r) {
+			continue
+		}
+		if best == nil || n > marked[best] || n == marked[best] && compareRoles(other, best) < 0 {
+			best = other
+		}
+	}
+	return best
+}
+
+// covering returns the roles that cover an operation together with what is in hand besides r, each once.
+func (c *checker) covering(r *role, o operation) []*role {
+	var all []*role
+	for i := range o.entry.grants {
+		g := &o.entry.grants[i]
+		alone := len(g.also) == 0 || slices.ContainsFunc(g.also, func(name string) bool { return c.hand[name] != nil && c.hand[name] != r })
+		if g.role != r && g.methods&o.method != 0 && alone && !slices.Contains(all, g.role) {
+			all = append(all, g.role)
+		}
+	}
+	return all
+}
+
+// isLesser reports whether a role is less privileged than another: by its level, or, as nearly all have the same, by what it
+// can do that the file documents.
+func (c *checker) isLesser(a, b *role) bool {
+	if a.Level != b.Level && a.Level != 0 && b.Level != 0 {
+		return a.Level < b.Level
+	}
+	return a.reach < b.reach
+}
