@@ -1,9 +1,11 @@
 package policy
 
 import (
+	"cmp"
 	"strings"
 
 	"graphproxy/policy/limit"
+	"graphproxy/policy/limit/cost"
 	"graphproxy/policy/match"
 )
 
@@ -25,7 +27,10 @@ type cover struct {
 const (
 	perCaller = "caller"
 	perApp    = "app"
+	perTenant = "tenant"
 )
+
+func isVariable(per string) bool { return per != perCaller && per != perApp && per != perTenant }
 
 // Claims appends a claim for every bucket that covers an allowed request: the caller's limit, that of the
 // rule which decided, and the common limits in file order. Their covers match all spellings that may be the
@@ -33,17 +38,19 @@ const (
 // $batch, whose items are counted each, claim nothing.
 //
 // The key of a bucket is "" or made of names and values in lower case, "app=default&id=adele@contoso.com",
-// where the app is d.App or "default". It may name a person.
+// where the app is d.App or "default", and the tenant d.Tenant or "default". It may name a person.
+//
+// A claim on a limit in resource units carries the cost that Graph publishes for the request, see package cost.
 func (p *Policy) Claims(dst []limit.Claim, r Request, d Decision) []limit.Claim {
 	book := p.rules[r.Caller]
 	if book == nil || r.Target == nil || !d.Allow || r.Target.IsBatch() {
 		return dst
 	}
 	if book.limit != nil {
-		dst = append(dst, limit.Claim{Limit: book.limit})
+		dst = append(dst, claim(book.limit, "", r))
 	}
 	if d.Rule != nil && d.Rule.limit != nil {
-		dst = append(dst, limit.Claim{Limit: d.Rule.limit, Key: r.Caller})
+		dst = append(dst, claim(d.Rule.limit, r.Caller, r))
 	}
 	if len(p.limits) == 0 {
 		return dst
@@ -51,12 +58,20 @@ func (p *Policy) Claims(dst []limit.Claim, r Request, d Decision) []limit.Claim 
 	hits := p.covers.All(r.Target, match.MethodOf(r.Method))
 	for i, c := range p.limits {
 		if !c.covers {
-			dst = append(dst, limit.Claim{Limit: c.limit, Key: bucketKey(c.per, r, d, nil)})
+			dst = append(dst, claim(c.limit, bucketKey(c.per, r, d, nil), r))
 		} else if h := p.firstHit(hits, i); h != nil {
-			dst = append(dst, limit.Claim{Limit: c.limit, Key: bucketKey(c.per, r, d, h)})
+			dst = append(dst, claim(c.limit, bucketKey(c.per, r, d, h), r))
 		}
 	}
 	return dst
+}
+
+func claim(l *limit.Limit, key string, r Request) limit.Claim {
+	c := limit.Claim{Limit: l, Key: key}
+	if l.Unit == limit.ResourceUnits {
+		c.Cost = cost.Of(r.Method, r.Target)
+	}
+	return c
 }
 
 // firstHit returns the match of the limit whose item stands first in the file, or nil.
@@ -92,10 +107,10 @@ func bucketValues(name string, r Request, d Decision, h *match.Hit) []string {
 	switch {
 	case name == perCaller:
 		return []string{r.Caller}
-	case name == perApp && d.App == "":
-		return []string{"default"}
 	case name == perApp:
-		return []string{d.App}
+		return []string{cmp.Or(d.App, "default")}
+	case name == perTenant:
+		return []string{cmp.Or(d.Tenant, "default")}
 	}
 	return h.Values(r.Target, name)
 }

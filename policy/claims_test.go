@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -12,13 +13,14 @@ import (
 // claim is a limit.Claim with the limit written out.
 type claim struct {
 	limit.Limit
-	Key string
+	Key  string
+	Cost int
 }
 
 func claims(p *policy.Policy, r policy.Request) []claim {
 	var all []claim
 	for _, c := range p.Claims(nil, r, p.Decide(r)) {
-		all = append(all, claim{*c.Limit, c.Key})
+		all = append(all, claim{*c.Limit, c.Key, c.Cost})
 	}
 	return all
 }
@@ -28,35 +30,38 @@ func TestEveryBucketThatCoversARequestIsClaimed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hr := claim{limit.Limit{Name: "callers.hr-sync.limit", Rate: 20, Burst: 40, Concurrency: 16}, ""}
-	mailer := claim{limit.Limit{Name: "callers.mailer.limit", Rate: 5, Burst: 5}, ""}
-	tenant := claim{limit.Limit{Name: "limits.tenant", Rate: 300, Burst: 600}, ""}
+	hr := claim{limit.Limit{Name: "callers.hr-sync.limit", Rate: 20, Burst: 40, Concurrency: 16, Wait: 500 * time.Millisecond}, "", 0}
+	mailer := claim{limit.Limit{Name: "callers.mailer.limit", Rate: 5, Burst: 5}, "", 0}
+	tenant := func(cost int) claim {
+		return claim{limit.Limit{Name: "limits.tenant", Rate: 300, Burst: 600, Unit: limit.ResourceUnits, Wait: 2 * time.Second}, "", cost}
+	}
 	writes := func(key string) claim {
-		return claim{limit.Limit{Name: "limits.writes", Rate: 20, Burst: 20}, key}
+		return claim{limit.Limit{Name: "limits.writes", Rate: 20, Burst: 20}, key, 0}
 	}
 	mailbox := func(key string) claim {
-		return claim{limit.Limit{Name: "limits.mailbox", Rate: 10000. / 600, Burst: 16, Concurrency: 4}, key}
+		return claim{limit.Limit{Name: "limits.mailbox", Rate: 10000. / 600, Burst: 16, Concurrency: 4}, key, 0}
 	}
-	each := func(key string) claim { return claim{limit.Limit{Name: "limits.each-caller", Concurrency: 64}, key} }
-	one := claim{limit.Limit{Name: "limits.one-at-a-time", Concurrency: 1}, ""}
-	photos := claim{limit.Limit{Name: "testdata/example.yaml:34 GET /users/{id}/photo/$value", Rate: 10, Burst: 10}, "hr-sync"}
-	patch := claim{limit.Limit{Name: "testdata/example.yaml:57 PATCH /users/{id}", Rate: 2, Burst: 2}, "hr-sync"}
+	each := func(key string) claim { return claim{limit.Limit{Name: "limits.each-caller", Concurrency: 64}, key, 0} }
+	one := claim{limit.Limit{Name: "limits.one-at-a-time", Concurrency: 1}, "", 0}
+	photos := claim{limit.Limit{Name: "testdata/example.yaml:34 GET /users/{id}/photo/$value", Rate: 10, Burst: 10}, "hr-sync", 0}
+	patch := claim{limit.Limit{Name: "testdata/example.yaml:57 PATCH /users/{id}", Rate: 2, Burst: 2}, "hr-sync", 0}
 
 	for _, c := range []struct {
 		name, caller, request string
 		want                  []claim
 	}{
-		{"a read has the caller's limit and those that cover every request", "hr-sync", "GET /users", []claim{hr, tenant, each("caller=hr-sync")}},
-		{"a rule's limit is of each caller that includes it", "hr-sync", "GET /users/1/photo/$value", []claim{hr, photos, tenant, each("caller=hr-sync")}},
-		{"a write is covered by method, with the app of the rule", "hr-sync", "PATCH /users/Adele@contoso.com", []claim{hr, patch, tenant, writes("app=hr-writer"), each("caller=hr-sync")}},
-		{"a key has a bucket in lower case, of the default app", "mailer", "GET /users/No-Reply@contoso.com/messages", []claim{mailer, tenant, mailbox("app=default&id=no-reply@contoso.com"), each("caller=mailer")}},
-		{"another spelling has the same bucket", "mailer", "POST /users('no-reply@contoso.com')/sendMail", []claim{mailer, tenant, writes("app=default"), mailbox("app=default&id=no-reply@contoso.com"), each("caller=mailer")}},
-		{"a limit without per has one bucket", "mailer", "POST /search/query", []claim{mailer, tenant, each("caller=mailer"), one}},
-		{"what report mode lets through is counted", "reports", "GET /users/1/messages", []claim{tenant, mailbox("app=default&id=1"), each("caller=reports")}},
-		{"no spelling escapes a limit", "reports", "GET /users(userPrincipalName='A,b=c%26d')/graph.user/messages", []claim{tenant, mailbox("app=default&id=a%2cb%3dc%26d"), each("caller=reports")}},
-		{"a tenant after the key is no other key", "reports", "GET /users/1@11111111-2222-3333-4444-555555555555/events/2", []claim{tenant, mailbox("app=default&id=1"), each("caller=reports")}},
-		{"two parts of a key are both in it", "reports", "GET /users(b='2',a='1')/events", []claim{tenant, mailbox("app=default&id=2,1"), each("caller=reports")}},
-		{"beta is not covered by a template of v1.0", "reports", "GET /beta/users/1/messages", []claim{tenant, each("caller=reports")}},
+		{"a read has the caller's limit and those that cover every request", "hr-sync", "GET /users", []claim{hr, tenant(2), each("caller=hr-sync")}},
+		{"a rule's limit is of each caller that includes it", "hr-sync", "GET /users/1/photo/$value", []claim{hr, photos, tenant(1), each("caller=hr-sync")}},
+		{"a write is covered by method, with the app of the rule", "hr-sync", "PATCH /users/Adele@contoso.com", []claim{hr, patch, tenant(1), writes("app=hr-writer&tenant=3f1c5a52-9a3e-4f0a-9b5e-0d5c3c7a1b11"), each("caller=hr-sync")}},
+		{"a key has a bucket in lower case, of the default app", "mailer", "GET /users/No-Reply@contoso.com/messages", []claim{mailer, tenant(1), mailbox("app=default&id=no-reply@contoso.com"), each("caller=mailer")}},
+		{"another spelling has the same bucket", "mailer", "POST /users('no-reply@contoso.com')/sendMail", []claim{mailer, tenant(1), writes("app=default&tenant=default"), mailbox("app=default&id=no-reply@contoso.com"), each("caller=mailer")}},
+		{"a limit without per has one bucket", "mailer", "POST /search/query", []claim{mailer, tenant(1), each("caller=mailer"), one}},
+		{"what report mode lets through is counted", "reports", "GET /users/1/messages", []claim{tenant(1), mailbox("app=default&id=1"), each("caller=reports")}},
+		{"no spelling escapes a limit", "reports", "GET /users(userPrincipalName='A,b=c%26d')/graph.user/messages", []claim{tenant(1), mailbox("app=default&id=a%2cb%3dc%26d"), each("caller=reports")}},
+		{"a tenant after the key is no other key", "reports", "GET /users/1@11111111-2222-3333-4444-555555555555/events/2", []claim{tenant(1), mailbox("app=default&id=1"), each("caller=reports")}},
+		{"two parts of a key are both in it", "reports", "GET /users(b='2',a='1')/events", []claim{tenant(1), mailbox("app=default&id=2,1"), each("caller=reports")}},
+		{"beta is not covered by a template of v1.0", "reports", "GET /beta/users/1/messages", []claim{tenant(1), each("caller=reports")}},
+		{"a claim in resource units carries the cost", "reports", "GET /groups/7/transitiveMembers?$expand=manager", []claim{tenant(6), each("caller=reports")}},
 		{"what is denied claims nothing", "mailer", "GET /users", nil},
 		{"an unknown caller claims nothing", "nobody", "GET /users", nil},
 		{"a batch claims nothing", "reports", "POST /$batch", nil},

@@ -8,10 +8,11 @@ import (
 
 // ruleBook is what decides for one caller.
 type ruleBook struct {
-	app    string
-	tenant string
-	report bool
-	limit  *limit.Limit
+	app      string
+	tenant   string
+	priority string
+	report   bool
+	limit    *limit.Limit
 
 	allow      match.Narrow
 	allowRules []*Rule // by number in allow
@@ -49,7 +50,7 @@ func (p *Policy) Decide(r Request) Decision {
 
 // decide decides without regard to the mode.
 func (b *ruleBook) decide(t *odata.Target, method match.Methods) Decision {
-	d := Decision{Reason: reasonNoRule, App: b.app, Tenant: b.tenant}
+	d := Decision{Reason: reasonNoRule, App: b.app, Tenant: b.tenant, Priority: b.priority}
 	if len(t.Segments) > match.MaxSegments {
 		return d
 	}
@@ -65,6 +66,9 @@ func (b *ruleBook) decide(t *odata.Target, method match.Methods) Decision {
 	case result.Index >= 0:
 		d.Allow, d.Rule, d.Reason = true, b.allowRules[result.Index], ""
 		d.App, d.Tenant = b.appOf(d.Rule)
+		if d.Rule.priority != "" {
+			d.Priority = d.Rule.priority
+		}
 	case result.Near >= 0:
 		d.Reason = result.Reason
 	}

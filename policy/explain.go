@@ -18,9 +18,10 @@ type Explanation struct {
 	// Batch reports that the request is a $batch, which needs no rule: each of its items is judged by itself.
 	Batch bool
 
-	App    string   // the app registration that is used; "" is the default one
-	Tenant string   // the tenant that it is used in; "" is its own
-	Limits []string // names of the limits that an allowed request must find room in
+	App      string   // the app registration that is used; "" is the default one
+	Tenant   string   // the tenant that it is used in; "" is its own
+	Priority string   // that Graph is told; "" is none
+	Limits   []string // names of the limits that an allowed request must find room in
 }
 
 // Explain explains what Decide says. It takes its time. The caller must be one of the file's, else nothing is allowed.
@@ -30,7 +31,7 @@ func (p *Policy) Explain(r Request) Explanation {
 		return Explanation{}
 	}
 	d := book.decide(r.Target, match.MethodOf(r.Method))
-	e := Explanation{Allow: d.Allow, Reports: book.report, Rule: d.Rule, Batch: r.Target.IsBatch(), App: d.App, Tenant: d.Tenant}
+	e := Explanation{Allow: d.Allow, Reports: book.report, Rule: d.Rule, Batch: r.Target.IsBatch(), App: d.App, Tenant: d.Tenant, Priority: d.Priority}
 	switch {
 	case e.Batch:
 		e.Allow = d.Rule == nil && r.Method == "POST"

@@ -123,14 +123,14 @@ func (l *loader) callers(v strict.Value) {
 
 func (l *loader) caller(f strict.Field) {
 	v := f.Value
-	keys := v.Mapping("identity", "allow", "deny", "limit", "app", "tenant", "mode")
+	keys := v.Mapping("identity", "allow", "deny", "limit", "app", "tenant", "priority", "mode")
 	if !v.IsMapping() {
 		return
 	}
 	l.require(f.Line, v.Where(), keys, "identity", "nothing would prove this caller; write identity: [anyone] if that is meant")
 	l.require(f.Line, v.Where(), keys, "allow", "write allow: [] if this caller may do nothing")
-	c := Caller{Name: f.Key, Line: f.Line, App: l.app(keys["app"]), Tenant: l.tenant(keys["tenant"]), Identities: l.identities(keys["identity"])}
-	book := &ruleBook{app: c.App, tenant: c.Tenant, report: l.reportMode(keys["mode"], l.mode)}
+	c := Caller{Name: f.Key, Line: f.Line, App: l.app(keys["app"]), Tenant: l.tenant(keys["tenant"]), Priority: l.priority(keys["priority"]), Identities: l.identities(keys["identity"])}
+	book := &ruleBook{app: c.App, tenant: c.Tenant, priority: c.Priority, report: l.reportMode(keys["mode"], l.mode)}
 	allow := l.rules(keys["allow"].List("a list of rules"))
 	l.warnOfBatch(allow)
 	book.add(allow, l.denyRules(keys["deny"]))
@@ -180,6 +180,19 @@ func (l *loader) tenant(v strict.Value) string {
 		v.Errorf("%q stands for many tenants, and an app that acts as itself belongs to one; write %s", name, expected)
 	case !isHostName(name):
 		v.Errorf("%.80q is not %s", name, expected)
+	}
+	return name
+}
+
+// priority reads what Graph is to throttle first.
+func (l *loader) priority(v strict.Value) string {
+	if !v.IsSet() {
+		return ""
+	}
+	known := []string{"low", "normal", "high"}
+	name, ok := v.Text("low, normal or high")
+	if ok && !slices.Contains(known, name) {
+		v.Errorf("%s", strict.Unknown("priority", name, known))
 	}
 	return name
 }

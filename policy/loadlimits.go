@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"graphproxy/policy/limit"
+	"graphproxy/policy/limit/cost"
 	"graphproxy/policy/match"
 	"graphproxy/policy/strict"
 )
@@ -18,7 +19,7 @@ func (l *loader) commonLimits(v strict.Value) {
 	}
 	for _, f := range v.Fields("limits by name") {
 		l.name("limit", f)
-		keys := f.Value.Mapping("rate", "burst", "concurrency", "per", "covers")
+		keys := f.Value.Mapping("rate", "burst", "concurrency", "wait", "unit", "per", "covers")
 		c := &commonLimit{limit: l.limitOf(f.Value, keys, "limits."+f.Key), covers: keys["covers"].IsSet()}
 		c.per = l.per(keys["per"])
 		covers := l.covers(keys["covers"])
@@ -50,7 +51,7 @@ func (l *loader) covers(v strict.Value) []*Rule {
 func lacks(r *Rule, per []string) string {
 	variables := match.Variables(r.match.Template)
 	for _, name := range per {
-		if name != perCaller && name != perApp && !slices.Contains(variables, name) {
+		if isVariable(name) && !slices.Contains(variables, name) {
 			return name
 		}
 	}
@@ -62,7 +63,7 @@ func (l *loader) per(v strict.Value) []string {
 	if !v.IsSet() {
 		return nil
 	}
-	return v.Texts("caller, app, or variables of covers")
+	return v.Texts("caller, app, tenant, or variables of covers")
 }
 
 // checkPer refuses a name that no request could have a value for, and warns of templates that a limit names
@@ -72,15 +73,19 @@ func (l *loader) checkPer(c *commonLimit, v strict.Value, covers []*Rule) {
 		if slices.Contains(c.per[:i], name) {
 			v.Errorf("%q is there twice; keep one", name)
 		}
-		known, lacking := []string{perCaller, perApp}, []*Rule(nil)
+		known, lacking := []string{perCaller, perApp, perTenant}, []*Rule(nil)
 		for _, r := range covers {
-			known = append(known, match.Variables(r.match.Template)...)
+			variables := match.Variables(r.match.Template)
+			if !isVariable(name) && slices.Contains(variables, name) {
+				v.Errorf("%q is the %s of the request, and %s has a variable of that name; call the variable something else", name, name, r.Text)
+			}
+			known = append(known, variables...)
 			if lacks(r, []string{name}) != "" {
 				lacking = append(lacking, r)
 			}
 		}
 		switch {
-		case name == perCaller || name == perApp:
+		case !isVariable(name):
 		case len(lacking) == len(covers):
 			slices.Sort(known)
 			v.Errorf("%s", strict.Unknown("value", name, slices.Compact(known)))
@@ -98,7 +103,7 @@ func (l *loader) limit(v strict.Value, name string) *limit.Limit {
 		rate, _ := l.rate(v)
 		return &limit.Limit{Name: name, Rate: rate, Burst: defaultBurst(rate)}
 	}
-	return l.limitOf(v, v.Mapping("rate", "burst", "concurrency"), name)
+	return l.limitOf(v, v.Mapping("rate", "burst", "concurrency", "wait", "unit"), name)
 }
 
 func (l *loader) limitOf(v strict.Value, keys map[string]strict.Value, name string) *limit.Limit {
@@ -119,7 +124,68 @@ func (l *loader) limitOf(v strict.Value, keys map[string]strict.Value, name stri
 	if v.IsMapping() && !keys["rate"].IsSet() && !keys["concurrency"].IsSet() {
 		v.Errorf("this limit bounds nothing; write rate: or concurrency:")
 	}
+	lim.Wait = l.wait(keys["wait"])
+	l.unit(lim, keys)
 	return lim
+}
+
+// unit reads what the rate counts. A bucket that cannot hold what a request may cost would let it through on credit.
+func (l *loader) unit(lim *limit.Limit, keys map[string]strict.Value) {
+	v := keys["unit"]
+	if !v.IsSet() {
+		return
+	}
+	units := []string{limit.Requests.String(), limit.ResourceUnits.String()}
+	name, ok := v.Text("requests or resource-units")
+	switch {
+	case !ok:
+		return
+	case !slices.Contains(units, name):
+		v.Errorf("%s", strict.Unknown("unit", name, units))
+	case !keys["rate"].IsSet():
+		v.Errorf("a unit is what a rate counts; write rate: as well")
+	}
+	if name != limit.ResourceUnits.String() {
+		return
+	}
+	lim.Unit = limit.ResourceUnits
+	switch burst := keys["burst"]; {
+	case !burst.IsSet():
+		lim.Burst = max(lim.Burst, cost.Most)
+	case lim.Burst > 0 && lim.Burst < cost.Most:
+		burst.Errorf("a request may cost %d resource units, so the bucket must hold as many; write burst: %[1]d, or more", cost.Most)
+	}
+}
+
+// longestWait is below what callers' own timeouts usually are, and bounds what waiting requests hold.
+const longestWait = 5 * time.Minute
+
+// wait reads how long a request may wait for room: 500ms, 2s, 1m.
+func (l *loader) wait(v strict.Value) time.Duration {
+	const expected = "a time such as 500ms, 2s or 1m"
+	if !v.IsSet() {
+		return 0
+	}
+	text, ok := v.Text(expected)
+	if !ok {
+		return 0
+	}
+	for _, unit := range []struct {
+		name string
+		is   time.Duration
+	}{{"ms", time.Millisecond}, {"s", time.Second}, {"m", time.Minute}} {
+		number, found := strings.CutSuffix(text, unit.name)
+		n, okNumber := plainNumber(number)
+		if !found || !okNumber {
+			continue
+		}
+		if n > int(longestWait/unit.is) {
+			v.Errorf("%s is longer than a request may wait; write 5m, or less", text)
+		}
+		return time.Duration(n) * unit.is
+	}
+	v.Errorf("%.80q is not %s", text, expected)
+	return 0
 }
 
 // defaultBurst is what the rate gives in one second, at least 1.

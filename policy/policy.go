@@ -84,6 +84,7 @@ type Caller struct {
 	Line       int
 	App        string     // the app registration for its requests; "" is the default one
 	Tenant     string     // that App is used in, a GUID or a domain in lower case; "" is the app's own
+	Priority   string     // for requests whose rule names none: "low", "normal" or "high"; "" names none
 	Identities []Identity // any one suffices; at least one
 }
 
@@ -122,6 +123,7 @@ type Decision struct {
 	Reason    string // of a denial, short and without any value of the request: "no rule allows it", "denied", "where: id", "query: $expand"
 	App       string // the app registration to use; "" is the default one
 	Tenant    string // the tenant to use it in; "" is the app's own
+	Priority  string // to name to Graph in x-ms-throttle-priority: "low", "normal" or "high"; "" names none
 }
 
 // Rule is one rule of the file. It is immutable.
@@ -140,6 +142,7 @@ type Rule struct {
 
 	app, tenant string
 	appAt       string // where the file says so
+	priority    string
 }
 
 // Match is what the rule matches. It must not be changed.
@@ -151,6 +154,9 @@ func (r *Rule) App() string { return r.app }
 // Tenant is the tenant that the rule names; "" if it names none, and that of the caller is used, or, where the rule names an app,
 // that app's own.
 func (r *Rule) Tenant() string { return r.tenant }
+
+// Priority is the priority that the rule names, "low", "normal" or "high"; "" if it names none, and the caller's is used.
+func (r *Rule) Priority() string { return r.priority }
 
 // Limit is the rule's own limit, or nil. It must not be changed.
 func (r *Rule) Limit() *limit.Limit { return r.limit }

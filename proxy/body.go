@@ -27,33 +27,31 @@ func smallBody(r *http.Request, in *requestBody) ([]byte, error) {
 	}
 	data := make([]byte, r.ContentLength)
 	if _, err := io.ReadFull(in, data); err != nil {
-		if r.Context().Err() != nil {
-			return nil, errCallerGone
-		}
-		return nil, malformedBody(err)
+		return nil, unread(r, err)
 	}
 	return data, nil
 }
 
 // judgedBody reads a body that is to be judged, whole. gzip is inflated, within the bound: Kiota for Go compresses what it
 // sends.
-func judgedBody(r *http.Request, in *requestBody) ([]byte, error) {
+func judgedBody(r *http.Request, in *requestBody, held *holding) ([]byte, error) {
 	if r.ContentLength > maxJudgedBody {
 		return nil, bodyTooLarge()
 	}
 	encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
-	data, err := inflate(in, encoding, maxJudgedBody)
+	data, err := inflate(in, encoding, maxJudgedBody, held)
+	var full *Error
 	switch {
 	case err == nil:
 		return data, nil
+	case errors.As(err, &full):
+		return nil, full
 	case errors.Is(err, errTooLong):
 		return nil, bodyTooLarge()
 	case errors.Is(err, errors.ErrUnsupported):
 		return nil, &Error{Status: http.StatusUnsupportedMediaType, Code: codeInvalid, Inner: "unsupportedEncoding", Message: fmt.Sprintf("the body is encoded as %.40q; send it as it is, or with Content-Encoding: gzip", encoding)}
-	case r.Context().Err() != nil:
-		return nil, errCallerGone
 	}
-	return nil, malformedBody(err)
+	return nil, unread(r, err)
 }
 
 func bodyTooLarge() *Error {
@@ -61,8 +59,8 @@ func bodyTooLarge() *Error {
 }
 
 // inflate reads a body whole. The error is errTooLong for one that is longer than most, and errors.ErrUnsupported for an
-// encoding other than none and gzip.
-func inflate(from io.Reader, encoding string, most int64) ([]byte, error) {
+// encoding other than none and gzip. What is read is noted in held; nil notes nothing.
+func inflate(from io.Reader, encoding string, most int64, held *holding) ([]byte, error) {
 	switch encoding {
 	case "", "identity":
 	case "gzip", "x-gzip":
@@ -73,6 +71,9 @@ func inflate(from io.Reader, encoding string, most int64) ([]byte, error) {
 		from = z
 	default:
 		return nil, errors.ErrUnsupported
+	}
+	if held != nil {
+		from = heldReader{from, held}
 	}
 	data, err := io.ReadAll(io.LimitReader(from, most+1))
 	if err == nil && int64(len(data)) > most {

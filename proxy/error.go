@@ -60,9 +60,15 @@ func unauthenticated(err error) *Error {
 	e := &Error{Status: http.StatusUnauthorized, Code: codeUnknown, Inner: "callerUnknown", Message: "no caller of the policy matches this request", Err: err}
 	var known *caller.Error
 	if errors.As(err, &known) {
-		e.Inner, e.Message, e.Err = known.Code, known.Message, nil
+		e.Inner, e.Message, e.Err = known.Code, known.Message, known.Err
 	}
 	return e
+}
+
+// reconnect reports whether the caller should connect anew, because its connection proves nothing any more.
+func reconnect(err error) bool {
+	var known *caller.Error
+	return errors.As(err, &known) && known.Reconnect
 }
 
 // unreadable is the answer to a target that has two readings or none.

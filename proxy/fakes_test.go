@@ -13,7 +13,9 @@ type one struct{ app *proxy.App }
 
 func (o one) App(string, string) *proxy.App { return o.app }
 
-func oneApp(tokens proxy.TokenSource) proxy.Apps { return one{&proxy.App{Tenant: tenant, Tokens: tokens}} }
+func oneApp(tokens proxy.TokenSource) proxy.Apps {
+	return one{&proxy.App{Tenant: tenant, Tokens: tokens}}
+}
 
 // panicking is a token source with a fault.
 type panicking struct{}

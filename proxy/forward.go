@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -171,10 +172,11 @@ func (f *forwarding) explain(err error) error {
 	if errors.As(err, &own) {
 		return own
 	}
-	if f.x.gone() != nil {
+	bad := f.x.in.failure()
+	if f.x.gone() != nil && !isSlow(bad) {
 		return errCallerGone
 	}
-	if bad := f.x.in.failure(); bad != nil {
+	if bad != nil {
 		return malformedBody(bad)
 	}
 	e := &Error{Status: http.StatusBadGateway, Code: codeUnavailable, Inner: "graphUnreachable", Message: "graphproxy could not reach Microsoft Graph", Err: err}
@@ -185,9 +187,23 @@ func (f *forwarding) explain(err error) error {
 	return e
 }
 
-// malformedBody is the answer to a caller whose body broke off or was not what its framing said: 400, because Graph is not
+// unread is why a body could not be read: its caller left, or it is the caller's to mend.
+func unread(r *http.Request, err error) error {
+	if r.Context().Err() != nil && !isSlow(err) { // a read that fails ends the context, too
+		return errCallerGone
+	}
+	return malformedBody(err)
+}
+
+// isSlow reports whether a body could not be read because it came too slowly.
+func isSlow(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
+
+// malformedBody is the answer to a caller whose body broke off, came too slowly or was not what its framing said: Graph is not
 // to blame.
 func malformedBody(err error) error {
+	if isSlow(err) {
+		return &Error{Status: http.StatusRequestTimeout, Code: codeInvalid, Inner: "bodyTooSlow", Message: "the request's body came too slowly, less than 16 KiB in a minute"}
+	}
 	return &Error{Status: http.StatusBadRequest, Code: codeInvalid, Inner: "malformedBody", Message: "the request's body could not be read to its end: it is shorter than announced or its chunks are malformed", Err: err}
 }
 

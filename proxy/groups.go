@@ -64,7 +64,7 @@ func (h *Handler) forwardGroup(x *exchange, r *http.Request, t *odata.Target, g 
 	if err != nil {
 		return f.explain(err)
 	}
-	text, err := readAnswer(res)
+	text, err := readAnswer(res, &x.held)
 	f.noteHeader(res)
 	if err != nil {
 		return err

@@ -76,6 +76,7 @@ type Handler struct {
 	metrics  *metrics
 	inFlight atomic.Int64
 	max      int64
+	memory   *memory
 	buffers  *bufferPool
 	public   string
 	links    atomic.Pointer[addressed]
@@ -105,7 +106,7 @@ func New(c Config) (*Handler, error) {
 		graph: c.Graph, apps: c.Apps, limiter: limit.New(), headers: headers,
 		wire: newTransport(c.Roots), audit: newAuditor(c.Audit, c.Log), log: c.Log, metrics: m,
 		quiet: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
-		max:   int64(c.MaxInFlight), buffers: newBufferPool(), public: c.PublicURL,
+		max:   int64(c.MaxInFlight), memory: newMemory(c.MaxInFlight), buffers: newBufferPool(), public: c.PublicURL,
 	}
 	h.rules.Store(c.Rules)
 	return h, nil
@@ -147,6 +148,8 @@ type exchange struct {
 	gone  func() error // why the caller no longer waits, or nil
 	items *itemRun     // of a $batch; else nil
 	links *links.Rewriter
+	held  holding
+	abort bool // end the connection: an answer that nobody wrote would be 200
 }
 
 // ServeHTTP takes one request through. Whatever happens below, it leaves exactly one record.
@@ -166,16 +169,18 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 		RequestID: newID(), ClientRequestID: clientRequestID(r.Header), Policy: rules.policy.Hash(),
 	}
 	h.metrics.inFlight.Set(float64(h.inFlight.Add(1)))
-	return &exchange{rules: rules, rec: rec, start: start, out: newResponseWriter(w, r), in: &requestBody{from: r.Body}, gone: r.Context().Err}
+	in := newRequestBody(w, r)
+	return &exchange{rules: rules, rec: rec, start: start, out: newResponseWriter(w, r, in), in: in, gone: r.Context().Err, held: holding{of: h.memory}}
 }
 
 // serve is a request's way, top to bottom (each step may be the last).
 func (h *Handler) serve(x *exchange, r *http.Request) error {
 	if h.inFlight.Load() > h.max {
-		return &Error{Status: http.StatusServiceUnavailable, Code: codeUnavailable, Inner: "overloaded", Message: "graphproxy has as many requests in flight as it may; try again", RetryAfter: time.Second}
+		return overloaded("graphproxy has as many requests in flight as it may")
 	}
 	found, err := x.rules.callers.Authenticate(r)
 	if err != nil {
+		x.out.close = x.out.close || reconnect(err)
 		return unauthenticated(err)
 	}
 	x.rec.Caller, x.rec.Evidence = found.Name, found.Evidence
@@ -224,8 +229,7 @@ func (h *Handler) judge(rules *Rules, rec *Record, request policy.Request, slots
 		return decision, nil, denied(request, decision)
 	}
 	var room [8]limit.Claim
-	var refusal *limit.Refusal
-	*slots, refusal = h.limiter.Take(time.Now(), rules.policy.Claims(room[:0], request, decision))
+	refusal := h.limiter.Take(time.Now(), rules.policy.Claims(room[:0], request, decision), slots)
 	if refusal != nil {
 		rec.Decision = decisionLimit
 		return decision, nil, limited(refusal)
@@ -298,7 +302,7 @@ func noToken(ctx context.Context, err error) error {
 // fail answers a request that did not reach its end, when there is still somebody to answer.
 func (h *Handler) fail(x *exchange, err error) {
 	if errors.Is(err, errCallerGone) {
-		x.rec.Reason, x.rec.Status = "callerGone", statusCallerGone
+		x.rec.Reason, x.rec.Status, x.abort = "callerGone", statusCallerGone, true
 		return
 	}
 	e := h.toldOf(x, err)
@@ -315,9 +319,9 @@ func (h *Handler) toldOf(x *exchange, err error) *Error {
 	return e
 }
 
-// level: why there is no token the token source tells once; to repeat it for every request would bury it.
+// level: why there is no token, or no key of an issuer, is told once by who fetches it; to repeat it for every request would bury it.
 func level(e *Error) slog.Level {
-	if e.Inner == "tokenUnavailable" {
+	if e.Inner == "tokenUnavailable" || e.Inner == "issuerUnavailable" {
 		return slog.LevelDebug
 	}
 	return slog.LevelWarn
@@ -337,6 +341,7 @@ func (h *Handler) end(x *exchange) {
 	if p != nil {
 		x.rec.Reason = x.cutOff()
 	}
+	x.held.release()
 	h.metrics.inFlight.Set(float64(h.inFlight.Add(-1)))
 	if x.rec.Status == 0 {
 		x.rec.Status = x.out.status
@@ -348,7 +353,7 @@ func (h *Handler) end(x *exchange) {
 	h.audit.write(x.rec)
 	h.tell(x.rec)
 	x.items.end(h, x.rec)
-	if p != nil {
+	if p != nil || x.abort {
 		panic(http.ErrAbortHandler)
 	}
 }

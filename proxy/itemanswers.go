@@ -13,7 +13,7 @@ import (
 
 // answered reads Graph's answer and puts ours among it. An answer to the batch as a whole, such as 429, passes as it is.
 func (run *itemRun) answered(res *http.Response, x *exchange) error {
-	text, err := readAnswer(res)
+	text, err := readAnswer(res, &x.held)
 	if err != nil {
 		return err
 	}
@@ -35,8 +35,9 @@ func (run *itemRun) answered(res *http.Response, x *exchange) error {
 }
 
 // readAnswer reads Graph's answer to a batch whole.
-func readAnswer(res *http.Response) ([]byte, error) {
-	text, err := inflate(res.Body, strings.ToLower(res.Header.Get("Content-Encoding")), maxBatchAnswer)
+func readAnswer(res *http.Response, held *holding) ([]byte, error) {
+	text, err := inflate(res.Body, strings.ToLower(res.Header.Get("Content-Encoding")), maxBatchAnswer, nil)
+	held.force(int64(len(text)))
 	_ = res.Body.Close()
 	if err != nil {
 		return nil, badAnswer(err)

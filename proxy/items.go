@@ -38,7 +38,7 @@ func (h *Handler) serveBatch(x *exchange, r *http.Request, request policy.Reques
 	if err := h.judgeEnvelope(x, r, request); err != nil {
 		return err
 	}
-	text, err := judgedBody(r, x.in)
+	text, err := judgedBody(r, x.in, &x.held)
 	if err != nil {
 		return err
 	}

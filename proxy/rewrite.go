@@ -83,7 +83,7 @@ func (x *exchange) bodyOf(r *http.Request, t *odata.Target) ([]byte, error) {
 	if !x.hasJSON(r, t) {
 		return smallBody(r, x.in)
 	}
-	text, err := judgedBody(r, x.in)
+	text, err := judgedBody(r, x.in, &x.held)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"graphproxy/auth"
+	"graphproxy/auth/caller"
 	"graphproxy/auth/entratest"
 	"graphproxy/policy"
 	"graphproxy/proxy"
@@ -111,7 +112,7 @@ func rules(t testing.TB, file string) *proxy.Rules {
 	t.Helper()
 	p, err := policy.Parse("policy.yaml", []byte(file))
 	must(t, err)
-	r, err := proxy.NewRules(p)
+	r, err := proxy.NewRules(p, caller.Options{})
 	must(t, err)
 	return r
 }

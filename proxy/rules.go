@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"graphproxy/auth/caller"
 	"graphproxy/policy"
@@ -14,8 +16,43 @@ type Rules struct {
 	callers *caller.Authenticator
 }
 
-// NewRules compiles what a policy says of its callers' evidence. It is an error when one piece of evidence could identify two.
-func NewRules(p *policy.Policy) (*Rules, error) {
+// NewRules compiles what a policy says of its callers' evidence, with what the process knows besides. It is an error when one
+// piece of evidence could identify two callers, and when evidence could not be verified on this machine.
+func NewRules(p *policy.Policy, o caller.Options) (*Rules, error) {
+	a, err := caller.New(callersOf(p), o)
+	if err != nil {
+		return nil, atTheirLines(p, err)
+	}
+	return &Rules{policy: p, callers: a}, nil
+}
+
+// CheckCallers tells what would keep NewRules from compiling a policy on any machine. It looks at nothing but the policy.
+func CheckCallers(p *policy.Policy) error {
+	if err := caller.Check(callersOf(p)); err != nil {
+		return atTheirLines(p, err)
+	}
+	return nil
+}
+
+// atTheirLines tells what is wrong with callers as package policy tells what is wrong with its file.
+func atTheirLines(p *policy.Policy, err error) error {
+	all, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return fmt.Errorf("%s: %w", p.File(), err)
+	}
+	var told policy.Errors
+	for _, one := range all.Unwrap() {
+		var problem *caller.Problem
+		if !errors.As(one, &problem) {
+			return fmt.Errorf("%s: %w", p.File(), err)
+		}
+		told = append(told, &policy.Error{File: p.File(), Line: max(problem.Line, 1), Where: "callers." + problem.Caller + ".identity", Message: problem.Message})
+	}
+	slices.SortStableFunc(told, func(a, b *policy.Error) int { return a.Line - b.Line })
+	return told
+}
+
+func callersOf(p *policy.Policy) []caller.Caller {
 	var callers []caller.Caller
 	for _, c := range p.Callers() {
 		known := caller.Caller{Name: c.Name}
@@ -24,11 +61,7 @@ func NewRules(p *policy.Policy) (*Rules, error) {
 		}
 		callers = append(callers, known)
 	}
-	a, err := caller.New(callers)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p.File(), err)
-	}
-	return &Rules{policy: p, callers: a}, nil
+	return callers
 }
 
 // Policy is the policy that these rules were made from.
@@ -36,8 +69,8 @@ func (r *Rules) Policy() *policy.Policy { return r.policy }
 
 func identity(id policy.Identity) caller.Identity {
 	return caller.Identity{
-		Kind: id.Kind,
-		URI:  id.URI, DNS: id.DNS, CommonName: id.CommonName,
+		Kind: id.Kind, Line: id.Line,
+		URI: id.URI, DNS: id.DNS, CommonName: id.CommonName,
 		Issuer: id.Issuer, Audience: id.Audience, Subject: id.Subject, Claims: id.Claims, JWKSFile: id.JWKSFile,
 		KeySHA256: id.KeySHA256,
 		UID:       id.UID, GID: id.GID, User: id.User,

@@ -15,13 +15,15 @@ type responseWriter struct {
 	status int
 	bytes  int64
 	close  bool // tell the caller that the connection ends here
+	in     *requestBody
+	pace   pace
 }
 
 // newResponseWriter decides whether the connection may be used again. net/http hides a Content-Length that stood beside
 // Transfer-Encoding: chunked and goes on with the connection; a proxy in front of us may have believed the other one, and
 // what is left on the connection would be somebody else's request (RFC 9112 section 6.1).
-func newResponseWriter(w http.ResponseWriter, r *http.Request) *responseWriter {
-	return &responseWriter{ResponseWriter: w, close: r.ProtoMajor == 1 && len(r.TransferEncoding) > 0}
+func newResponseWriter(w http.ResponseWriter, r *http.Request, in *requestBody) *responseWriter {
+	return &responseWriter{ResponseWriter: w, close: r.ProtoMajor == 1 && len(r.TransferEncoding) > 0, in: in, pace: pace{control: http.NewResponseController(w)}}
 }
 
 func (w *responseWriter) started() bool { return w.status != 0 }
@@ -34,6 +36,7 @@ func (w *responseWriter) WriteHeader(status int) {
 	if w.close {
 		w.Header().Set("Connection", "close")
 	}
+	w.in.answered()
 	w.ResponseWriter.WriteHeader(status)
 }
 
@@ -41,6 +44,7 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
+	w.pace.writing(w.bytes)
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
 	return n, err
@@ -53,20 +57,37 @@ func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter 
 // transport reports that as its own failure, and the fault is the caller's. Safe for one reader and any number of askers.
 type requestBody struct {
 	from io.ReadCloser
+	pace pace // of reading
 	n    atomic.Int64
 	bad  atomic.Pointer[error]
 }
 
+func newRequestBody(w http.ResponseWriter, r *http.Request) *requestBody {
+	b := &requestBody{from: r.Body, pace: pace{control: http.NewResponseController(w)}}
+	b.pace.ended = r.Body == nil || r.Body == http.NoBody || r.ProtoMajor > 1 // a stream of HTTP/2 keeps nobody waiting
+	return b
+}
+
 func (b *requestBody) Read(p []byte) (int, error) {
+	b.pace.reading(b.n.Load())
 	n, err := b.from.Read(p)
 	b.n.Add(int64(n))
+	if err == io.EOF { //nolint:errorlint // likewise
+		b.pace.read()
+	}
 	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader's contract is the bare io.EOF
 		b.bad.CompareAndSwap(nil, &err)
 	}
 	return n, err
 }
 
-func (b *requestBody) Close() error { return b.from.Close() }
+func (b *requestBody) Close() error {
+	b.pace.drop()
+	return b.from.Close()
+}
+
+// answered is called when the answer begins. What is left of the body is of no use now, but net/http waits for some of it.
+func (b *requestBody) answered() { b.pace.drop() }
 
 func (b *requestBody) count() int64 { return b.n.Load() }
 

@@ -2,14 +2,16 @@
 // peer of a unix socket, the peer's address, or none at all where that is allowed.
 //
 // What the caller may do, policy decides; how a refusal looks on the wire, and that evidence is never sent on, proxy sees to.
-// Callers are known by key, network and anyone. Identities of the kinds certificate, token and unix may be configured, but
-// evidence of these kinds is not verified: whoever presents it is refused, and never taken for what weaker evidence says.
+// Whether a token is one of its issuer's, package oidc decides; here is decided whose it is. That a client certificate is one of
+// a CA's, crypto/tls finds out when the connection begins; here is decided whether that still holds, and whose it is.
 package caller
 
 import (
 	"net/http"
 	"net/netip"
-	"slices"
+	"time"
+
+	"graphproxy/auth/caller/oidc"
 )
 
 // The kinds of identity, strongest evidence first. Found.Evidence is one of them.
@@ -22,9 +24,6 @@ const (
 	Anyone      = "anyone"
 )
 
-// Verified returns the kinds of evidence that prove a caller. The others are refused whenever they are presented.
-func Verified() []string { return []string{Key, Network, Anyone} }
-
 // A Caller is a name and the identities of which any one proves it.
 type Caller struct {
 	Name       string
@@ -36,7 +35,9 @@ type Identity struct {
 	Kind string
 	Line int // in the policy file, for messages; 0: not told
 
-	URI, DNS, CommonName string // certificate: URI SAN (a SPIFFE id, exact or ending in /*), DNS SAN, subject's common name
+	// certificate: a URI SAN, such as a SPIFFE id, exact or ending in /*, which is one segment or more; a DNS SAN, without wildcard;
+	// the subject's common name. The scheme and host of a URI, and DNS names, compare without regard to letter case.
+	URI, DNS, CommonName string
 
 	Issuer, Audience, Subject string              // token; the subject may hold *
 	Claims                    map[string][]string // token: a claim's allowed values, which may hold *
@@ -44,8 +45,8 @@ type Identity struct {
 
 	KeySHA256 [32]byte // key: of the key's bytes as sent
 
-	UID, GID *int   // unix
-	User     string // unix
+	UID, GID *int   // unix: of the peer; the group is its first one
+	User     string // unix: name of a user of this machine
 
 	Networks []netip.Prefix // network: of the TCP peer
 }
@@ -53,102 +54,81 @@ type Identity struct {
 // Found is who is calling and the kind of evidence that says so, which is all of it that may be recorded.
 type Found struct{ Name, Evidence string }
 
-// An Error is a request without a caller: 401. Both fields are for the caller to read and hold nothing of the evidence.
-type Error struct {
-	// Code is innerError.code:
-	//   callerUnknown        nothing was presented, and neither network nor anyone names a caller
-	//   evidenceAmbiguous    evidence with two readings, or keys of two callers
-	//   keyUnknown           the key is no caller's, is empty or too long
-	//   tokenInvalid         the token does not verify
-	//   certificateUnknown   the client certificate is no caller's
-	//   unixUnknown          the peer of the unix socket is no caller
-	Code    string
-	Message string // with the cure
+// Options are what New needs besides the callers. The zero value is good for callers without token and certificate identities.
+type Options struct {
+	Tokens      *oidc.Keys       // the keys of issuers; must be set if a caller has a token identity
+	Authorities *Authorities     // whose client certificates count; nil: nobody's, so that every certificate is refused
+	Proxies     []netip.Prefix   // whose X-Forwarded-For is believed
+	Now         func() time.Time // safe for concurrent use; nil is time.Now
 }
-
-func (e *Error) Error() string { return e.Code + ": " + e.Message }
-
-var _ error = (*Error)(nil)
 
 // An Authenticator finds callers. It is immutable and safe for concurrent use. The zero one knows nobody and refuses
-// everybody.
+// everything. Make others with New.
 type Authenticator struct {
-	certificates bool // some caller has an identity of this kind, so that such evidence counts as presented
-	secrets      bool // token or key
-	unix         bool
+	certificates []certificateOwner // if there are any, such evidence counts as presented
+	commonNames  bool               // some certificate identity has one
+	secrets      bool               // there are tokens or keys
+	tokens       []tokenOwner
+	verifier     *oidc.Verifier // of tokens; nil if there are none
 	keys         []keyOwner
+	unix         []unixOwner
 	networks     []networkOwner // disjoint, by address
 	anyone       string         // caller's name; "" nobody's
-}
 
-type keyOwner struct {
-	hash [32]byte
-	name string
-}
-
-type networkOwner struct {
-	prefix netip.Prefix
-	name   string
+	authorities *Authorities
+	proxies     []netip.Prefix
+	now         func() time.Time
 }
 
 // Authenticate returns who sends r. The error is an *Error.
 //
-// The strongest evidence that is presented and verifies names the caller: certificate, token, key, unix, network,
-// anyone. Evidence that is presented and fails is an error, whatever weaker evidence says. A client certificate counts as
+// The strongest evidence that is presented names the caller: certificate, token, key, unix, network, anyone. Whatever is
+// presented must verify: one that fails is an error, whatever the others say, stronger or weaker. A client certificate counts as
 // presented when any caller has a certificate identity; a bearer token (RFC 6750 §2.1, the scheme in any letter case) or an
 // X-Api-Key header, even an empty one, when any has a token or key identity. Otherwise they are ignored, as are other
 // schemes of Authorization. A bearer of three parts with dots between is a token; any other, and every X-Api-Key, is a key.
 //
-// What has two readings is refused: a header that occurs twice, commas and blanks within a credential, a bearer key and an
-// X-Api-Key of different callers (of the same caller they are one).
+// What has two readings is refused: evidence that fits two callers, a header that occurs twice, commas and blanks within a
+// credential, a bearer and an X-Api-Key of different callers (of the same caller they are one).
 //
-// A network is that of the TCP peer, r.RemoteAddr: no header says anything about it. ::ffff:10.0.0.1 is 10.0.0.1, and
-// zones do not count.
+// The connection's certificate is judged by the time and the Authorities at each request, however old the connection is. The
+// peer of a unix socket is the one of WithPeer. If it is no caller, it is refused when any caller has a unix identity, and may
+// be anyone when none has.
+//
+// A network is that of the TCP peer, r.RemoteAddr. If that is one of the Proxies, X-Forwarded-For tells the peer: the last
+// address in it that is not another of the Proxies, or the first of all. An entry that is no address is refused when any caller
+// has a network identity, but unknown and names that begin with _ (RFC 7239 §6) are addresses of no network. From others the
+// header says nothing. ::ffff:10.0.0.1 is 10.0.0.1, and zones do not count.
+//
+// It waits for the network only when a token's issuer has keys that are not known yet: see oidc.Verifier.
 func (a *Authenticator) Authenticate(r *http.Request) (Found, error) {
-	if a.certificates && r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
-		return Found{}, errCertificate()
+	holder, err := a.certificate(r.TLS)
+	if err != nil {
+		return Found{}, err
 	}
-	if a.secrets {
-		name, err := a.secret(r.Header)
-		if err != nil {
-			return Found{}, err
-		}
-		if name != "" {
-			return Found{name, Key}, nil
-		}
+	sender, err := a.secret(r)
+	switch {
+	case err != nil:
+		return Found{}, err
+	case holder != "":
+		return Found{holder, Certificate}, nil
+	case sender.Name != "":
+		return sender, nil
 	}
-	return a.peer(r.RemoteAddr)
+	peer, err := a.peer(r)
+	if err != nil {
+		return Found{}, err
+	}
+	return peer, nil
 }
 
-// peer names the caller by where it calls from. An address of another form than net/http gives to TCP connections is a unix
-// socket's ("@", "") and no network evidence.
-func (a *Authenticator) peer(remote string) (Found, error) {
-	addr, err := netip.ParseAddrPort(remote)
-	if err != nil && a.unix {
-		return Found{}, errUnix() // it has a user, who may be a caller: not just anyone
-	}
-	if err == nil {
-		if name := a.network(addr.Addr().Unmap().WithZone("")); name != "" {
-			return Found{name, Network}, nil
-		}
-	}
-	if a.anyone != "" {
-		return Found{a.anyone, Anyone}, nil
-	}
-	return Found{}, errCaller()
+// sole collects whom evidence identifies, which must be one.
+type sole struct {
+	name    string
+	several bool
 }
 
-// network returns whose network the address is in. The networks are disjoint, so only the one that begins at the address
-// or last before it can hold it.
-func (a *Authenticator) network(addr netip.Addr) string {
-	i, exact := slices.BinarySearchFunc(a.networks, addr, func(n networkOwner, addr netip.Addr) int {
-		return n.prefix.Addr().Compare(addr)
-	})
-	if !exact {
-		i--
-	}
-	if i < 0 || !a.networks[i].prefix.Contains(addr) {
-		return ""
-	}
-	return a.networks[i].name
+func (s *sole) add(name string) {
+	s.several = s.several || s.name != "" && s.name != name
+	s.name = name
 }

@@ -6,13 +6,53 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os/user"
 	"slices"
+	"strconv"
+	"time"
+
+	"graphproxy/auth/caller/oidc"
 )
 
-// New returns an Authenticator of these callers, which it does not keep. The error tells all problems at once, each with
-// its cure: identities that say nothing, and any two callers that the same evidence could identify.
-func New(callers []Caller) (*Authenticator, error) {
-	b := builder{hashes: map[[32]byte]owner{}}
+// New returns an Authenticator of these callers, which it does not keep. The error tells all problems at once, each with its
+// cure: those of Check, users that this machine does not have, and issuers whose keys cannot be had (oidc.Keys.Verifier). The
+// keys of issuers that are new are fetched in the background.
+func New(callers []Caller, o Options) (*Authenticator, error) {
+	b := newBuilder(lookUp)
+	b.addAll(callers)
+	b.trust(o)
+	if err := errors.Join(b.problems...); err != nil {
+		return nil, err
+	}
+	b.a.authorities, b.a.now = o.Authorities, o.Now
+	if b.a.now == nil {
+		b.a.now = time.Now
+	}
+	return &b.a, nil
+}
+
+// Check tells what is wrong with callers wherever they are to be known: identities that say nothing, and any two callers that the
+// same evidence could identify. It looks at no file, no network and no list of users.
+func Check(callers []Caller) error {
+	b := newBuilder(nil)
+	b.addAll(callers)
+	return errors.Join(b.problems...)
+}
+
+// lookUp returns the number of a user of this machine.
+func lookUp(name string) (uid int, err error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(u.Uid)
+}
+
+func newBuilder(lookUp func(string) (int, error)) *builder {
+	return &builder{hashes: make(map[[32]byte]owner), lookUp: lookUp}
+}
+
+func (b *builder) addAll(callers []Caller) {
 	names := map[string]bool{}
 	for _, c := range callers {
 		switch {
@@ -29,10 +69,40 @@ func New(callers []Caller) (*Authenticator, error) {
 		}
 	}
 	b.disjoin()
-	if err := errors.Join(b.problems...); err != nil {
-		return nil, err
+}
+
+// trust takes in whose word counts for evidence: that of issuers and of proxies.
+func (b *builder) trust(o Options) {
+	for _, p := range o.Proxies {
+		p = unmap(p)
+		if !p.IsValid() {
+			b.problem(owner{}, "a network of trusted proxies is not valid: write such as 10.20.0.0/16")
+			continue
+		}
+		b.a.proxies = append(b.a.proxies, p.Masked())
 	}
-	return &b.a, nil
+	if len(b.a.tokens) == 0 {
+		return
+	}
+	if o.Tokens == nil {
+		b.problem(b.a.tokens[0].owner(), "token: the keys of issuers are not to be had here, so no token can be verified: take the identity out")
+		return
+	}
+	var all []oidc.Source
+	before := len(b.problems)
+	for i := range b.a.tokens {
+		t := &b.a.tokens[i]
+		source := oidc.Source{Issuer: t.Issuer, JWKSFile: t.JWKSFile}
+		all = append(all, source)
+		if _, err := o.Tokens.Verifier([]oidc.Source{source}); err != nil { // one by one, to tell each at its line
+			b.problem(t.owner(), "token: %s", err)
+		}
+	}
+	verifier, err := o.Tokens.Verifier(all)
+	if err != nil && len(b.problems) == before {
+		b.problem(b.a.tokens[0].owner(), "token: %s", err)
+	}
+	b.a.verifier = verifier
 }
 
 // owner is a caller and the line that says how it is known.
@@ -44,6 +114,7 @@ type owner struct {
 // builder collects an Authenticator and everything that is wrong with it.
 type builder struct {
 	a        Authenticator
+	lookUp   func(user string) (uid int, err error) // nil: users are not looked up
 	problems []error
 	hashes   map[[32]byte]owner
 	anyone   owner
@@ -59,17 +130,30 @@ type network struct {
 type described struct {
 	Identity
 	owner
+	uri uriPattern
+}
+
+// Problem is one thing that is wrong with callers. The errors of New and Check unwrap to these (errors.Join).
+type Problem struct {
+	Line    int    // of the identity; 0: not told
+	Caller  string // whose; "": nobody's
+	Message string // what is wrong, and the cure
+}
+
+// Error returns "line 12: callers.hr-sync: message".
+func (p *Problem) Error() string {
+	where := ""
+	if p.Line > 0 {
+		where = fmt.Sprintf("line %d: ", p.Line)
+	}
+	if p.Caller != "" {
+		where += "callers." + p.Caller + ": "
+	}
+	return where + p.Message
 }
 
 func (b *builder) problem(o owner, format string, args ...any) {
-	where := ""
-	if o.line > 0 {
-		where = fmt.Sprintf("line %d: ", o.line)
-	}
-	if o.name != "" {
-		where += "callers." + o.name + ": "
-	}
-	b.problems = append(b.problems, errors.New(where+fmt.Sprintf(format, args...)))
+	b.problems = append(b.problems, &Problem{o.line, o.name, fmt.Sprintf(format, args...)})
 }
 
 // clash tells that the same evidence could identify two callers. One caller may say the same thing twice.
@@ -97,7 +181,7 @@ func (b *builder) add(o owner, id Identity) {
 		}
 		b.a.anyone, b.anyone = o.name, o
 	case Certificate, Token, Unix:
-		b.addDescribed(described{id, o})
+		b.addDescribed(described{Identity: id, owner: o})
 	default:
 		b.problem(o, "unknown kind of identity %q: write certificate, token, key, unix, network or anyone", id.Kind)
 	}

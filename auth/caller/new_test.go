@@ -73,7 +73,10 @@ func TestNewRefuses(t *testing.T) {
 				"callers.c: has no identity, so nobody can be it: add one, such as a key; write anyone if that is meant"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			a, err := caller.New(tt.callers)
+			if err := caller.Check(tt.callers); err == nil || err.Error() != tt.want {
+				t.Errorf("Check = %v", err)
+			}
+			a, err := caller.New(tt.callers, caller.Options{Tokens: offline()})
 			if err == nil || a != nil {
 				t.Fatalf("New = %v, %v, want an error", a, err)
 			}
@@ -139,11 +142,11 @@ func TestNewTellsIdentitiesApart(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, callers := range [][]caller.Caller{{is("a", tt.a), is("b", tt.b)}, {is("b", tt.b), is("a", tt.a)}} {
-				if _, err := caller.New(callers); (err == nil) != tt.apart {
+				if err := caller.Check(callers); (err == nil) != tt.apart {
 					t.Errorf("of two callers: %v, want apart: %v", err, tt.apart)
 				}
 			}
-			if _, err := caller.New([]caller.Caller{is("a", tt.a, tt.b)}); err != nil {
+			if err := caller.Check([]caller.Caller{is("a", tt.a, tt.b)}); err != nil {
 				t.Errorf("of one caller: %v", err)
 			}
 		})

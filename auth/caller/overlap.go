@@ -1,59 +1,113 @@
 package caller
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
 
 // addDescribed takes an identity whose evidence is described by several fields.
 func (b *builder) addDescribed(d described) {
-	var what, missing, cure string
+	missing, what, cure := "", "", ""
+	before := len(b.problems)
 	switch d.Kind {
 	case Certificate:
-		b.a.certificates = true
 		what, cure = "the same certificate", "give them different names, or one of them another kind of identity"
-		if d.URI == "" && d.DNS == "" && d.CommonName == "" {
-			missing = "uri, dns or common_name"
-		}
+		missing = b.describeCertificate(&d)
 	case Token:
-		b.a.secrets = true
 		what, cure = "the same token", "tell them apart by subject, audience or claims"
-		if d.Issuer == "" || d.Audience == "" {
-			missing = "issuer and audience"
-		}
+		missing = b.describeToken(&d)
 	case Unix:
-		b.a.unix = true
 		what, cure = "the same user", "give both a uid, and different ones"
-		if d.UID == nil && d.GID == nil && d.User == "" {
-			missing = "uid, gid or user"
-		}
+		missing = b.describeUnix(&d)
 	}
 	if missing != "" {
 		b.problem(d.owner, "%s: names nobody: write %s", d.Kind, missing)
+	}
+	if len(b.problems) > before {
 		return
 	}
-	for _, before := range b.others {
-		if before.Kind == d.Kind && overlaps(before.Identity, d.Identity) {
-			b.clash(d.owner, before.owner, what, cure)
+	for _, other := range b.others {
+		if other.Kind == d.Kind && overlaps(&other, &d) {
+			b.clash(d.owner, other.owner, what, cure)
 		}
 	}
 	b.others = append(b.others, d)
 }
 
+func (b *builder) describeCertificate(d *described) (missing string) {
+	if d.URI == "" && d.DNS == "" && d.CommonName == "" {
+		return "uri, dns or common_name"
+	}
+	if d.URI != "" {
+		var err error
+		if d.uri, err = newURIPattern(d.URI); err != nil {
+			b.problem(d.owner, "certificate: uri: %.80q: %s", d.URI, err)
+		}
+	}
+	if d.DNS = strings.ToLower(d.DNS); strings.Contains(d.DNS, "*") {
+		b.problem(d.owner, "certificate: dns: %.80q has a wildcard, which no name matches: write one whole name", d.DNS)
+	}
+	b.a.commonNames = b.a.commonNames || d.CommonName != ""
+	b.a.certificates = append(b.a.certificates, certificateOwner{d.uri, d.DNS, d.CommonName, d.name})
+	return ""
+}
+
+func (b *builder) describeToken(d *described) (missing string) {
+	b.a.secrets = true
+	if d.Issuer == "" || d.Audience == "" {
+		return "issuer and audience"
+	}
+	d.Claims = maps.Clone(d.Claims)
+	for claim, values := range d.Claims {
+		d.Claims[claim] = slices.Clone(values)
+	}
+	b.a.tokens = append(b.a.tokens, tokenOwner{d.Identity, d.name})
+	return ""
+}
+
+func (b *builder) describeUnix(d *described) (missing string) {
+	if d.UID == nil && d.GID == nil && d.User == "" {
+		return "uid, gid or user"
+	}
+	d.UID, d.GID = clone(d.UID), clone(d.GID)
+	if d.User != "" && b.lookUp != nil {
+		uid, err := b.lookUp(d.User)
+		switch {
+		case err != nil:
+			b.problem(d.owner, "unix: this machine has no user %.80q: write one that it has, or the uid", d.User)
+		case d.UID != nil && *d.UID != uid:
+			b.problem(d.owner, "unix: the user %.80q has another uid: write one of them", d.User)
+		}
+		d.User, d.UID = "", &uid
+	}
+	b.a.unix = append(b.a.unix, unixOwner{d.UID, d.GID, d.name})
+	return ""
+}
+
+func clone(n *int) *int {
+	if n == nil {
+		return nil
+	}
+	return new(*n)
+}
+
 // overlaps reports whether evidence of their kind could satisfy both identities. Certificates that share no kind of name are
-// taken to be different ones; a process has a uid, a gid and a name at once.
-func overlaps(a, b Identity) bool {
+// taken to be different ones (one that has both names is refused when it comes); a process has a uid and a gid at once.
+func overlaps(a, b *described) bool {
 	switch a.Kind {
 	case Certificate:
 		shared := a.URI != "" && b.URI != "" || a.DNS != "" && b.DNS != "" || a.CommonName != "" && b.CommonName != ""
-		return shared && either(a.URI, b.URI) && either(a.CommonName, b.CommonName) &&
-			either(strings.ToLower(a.DNS), strings.ToLower(b.DNS))
+		return shared && (a.URI == "" || b.URI == "" || a.uri.overlaps(b.uri)) && same(a.DNS, b.DNS) && same(a.CommonName, b.CommonName)
 	case Token:
 		return a.Issuer == b.Issuer && a.Audience == b.Audience && either(a.Subject, b.Subject) && claims(a.Claims, b.Claims)
 	default:
-		return number(a.UID, b.UID) && number(a.GID, b.GID) && (a.User == "" || b.User == "" || a.User == b.User)
+		return number(a.UID, b.UID) && number(a.GID, b.GID) && same(a.User, b.User)
 	}
 }
+
+// same reports whether one value could be both; an empty one is any.
+func same(a, b string) bool { return a == "" || b == "" || a == b }
 
 func number(a, b *int) bool { return a == nil || b == nil || *a == *b }
 
@@ -89,6 +143,14 @@ func intersect(a, b string) bool {
 	mine, end := a[:i], a[strings.LastIndexByte(a, '*')+1:]
 	return (strings.HasPrefix(mine, head) || strings.HasPrefix(head, mine)) &&
 		(strings.HasSuffix(end, tail) || strings.HasSuffix(tail, end))
+}
+
+// fits reports whether s is the pattern or, if that has a *, matches it.
+func fits(pattern, s string) bool {
+	if strings.IndexByte(pattern, '*') < 0 {
+		return pattern == s
+	}
+	return match(pattern, s)
 }
 
 // match reports whether s matches a pattern that has a *.

@@ -1,45 +1,111 @@
 package caller
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
+	"slices"
 	"strings"
+
+	"graphproxy/auth/caller/oidc"
 )
 
 const maxKey = 4096 // bytes; a key is some 40, and hashing must stay cheap for those who have none
 
-// secret returns whose key the headers present, "" when they present none. Anything presented that fails is an error.
-func (a *Authenticator) secret(h http.Header) (string, *Error) {
-	bearer, viaBearer, err := bearer(h["Authorization"])
-	if err != nil {
-		return "", err
+type keyOwner struct {
+	hash [32]byte
+	name string
+}
+
+type tokenOwner struct {
+	Identity
+	name string
+}
+
+func (o *tokenOwner) owner() owner { return owner{o.name, o.Line} }
+
+// secret returns who sends the token or key in the headers, nobody when there is none. Anything presented that fails is an error.
+func (a *Authenticator) secret(r *http.Request) (Found, *Error) {
+	if !a.secrets {
+		return Found{}, nil
 	}
-	key, viaHeader, err := apiKey(h["X-Api-Key"])
+	credential, viaBearer, err := bearer(r.Header["Authorization"])
 	if err != nil {
-		return "", err
+		return Found{}, err
 	}
-	var name, other string
+	key, viaHeader, err := apiKey(r.Header["X-Api-Key"])
+	if err != nil {
+		return Found{}, err
+	}
+	var found Found
 	if viaBearer {
-		if strings.Count(bearer, ".") == 2 {
-			return "", errToken()
-		}
-		if name, err = a.key(bearer); err != nil {
-			return "", err
+		if found, err = a.bearer(r.Context(), credential); err != nil {
+			return Found{}, err
 		}
 	}
-	if viaHeader {
-		if other, err = a.key(key); err != nil {
-			return "", err
+	if !viaHeader {
+		return found, nil
+	}
+	name, err := a.key(key)
+	switch {
+	case err != nil:
+		return Found{}, err
+	case !viaBearer:
+		return Found{name, Key}, nil
+	case name != found.Name:
+		return Found{}, errAmbiguous("the Authorization and X-Api-Key headers prove different callers: send one of them")
+	}
+	return found, nil
+}
+
+func (a *Authenticator) bearer(ctx context.Context, credential string) (Found, *Error) {
+	if strings.Count(credential, ".") != 2 {
+		name, err := a.key(credential)
+		return Found{name, Key}, err
+	}
+	name, err := a.token(ctx, credential)
+	return Found{name, Token}, err
+}
+
+// token returns whose token it is.
+func (a *Authenticator) token(ctx context.Context, raw string) (string, *Error) {
+	if a.verifier == nil {
+		return "", errNoTokens()
+	}
+	t, err := a.verifier.Verify(ctx, raw)
+	if err != nil {
+		return "", errToken(err)
+	}
+	var whose sole
+	for i := range a.tokens {
+		if a.tokens[i].holds(t) {
+			whose.add(a.tokens[i].name)
 		}
 	}
-	if viaBearer && viaHeader && name != other {
-		return "", errAmbiguous("the Authorization and X-Api-Key headers hold keys of different callers: send one of them")
+	switch {
+	case whose.several:
+		return "", errAmbiguous("the token could be that of several callers: ask the policy's owner to tell them apart")
+	case whose.name == "":
+		return "", errTokenUnknown()
 	}
-	if !viaBearer {
-		name = other
+	return whose.name, nil
+}
+
+// holds reports whether a verified token is one that the identity describes.
+func (o *tokenOwner) holds(t *oidc.Token) bool {
+	if t.Issuer != o.Issuer || !slices.Contains(t.Audiences, o.Audience) || o.Subject != "" && !fits(o.Subject, t.Subject) {
+		return false
 	}
-	return name, nil
+	for claim, allowed := range o.Claims {
+		values := t.Values(claim)
+		if !slices.ContainsFunc(allowed, func(pattern string) bool {
+			return slices.ContainsFunc(values, func(v string) bool { return fits(pattern, v) })
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // bearer returns the credential of a bearer Authorization header; presented is false if there is none. The scheme is what
@@ -114,36 +180,3 @@ func (a *Authenticator) key(key string) (string, *Error) {
 	}
 	return a.keys[found].name, nil
 }
-
-// What a caller cannot find out is for the policy's owner to say; naming what is configured would help others more.
-const ask = "or ask the policy's owner "
-
-func errCaller() *Error {
-	return &Error{"callerUnknown", "nothing in this request says which caller of the proxy sends it: " +
-		`send the key that you were given as "Authorization: Bearer KEY" or as X-Api-Key, ` +
-		ask + "to add your network to your caller's identity"}
-}
-
-func errKey() *Error {
-	return &Error{"keyUnknown", "the key is not one of any caller: check that it is whole and still the current one, " +
-		ask + "to add its SHA-256 to your caller's identity"}
-}
-
-func errToken() *Error {
-	return &Error{"tokenInvalid", "the bearer token does not verify as any caller's: send the key that you were given instead, " +
-		ask + "which evidence your caller's identity takes"}
-}
-
-func errCertificate() *Error {
-	return &Error{"certificateUnknown", "the client certificate does not verify as any caller's: " +
-		"connect without one and send the key that you were given, " +
-		ask + "which evidence your caller's identity takes"}
-}
-
-func errUnix() *Error {
-	return &Error{"unixUnknown", "the user at the other end of the unix socket does not verify as any caller: " +
-		"send the key that you were given, " +
-		ask + "which evidence your caller's identity takes"}
-}
-
-func errAmbiguous(message string) *Error { return &Error{"evidenceAmbiguous", message} }

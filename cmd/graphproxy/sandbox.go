@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"graphproxy/auth"
+	"graphproxy/auth/caller"
 	"graphproxy/auth/entratest"
 	"graphproxy/cmd/graphproxy/config"
 	"graphproxy/cmd/graphproxy/server"
@@ -181,7 +182,7 @@ func (s *sandbox) server() (*server.Server, error) {
 		Name: "default", TenantID: graphtest.TenantID, ClientID: clientID, Secret: auth.NewSecret(secret),
 		AuthorityHost: s.entra.URL(), Scope: "https://graph.microsoft.com/.default",
 	}
-	rules, err := server.LoadPolicy(s.policyFile, []auth.App{app})
+	rules, err := server.LoadPolicy(s.policyFile, []auth.App{app}, caller.Options{})
 	if err != nil {
 		return nil, err
 	}

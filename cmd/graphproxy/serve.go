@@ -2,14 +2,18 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"graphproxy/auth/caller"
+	"graphproxy/auth/caller/oidc"
 	"graphproxy/cmd/graphproxy/config"
 	"graphproxy/cmd/graphproxy/server"
 	"graphproxy/proxy"
@@ -39,7 +43,7 @@ func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
-	callers, health, err := listen(c, p.Keys)
+	callers, health, err := listen(c, server.TLS(p.Keys, p.ClientCA))
 	if err != nil {
 		return err
 	}
@@ -52,36 +56,48 @@ func load(c *config.Config, problems []error, stdout, stderr io.Writer) (server.
 	if err := proxy.CheckForwardHeaders(c.ForwardHeaders); err != nil {
 		problems = append(problems, fmt.Errorf("GRAPHPROXY_FORWARD_HEADERS: %w", err))
 	}
-	policy, err := server.LoadPolicy(c.Policy, c.Apps())
+	log := c.Log(stderr)
+	keys, ca, err := loadTLS(c)
 	problems = append(problems, err)
-	var keys *server.KeyPair
-	if c.TLSCertFile != "" && c.TLSKeyFile != "" {
-		keys, err = server.LoadKeyPair(c.TLSCertFile, c.TLSKeyFile, time.Now())
-		problems = append(problems, err)
-	}
+	policy, err := server.LoadPolicy(c.Policy, c.Apps(), caller.Options{
+		Tokens: oidc.NewKeys(oidc.Options{Log: log}), Authorities: ca.Authorities(), Proxies: c.TrustedProxies,
+	})
+	problems = append(problems, err)
 	audit, err := server.OpenAudit(c.AuditLog, stdout)
 	if err != nil {
 		problems = append(problems, fmt.Errorf("GRAPHPROXY_AUDIT_LOG: %w", err))
 	}
-	log := c.Log(stderr)
 	if err := errors.Join(problems...); err != nil {
 		audit.Close(log)
 		return server.Parts{}, err
 	}
 	return server.Parts{
-		Version: versionName(), Apps: c.Apps(), Graph: string(c.GraphURL), Policy: policy, Public: c.Public(), PublicURL: string(c.PublicURL), Headers: c.ForwardHeaders,
-		MaxInFlight: int(c.MaxInFlight), Patience: time.Duration(c.ShutdownTimeout), Audit: audit, Keys: keys, Log: log,
+		Version: versionName(), Apps: c.Apps(), Graph: string(c.GraphURL), Policy: policy, Public: c.Public(), Unix: c.Unix(), PublicURL: string(c.PublicURL), Headers: c.ForwardHeaders,
+		MaxInFlight: int(c.MaxInFlight), Patience: time.Duration(c.ShutdownTimeout), Audit: audit, Keys: keys, ClientCA: ca, Log: log,
 	}, nil
 }
 
-// listen opens every listener, or none and tells all that cannot be opened.
-func listen(c *config.Config, keys *server.KeyPair) (callers []net.Listener, health net.Listener, err error) {
-	admin, adminErr := server.Listen("GRAPHPROXY_ADMIN_LISTEN", nil, string(c.AdminListen))
+// loadTLS reads the certificate that callers are shown, and the CAs of theirs, as far as they are configured.
+func loadTLS(c *config.Config) (keys *server.KeyPair, ca *server.ClientCA, err error) {
+	var badKeys, badCA error
+	if c.TLSCertFile != "" && c.TLSKeyFile != "" {
+		keys, badKeys = server.LoadKeyPair(c.TLSCertFile, c.TLSKeyFile, time.Now())
+	}
+	if c.TLSClientCAFile != "" {
+		ca, badCA = server.LoadClientCA(c.TLSClientCAFile, time.Now())
+	}
+	return keys, ca, errors.Join(badKeys, badCA)
+}
+
+// listen opens every listener, or none and tells all that cannot be opened. Without secure, callers speak plain HTTP.
+func listen(c *config.Config, secure *tls.Config) (callers []net.Listener, health net.Listener, err error) {
+	admin, adminErr := server.Listen("GRAPHPROXY_ADMIN_LISTEN", server.Sockets{}, string(c.AdminListen))
 	at := make([]string, 0, len(c.Listen))
 	for _, a := range c.Listen {
 		at = append(at, string(a))
 	}
-	callers, err = server.Listen("GRAPHPROXY_LISTEN", keys.Config(), at...)
+	sockets := server.Sockets{TLS: secure, Proxies: c.TrustedProxies, Mode: fs.FileMode(c.UnixSocketMode)}
+	callers, err = server.Listen("GRAPHPROXY_LISTEN", sockets, at...)
 	if err := errors.Join(err, adminErr); err != nil {
 		server.CloseAll(admin)
 		server.CloseAll(callers)

@@ -18,7 +18,7 @@ type rule struct {
 	key      string          // template and conditions: rules with the same key match the same, methods apart
 	where    []key           // conditions on keys
 	query    map[string]bool // texts of the conditions on query options
-	settings string          // limit, app and tenant
+	settings string          // limit, app, tenant and priority
 	one      match.Rule      // the rule for one method, because methods are compared for themselves
 }
 
@@ -30,7 +30,7 @@ type key struct {
 
 func newRule(r *policy.Rule) *rule {
 	m := r.Match()
-	c := &rule{Rule: r, template: unnamed(m.Template), query: make(map[string]bool), settings: limitText(r.Limit()) + ", " + r.App() + ", " + r.Tenant(), one: *m}
+	c := &rule{Rule: r, template: unnamed(m.Template), query: make(map[string]bool), settings: limitText(r.Limit()) + ", " + r.App() + ", " + r.Tenant() + ", " + r.Priority(), one: *m}
 	c.one.Methods = match.Get
 	names := match.Variables(m.Template)
 	var conditions []string

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -26,6 +27,10 @@ func settings(old, new *side) []Change {
 	}
 	if was, is := appText(old.caller.App, old.caller.Tenant), appText(new.caller.App, new.caller.Tenant); was != is {
 		changes = append(changes, appChange("", was, is, where))
+	}
+	if was, is := rank(old.caller.Priority), rank(new.caller.Priority); was != is {
+		changes = append(changes, Change{Sign: "~", Kind: KindLimit, Gains: is > was, Loses: is < was, Where: where,
+			Text: fmt.Sprintf("priority: %s is now %s", cmp.Or(old.caller.Priority, "normal"), cmp.Or(new.caller.Priority, "normal"))})
 	}
 	return appendLimit(changes, "limit: ", old.policy.CallerLimit(name), new.policy.CallerLimit(name), where)
 }
@@ -97,7 +102,16 @@ func ruleSetting(old, new *rule, of, where string) []Change {
 	if was, is := appText(old.App(), old.Tenant()), appText(new.App(), new.Tenant()); was != is {
 		changes = append(changes, appChange(of, was, is, where))
 	}
+	if old.Priority() != new.Priority() {
+		changes = append(changes, Change{Sign: "~", Kind: KindLimit, Gains: true, Loses: true, Where: where,
+			Text: fmt.Sprintf("%spriority: %s is now %s", of, cmp.Or(old.Priority(), "the caller's"), cmp.Or(new.Priority(), "the caller's"))})
+	}
 	return appendLimit(changes, of+"limit: ", old.Limit(), new.Limit(), where)
+}
+
+// rank orders priorities. Graph takes a request that names none as normal.
+func rank(priority string) int {
+	return slices.Index([]string{"low", "", "high"}, strings.TrimPrefix(priority, "normal"))
 }
 
 // settingsText is what a rule that came has of its own.
@@ -111,6 +125,9 @@ func settingsText(r *rule) string {
 	}
 	if r.Tenant() != "" {
 		text += ", tenant: " + r.Tenant()
+	}
+	if r.Priority() != "" {
+		text += ", priority: " + r.Priority()
 	}
 	return text
 }
@@ -139,8 +156,11 @@ func looserThan(a, b *limit.Limit) bool {
 	if a == nil {
 		return true
 	}
+	if a.Unit != b.Unit {
+		return true // what a request counts as differs, so each may let something through that the other does not
+	}
 	more := func(a, b float64) bool { return b != 0 && (a == 0 || a > b) } // 0 is no bound
-	return more(a.Rate, b.Rate) || more(float64(a.Burst), float64(b.Burst)) || more(float64(a.Concurrency), float64(b.Concurrency))
+	return a.Wait > b.Wait || more(a.Rate, b.Rate) || more(float64(a.Burst), float64(b.Burst)) || more(float64(a.Concurrency), float64(b.Concurrency))
 }
 
 func limitText(l *limit.Limit) string {
@@ -151,8 +171,14 @@ func limitText(l *limit.Limit) string {
 	if l.Rate != 0 {
 		parts = append(parts, rateText(l.Rate), "burst "+strconv.Itoa(l.Burst))
 	}
+	if l.Unit != limit.Requests {
+		parts = append(parts, "in "+l.Unit.String())
+	}
 	if l.Concurrency != 0 {
 		parts = append(parts, strconv.Itoa(l.Concurrency)+" at once")
+	}
+	if l.Wait != 0 {
+		parts = append(parts, "waits up to "+l.Wait.String())
 	}
 	return strings.Join(parts, ", ")
 }

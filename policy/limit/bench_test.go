@@ -18,8 +18,8 @@ func benchTake(b *testing.B, claims func(i int) []limit.Claim, n int, l *limit.L
 		i := int(who.Add(1)) * 7919
 		for pb.Next() {
 			i++
-			g, r := l.Take(start.Add(time.Duration(i)*time.Microsecond), claims(i%n))
-			if r != nil {
+			var g limit.Grant
+			if r := l.Take(start.Add(time.Duration(i)*time.Microsecond), claims(i%n), &g); r != nil {
 				b.Fatal(r)
 			}
 			g.Release()
@@ -43,10 +43,11 @@ func BenchmarkTake(b *testing.B) {
 	b.Run("refused", func(b *testing.B) {
 		l, c := limit.New(), limits(5)
 		c = append(c, limit.Claim{Limit: &limit.Limit{Name: "none left", Rate: 1e-9, Burst: 1}})
-		l.Take(start, c)
+		take(l, start, c)
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, r := l.Take(start, c); r == nil {
+			var g limit.Grant
+			if r := l.Take(start, c, &g); r == nil {
 				b.Fatal("granted")
 			}
 		}
@@ -63,7 +64,7 @@ func BenchmarkKeys(b *testing.B) {
 	}
 	before, l := live(), limit.New()
 	for i := range claims {
-		if g, r := l.Take(start, claims[i][:]); r == nil {
+		if g, r := take(l, start, claims[i][:]); r == nil {
 			g.Release()
 		}
 	}
@@ -78,7 +79,7 @@ func BenchmarkNewKeys(b *testing.B) {
 	l, lim := limit.New(), &limit.Limit{Name: "second", Rate: 1, Burst: 1}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		l.Take(start.Add(time.Duration(i)*10*time.Microsecond), key(lim, strconv.Itoa(i)))
+		take(l, start.Add(time.Duration(i)*10*time.Microsecond), key(lim, strconv.Itoa(i)))
 	}
 }
 
@@ -86,12 +87,12 @@ func BenchmarkNewKeys(b *testing.B) {
 func BenchmarkFull(b *testing.B) {
 	l, lim := limit.NewSize(100_000), &limit.Limit{Name: "never", Rate: 1e-9, Burst: 1}
 	for i := range 120_000 {
-		l.Take(start, key(lim, strconv.Itoa(i)))
+		take(l, start, key(lim, strconv.Itoa(i)))
 	}
 	c := key(lim, "new")
 	b.ReportAllocs()
 	for b.Loop() {
-		l.Take(start, c)
+		take(l, start, c)
 	}
 }
 

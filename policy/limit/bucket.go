@@ -154,10 +154,10 @@ func (b *bucket) idle(t time.Time) bool {
 	return !b.busy && b.held.Load() == 0 && (b.rate == nil || b.rate.TokensAt(t) >= float64(b.rate.Burst()))
 }
 
-// wait returns how long after t the bucket has room, and whether it is slots that it waits for.
-func (b *bucket) wait(t time.Time, l *Limit) (d time.Duration, concurrency bool) {
+// wait returns how long after t the bucket has room for this cost, and whether it is slots that it waits for.
+func (b *bucket) wait(t time.Time, cost int, l *Limit) (d time.Duration, concurrency bool) {
 	if b.rate != nil {
-		d = until(b.rate.TokensAt(t), l.Rate)
+		d = until(b.rate.TokensAt(t), cost, l.Rate)
 	}
 	if l.Concurrency > 0 && int(b.held.Load()) >= l.Concurrency && d <= unknown {
 		return unknown, true
@@ -165,10 +165,10 @@ func (b *bucket) wait(t time.Time, l *Limit) (d time.Duration, concurrency bool)
 	return d, false
 }
 
-// take takes a token and a slot from a bucket that has them: wait returned 0 under the same lock.
-func (b *bucket) take(t time.Time, g *Grant) {
+// take takes tokens and a slot from a bucket that has them: wait returned 0 under the same lock.
+func (b *bucket) take(t time.Time, cost int, g *Grant) {
 	if b.rate != nil {
-		b.rate.AllowN(t, 1)
+		b.rate.AllowN(t, cost)
 	}
 	if b.id.limit.Value().Concurrency > 0 {
 		b.held.Add(1)

@@ -13,11 +13,11 @@ func key(l *limit.Limit, k string) []limit.Claim { return []limit.Claim{{Limit: 
 
 func mustTake(t *testing.T, l *limit.Limiter, now time.Time, c []limit.Claim) *limit.Grant {
 	t.Helper()
-	g, r := l.Take(now, c)
+	g, r := take(l, now, c)
 	if r != nil {
 		t.Fatalf("Take(%q) = %+v, want a grant", c[0].Key, r)
 	}
-	return &g
+	return g
 }
 
 func TestBucketsAreBounded(t *testing.T) {
@@ -30,13 +30,13 @@ func TestBucketsAreBounded(t *testing.T) {
 			mustTake(t, l, start.Add(time.Duration(i)*time.Minute), key(hourly, k))
 		}
 		for range 3 {
-			_, r := l.Take(start.Add(10*time.Minute), key(hourly, "d"))
+			_, r := take(l, start.Add(10*time.Minute), key(hourly, "d"))
 			if got, want := tell(r), (told{Name: "hourly", Key: "d", After: time.Second, Full: true}); got != want {
 				t.Fatalf("Take = %+v, want %+v", got, want)
 			}
 		}
 		mustTake(t, l, start.Add(time.Hour), key(hourly, "d"))
-		if _, r := l.Take(start.Add(time.Hour), key(hourly, "b")); r == nil {
+		if _, r := take(l, start.Add(time.Hour), key(hourly, "b")); r == nil {
 			t.Error("the bucket of b was dropped before it was full again")
 		}
 		if n := l.Len(); n != 3 {
@@ -47,12 +47,12 @@ func TestBucketsAreBounded(t *testing.T) {
 		l, tenant := limit.NewSize(1), &limit.Limit{Name: "tenant", Rate: 1, Burst: 1}
 		mustTake(t, l, start, key(hourly, "a"))
 		both := append(key(hourly, "b"), limit.Claim{Limit: tenant})
-		if _, r := l.Take(start, both); r == nil || !r.Full {
+		if _, r := take(l, start, both); r == nil || !r.Full {
 			t.Fatalf("Take = %+v, want full", r)
 		}
 		mustTake(t, l, start, one(tenant))
 		both = append(both, limit.Claim{Limit: hourly, Key: "a"})
-		if _, r := l.Take(start, both); r == nil || r.Key != "a" || r.RetryAfter != time.Hour {
+		if _, r := take(l, start, both); r == nil || r.Key != "a" || r.RetryAfter != time.Hour {
 			t.Fatalf("Take = %+v, want an hour for a", r)
 		}
 	})
@@ -66,19 +66,19 @@ func TestBucketsAreBounded(t *testing.T) {
 	t.Run("a bucket whose slots are held is not dropped", func(t *testing.T) {
 		l := limit.NewSize(1)
 		g := mustTake(t, l, start, key(slots, "a"))
-		if _, r := l.Take(start.Add(time.Hour), key(slots, "b")); r == nil || !r.Full {
+		if _, r := take(l, start.Add(time.Hour), key(slots, "b")); r == nil || !r.Full {
 			t.Fatalf("Take = %+v, want full", r)
 		}
 		g.Release()
 		g = mustTake(t, l, start.Add(time.Hour), key(slots, "b"))
-		if _, r := l.Take(start.Add(time.Hour), key(slots, "b")); r == nil || !r.Concurrency {
+		if _, r := take(l, start.Add(time.Hour), key(slots, "b")); r == nil || !r.Concurrency {
 			t.Fatalf("Take = %+v, want b's slot to be held", r)
 		}
 		g.Release()
 	})
 	t.Run("claims of one request do not drop each other's buckets", func(t *testing.T) {
 		l := limit.NewSize(1)
-		if _, r := l.Take(start, append(key(hourly, "a"), key(hourly, "b")...)); r == nil || !r.Full {
+		if _, r := take(l, start, append(key(hourly, "a"), key(hourly, "b")...)); r == nil || !r.Full {
 			t.Fatalf("Take = %+v, want full: one place for two new buckets", r)
 		}
 		mustTake(t, l, start, key(hourly, "b"))
@@ -86,7 +86,7 @@ func TestBucketsAreBounded(t *testing.T) {
 	t.Run("a size below 1 is 1", func(t *testing.T) {
 		l := limit.NewSize(-5)
 		mustTake(t, l, start, key(hourly, "a"))
-		if _, r := l.Take(start, key(hourly, "b")); r == nil || !r.Full {
+		if _, r := take(l, start, key(hourly, "b")); r == nil || !r.Full {
 			t.Fatalf("Take = %+v, want full", r)
 		}
 	})
@@ -94,7 +94,7 @@ func TestBucketsAreBounded(t *testing.T) {
 		const size = 4096
 		l, refused := limit.NewSize(size), 0
 		for i := range 2 * size {
-			if _, r := l.Take(start, key(hourly, strconv.Itoa(i))); r != nil {
+			if _, r := take(l, start, key(hourly, strconv.Itoa(i))); r != nil {
 				refused++
 			}
 		}
@@ -122,10 +122,10 @@ func TestDroppingNeverResetsALimit(t *testing.T) {
 	for i := range 1500 {
 		now := start.Add(time.Duration(i)*100*time.Millisecond - time.Duration(i%7)*90*time.Millisecond)
 		for k := range 20 {
-			l.Take(now, key(fast, fmt.Sprint(i, k)))
+			take(l, now, key(fast, fmt.Sprint(i, k)))
 		}
-		_, r := l.Take(now, key(lim, "w"))
-		if _, want := alone.Take(now, key(lim, "w")); (r == nil) != (want == nil) {
+		_, r := take(l, now, key(lim, "w"))
+		if _, want := take(alone, now, key(lim, "w")); (r == nil) != (want == nil) {
 			t.Fatalf("step %d: %+v among others, %+v alone", i, r, want)
 		}
 	}

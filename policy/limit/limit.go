@@ -13,13 +13,39 @@ import (
 // A Limit bounds requests by rate, by concurrency, or by both. One with neither bounds nothing.
 //
 // Buckets belong to a Limit's value and not to its address: a policy that is loaded again with the same limit goes on with
-// the buckets as they are, and a limit that changed in any field, its name too, starts with full ones. A Limit must not
-// be changed once it has been passed to Take.
+// the buckets as they are, and a limit that changed in any field but Wait, its name too, starts with full ones. A Limit
+// must not be changed once it has been passed to Take.
 type Limit struct {
-	Name        string  // for messages and the record: "limits.tenant", "callers.hr-sync.limit"
-	Rate        float64 // requests per second, at which a bucket fills; 0: no rate
-	Burst       int     // requests that a full bucket holds; at least 1 when Rate is not 0, else without meaning
-	Concurrency int     // requests in flight at the same time; 0: unbounded
+	Name        string        // for messages and the record: "limits.tenant", "callers.hr-sync.limit"
+	Rate        float64       // units per second, at which a bucket fills; 0: no rate
+	Burst       int           // units that a full bucket holds; at least 1 when Rate is not 0, else without meaning
+	Concurrency int           // requests in flight at the same time, whatever the unit; 0: unbounded
+	Unit        Unit          // what Rate and Burst count
+	Wait        time.Duration // how long a request may wait for room; 0: not at all. Take knows no waiting: queue does
+}
+
+// A Unit is what a rate counts. The zero Unit is Requests.
+type Unit uint8
+
+// The units that there are.
+const (
+	Requests      Unit = iota // each request is one
+	ResourceUnits             // each request is what Graph counts it as; see policy/limit/cost
+)
+
+// String returns the unit as a policy writes it.
+func (u Unit) String() string {
+	if u == ResourceUnits {
+		return "resource-units"
+	}
+	return "requests"
+}
+
+// value is what a bucket belongs to: all of the limit that what is in the bucket depends on.
+func (l *Limit) value() Limit {
+	v := *l
+	v.Wait = 0
+	return v
 }
 
 // bounded reports whether there is anything to count.
@@ -34,7 +60,12 @@ func (l *Limit) valid() bool {
 type Claim struct {
 	Limit *Limit
 	Key   string // "" for the one bucket of a limit that has no per; copied when it must be kept
+	Cost  int    // units to take; less than 1 counts as 1, more than Limit.Burst as Limit.Burst
 }
+
+// tokens is what a claim takes. A cost above the burst takes the whole bucket, or it could never be granted: such a request
+// goes through when the bucket is full, and Adjust takes what is missing as a debt.
+func (c *Claim) tokens() int { return max(1, min(c.Cost, c.Limit.Burst)) }
 
 // A Refusal says which of the claimed buckets is in the way, and how long. When several are, it is the one whose wait is
 // longest, and among equal ones the one claimed first.
@@ -42,6 +73,7 @@ type Refusal struct {
 	Limit       *Limit        // the claim's own; never nil
 	Key         string        // the claim's own. It may name a person: for the log's judgement, not for another caller
 	RetryAfter  time.Duration // more than 0, to the nanosecond: at now plus this, the bucket has room if nobody else took it
+	Remaining   int           // whole units that are left in it, too few for the claim's cost; 0 when it is slots or Full
 	Concurrency bool          // its slots are all taken; RetryAfter is then a second, because nobody knows when one is free
 	Full        bool          // the Limiter holds as many keyed buckets as it may and none can be dropped; a second, too
 }

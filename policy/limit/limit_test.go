@@ -15,6 +15,12 @@ var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func one(l *limit.Limit) []limit.Claim { return []limit.Claim{{Limit: l}} }
 
+func take(l *limit.Limiter, now time.Time, claims []limit.Claim) (*limit.Grant, *limit.Refusal) {
+	var g limit.Grant
+	r := l.Take(now, claims, &g)
+	return &g, r
+}
+
 // told is a Refusal as tables write it; the zero one is "granted".
 type told struct {
 	Name, Key   string
@@ -141,11 +147,12 @@ func TestTake(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l := limit.New()
-			grants := make([]limit.Grant, len(tt.steps)+1)
+			grants := make([]*limit.Grant, len(tt.steps)+1)
+			grants[0] = &limit.Grant{}
 			for i, s := range tt.steps {
 				grants[s.release].Release()
 				var r *limit.Refusal
-				grants[i+1], r = l.Take(start.Add(s.at), s.claims)
+				grants[i+1], r = take(l, start.Add(s.at), s.claims)
 				if d := cmp.Diff(s.want, tell(r)); d != "" {
 					t.Fatalf("step %d at %v (-want +got):\n%s", i+1, s.at, d)
 				}
@@ -160,7 +167,7 @@ func TestTakeBackwardsLetsOldAndNewTimesShareTokens(t *testing.T) {
 	granted := 0
 	for range 100 {
 		for _, at := range []time.Duration{time.Second, 0} {
-			if _, r := l.Take(start.Add(at), one(slow)); r == nil {
+			if _, r := take(l, start.Add(at), one(slow)); r == nil {
 				granted++
 			}
 		}
@@ -179,15 +186,15 @@ func TestRetryAfterIsWhenThereIsRoom(t *testing.T) {
 		l, lim := limit.New(), &limit.Limit{Name: "l", Rate: rate, Burst: 1}
 		now := start
 		for i := range 20 {
-			if _, r := l.Take(now, one(lim)); r != nil {
+			if _, r := take(l, now, one(lim)); r != nil {
 				t.Fatalf("rate %v, round %d: refused for another %v when told that there is room", rate, i, r.RetryAfter)
 			}
-			_, r := l.Take(now, one(lim))
+			_, r := take(l, now, one(lim))
 			if r == nil || r.RetryAfter <= 0 {
 				t.Fatalf("rate %v, round %d: %+v, want a refusal with a wait", rate, i, r)
 			}
 			if r.RetryAfter > 100 {
-				if _, r := l.Take(now.Add(r.RetryAfter-100), one(lim)); r == nil {
+				if _, r := take(l, now.Add(r.RetryAfter-100), one(lim)); r == nil {
 					t.Fatalf("rate %v, round %d: there was room before the time that was told", rate, i)
 				}
 			}
@@ -209,19 +216,19 @@ func TestLimitsThatCannotBeKeptAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := limit.New()
-			_, r := l.Take(start, []limit.Claim{{Limit: good}, {Limit: bad, Key: "k"}})
+			_, r := take(l, start, []limit.Claim{{Limit: good}, {Limit: bad, Key: "k"}})
 			if r == nil || r.Limit == nil || r.Key != "k" || r.RetryAfter <= 0 {
 				t.Fatalf("Take = %+v, want a refusal that names the limit and a wait", r)
 			}
-			if _, r := l.Take(start, one(good)); r != nil {
+			if _, r := take(l, start, one(good)); r != nil {
 				t.Errorf("the refused request took from the other bucket: %+v", r)
 			}
 		})
 	}
 	t.Run("the slowest rate has a wait that can be rounded up to seconds", func(t *testing.T) {
 		l, lim := limit.New(), &limit.Limit{Name: "never", Rate: math.SmallestNonzeroFloat64, Burst: 1}
-		l.Take(start, one(lim))
-		_, r := l.Take(start.Add(-1<<62), one(lim))
+		take(l, start, one(lim))
+		_, r := take(l, start.Add(-1<<62), one(lim))
 		if r == nil || r.RetryAfter <= 0 || r.RetryAfter+time.Second < 0 {
 			t.Errorf("Take = %+v, want a long wait", r)
 		}
@@ -243,11 +250,11 @@ func TestBucketsBelongToTheLimitsValue(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, old, after := limit.New(), before, before
-			if _, r := l.Take(start, one(&old)); r != nil {
+			if _, r := take(l, start, one(&old)); r != nil {
 				t.Fatal(r)
 			}
 			tt.change(&after)
-			if _, r := l.Take(start, one(&after)); (r == nil) != tt.fresh {
+			if _, r := take(l, start, one(&after)); (r == nil) != tt.fresh {
 				t.Errorf("Take after the change = %+v, want a fresh bucket: %v", r, tt.fresh)
 			}
 		})
@@ -267,12 +274,12 @@ func TestRelease(t *testing.T) {
 			claims = append(claims, limit.Claim{Limit: &limit.Limit{Name: "slots", Concurrency: 1}, Key: strconv.Itoa(i)})
 		}
 		for range 3 {
-			g, r := l.Take(start, claims)
+			g, r := take(l, start, claims)
 			if r != nil {
 				t.Fatalf("Take = %+v with all slots free", r)
 			}
 			for _, c := range claims {
-				if _, r := l.Take(start, []limit.Claim{c}); r == nil || !r.Concurrency || r.Key != c.Key {
+				if _, r := take(l, start, []limit.Claim{c}); r == nil || !r.Concurrency || r.Key != c.Key {
 					t.Fatalf("Take = %+v with slot %q taken", r, c.Key)
 				}
 			}
@@ -289,8 +296,8 @@ func TestTakeAllocatesNothing(t *testing.T) {
 		claims = append(claims, limit.Claim{Limit: &limit.Limit{Name: "l", Rate: 1e9, Burst: 1 << 30, Concurrency: 9}, Key: strconv.Itoa(i)})
 	}
 	take := func() {
-		g, r := l.Take(start, claims)
-		if r != nil {
+		var g limit.Grant
+		if r := l.Take(start, claims, &g); r != nil {
 			t.Fatal(r)
 		}
 		g.Release()

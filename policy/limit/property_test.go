@@ -79,16 +79,16 @@ func TestTakeKeepsEveryLimit(t *testing.T) {
 			if now.After(latest) {
 				latest = now
 			}
-			g, r := small.Take(now, claims)
+			g, r := take(small, now, claims)
 			if r != nil {
 				checkRefusal(t, small, now, claims, r)
 				continue
 			}
-			again, r := large.Take(latest, claims) // refusals moved only the small one's clock
+			again, r := take(large, latest, claims) // refusals moved only the small one's clock
 			if r != nil {
 				t.Fatalf("granted, but another Limiter that saw the same grants and no refusals says %+v", r)
 			}
-			flight = append(flight, held{[2]*limit.Grant{&g, &again}, record(t, books, latest, claims)})
+			flight = append(flight, held{[2]*limit.Grant{g, again}, record(t, books, latest, claims)})
 		}
 		for len(flight) > 0 {
 			release(t, &flight)
@@ -149,7 +149,7 @@ func checkRefusal(t *rapid.T, l *limit.Limiter, now time.Time, claims []limit.Cl
 	if r.Concurrency && r.Limit.Concurrency == 0 {
 		t.Fatalf("refusal %+v for slots by a limit that has none", r)
 	}
-	if _, again := l.Take(now, claims); again == nil {
+	if _, again := take(l, now, claims); again == nil {
 		t.Fatalf("refused with %+v, then granted at the same time", r)
 	}
 }
@@ -167,7 +167,7 @@ func drain(t *rapid.T, l *limit.Limiter, now time.Time, pool []*limit.Limit) {
 		}
 		done[*lim] = true
 		for i := range want + 1 {
-			if _, r := l.Take(now, []limit.Claim{{Limit: lim}}); (r == nil) != (i < want) {
+			if _, r := take(l, now, []limit.Claim{{Limit: lim}}); (r == nil) != (i < want) {
 				t.Fatalf("request %d to the idle bucket of %+v: %+v", i+1, *lim, r)
 			}
 		}
@@ -194,7 +194,7 @@ func TestTakeIsExactUnderConcurrency(t *testing.T) {
 				claims[i], claims[j] = claims[j], claims[i]
 			}
 			for i := range 3000 {
-				grant, r := l.Take(start.Add(time.Duration(i-g*100)), claims)
+				grant, r := take(l, start.Add(time.Duration(i-g*100)), claims)
 				if r != nil {
 					continue
 				}
@@ -217,7 +217,7 @@ func TestTakeIsExactUnderConcurrency(t *testing.T) {
 	for _, o := range others {
 		left := 0
 		for ; ; left++ {
-			if _, r := l.Take(start, []limit.Claim{{Limit: o}}); r != nil {
+			if _, r := take(l, start, []limit.Claim{{Limit: o}}); r != nil {
 				break
 			}
 		}
@@ -226,7 +226,7 @@ func TestTakeIsExactUnderConcurrency(t *testing.T) {
 		}
 	}
 	for i := range slots + 1 {
-		if _, r := l.Take(start, []limit.Claim{{Limit: inFlight}}); (r == nil) != (i < slots) {
+		if _, r := take(l, start, []limit.Claim{{Limit: inFlight}}); (r == nil) != (i < slots) {
 			t.Errorf("slot %d afterwards: %+v", i+1, r)
 		}
 	}
@@ -243,7 +243,7 @@ func TestDroppingUnderConcurrency(t *testing.T) {
 		wg.Go(func() {
 			for i := range 3000 {
 				k := (i*7 + g*13) % len(flying)
-				grant, r := l.Take(start.Add(time.Duration(i)*time.Millisecond), key(lim, string(rune('A'+k))))
+				grant, r := take(l, start.Add(time.Duration(i)*time.Millisecond), key(lim, string(rune('A'+k))))
 				if r != nil {
 					continue
 				}

@@ -3,7 +3,6 @@ package limit
 import (
 	"math"
 	"slices"
-	"sync/atomic"
 	"time"
 	"unique"
 )
@@ -18,15 +17,17 @@ const (
 type slot struct {
 	claim  int // its index, which breaks ties
 	limit  *Limit
+	cost   int
 	id     identity
 	shard  *shard
 	bucket *bucket // nil: there is no room for a new bucket, or an earlier claim already names this one
 	double bool
 }
 
-// Take asks every claimed bucket for one request, at the time now. If all have room it takes from all of them; the Grant's
-// Release then gives the concurrency slots back, but not the tokens. If any has none, it takes from no bucket and
-// says which one to wait for. A bucket that is claimed twice is asked once. No claims, no refusal.
+// Take asks every claimed bucket for one request, at the time now. If all have room it takes from all of them, and g, which
+// must be a zero Grant of the caller's, holds the concurrency slots: its Release gives them back, but not the tokens. If
+// any has none, it takes from no bucket, leaves g as it is, and says which one to wait for. A bucket that is
+// claimed twice is asked once, for the greater cost. No claims, no refusal.
 //
 // It fails closed: a claim without a limit, or with one that cannot be kept (a rate with a burst below 1, a negative or
 // infinite number), is refused, and so is a new key when the Limiter is full and can drop none (see NewSize).
@@ -40,26 +41,26 @@ type slot struct {
 //
 // Pass time.Now as it is: its monotonic reading keeps steps of the wall clock out. A now before one that a bucket has seen
 // counts as the later one, so time that goes backwards, or arrives out of order, gives no tokens twice.
-func (l *Limiter) Take(now time.Time, claims []Claim) (g Grant, _ *Refusal) {
+func (l *Limiter) Take(now time.Time, claims []Claim, g *Grant) *Refusal {
 	var array [inline]slot
 	slots, refusal := l.slots(array[:0], claims)
 	if refusal != nil || len(slots) == 0 {
-		return Grant{}, refusal
+		return refusal
 	}
 	lock(slots)
 	defer unlock(slots)
 	for i := range slots {
-		slots[i].find(now)
+		find(slots, i, now)
 	}
 	if r := longest(now, slots, claims); r != nil {
-		return Grant{}, r
+		return r
 	}
 	for i := range slots {
-		if b := slots[i].bucket; b != nil {
-			b.take(slots[i].shard.last, &g)
+		if s := &slots[i]; s.bucket != nil {
+			s.bucket.take(s.shard.last, s.cost, g)
 		}
 	}
-	return
+	return nil
 }
 
 // slots resolves claims as far as that needs no lock, in the order in which their locks must be taken.
@@ -73,8 +74,8 @@ func (l *Limiter) slots(slots []slot, claims []Claim) ([]slot, *Refusal) {
 			return nil, &Refusal{Limit: c.Limit, Key: c.Key, RetryAfter: unknown}
 		}
 		if c.Limit.bounded() {
-			id := identity{unique.Make(*c.Limit), c.Key}
-			slots = append(slots, slot{claim: i, limit: c.Limit, id: id, shard: l.shard(c.Limit.Name, c.Key)})
+			id := identity{unique.Make(c.Limit.value()), c.Key}
+			slots = append(slots, slot{claim: i, limit: c.Limit, cost: c.tokens(), id: id, shard: l.shard(c.Limit.Name, c.Key)})
 		}
 	}
 	slices.SortFunc(slots, func(a, b slot) int { return a.shard.order - b.shard.order })
@@ -101,14 +102,17 @@ func unlock(slots []slot) {
 	}
 }
 
-// find looks the bucket up, or adds it, and marks it busy: adding the next one must not drop it.
-func (s *slot) find(now time.Time) {
+// find looks the bucket of a slot up, or adds it, and marks it busy: adding the next one must not drop it.
+func find(slots []slot, i int, now time.Time) {
+	s := &slots[i]
 	if now.After(s.shard.last) {
 		s.shard.last = now
 	}
 	b := s.shard.bucket(s.id, s.limit)
 	if b != nil && b.busy {
 		s.double = true
+		first := slices.IndexFunc(slots, func(s slot) bool { return s.bucket == b })
+		slots[first].cost = max(slots[first].cost, s.cost)
 		return
 	}
 	if b != nil {
@@ -125,7 +129,7 @@ func (s *slot) wait(now time.Time) (d time.Duration, concurrency, full bool) {
 	case s.bucket == nil:
 		return unknown, false, true
 	}
-	d, concurrency = s.bucket.wait(s.shard.last, s.limit)
+	d, concurrency = s.bucket.wait(s.shard.last, s.cost, s.limit)
 	if d > 0 && !concurrency {
 		d += min(s.shard.last.Sub(now), farthest)
 	}
@@ -137,11 +141,14 @@ func longest(now time.Time, slots []slot, claims []Claim) *Refusal {
 	var worst Refusal
 	at := -1
 	for i := range slots {
-		d, concurrency, full := slots[i].wait(now)
-		claim := slots[i].claim
-		if d > worst.RetryAfter || d > 0 && d == worst.RetryAfter && claim < at {
-			at = claim
-			worst = Refusal{claims[at].Limit, claims[at].Key, d, concurrency, full}
+		s := &slots[i]
+		d, concurrency, full := s.wait(now)
+		if d > worst.RetryAfter || d > 0 && d == worst.RetryAfter && s.claim < at {
+			at = s.claim
+			worst = Refusal{Limit: claims[at].Limit, Key: claims[at].Key, RetryAfter: d, Concurrency: concurrency, Full: full}
+			if !concurrency && !full {
+				worst.Remaining = max(0, int(s.bucket.rate.TokensAt(s.shard.last)))
+			}
 		}
 	}
 	if at < 0 {
@@ -151,11 +158,11 @@ func longest(now time.Time, slots []slot, claims []Claim) *Refusal {
 	return &r
 }
 
-// until returns how long a bucket with this many tokens takes to have one, rounded up to a nanosecond. Less than a
+// until returns how long a bucket with this many tokens takes to have what is needed, rounded up to a nanosecond. Less than a
 // nanosecond is no wait, as in rate.Limiter itself: otherwise a caller that comes back exactly when told could be refused
 // again by the rounding of a float64. The bucket goes that little below zero, so nothing is given away.
-func until(tokens, rate float64) time.Duration {
-	ns := (1 - tokens) / rate * 1e9
+func until(tokens float64, need int, rate float64) time.Duration {
+	ns := (float64(need) - tokens) / rate * 1e9
 	if ns < 1 {
 		return 0
 	}
@@ -163,36 +170,4 @@ func until(tokens, rate float64) time.Duration {
 		return farthest
 	}
 	return time.Duration(math.Ceil(ns))
-}
-
-// A Grant holds the concurrency slots of one request. The zero Grant holds none. A Grant must not be copied once it is
-// where Take put it (go vet tells): each copy would give the same slots back.
-type Grant struct {
-	few      [inline]*bucket
-	n        int
-	more     []*bucket
-	released atomic.Bool
-}
-
-// Release gives the slots back; the tokens stay taken. Call it when the response body has ended, on every path. The second
-// call and later ones do nothing. It is safe for concurrent use and takes no lock.
-func (g *Grant) Release() {
-	if g.released.Swap(true) {
-		return
-	}
-	for _, b := range g.few[:g.n] {
-		b.held.Add(-1)
-	}
-	for _, b := range g.more {
-		b.held.Add(-1)
-	}
-}
-
-func (g *Grant) hold(b *bucket) {
-	if g.n < len(g.few) {
-		g.few[g.n] = b
-		g.n++
-		return
-	}
-	g.more = append(g.more, b)
 }

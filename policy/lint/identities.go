@@ -2,44 +2,25 @@ package lint
 
 import (
 	"net/netip"
-	"slices"
 	"strconv"
-	"strings"
 
 	"graphproxy/policy"
 )
 
-// identities tells of callers that nothing can prove, and of evidence that proves too many.
+// identities tells of evidence that proves too many, where others than this machine can present it.
 func (c *checker) identities() {
+	if !c.Public {
+		return
+	}
 	for i := range c.books {
 		b := &c.books[i]
-		if c.Evidence != nil {
-			c.unproven(b)
+		if len(b.allow) == 0 {
+			continue
 		}
-		if c.Public && len(b.allow) > 0 {
-			for _, id := range b.caller.Identities {
-				c.tooWide(b, id)
-			}
+		for _, id := range b.caller.Identities {
+			c.tooWide(b, id)
 		}
 	}
-}
-
-func (c *checker) unproven(b *book) {
-	var kinds []string
-	for _, id := range b.caller.Identities {
-		if slices.Contains(c.Evidence, id.Kind) {
-			return
-		}
-		if !slices.Contains(kinds, id.Kind) {
-			kinds = append(kinds, id.Kind)
-		}
-	}
-	verified := "none"
-	if len(c.Evidence) > 0 {
-		verified = strings.Join(c.Evidence, ", ")
-	}
-	c.report.Add(b.caller.Line, b.where+".identity", "nothing can prove this caller: it is known by %s, and the proxy as it is "+
-		"configured verifies %s. Configure it to verify one, or add an identity that it verifies", strings.Join(kinds, " and "), verified)
 }
 
 func (c *checker) tooWide(b *book, id policy.Identity) {

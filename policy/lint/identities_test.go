@@ -29,28 +29,6 @@ callers:
     allow: [GET /users]
 `
 
-func TestCallersThatNothingCanProveAreTold(t *testing.T) {
-	const message = "19: callers.mailer.identity: nothing can prove this caller: it is known by certificate and token, and the proxy as it is configured verifies "
-	for name, c := range map[string]struct {
-		evidence []string
-		want     []string
-	}{
-		"it is not known what is verified": {nil, nil},
-		"one kind is enough":               {[]string{"anyone", "network", "token"}, nil},
-		"none of its kinds":                {[]string{"key", "anyone", "network"}, []string{message + "key, anyone, network. Configure it to verify one, or add an identity that it verifies"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got := texts(lint.Check(load(t, callers), lint.Options{Evidence: c.evidence}))
-			if len(got) > 0 {
-				got[0] = "19" + got[0][2:]
-			}
-			if diff := cmp.Diff(c.want, got); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
 func TestEvidenceThatProvesTooManyIsToldWhereOthersReachTheProxy(t *testing.T) {
 	const cure = " addresses, each of which is this caller without any other proof. Name the networks that the caller is in, or evidence that proves it"
 	want := []string{

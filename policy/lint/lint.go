@@ -1,10 +1,10 @@
 // Package lint tells what is odd in a policy that loads: rules that can never decide, templates that name nothing in
-// Microsoft Graph, callers that nothing can prove, and evidence that proves too many.
+// Microsoft Graph, and evidence that proves too many.
 //
 // It decides what is worth telling, and keeps quiet when it is not sure: a warning that is wrong teaches people to read
 // none. Deny rules that touch nothing that is allowed are not told, because a safety net is there for rules to come. It
 // leaves to others what keeps a policy from loading (package policy), how rules match (policy/match), and which
-// evidence the running proxy can verify.
+// evidence the running proxy is configured to verify (the command serve).
 package lint
 
 import (
@@ -18,7 +18,6 @@ import (
 // Options say what is known besides the policy. The zero value checks the policy by itself.
 type Options struct {
 	Operations *Operations // what Graph has; nil: templates are not looked up
-	Evidence   []string    // kinds of identity that the proxy can verify as it is configured; nil: not known
 	Public     bool        // others than this machine can reach the proxy
 }
 

@@ -65,7 +65,7 @@ func (c *checker) repeats(b *book, rules []*policy.Rule, where string) {
 func (b *book) allowed(found *findings) {
 	allow, deny := distinct(b.allow), distinct(b.deny)
 	byAllow, byDeny := indexOf(allow), indexOf(deny)
-	special := slices.DeleteFunc(slices.Clone(allow), func(r *policy.Rule) bool { return r.Limit() == nil && r.App() == "" && r.Tenant() == "" })
+	special := slices.DeleteFunc(slices.Clone(allow), func(r *policy.Rule) bool { return r.Limit() == nil && ownOf(r) == "" })
 	place := make(map[*policy.Rule]int)
 	for i, r := range allow {
 		place[r] = i
@@ -85,7 +85,7 @@ func (b *book) allowed(found *findings) {
 			continue
 		}
 		e := found.first(byAllow, allow, r, match.Covers, func(j int) bool {
-			return j > i && allow[j].Limit() == nil && allow[j].App() == r.App() && allow[j].Tenant() == r.Tenant()
+			return j > i && allow[j].Limit() == nil && allow[j].App() == r.App() && allow[j].Tenant() == r.Tenant() && allow[j].Priority() == r.Priority()
 		})
 		if e != nil && match.Covers(r.Match(), e.Match()) {
 			continue // equal; told of the later one
@@ -97,16 +97,27 @@ func (b *book) allowed(found *findings) {
 	}
 }
 
+// ownOf names what a rule has of its own besides a limit, "" if it has nothing.
+func ownOf(r *policy.Rule) string {
+	switch {
+	case r.App() != "" || r.Tenant() != "":
+		return "app"
+	case r.Priority() != "":
+		return "priority"
+	}
+	return ""
+}
+
 // shadowed says why a rule never decides, of which an earlier one matches everything.
 func shadowed(r, earlier *policy.Rule) string {
 	own := ""
 	switch {
-	case r.Limit() != nil && (r.App() != "" || r.Tenant() != ""):
-		own = ", and its limit and app never apply"
+	case r.Limit() != nil && ownOf(r) != "":
+		own = ", and its limit and " + ownOf(r) + " never apply"
 	case r.Limit() != nil:
 		own = ", and its limit never applies"
-	case r.App() != "" || r.Tenant() != "":
-		own = ", and its app is never used"
+	case ownOf(r) != "":
+		own = ", and its " + ownOf(r) + " is never used"
 	}
 	cure := "Delete this rule"
 	if own != "" {

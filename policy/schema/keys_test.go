@@ -145,8 +145,8 @@ func TestEveryKeyOfTheLoaderIsInTheSchema(t *testing.T) {
 	w, documents := walk(t)
 	wanted := make(map[place][]string)
 	properties(w.schema, "#", wanted)
-	// limit, app and tenant are known under deny too, and refused there.
-	wanted["#/definitions/denySettings"] = []string{"app", "limit", "query", "tenant", "where"}
+	// limit, app, tenant and priority are known under deny too, and refused there.
+	wanted["#/definitions/denySettings"] = []string{"app", "limit", "priority", "query", "tenant", "where"}
 	told, expected := 0, regexp.MustCompile(`this is a list; expected a mapping with ([a-z0-9_, ]+)`)
 	for at, n := range w.mappings {
 		before := *n

@@ -40,11 +40,14 @@ type Config struct {
 	Scope               string      `env:"GRAPHPROXY_SCOPE"`
 	InstanceDiscovery   Truth       `env:"GRAPHPROXY_INSTANCE_DISCOVERY" envDefault:"true"`
 
-	Listen      Addresses `env:"GRAPHPROXY_LISTEN" envDefault:"127.0.0.1:8080"`
-	AdminListen Address   `env:"GRAPHPROXY_ADMIN_LISTEN" envDefault:"127.0.0.1:8081"`
-	PublicURL   Origin    `env:"GRAPHPROXY_PUBLIC_URL"`
-	TLSCertFile string    `env:"GRAPHPROXY_TLS_CERT_FILE"`
-	TLSKeyFile  string    `env:"GRAPHPROXY_TLS_KEY_FILE"`
+	Listen          Addresses `env:"GRAPHPROXY_LISTEN" envDefault:"127.0.0.1:8080"`
+	UnixSocketMode  Mode      `env:"GRAPHPROXY_UNIX_SOCKET_MODE" envDefault:"0660"`
+	AdminListen     Address   `env:"GRAPHPROXY_ADMIN_LISTEN" envDefault:"127.0.0.1:8081"`
+	PublicURL       Origin    `env:"GRAPHPROXY_PUBLIC_URL"`
+	TLSCertFile     string    `env:"GRAPHPROXY_TLS_CERT_FILE"`
+	TLSKeyFile      string    `env:"GRAPHPROXY_TLS_KEY_FILE"`
+	TLSClientCAFile string    `env:"GRAPHPROXY_TLS_CLIENT_CA_FILE"`
+	TrustedProxies  Networks  `env:"GRAPHPROXY_TRUSTED_PROXIES"`
 
 	Policy          string   `env:"GRAPHPROXY_POLICY" envDefault:"policy.yaml"`
 	ForwardHeaders  List     `env:"GRAPHPROXY_FORWARD_HEADERS"`
@@ -174,6 +177,8 @@ func (c *Config) check() []error {
 	switch {
 	case c.TLSCertFile != "" && c.TLSKeyFile == "":
 		problems = append(problems, errors.New("GRAPHPROXY_TLS_CERT_FILE is set without GRAPHPROXY_TLS_KEY_FILE: set both for TLS, or none for plain HTTP"))
+	case c.TLSCertFile == "" && c.TLSKeyFile == "" && c.TLSClientCAFile != "":
+		problems = append(problems, errors.New("GRAPHPROXY_TLS_CLIENT_CA_FILE is set without GRAPHPROXY_TLS_CERT_FILE and GRAPHPROXY_TLS_KEY_FILE: client certificates come with TLS; set all three"))
 	case c.TLSCertFile == "" && c.TLSKeyFile != "":
 		problems = append(problems, errors.New("GRAPHPROXY_TLS_KEY_FILE is set without GRAPHPROXY_TLS_CERT_FILE: set both for TLS, or none for plain HTTP"))
 	}
@@ -187,6 +192,9 @@ func (c *Config) check() []error {
 func (c *Config) Public() bool {
 	return slices.ContainsFunc(c.Listen, func(a Address) bool { return !a.loopback() })
 }
+
+// Unix reports whether a listener for callers is a unix socket.
+func (c *Config) Unix() bool { return slices.ContainsFunc(c.Listen, Address.isSocket) }
 
 // Log is a logger to w, in the form and from the level that are set.
 func (c *Config) Log(w io.Writer) *slog.Logger {

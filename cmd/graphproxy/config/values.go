@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -79,8 +80,8 @@ type Address string
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (a *Address) UnmarshalText(text []byte) error {
 	s := strings.TrimSpace(string(text))
-	if strings.HasPrefix(s, "unix:") {
-		return errors.New("names a unix socket, which this version does not listen on: write host:port")
+	if strings.HasPrefix(s, socketPrefix) {
+		return errors.New("names a unix socket, which only callers can be served on: write host:port")
 	}
 	host, port, err := net.SplitHostPort(s)
 	if err != nil || strings.ContainsAny(host, " \t/@") {
@@ -95,6 +96,9 @@ func (a *Address) UnmarshalText(text []byte) error {
 
 // loopback reports whether only this machine can connect to a.
 func (a Address) loopback() bool {
+	if a.isSocket() {
+		return true
+	}
 	host, _, err := net.SplitHostPort(string(a))
 	return err == nil && isLoopback(host)
 }
@@ -109,7 +113,26 @@ func isLoopback(host string) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-// Addresses are several, separated by commas.
+// socketPrefix begins the address of a unix socket.
+const socketPrefix = "unix:"
+
+// listener reads an address for callers, which may also be a unix socket's, unix:/path.
+func (a *Address) listener(text string) error {
+	path, ok := strings.CutPrefix(text, socketPrefix)
+	switch {
+	case !ok:
+		return a.UnmarshalText([]byte(text))
+	case !strings.HasPrefix(path, "/") || strings.HasSuffix(path, "/") || strings.ContainsRune(path, 0):
+		return errors.New("has no path of a socket after unix: write such as unix:/run/graphproxy/graphproxy.sock")
+	}
+	*a = Address(text)
+	return nil
+}
+
+// isSocket reports whether a is a unix socket.
+func (a Address) isSocket() bool { return strings.HasPrefix(string(a), socketPrefix) }
+
+// Addresses are several for callers, separated by commas. Each is host:port, or unix:/path.
 type Addresses []Address
 
 // UnmarshalText implements encoding.TextUnmarshaler.
@@ -121,7 +144,7 @@ func (as *Addresses) UnmarshalText(text []byte) error {
 	*as = nil
 	for i, item := range items {
 		var a Address
-		if err := a.UnmarshalText([]byte(item)); err != nil {
+		if err := a.listener(item); err != nil {
 			return fmt.Errorf("(item %d) %w", i+1, err)
 		}
 		if slices.Contains(*as, a) && !strings.HasSuffix(item, ":0") {
@@ -129,6 +152,47 @@ func (as *Addresses) UnmarshalText(text []byte) error {
 		}
 		*as = append(*as, a)
 	}
+	return nil
+}
+
+// Networks are networks and single addresses, separated by commas.
+type Networks []netip.Prefix
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (ns *Networks) UnmarshalText(text []byte) error {
+	var items List
+	if err := items.UnmarshalText(text); err != nil {
+		return err
+	}
+	*ns = nil
+	for i, item := range items {
+		p, err := netip.ParsePrefix(item)
+		if addr, single := netip.ParseAddr(item); single == nil && addr.Zone() == "" {
+			p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		switch {
+		case err != nil:
+			return fmt.Errorf("(item %d) is neither a network nor an address: write such as 10.20.0.0/16 or 10.20.0.7", i+1)
+		case p.Masked() != p:
+			return fmt.Errorf("(item %d) has bits set beyond its length: write the network's first address, or the address without a length", i+1)
+		case p.Addr().Is4In6():
+			return fmt.Errorf("(item %d) is IPv4 in IPv6 dress: write it as IPv4", i+1)
+		}
+		*ns = append(*ns, p)
+	}
+	return nil
+}
+
+// Mode is the permissions of a file, in octal digits.
+type Mode fs.FileMode
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (m *Mode) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 8, 32)
+	if err != nil || n > 0o777 || n&0o600 != 0o600 {
+		return errors.New("is not a socket's mode, which lets its owner read and write: write octal digits such as 0660")
+	}
+	*m = Mode(n)
 	return nil
 }
 

@@ -26,7 +26,7 @@ func (f *FileSet) Changed(ctx context.Context) ([][]byte, error) { return f.chan
 // Start is start, without the time that a file must stay as it is.
 func (p *PolicyFile) Start(log *slog.Logger, use func(*proxy.Rules) error) {
 	p.files.settle = 0
-	p.start(log, false, use)
+	p.start(log, reach{}, use)
 }
 
 // Look is look.

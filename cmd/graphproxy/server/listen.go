@@ -4,8 +4,15 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"net/netip"
+	"slices"
+	"strings"
 	"syscall"
+	"time"
+
+	"github.com/pires/go-proxyproto"
 )
 
 // tlsListener tells that a listener speaks TLS.
@@ -16,19 +23,23 @@ func OverTLS(l net.Listener, config *tls.Config) net.Listener {
 	return tlsListener{tls.NewListener(l, config)}
 }
 
-// Listen opens TCP addresses (host:port), all of them or none. With a config they speak TLS. Errors begin with the name of
-// the setting and end with the cure.
-func Listen(setting string, config *tls.Config, at ...string) ([]net.Listener, error) {
+// Sockets says what is spoken on listeners. The zero value is plain HTTP, and unix sockets for nobody.
+type Sockets struct {
+	TLS     *tls.Config    // on TCP; nil: none
+	Proxies []netip.Prefix // who may begin a TCP connection with a PROXY header
+	Mode    fs.FileMode    // of unix sockets
+}
+
+// Listen opens addresses, host:port or unix:/path, all of them or none. Errors begin with the name of the setting and end with the
+// cure.
+func Listen(setting string, o Sockets, at ...string) ([]net.Listener, error) {
 	var open []net.Listener
 	var problems []error
 	for _, a := range at {
-		l, err := net.Listen("tcp", a)
+		l, err := o.open(setting, a)
 		if err != nil {
-			problems = append(problems, ListenError(setting, err))
+			problems = append(problems, err)
 			continue
-		}
-		if config != nil {
-			l = OverTLS(l, config)
 		}
 		open = append(open, l)
 	}
@@ -37,6 +48,40 @@ func Listen(setting string, config *tls.Config, at ...string) ([]net.Listener, e
 		return nil, errors.Join(problems...)
 	}
 	return open, nil
+}
+
+func (o Sockets) open(setting, at string) (net.Listener, error) {
+	if path, ok := strings.CutPrefix(at, "unix:"); ok {
+		l, err := openUnix(path, o.Mode)
+		if err != nil {
+			return nil, fmt.Errorf("%s: unix:%s: %w", setting, path, err)
+		}
+		return l, nil
+	}
+	l, err := net.Listen("tcp", at)
+	if err != nil {
+		return nil, ListenError(setting, err)
+	}
+	if len(o.Proxies) > 0 {
+		l = behind(l, o.Proxies)
+	}
+	if o.TLS != nil {
+		l = OverTLS(l, o.TLS)
+	}
+	return l, nil
+}
+
+// behind reads the PROXY protocol, version 1 or 2, before anything else on connections from these addresses that begin with it
+// (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt). The connection's address is then the told one. From anybody
+// else the header is neither HTTP nor TLS, and ends the connection.
+func behind(l net.Listener, proxies []netip.Prefix) net.Listener {
+	return &proxyproto.Listener{Listener: l, ReadHeaderTimeout: 10 * time.Second, ConnPolicy: func(c proxyproto.ConnPolicyOptions) (proxyproto.Policy, error) {
+		from, ok := c.Upstream.(*net.TCPAddr)
+		if ok && slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(from.AddrPort().Addr().Unmap().WithZone("")) }) {
+			return proxyproto.USE, nil
+		}
+		return proxyproto.SKIP, nil
+	}}
 }
 
 // CloseAll closes listeners.

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"graphproxy/auth"
+	"graphproxy/auth/caller"
 	"graphproxy/policy"
 	"graphproxy/proxy"
 )
@@ -19,7 +20,8 @@ import (
 type PolicyFile struct {
 	path    string
 	apps    []auth.App
-	public  bool // callers come from other machines, too
+	known   caller.Options // what the process knows of callers besides the policy
+	reach   reach
 	log     *slog.Logger
 	use     func(*proxy.Rules) error
 	reloads *prometheus.CounterVec
@@ -30,10 +32,18 @@ type PolicyFile struct {
 	bad   error // why the file as it is now is not in force
 }
 
+// reach is by which ways callers come, as far as a policy can be out of step with it.
+type reach struct {
+	public       bool // from other machines
+	unix         bool // over a unix socket
+	certificates bool // with client certificates that count
+}
+
 // LoadPolicy reads the file for the first time. The errors of one that does not load begin with its name and a line. A policy that
-// names other app registrations than these does not load.
-func LoadPolicy(path string, apps []auth.App) (*PolicyFile, error) {
-	p := &PolicyFile{path: path, apps: apps, files: newFileSet(path), use: func(*proxy.Rules) error { return nil }}
+// names other app registrations than these does not load, nor does one whose callers' evidence cannot be verified with what
+// is known.
+func LoadPolicy(path string, apps []auth.App, known caller.Options) (*PolicyFile, error) {
+	p := &PolicyFile{path: path, apps: apps, known: known, files: newFileSet(path), use: func(*proxy.Rules) error { return nil }}
 	contents, err := p.files.read()
 	if err != nil {
 		return nil, fmt.Errorf("GRAPHPROXY_POLICY (policy.yaml unless it is set): the file %w", err)
@@ -60,12 +70,12 @@ func (p *PolicyFile) parse(data []byte) (*proxy.Rules, error) {
 	if err := CheckApps(parsed, p.apps); err != nil {
 		return nil, err
 	}
-	return proxy.NewRules(parsed)
+	return proxy.NewRules(parsed, p.known)
 }
 
 // start begins to change what use puts in force, and tells what is odd in the file.
-func (p *PolicyFile) start(log *slog.Logger, public bool, use func(*proxy.Rules) error) {
-	p.log, p.public, p.use = log, public, use
+func (p *PolicyFile) start(log *slog.Logger, r reach, use func(*proxy.Rules) error) {
+	p.log, p.reach, p.use = log, r, use
 	p.tell("policy loaded")
 }
 
@@ -111,11 +121,24 @@ func (p *PolicyFile) tell(what string) {
 	}
 	for _, c := range now.Callers() {
 		for _, id := range c.Identities {
-			if id.Kind == "anyone" && p.public {
-				p.log.Warn("a caller needs no evidence, and a listener is open to other machines: anyone on the network is that caller", "caller", c.Name, "where", fmt.Sprintf("%s:%d", now.File(), id.Line))
+			if odd := p.reach.odd(id.Kind); odd != "" {
+				p.log.Warn(odd, "caller", c.Name, "where", fmt.Sprintf("%s:%d", now.File(), id.Line))
 			}
 		}
 	}
+}
+
+// odd says what does not fit between an identity and the ways that callers come.
+func (r reach) odd(kind string) string {
+	switch {
+	case kind == caller.Anyone && r.public:
+		return "a caller needs no evidence, and a listener is open to other machines: anyone on the network is that caller"
+	case kind == caller.Certificate && !r.certificates:
+		return "a caller is known by a client certificate, and none counts: set GRAPHPROXY_TLS_CLIENT_CA_FILE"
+	case kind == caller.Unix && !r.unix:
+		return "a caller is known by its user at a unix socket, and there is none: add unix:/path to GRAPHPROXY_LISTEN"
+	}
+	return ""
 }
 
 // state is the policy in force, and why the file as it is now is not.

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"graphproxy/auth"
+	"graphproxy/auth/caller"
 	"graphproxy/cmd/graphproxy/server"
 	"graphproxy/proxy"
 	"graphproxy/proxy/graphtest"
@@ -63,7 +64,7 @@ func TestAThousandReloadsNeverFailARequestNorDecideWrongly(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "policy.yaml")
 	write(t, path, narrow)
-	file, err := server.LoadPolicy(path, []auth.App{{Name: "default"}})
+	file, err := server.LoadPolicy(path, []auth.App{{Name: "default"}}, caller.Options{})
 	must(t, err)
 	graph, err := graphtest.NewServer(graphtest.Options{})
 	must(t, err)

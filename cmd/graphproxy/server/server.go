@@ -24,7 +24,7 @@ import (
 	"graphproxy/proxy"
 )
 
-// Parts are what a Server is made of. All but Roots, PublicURL, Headers, Audit and Keys must be set.
+// Parts are what a Server is made of. All but Roots, Public, Unix, PublicURL, Headers, Audit, Keys and ClientCA must be set.
 type Parts struct {
 	Version     string // of graphproxy
 	Apps        []auth.App
@@ -32,12 +32,14 @@ type Parts struct {
 	Roots       *x509.CertPool
 	Policy      *PolicyFile
 	Public      bool   // a listener for callers is open to other machines
+	Unix        bool   // a listener for callers is a unix socket
 	PublicURL   string // that links carry; "": that of the request
 	Headers     []string
 	MaxInFlight int
 	Patience    time.Duration // with requests in flight, when it is time to stop
 	Audit       *AuditLog
 	Keys        *KeyPair
+	ClientCA    *ClientCA
 	Log         *slog.Logger
 }
 
@@ -70,7 +72,7 @@ func New(p Parts) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Policy.start(p.Log, p.Public, func(r *proxy.Rules) error {
+	p.Policy.start(p.Log, reach{public: p.Public, unix: p.Unix, certificates: p.ClientCA != nil}, func(r *proxy.Rules) error {
 		if err := apps.use(r.Policy()); err != nil {
 			return err
 		}
@@ -79,6 +81,9 @@ func New(p Parts) (*Server, error) {
 	})
 	if p.Keys != nil {
 		p.Keys.log = p.Log
+	}
+	if p.ClientCA != nil {
+		p.ClientCA.log = p.Log
 	}
 	return &Server{parts: p, apps: apps, handler: &counted{next: h}, admin: a}, nil
 }
@@ -124,6 +129,7 @@ func (s *Server) Run(ctx context.Context, callers []net.Listener, health net.Lis
 	running.Go(func() { s.watch(background, hup) })
 
 	server, healthServer := proxy.NewServer(s.handler, s.parts.Log), s.admin.server(s.parts.Log)
+	server.ConnContext = withPeer
 	failed := make(chan error, len(callers)+1)
 	serve := func(on *http.Server, l net.Listener) {
 		running.Go(func() { failed <- on.Serve(l) })
@@ -154,7 +160,11 @@ func (s *Server) Run(ctx context.Context, callers []net.Listener, health net.Lis
 func (s *Server) tellListening(callers []net.Listener, health net.Listener) {
 	for _, l := range callers {
 		_, encrypted := l.(tlsListener)
-		s.parts.Log.Info("listening", "address", l.Addr().String(), "for", "callers", "tls", encrypted)
+		address := l.Addr().String()
+		if l.Addr().Network() == "unix" {
+			address = "unix:" + address
+		}
+		s.parts.Log.Info("listening", "address", address, "for", "callers", "tls", encrypted)
 	}
 	s.parts.Log.Info("listening", "address", health.Addr().String(), "for", "health", "tls", false)
 }
@@ -192,6 +202,9 @@ func (s *Server) watch(ctx context.Context, hup <-chan os.Signal) {
 		s.parts.Policy.look(ctx)
 		if s.parts.Keys != nil {
 			s.parts.Keys.look(ctx)
+		}
+		if s.parts.ClientCA != nil {
+			s.parts.ClientCA.look(ctx)
 		}
 	}
 }

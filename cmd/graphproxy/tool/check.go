@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"graphproxy/auth/caller"
 	"graphproxy/cmd/graphproxy/config"
 	"graphproxy/policy"
 	"graphproxy/policy/lint"
@@ -27,7 +26,7 @@ func newCheck(settings *config.Config) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			o := lint.Options{Operations: known, Evidence: caller.Verified(), Public: settings.Public()}
+			o := lint.Options{Operations: known, Public: settings.Public()}
 			return check(cmd, fileOf(args, settings), o, strict)
 		},
 	}
@@ -64,7 +63,7 @@ func check(cmd *cobra.Command, file string, o lint.Options, strict bool) error {
 	result := checkResult{File: file, Errors: []problem{}, Warnings: []problem{}}
 	p, err := policy.Parse(file, data)
 	if err == nil {
-		_, err = proxy.NewRules(p)
+		err = proxy.CheckCallers(p)
 	}
 	if err != nil {
 		result.Errors = problemsOf(err)

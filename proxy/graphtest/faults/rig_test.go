@@ -24,6 +24,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"graphproxy/auth"
+	"graphproxy/auth/caller"
 	"graphproxy/auth/entratest"
 	"graphproxy/policy"
 	"graphproxy/proxy"
@@ -165,7 +166,7 @@ func (w *world) front(t *testing.T, graph string, trace *httptrace.ClientTrace) 
 	must(t, err)
 	p, err := policy.Parse("policy.yaml", []byte(everyone))
 	must(t, err)
-	rules, err := proxy.NewRules(p)
+	rules, err := proxy.NewRules(p, caller.Options{})
 	must(t, err)
 	h, err := proxy.New(proxy.Config{Graph: root, Apps: one{&proxy.App{Tenant: tenant, Tokens: w.tokens}}, Rules: rules, Roots: w.roots, Audit: f.audit, Log: log})
 	must(t, err)

@@ -1,0 +1,133 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"graphproxy/auth/caller"
+)
+
+// ClientCA is the CAs whose client certificates count, read again when their file changes. Make it with LoadClientCA; a nil
+// ClientCA is none. Safe for concurrent use.
+type ClientCA struct {
+	log     *slog.Logger
+	current caller.Authorities
+
+	mu    sync.Mutex
+	files fileSet
+	told  string // the problem that the log was told of last
+}
+
+// LoadClientCA reads the file for the first time. Errors name the variable and the cure, and nothing of the file.
+func LoadClientCA(file string, now time.Time) (*ClientCA, error) {
+	c := &ClientCA{files: newFileSet(file)}
+	contents, err := c.files.read()
+	if err != nil {
+		return nil, fmt.Errorf("GRAPHPROXY_TLS_CLIENT_CA_FILE: the file %w", err)
+	}
+	cas, err := parseCAs(contents[0], now)
+	if err != nil {
+		return nil, fmt.Errorf("GRAPHPROXY_TLS_CLIENT_CA_FILE: %w", err)
+	}
+	c.current.Use(cas)
+	return c, nil
+}
+
+// parseCAs reads a bundle of PEM certificates. What is not a CA's is refused rather than passed over: whoever put it there
+// believes that it counts.
+func parseCAs(data []byte, now time.Time) ([]*x509.Certificate, error) {
+	var cas []*x509.Certificate
+	var end time.Time
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("block %d is no certificate: put only certificates of CAs there, as PEM", len(cas)+1)
+		}
+		ca, err := x509.ParseCertificate(block.Bytes)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("certificate %d cannot be read: put certificates of CAs there, as PEM", len(cas)+1)
+		case !ca.BasicConstraintsValid || !ca.IsCA:
+			return nil, fmt.Errorf("certificate %d is not a CA's: put the certificate of the CA there that signs those of clients", len(cas)+1)
+		}
+		if cas = append(cas, ca); ca.NotAfter.After(end) {
+			end = ca.NotAfter
+		}
+	}
+	switch {
+	case len(cas) == 0:
+		return nil, errors.New("there is no certificate in the file: put those of the CAs there that sign those of clients, as PEM")
+	case now.After(end):
+		return nil, fmt.Errorf("the last of the certificates expired on %s, so no client's counts: put new ones there", end.UTC().Format("2006-01-02 15:04 UTC"))
+	}
+	return cas, nil
+}
+
+// Authorities are the CAs, for a caller.Authenticator; nil of a nil ClientCA.
+func (c *ClientCA) Authorities() *caller.Authorities {
+	if c == nil {
+		return nil
+	}
+	return &c.current
+}
+
+// look reads the file again if it has changed. A file that is no good leaves the CAs from before in use.
+func (c *ClientCA) look(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	contents, err := c.files.changed(ctx)
+	if err == nil && contents == nil {
+		return
+	}
+	if err != nil {
+		c.tell(fmt.Errorf("GRAPHPROXY_TLS_CLIENT_CA_FILE: the file %w", err))
+		return
+	}
+	cas, err := parseCAs(contents[0], time.Now())
+	if err != nil {
+		c.tell(fmt.Errorf("GRAPHPROXY_TLS_CLIENT_CA_FILE: %w", err))
+		return
+	}
+	c.tell(nil)
+	c.current.Use(cas)
+	c.log.Info("the CAs of client certificates have changed, the new ones count", "certificates", len(cas))
+}
+
+func (c *ClientCA) tell(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != "" && text != c.told {
+		c.log.Error("the CAs of client certificates from before stay in use", "error", err)
+	}
+	c.told = text
+}
+
+// TLS is for listeners: with the certificate that callers are shown and the CAs whose clients are verified, each as it is when a
+// connection begins, so that neither change drops a connection. It is nil without a certificate, which is plain HTTP. A client
+// that shows no certificate is let in; one that shows a wrong one is not. ca may be nil.
+func TLS(keys *KeyPair, ca *ClientCA) *tls.Config {
+	config := keys.Config()
+	if config == nil || ca == nil {
+		return config
+	}
+	config.ClientAuth = tls.VerifyClientCertIfGiven
+	config.ClientCAs = ca.current.Pool()
+	// A session that is taken up again carries the certificate from when it began. The client may have a new one by now, and
+	// the CA of the old one may be gone.
+	config.SessionTicketsDisabled = true
+	now := config.Clone()
+	now.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		current := config.Clone()
+		current.ClientCAs = ca.current.Pool()
+		return current, nil
+	}
+	return now
+}

@@ -1,0 +1,52 @@
+package limit
+
+import (
+	"math"
+	"time"
+)
+
+// Adjust corrects what the claims in ResourceUnits took, once Graph has said what the request really cost (its header
+// x-ms-resource-unit). Claims are those that Take granted; those in Requests stay as they are. A cost below 0 counts as 0.
+//
+// More is taken at once, even if the bucket has not as much: it then goes below zero, and grants nothing until it has filled up
+// again. At most a burst below, so that one answer cannot shut a bucket for hours. Less is given back: never more than Take
+// took, and never above the burst. A bucket that was dropped meanwhile was full, so there is nothing to give back.
+//
+// It is safe for concurrent use.
+func (l *Limiter) Adjust(now time.Time, claims []Claim, cost int) {
+	for i := range claims {
+		c := &claims[i]
+		if c.Limit != nil && c.Limit.Unit == ResourceUnits && c.Limit.valid() && c.Limit.Rate > 0 {
+			l.adjust(now, claims[i:i+1], max(cost, 0)-c.tokens())
+		}
+	}
+}
+
+// adjust takes more units for the one claim, or gives back -more.
+func (l *Limiter) adjust(now time.Time, claim []Claim, more int) {
+	if more == 0 {
+		return
+	}
+	var array [1]slot
+	slots, _ := l.slots(array[:0], claim)
+	lock(slots)
+	defer unlock(slots)
+	find(slots, 0, now)
+	if b := slots[0].bucket; b != nil { // else there is no room for a bucket, and its requests are refused anyway
+		b.adjust(slots[0].shard.last, more)
+	}
+}
+
+// adjust takes n tokens, into debt if need be, or gives back -n.
+//
+// ReserveN takes whatever n up to the burst is asked of it and counts the debt; with a negative n its subtraction gives back, and
+// the next look at the tokens cuts what is above the burst. (AllowN does not do: it refuses while the bucket
+// is in debt afterwards, in either direction.)
+func (b *bucket) adjust(t time.Time, n int) {
+	burst := b.rate.Burst()
+	n = min(n, max(0, burst+int(math.Floor(b.rate.TokensAt(t))))) // at most a burst below zero
+	for ; n > burst; n -= burst {
+		b.rate.ReserveN(t, burst)
+	}
+	b.rate.ReserveN(t, n)
+}

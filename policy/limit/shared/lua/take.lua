@@ -1,0 +1,41 @@
+-- Asks every bucket, and takes from all of them or from none.
+-- ARGV: now or 0, id of the lease, its length in microseconds; then for each claim rate, burst, cost, concurrency.
+-- KEYS: for each claim the bucket's key if it has a rate, and the slots' key if it has a concurrency.
+-- Returns the number of the claim that makes the request wait longest (0: granted), the wait in microseconds, 1 if it waits
+-- for slots, and the whole tokens that its bucket holds.
+local now, lease, length = clock(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local buckets, slots = {}, {}
+local worst, longest, held, remaining = 0, 0, 0, 0
+local k = 0
+for a = 4, #ARGV, 4 do
+  local rate, burst, cost, concurrency = tonumber(ARGV[a]), tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3])
+  local wait, full, tokens, at = 0, 0, 0, now
+  if rate > 0 then
+    k = k + 1
+    tokens, at = level(KEYS[k], rate, burst, now)
+    local missing = (cost - tokens) / rate * 1000000
+    -- Less than a nanosecond is no wait: else who comes back when told could be refused again by a rounding.
+    if missing >= 0.001 then wait = missing + at - now end
+    buckets[#buckets + 1] = {KEYS[k], tokens - cost, at, rate, burst}
+  end
+  if concurrency > 0 then
+    k = k + 1
+    -- Nobody knows when a slot is free: a second is told, unless the tokens take longer.
+    if wait <= 1000000 then
+      redis.call('ZREMRANGEBYSCORE', KEYS[k], '-inf', string.format('%.0f', now))
+      if redis.call('ZCARD', KEYS[k]) >= concurrency then wait, full = 1000000, 1 end
+    end
+    slots[#slots + 1] = KEYS[k]
+  end
+  if wait > longest then
+    worst, longest, held, remaining = a / 4, wait, full, 0
+    if full == 0 then remaining = math.max(0, math.floor(tokens)) end
+  end
+end
+if worst > 0 then return {worst, math.ceil(math.min(longest, 1e15)), held, remaining} end
+for _, b in ipairs(buckets) do store(b[1], b[2], b[3], b[4], b[5], now) end
+for _, key in ipairs(slots) do
+  redis.call('ZADD', key, string.format('%.0f', now + length), lease)
+  redis.call('PEXPIRE', key, string.format('%.0f', math.ceil(length / 1000)))
+end
+return {0, 0, 0, 0}

@@ -1,0 +1,196 @@
+// Package shared keeps the buckets and slots of package limit in Redis, so that several replicas enforce one limit.
+//
+// It decides whether there is room for a request, as limit.Limiter does and with the same answers, in one round trip however
+// many buckets cover the request; and what happens while Redis is slow or gone: each replica enforces its share by itself,
+// or every request is refused. It also carries hold-backs from one replica to the others. Which buckets cover a request,
+// policy decides; what a caller is told, and what is held back, proxy decides.
+//
+// Time is Redis' own. Only what is done without Redis goes by the clock that Open is given.
+package shared
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"graphproxy/policy/limit"
+)
+
+// ErrUnavailable is what Take returns when Redis is slow or gone and Options.Deny is set.
+var ErrUnavailable = errors.New("redis, which holds the limits, does not answer")
+
+const (
+	defaultTimeout = 100 * time.Millisecond
+	connections    = 64 // at most, to each server; so many requests can wait for Redis at the same time
+	dialTimeout    = 2 * time.Second
+	idle           = time.Minute // after which a connection is closed: before the cloud's load balancers forget it, without a word
+)
+
+// Options are what Open needs besides the address. Now must be set.
+type Options struct {
+	Deny    bool                  // refuse what cannot be asked of Redis, with ErrUnavailable; false: each replica enforces its share
+	Timeout time.Duration         // for a round trip, a wait for a connection included; 0: 100 ms
+	Now     func() time.Time      // time.Now; for what is done without Redis
+	Local   *limit.Limiter        // for the time without Redis; nil: a new one
+	Log     *slog.Logger          // told when Redis is lost and when it is back, once each; nil: slog.Default()
+	Metrics prometheus.Registerer // nil: none
+
+	// Holds is called with hold-backs that other replicas told, a second later at most, by Run and one at a time; until is by
+	// Now. nil: they are not wanted.
+	Holds func(key string, until time.Time)
+}
+
+// Buckets are buckets in Redis. Make one with Open, start Run, and keep both for the life of the process. Safe for
+// concurrent use.
+type Buckets struct {
+	client  redis.UniversalClient
+	scripts scripts
+	id      string // of this replica, in leases and among the replicas
+	deny    bool
+	timeout time.Duration
+	now     func() time.Time
+	local   *limit.Limiter
+	log     *slog.Logger
+	metrics *metrics
+	clock   int64 // for Redis, in microseconds; 0, always save in tests: its own
+
+	up     atomic.Bool // whether Redis is asked
+	closed atomic.Bool
+	mu     sync.Mutex // guards what follows
+	since  time.Time  // when up was last changed
+	err    error      // why it is false
+	census census
+
+	leases leases
+	owed   owed
+	outbox outbox
+	holds  holds
+}
+
+// Open returns Buckets at an address, without asking whether anything is there: a Redis that is down when the process
+// starts is like one that goes down later.
+//
+//	redis://user:password@host:6379/0                 rediss:// is the same over TLS, here and below
+//	unix://user:password@/run/redis.sock?db=0
+//	redis+sentinel://user:password@host1:26379,host2:26379/mymaster/0?sentinel_username=u&sentinel_password=p
+//	redis+cluster://user:password@host1:6379,host2:6379
+//
+// User, password, port and database may be missing. Errors say what is wrong, and never hold the address.
+func Open(address string, o Options) (*Buckets, error) {
+	if o.Now == nil {
+		return nil, errors.New("shared.Options.Now: is nil; pass time.Now")
+	}
+	at, err := parse(address)
+	if err != nil {
+		return nil, fmt.Errorf("address of redis: %w", err)
+	}
+	m, err := newMetrics(o.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("registering metrics: %w", err)
+	}
+	b := &Buckets{
+		client: connect(at), scripts: newScripts(), id: rand.Text()[:13], // 65 bits
+		deny: o.Deny, timeout: o.Timeout, now: o.Now, local: o.Local, log: o.Log, metrics: m,
+		since: o.Now(), outbox: newOutbox(), holds: newHolds(o.Holds),
+	}
+	if b.timeout <= 0 {
+		b.timeout = defaultTimeout
+	}
+	if b.local == nil {
+		b.local = limit.New()
+	}
+	if b.log == nil {
+		b.log = slog.Default()
+	}
+	// go-redis has one logger for all clients of a process, and tells it of each connection that fails.
+	redis.SetLogger(chatter{b.log})
+	b.up.Store(true)
+	b.metrics.up.Set(1)
+	return b, nil
+}
+
+// chatter is what go-redis says of single connections: for whoever debugs, as what comes of it is told by lost and found.
+type chatter struct{ log *slog.Logger }
+
+// Printf implements go-redis' logger.
+func (c chatter) Printf(ctx context.Context, format string, args ...any) {
+	c.log.DebugContext(ctx, "redis client", "says", fmt.Sprintf(format, args...))
+}
+
+// connect makes the client. Nothing is tried again: a script that has taken tokens, and whose answer was lost, would take them
+// twice. What it sends on a new connection is kept to what an ACL has to allow anyway.
+func connect(o *redis.UniversalOptions) redis.UniversalClient {
+	o.MaxRetries = -1
+	o.ContextTimeoutEnabled = true
+	o.PoolSize, o.PipelinePoolSize = connections, -1
+	o.ConnMaxIdleTime = idle
+	o.DialTimeout, o.DialerRetries = dialTimeout, 1
+	o.Protocol = 2
+	o.DisableIdentity = true
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	return redis.NewUniversalClient(o)
+}
+
+// State is what /readyz and an operator want to know.
+type State struct {
+	Shared   bool      // whether Redis is asked; else each replica is by itself, or refuses
+	Since    time.Time // by Options.Now
+	Replicas int       // that Redis has heard of in the last seconds, this one included; 1 before it has answered
+	Err      error     // why Redis is not asked; nil when it is. Holds no secret
+}
+
+// State returns how things stand.
+func (b *Buckets) State() State {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return State{Shared: b.up.Load(), Since: b.since, Replicas: b.census.replicas(), Err: b.err}
+}
+
+// lost is told of each answer of Redis that did not come, or not in time: from the first one on, Redis is left alone, save
+// for what Run sends.
+func (b *Buckets) lost(err error) {
+	b.metrics.failures.Inc()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.err = err
+	if b.closed.Load() || !b.up.Swap(false) {
+		return
+	}
+	b.since = b.now()
+	b.metrics.up.Set(0)
+	if b.deny {
+		b.log.Warn("redis does not answer in time: requests with limits are refused until it does", "error", err)
+		return
+	}
+	b.log.Warn("redis does not answer in time: this replica enforces its share of the limits by itself until it does", "share", fmt.Sprintf("1/%d", b.census.replicas()), "error", err)
+}
+
+// found is told when Redis answers again.
+func (b *Buckets) found() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	b.log.Info("redis answers: limits are shared between replicas again", "after", now.Sub(b.since).Round(time.Millisecond), "replicas", b.census.replicas())
+	b.since, b.err = now, nil
+	b.up.Store(true)
+	b.metrics.up.Set(1)
+}
+
+// within bounds one round trip. While Redis is away it has to be twice as fast: one that just manages would be lost again at
+// once.
+func (b *Buckets) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	timeout := b.timeout
+	if !b.up.Load() {
+		timeout /= 2
+	}
+	return context.WithTimeout(ctx, timeout)
+}

@@ -1,0 +1,8 @@
+package proxy
+
+import "net/http"
+
+// NewResponseWriter is what answers are written to.
+func NewResponseWriter(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
+	return newResponseWriter(w, r, newRequestBody(w, r))
+}

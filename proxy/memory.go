@@ -1,0 +1,72 @@
+package proxy
+
+import (
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// Bodies that are held for being judged or rewritten may take this much together for each request that may be in flight,
+// and never less than leastMemory, so that a large batch fits into a small proxy.
+const (
+	memoryPerRequest = 256 << 10
+	leastMemory      = 128 << 20
+)
+
+// memory is how many bytes of bodies are held now. A proxy that takes more than it has is ended by the system, with every
+// request in it.
+type memory struct {
+	most int64
+	used atomic.Int64
+}
+
+func newMemory(requests int) *memory {
+	return &memory{most: max(leastMemory, int64(requests)*memoryPerRequest)}
+}
+
+// holding is what one request holds. It is for one goroutine. Release must be called at its end.
+type holding struct {
+	of *memory
+	n  int64
+}
+
+// add notes n more bytes. It reports false, and notes nothing, if there is no room for them.
+func (h *holding) add(n int64) bool {
+	if h.of.used.Add(n) > h.of.most {
+		h.of.used.Add(-n)
+		return false
+	}
+	h.n += n
+	return true
+}
+
+// force notes n bytes that are there, room or not.
+func (h *holding) force(n int64) {
+	h.of.used.Add(n)
+	h.n += n
+}
+
+func (h *holding) release() {
+	h.of.used.Add(-h.n)
+	h.n = 0
+}
+
+// heldReader notes what is read, and fails with the answer to the caller where there is no room for it.
+type heldReader struct {
+	from io.Reader
+	held *holding
+}
+
+func (r heldReader) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	if !r.held.add(int64(n)) {
+		return n, overloaded("graphproxy holds as many bytes of bodies as it may")
+	}
+	return n, err
+}
+
+// overloaded is the answer when there are too many at once: nothing has been done.
+func overloaded(what string) *Error {
+	return &Error{Status: http.StatusServiceUnavailable, Code: codeUnavailable, Inner: "overloaded", Message: what + "; try again", RetryAfter: time.Second}
+}

@@ -1,0 +1,141 @@
+package throttle
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxHold bounds how long an answer can hold a scope back. Graph asks for minutes at most; an answer that says more is a mistake, or a
+// block that somebody must see to, and a probe an hour finds out when it is over.
+const maxHold = time.Hour
+
+// The names as http.Header keeps them.
+const (
+	retryAfterHeader = "Retry-After"
+	percentageHeader = "X-Ms-Throttle-Limit-Percentage"
+	scopeHeader      = "X-Ms-Throttle-Scope"
+	limitHeader      = "Ratelimit-Limit"
+	remainingHeader  = "Ratelimit-Remaining"
+	resetHeader      = "Ratelimit-Reset"
+)
+
+// said is what the headers of an answer say of limits.
+type said struct {
+	wait  time.Duration // to hold back after a refusal; 0: it does not say
+	reset time.Duration // until the window of RateLimit-* ends; 0: it does not say
+	spent bool          // nothing of that window is left
+	usage float64       // how far into the last stretch before the limit: 0 at 80 % of it and below, 1 at full pace. -1: it does not say
+}
+
+// readHeader reads the headers of an answer that came at now.
+func readHeader(now time.Time, h http.Header) said {
+	s := said{wait: retryAfter(now, h), usage: -1}
+	if v := h.Get(percentageHeader); v != "" {
+		// 0.8 to 1.8: 1.2 means that a fifth of the requests is refused.
+		if share, ok := decimal(v); ok {
+			s.usage = min(max(share-0.8, 0), 1)
+		}
+	}
+	s.readWindow(h)
+	return s
+}
+
+// readWindow reads SharePoint's RateLimit-* (an early draft of draft-ietf-httpapi-ratelimit-headers: Reset in seconds).
+func (s *said) readWindow(h http.Header) {
+	if h.Get(resetHeader) == "" && h.Get(remainingHeader) == "" {
+		return
+	}
+	if reset, ok := decimal(h.Get(resetHeader)); ok {
+		s.reset = seconds(reset)
+	}
+	remaining, ok := decimal(h.Get(remainingHeader))
+	if !ok {
+		return
+	}
+	s.spent = remaining <= 0
+	if limit, ok := decimal(h.Get(limitHeader)); ok && limit > 0 {
+		used := 1 - remaining/limit
+		s.usage = max(s.usage, min(max((used-0.8)/0.2, 0), 1))
+	}
+}
+
+// hold is how long a refused request's scope is to be left alone, 0 if the answer does not say. SharePoint asks for the greater one.
+func (s *said) hold() time.Duration { return max(s.wait, s.reset) }
+
+// retryAfter reads Retry-After (RFC 9110, 10.2.3) as Graph sends it: seconds, also with decimals ("2.128"), or a date, which is
+// compared with the answer's own Date so that a wrong clock here does no harm. What is garbage, negative or zero is 0: it does not
+// say. Of several the longest counts.
+func retryAfter(now time.Time, h http.Header) (longest time.Duration) {
+	for _, v := range h[retryAfterHeader] {
+		if n, ok := decimal(v); ok {
+			longest = max(longest, seconds(n))
+			continue
+		}
+		at, err := http.ParseTime(strings.TrimSpace(v))
+		if err != nil {
+			continue
+		}
+		from, err := http.ParseTime(h.Get("Date"))
+		if err != nil {
+			from = now
+		}
+		longest = max(longest, min(at.Sub(from), maxHold))
+	}
+	return longest
+}
+
+// seconds is n seconds, at most maxHold.
+func seconds(n float64) time.Duration {
+	if n >= maxHold.Seconds() {
+		return maxHold
+	}
+	return time.Duration(n * float64(time.Second))
+}
+
+// decimal reads digits with at most one point among them: no sign, exponent, infinity or hexadecimal, all of which ParseFloat takes.
+func decimal(text string) (float64, bool) {
+	text = strings.TrimSpace(text)
+	points := 0
+	for i := range len(text) {
+		if text[i] == '.' {
+			points++
+		} else if text[i] < '0' || text[i] > '9' {
+			return 0, false
+		}
+	}
+	if points > 1 {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	return n, err == nil
+}
+
+// narrowed is the scope that an answer to a request in scope s is about: that of the service, and where x-ms-throttle-scope says more
+// (Scope/Limit/app/resource), only its reads or writes, the app in all tenants, or the tenant for all apps. Unknown words widen
+// nothing and narrow nothing.
+func (s Scope) narrowed(h http.Header) Scope {
+	s.access = readWrite
+	v := h.Get(scopeHeader)
+	if v == "" {
+		return s
+	}
+	who, rest, _ := strings.Cut(v, "/")
+	what, _, _ := strings.Cut(rest, "/")
+	switch strings.ToLower(strings.TrimSpace(what)) {
+	case "read":
+		s.access = read
+	case "write":
+		s.access = write
+	}
+	switch strings.ToLower(strings.TrimSpace(who)) {
+	case "application":
+		s = s.wide()
+		s.tenant = ""
+	case "tenant":
+		s = s.wide()
+		s.app = ""
+	}
+	return s
+}

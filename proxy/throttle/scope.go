@@ -1,0 +1,113 @@
+package throttle
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// access says which requests a scope is about.
+type access uint8
+
+const (
+	readWrite access = iota
+	read
+	write
+)
+
+var accessNames = [...]string{readWrite: "any", read: "read", write: "write"} // never written to
+
+// maxKey bounds what is kept of a key, in bytes. Longer ones share a hold with those that begin alike: nothing that long is a mailbox.
+const maxKey = 128
+
+// Scope is what Graph counts requests against: an app registration in a tenant at one of Graph's services and, where the service
+// counts so, one mailbox, team, chat or report; for reads, for writes or for both. Scopes compare with ==. The zero Scope is a
+// service that is not known, of no app: useless, but safe. A Scope made by ScopeOf shares memory with the target it came from.
+type Scope struct {
+	app, tenant string // "" stands for all of them
+	key         string // "" stands for all of the service's
+	service     service
+	access      access
+}
+
+// Key writes the scope as text that ParseScope reads: "outlook/any/default/contoso.com/adele@contoso.com". Each part is escaped as
+// a path segment is. It names a mailbox where the scope does: do not log it.
+func (s Scope) Key() string {
+	return strings.Join([]string{
+		serviceNames[s.service], accessNames[s.access], url.PathEscape(s.app), url.PathEscape(s.tenant), url.PathEscape(s.key),
+	}, "/")
+}
+
+// Service names what the scope counts against in one word, "outlook", for logs and metrics: there are about twenty, and none names
+// a person.
+func (s Scope) Service() string { return serviceNames[s.service] }
+
+// ParseScope reads what Key wrote. The error says which part is not understood; the text may come from a replica of another version.
+func ParseScope(text string) (Scope, error) {
+	parts := strings.Split(text, "/")
+	if len(parts) != 5 {
+		return Scope{}, errors.New("reading a throttle scope: it has not the five parts service/access/app/tenant/key")
+	}
+	kind, ok := indexOf(serviceNames[:], parts[0])
+	if !ok {
+		return Scope{}, fmt.Errorf("reading a throttle scope: unknown service %q", parts[0])
+	}
+	who, ok := indexOf(accessNames[:], parts[1])
+	if !ok {
+		return Scope{}, fmt.Errorf("reading a throttle scope: unknown access %q; it is any, read or write", parts[1])
+	}
+	s := Scope{service: service(kind), access: access(who)}
+	for i, to := range []*string{&s.app, &s.tenant, &s.key} {
+		value, err := url.PathUnescape(parts[2+i])
+		if err != nil {
+			return Scope{}, fmt.Errorf("reading a throttle scope: %w", err)
+		}
+		*to = value
+	}
+	if len(s.key) > maxKey {
+		return Scope{}, fmt.Errorf("reading a throttle scope: the key has %d bytes; at most %d are kept", len(s.key), maxKey)
+	}
+	return s, nil
+}
+
+func indexOf(names []string, name string) (int, bool) {
+	for i := range names {
+		if names[i] == name {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// kept is the scope with memory of its own: a hold may outlive the request by an hour.
+func (s Scope) kept() Scope {
+	s.app, s.tenant, s.key = strings.Clone(s.app), strings.Clone(s.tenant), strings.Clone(s.key)
+	return s
+}
+
+// wide is the scope of the whole service, for this app and tenant.
+func (s Scope) wide() Scope {
+	s.key = ""
+	return s
+}
+
+// places are the scopes whose holds a request in scope s has to heed, each once, and how many they are: its own, its service's, and
+// those of the app in all tenants and of the tenant for all apps; each for any access and for its own.
+func (s Scope) places() (all [8]Scope, n int) {
+	few := [4]Scope{s, s.wide(), s.wide(), s.wide()}
+	few[2].tenant, few[3].app = "", ""
+	for i, place := range few {
+		if i > 0 && place == few[0] || i > 1 && place == few[1] {
+			continue
+		}
+		all[n] = place
+		all[n].access = readWrite
+		n++
+		if s.access != readWrite {
+			all[n] = place
+			n++
+		}
+	}
+	return all, n
+}
