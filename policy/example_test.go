@@ -104,7 +104,7 @@ func TestCallersAreAsTheFileHasThem(t *testing.T) {
 			{Kind: "token", Issuer: "https://oidc.contoso.example", Audience: "graphproxy", Subject: "system:serviceaccount:hr:sync", Claims: map[string][]string{"namespace": {"hr", "hr-test"}, "cluster": {"prod"}}},
 			{Kind: "certificate", URI: "spiffe://contoso.example/hr-sync"},
 		}},
-		{Name: "mailer", Identities: []policy.Identity{
+		{Name: "mailer", Priority: "low", Identities: []policy.Identity{
 			{Kind: "key", KeySHA256: [32]byte{0x6c, 0xa1, 0x3d, 0x52, 0xca, 0x70, 0xc8, 0x83, 0xe0, 0xf0, 0xbb, 0x10, 0x1e, 0x42, 0x5a, 0x89, 0xe8, 0x62, 0x4d, 0xe5, 0x1d, 0xb2, 0xd2, 0x39, 0x25, 0x93, 0xaf, 0x6a, 0x84, 0x11, 0x80, 0x90}},
 			{Kind: "unix", UID: &id, GID: &id},
 			{Kind: "unix", User: "mailer"},
@@ -123,14 +123,14 @@ func TestCallersAreAsTheFileHasThem(t *testing.T) {
 	apps := []policy.AppRef{
 		{Name: "hr", Tenant: "contoso.example", Where: "testdata/example.yaml:39: callers.hr-sync.app"},
 		{Name: "hr-writer", Tenant: "3f1c5a52-9a3e-4f0a-9b5e-0d5c3c7a1b11", Where: "testdata/example.yaml:60: callers.hr-sync.allow[3].app"},
-		{Where: "testdata/example.yaml:73: callers.mailer"},
-		{Where: "testdata/example.yaml:89: callers.reports"},
-		{Where: "testdata/example.yaml:100: callers.guest"},
+		{Where: "testdata/example.yaml:74: callers.mailer"},
+		{Where: "testdata/example.yaml:91: callers.reports"},
+		{Where: "testdata/example.yaml:102: callers.guest"},
 	}
 	if diff := cmp.Diff(apps, p.Apps()); diff != "" {
 		t.Errorf("apps (-want +got):\n%s", diff)
 	}
-	if line := p.Callers()[1].Line; line != 72 {
+	if line := p.Callers()[1].Line; line != 73 {
 		t.Errorf("mailer is on line %d", line)
 	}
 }

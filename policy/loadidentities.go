@@ -79,8 +79,8 @@ func (l *loader) certificate(id *Identity, v strict.Value) bool {
 	}
 	var okURI, okDNS, okName bool
 	if id.URI, okURI = keys["uri"].Text("a URI such as spiffe://contoso.example/hr-sync"); okURI {
-		if u, err := url.Parse(id.URI); err != nil || u.Scheme == "" || u.Host == "" && u.Opaque == "" {
-			keys["uri"].Errorf("%.80q is no URI with a scheme, such as spiffe://contoso.example/hr-sync", id.URI)
+		if problem := uriProblem(id.URI); problem != "" {
+			keys["uri"].Errorf("%.80q %s", id.URI, problem)
 		}
 	}
 	if id.DNS, okDNS = keys["dns"].Text("a DNS name"); okDNS && !isHostName(id.DNS) {
@@ -88,6 +88,21 @@ func (l *loader) certificate(id *Identity, v strict.Value) bool {
 	}
 	id.CommonName, okName = keys["common_name"].Text("a common name")
 	return okURI || okDNS || okName
+}
+
+// uriProblem says what is wrong with the URI of a certificate, or nothing. A final /* stands for one segment or more.
+func uriProblem(text string) string {
+	base, below := strings.CutSuffix(text, "/*")
+	u, err := url.Parse(base)
+	switch {
+	case strings.Contains(base, "*"):
+		return "has a star elsewhere than at its end, after a slash; write such as spiffe://contoso.example/hr/*"
+	case err != nil || u.Scheme == "" || u.Host == "" && u.Opaque == "":
+		return "is no URI with a scheme, such as spiffe://contoso.example/hr-sync"
+	case u.User != nil || below && (u.Host == "" || strings.ContainsAny(base, "?#%")):
+		return "has more than a scheme, a host and a path; write such as spiffe://contoso.example/hr/*"
+	}
+	return ""
 }
 
 func isHostName(s string) bool {

@@ -23,6 +23,7 @@ type Error struct {
 	Err     error  // for the operator's log; never for the caller
 
 	RetryAfter time.Duration // rounded up to whole seconds in Retry-After; 0 sends none
+	quota      *quota        // of the bucket that refused
 }
 
 // Error says what the operator's log shows.
@@ -134,6 +135,9 @@ func render(w http.ResponseWriter, e *Error, rec *Record) {
 	}
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(wholeSeconds(e.RetryAfter)))
+	}
+	if e.quota != nil {
+		e.quota.header(e.RetryAfter, h.Set)
 	}
 	w.WriteHeader(e.Status)
 	_, _ = w.Write(text)

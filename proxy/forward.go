@@ -125,6 +125,9 @@ func (f *forwarding) url() *url.URL {
 func (f *forwarding) answered(res *http.Response) error {
 	rec := f.x.rec
 	f.noteHeader(res)
+	if f.items == nil {
+		f.h.seen(&f.x.leave, res.StatusCode, res.Header)
+	}
 	if res.StatusCode == http.StatusUnauthorized {
 		return tokenRejected()
 	}
@@ -137,7 +140,7 @@ func (f *forwarding) answered(res *http.Response) error {
 	res.Header["Client-Request-Id"] = []string{rec.ClientRequestID}
 	res.Trailer = nil // announces none; what comes all the same, dropTrailers takes off
 	if f.items != nil {
-		err := f.items.answered(res, f.x)
+		err := f.items.answered(f.h, res, f.x)
 		if f.items.refused != nil {
 			f.app.Tokens.Refused(f.token, auth.ClaimsOf(f.items.refused))
 		}

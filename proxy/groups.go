@@ -36,7 +36,7 @@ func (h *Handler) forwardGroups(x *exchange, r *http.Request, t *odata.Target) e
 			x.items.failed(g, h.toldOf(x, err))
 		}
 	}
-	return x.items.answer(x, answers)
+	return x.items.answer(h, x, answers)
 }
 
 // failed notes that a group was not answered.
@@ -80,6 +80,7 @@ func (a *groupAnswers) take(f *forwarding, g group, res *http.Response, text []b
 	case http.StatusOK:
 		return a.takeReplies(f, g, text)
 	}
+	f.items.seenWhole(f.h, g, res)
 	whole := batch.Answer{Status: res.StatusCode, Header: make(map[string]string)}
 	for _, name := range [...]string{"Content-Type", "Retry-After"} {
 		if value := res.Header.Get(name); value != "" {

@@ -28,6 +28,7 @@ import (
 	"graphproxy/policy/limit"
 	"graphproxy/policy/odata"
 	"graphproxy/proxy/links"
+	"graphproxy/proxy/throttle"
 )
 
 // TokenSource gives the access tokens that Graph is shown. *auth.Source is one.
@@ -53,12 +54,14 @@ type Config struct {
 	Graph          *url.URL // Graph's root: scheme and host only, e.g. https://graph.microsoft.com
 	Apps           Apps     // must have every one that Rules name
 	Rules          *Rules
-	PublicURL      string         // scheme and host that links carry, e.g. https://graph.contoso.com; "": those that the caller used
-	ForwardHeaders []string       // request headers that reach Graph besides those that its SDKs and documentation use
-	MaxInFlight    int            // requests in flight; beyond it 503 at once. 0: 1000
-	Roots          *x509.CertPool // who may sign Graph's certificate; nil: the system's
-	Audit          io.Writer      // one JSON line a request, each in one Write; nil: off. Must be safe for concurrent use
-	Log            *slog.Logger   // nil: slog.Default()
+	Buckets        Buckets          // nil: of this process
+	Throttle       *throttle.Memory // what Graph said of its limits; nil: a new one
+	PublicURL      string           // scheme and host that links carry, e.g. https://graph.contoso.com; "": those that the caller used
+	ForwardHeaders []string         // request headers that reach Graph besides those that its SDKs and documentation use
+	MaxInFlight    int              // requests in flight; beyond it 503 at once. 0: 1000
+	Roots          *x509.CertPool   // who may sign Graph's certificate; nil: the system's
+	Audit          io.Writer        // one JSON line a request, each in one Write; nil: off. Must be safe for concurrent use
+	Log            *slog.Logger     // nil: slog.Default()
 	Metrics        prometheus.Registerer
 }
 
@@ -67,7 +70,8 @@ type Handler struct {
 	graph    *url.URL
 	apps     Apps
 	rules    atomic.Pointer[Rules]
-	limiter  *limit.Limiter
+	queue    waiting
+	throttle *throttle.Memory
 	headers  headerList
 	wire     *http.Transport
 	audit    *auditor
@@ -99,11 +103,17 @@ func New(c Config) (*Handler, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	if c.Buckets == nil {
+		c.Buckets = own{limit.New()}
+	}
+	if c.Throttle == nil {
+		c.Throttle = throttle.New(throttle.Options{Log: c.Log})
+	}
 	if c.MaxInFlight == 0 {
 		c.MaxInFlight = 1000
 	}
 	h := &Handler{
-		graph: c.Graph, apps: c.Apps, limiter: limit.New(), headers: headers,
+		graph: c.Graph, apps: c.Apps, queue: waiting{c.Buckets}, throttle: c.Throttle, headers: headers,
 		wire: newTransport(c.Roots), audit: newAuditor(c.Audit, c.Log), log: c.Log, metrics: m,
 		quiet: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 		max:   int64(c.MaxInFlight), memory: newMemory(c.MaxInFlight), buffers: newBufferPool(), public: c.PublicURL,
@@ -149,7 +159,8 @@ type exchange struct {
 	items *itemRun     // of a $batch; else nil
 	links *links.Rewriter
 	held  holding
-	abort bool // end the connection: an answer that nobody wrote would be 200
+	leave leave // of a request that is no batch
+	abort bool  // end the connection: an answer that nobody wrote would be 200
 }
 
 // ServeHTTP takes one request through. Whatever happens below, it leaves exactly one record.
@@ -202,39 +213,35 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 	if target.IsBatch() {
 		return h.serveBatch(x, r, request)
 	}
-	var slots limit.Grant
-	decision, app, err := h.judge(x.rules, x.rec, request, &slots)
-	if err != nil {
+	if err := h.judge(r.Context(), x.rules, x.rec, request, &x.leave); err != nil {
 		return err
 	}
-	defer slots.Release()
+	defer x.leave.end()
+	if err := pause(r.Context(), x.leave.delay); err != nil {
+		return err
+	}
 
-	token, err := app.Tokens.Token(r.Context())
+	token, err := x.leave.app.Tokens.Token(r.Context())
 	if err != nil {
 		return noToken(r.Context(), err)
 	}
-	return h.forward(x, r, pass{target: target, decision: decision, app: app, token: token})
+	return h.forward(x, r, pass{target: target, decision: x.leave.decision, app: x.leave.app, token: token})
 }
 
-// judge asks the policy whether a request may be made and the limits whether there is room for it now, and notes what they
-// say. The slots are to be released when the request has ended.
-func (h *Handler) judge(rules *Rules, rec *Record, request policy.Request, slots *limit.Grant) (policy.Decision, *App, error) {
+// judge asks the policy whether a request may be made, and then whether there is room for it now, and notes what they say. The
+// leave is to be ended when the request has.
+func (h *Handler) judge(ctx context.Context, rules *Rules, rec *Record, request policy.Request, l *leave) error {
 	decision := rules.policy.Decide(request)
 	app, err := h.app(decision, request.Target)
 	if err != nil {
-		return decision, nil, err
+		return err
 	}
 	rec.decide(decision)
 	if !decision.Allow {
-		return decision, nil, denied(request, decision)
+		return denied(request, decision)
 	}
-	var room [8]limit.Claim
-	refusal := h.limiter.Take(time.Now(), rules.policy.Claims(room[:0], request, decision), slots)
-	if refusal != nil {
-		rec.Decision = decisionLimit
-		return decision, nil, limited(refusal)
-	}
-	return decision, app, nil
+	l.decision, l.app = decision, app
+	return h.admit(ctx, rules, rec, request, l)
 }
 
 // app returns the app registration that the decision names. A target that names another tenant than that app's is refused:
@@ -279,11 +286,6 @@ func denied(r policy.Request, d policy.Decision) *Error {
 		Status: http.StatusForbidden, Code: codeDenied, Inner: "policyDenied",
 		Message: fmt.Sprintf("the policy does not allow %s %s for caller %q: %s", r.Method, r.Target.Path(), r.Caller, reason),
 	}
-}
-
-func limited(r *limit.Refusal) *Error {
-	message := fmt.Sprintf("the limit %q has no room for this request now; try again after %d s", r.Limit.Name, wholeSeconds(r.RetryAfter))
-	return &Error{Status: http.StatusTooManyRequests, Code: codeLimited, Inner: "limitExceeded", Message: message, RetryAfter: r.RetryAfter}
 }
 
 // noToken is the last thing that can fail before the wire. What Entra said goes to the log and to /readyz.

@@ -1,15 +1,16 @@
 package proxy
 
 import (
+	"context"
 	"fmt"
 	"mime"
 	"net/http"
 	"net/textproto"
 	"slices"
 	"strings"
+	"time"
 
 	"graphproxy/policy"
-	"graphproxy/policy/limit"
 	"graphproxy/proxy/batch"
 )
 
@@ -19,8 +20,7 @@ type itemRun struct {
 	version string // of the batch, and so of its items
 	records []Record
 	errs    []*Error // why an item is not sent; nil for those that are
-	apps    []*App   // that an item is sent with: the policy allowed it and there was room; nil for those that are not sent
-	slots   []limit.Grant
+	leaves  []leave  // of the items that are sent
 	groups  []group
 	refused http.Header // of Graph's answer to an item for which the token did not do; nil if there was none
 }
@@ -47,10 +47,13 @@ func (h *Handler) serveBatch(x *exchange, r *http.Request, request policy.Reques
 		return badBatch(err)
 	}
 	x.rec.Decision = decisionAllow
-	h.judgeItems(x, b)
+	h.judgeItems(r.Context(), x, b)
+	if err := pause(r.Context(), x.items.delay()); err != nil {
+		return err
+	}
 	switch groups := x.items.groups; len(groups) {
 	case 0:
-		return x.items.answer(x, nil)
+		return x.items.answer(h, x, nil)
 	case 1:
 		token, err := groups[0].app.Tokens.Token(r.Context())
 		if err != nil {
@@ -113,14 +116,14 @@ func (l headerList) mayBeInItem(name, value string) bool {
 
 // judgeItems judges each item, those first that others depend on, and writes what is to be sent. The run belongs to the
 // exchange from the start, so that slots are given back and items recorded even after a panic.
-func (h *Handler) judgeItems(x *exchange, b *batch.Batch) {
+func (h *Handler) judgeItems(ctx context.Context, x *exchange, b *batch.Batch) {
 	n := len(b.Items)
-	run := &itemRun{batch: b, version: x.rec.Version, records: make([]Record, n), errs: make([]*Error, n), apps: make([]*App, n), slots: make([]limit.Grant, n)}
+	run := &itemRun{batch: b, version: x.rec.Version, records: make([]Record, n), errs: make([]*Error, n), leaves: make([]leave, n)}
 	x.items = run
 	for _, i := range b.Order() {
 		rec := &run.records[i]
 		*rec = x.itemRecord(&b.Items[i])
-		if err := h.judgeItem(x, run, i); err != nil {
+		if err := h.judgeItem(ctx, x, run, i); err != nil {
 			run.errs[i] = asError(err)
 			rec.Reason, rec.Status = run.errs[i].Inner, run.errs[i].Status
 			continue
@@ -136,15 +139,15 @@ func (h *Handler) judgeItems(x *exchange, b *batch.Batch) {
 // enlist puts an item to those that use the same app.
 func (run *itemRun) enlist(item int) {
 	for i := range run.groups {
-		if g := &run.groups[i]; g.app == run.apps[item] {
+		if g := &run.groups[i]; g.app == run.leaves[item].app {
 			g.items = append(g.items, item)
 			return
 		}
 	}
-	run.groups = append(run.groups, group{app: run.apps[item], items: []int{item}})
+	run.groups = append(run.groups, group{app: run.leaves[item].app, items: []int{item}})
 }
 
-func (h *Handler) judgeItem(x *exchange, run *itemRun, i int) error {
+func (h *Handler) judgeItem(ctx context.Context, x *exchange, run *itemRun, i int) error {
 	item, rec := &run.batch.Items[i], &run.records[i]
 	if e := item.Err; e != nil {
 		return &Error{Status: e.Status, Code: codeInvalid, Inner: e.Code, Message: e.Message}
@@ -158,14 +161,27 @@ func (h *Handler) judgeItem(x *exchange, run *itemRun, i int) error {
 			return &Error{Status: http.StatusFailedDependency, Code: codeDependency, Inner: "dependencyRefused", Message: fmt.Sprintf("the item depends on %.80q, which graphproxy refused, so it was not sent", run.batch.Items[on].ID)}
 		}
 	}
-	_, app, err := h.judge(x.rules, rec, policy.Request{Caller: x.rec.Caller, Method: item.Method, Target: item.Target}, &run.slots[i])
+	l := &run.leaves[i]
+	if err := h.judge(ctx, x.rules, rec, policy.Request{Caller: x.rec.Caller, Method: item.Method, Target: item.Target}, l); err != nil {
+		l.app = nil
+		return err
+	}
 	for _, on := range item.DependsOn {
-		if err == nil && run.apps[on] != app {
+		if run.leaves[on].app != l.app {
+			l.end()
+			l.app = nil
 			return badRequest("mixedApps", "the item depends on %.80q, which the policy sends with another app registration, so in another batch; send them one after the other", run.batch.Items[on].ID)
 		}
 	}
-	run.apps[i] = app
-	return err
+	return nil
+}
+
+// delay is how long the whole batch waits, because a limit of Graph's is near for one of its items.
+func (run *itemRun) delay() (d time.Duration) {
+	for i := range run.leaves {
+		d = max(d, run.leaves[i].delay)
+	}
+	return d
 }
 
 // itemRecord is the record of an item as far as it is that of the batch.
@@ -182,7 +198,7 @@ func (run *itemRun) allowed(app *App, body []byte) bool {
 		if g.app != app || app == nil || body == nil {
 			continue
 		}
-		return !slices.ContainsFunc(g.items, func(i int) bool { return run.errs[i] != nil || run.apps[i] != app })
+		return !slices.ContainsFunc(g.items, func(i int) bool { return run.errs[i] != nil || run.leaves[i].app != app })
 	}
 	return false
 }

@@ -73,7 +73,7 @@ func load(c *config.Config, problems []error, stdout, stderr io.Writer) (server.
 	}
 	return server.Parts{
 		Version: versionName(), Apps: c.Apps(), Graph: string(c.GraphURL), Policy: policy, Public: c.Public(), Unix: c.Unix(), PublicURL: string(c.PublicURL), Headers: c.ForwardHeaders,
-		MaxInFlight: int(c.MaxInFlight), Patience: time.Duration(c.ShutdownTimeout), Audit: audit, Keys: keys, ClientCA: ca, Log: log,
+		MaxInFlight: int(c.MaxInFlight), Patience: time.Duration(c.ShutdownTimeout), Audit: audit, Keys: keys, ClientCA: ca, Redis: c.RedisURL, RedisDeny: c.RedisFailure == "deny", Log: log,
 	}, nil
 }
 

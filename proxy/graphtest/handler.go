@@ -31,6 +31,8 @@ type call struct {
 	all     bool               // every role is granted
 	keys    map[string]Segment // the keys in the path, by their name in the route
 	rest    []Segment          // what the route's ** stands for
+
+	occupied *meter // what enter counts as in flight
 }
 
 // handler answers one call. It runs under the tenant's lock.
@@ -65,6 +67,10 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, item bool) {
 	c, err := s.open(r)
 	if err == nil {
 		c.inBatch = item
+		defer c.leave()
+		err = c.enter(w.Header())
+	}
+	if err == nil {
 		if probe := c.probe(); probe != nil {
 			err = probe(c, w, r)
 			if err == nil {

@@ -187,9 +187,12 @@ func (c *call) hasRole(need []string) error {
 
 // tellUnits sets the resource units that the request used, as the identity service does.
 func (c *call) tellUnits(a *answer, r *route) {
-	if r.units == 0 {
-		return
+	if r.units != 0 {
+		a.set("x-ms-resource-unit", strconv.Itoa(c.units(r)))
 	}
+}
+
+func (c *call) units(r *route) int {
 	units := r.units
 	if _, ok := c.reading.Options["select"]; ok {
 		units--
@@ -200,5 +203,5 @@ func (c *call) tellUnits(a *answer, r *route) {
 	if top, err := strconv.Atoi(c.reading.Options["top"]); err == nil && top < 20 {
 		units--
 	}
-	a.set("x-ms-resource-unit", strconv.Itoa(max(1, units)))
+	return max(1, units)
 }

@@ -27,6 +27,7 @@ type faults struct {
 	throttles []*Throttle
 	overrides []override
 	batch     BatchFault
+	limiter   *limiter
 	cancelled atomic.Int64
 }
 
@@ -38,11 +39,11 @@ func (s *Server) Throttle(t Throttle) {
 	s.faults.throttles = append(s.faults.throttles, &t)
 }
 
-// Heal ends every throttle and the fault of batches.
+// Heal ends every throttle, the limits and the fault of batches.
 func (s *Server) Heal() {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
-	s.faults.throttles, s.faults.batch = nil, BatchFault{}
+	s.faults.throttles, s.faults.batch, s.faults.limiter = nil, BatchFault{}, nil
 }
 
 // Handle answers requests for pattern with h instead of Graph's answer and before any check of their token. A pattern is

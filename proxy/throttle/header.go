@@ -26,16 +26,15 @@ type said struct {
 	wait  time.Duration // to hold back after a refusal; 0: it does not say
 	reset time.Duration // until the window of RateLimit-* ends; 0: it does not say
 	spent bool          // nothing of that window is left
-	usage float64       // how far into the last stretch before the limit: 0 at 80 % of it and below, 1 at full pace. -1: it does not say
+	usage float64       // of the limit, beyond 80 % of it: 0 to 1, which is 180 %. -1: it does not say
 }
 
 // readHeader reads the headers of an answer that came at now.
 func readHeader(now time.Time, h http.Header) said {
 	s := said{wait: retryAfter(now, h), usage: -1}
 	if v := h.Get(percentageHeader); v != "" {
-		// 0.8 to 1.8: 1.2 means that a fifth of the requests is refused.
 		if share, ok := decimal(v); ok {
-			s.usage = min(max(share-0.8, 0), 1)
+			s.usage = beyond(share)
 		}
 	}
 	s.readWindow(h)
@@ -56,10 +55,13 @@ func (s *said) readWindow(h http.Header) {
 	}
 	s.spent = remaining <= 0
 	if limit, ok := decimal(h.Get(limitHeader)); ok && limit > 0 {
-		used := 1 - remaining/limit
-		s.usage = max(s.usage, min(max((used-0.8)/0.2, 0), 1))
+		s.usage = max(s.usage, beyond(1-remaining/limit))
 	}
 }
+
+// beyond is how far a share of a limit is beyond 80 %, where Graph begins to tell of it, at most 1. At 1.2 a fifth of the requests is
+// refused, at 1.8 four fifths: more it does not tell.
+func beyond(share float64) float64 { return min(max(share-0.8, 0), 1) }
 
 // hold is how long a refused request's scope is to be left alone, 0 if the answer does not say. SharePoint asks for the greater one.
 func (s *said) hold() time.Duration { return max(s.wait, s.reset) }

@@ -8,12 +8,13 @@ import (
 
 // hold is what is known of one scope. Its shard's lock guards it.
 type hold struct {
-	until time.Time // when held: nothing goes before; after it, a probe
-	held  bool      // since a refusal, and until a probe succeeds
-	step  uint8     // of the back-off: how often the probe was refused without a word of how long
-	probe *Probe    // under way; else nil
-	usage float64   // at told, see said.usage
-	told  time.Time
+	until time.Time     // when held: nothing goes before; after it, a probe
+	held  bool          // since a refusal, and until a probe succeeds
+	step  uint8         // of the back-off: how often the probe was refused without a word of how long
+	probe *Probe        // under way; else nil
+	usage float64       // see said.usage
+	fades time.Time     // when it is over
+	lasts time.Duration // until then, when it was told
 }
 
 // wait is how long a request must wait for this hold, 0 if it may be the probe.
@@ -27,11 +28,11 @@ func (h *hold) wait(now time.Time) time.Duration {
 
 // usageAt is the usage, fading: what nobody repeats is over when Graph's window has passed.
 func (h *hold) usageAt(now time.Time) float64 {
-	age := max(now.Sub(h.told), 0)
-	if h.usage == 0 || age >= usageLasts {
+	left := min(h.fades.Sub(now), h.lasts)
+	if h.usage == 0 || left <= 0 {
 		return 0
 	}
-	return h.usage * float64(usageLasts-age) / float64(usageLasts)
+	return h.usage * float64(left) / float64(h.lasts)
 }
 
 // over reports whether nothing is known any more.
@@ -82,13 +83,17 @@ func (m *Memory) backOff(h *hold, next bool) time.Duration {
 }
 
 // note remembers a usage. The latest word counts, also if it is lower.
-func (m *Memory) note(sh *shard, now time.Time, s Scope, usage float64) {
+func (m *Memory) note(sh *shard, now time.Time, s Scope, says said) {
 	s.access = readWrite // which of the limits it is of is told only of refused requests
-	if usage == 0 && sh.holds[s] == nil {
+	if says.usage == 0 && sh.holds[s] == nil {
 		return
 	}
 	h := m.entry(sh, now, s)
-	h.usage, h.told = usage, now
+	h.usage, h.lasts = says.usage, usageLasts
+	if says.reset > 0 {
+		h.lasts = min(usageLasts, says.reset) // another window begins then
+	}
+	h.fades = now.Add(h.lasts)
 }
 
 // entry is what is known of s, made if it is not there. When as many scopes are known as may be, it is that of the whole service, of

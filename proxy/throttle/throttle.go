@@ -26,7 +26,7 @@ const (
 	firstStep        = time.Second      // of the back-off
 	lastStep         = 60 * time.Second // likewise
 	probing          = time.Second      // told to those who come while a probe is out: nobody knows how long it takes
-	usageLasts       = 10 * time.Second // how long a usage that Graph told counts; its own window is that long
+	usageLasts       = 10 * time.Second // how long a usage that Graph told counts, if it does not say; the directory's window is that long
 	forgetAfter      = 2 * lastStep     // how long a hold that is over is kept for its back-off
 	sweep            = 4                // entries looked at by each call that looks at any, to forget what is over
 )
@@ -109,13 +109,14 @@ func (m *Memory) Ask(now time.Time, s Scope) Verdict {
 	return Verdict{Delay: m.delay(usage)}
 }
 
-// delay grows with the square: a little past 80 % one hardly feels it, and half of it is by chance, so that callers who came together
-// do not go on together.
+// delay grows steeply at first and ever more gently later: it is to work before the limit is reached, and half of MaxDelay is at the
+// limit. Half of it is by chance, so that callers who came together do not go on together.
 func (m *Memory) delay(usage float64) time.Duration {
 	if usage <= 0 {
 		return 0
 	}
-	return time.Duration(usage * usage * float64(MaxDelay) * (0.5 + 0.5*m.options.Rand()))
+	left := 1 - usage
+	return time.Duration((1 - left*left*left) * float64(MaxDelay) * (0.5 + 0.5*m.options.Rand()))
 }
 
 // Seen takes Graph's answer to a request in scope s that Ask let go with probe p, which may be nil. Every answer belongs here, of
@@ -149,7 +150,7 @@ func (m *Memory) Seen(now time.Time, s Scope, p *Probe, status int, header http.
 		n = m.hold(sh, now, about, mine, status, says)
 	}
 	if says.usage >= 0 {
-		m.note(sh, now, about, says.usage)
+		m.note(sh, now, about, says)
 	}
 	sh.mu.Unlock()
 	m.tell(p, n, status)

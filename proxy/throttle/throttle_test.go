@@ -314,16 +314,17 @@ func TestNearTheLimitRequestsAreDelayed(t *testing.T) {
 		want    time.Duration
 	}{
 		{"at 80 %", "GET /users", []string{"x-ms-throttle-limit-percentage: 0.8"}, 0, 0},
-		{"at 90 %", "GET /users", []string{"x-ms-throttle-limit-percentage: 0.9"}, 0, 20 * time.Millisecond},
-		{"at the limit", "GET /users", []string{"x-ms-throttle-limit-percentage: 1.0"}, 0, 80 * time.Millisecond},
-		{"half the requests too many", "GET /users", []string{"x-ms-throttle-limit-percentage: 1.3"}, 0, 500 * time.Millisecond},
+		{"at 90 %", "GET /users", []string{"x-ms-throttle-limit-percentage: 0.9"}, 0, 542 * time.Millisecond},
+		{"at the limit", "GET /users", []string{"x-ms-throttle-limit-percentage: 1.0"}, 0, 976 * time.Millisecond},
+		{"half the requests too many", "GET /users", []string{"x-ms-throttle-limit-percentage: 1.3"}, 0, 1750 * time.Millisecond},
 		{"as far as it goes", "GET /users", []string{"x-ms-throttle-limit-percentage: 1.8"}, 0, throttle.MaxDelay},
 		{"and further", "GET /users", []string{"x-ms-throttle-limit-percentage: 7"}, 0, throttle.MaxDelay},
-		{"fading", "GET /users", []string{"x-ms-throttle-limit-percentage: 1.8"}, 5 * time.Second, throttle.MaxDelay / 4},
+		{"fading", "GET /users", []string{"x-ms-throttle-limit-percentage: 1.8"}, 5 * time.Second, 1750 * time.Millisecond},
 		{"over", "GET /users", []string{"x-ms-throttle-limit-percentage: 1.8"}, 10 * time.Second, 0},
 		{"garbage", "GET /users", []string{"x-ms-throttle-limit-percentage: much"}, 0, 0},
 		{"SharePoint at 80 %", "GET /sites/root", []string{"RateLimit-Limit: 1000", "RateLimit-Remaining: 200", "RateLimit-Reset: 9"}, 0, 0},
-		{"SharePoint at 90 %", "GET /sites/root", []string{"RateLimit-Limit: 1000", "RateLimit-Remaining: 100", "RateLimit-Reset: 9"}, 0, 500 * time.Millisecond},
+		{"SharePoint at 90 %", "GET /sites/root", []string{"RateLimit-Limit: 1000", "RateLimit-Remaining: 100", "RateLimit-Reset: 9"}, 0, 542 * time.Millisecond},
+		{"SharePoint in the next window", "GET /sites/root", []string{"RateLimit-Limit: 1000", "RateLimit-Remaining: 100", "RateLimit-Reset: 3"}, 3 * time.Second, 0},
 		{"SharePoint without a limit", "GET /sites/root", []string{"RateLimit-Remaining: 100", "RateLimit-Reset: 9"}, 0, 0},
 	}
 	for _, test := range tests {
@@ -341,7 +342,7 @@ func TestNearTheLimitRequestsAreDelayed(t *testing.T) {
 				text = "1." + string(rune('0'+percent/10-10)) + string(rune('0'+percent%10))
 			}
 			d := delay("GET /users", 0, "x-ms-throttle-limit-percentage: "+text)
-			if d < last || d-last > 50*time.Millisecond {
+			if d < last || d-last > 60*time.Millisecond {
 				t.Errorf("%s: %v after %v", text, d, last)
 			}
 			last = d

@@ -17,6 +17,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"graphproxy/auth"
+	"graphproxy/policy/limit/shared"
 	"graphproxy/policy/strict"
 )
 
@@ -48,6 +49,9 @@ type Config struct {
 	TLSKeyFile      string    `env:"GRAPHPROXY_TLS_KEY_FILE"`
 	TLSClientCAFile string    `env:"GRAPHPROXY_TLS_CLIENT_CA_FILE"`
 	TrustedProxies  Networks  `env:"GRAPHPROXY_TRUSTED_PROXIES"`
+
+	RedisURL     shared.Address `env:"GRAPHPROXY_REDIS_URL"`
+	RedisFailure Failure        `env:"GRAPHPROXY_REDIS_FAILURE" envDefault:"local"`
 
 	Policy          string   `env:"GRAPHPROXY_POLICY" envDefault:"policy.yaml"`
 	ForwardHeaders  List     `env:"GRAPHPROXY_FORWARD_HEADERS"`

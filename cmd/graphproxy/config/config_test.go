@@ -107,12 +107,12 @@ func TestVariablesThatNobodySetAreNoErrors(t *testing.T) {
 
 func TestAMisspeltVariableIsAnError(t *testing.T) {
 	for set, want := range map[string]string{
-		"GRAPHPROXY_LISTN=x":                "GRAPHPROXY_LISTN is not a variable that this version knows; did you mean GRAPHPROXY_LISTEN?",
-		"GRAPHPROXY_PORT=8080":              "GRAPHPROXY_PORT is not a variable that this version knows; remove it, or see docs/configuration.md for the variables that there are",
-		"GRAPHPROXY_APPS_0_CLIENT_SECRT=x":  "GRAPHPROXY_APPS_0_CLIENT_SECRT is not a variable that this version knows; did you mean GRAPHPROXY_APPS_0_CLIENT_SECRET?",
-		"GRAPHPROXY_APPS_00_NAME=x":         "GRAPHPROXY_APPS_00_NAME is not a variable that this version knows; remove it, or see docs/configuration.md for the variables that there are",
-		"GRAPHPROXY_APP_0_NAME=x":           "GRAPHPROXY_APP_0_NAME is not a variable that this version knows; remove it, or see docs/configuration.md for the variables that there are",
-		"GRAPHPROXY_LOG_LEVLE=debug":        "GRAPHPROXY_LOG_LEVLE is not a variable that this version knows; did you mean GRAPHPROXY_LOG_LEVEL?",
+		"GRAPHPROXY_LISTN=x":               "GRAPHPROXY_LISTN is not a variable that this version knows; did you mean GRAPHPROXY_LISTEN?",
+		"GRAPHPROXY_PORT=8080":             "GRAPHPROXY_PORT is not a variable that this version knows; remove it, or see docs/configuration.md for the variables that there are",
+		"GRAPHPROXY_APPS_0_CLIENT_SECRT=x": "GRAPHPROXY_APPS_0_CLIENT_SECRT is not a variable that this version knows; did you mean GRAPHPROXY_APPS_0_CLIENT_SECRET?",
+		"GRAPHPROXY_APPS_00_NAME=x":        "GRAPHPROXY_APPS_00_NAME is not a variable that this version knows; remove it, or see docs/configuration.md for the variables that there are",
+		"GRAPHPROXY_APP_0_NAME=x":          "GRAPHPROXY_APP_0_NAME is not a variable that this version knows; remove it, or see docs/configuration.md for the variables that there are",
+		"GRAPHPROXY_LOG_LEVLE=debug":       "GRAPHPROXY_LOG_LEVLE is not a variable that this version knows; did you mean GRAPHPROXY_LOG_LEVEL?",
 	} {
 		t.Run(set, func(t *testing.T) {
 			_, problems := config.Parse([]string{set})

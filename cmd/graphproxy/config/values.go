@@ -291,3 +291,16 @@ func (f *Format) UnmarshalText(text []byte) error {
 	}
 	return errors.New("is not a form of the log: write json or text")
 }
+
+// Failure is what becomes of limits that are in Redis when it is gone.
+type Failure string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (f *Failure) UnmarshalText(text []byte) error {
+	switch s := strings.ToLower(string(text)); s {
+	case "local", "deny":
+		*f = Failure(s)
+		return nil
+	}
+	return errors.New("is neither local nor deny: write local to let each replica enforce its share by itself while Redis is gone, or deny to refuse requests that a limit covers")
+}

@@ -15,12 +15,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"graphproxy/auth"
+	"graphproxy/policy/limit/shared"
 )
 
 // admin serves health and metrics. It says nothing that is secret, and takes no orders.
 type admin struct {
 	apps     *apps
 	policy   *PolicyFile
+	redis    *shared.Buckets // nil: limits are not shared
 	stopping atomic.Bool
 	registry *prometheus.Registry
 }
@@ -71,6 +73,7 @@ type readiness struct {
 	Stopping bool        `json:"stopping"`
 	Apps     []appState  `json:"apps"`
 	Policy   policyState `json:"policy"`
+	Redis    *redisState `json:"redis,omitempty"`
 }
 
 // appState is an app registration in one tenant.
@@ -108,7 +111,7 @@ func (a *admin) readiness() readiness {
 		rules.Errors = strings.Split(bad.Error(), "\n")
 	}
 	stopping := a.stopping.Load()
-	return readiness{Ready: some && !stopping, Stopping: stopping, Apps: states, Policy: rules}
+	return readiness{Ready: some && !stopping, Stopping: stopping, Apps: states, Policy: rules, Redis: redisStateOf(a.redis)}
 }
 
 func appStateOf(s auth.Status) appState {

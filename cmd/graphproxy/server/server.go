@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"graphproxy/auth"
+	"graphproxy/policy/limit/shared"
 	"graphproxy/proxy"
 )
 
@@ -40,6 +41,8 @@ type Parts struct {
 	Audit       *AuditLog
 	Keys        *KeyPair
 	ClientCA    *ClientCA
+	Redis       shared.Address // where limits are shared with other replicas
+	RedisDeny   bool           // refuse requests that a limit covers while Redis is gone
 	Log         *slog.Logger
 }
 
@@ -49,6 +52,7 @@ type Server struct {
 	apps    *apps
 	handler *counted
 	admin   *admin
+	limits  limits
 }
 
 // New makes a Server. It reads the credential and opens no connection.
@@ -65,8 +69,13 @@ func New(p Parts) (*Server, error) {
 		return nil, errors.New("the address of Graph is not a URL")
 	}
 	a := newAdmin(p.Version, apps, p.Policy)
+	limits, err := openLimits(p, a.registry)
+	if err != nil {
+		return nil, err
+	}
+	a.redis = limits.redis
 	h, err := proxy.New(proxy.Config{
-		Graph: graph, Apps: apps, Rules: p.Policy.rules, PublicURL: p.PublicURL, ForwardHeaders: p.Headers,
+		Graph: graph, Apps: apps, Rules: p.Policy.rules, Buckets: limits.buckets(), Throttle: limits.throttle, PublicURL: p.PublicURL, ForwardHeaders: p.Headers,
 		MaxInFlight: p.MaxInFlight, Roots: p.Roots, Audit: p.Audit.writer(), Log: p.Log, Metrics: a.registry,
 	})
 	if err != nil {
@@ -85,7 +94,7 @@ func New(p Parts) (*Server, error) {
 	if p.ClientCA != nil {
 		p.ClientCA.log = p.Log
 	}
-	return &Server{parts: p, apps: apps, handler: &counted{next: h}, admin: a}, nil
+	return &Server{parts: p, apps: apps, handler: &counted{next: h}, admin: a, limits: limits}, nil
 }
 
 // counted counts the requests that are in next, so that none is cut off before its record is written.
@@ -123,6 +132,7 @@ func (s *Server) Run(ctx context.Context, callers []net.Listener, health net.Lis
 	defer running.Wait()
 	defer stop()
 	s.apps.run(background, &running)
+	running.Go(func() { s.limits.run(background) })
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)

@@ -139,7 +139,11 @@ func open(t testing.TB, url string, o shared.Options) *replica {
 		o.Timeout = generous
 	}
 	o.Log = slog.New(slog.NewTextHandler(r.logs, nil))
-	b, err := shared.Open(url, o)
+	at, err := shared.ParseAddress(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := shared.Open(at, o)
 	if err != nil {
 		t.Fatal(err)
 	}

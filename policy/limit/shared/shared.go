@@ -78,27 +78,19 @@ type Buckets struct {
 
 // Open returns Buckets at an address, without asking whether anything is there: a Redis that is down when the process
 // starts is like one that goes down later.
-//
-//	redis://user:password@host:6379/0                 rediss:// is the same over TLS, here and below
-//	unix://user:password@/run/redis.sock?db=0
-//	redis+sentinel://user:password@host1:26379,host2:26379/mymaster/0?sentinel_username=u&sentinel_password=p
-//	redis+cluster://user:password@host1:6379,host2:6379
-//
-// User, password, port and database may be missing. Errors say what is wrong, and never hold the address.
-func Open(address string, o Options) (*Buckets, error) {
+func Open(at Address, o Options) (*Buckets, error) {
+	if !at.IsSet() {
+		return nil, errors.New("shared.Open: no address; parse one")
+	}
 	if o.Now == nil {
 		return nil, errors.New("shared.Options.Now: is nil; pass time.Now")
-	}
-	at, err := parse(address)
-	if err != nil {
-		return nil, fmt.Errorf("address of redis: %w", err)
 	}
 	m, err := newMetrics(o.Metrics)
 	if err != nil {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
 	b := &Buckets{
-		client: connect(at), scripts: newScripts(), id: rand.Text()[:13], // 65 bits
+		client: connect(*at.p), scripts: newScripts(), id: rand.Text()[:13], // 65 bits
 		deny: o.Deny, timeout: o.Timeout, now: o.Now, local: o.Local, log: o.Log, metrics: m,
 		since: o.Now(), outbox: newOutbox(), holds: newHolds(o.Holds),
 	}

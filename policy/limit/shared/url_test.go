@@ -1,7 +1,11 @@
 package shared_test
 
 import (
+	"bytes"
 	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"log/slog"
 	"net"
 	"reflect"
 	"strings"
@@ -75,7 +79,7 @@ func TestOpenRefusesWhatItCannotRead(t *testing.T) {
 		"a fragment":                         {"redis://a/0#hunter2", "%23"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := shared.Open(tt.address, shared.Options{Now: time.Now})
+			_, err := shared.ParseAddress(tt.address)
 			if err == nil || !strings.Contains(err.Error(), tt.says) {
 				t.Fatalf("error %v, want one with %q", err, tt.says)
 			}
@@ -84,11 +88,39 @@ func TestOpenRefusesWhatItCannotRead(t *testing.T) {
 			}
 		})
 	}
-	t.Run("no clock", func(t *testing.T) {
-		if _, err := shared.Open("redis://a", shared.Options{}); err == nil || !strings.Contains(err.Error(), "time.Now") {
-			t.Errorf("error %v", err)
-		}
-	})
+}
+
+func TestOpenNeedsAnAddressAndAClock(t *testing.T) {
+	at, err := shared.ParseAddress("redis://a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := shared.Open(at, shared.Options{}); err == nil || !strings.Contains(err.Error(), "time.Now") {
+		t.Errorf("no clock: %v", err)
+	}
+	if _, err := shared.Open(shared.Address{}, shared.Options{Now: time.Now}); err == nil {
+		t.Error("no address, and no error")
+	}
+}
+
+func TestAnAddressNeverPrints(t *testing.T) {
+	at, err := shared.ParseAddress("redis://:hunter2@a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(map[string]any{"at": at, "in": struct{ A shared.Address }{at}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed := string(text)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%t", "%p", "%f"} {
+		printed += fmt.Sprintf(verb+verb+verb, at, struct{ a shared.Address }{at}, []any{&at})
+	}
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "at", at)
+	if printed += log.String(); strings.Contains(printed, "hunter2") {
+		t.Error(printed)
+	}
 }
 
 func FuzzOpen(f *testing.F) {

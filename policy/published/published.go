@@ -1,0 +1,121 @@
+// Package published knows the limits that Microsoft publishes for Graph, as limits of a policy: to paste and adapt, so that requests
+// wait or fail in graphproxy, where it is cheap and fair, and not in Graph, where it throttles the app.
+//
+// It decides what of each limit a policy can express, and says in comments what it cannot. It leaves to others what a limit
+// means (package policy) and what Graph answers in the end: the published numbers are upper bounds, "subject to change", and
+// Graph may throttle below them.
+//
+// Not here are Viva Engage, whose limits go by the user who has signed in, Planner, for which nothing is published, and what is in
+// beta only.
+//
+// The sources are https://learn.microsoft.com/graph/throttling-limits, of 2026-02-06, and for SharePoint and OneDrive
+// https://learn.microsoft.com/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online,
+// of 2025-10-02.
+package published
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Service is a part of Graph that is throttled by itself.
+type Service struct {
+	Name   string   `json:"name"`            // to ask for it by: "directory"
+	Title  string   `json:"title"`           // in words, on one line
+	Source string   `json:"source"`          // the page that publishes it
+	Notes  []string `json:"notes,omitempty"` // what is published and cannot be expressed, a sentence each
+	Limits []Limit  `json:"limits"`
+}
+
+// A Limit is one entry of a policy's limits.
+type Limit struct {
+	Name        string   `json:"name"` // unique among all services
+	What        string   `json:"what"` // what is counted, in words, on one line
+	Rate        string   `json:"rate,omitempty"`
+	Concurrency int      `json:"concurrency,omitempty"`
+	Units       bool     `json:"resource_units"` // the rate counts resource units
+	Per         []string `json:"per"`
+	Covers      []string `json:"covers,omitempty"` // none: every request
+}
+
+// Size is the size of a tenant as the limits of the directory go by it.
+type Size string
+
+// The sizes that there are.
+const (
+	Small  Size = "S" // fewer than 50 users
+	Medium Size = "M" // 50 to 500
+	Large  Size = "L" // more
+)
+
+// Services returns the limits of all services, in an order that does not change, for a tenant of a size. Every call returns new
+// ones. An unknown size is an error.
+func Services(size Size) ([]Service, error) {
+	units := map[Size]string{Small: "3500/10s", Medium: "5000/10s", Large: "8000/10s"}[size]
+	if units == "" {
+		return nil, fmt.Errorf("the tenant's size %q is not known: S is fewer than 50 users, M 50 to 500, L more", string(size))
+	}
+	return slices.Concat(directory(units), outlook(), files(), teams(), office(), management()), nil
+}
+
+const header = `# The limits that Microsoft publishes for Graph, each with its source. They are bounds from above and change: Graph may throttle
+# earlier. Graph counts in windows, a bucket counts as it goes: in any one window it lets through the rate and, once, the
+# burst, which is by default what the rate gives in a second. Add burst: to let more come at once, wait: 2s to let
+# requests wait for room. Templates are of v1.0; to count beta too, add them with /beta in front.
+`
+
+// Text writes services as the limits of a policy, with comments. It begins with "limits:" after the first comment, and loads.
+func Text(services []Service) string {
+	var b strings.Builder
+	b.WriteString(header)
+	b.WriteString("limits:\n")
+	for i := range services {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		services[i].text(&b)
+	}
+	return b.String()
+}
+
+func (s *Service) text(b *strings.Builder) {
+	fmt.Fprintf(b, "  # %s\n  # %s\n", s.Title, s.Source)
+	for _, note := range s.Notes {
+		fmt.Fprintf(b, "  # %s\n", note)
+	}
+	for i := range s.Limits {
+		s.Limits[i].text(b)
+	}
+}
+
+func (l *Limit) text(b *strings.Builder) {
+	fmt.Fprintf(b, "  %s:  # %s\n", l.Name, l.What)
+	if l.Rate != "" {
+		fmt.Fprintf(b, "    rate: %s\n", l.Rate)
+	}
+	if l.Units {
+		b.WriteString("    unit: resource-units\n")
+	}
+	if l.Concurrency > 0 {
+		fmt.Fprintf(b, "    concurrency: %d\n", l.Concurrency)
+	}
+	fmt.Fprintf(b, "    per: [%s]\n", strings.Join(l.Per, ", "))
+	if len(l.Covers) > 0 {
+		b.WriteString("    covers:\n")
+	}
+	for _, c := range l.Covers {
+		fmt.Fprintf(b, "      - %s\n", c)
+	}
+}
+
+// on writes rules: the methods before each path.
+func on(methods string, paths []string) []string {
+	rules := make([]string, len(paths))
+	for i, p := range paths {
+		rules[i] = methods + " " + p
+	}
+	return rules
+}
+
+const writes = "POST,PUT,PATCH,DELETE"

@@ -1,0 +1,156 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"graphproxy/policy"
+	"graphproxy/policy/limit"
+	"graphproxy/proxy/throttle"
+)
+
+// Buckets give requests room under limits: those of this process, or those that replicas share. Both methods must be safe for
+// concurrent use.
+type Buckets interface {
+	// Take takes from every claimed bucket or from none; then the refusal says from which one it could not. g is filled. An error
+	// means that nobody can tell whether there is room.
+	Take(ctx context.Context, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error)
+	// Adjust corrects what was taken for a request that cost this many resource units.
+	Adjust(claims []limit.Claim, cost int)
+}
+
+// own are the buckets of this process.
+type own struct{ *limit.Limiter }
+
+func (o own) Take(_ context.Context, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error) {
+	return o.Limiter.Take(time.Now(), claims, g), nil
+}
+
+func (o own) Adjust(claims []limit.Claim, cost int) { o.Limiter.Adjust(time.Now(), claims, cost) }
+
+// leave is what lets one request go on to Graph: the policy's decision with the app that it names, room under every limit, and
+// whether Graph has to be left alone. The zero leave lets nothing go. It must not be copied once it was given.
+type leave struct {
+	decision policy.Decision
+	app      *App
+	claims   []limit.Claim
+	slots    limit.Grant
+	scope    throttle.Scope
+	probe    *throttle.Probe // nil for most: it alone goes where all others are held back
+	delay    time.Duration   // to wait first, because Graph's limit is near
+
+	few [4]limit.Claim // what claims usually fits into
+}
+
+// end gives back what a request does not need any more. It may be called more than once.
+func (l *leave) end() {
+	l.slots.Release()
+	l.probe.Lost()
+}
+
+// admit asks Graph's limits, as far as they are known, and then ours. If it returns an error nothing is held.
+func (h *Handler) admit(ctx context.Context, rules *Rules, rec *Record, request policy.Request, l *leave) error {
+	l.scope = throttle.ScopeOf(rec.App, l.app.Tenant, request.Method, request.Target)
+	if err := h.ask(rec, l); err != nil {
+		return err
+	}
+	if l.claims = rules.policy.Claims(l.few[:0], request, l.decision); len(l.claims) == 0 {
+		return nil
+	}
+	err := h.take(ctx, rec, l)
+	if err == nil && l.probe == nil {
+		err = h.ask(rec, l) // again, because taking may have taken its time
+	}
+	if err != nil {
+		l.end()
+	}
+	return err
+}
+
+// ask asks whether Graph wants to be left alone.
+func (h *Handler) ask(rec *Record, l *leave) error {
+	v := h.throttle.Ask(time.Now(), l.scope)
+	if v.Wait > 0 {
+		rec.Decision = decisionLimit
+		return held(v.Wait)
+	}
+	l.probe, l.delay = v.Probe, v.Delay
+	return nil
+}
+
+// take takes from the buckets.
+func (h *Handler) take(ctx context.Context, rec *Record, l *leave) error {
+	refusal, err := h.queue.Take(ctx, rec.Caller, l.claims, &l.slots)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return errCallerGone
+	case err != nil:
+		return &Error{Status: http.StatusServiceUnavailable, Code: codeUnavailable, Inner: "limitsUnavailable", Message: "graphproxy cannot tell now whether there is room for this request; try again", Err: err, RetryAfter: time.Second}
+	case refusal != nil:
+		rec.Decision = decisionLimit
+		return limited(refusal)
+	}
+	return nil
+}
+
+// limited is the answer to a request for which a limit of ours has no room.
+func limited(r *limit.Refusal) *Error {
+	message := fmt.Sprintf("the limit %q has no room for this request now; try again after %d s", r.Limit.Name, wholeSeconds(r.RetryAfter))
+	e := &Error{Status: http.StatusTooManyRequests, Code: codeLimited, Inner: "limitExceeded", Message: message, RetryAfter: r.RetryAfter}
+	e.quota = &quota{limit: r.Limit.Burst, remaining: r.Remaining}
+	if r.Concurrency {
+		e.quota = &quota{limit: r.Limit.Concurrency}
+	}
+	return e
+}
+
+// held is the answer to a request that is not sent because Graph said so to one before.
+func held(wait time.Duration) *Error {
+	message := fmt.Sprintf("Microsoft Graph is throttling requests of this kind, so this one was not sent; try again after %d s", wholeSeconds(wait))
+	return &Error{Status: http.StatusTooManyRequests, Code: codeLimited, Inner: "graphThrottled", Message: message, RetryAfter: wait}
+}
+
+// quota is what RateLimit-* say of the bucket that refused.
+type quota struct{ limit, remaining int }
+
+// header gives the fields with the names that SharePoint has for them, those of draft-ietf-httpapi-ratelimit-headers-03.
+func (q *quota) header(reset time.Duration, set func(name, value string)) {
+	set("RateLimit-Limit", strconv.Itoa(q.limit))
+	set("RateLimit-Remaining", strconv.Itoa(q.remaining))
+	set("RateLimit-Reset", strconv.Itoa(wholeSeconds(reset)))
+}
+
+// pause waits until a limit of Graph's is less near.
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return errCallerGone
+	}
+}
+
+// seen takes in what an answer of Graph's says of its limits.
+func (h *Handler) seen(l *leave, status int, header http.Header) {
+	h.throttle.Seen(time.Now(), l.scope, l.probe, status, header)
+	if units := header.Get("X-Ms-Resource-Unit"); units != "" && len(l.claims) > 0 {
+		if cost, err := strconv.Atoi(units); err == nil {
+			h.queue.Adjust(l.claims, cost)
+		}
+	}
+}
+
+// waiting is where requests wait for room.
+type waiting struct{ Buckets }
+
+func (w waiting) Take(ctx context.Context, _ string, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error) {
+	return w.Buckets.Take(ctx, claims, g)
+}
