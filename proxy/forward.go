@@ -89,6 +89,9 @@ func (f *forwarding) rewrite(pr *httputil.ProxyRequest) {
 	out.Header = f.h.headers.pick(pr.In.Header)
 	out.Header["Client-Request-Id"] = []string{f.x.rec.ClientRequestID}
 	f.token.SetAuthorization(out.Header)
+	if p := priority(f.decision, f.target); p != "" {
+		out.Header["X-Ms-Throttle-Priority"] = []string{p}
+	}
 	if encodings := out.Header["Accept-Encoding"]; acceptsGzip(encodings) {
 		out.Header["Accept-Encoding"] = []string{"gzip"} // the one that links can be rewritten in
 	} else {

@@ -173,6 +173,9 @@ func (h *Handler) judgeItem(ctx context.Context, x *exchange, run *itemRun, i in
 			return badRequest("mixedApps", "the item depends on %.80q, which the policy sends with another app registration, so in another batch; send them one after the other", run.batch.Items[on].ID)
 		}
 	}
+	if p := priority(l.decision, item.Target); p != "" {
+		item.Headers = append(item.Headers, batch.Header{Name: "x-ms-throttle-priority", Value: p})
+	}
 	return nil
 }
 

@@ -9,6 +9,8 @@ import (
 
 	"graphproxy/policy"
 	"graphproxy/policy/limit"
+	"graphproxy/policy/limit/cost"
+	"graphproxy/policy/odata"
 	"graphproxy/proxy/throttle"
 )
 
@@ -121,6 +123,16 @@ func (q *quota) header(reset time.Duration, set func(name, value string)) {
 	set("RateLimit-Limit", strconv.Itoa(q.limit))
 	set("RateLimit-Remaining", strconv.Itoa(q.remaining))
 	set("RateLimit-Reset", strconv.Itoa(wholeSeconds(reset)))
+}
+
+// priority is what the policy wants Graph to be told of a request's importance; "" for services that do not ask for it, of which
+// some refuse headers that they do not know.
+// https://learn.microsoft.com/graph/throttling-limits#identity-and-access-service-limits
+func priority(d policy.Decision, t *odata.Target) string {
+	if d.Priority == "" || !cost.Identity(t) {
+		return ""
+	}
+	return d.Priority
 }
 
 // pause waits until a limit of Graph's is less near.

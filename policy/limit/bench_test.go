@@ -74,6 +74,22 @@ func BenchmarkKeys(b *testing.B) {
 	runtime.KeepAlive(l)
 }
 
+// BenchmarkAdjust is a request in resource units that costs one more than was thought, and so needs two looks at its bucket.
+func BenchmarkAdjust(b *testing.B) {
+	l := limit.New()
+	c := []limit.Claim{{Limit: &limit.Limit{Name: "limits.directory", Rate: 1e9, Burst: 1 << 40, Unit: limit.ResourceUnits}, Cost: 3}}
+	b.ReportAllocs()
+	for b.Loop() {
+		var g limit.Grant
+		if r := l.Take(start, c, &g); r != nil {
+			b.Fatal(r)
+		}
+		l.Adjust(start, c, 4)
+		g.Release()
+		l.Adjust(start, c, 2)
+	}
+}
+
 // BenchmarkNewKeys is the cost of a bucket that was not there, others being dropped for it.
 func BenchmarkNewKeys(b *testing.B) {
 	l, lim := limit.New(), &limit.Limit{Name: "second", Rate: 1, Burst: 1}

@@ -247,6 +247,8 @@ func TestBucketsBelongToTheLimitsValue(t *testing.T) {
 		"a limit with another burst starts afresh":     {func(l *limit.Limit) { l.Burst = 2 }, true},
 		"a limit with more concurrency starts afresh":  {func(l *limit.Limit) { l.Concurrency = 2 }, true},
 		"a limit without concurrency is another limit": {func(l *limit.Limit) { l.Concurrency = 0 }, true},
+		"a limit that counts something else does, too": {func(l *limit.Limit) { l.Unit = limit.ResourceUnits }, true},
+		"a limit that only lets wait longer goes on":   {func(l *limit.Limit) { l.Wait = time.Minute }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, old, after := limit.New(), before, before

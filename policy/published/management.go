@@ -5,7 +5,7 @@ func office() []Service {
 	return []Service{
 		{
 			Name: "reports", Title: "Usage reports", Source: pageGraph,
-			Notes:  []string{"Graph counts each report by itself; this counts all together. All apps of a tenant share 40/10m."},
+			Note:   "Graph counts each report by itself; this counts all together. All apps of a tenant share 40/10m.",
 			Limits: []Limit{{Name: "reports", What: "requests of an app in a tenant", Rate: "14/10m", Per: appTenant(), Covers: on("ANY", []string{"/reports/**"})}},
 		},
 		{
@@ -17,7 +17,7 @@ func office() []Service {
 		},
 		{
 			Name: "education", Title: "Education and its assignments", Source: pageGraph,
-			Notes: []string{"In all tenants together an app has 400000/20s."},
+			Note: "In all tenants together an app has 400000/20s.",
 			Limits: []Limit{
 				{Name: "education", What: "requests of an app in a tenant", Rate: "35000/10s", Per: appTenant(), Covers: on("ANY", []string{"/education/**"})},
 				{Name: "education-assignments", What: "requests about assignments, of an app in a tenant", Rate: "350/10s", Per: appTenant(), Covers: assignments()},
@@ -37,7 +37,8 @@ func management() []Service {
 	return []Service{
 		{
 			Name: "intune", Title: "Intune: management of devices and their apps", Source: pageGraph,
-			Notes: []string{"All apps of a tenant share twice as much. Graph counts each part of Intune by itself; this counts all together."},
+			Note: "All apps of a tenant share twice as much. Graph counts each part of Intune by itself; this counts all " +
+				"together.",
 			Limits: []Limit{
 				{Name: "intune", What: "requests of an app in a tenant", Rate: "1000/20s", Per: appTenant(), Covers: on("ANY", intune)},
 				{Name: "intune-writes", What: "writes of an app in a tenant", Rate: "100/20s", Per: appTenant(), Covers: on(writes, intune)},

@@ -13,10 +13,8 @@ func outlook() []Service {
 	return []Service{
 		{
 			Name: "outlook", Title: "Outlook: mail, calendars, contacts, photos, people, tasks and places", Source: pageGraph,
-			Notes: []string{
-				"150 MB of uploads to a mailbox in 5 minutes cannot be counted. A mailbox is known by what the request calls it, so one that is",
-				"called by name and by id has two buckets.",
-			},
+			Note: "150 MB of uploads to a mailbox in 5 minutes cannot be counted. A mailbox is known by what the request " +
+				"calls it, so one that is called by name and by id has two buckets.",
 			Limits: []Limit{{Name: "mailbox", What: "requests of an app to a mailbox, and how many at once", Rate: "10000/10m", Concurrency: 4, Per: []string{"app", "id"}, Covers: mailbox}},
 		},
 		{
@@ -35,14 +33,13 @@ func files() []Service {
 	return []Service{
 		{
 			Name: "sharepoint", Title: "SharePoint and OneDrive: drives, sites, shares and lists", Source: pageSharePoint,
-			Notes: []string{
-				"Resource units by the licences of the tenant, a minute and a day: to 1000 1250/m and 1200000/24h, to 5000 2500/m and 2400000/24h,",
-				"to 15000 3750/m and 3600000/24h, to 50000 5000/m and 4800000/24h, more 6250/m and 6000000/24h. These are the first of them.",
-				"All apps of a tenant share 18750/5m to 93750/5m, and 400 GB an hour in each direction, which cannot be counted.",
-			},
+			Note: "Resource units by the licences of the tenant, a minute and a day: to 1000 1250/m and 1200000/24h, to 5000 " +
+				"2500/m and 2400000/24h, to 15000 3750/m and 3600000/24h, to 50000 5000/m and 4800000/24h, more 6250/m and " +
+				"6000000/24h. These are the first of them. All apps of a tenant share 18750/5m to 93750/5m, and 400 GB an " +
+				"hour in each direction, which cannot be counted.",
 			Limits: []Limit{
-				{Name: "sharepoint", What: "resource units of an app in a tenant", Rate: "1250/m", Units: true, Per: appTenant(), Covers: paths},
-				{Name: "sharepoint-day", What: "the same in a day", Rate: "1200000/24h", Units: true, Per: appTenant(), Covers: paths},
+				{Name: "sharepoint", What: "resource units of an app in a tenant", Rate: "1250/m", Unit: units, Per: appTenant(), Covers: paths},
+				{Name: "sharepoint-day", What: "the same in a day", Rate: "1200000/24h", Unit: units, Per: appTenant(), Covers: paths},
 				{Name: "sharepoint-sharing", What: "requests about sharing, of an app in a tenant", Rate: "300/5m", Per: appTenant(), Covers: on("ANY", []string{
 					"/drives/{drive}/items/{item}/permissions/**", "/drives/{drive}/items/{item}/invite", "/drives/{drive}/items/{item}/createLink", "/sites/{site}/permissions/**"})},
 			},
@@ -53,7 +50,7 @@ func files() []Service {
 		},
 		{
 			Name: "excel", Title: "Excel: workbooks", Source: pageGraph,
-			Notes: []string{"In all tenants together an app has 5000/10s."},
+			Note: "In all tenants together an app has 5000/10s.",
 			Limits: []Limit{{Name: "excel", What: "requests of an app in a tenant", Rate: "1500/10s", Per: appTenant(), Covers: on("ANY", []string{
 				"/drives/{drive}/items/{item}/workbook/**", "/drives/{drive}/root:/{path}:/workbook/**", "/drives/{drive}/root/workbook/**",
 				"/users/{id}/drive/items/{item}/workbook/**", "/users/{id}/drive/root:/{path}:/workbook/**",
@@ -62,7 +59,7 @@ func files() []Service {
 		},
 		{
 			Name: "onenote", Title: "OneNote", Source: pageGraph,
-			Notes: []string{"Graph sends no Retry-After here."},
+			Note: "Graph sends no Retry-After here.",
 			Limits: []Limit{
 				{Name: "onenote", What: "requests of an app in a minute, and how many at once", Rate: "240/m", Concurrency: 20, Per: []string{"app"}, Covers: onenote()},
 				{Name: "onenote-hour", What: "the same in an hour", Rate: "800/h", Per: []string{"app"}, Covers: onenote()},

@@ -21,11 +21,11 @@ import (
 
 // A Service is a part of Graph that is throttled by itself.
 type Service struct {
-	Name   string   `json:"name"`            // to ask for it by: "directory"
-	Title  string   `json:"title"`           // in words, on one line
-	Source string   `json:"source"`          // the page that publishes it
-	Notes  []string `json:"notes,omitempty"` // what is published and cannot be expressed, a sentence each
-	Limits []Limit  `json:"limits"`
+	Name   string  `json:"name"`           // to ask for it by: "directory"
+	Title  string  `json:"title"`          // in words
+	Source string  `json:"source"`         // the page that publishes it
+	Note   string  `json:"note,omitempty"` // what is published besides, or cannot be expressed, in sentences
+	Limits []Limit `json:"limits"`
 }
 
 // A Limit is one entry of a policy's limits.
@@ -33,8 +33,8 @@ type Limit struct {
 	Name        string   `json:"name"` // unique among all services
 	What        string   `json:"what"` // what is counted, in words, on one line
 	Rate        string   `json:"rate,omitempty"`
+	Unit        string   `json:"unit,omitempty"` // of the rate: "resource-units", or "" for requests
 	Concurrency int      `json:"concurrency,omitempty"`
-	Units       bool     `json:"resource_units"` // the rate counts resource units
 	Per         []string `json:"per"`
 	Covers      []string `json:"covers,omitempty"` // none: every request
 }
@@ -52,11 +52,11 @@ const (
 // Services returns the limits of all services, in an order that does not change, for a tenant of a size. Every call returns new
 // ones. An unknown size is an error.
 func Services(size Size) ([]Service, error) {
-	units := map[Size]string{Small: "3500/10s", Medium: "5000/10s", Large: "8000/10s"}[size]
-	if units == "" {
+	rate := map[Size]string{Small: "3500/10s", Medium: "5000/10s", Large: "8000/10s"}[size]
+	if rate == "" {
 		return nil, fmt.Errorf("the tenant's size %q is not known: S is fewer than 50 users, M 50 to 500, L more", string(size))
 	}
-	return slices.Concat(directory(units), outlook(), files(), teams(), office(), management()), nil
+	return slices.Concat(directory(rate), outlook(), files(), teams(), office(), management()), nil
 }
 
 const header = `# The limits that Microsoft publishes for Graph, each with its source. They are bounds from above and change: Graph may throttle
@@ -81,8 +81,8 @@ func Text(services []Service) string {
 
 func (s *Service) text(b *strings.Builder) {
 	fmt.Fprintf(b, "  # %s\n  # %s\n", s.Title, s.Source)
-	for _, note := range s.Notes {
-		fmt.Fprintf(b, "  # %s\n", note)
+	for _, line := range lines(s.Note) {
+		fmt.Fprintf(b, "  # %s\n", line)
 	}
 	for i := range s.Limits {
 		s.Limits[i].text(b)
@@ -94,8 +94,8 @@ func (l *Limit) text(b *strings.Builder) {
 	if l.Rate != "" {
 		fmt.Fprintf(b, "    rate: %s\n", l.Rate)
 	}
-	if l.Units {
-		b.WriteString("    unit: resource-units\n")
+	if l.Unit != "" {
+		fmt.Fprintf(b, "    unit: %s\n", l.Unit)
 	}
 	if l.Concurrency > 0 {
 		fmt.Fprintf(b, "    concurrency: %d\n", l.Concurrency)
@@ -109,6 +109,18 @@ func (l *Limit) text(b *strings.Builder) {
 	}
 }
 
+// lines breaks a text into lines of at most 120 characters.
+func lines(text string) (all []string) {
+	for word := range strings.FieldsSeq(text) {
+		if n := len(all) - 1; n >= 0 && len(all[n])+1+len(word) <= 120 {
+			all[n] += " " + word
+		} else {
+			all = append(all, word)
+		}
+	}
+	return all
+}
+
 // on writes rules: the methods before each path.
 func on(methods string, paths []string) []string {
 	rules := make([]string, len(paths))
@@ -118,4 +130,7 @@ func on(methods string, paths []string) []string {
 	return rules
 }
 
-const writes = "POST,PUT,PATCH,DELETE"
+const (
+	writes = "POST,PUT,PATCH,DELETE"
+	units  = "resource-units"
+)

@@ -5,11 +5,10 @@ func teams() []Service {
 	return []Service{
 		{
 			Name: "teams", Title: "Teams: teams, channels and chats", Source: pageGraph,
-			Notes: []string{
-				"Rates that can be sustained are about 83 % of these. In all tenants together an app has 1500/s reads, 300/s writes and 150/s",
-				"deletions. A user, whom an app without one does not have, has 1/s. Some resources have more: a team 4/s reads, channel messages",
-				"20/s reads and 50/s writes of an app in a tenant; some less: new teams 10/s, members 4/m for each team.",
-			},
+			Note: "Rates that can be sustained are about 83 % of these. In all tenants together an app has 1500/s reads, " +
+				"300/s writes and 150/s deletions. A user, whom an app without one does not have, has 1/s. Some resources " +
+				"have more: a team 4/s reads, channel messages 20/s reads and 50/s writes of an app in a tenant; some " +
+				"less: new teams 10/s, members 4/m for each team.",
 			Limits: []Limit{
 				{Name: "teams-reads", What: "reads of an app in a tenant", Rate: "30/s", Per: appTenant(), Covers: on("GET", all)},
 				{Name: "teams-writes", What: "writes of an app in a tenant", Rate: "30/s", Per: appTenant(), Covers: on("POST,PUT,PATCH", all)},
@@ -33,7 +32,7 @@ func teams() []Service {
 		},
 		{
 			Name: "call-records", Title: "Call records", Source: pageGraph,
-			Notes: []string{"In all tenants together an app has 15000/20s. All apps of a tenant share 10000/20s."},
+			Note: "In all tenants together an app has 15000/20s. All apps of a tenant share 10000/20s.",
 			Limits: []Limit{
 				{Name: "call-records", What: "requests of an app in a tenant", Rate: "1500/20s", Per: appTenant(), Covers: on("ANY", []string{"/communications/callRecords/**"})},
 				{Name: "call-record", What: "requests for one record", Rate: "40/20s", Per: []string{"tenant", "record"}, Covers: on("ANY", []string{"/communications/callRecords/{record}/**"})},

@@ -136,7 +136,8 @@ func (m *Memory) forget(sh *shard, now time.Time) {
 // tell says what changed, without the lock. Keys name people: they are not logged.
 func (m *Memory) tell(p *Probe, n news, status int) {
 	if n.held {
-		m.options.Log.Warn("graph throttles; holding requests back", attrs(n.scope, slog.Int("graph_status", status), slog.Time("until", n.until))...)
+		more := attrs(n.scope, slog.Int("graph_status", status), slog.Time("until", n.until))
+		m.options.Log.Warn("graph throttles; holding requests back", more...)
 	}
 	if n.grown && m.options.Told != nil {
 		m.options.Told(n.scope, n.until)
@@ -148,7 +149,8 @@ func (m *Memory) tell(p *Probe, n news, status int) {
 
 func attrs(s Scope, more ...any) []any {
 	return append([]any{
-		slog.String("service", s.Service()), slog.String("access", accessNames[s.access]), slog.String("app", s.app), slog.String("tenant", s.tenant),
+		slog.String("service", s.Service()), slog.String("access", accessNames[s.access]),
+		slog.String("app", s.app), slog.String("tenant", s.tenant),
 	}, more...)
 }
 

@@ -179,7 +179,8 @@ func ofPrincipal(path []odata.Segment) (service, string) {
 		return planner, ""
 	case "manageddevices", "managedappregistrations", "deviceenrollmentconfigurations", "wipemanagedappregistrationsbydevicetag":
 		return intune, ""
-	case "onlinemeetings", "insights", "settings", "cloudpcs", "employeeexperience", "analytics", "informationprotection", "security", "copilot":
+	case "onlinemeetings", "insights", "settings", "cloudpcs", "employeeexperience", "analytics", "informationprotection", "security",
+		"copilot":
 		return other, name // services of their own, of which Microsoft publishes no limit
 	}
 	return directory, ""

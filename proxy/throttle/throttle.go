@@ -67,6 +67,7 @@ type Verdict struct {
 	// Wait is how long Graph is to be left alone. More than 0: do not send the request, answer 429 with this Retry-After.
 	Wait time.Duration
 	// Delay is how long to wait before sending it, from 0 to MaxDelay, because the limit is near. 0 when Wait is not, and for a probe.
+	// Ask once more after it, because a hold may have begun meanwhile, and heed all of that verdict but its Delay.
 	Delay time.Duration
 	// Probe is not nil if this request is to find out whether a hold is over. All others of its scope wait for its answer.
 	Probe *Probe
@@ -130,7 +131,8 @@ func (m *Memory) delay(usage float64) time.Duration {
 // limits: the next request is the probe.
 //
 // An answer that was not refused holds the scope back too if RateLimit-Remaining is 0, until RateLimit-Reset. Near the limit
-// (x-ms-throttle-limit-percentage, RateLimit-Remaining below a fifth) later requests are delayed, see Verdict.
+// (x-ms-throttle-limit-percentage, RateLimit-Remaining below a fifth) later requests are delayed, see Verdict; less and less, and no
+// more after 10 s or when the window ends, unless a later answer says so again.
 func (m *Memory) Seen(now time.Time, s Scope, p *Probe, status int, header http.Header) {
 	says := readHeader(now, header)
 	refused := status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable || status == 509

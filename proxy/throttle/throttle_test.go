@@ -276,7 +276,7 @@ func TestWithoutAWordTheHoldDoublesEachTimeTheProbeIsRefused(t *testing.T) {
 		for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60, 60} {
 			refuse(want * time.Second)
 		}
-		m.Seen(now, s, p, 200, nil)
+		m.Seen(now, s, p, 200, headers("x-ms-throttle-limit-percentage: 0.9")) // so that the scope is remembered
 		p = nil
 		refuse(time.Second)
 	}

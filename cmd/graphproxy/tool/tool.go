@@ -42,7 +42,7 @@ func New(environ []string) *cobra.Command {
 	policy.SuggestionsMinimumDistance = 2
 	policy.PersistentFlags().Bool("json", false, "print JSON for machines")
 	settings, _ := config.Parse(environ) // what is wrong with other settings is serve's to tell
-	policy.AddCommand(newCheck(settings), newTest(settings), newExplain(settings), newDiff(), newSuggest(), newSchema())
+	policy.AddCommand(newCheck(settings), newTest(settings), newExplain(settings), newDiff(), newSuggest(), newLimits(), newSchema())
 	return policy
 }
 

@@ -1,7 +1,7 @@
 // Package cost says what a request costs where Microsoft Graph counts resource units instead of requests.
 //
 // It is a table of what Microsoft publishes, no more: the base costs and modifiers of identity and access requests
-// (https://learn.microsoft.com/graph/throttling-limits#identity-and-access-service-limits) and the classes of SharePoint and
+// (https://learn.microsoft.com/graph/throttling-limits) and the classes of SharePoint and
 // OneDrive requests (https://learn.microsoft.com/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online).
 // Every other request is one unit. What a request really cost, Graph says afterwards, in x-ms-resource-unit, for identity and access
 // only; to correct the buckets by it is left to limit.Limiter.Adjust.
