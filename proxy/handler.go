@@ -217,7 +217,7 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 		return err
 	}
 	defer x.leave.end()
-	if err := pause(r.Context(), x.leave.delay); err != nil {
+	if err := h.slowDown(r.Context(), x.rec, &x.leave); err != nil {
 		return err
 	}
 

@@ -37,8 +37,12 @@ func (run *itemRun) answered(h *Handler, res *http.Response, x *exchange) error 
 	return nil
 }
 
-// seenWhole takes in what an answer to a whole group says of Graph's limits: it is about each of its items.
+// seenWhole takes in what an answer to a whole group says of Graph's limits: that it is throttled is about each of its items, any other
+// answer about none of them.
 func (run *itemRun) seenWhole(h *Handler, g group, res *http.Response) {
+	if res.StatusCode != http.StatusTooManyRequests && res.StatusCode != http.StatusServiceUnavailable && res.StatusCode != 509 {
+		return
+	}
 	for _, i := range g.items {
 		h.throttle.Seen(time.Now(), run.leaves[i].scope, run.leaves[i].probe, res.StatusCode, res.Header)
 	}

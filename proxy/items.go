@@ -47,8 +47,7 @@ func (h *Handler) serveBatch(x *exchange, r *http.Request, request policy.Reques
 		return badBatch(err)
 	}
 	x.rec.Decision = decisionAllow
-	h.judgeItems(r.Context(), x, b)
-	if err := pause(r.Context(), x.items.delay()); err != nil {
+	if err := h.judgeItems(r.Context(), x, b); err != nil {
 		return err
 	}
 	switch groups := x.items.groups; len(groups) {
@@ -116,7 +115,7 @@ func (l headerList) mayBeInItem(name, value string) bool {
 
 // judgeItems judges each item, those first that others depend on, and writes what is to be sent. The run belongs to the
 // exchange from the start, so that slots are given back and items recorded even after a panic.
-func (h *Handler) judgeItems(ctx context.Context, x *exchange, b *batch.Batch) {
+func (h *Handler) judgeItems(ctx context.Context, x *exchange, b *batch.Batch) error {
 	n := len(b.Items)
 	run := &itemRun{batch: b, version: x.rec.Version, records: make([]Record, n), errs: make([]*Error, n), leaves: make([]leave, n)}
 	x.items = run
@@ -124,16 +123,62 @@ func (h *Handler) judgeItems(ctx context.Context, x *exchange, b *batch.Batch) {
 		rec := &run.records[i]
 		*rec = x.itemRecord(&b.Items[i])
 		if err := h.judgeItem(ctx, x, run, i); err != nil {
-			run.errs[i] = asError(err)
-			rec.Reason, rec.Status = run.errs[i].Inner, run.errs[i].Status
-			continue
+			run.refuse(i, asError(err))
 		}
-		run.enlist(i)
+	}
+	if err := h.slowItemsDown(ctx, run); err != nil {
+		return err
+	}
+	for _, i := range b.Order() {
+		if run.errs[i] == nil {
+			run.enlist(i)
+		}
 	}
 	for i := range run.groups {
 		g := &run.groups[i]
 		g.body = b.Encode(g.items)
 	}
+	return nil
+}
+
+// refuse notes that an item is not sent.
+func (run *itemRun) refuse(i int, e *Error) {
+	run.errs[i] = e
+	run.records[i].Reason, run.records[i].Status = e.Inner, e.Status
+}
+
+// slowItemsDown is slowDown for all items together.
+func (h *Handler) slowItemsDown(ctx context.Context, run *itemRun) error {
+	d := run.delay()
+	if d <= 0 {
+		return nil
+	}
+	if err := pause(ctx, d); err != nil {
+		return err
+	}
+	for _, i := range run.batch.Order() {
+		if run.errs[i] != nil || run.leaves[i].probe != nil {
+			continue
+		}
+		err := h.ask(&run.records[i], &run.leaves[i])
+		if err == nil {
+			err = run.dependency(i)
+		}
+		if err != nil {
+			run.refuse(i, asError(err))
+		}
+	}
+	return nil
+}
+
+// dependency refuses an item that depends on one that was refused.
+func (run *itemRun) dependency(i int) error {
+	for _, on := range run.batch.Items[i].DependsOn {
+		if run.errs[on] != nil {
+			return &Error{Status: http.StatusFailedDependency, Code: codeDependency, Inner: "dependencyRefused", Message: fmt.Sprintf("the item depends on %.80q, which graphproxy refused, so it was not sent", run.batch.Items[on].ID)}
+		}
+	}
+	return nil
 }
 
 // enlist puts an item to those that use the same app.
@@ -156,10 +201,8 @@ func (h *Handler) judgeItem(ctx context.Context, x *exchange, run *itemRun, i in
 	if err := x.mapItem(item); err != nil {
 		return err
 	}
-	for _, on := range item.DependsOn {
-		if run.errs[on] != nil {
-			return &Error{Status: http.StatusFailedDependency, Code: codeDependency, Inner: "dependencyRefused", Message: fmt.Sprintf("the item depends on %.80q, which graphproxy refused, so it was not sent", run.batch.Items[on].ID)}
-		}
+	if err := run.dependency(i); err != nil {
+		return err
 	}
 	l := &run.leaves[i]
 	if err := h.judge(ctx, x.rules, rec, policy.Request{Caller: x.rec.Caller, Method: item.Method, Target: item.Target}, l); err != nil {

@@ -135,11 +135,18 @@ func priority(d policy.Decision, t *odata.Target) string {
 	return d.Priority
 }
 
-// pause waits until a limit of Graph's is less near.
-func pause(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
+// slowDown waits a little if Graph's limit is near, and asks again: a hold may have begun meanwhile.
+func (h *Handler) slowDown(ctx context.Context, rec *Record, l *leave) error {
+	if l.delay <= 0 {
 		return nil
 	}
+	if err := pause(ctx, l.delay); err != nil {
+		return err
+	}
+	return h.ask(rec, l)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -241,6 +241,11 @@ type readiness struct {
 		File, Hash string
 		Errors     []string
 	}
+	Redis *struct {
+		Shared   bool
+		Replicas int
+		Error    string
+	}
 }
 
 type appState struct {

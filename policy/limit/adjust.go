@@ -12,6 +12,9 @@ import (
 // again. At most a burst below, so that one answer cannot shut a bucket for hours. Less is given back: never more than Take
 // took, and never above the burst. A bucket that was dropped meanwhile was full, so there is nothing to give back.
 //
+// Counted from its beginning, a bucket never lets through more than the rate gives and the burst, in what requests really cost,
+// save for what no debt had room for. In a stretch that begins between a Take and its Adjust, what was given back comes on top.
+//
 // It is safe for concurrent use.
 func (l *Limiter) Adjust(now time.Time, claims []Claim, cost int) {
 	for i := range claims {

@@ -10,6 +10,15 @@ import (
 	"graphproxy/policy/limit"
 )
 
+// On two cores of an AMD EPYC that did other work too, in ns for a request with its Release (-cpu 1, then 2; there is no
+// allocation but 48 bytes for a refusal):
+//
+//	one bucket                           206   232
+//	five buckets                        1069  1150   2 goroutines at the same five locks
+//	five buckets, refused by a sixth    1233  1149
+//	one of 950,000 keyed buckets         500   281   244 bytes of heap for each, with a key of 24
+//	a keyed bucket that is new          2156  2087   167 bytes, 4 allocations
+//	one bucket, adjusted twice           569   598
 func benchTake(b *testing.B, claims func(i int) []limit.Claim, n int, l *limit.Limiter) {
 	var who atomic.Int64
 	b.ReportAllocs()

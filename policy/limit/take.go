@@ -35,7 +35,7 @@ type slot struct {
 // It is safe for concurrent use, and exact under it: the locks of all claimed buckets are held, in one fixed order, from
 // the first look to the last taking, so a request in the middle of a refusal is never seen to have taken
 // anything. (Reservations of x/time/rate cannot be given back exactly once later ones have come in between.) Nothing waits under
-// these locks: they are held for about a hundred nanoseconds a claim, and for some tens of microseconds at worst, when a
+// these locks: they are held for about two hundred nanoseconds a claim, and for some tens of microseconds at worst, when a
 // new key makes a table grow or has to look for a bucket to drop. Buckets share 64 locks by their hash, so unrelated
 // ones rarely meet. Take allocates only for buckets that are new, for a refusal, and above 8 claims.
 //
