@@ -26,6 +26,7 @@ import (
 	"graphproxy/auth"
 	"graphproxy/policy"
 	"graphproxy/policy/limit"
+	"graphproxy/policy/limit/queue"
 	"graphproxy/policy/odata"
 	"graphproxy/proxy/links"
 	"graphproxy/proxy/throttle"
@@ -70,7 +71,8 @@ type Handler struct {
 	graph    *url.URL
 	apps     Apps
 	rules    atomic.Pointer[Rules]
-	queue    waiting
+	buckets  Buckets
+	queue    *queue.Queue
 	throttle *throttle.Memory
 	headers  headerList
 	wire     *http.Transport
@@ -112,8 +114,12 @@ func New(c Config) (*Handler, error) {
 	if c.MaxInFlight == 0 {
 		c.MaxInFlight = 1000
 	}
+	waiting, err := queue.New(c.Buckets, queue.Options{Now: time.Now})
+	if err != nil {
+		return nil, err
+	}
 	h := &Handler{
-		graph: c.Graph, apps: c.Apps, queue: waiting{c.Buckets}, throttle: c.Throttle, headers: headers,
+		graph: c.Graph, apps: c.Apps, buckets: c.Buckets, queue: waiting, throttle: c.Throttle, headers: headers,
 		wire: newTransport(c.Roots), audit: newAuditor(c.Audit, c.Log), log: c.Log, metrics: m,
 		quiet: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 		max:   int64(c.MaxInFlight), memory: newMemory(c.MaxInFlight), buffers: newBufferPool(), public: c.PublicURL,

@@ -162,14 +162,7 @@ func (h *Handler) seen(l *leave, status int, header http.Header) {
 	h.throttle.Seen(time.Now(), l.scope, l.probe, status, header)
 	if units := header.Get("X-Ms-Resource-Unit"); units != "" && len(l.claims) > 0 {
 		if cost, err := strconv.Atoi(units); err == nil {
-			h.queue.Adjust(l.claims, cost)
+			h.buckets.Adjust(l.claims, cost)
 		}
 	}
-}
-
-// waiting is where requests wait for room.
-type waiting struct{ Buckets }
-
-func (w waiting) Take(ctx context.Context, _ string, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error) {
-	return w.Buckets.Take(ctx, claims, g)
 }

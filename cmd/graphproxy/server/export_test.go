@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"log/slog"
+	"net"
 
 	"graphproxy/proxy"
 )
@@ -37,3 +38,18 @@ func (p *PolicyFile) State() (hash string, bad error) { return p.state() }
 
 // Rules are those in force.
 func (p *PolicyFile) Rules() *proxy.Rules { return p.rules }
+
+// Start sets the log, and takes away the time that a file must stay as it is.
+func (k *KeyPair) Start(log *slog.Logger) { k.log, k.files.settle = log, 0 }
+
+// Look is look.
+func (k *KeyPair) Look(ctx context.Context) { k.look(ctx) }
+
+// Start sets the log, and takes away the time that a file must stay as it is.
+func (c *ClientCA) Start(log *slog.Logger) { c.log, c.files.settle = log, 0 }
+
+// Look is look.
+func (c *ClientCA) Look(ctx context.Context) { c.look(ctx) }
+
+// WithPeer is withPeer.
+func WithPeer(ctx context.Context, c net.Conn) context.Context { return withPeer(ctx, c) }

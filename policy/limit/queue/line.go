@@ -1,0 +1,237 @@
+package queue
+
+import (
+	"container/heap"
+	"container/list"
+	"time"
+
+	"graphproxy/policy/limit"
+)
+
+const (
+	// firstPause is how long after a slot was given back the line asks again, when the Taker did not have it yet: Redis is told
+	// by another goroutine. The pause doubles up to longestPause, which is also how often a line looks for slots of which it is not told.
+	firstPause   = 5 * time.Millisecond
+	longestPause = time.Second
+)
+
+// line is those who wait for one bucket. It exists as long as somebody waits in it, has its turn, or holds a pass of it.
+type line struct {
+	bucket bucket
+	hash   int
+
+	at    time.Time     // when there is room for the next one, as far as known
+	free  int           // room that came up meanwhile: slots given back, and passes that were not used
+	slots bool          // slots were in the way, so at is only when to look
+	pause time.Duration // until the next look for slots
+
+	turn    *waiter    // asks the Taker now; it stands in no line
+	passes  int        // waiters that have gone on to the next line: room that is theirs
+	ring    *list.List // *own of callers who wait; the front one is next
+	callers map[string]*own
+	ends    deadlines
+
+	timer  *time.Timer
+	marked bool // in Queue.marked
+	gone   bool
+}
+
+// own is the requests of one caller in a line, the oldest first.
+type own struct {
+	caller  string
+	waiters *list.List // *waiter
+	place   *list.Element
+}
+
+func newLine(b bucket, hash int) *line {
+	return &line{bucket: b, hash: hash, pause: longestPause, ring: list.New(), callers: map[string]*own{}}
+}
+
+// due reports whether it is time for the next one.
+func (l *line) due(now time.Time) bool {
+	return l.turn == nil && l.ring.Len() > 0 && (l.free > 0 || !now.Before(l.at))
+}
+
+func (l *line) next() *waiter { return l.ring.Front().Value.(*own).waiters.Front().Value.(*waiter) }
+
+// push puts a waiter in: behind the older ones of its caller, and the caller behind the others if it is new.
+func (l *line) push(w *waiter) {
+	o := l.callers[w.caller]
+	if o == nil {
+		o = &own{caller: w.caller, waiters: list.New()}
+		o.place = l.ring.PushBack(o)
+		l.callers[w.caller] = o
+	}
+	before := o.waiters.Back()
+	for before != nil && before.Value.(*waiter).arrival > w.arrival {
+		before = before.Prev()
+	}
+	if before == nil {
+		w.place = o.waiters.PushFront(w)
+	} else {
+		w.place = o.waiters.InsertAfter(w, before)
+	}
+	w.line = l
+	heap.Push(&l.ends, w)
+}
+
+// pushBack puts back one who had its turn for nothing: it and its caller remain the next.
+func (l *line) pushBack(w *waiter) {
+	l.push(w)
+	l.ring.MoveToFront(l.callers[w.caller].place)
+}
+
+// remove takes a waiter out.
+func (l *line) remove(w *waiter) {
+	o := l.callers[w.caller]
+	o.waiters.Remove(w.place)
+	if o.waiters.Len() == 0 {
+		l.ring.Remove(o.place)
+		delete(l.callers, w.caller)
+	}
+	heap.Remove(&l.ends, w.index)
+	w.line, w.place = nil, nil
+}
+
+// drop takes out a waiter that will not wait any more. If it was the next one, there may already be room for its successor,
+// who may ask for less.
+func (l *line) drop(w *waiter) {
+	if l.next() == w && w.cost(l) > 1 {
+		l.free++
+	}
+	l.remove(w)
+}
+
+// pop takes the next one out; its caller goes to the end.
+func (l *line) pop() *waiter {
+	w := l.next()
+	l.ring.MoveToBack(l.callers[w.caller].place)
+	l.remove(w)
+	return w
+}
+
+// older reports whether a request that the same caller made before is in the line or has the turn.
+func (l *line) older(w *waiter) bool {
+	if l.turn != nil && l.turn.caller == w.caller && l.turn.arrival < w.arrival {
+		return true
+	}
+	o := l.callers[w.caller]
+	return o != nil && o.waiters.Front().Value.(*waiter).arrival < w.arrival
+}
+
+// block notes what the Taker said of this bucket.
+func (l *line) block(r *limit.Refusal, now time.Time) {
+	wait := r.RetryAfter
+	if l.slots = r.Concurrency; l.slots {
+		wait = min(wait, l.pause)
+		l.pause = min(2*l.pause, longestPause)
+	}
+	l.at = now.Add(wait)
+}
+
+// back notes that the room for which there was a turn has not been used.
+func (l *line) back(now time.Time) {
+	if l.at.After(now) { // else it was due, and still is
+		l.free++
+	}
+}
+
+// spend counts room as used that a waiter goes on with to the next line.
+func (l *line) spend(w *waiter, now time.Time) {
+	switch {
+	case l.free > 0:
+		l.free--
+	case l.bucket.limit.Rate > 0 && !l.slots:
+		l.at = l.at.Add(l.units(w.cost(l)))
+	default:
+		l.at = now.Add(longestPause)
+	}
+}
+
+// units is how long the bucket takes to fill by n.
+func (l *line) units(n int) time.Duration {
+	return time.Duration(min(float64(n)/l.bucket.limit.Rate*1e9, 1<<61))
+}
+
+// earliest is when a new waiter has its turn, if nobody leaves and all others ask for one unit: it cannot be before. It is only
+// known for a rate.
+func (l *line) earliest(w *waiter, now time.Time) (at time.Time, known bool) {
+	if l.slots || l.bucket.limit.Rate <= 0 {
+		return now, false
+	}
+	at = l.at
+	if l.free > 0 || at.Before(now) {
+		at = now
+	}
+	if n := l.ahead(w.caller); n > 0 {
+		at = at.Add(l.units(n - 1 + w.cost(l)))
+	}
+	return at, true
+}
+
+// ahead is how many turns others, and older requests of the caller, have before a new one.
+func (l *line) ahead(caller string) int {
+	rounds, n := 1, 0
+	o := l.callers[caller]
+	if o != nil {
+		rounds += o.waiters.Len()
+		n += o.waiters.Len()
+	}
+	for e := l.ring.Front(); e != nil; e = e.Next() {
+		if e.Value.(*own) == o {
+			rounds-- // those behind it in the ring have one turn less
+			continue
+		}
+		n += min(e.Value.(*own).waiters.Len(), rounds)
+	}
+	return n
+}
+
+// refusal is what a waiter is told that cannot stay.
+func (l *line) refusal(own *room, at, now time.Time) *limit.Refusal {
+	c := own.claim
+	r := &limit.Refusal{Limit: c.Limit, Key: c.Key, RetryAfter: longestPause, Concurrency: l.slots}
+	if l.bucket.limit.Rate > 0 && !l.slots {
+		r.RetryAfter = max(at.Sub(now), l.units(1), 1)
+	}
+	return r
+}
+
+// wake sets the timer.
+func (l *line) wake(after time.Duration, tick func(*line)) {
+	if l.timer == nil {
+		l.timer = time.AfterFunc(after, func() { tick(l) })
+		return
+	}
+	l.timer.Reset(after)
+}
+
+// sleep stops the timer.
+func (l *line) sleep() {
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+}
+
+// deadlines is a heap, the first one on top.
+type deadlines []*waiter
+
+func (d deadlines) Len() int           { return len(d) }
+func (d deadlines) Less(i, j int) bool { return d[i].deadline.Before(d[j].deadline) }
+func (d deadlines) Swap(i, j int)      { d[i], d[j] = d[j], d[i]; d[i].index, d[j].index = i, j }
+
+// Push is heap.Push's.
+func (d *deadlines) Push(x any) {
+	w := x.(*waiter)
+	w.index = len(*d)
+	*d = append(*d, w)
+}
+
+// Pop is heap.Pop's.
+func (d *deadlines) Pop() any {
+	last := len(*d) - 1
+	w := (*d)[last]
+	(*d)[last] = nil
+	*d = (*d)[:last]
+	return w
+}

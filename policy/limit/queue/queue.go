@@ -1,0 +1,213 @@
+// Package queue lets a request wait a while for room instead of refusing it at once, in a fair order.
+//
+// It decides who is asked next, and when; whether there is room decides the Taker that it asks, package limit or one that
+// replicas share. A request waits only for limits that have a Wait, and never longer than the least Wait of those that it
+// has waited for.
+//
+// Who waits stands in the line of one bucket: at first of the one that refused it. A line is round robin between callers, and
+// first come, first served for each, so that an app with a thousand waiting requests gets as many turns as an app with
+// one. Other buckets' requests do not notice: who waits for one mailbox holds up neither another mailbox nor a limit
+// that both share.
+//
+// The package reads no clock (Options.Now does), but sets timers: one for each line. It starts no other goroutine; a
+// request asks the Taker on its own.
+package queue
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"hash/maphash"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"graphproxy/policy/limit"
+)
+
+// The bounds that Options has by default.
+const (
+	DefaultMaxWaiting   = 10_000
+	DefaultMaxPerCaller = 1_000
+)
+
+// A Taker takes for a request from every bucket that covers it, all or none, and keeps to what limit.Limiter.Take says of
+// claims, grants and refusals. It must be safe for concurrent use.
+type Taker interface {
+	Take(ctx context.Context, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error)
+}
+
+// Options are what a Queue needs and bounds. Bounds less than 1 count as the default.
+type Options struct {
+	Now          func() time.Time // required; time.Now, as it is: its monotonic reading keeps steps of the wall clock out
+	MaxWaiting   int              // requests that wait, all together; about 500 bytes each
+	MaxPerCaller int              // requests of one caller that wait
+}
+
+// A Queue lets requests wait. Make one with New, and keep it as long as the Taker. It is safe for concurrent use.
+type Queue struct {
+	taker                    Taker
+	now                      func() time.Time
+	maxWaiting, maxPerCaller int
+
+	// What a request looks at before it takes, without a lock: how many lines there are, and how many for a hash of their
+	// bucket. They change under mu.
+	seed   maphash.Seed
+	open   atomic.Int32
+	hashed [1 << 10]atomic.Int32
+
+	mu      sync.Mutex // guards all below, and every line and waiter; never held while the Taker is asked
+	lines   map[bucket]*line
+	callers map[string]int // requests that wait, by caller
+	waiting int
+	arrived uint64
+	marked  []*line // to be looked at before mu is given up
+}
+
+// New returns a Queue in front of the Taker. The error is that the Taker or the clock is missing.
+func New(t Taker, o Options) (*Queue, error) {
+	if t == nil || o.Now == nil {
+		return nil, errors.New("queue: a Taker and Options.Now are required")
+	}
+	q := &Queue{taker: t, now: o.Now, seed: maphash.MakeSeed(), lines: map[bucket]*line{}, callers: map[string]int{}}
+	q.maxWaiting, q.maxPerCaller = DefaultMaxWaiting, DefaultMaxPerCaller
+	if o.MaxWaiting > 0 {
+		q.maxWaiting = o.MaxWaiting
+	}
+	if o.MaxPerCaller > 0 {
+		q.maxPerCaller = o.MaxPerCaller
+	}
+	return q, nil
+}
+
+// Len returns how many requests wait now.
+func (q *Queue) Len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.waiting
+}
+
+// Take takes for a request of the caller as the Taker does, and waits if the bucket in the way has a Wait. It returns
+//   - no refusal and no error when g holds what was taken;
+//   - the refusal, when the bucket in the way has no Wait or is Full, when the wait is known to be longer than what is left of
+//     it, when it is over, or when too many wait. RetryAfter is from then on, and allows for those who wait already;
+//   - the Taker's error, as soon as it returns one: it fails closed;
+//   - ctx's error, when that ends first. The request leaves the line at once. If that crosses with a turn that was granted,
+//     slots are given back; tokens stay taken, as those of a request that was sent.
+//
+// It does not overtake: if somebody waits for one of the claimed buckets, it waits behind them. Between requests that arrive
+// while nobody waits there is no order.
+//
+// A slot that a Grant gives back is handed on at once; for slots that other replicas give back the line looks after a second at
+// the latest. For that a grant of a limit with both Wait and Concurrency costs two small allocations (see
+// limit.Grant.OnRelease). Otherwise a request for whose buckets nobody waits costs two hashes a claim at most: no lock, no
+// allocation.
+func (q *Queue) Take(ctx context.Context, caller string, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error) {
+	if q.open.Load() > 0 && q.crowded(claims) {
+		return q.wait(ctx, caller, claims, g, nil)
+	}
+	return q.ask(ctx, caller, claims, g)
+}
+
+// ask asks the Taker for a request that overtakes nobody.
+func (q *Queue) ask(ctx context.Context, caller string, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error) {
+	refusal, err := q.taker.Take(ctx, claims, g)
+	switch {
+	case err != nil:
+		return nil, err
+	case refusal == nil:
+		q.watch(claims, g)
+		return nil, nil
+	case !waitable(refusal):
+		return refusal, nil
+	}
+	return q.wait(ctx, caller, claims, g, refusal)
+}
+
+// waitable reports whether to wait for what is in the way. When the Limiter is Full it has run out of memory for keys: waiting
+// requests would only hold more. (A rate that is no number would be a key that no map finds again.)
+func waitable(r *limit.Refusal) bool {
+	return r.Limit.Wait > 0 && !r.Full && !math.IsNaN(r.Limit.Rate)
+}
+
+// crowded reports whether somebody may wait for one of the claimed buckets; if not, nobody does.
+func (q *Queue) crowded(claims []limit.Claim) bool {
+	for i := range claims {
+		c := &claims[i]
+		if c.Limit != nil && c.Limit.Wait > 0 && q.hashed[q.hash(c.Limit.Name, c.Key)].Load() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (q *Queue) hash(name, key string) int {
+	h := maphash.String(q.seed, name)*31 + maphash.String(q.seed, key)
+	return int(h % uint64(len(q.hashed)))
+}
+
+// watch has the slots of a grant handed on when they are given back.
+func (q *Queue) watch(claims []limit.Claim, g *limit.Grant) {
+	for i := range claims {
+		if l := claims[i].Limit; l != nil && l.Wait > 0 && l.Concurrency > 0 {
+			q.watchSlot(l, claims[i].Key, g)
+		}
+	}
+}
+
+// watchSlot is apart from watch so that its closure does not move anything there to the heap.
+func (q *Queue) watchSlot(l *limit.Limit, key string, g *limit.Grant) {
+	g.OnRelease(func() { q.freed(l, key) })
+}
+
+// freed is told that a slot was given back. It is after that, so whoever was refused before, and is not seen here yet, will see
+// the slot when it asks once more: see join.
+func (q *Queue) freed(l *limit.Limit, key string) {
+	if q.open.Load() == 0 || q.hashed[q.hash(l.Name, key)].Load() == 0 {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if line := q.lines[bucketOf(l, key)]; line != nil {
+		line.free++
+		line.pause = firstPause
+		q.mark(line)
+		q.settle(q.now())
+	}
+}
+
+// bucket is one of the Taker's buckets.
+type bucket struct {
+	limit limit.Limit // but Wait, which does not tell buckets apart
+	key   string
+}
+
+func bucketOf(l *limit.Limit, key string) bucket {
+	b := bucket{*l, key}
+	b.limit.Wait = 0
+	return b
+}
+
+// width is about how many requests the bucket lets through in a second, a slot being held for a tenth of one.
+func (b *bucket) width() float64 {
+	w := math.Inf(1)
+	if b.limit.Rate > 0 {
+		w = b.limit.Rate
+	}
+	if b.limit.Concurrency > 0 {
+		w = min(w, 10*float64(b.limit.Concurrency))
+	}
+	return w
+}
+
+// compare puts buckets into the one order in which a request passes their lines: narrow ones first. Who has passed a line
+// may hold room in that bucket while it stands in the next line, and that should be the short wait: for the tenant's bucket
+// while it holds a mailbox's, not the other way round. Because nobody holds room in a wider one, none can wait in a circle.
+func (b *bucket) compare(o *bucket) int {
+	return cmp.Or(
+		cmp.Compare(b.width(), o.width()), cmp.Compare(b.limit.Name, o.limit.Name), cmp.Compare(b.key, o.key),
+		cmp.Compare(b.limit.Rate, o.limit.Rate), cmp.Compare(b.limit.Burst, o.limit.Burst),
+		cmp.Compare(b.limit.Concurrency, o.limit.Concurrency), cmp.Compare(b.limit.Unit, o.limit.Unit),
+	)
+}

@@ -1,0 +1,281 @@
+package queue
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"graphproxy/policy/limit"
+)
+
+// join puts a new waiter into the line of the bucket that refused it, or, if it has not asked, of one for which others wait.
+// If it cannot stay, it returns the refusal; none when it has not asked and nobody waits.
+func (q *Queue) join(w *waiter, refusal *limit.Refusal) (stays bool, _ *limit.Refusal) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.now()
+	r, l := q.way(w, refusal)
+	if r == nil {
+		return false, refusal
+	}
+	var at time.Time
+	var known bool
+	if l == nil {
+		at, known = now.Add(refusal.RetryAfter), !refusal.Concurrency
+	} else {
+		at, known = l.earliest(w, now)
+		refusal = l.refusal(r, at, now)
+	}
+	late := known && at.After(w.start.Add(r.claim.Limit.Wait))
+	if late || q.waiting >= q.maxWaiting || q.callers[w.caller] >= q.maxPerCaller {
+		return false, refusal
+	}
+	if l == nil {
+		l = q.newLine(r.bucket, refusal, now)
+	}
+	q.begin(w)
+	q.enter(w, l)
+	q.settle(now)
+	return true, nil
+}
+
+// way returns what is in a new waiter's way: its claim, and the line if there is one.
+func (q *Queue) way(w *waiter, refusal *limit.Refusal) (*room, *line) {
+	if refusal != nil {
+		r := w.refused(refusal)
+		if r == nil {
+			return nil, nil
+		}
+		return r, q.lines[r.bucket]
+	}
+	if l := q.ahead(w, nil); l != nil {
+		return w.room(l), l
+	}
+	return nil, nil
+}
+
+// newLine begins a line. A slot may have been given back after the Taker refused, and before the line was there to be told:
+// so whoever begins a line for slots asks once more. Room in a rate comes when the refusal says.
+func (q *Queue) newLine(b bucket, r *limit.Refusal, now time.Time) *line {
+	b.key = strings.Clone(b.key) // it may be a piece of a request's much longer target
+	l := newLine(b, q.hash(b.limit.Name, b.key))
+	if l.block(r, now); l.slots {
+		l.at = now
+	}
+	q.lines[b] = l
+	q.hashed[l.hash].Add(1)
+	q.open.Add(1)
+	return l
+}
+
+func (q *Queue) begin(w *waiter) {
+	q.arrived++
+	w.arrival = q.arrived
+	q.callers[w.caller]++
+	q.waiting++
+}
+
+// end is the end of a waiter that is in no line any more. The room of its passes is used if it was granted, else there
+// for others.
+func (q *Queue) end(w *waiter, granted bool) {
+	for _, l := range w.passes {
+		q.unpass(l, granted)
+	}
+	w.passes = nil
+	q.waiting--
+	if q.callers[w.caller]--; q.callers[w.caller] == 0 {
+		delete(q.callers, w.caller)
+	}
+}
+
+func (q *Queue) unpass(l *line, used bool) {
+	l.passes--
+	if !used {
+		l.free++
+	}
+	q.mark(l)
+}
+
+// enter lets a waiter wait in the line. Passes of this line and of wider ones are no longer good: nobody holds room in a
+// wider bucket than it waits for.
+func (q *Queue) enter(w *waiter, l *line) {
+	w.passes = slices.DeleteFunc(w.passes, func(p *line) bool {
+		if p.bucket.compare(&l.bucket) < 0 {
+			return false
+		}
+		q.unpass(p, false)
+		return true
+	})
+	w.limit(w.room(l).claim.Limit.Wait)
+	l.push(w)
+	q.mark(l)
+}
+
+// leave takes out a waiter that has gone away. If it has been refused meanwhile, there is nothing to do.
+func (q *Queue) leave(w *waiter) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now, l := q.now(), w.line
+	switch {
+	case l == nil:
+		return
+	case l.turn == w:
+		l.turn, w.line = nil, nil
+		l.back(now)
+	default:
+		l.drop(w)
+	}
+	q.mark(l)
+	q.end(w, false)
+	q.settle(now)
+}
+
+// turned notes what came of a turn. Stays: the waiter stands in a line again.
+func (q *Queue) turned(w *waiter, refusal *limit.Refusal, err error) (stays bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.now()
+	l := w.line
+	l.turn, w.line = nil, nil
+	q.mark(l)
+	switch {
+	case err != nil:
+		l.back(now)
+		q.end(w, false)
+	case refusal == nil:
+		l.at = now // there may be more
+		q.end(w, true)
+	default:
+		stays = q.again(w, l, refusal, now)
+	}
+	q.settle(now)
+	return stays
+}
+
+// again lets a waiter wait that was refused on its turn in l, if that can help.
+func (q *Queue) again(w *waiter, l *line, refusal *limit.Refusal, now time.Time) (stays bool) {
+	r := w.refused(refusal)
+	own := r != nil && r.bucket == l.bucket
+	if own {
+		l.block(refusal, now)
+	}
+	if r != nil {
+		w.limit(r.claim.Limit.Wait)
+	}
+	late := !refusal.Concurrency && now.Add(refusal.RetryAfter).After(w.deadline)
+	switch {
+	case r == nil || late || !waitable(refusal):
+		if !own || w.cost(l) > 1 {
+			l.back(now) // for the next one, who may ask for less
+		}
+		q.end(w, false)
+		return false
+	case own:
+		l.pushBack(w)
+		return true
+	}
+	next := q.lines[r.bucket]
+	if next == nil {
+		next = q.newLine(r.bucket, refusal, now)
+	}
+	l.back(now)
+	q.move(w, l, next, now)
+	return true
+}
+
+// move takes a waiter, whose turn in l it is, to the next line. It has passed l only if that is narrower.
+func (q *Queue) move(w *waiter, l, next *line, now time.Time) {
+	if l.bucket.compare(&next.bucket) < 0 {
+		l.spend(w, now)
+		l.passes++
+		w.passes = append(w.passes, l)
+	}
+	q.enter(w, next)
+}
+
+// ahead returns the first line in which the waiter, whose turn in l it is, must stand before it may ask: one that it has not
+// passed, or in which an older request of its caller stands (again).
+func (q *Queue) ahead(w *waiter, l *line) *line {
+	for i := range w.rooms {
+		next := q.lines[w.rooms[i].bucket]
+		if next != nil && next != l && (!slices.Contains(w.passes, next) || next.older(w)) {
+			return next
+		}
+	}
+	return nil
+}
+
+// mark has settle look at the line.
+func (q *Queue) mark(l *line) {
+	if !l.marked {
+		l.marked = true
+		q.marked = append(q.marked, l)
+	}
+}
+
+// settle brings all lines where something happened to rest. Each step either uses up room that is known, or takes a waiter
+// out, or moves one behind an older one, so it comes to an end.
+func (q *Queue) settle(now time.Time) {
+	for i := 0; i < len(q.marked); i++ { // it grows
+		l := q.marked[i]
+		l.marked = false
+		q.expire(l, now.Add(-1)) // in its last instant, a waiter may still have its turn
+		for l.due(now) {
+			q.hand(l, l.pop(), now)
+		}
+		q.expire(l, now)
+		q.rest(l, now)
+	}
+	clear(q.marked)
+	q.marked = q.marked[:0]
+}
+
+// hand gives a waiter its turn: it goes on to the next line, or may ask the Taker.
+func (q *Queue) hand(l *line, w *waiter, now time.Time) {
+	if next := q.ahead(w, l); next != nil {
+		q.move(w, l, next, now)
+		return
+	}
+	l.turn, l.free, w.line = w, 0, l
+	w.ready <- nil
+}
+
+// expire refuses those whose time is over.
+func (q *Queue) expire(l *line, now time.Time) {
+	for len(l.ends) > 0 && !l.ends[0].deadline.After(now) {
+		w := l.ends[0]
+		l.drop(w)
+		q.mark(l)
+		q.end(w, false)
+		w.ready <- l.refusal(w.room(l), l.at, now)
+	}
+}
+
+// rest sets the timer to when something will happen next, or ends the line.
+func (q *Queue) rest(l *line, now time.Time) {
+	if l.ring.Len() > 0 {
+		next := l.ends[0].deadline
+		if l.turn == nil && l.at.Before(next) {
+			next = l.at
+		}
+		l.wake(next.Sub(now), q.tick)
+		return
+	}
+	l.sleep()
+	if l.turn == nil && l.passes == 0 && !l.gone {
+		l.gone = true
+		delete(q.lines, l.bucket)
+		q.hashed[l.hash].Add(-1)
+		q.open.Add(-1)
+	}
+}
+
+// tick is told that a line's time has come.
+func (q *Queue) tick(l *line) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !l.gone {
+		q.mark(l)
+		q.settle(q.now())
+	}
+}

@@ -1,0 +1,115 @@
+package queue
+
+import (
+	"container/list"
+	"context"
+	"slices"
+	"time"
+
+	"graphproxy/policy/limit"
+)
+
+// waiter is a request that waits.
+type waiter struct {
+	caller   string
+	arrival  uint64
+	rooms    []room // of the claims that may be waited for, narrow ones first
+	start    time.Time
+	deadline time.Time
+	ready    chan *limit.Refusal // nil: its turn
+
+	line   *line   // in which it stands, or whose turn it has; nil: it is out
+	passes []*line // lines that it has passed: it need not stand there again, unless the Taker says so
+	place  *list.Element
+	index  int // in line.ends
+}
+
+// room is a claim and its bucket.
+type room struct {
+	bucket bucket
+	claim  *limit.Claim
+}
+
+func newWaiter(caller string, claims []limit.Claim, now time.Time) *waiter {
+	w := &waiter{caller: caller, start: now, deadline: now.Add(1 << 62), ready: make(chan *limit.Refusal, 1)}
+	for i := range claims {
+		if c := &claims[i]; c.Limit != nil && c.Limit.Wait > 0 {
+			w.rooms = append(w.rooms, room{bucketOf(c.Limit, c.Key), c})
+		}
+	}
+	slices.SortStableFunc(w.rooms, func(a, b room) int { return a.bucket.compare(&b.bucket) })
+	return w
+}
+
+// room returns the waiter's claim on the line's bucket. If there are several, it is the one with the greatest cost that counts
+// for the Taker; here the first does, as costs are only estimates.
+func (w *waiter) room(l *line) *room {
+	i := slices.IndexFunc(w.rooms, func(r room) bool { return r.bucket == l.bucket })
+	return &w.rooms[i]
+}
+
+func (w *waiter) cost(l *line) int { return max(1, min(w.room(l).claim.Cost, l.bucket.limit.Burst)) }
+
+// refused returns the waiter's claim that the Taker refused, nil if it is none that may be waited for.
+func (w *waiter) refused(r *limit.Refusal) *room {
+	for i := range w.rooms {
+		if c := w.rooms[i].claim; c.Limit == r.Limit && c.Key == r.Key {
+			return &w.rooms[i]
+		}
+	}
+	return nil
+}
+
+// limit shortens the time that the waiter has.
+func (w *waiter) limit(wait time.Duration) {
+	if d := w.start.Add(wait); d.Before(w.deadline) {
+		w.deadline = d
+	}
+}
+
+// wait waits for a turn, until one is granted. Refusal is the one that made it wait; nil: others who wait did.
+func (q *Queue) wait(ctx context.Context, caller string, claims []limit.Claim, g *limit.Grant, refusal *limit.Refusal) (*limit.Refusal, error) {
+	w := newWaiter(caller, claims, q.now())
+	stays, refusal := q.join(w, refusal)
+	if !stays && refusal == nil {
+		return q.ask(ctx, caller, claims, g) // nobody waits for these buckets after all
+	}
+	for stays {
+		select {
+		case refusal = <-w.ready:
+			if refusal != nil {
+				return refusal, nil
+			}
+		case <-ctx.Done():
+			q.leave(w)
+			return nil, ctx.Err()
+		}
+		var err error
+		if stays, refusal, err = q.try(ctx, w, claims, g); err != nil {
+			return nil, err
+		}
+	}
+	return refusal, nil
+}
+
+// try takes the turn.
+func (q *Queue) try(ctx context.Context, w *waiter, claims []limit.Claim, g *limit.Grant) (stays bool, _ *limit.Refusal, _ error) {
+	asked := false
+	defer func() {
+		if !asked {
+			q.leave(w) // a panic of the Taker's must not stop the line
+		}
+	}()
+	refusal, err := q.taker.Take(ctx, claims, g)
+	asked = true
+	stays = q.turned(w, refusal, err)
+	if err != nil || refusal != nil {
+		return stays, refusal, err
+	}
+	q.watch(claims, g)
+	if err := ctx.Err(); err != nil {
+		g.Release()
+		return false, nil, err
+	}
+	return false, nil, nil
+}
