@@ -290,7 +290,7 @@ func TestNewSource(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(auth.Status{App: "default"}, s.Status()); diff != "" {
+		if diff := cmp.Diff(auth.Status{App: "default", Tenant: "contoso.com"}, s.Status()); diff != "" {
 			t.Error(diff)
 		}
 	})

@@ -409,7 +409,7 @@ func TestStatusOfManySources(t *testing.T) {
 		a := secretAt(srv)
 		a.Name = "hr"
 		s := source(t, a, options)
-		if diff := cmp.Diff(auth.Status{App: "hr"}, s.Status()); diff != "" {
+		if diff := cmp.Diff(auth.Status{App: "hr", Tenant: a.TenantID}, s.Status()); diff != "" {
 			t.Error(diff)
 		}
 	})

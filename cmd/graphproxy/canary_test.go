@@ -86,7 +86,7 @@ func entraFailures() []failure {
 			p.expect(t, 200)
 			w.write(t, "credential", canary)
 			p.signal(t, syscall.SIGHUP)
-			p.awaitMetric(t, `graphproxy_token_failures_total{app="default"}`, "1")
+			p.awaitMetric(t, `graphproxy_token_failures_total{app="default",tenant="`+tenantID+`"}`, "1")
 			must(t, os.Remove(w.path("credential")))
 			p.signal(t, syscall.SIGHUP)
 			until(t, "word of the missing file", func() bool { _, r := p.ready(t); return r.app().CredentialFile != "" })

@@ -92,6 +92,35 @@ func TestSettingsAreReadAsTheyAreMeant(t *testing.T) {
 	}
 }
 
+func TestWhereCallersComeFrom(t *testing.T) {
+	for _, test := range []struct {
+		name         string
+		listen       string
+		public, unix bool
+	}{
+		{"this machine", "127.0.0.1:8080,[::1]:8080,localhost:8082", false, false},
+		{"a unix socket is of this machine", "unix:/run/graphproxy.sock", false, true},
+		{"other machines, and a unix socket", "unix:/run/graphproxy.sock,:8080", true, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, problems := config.Parse([]string{"GRAPHPROXY_LISTEN=" + test.listen})
+			if len(problems) > 0 || c.Public() != test.public || c.Unix() != test.unix {
+				t.Errorf("%v, public %v, unix %v", problems, c.Public(), c.Unix())
+			}
+		})
+	}
+	c, problems := config.Parse([]string{"GRAPHPROXY_TRUSTED_PROXIES=10.20.0.0/16, 10.0.0.7,2001:db8::1,2001:db8:1::/48", "GRAPHPROXY_UNIX_SOCKET_MODE=666"})
+	want := []string{"10.20.0.0/16", "10.0.0.7/32", "2001:db8::1/128", "2001:db8:1::/48"}
+	var got []string
+	for _, p := range c.TrustedProxies {
+		got = append(got, p.String())
+	}
+	if diff := cmp.Diff(want, got); diff != "" || len(problems) > 0 || c.UnixSocketMode != 0o666 {
+		t.Errorf("%v, mode %o, networks (-want +got):
+%s", problems, c.UnixSocketMode, diff)
+	}
+}
+
 func TestVariablesThatNobodySetAreNoErrors(t *testing.T) {
 	// What Kubernetes adds for Services called graphproxy and graphproxy-admin.
 	_, problems := config.Parse([]string{
