@@ -1,10 +1,13 @@
 package proxy_test
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -120,5 +123,81 @@ func TestThePriorityOfTheRuleIsToldToServicesThatAskForIt(t *testing.T) {
 		if want := map[string]string{"1": "high"}[q.Item]; q.Header.Get("x-ms-throttle-priority") != want {
 			t.Errorf("item %q: %v", q.Item, q.Header)
 		}
+	}
+}
+
+func TestRequestsWaitForRoomWhereTheLimitSaysSo(t *testing.T) {
+	file := strings.Replace(throttled, "callers:", "limits:\n  tenant: {rate: 50/s, burst: 1, wait: 5s}\n  slots: {concurrency: 2, wait: 5s, covers: [GET /users]}\ncallers:", 1)
+	r := newRig(t, file)
+	var all sync.WaitGroup
+	start := time.Now()
+	for range 20 {
+		all.Go(func() {
+			if a := r.do(t, "GET", "/v1.0/users?$top=1", ""); a.status != 200 {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		})
+	}
+	all.Wait()
+	if took := time.Since(start); took < 19*time.Second/50 {
+		t.Errorf("20 requests took %s at 50/s", took)
+	}
+	if n := r.graph.Count(); n != 20 {
+		t.Errorf("Graph received %d requests", n)
+	}
+}
+
+func TestACallerThatLeavesTheQueueIsRecorded(t *testing.T) {
+	file := strings.Replace(throttled, "callers:", "limits:\n  tenant: {rate: 1/m, burst: 1, wait: 2m}\ncallers:", 1)
+	r := newRig(t, file)
+	if a := r.do(t, "GET", "/v1.0/users?$top=1", ""); a.status != 200 {
+		t.Fatal(a.status)
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, "GET", r.server.URL+"/v1.0/users", nil)
+	must(t, err)
+	go func() {
+		until(t, "the request in flight", func() bool { return r.handler.InFlight() == 1 })
+		leave()
+	}()
+	if res, err := r.server.Client().Do(req); err == nil {
+		t.Error(res.Status)
+	}
+	lines := r.audit.wait(t, 2)
+	if !strings.Contains(lines[1], `"reason":"callerGone","status":499`) || r.graph.Count() != 1 {
+		t.Error(lines[1])
+	}
+}
+
+func TestWhatGraphSaysThatARequestCostCorrectsTheBucket(t *testing.T) {
+	file := strings.Replace(throttled, "callers:", "limits:\n  tenant: {rate: 1/h, burst: 10, unit: resource-units}\ncallers:", 1)
+	for _, tt := range []struct {
+		name, units string
+		granted     int
+	}{
+		{"as estimated", "1", 10},
+		{"more than estimated", "4", 3}, // 4, 8, and the third goes into debt
+		{"not told", "", 10},
+		{"told in no number", "many", 10},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, file)
+			r.graph.Handle("GET /v1.0/users/adele@contoso.com", func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				if tt.units != "" {
+					w.Header().Set("x-ms-resource-unit", tt.units)
+				}
+				_, _ = w.Write([]byte("{}"))
+			})
+			granted := 0
+			for range 12 {
+				if r.do(t, "GET", "/v1.0/users/adele@contoso.com", "").status == 200 {
+					granted++
+				}
+			}
+			if granted != tt.granted {
+				t.Errorf("%d requests, want %d", granted, tt.granted)
+			}
+		})
 	}
 }
