@@ -114,7 +114,7 @@ func ParseRequest(caller, text string) (Request, error) {
 	if target.Tenant != "" && !strings.EqualFold(target.Tenant, "myOrganization") {
 		return Request{}, errors.New("the path begins with a tenant, which is no part of a resource's name and not known here; leave it out")
 	}
-	return Request{Caller: caller, Method: method, Target: target}, nil
+	return Request{Caller: caller, Method: method, Target: target, References: referenceIn(target)}, nil
 }
 
 // hasVersion reports whether a path begins with a version, or with what was meant as one.

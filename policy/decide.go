@@ -41,15 +41,28 @@ func (p *Policy) Decide(r Request) Decision {
 		return Decision{Reason: reasonCaller}
 	}
 	method := match.MethodOf(r.Method)
-	d := book.decide(r.Target, method)
+	d := book.decide(r, method)
 	if !d.Allow && book.report && method != 0 && !r.Target.IsBatch() {
 		d.Allow, d.WouldDeny = true, true
 	}
 	return d
 }
 
+// ReasonReferences is the reason where a rule allows the request, and not what it refers to.
+const ReasonReferences = "references"
+
 // decide decides without regard to the mode.
-func (b *ruleBook) decide(t *odata.Target, method match.Methods) Decision {
+func (b *ruleBook) decide(r Request, method match.Methods) Decision {
+	d := b.byTarget(r.Target, method)
+	if d.Allow && len(r.References) > 0 {
+		if _, ok := d.Rule.MayReferTo(r.References); !ok {
+			d.Allow, d.Reason = false, ReasonReferences
+		}
+	}
+	return d
+}
+
+func (b *ruleBook) byTarget(t *odata.Target, method match.Methods) Decision {
 	d := Decision{Reason: reasonNoRule, App: b.app, Tenant: b.tenant, Priority: b.priority}
 	if len(t.Segments) > match.MaxSegments {
 		return d

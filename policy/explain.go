@@ -30,7 +30,7 @@ func (p *Policy) Explain(r Request) Explanation {
 	if book == nil || r.Target == nil {
 		return Explanation{}
 	}
-	d := book.decide(r.Target, match.MethodOf(r.Method))
+	d := book.decide(r, match.MethodOf(r.Method))
 	e := Explanation{Allow: d.Allow, Reports: book.report, Rule: d.Rule, Batch: r.Target.IsBatch(), App: d.App, Tenant: d.Tenant, Priority: d.Priority}
 	switch {
 	case e.Batch:
@@ -39,6 +39,8 @@ func (p *Policy) Explain(r Request) Explanation {
 		for _, c := range p.Claims(nil, r, d) {
 			e.Limits = append(e.Limits, c.Limit.Name)
 		}
+	case d.Reason == ReasonReferences:
+		e.Differs = ReasonReferences
 	case d.Rule == nil:
 		e.Nearest, e.Differs = p.nearest(r)
 	}
@@ -54,6 +56,8 @@ func (e Explanation) String() string {
 		return "is denied: a batch is sent with POST"
 	case e.Allow:
 		return "is allowed, by " + e.Rule.Where() + ": " + e.Rule.Text
+	case e.Differs == ReasonReferences:
+		return "is denied: " + e.Rule.Where() + ": " + e.Rule.Text + " does not let it refer to that, see its references"
 	case e.Rule != nil:
 		return "is denied, by " + e.Rule.Where() + ": " + e.Rule.Text
 	case e.Nearest == nil:

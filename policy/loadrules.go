@@ -90,8 +90,8 @@ func (l *loader) denyRules(v strict.Value) []*Rule {
 }
 
 func (l *loader) checkDeny(item strict.Value, r *Rule) {
-	if r.limit != nil || r.app != "" || r.tenant != "" || r.priority != "" {
-		item.Errorf("%s is denied here, so its limit, app, tenant or priority has no meaning; take it out", r.Text)
+	if r.limit != nil || r.app != "" || r.tenant != "" || r.priority != "" || r.references != nil {
+		item.Errorf("%s is denied here, so its references, limit, app, tenant or priority has no meaning; take it out", r.Text)
 	}
 	for i := range r.match.Options {
 		if err := r.match.Options[i].CheckWide(); err != nil {
@@ -114,12 +114,13 @@ func (l *loader) rule(v strict.Value) *Rule {
 		return nil
 	}
 	r := l.ruleText(v, f.Line, f.Key)
-	settings := f.Value.Mapping("where", "query", "limit", "app", "tenant", "priority")
+	settings := f.Value.Mapping("where", "query", "references", "limit", "app", "tenant", "priority")
 	if r == nil {
 		return nil
 	}
 	l.where(r, settings["where"])
 	l.query(r, settings["query"])
+	r.references = l.references(settings["references"])
 	r.app, r.tenant = l.app(settings["app"]), l.tenant(settings["tenant"])
 	r.appAt, r.priority = l.appAt(settings, v), l.priority(settings["priority"])
 	if settings["limit"].IsSet() {
@@ -146,7 +147,7 @@ func (l *loader) ruleField(v strict.Value) (rule strict.Field, ok bool) {
 	for _, f := range fields {
 		switch {
 		case f.Key == rule.Key && ok:
-		case ok && slices.Contains([]string{"where", "query", "limit", "app", "tenant", "priority"}, f.Key):
+		case ok && slices.Contains([]string{"where", "query", "references", "limit", "app", "tenant", "priority"}, f.Key):
 			l.report.Add(f.Line, v.Where(), "%q stands beside the rule; indent it further, so that it stands under it", f.Key)
 		case f.Key == "include":
 			l.report.Add(f.Line, v.Where(), "\"include\" stands alone in its item")

@@ -113,6 +113,10 @@ type Request struct {
 	Caller string
 	Method string // as on the wire; HEAD is judged as GET
 	Target *odata.Target
+
+	// References are the resources that the request refers to in its $id and, once it has been read, in its body: paths with a version
+	// or without, "/v1.0/users/1", "users/1". What is at another host than Graph is given with that.
+	References []string
 }
 
 // Decision is what the policy says of a request.
@@ -142,6 +146,7 @@ type Rule struct {
 
 	app, tenant string
 	appAt       string // where the file says so
+	references  *references
 	priority    string
 }
 

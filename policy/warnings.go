@@ -87,7 +87,7 @@ func (b *ruleBook) roundabout(deny int, a address) *Rule {
 				continue
 			}
 			first, denied := b.deny.First(byAddress, m)
-			if got := b.decide(byID, m); denied && first == deny && got.Allow {
+			if got := b.byTarget(byID, m); denied && first == deny && got.Allow {
 				return got.Rule
 			}
 		}

@@ -42,9 +42,9 @@ func (h *Handler) forward(x *exchange, r *http.Request, p pass) error {
 	if !p.allowed() {
 		return errors.New("forward was called without a decision that allows")
 	}
-	if p.items == nil {
+	if p.body == nil {
 		var err error
-		if p.body, err = x.bodyOf(r, p.target); err != nil {
+		if p.body, _, err = x.bodyOf(r, p.target, false); err != nil {
 			return err
 		}
 	}
@@ -107,7 +107,7 @@ func (f *forwarding) rewrite(pr *httputil.ProxyRequest) {
 		out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(f.body)), nil }
 		out.Body, _ = out.GetBody()
 		out.ContentLength = int64(len(f.body))
-		if f.x.hasJSON(pr.In, f.target) {
+		if f.x.body != nil || f.x.hasJSON(pr.In, f.target) {
 			delete(out.Header, "Content-Encoding") // it has been inflated
 		}
 	case out.Body != nil && out.Body != http.NoBody:

@@ -165,8 +165,9 @@ type exchange struct {
 	items *itemRun     // of a $batch; else nil
 	links *links.Rewriter
 	held  holding
-	leave leave // of a request that is no batch
-	abort bool  // end the connection: an answer that nobody wrote would be 200
+	leave leave  // of a request that is no batch
+	body  []byte // what is sent in the place of the caller's body, if that had to be read before the request was judged
+	abort bool   // end the connection: an answer that nobody wrote would be 200
 }
 
 // ServeHTTP takes one request through. Whatever happens below, it leaves exactly one record.
@@ -219,7 +220,11 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 	if target.IsBatch() {
 		return h.serveBatch(x, r, request)
 	}
-	if err := h.judge(r.Context(), x.rules, x.rec, request, &x.leave); err != nil {
+	named := func() (named []string, err error) {
+		x.body, named, err = x.bodyOf(r, target, true)
+		return named, err
+	}
+	if err := h.judge(r.Context(), x, x.rec, request, &x.leave, named); err != nil {
 		return err
 	}
 	defer x.leave.end()
@@ -231,23 +236,41 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 	if err != nil {
 		return noToken(r.Context(), err)
 	}
-	return h.forward(x, r, pass{target: target, decision: x.leave.decision, app: x.leave.app, token: token})
+	return h.forward(x, r, pass{target: target, decision: x.leave.decision, app: x.leave.app, token: token, body: x.body})
 }
 
-// judge asks the policy whether a request may be made, and then whether there is room for it now, and notes what they say. The
-// leave is to be ended when the request has.
-func (h *Handler) judge(ctx context.Context, rules *Rules, rec *Record, request policy.Request, l *leave) error {
-	decision := rules.policy.Decide(request)
+// judge asks the policy whether a request may be made, and then whether there is room for it now, and notes what they say. Named gives
+// what the request's body refers to; it is asked only where the rule bounds that. The leave is to be ended when the request has.
+func (h *Handler) judge(ctx context.Context, x *exchange, rec *Record, request policy.Request, l *leave, named func() ([]string, error)) error {
+	request.References = h.referenceIn(request.Target)
+	decision := x.rules.policy.Decide(request)
 	app, err := h.app(decision, request.Target)
 	if err != nil {
 		return err
+	}
+	if decision.Allow && decision.Rule.BoundsReferences() {
+		all, err := named()
+		if err != nil {
+			return err
+		}
+		request.References = append(request.References, all...)
+		decision = x.rules.policy.Decide(request)
 	}
 	rec.decide(decision)
 	if !decision.Allow {
 		return denied(request, decision)
 	}
 	l.decision, l.app = decision, app
-	return h.admit(ctx, rules, rec, request, l)
+	return h.admit(ctx, x.rules, rec, request, l)
+}
+
+// referenceIn returns what the option $id refers to, if it is there.
+func (h *Handler) referenceIn(t *odata.Target) []string {
+	value, found := t.Option("$id")
+	if !found {
+		return nil
+	}
+	return []string{strings.TrimPrefix(value, h.graph.Scheme+"://"+h.graph.Host)}
 }
 
 // app returns the app registration that the decision names. A target that names another tenant than that app's is refused:
@@ -285,7 +308,10 @@ func (h *Handler) read(r *http.Request, l *links.Rewriter) (*odata.Target, error
 // denied names the request as the policy sees it. Where in the file the rule stands is the audit line's to tell.
 func denied(r policy.Request, d policy.Decision) *Error {
 	reason := d.Reason
-	if d.Rule != nil {
+	switch offending, ok := d.Rule.MayReferTo(r.References); {
+	case !ok:
+		reason = fmt.Sprintf("it may not refer to %.200q", offending)
+	case d.Rule != nil:
 		reason = "a deny rule forbids it"
 	}
 	return &Error{

@@ -198,14 +198,21 @@ func (h *Handler) judgeItem(ctx context.Context, x *exchange, run *itemRun, i in
 		return &Error{Status: e.Status, Code: codeInvalid, Inner: e.Code, Message: e.Message}
 	}
 	rec.target(item.Target)
-	if err := x.mapItem(item); err != nil {
+	named, err := x.mapItem(item)
+	if err != nil {
 		return err
 	}
 	if err := run.dependency(i); err != nil {
 		return err
 	}
 	l := &run.leaves[i]
-	if err := h.judge(ctx, x.rules, rec, policy.Request{Caller: x.rec.Caller, Method: item.Method, Target: item.Target}, l); err != nil {
+	refers := func() ([]string, error) {
+		if item.Body != nil && (x.links == nil || !item.HasJSON()) {
+			return nil, badRequest("badJSON", "the rule bounds what the item may refer to, so its body must be JSON")
+		}
+		return named, nil
+	}
+	if err := h.judge(ctx, x, rec, policy.Request{Caller: x.rec.Caller, Method: item.Method, Target: item.Target}, l, refers); err != nil {
 		l.app = nil
 		return err
 	}

@@ -30,7 +30,7 @@ type key struct {
 
 func newRule(r *policy.Rule) *rule {
 	m := r.Match()
-	c := &rule{Rule: r, template: unnamed(m.Template), query: make(map[string]bool), settings: limitText(r.Limit()) + ", " + r.App() + ", " + r.Tenant() + ", " + r.Priority(), one: *m}
+	c := &rule{Rule: r, template: unnamed(m.Template), query: make(map[string]bool), settings: limitText(r.Limit()) + ", " + r.App() + ", " + r.Tenant() + ", " + r.Priority() + ", " + strings.Join(r.References(), "\n"), one: *m}
 	c.one.Methods = match.Get
 	names := match.Variables(m.Template)
 	var conditions []string

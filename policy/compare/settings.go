@@ -106,7 +106,19 @@ func ruleSetting(old, new *rule, of, where string) []Change {
 		changes = append(changes, Change{Sign: "~", Kind: KindLimit, Gains: true, Loses: true, Where: where,
 			Text: fmt.Sprintf("%spriority: %s is now %s", of, cmp.Or(old.Priority(), "the caller's"), cmp.Or(new.Priority(), "the caller's"))})
 	}
+	if was, is := referencesText(old), referencesText(new); was != is {
+		changes = append(changes, Change{Sign: "~", Kind: KindAllow, Gains: true, Loses: true, Where: where,
+			Text: fmt.Sprintf("%sreferences: %s is now %s", of, was, is)})
+	}
 	return appendLimit(changes, of+"limit: ", old.Limit(), new.Limit(), where)
+}
+
+// referencesText is what requests under a rule may refer to.
+func referencesText(r *rule) string {
+	if !r.BoundsReferences() {
+		return "any"
+	}
+	return strings.Join(r.References(), " and ")
 }
 
 // rank orders priorities. Graph takes a request that names none as normal.
@@ -119,6 +131,9 @@ func settingsText(r *rule) string {
 	text := ""
 	if r.Limit() != nil {
 		text += ", limit: " + limitText(r.Limit())
+	}
+	if r.BoundsReferences() {
+		text += ", references: " + referencesText(r)
 	}
 	if r.App() != "" {
 		text += ", app: " + r.App()

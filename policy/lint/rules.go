@@ -81,11 +81,11 @@ func (b *book) allowed(found *findings) {
 			found.add(r, where, shadowed(r, e))
 			continue
 		}
-		if r.Limit() != nil {
+		if r.Limit() != nil || r.BoundsReferences() {
 			continue
 		}
 		e := found.first(byAllow, allow, r, match.Covers, func(j int) bool {
-			return j > i && allow[j].Limit() == nil && allow[j].App() == r.App() && allow[j].Tenant() == r.Tenant() && allow[j].Priority() == r.Priority()
+			return j > i && allow[j].Limit() == nil && allow[j].App() == r.App() && allow[j].Tenant() == r.Tenant() && allow[j].Priority() == r.Priority() && !allow[j].BoundsReferences()
 		})
 		if e != nil && match.Covers(r.Match(), e.Match()) {
 			continue // equal; told of the later one

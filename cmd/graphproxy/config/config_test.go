@@ -116,8 +116,7 @@ func TestWhereCallersComeFrom(t *testing.T) {
 		got = append(got, p.String())
 	}
 	if diff := cmp.Diff(want, got); diff != "" || len(problems) > 0 || c.UnixSocketMode != 0o666 {
-		t.Errorf("%v, mode %o, networks (-want +got):
-%s", problems, c.UnixSocketMode, diff)
+		t.Errorf("%v, mode %o, networks (-want +got):\n%s", problems, c.UnixSocketMode, diff)
 	}
 }
 

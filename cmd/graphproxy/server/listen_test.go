@@ -3,6 +3,7 @@ package server_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -18,6 +20,7 @@ import (
 	"time"
 
 	"graphproxy/auth/caller"
+	"graphproxy/auth/caller/pkitest"
 	"graphproxy/cmd/graphproxy/server"
 )
 
@@ -107,6 +110,33 @@ func TestTheProxyProtocolCountsOnlyFromTrustedPeers(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestTheProxyProtocolComesBeforeTLS(t *testing.T) {
+	ca := authority(t, "servers")
+	leaf, err := ca.Leaf(pkitest.Leaf{DNS: []string{"localhost"}})
+	must(t, err)
+	trusted := prefixes("127.0.0.1/32")
+	secure := &tls.Config{Certificates: []tls.Certificate{leaf}}
+	open, err := server.Listen("GRAPHPROXY_LISTEN", server.Sockets{TLS: secure, Proxies: trusted}, "127.0.0.1:0")
+	must(t, err)
+	serveOn(t, open[0], trusted, caller.Caller{Name: "lab", Identities: []caller.Identity{{Kind: caller.Network, Networks: prefixes("10.77.0.0/16")}}})
+	for head, want := range map[string]string{"": "callerUnknown", binaryHeader(1, "10.77.0.5:4711"): "lab by network"} {
+		wire := &http.Transport{DisableKeepAlives: true, DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			c, err := new(net.Dialer).DialContext(ctx, "tcp", open[0].Addr().String())
+			if err == nil {
+				_, err = io.WriteString(c, head)
+			}
+			return tls.Client(c, &tls.Config{RootCAs: ca.Pool(), ServerName: "localhost"}), err
+		}}
+		res, err := wire.RoundTrip(httptest.NewRequest(http.MethodGet, "https://localhost/", nil))
+		must(t, err)
+		got, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || string(got) != want {
+			t.Errorf("with the header %q: got %q, %v, want %q", head, got, err, want)
+		}
 	}
 }
 

@@ -20,12 +20,13 @@ type line struct {
 	bucket bucket
 	hash   int
 
-	at    time.Time     // when there is room for the next one, as far as known
-	free  int           // room that came up meanwhile: slots given back, and passes that were not used
+	at    time.Time     // when there is room for one unit that is not promised to a pass, as far as known
+	free  int           // room beside: slots given back, and passes that were not used
 	slots bool          // slots were in the way, so at is only when to look
 	pause time.Duration // until the next look for slots
 
 	turn    *waiter    // asks the Taker now; it stands in no line
+	gift    bool       // it has its turn because of free
 	passes  int        // waiters that have gone on to the next line: room that is theirs
 	ring    *list.List // *own of callers who wait; the front one is next
 	callers map[string]*own
@@ -49,8 +50,11 @@ func newLine(b bucket, hash int) *line {
 
 // due reports whether it is time for the next one.
 func (l *line) due(now time.Time) bool {
-	return l.turn == nil && l.ring.Len() > 0 && (l.free > 0 || !now.Before(l.at))
+	return l.turn == nil && l.ring.Len() > 0 && (l.free > 0 || !now.Before(l.when()))
 }
+
+// when is the time for the next one, if nothing else happens.
+func (l *line) when() time.Time { return l.at.Add(l.units(l.next().cost(l) - 1)) }
 
 func (l *line) next() *waiter { return l.ring.Front().Value.(*own).waiters.Front().Value.(*waiter) }
 
@@ -93,15 +97,6 @@ func (l *line) remove(w *waiter) {
 	w.line, w.place = nil, nil
 }
 
-// drop takes out a waiter that will not wait any more. If it was the next one, there may already be room for its successor,
-// who may ask for less.
-func (l *line) drop(w *waiter) {
-	if l.next() == w && w.cost(l) > 1 {
-		l.free++
-	}
-	l.remove(w)
-}
-
 // pop takes the next one out; its caller goes to the end.
 func (l *line) pop() *waiter {
 	w := l.next()
@@ -119,19 +114,22 @@ func (l *line) older(w *waiter) bool {
 	return o != nil && o.waiters.Front().Value.(*waiter).arrival < w.arrival
 }
 
-// block notes what the Taker said of this bucket.
-func (l *line) block(r *limit.Refusal, now time.Time) {
+// block notes what the Taker said of this bucket to one who asked for so many units.
+func (l *line) block(r *limit.Refusal, cost int, now time.Time) {
 	wait := r.RetryAfter
 	if l.slots = r.Concurrency; l.slots {
 		wait = min(wait, l.pause)
 		l.pause = min(2*l.pause, longestPause)
 	}
-	l.at = now.Add(wait)
+	at := now.Add(wait - l.units(cost-1))
+	if l.passes == 0 || at.After(l.at) {
+		l.at = at
+	}
 }
 
-// back notes that the room for which there was a turn has not been used.
-func (l *line) back(now time.Time) {
-	if l.at.After(now) { // else it was due, and still is
+// back notes that a turn has not been used.
+func (l *line) back() {
+	if l.gift {
 		l.free++
 	}
 }
@@ -141,32 +139,31 @@ func (l *line) spend(w *waiter, now time.Time) {
 	switch {
 	case l.free > 0:
 		l.free--
-	case l.bucket.limit.Rate > 0 && !l.slots:
+	case l.rated():
 		l.at = l.at.Add(l.units(w.cost(l)))
 	default:
 		l.at = now.Add(longestPause)
 	}
 }
 
-// units is how long the bucket takes to fill by n.
+// rated reports whether it is known when there is room.
+func (l *line) rated() bool { return l.bucket.limit.Rate > 0 && !l.slots }
+
+// units is how long the bucket takes to fill by n; for slots, of which a request takes one whatever it costs, nothing.
 func (l *line) units(n int) time.Duration {
+	if !l.rated() {
+		return 0
+	}
 	return time.Duration(min(float64(n)/l.bucket.limit.Rate*1e9, 1<<61))
 }
 
-// earliest is when a new waiter has its turn, if nobody leaves and all others ask for one unit: it cannot be before. It is only
-// known for a rate.
-func (l *line) earliest(w *waiter, now time.Time) (at time.Time, known bool) {
-	if l.slots || l.bucket.limit.Rate <= 0 {
-		return now, false
-	}
-	at = l.at
+// earliest is when a new waiter has its turn, if nobody leaves and all others ask for one unit.
+func (l *line) earliest(w *waiter, now time.Time) time.Time {
+	at := l.at
 	if l.free > 0 || at.Before(now) {
 		at = now
 	}
-	if n := l.ahead(w.caller); n > 0 {
-		at = at.Add(l.units(n - 1 + w.cost(l)))
-	}
-	return at, true
+	return at.Add(l.units(l.ahead(w.caller) + w.cost(l) - 1))
 }
 
 // ahead is how many turns others, and older requests of the caller, have before a new one.
@@ -191,7 +188,7 @@ func (l *line) ahead(caller string) int {
 func (l *line) refusal(own *room, at, now time.Time) *limit.Refusal {
 	c := own.claim
 	r := &limit.Refusal{Limit: c.Limit, Key: c.Key, RetryAfter: longestPause, Concurrency: l.slots}
-	if l.bucket.limit.Rate > 0 && !l.slots {
+	if l.rated() {
 		r.RetryAfter = max(at.Sub(now), l.units(1), 1)
 	}
 	return r

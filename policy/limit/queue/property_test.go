@@ -192,7 +192,7 @@ func TestAnyRunKeepsItsPromises(t *testing.T) {
 		var p problems
 		synctest.Test(t, func(t *testing.T) { play(t, &p, run) })
 		if len(p.all) > 0 {
-			rt.Fatal(strings.Join(p.all, "\n"))
+			rt.Fatalf("%s\n%v", strings.Join(p.all, "\n"), run)
 		}
 	})
 }
@@ -225,11 +225,7 @@ func play(t *testing.T, p *problems, run []*asked) {
 		time.Sleep(a.gap)
 		synctest.Wait()
 		mu.Lock()
-		for w := range waiting {
-			if m.room(w.claims) {
-				p.Errorf("at %v %s, which came at %v, is still waiting, though there is room", time.Now(), w.kind, w.came)
-			}
-		}
+		n := len(p.all); forgotten(p, m, waiting); if len(p.all) > n { p.Errorf("%s", q.Dump()) }
 		waiting[a] = true
 		mu.Unlock()
 		a.came = time.Now()
@@ -248,6 +244,19 @@ func play(t *testing.T, p *problems, run []*asked) {
 	}
 	if q.Len() != 0 || q.Lines() != [3]int{} || q.Callers() != 0 {
 		p.Errorf("left: %d requests, %v lines, %d callers", q.Len(), q.Lines(), q.Callers())
+	}
+}
+
+// forgotten looks for a lost wake-up: all who wait would have room. (One alone may have room and wait for those before it, who ask
+// for more.)
+func forgotten(p *problems, m *model, waiting map[*asked]bool) {
+	for w := range waiting {
+		if !m.room(w.claims) {
+			return
+		}
+	}
+	for w := range waiting {
+		p.Errorf("at %v %s, which came at %v, is still waiting, though there is room", time.Now(), w.kind, w.came)
 	}
 }
 

@@ -23,7 +23,7 @@ func (q *Queue) join(w *waiter, refusal *limit.Refusal) (stays bool, _ *limit.Re
 	if l == nil {
 		at, known = now.Add(refusal.RetryAfter), !refusal.Concurrency
 	} else {
-		at, known = l.earliest(w, now)
+		at, known = l.earliest(w, now), l.rated()
 		refusal = l.refusal(r, at, now)
 	}
 	late := known && at.After(w.start.Add(r.claim.Limit.Wait))
@@ -31,7 +31,7 @@ func (q *Queue) join(w *waiter, refusal *limit.Refusal) (stays bool, _ *limit.Re
 		return false, refusal
 	}
 	if l == nil {
-		l = q.newLine(r.bucket, refusal, now)
+		l = q.newLine(w, r, refusal, now)
 	}
 	q.begin(w)
 	q.enter(w, l)
@@ -56,10 +56,11 @@ func (q *Queue) way(w *waiter, refusal *limit.Refusal) (*room, *line) {
 
 // newLine begins a line. A slot may have been given back after the Taker refused, and before the line was there to be told:
 // so whoever begins a line for slots asks once more. Room in a rate comes when the refusal says.
-func (q *Queue) newLine(b bucket, r *limit.Refusal, now time.Time) *line {
+func (q *Queue) newLine(w *waiter, own *room, r *limit.Refusal, now time.Time) *line {
+	b := own.bucket
 	b.key = strings.Clone(b.key) // it may be a piece of a request's much longer target
 	l := newLine(b, q.hash(b.limit.Name, b.key))
-	if l.block(r, now); l.slots {
+	if l.block(r, w.cost(l), now); l.slots {
 		l.at = now
 	}
 	q.lines[b] = l
@@ -121,9 +122,9 @@ func (q *Queue) leave(w *waiter) {
 		return
 	case l.turn == w:
 		l.turn, w.line = nil, nil
-		l.back(now)
+		l.back()
 	default:
-		l.drop(w)
+		l.remove(w)
 	}
 	q.mark(l)
 	q.end(w, false)
@@ -140,10 +141,10 @@ func (q *Queue) turned(w *waiter, refusal *limit.Refusal, err error) (stays bool
 	q.mark(l)
 	switch {
 	case err != nil:
-		l.back(now)
+		l.back()
 		q.end(w, false)
 	case refusal == nil:
-		l.at = now // there may be more
+		l.free++ // there may be more: the next one will see
 		q.end(w, true)
 	default:
 		stays = q.again(w, l, refusal, now)
@@ -155,32 +156,43 @@ func (q *Queue) turned(w *waiter, refusal *limit.Refusal, err error) (stays bool
 // again lets a waiter wait that was refused on its turn in l, if that can help.
 func (q *Queue) again(w *waiter, l *line, refusal *limit.Refusal, now time.Time) (stays bool) {
 	r := w.refused(refusal)
-	own := r != nil && r.bucket == l.bucket
-	if own {
-		l.block(refusal, now)
-	}
 	if r != nil {
 		w.limit(r.claim.Limit.Wait)
 	}
 	late := !refusal.Concurrency && now.Add(refusal.RetryAfter).After(w.deadline)
+	stays = r != nil && !late && waitable(refusal)
+	var next *line
+	if r != nil {
+		next = q.lines[r.bucket]
+	}
 	switch {
-	case r == nil || late || !waitable(refusal):
-		if !own || w.cost(l) > 1 {
-			l.back(now) // for the next one, who may ask for less
-		}
+	case next != nil:
+		next.block(refusal, w.cost(next), now)
+		q.wrong(w, next)
+	case stays:
+		next = q.newLine(w, r, refusal, now)
+	}
+	if next != l {
+		l.back()
+	}
+	switch {
+	case !stays:
 		q.end(w, false)
-		return false
-	case own:
+	case next == l:
 		l.pushBack(w)
-		return true
+	default:
+		q.move(w, l, next, now)
 	}
-	next := q.lines[r.bucket]
-	if next == nil {
-		next = q.newLine(r.bucket, refusal, now)
+	return stays
+}
+
+// wrong ends a pass of the line for which there was no room after all. It is not there for others either.
+func (q *Queue) wrong(w *waiter, l *line) {
+	if i := slices.Index(w.passes, l); i >= 0 {
+		w.passes = slices.Delete(w.passes, i, i+1)
+		q.unpass(l, true)
 	}
-	l.back(now)
-	q.move(w, l, next, now)
-	return true
+	q.mark(l)
 }
 
 // move takes a waiter, whose turn in l it is, to the next line. It has passed l only if that is narrower.
@@ -236,6 +248,7 @@ func (q *Queue) hand(l *line, w *waiter, now time.Time) {
 		q.move(w, l, next, now)
 		return
 	}
+	l.gift = l.free > 0
 	l.turn, l.free, w.line = w, 0, l
 	w.ready <- nil
 }
@@ -244,7 +257,7 @@ func (q *Queue) hand(l *line, w *waiter, now time.Time) {
 func (q *Queue) expire(l *line, now time.Time) {
 	for len(l.ends) > 0 && !l.ends[0].deadline.After(now) {
 		w := l.ends[0]
-		l.drop(w)
+		l.remove(w)
 		q.mark(l)
 		q.end(w, false)
 		w.ready <- l.refusal(w.room(l), l.at, now)
@@ -255,8 +268,8 @@ func (q *Queue) expire(l *line, now time.Time) {
 func (q *Queue) rest(l *line, now time.Time) {
 	if l.ring.Len() > 0 {
 		next := l.ends[0].deadline
-		if l.turn == nil && l.at.Before(next) {
-			next = l.at
+		if at := l.when(); l.turn == nil && at.Before(next) {
+			next = at
 		}
 		l.wake(next.Sub(now), q.tick)
 		return

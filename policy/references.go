@@ -1,0 +1,113 @@
+package policy
+
+import (
+	"strings"
+
+	"graphproxy/policy/match"
+	"graphproxy/policy/odata"
+	"graphproxy/policy/strict"
+)
+
+// references are the resources that a rule lets a request refer to. A nil one lets it refer to any.
+type references struct {
+	allowed match.Narrow
+	texts   []string
+}
+
+// references reads what requests under the rule may refer to.
+func (l *loader) references(v strict.Value) *references {
+	if !v.IsSet() {
+		return nil
+	}
+	refs := new(references)
+	for _, item := range v.OneOrMore("a path such as /users/{id}") {
+		if r := l.reference(item); r != nil {
+			refs.texts = append(refs.texts, strings.Join(append([]string{strings.TrimPrefix(r.Text, "GET ")}, r.Conditions...), ", "))
+			refs.allowed.Add(&r.match)
+		}
+	}
+	return refs
+}
+
+// reference reads one path, or a mapping of one to its where. Which version an address names does not matter: both name the same
+// resources.
+func (l *loader) reference(v strict.Value) *Rule {
+	path, where := "", strict.Value{}
+	if v.IsMapping() {
+		fields := v.Fields("a path such as /users/{id}")
+		if len(fields) != 1 {
+			v.Errorf("one path in each item: begin the next with \"- \" in front")
+			return nil
+		}
+		path, where = fields[0].Key, fields[0].Value.Mapping("where")["where"]
+	} else if text, ok := v.Text("a path such as /users/{id}"); ok {
+		path = text
+	} else {
+		return nil
+	}
+	if !strings.HasPrefix(path, "/") || hasVersion(path) {
+		v.Errorf("%.200q is not the path of a resource; write it without a method and a version, such as /users/{id}", path)
+		return nil
+	}
+	r := l.ruleText(v, v.Line(), "GET "+path)
+	if r != nil {
+		l.where(r, where)
+	}
+	return r
+}
+
+// may reports whether a request may refer to a resource, given as Request has it. What cannot be read is no resource.
+func (refs *references) may(text string) bool {
+	path := "/" + strings.TrimPrefix(text, "/")
+	if rest, ok := strings.CutPrefix(path, "/beta/"); ok {
+		path = "/v1.0/" + rest
+	} else if !strings.HasPrefix(path, "/v1.0/") {
+		path = "/v1.0" + path
+	}
+	if strings.ContainsAny(path, "?#") {
+		return false
+	}
+	t, err := odata.Parse(path, "")
+	if err != nil || t.Tenant != "" {
+		return false
+	}
+	return refs.allowed.Find(t, match.Get).Index >= 0
+}
+
+// BoundsReferences reports whether the rule says what a request may refer to, so that its body has to be looked at.
+func (r *Rule) BoundsReferences() bool { return r != nil && r.references != nil }
+
+// References are the paths that the rule lets a request refer to, with their conditions; nil if it does not say. Must not be changed.
+func (r *Rule) References() []string {
+	if r.references == nil {
+		return nil
+	}
+	return r.references.texts
+}
+
+// MayReferTo reports whether a request under the rule may refer to all of these resources, which are given as Request.References has
+// them. If not, it returns the first that it may not.
+func (r *Rule) MayReferTo(all []string) (offending string, ok bool) {
+	if !r.BoundsReferences() {
+		return "", true
+	}
+	for _, text := range all {
+		if !r.references.may(text) {
+			return text, false
+		}
+	}
+	return "", true
+}
+
+// referenceIn returns what the option $id refers to, for requests that people write: the address may be at any host.
+func referenceIn(t *odata.Target) []string {
+	value, found := t.Option("$id")
+	if !found {
+		return nil
+	}
+	if _, rest, absolute := strings.Cut(value, "://"); absolute {
+		_, path, _ := strings.Cut(rest, "/")
+		value = "/" + path
+	}
+	return []string{value}
+}
