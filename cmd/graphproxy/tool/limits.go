@@ -49,7 +49,11 @@ func serviceOf(services []published.Service, name string) ([]published.Service, 
 	}
 	i := slices.Index(names, strings.ToLower(name))
 	if i < 0 {
-		return nil, fmt.Errorf("--service: %s", strict.Unknown("service", name, names))
+		told := strict.Unknown("service", name, names)
+		if strict.Nearest(name, names) == "" {
+			told += "; there are " + strings.Join(names, ", ")
+		}
+		return nil, fmt.Errorf("--service: %s", told)
 	}
 	return services[i : i+1], nil
 }

@@ -1,6 +1,9 @@
 package queue
 
-import ("fmt";"time")
+import (
+	"fmt"
+	"time"
+)
 
 func (q *Queue) Dump() (s string) {
 	q.mu.Lock()
@@ -12,7 +15,9 @@ func (q *Queue) Dump() (s string) {
 			for f := o.waiters.Front(); f != nil; f = f.Next() {
 				w := f.Value.(*waiter)
 				s += fmt.Sprintf(" %s#%d[%d]", w.caller, w.arrival, len(w.passes))
-				for _, p := range w.passes { s += "P" + p.bucket.limit.Name + "/" + p.bucket.key }
+				for _, p := range w.passes {
+					s += "P" + p.line.bucket.limit.Name + "/" + p.line.bucket.key
+				}
 			}
 		}
 	}

@@ -25,12 +25,13 @@ type line struct {
 	slots bool          // slots were in the way, so at is only when to look
 	pause time.Duration // until the next look for slots
 
-	turn    *waiter    // asks the Taker now; it stands in no line
-	gift    bool       // it has its turn because of free
-	passes  int        // waiters that have gone on to the next line: room that is theirs
-	ring    *list.List // *own of callers who wait; the front one is next
-	callers map[string]*own
-	ends    deadlines
+	turn     *waiter    // asks the Taker now; it stands in no line
+	gift     bool       // it has its turn because of free
+	passes   int        // waiters that have gone on to the next line
+	promised int        // units that are theirs
+	ring     *list.List // *own of callers who wait; the front one is next
+	callers  map[string]*own
+	ends     deadlines
 
 	timer  *time.Timer
 	marked bool // in Queue.marked
@@ -121,10 +122,7 @@ func (l *line) block(r *limit.Refusal, cost int, now time.Time) {
 		wait = min(wait, l.pause)
 		l.pause = min(2*l.pause, longestPause)
 	}
-	at := now.Add(wait - l.units(cost-1))
-	if l.passes == 0 || at.After(l.at) {
-		l.at = at
-	}
+	l.at = now.Add(wait - l.units(cost-1) + l.units(l.promised))
 }
 
 // back notes that a turn has not been used.
@@ -134,15 +132,40 @@ func (l *line) back() {
 	}
 }
 
-// spend counts room as used that a waiter goes on with to the next line.
-func (l *line) spend(w *waiter, now time.Time) {
+// pass is the room of one who has gone on to the next line.
+type pass struct {
+	line *line
+	cost int
+	gift bool // it was free
+}
+
+// spend promises room to a waiter that goes on to the next line.
+func (l *line) spend(w *waiter, now time.Time) pass {
+	p := pass{l, w.cost(l), l.free > 0}
 	switch {
-	case l.free > 0:
+	case p.gift:
 		l.free--
 	case l.rated():
-		l.at = l.at.Add(l.units(w.cost(l)))
+		l.at = l.at.Add(l.units(p.cost))
 	default:
 		l.at = now.Add(longestPause)
+	}
+	l.passes++
+	l.promised += p.cost
+	return p
+}
+
+// end is the end of a promise. Room that was not used is there for others.
+func (p pass) end(used bool) {
+	l := p.line
+	l.passes--
+	l.promised -= p.cost
+	switch {
+	case used:
+	case p.gift || !l.rated():
+		l.free++
+	default:
+		l.at = l.at.Add(-l.units(p.cost))
 	}
 }
 

@@ -79,8 +79,8 @@ func (q *Queue) begin(w *waiter) {
 // end is the end of a waiter that is in no line any more. The room of its passes is used if it was granted, else there
 // for others.
 func (q *Queue) end(w *waiter, granted bool) {
-	for _, l := range w.passes {
-		q.unpass(l, granted)
+	for _, p := range w.passes {
+		q.endPass(p, granted)
 	}
 	w.passes = nil
 	q.waiting--
@@ -89,22 +89,19 @@ func (q *Queue) end(w *waiter, granted bool) {
 	}
 }
 
-func (q *Queue) unpass(l *line, used bool) {
-	l.passes--
-	if !used {
-		l.free++
-	}
-	q.mark(l)
+func (q *Queue) endPass(p pass, used bool) {
+	p.end(used)
+	q.mark(p.line)
 }
 
 // enter lets a waiter wait in the line. Passes of this line and of wider ones are no longer good: nobody holds room in a
 // wider bucket than it waits for.
 func (q *Queue) enter(w *waiter, l *line) {
-	w.passes = slices.DeleteFunc(w.passes, func(p *line) bool {
-		if p.bucket.compare(&l.bucket) < 0 {
+	w.passes = slices.DeleteFunc(w.passes, func(p pass) bool {
+		if p.line.bucket.compare(&l.bucket) < 0 {
 			return false
 		}
-		q.unpass(p, false)
+		q.endPass(p, false)
 		return true
 	})
 	w.limit(w.room(l).claim.Limit.Wait)
@@ -167,8 +164,8 @@ func (q *Queue) again(w *waiter, l *line, refusal *limit.Refusal, now time.Time)
 	}
 	switch {
 	case next != nil:
-		next.block(refusal, w.cost(next), now)
 		q.wrong(w, next)
+		next.block(refusal, w.cost(next), now)
 	case stays:
 		next = q.newLine(w, r, refusal, now)
 	}
@@ -188,9 +185,9 @@ func (q *Queue) again(w *waiter, l *line, refusal *limit.Refusal, now time.Time)
 
 // wrong ends a pass of the line for which there was no room after all. It is not there for others either.
 func (q *Queue) wrong(w *waiter, l *line) {
-	if i := slices.Index(w.passes, l); i >= 0 {
+	if i := w.passed(l); i >= 0 {
+		q.endPass(w.passes[i], true)
 		w.passes = slices.Delete(w.passes, i, i+1)
-		q.unpass(l, true)
 	}
 	q.mark(l)
 }
@@ -198,9 +195,7 @@ func (q *Queue) wrong(w *waiter, l *line) {
 // move takes a waiter, whose turn in l it is, to the next line. It has passed l only if that is narrower.
 func (q *Queue) move(w *waiter, l, next *line, now time.Time) {
 	if l.bucket.compare(&next.bucket) < 0 {
-		l.spend(w, now)
-		l.passes++
-		w.passes = append(w.passes, l)
+		w.passes = append(w.passes, l.spend(w, now))
 	}
 	q.enter(w, next)
 }
@@ -210,7 +205,7 @@ func (q *Queue) move(w *waiter, l, next *line, now time.Time) {
 func (q *Queue) ahead(w *waiter, l *line) *line {
 	for i := range w.rooms {
 		next := q.lines[w.rooms[i].bucket]
-		if next != nil && next != l && (!slices.Contains(w.passes, next) || next.older(w)) {
+		if next != nil && next != l && (w.passed(next) < 0 || next.older(w)) {
 			return next
 		}
 	}

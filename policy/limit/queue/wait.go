@@ -18,8 +18,8 @@ type waiter struct {
 	deadline time.Time
 	ready    chan *limit.Refusal // nil: its turn
 
-	line   *line   // in which it stands, or whose turn it has; nil: it is out
-	passes []*line // lines that it has passed: it need not stand there again, unless the Taker says so
+	line   *line  // in which it stands, or whose turn it has; nil: it is out
+	passes []pass // of lines that it has passed: it need not stand there again, unless the Taker says so
 	place  *list.Element
 	index  int // in line.ends
 }
@@ -58,6 +58,11 @@ func (w *waiter) refused(r *limit.Refusal) *room {
 		}
 	}
 	return nil
+}
+
+// passed returns which of its passes is of the line, or -1.
+func (w *waiter) passed(l *line) int {
+	return slices.IndexFunc(w.passes, func(p pass) bool { return p.line == l })
 }
 
 // limit shortens the time that the waiter has.
