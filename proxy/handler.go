@@ -98,10 +98,6 @@ func New(c Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := newMetrics(c.Metrics)
-	if err != nil {
-		return nil, fmt.Errorf("registering metrics: %w", err)
-	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -118,11 +114,16 @@ func New(c Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	memory := newMemory(c.MaxInFlight)
+	m, err := newMetrics(c.Metrics, func() float64 { return float64(waiting.Len()) }, func() float64 { return float64(memory.used.Load()) })
+	if err != nil {
+		return nil, fmt.Errorf("registering metrics: %w", err)
+	}
 	h := &Handler{
 		graph: c.Graph, apps: c.Apps, buckets: c.Buckets, queue: waiting, throttle: c.Throttle, headers: headers,
 		wire: newTransport(c.Roots), audit: newAuditor(c.Audit, c.Log), log: c.Log, metrics: m,
 		quiet: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
-		max:   int64(c.MaxInFlight), memory: newMemory(c.MaxInFlight), buffers: newBufferPool(), public: c.PublicURL,
+		max:   int64(c.MaxInFlight), memory: memory, buffers: newBufferPool(), public: c.PublicURL,
 	}
 	h.rules.Store(c.Rules)
 	return h, nil

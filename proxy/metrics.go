@@ -16,8 +16,8 @@ type metrics struct {
 	inFlight prometheus.Gauge
 }
 
-// newMetrics registers them; with a nil registerer they count for nobody.
-func newMetrics(r prometheus.Registerer) (*metrics, error) {
+// newMetrics registers them; with a nil registerer they count for nobody. Waiting and held are asked when somebody looks.
+func newMetrics(r prometheus.Registerer, waiting, held func() float64) (*metrics, error) {
 	buckets := []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 100}
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "graphproxy_requests_total", Help: "Requests answered, by caller (empty: unknown), decision (allow, deny, limit, refuse) and HTTP status."}, []string{"caller", "decision", "status"}),
@@ -29,7 +29,12 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.items, m.seconds, m.graph, m.inFlight} {
+	all := []prometheus.Collector{
+		m.requests, m.items, m.seconds, m.graph, m.inFlight,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "graphproxy_requests_waiting", Help: "Requests that wait for room in a limit now."}, waiting),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "graphproxy_held_bytes", Help: "Bytes of bodies that are held now."}, held),
+	}
+	for _, c := range all {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

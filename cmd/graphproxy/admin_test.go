@@ -41,7 +41,7 @@ func TestHealthIsForOperatorsOnly(t *testing.T) {
 		t.Errorf("%d %+v", status, r)
 	}
 	metrics := p.get(t, p.admin+"/metrics").body
-	for _, name := range []string{"graphproxy_build_info{", "graphproxy_token_ready{app=\"default\",tenant=\"" + tenantID + "\"} 1", "graphproxy_token_expiry_timestamp_seconds{", "graphproxy_requests_total{", "graphproxy_policy_reloads_total{", "go_goroutines", "process_start_time_seconds"} {
+	for _, name := range []string{"graphproxy_build_info{", "graphproxy_token_ready{app=\"default\",tenant=\"" + tenantID + "\"} 1", "graphproxy_token_expiry_timestamp_seconds{", "graphproxy_requests_total{", "graphproxy_requests_waiting 0", "graphproxy_held_bytes 0", "graphproxy_policy_reloads_total{", "go_goroutines", "process_start_time_seconds"} {
 		if !strings.Contains(metrics, "\n"+name) {
 			t.Errorf("no %s in /metrics", name)
 		}
