@@ -18,7 +18,7 @@ func TestTheTableOfMetricsNamesEveryOne(t *testing.T) {
 	}
 	w := newWorld(t)
 	w.registerSecret("secret")
-	p := w.serve(t, "AZURE_CLIENT_SECRET=secret")
+	p := w.serve(t, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_REDIS_URL=unix://"+w.path("no-redis"))
 	p.expect(t, 200)
 	p.do(t, "POST", p.callers+"/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/not/allowed"}]}`)
 	shown := map[string]bool{}
