@@ -103,7 +103,7 @@ func (p *permitting) files() (*policy.Policy, *permissions.Data, error) {
 }
 
 func readPolicy(name string) (*policy.Policy, error) {
-	f, err := openFile(name)
+	f, err := tool.OpenFile(name)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func readPermissions(name string) (*permissions.Data, error) {
 	if name == "" {
 		return nil, errors.New("--permissions is missing: name Microsoft's permissions.json; docs/permissions.md says where to download it")
 	}
-	f, err := openFile(name)
+	f, err := tool.OpenFile(name)
 	if err != nil {
 		return nil, err
 	}
@@ -143,18 +143,6 @@ func readPermissions(name string) (*permissions.Data, error) {
 		return nil, fmt.Errorf("%s: %w; docs/permissions.md says where to download it", name, err)
 	}
 	return data, nil
-}
-
-// openFile opens a file for reading. The error names the cure.
-func openFile(name string) (*os.File, error) {
-	f, err := os.Open(name)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s is not there: correct the path", name)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s cannot be opened: %w", name, errors.Unwrap(err))
-	}
-	return f, nil
 }
 
 // tokenRoles are the roles in a new token of a configured app.
@@ -192,7 +180,7 @@ func rolesOf(stdin io.Reader, given string) ([]string, error) {
 	if !isFile {
 		return parseRoles("--roles", strings.ReplaceAll(given, ",", "\n"))
 	}
-	f, err := openFile(given)
+	f, err := tool.OpenFile(given)
 	if err != nil {
 		return nil, err
 	}

@@ -73,6 +73,9 @@ func TestTheDocsOfPermissionsAreTrue(t *testing.T) {
 	example, err := os.ReadFile("../../policy/testdata/example.yaml")
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(dir, "policy.yaml"), example, 0o600))
+	example, err = os.ReadFile("../../docs/policy-example.yaml")
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(dir, "policy-example.yaml"), example, 0o600))
 	const name = "../../docs/permissions.md"
 	docs, err := os.ReadFile(name)
 	must(t, err)

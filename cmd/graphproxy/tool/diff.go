@@ -73,7 +73,7 @@ func open(cmd *cobra.Command, name string) (io.ReadCloser, error) {
 	if name == "-" {
 		return io.NopCloser(cmd.InOrStdin()), nil
 	}
-	return openFile(name)
+	return OpenFile(name)
 }
 
 func (d difference) text(w io.Writer) error {

@@ -106,7 +106,7 @@ func suggestOperations(files []string) (*suggest.Operations, error) {
 // eachOperations opens files of operations, and passes each on with the version that its name tells.
 func eachOperations(files []string, read func(f io.Reader, version string) error) error {
 	for _, name := range files {
-		f, err := openFile(name)
+		f, err := OpenFile(name)
 		if err != nil {
 			return err
 		}

@@ -85,7 +85,7 @@ func read(file string) (*policy.Policy, error) {
 
 // readFile reads a file of at most the size that a policy may have, and one byte more, so that the reader of it can tell.
 func readFile(file string) ([]byte, error) {
-	f, err := openFile(file)
+	f, err := OpenFile(file)
 	if err != nil {
 		return nil, err
 	}
@@ -97,8 +97,8 @@ func readFile(file string) ([]byte, error) {
 	return data, nil
 }
 
-// openFile opens a file for reading. The error names the cure.
-func openFile(name string) (*os.File, error) {
+// OpenFile opens a file for reading. The error names the cure.
+func OpenFile(name string) (*os.File, error) {
 	f, err := os.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%s is not there: correct the path", name)
