@@ -58,7 +58,7 @@ func (h *Handler) forwardGroup(x *exchange, r *http.Request, t *odata.Target, g 
 	}
 	out := httputil.ProxyRequest{In: r, Out: r.Clone(r.Context())}
 	f.rewrite(&out)
-	out.Out.RequestURI = ""
+	out.Out.RequestURI, out.Out.Close = "", false
 	x.sent = time.Now()
 	res, err := f.RoundTrip(out.Out)
 	if err != nil {

@@ -176,3 +176,18 @@ func TestAPolicyThatNamesAnUnknownAppDoesNotLoad(t *testing.T) {
 		}
 	}
 }
+
+func TestThereMayBeNoDefaultApp(t *testing.T) {
+	w := newWorld(t)
+	w.entra.Add(registered("hr", tenantID, "", hrID, "s-hr", "User.Read.All"))
+	without := []string{"AZURE_TENANT_ID=", "AZURE_CLIENT_ID=", "GRAPHPROXY_APPS_0_NAME=hr", "GRAPHPROXY_APPS_0_TENANT_ID=" + tenantID, "GRAPHPROXY_APPS_0_CLIENT_ID=" + hrID, "GRAPHPROXY_APPS_0_CLIENT_SECRET=s-hr"}
+	w.policy = w.write(t, "policy.yaml", strings.Replace(onlyUsers, "  local:\n", "  local:\n    app: hr\n", 1))
+	p := w.serve(t, without...)
+	p.expect(t, 200)
+	p.stop(t)
+	w.policy = w.write(t, "policy.yaml", onlyUsers)
+	p = start(t, w.environ(without...), "serve")
+	if status := p.wait(t); status != 2 || !strings.Contains(p.stderr.String(), "no app registration is named, and there is no default one: write app: with one of hr") {
+		t.Errorf("status %d: %s", status, p.stderr)
+	}
+}
