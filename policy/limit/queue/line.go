@@ -10,7 +10,8 @@ import (
 
 const (
 	// firstPause is how long after a slot was given back the line asks again, when the Taker did not have it yet: Redis is told
-	// by another goroutine. The pause doubles up to longestPause, which is also how often a line looks for slots of which it is not told.
+	// by another goroutine. The pause doubles up to longestPause, which is also how often a line looks for slots of which it is
+	// not told.
 	firstPause   = 5 * time.Millisecond
 	longestPause = time.Second
 )

@@ -7,7 +7,13 @@
 // Who waits stands in the line of one bucket: at first of the one that refused it. A line is round robin between callers, and
 // first come, first served for each, so that an app with a thousand waiting requests gets as many turns as an app with
 // one. Other buckets' requests do not notice: who waits for one mailbox holds up neither another mailbox nor a limit
-// that both share.
+// that both share. A request that claims several buckets for which others wait passes one line after the other, the narrow
+// ones first, and asks the Taker at the end; if that refuses all the same, it stands in the line of the bucket that refused,
+// in front of the younger ones of its caller.
+//
+// A line learns that there is room by the time that the refusal told, or by a slot that is given back, and asks until it is
+// refused again: about two questions for each request that waited, one at a time. With a Taker behind a network a line
+// therefore hands on at most one request in two round trips.
 //
 // The package reads no clock (Options.Now does), but sets timers: one for each line. It starts no other goroutine; a
 // request asks the Taker on its own.
@@ -41,7 +47,7 @@ type Taker interface {
 // Options are what a Queue needs and bounds. Bounds less than 1 count as the default.
 type Options struct {
 	Now          func() time.Time // required; time.Now, as it is: its monotonic reading keeps steps of the wall clock out
-	MaxWaiting   int              // requests that wait, all together; about 500 bytes each
+	MaxWaiting   int              // requests that wait, all together; 1.2 KB each beside their goroutine
 	MaxPerCaller int              // requests of one caller that wait
 }
 

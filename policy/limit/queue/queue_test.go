@@ -290,8 +290,8 @@ func TestABusyCallerDoesNotStarveTheOthers(t *testing.T) {
 	})
 }
 
-// Over any run: no bucket lets through more than its rate and burst, nobody waits longer than it may, each caller's requests go in their
-// order, and while somebody waits there is no room.
+// Over any run of one limit: no bucket lets through more than its rate and burst, nobody waits longer than it may, and each
+// caller's requests go in their order.
 func TestNoRunLetsThroughMoreThanTheLimitNorForgetsAnybody(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		rate := float64(rapid.IntRange(1, 50).Draw(rt, "rate"))
@@ -371,32 +371,5 @@ func TestManyCallersAtOnce(t *testing.T) {
 	all.Wait()
 	if q.Len() != 0 {
 		t.Errorf("%d still wait", q.Len())
-	}
-}
-
-func BenchmarkTake(b *testing.B) {
-	l := &limit.Limit{Name: "l", Rate: 1e12, Burst: 1e9}
-	soft := *l
-	soft.Name, soft.Wait = "soft", time.Second
-	limiter := limit.New()
-	q, err := queue.New(local{limiter}, queue.Options{Now: time.Now})
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, bb := range []struct {
-		name string
-		take func(g *limit.Grant)
-	}{
-		{"the limiter alone", func(g *limit.Grant) { limiter.Take(time.Now(), claim(l), g) }},
-		{"no limit that waits", func(g *limit.Grant) { _, _ = q.Take(b.Context(), "a", claim(l), g) }},
-		{"a limit that waits", func(g *limit.Grant) { _, _ = q.Take(b.Context(), "a", claim(&soft), g) }},
-	} {
-		b.Run(bb.name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				var g limit.Grant
-				bb.take(&g)
-			}
-		})
 	}
 }

@@ -41,8 +41,8 @@ func newWaiter(caller string, claims []limit.Claim, now time.Time) *waiter {
 	return w
 }
 
-// room returns the waiter's claim on the line's bucket. If there are several, it is the one with the greatest cost that counts
-// for the Taker; here the first does, as costs are only estimates.
+// room returns the waiter's claim on the line's bucket. Of several the Taker counts the one with the greatest cost; here it
+// is the first, as the cost only tells when to ask.
 func (w *waiter) room(l *line) *room {
 	i := slices.IndexFunc(w.rooms, func(r room) bool { return r.bucket == l.bucket })
 	return &w.rooms[i]
@@ -73,7 +73,9 @@ func (w *waiter) limit(wait time.Duration) {
 }
 
 // wait waits for a turn, until one is granted. Refusal is the one that made it wait; nil: others who wait did.
-func (q *Queue) wait(ctx context.Context, caller string, claims []limit.Claim, g *limit.Grant, refusal *limit.Refusal) (*limit.Refusal, error) {
+func (q *Queue) wait(
+	ctx context.Context, caller string, claims []limit.Claim, g *limit.Grant, refusal *limit.Refusal,
+) (*limit.Refusal, error) {
 	w := newWaiter(caller, claims, q.now())
 	stays, refusal := q.join(w, refusal)
 	if !stays && refusal == nil {
