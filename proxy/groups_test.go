@@ -57,7 +57,9 @@ func TestWhatGraphSaysToOneGroupOfABatchIsToldToItsItemsAlone(t *testing.T) {
 		{"an answer to an item of the other group", func(w http.ResponseWriter, _ string) {
 			_, _ = io.WriteString(w, `{"responses":[{"id":"1","status":200,"body":{"secret":"of hr"}},{"id":"2","status":200},{"id":"3","status":200}]}`)
 		}, map[string]int{"1": 200, "2": 502, "3": 502}},
-		{"one is left out", func(w http.ResponseWriter, _ string) { _, _ = io.WriteString(w, `{"responses":[{"id":"3","status":404}]}`) }, map[string]int{"1": 200, "2": 504, "3": 404}},
+		{"one is left out", func(w http.ResponseWriter, _ string) {
+			_, _ = io.WriteString(w, `{"responses":[{"id":"3","status":404}]}`)
+		}, map[string]int{"1": 200, "2": 504, "3": 404}},
 		{"no answer", func(http.ResponseWriter, string) { panic(http.ErrAbortHandler) }, map[string]int{"1": 200, "2": 502, "3": 502}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
