@@ -1,6 +1,10 @@
 package proxy
 
-import "net/http"
+import (
+	"context"
+	"net"
+	"net/http"
+)
 
 // NewResponseWriter is what answers are written to.
 func NewResponseWriter(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
@@ -9,3 +13,8 @@ func NewResponseWriter(w http.ResponseWriter, r *http.Request) http.ResponseWrit
 
 // InFlight is how many requests are in the handler.
 func (h *Handler) InFlight() int { return int(h.inFlight.Load()) }
+
+// OnDial makes connections to Graph by way of f.
+func OnDial(h *Handler, f func() (net.Conn, error)) {
+	h.wire.DialContext = func(context.Context, string, string) (net.Conn, error) { return f() }
+}

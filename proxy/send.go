@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"errors"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
@@ -35,10 +37,31 @@ func (f *forwarding) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// send is one RoundTrip, or more where Graph had closed the connections that the request was given before a byte of it was
+// send is one RoundTrip, and one more where no connection could be made, unless that took its time: Graph has many addresses, and one of
+// them may just be going.
+func (f *forwarding) send(r *http.Request) (*http.Response, error) {
+	res, err := f.sendFresh(r)
+	if !isDial(err) || hasBody(r) && r.GetBody == nil || r.Context().Err() != nil {
+		return res, err
+	}
+	if hasBody(r) {
+		if r.Body, err = r.GetBody(); err != nil {
+			return nil, err
+		}
+	}
+	return f.sendFresh(r)
+}
+
+// isDial reports whether an error says that a connection could not be made.
+func isDial(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") && !op.Timeout()
+}
+
+// sendFresh is one RoundTrip, or more where Graph had closed the connections that the request was given before a byte of it was
 // written: nothing can have been done then. net/http does this by itself for what may be made twice, and for the rest
 // only after a reset.
-func (f *forwarding) send(r *http.Request) (*http.Response, error) {
+func (f *forwarding) sendFresh(r *http.Request) (*http.Response, error) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead || hasBody(r) && r.GetBody == nil {
 		return f.h.wire.RoundTrip(r)
 	}
