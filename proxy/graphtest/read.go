@@ -3,6 +3,7 @@ package graphtest
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -74,7 +75,7 @@ func Read(target string) (Reading, error) {
 		return Reading{}, fmt.Errorf("reading target %q: no path", target)
 	}
 	target, _, _ = strings.Cut(target, "#")
-	path, query, _ := strings.Cut(target, "?")
+	path, query := readOddLink(strings.Cut(target, "?"))
 	// The first decoding: from here on %2F is a separator.
 	parts := resolveDots(strings.Split(strings.ReplaceAll(decode(path), `\`, "/"), "/"))
 	r := Reading{Options: readOptions(query)}
@@ -83,6 +84,20 @@ func Read(target string) (Reading, error) {
 		r.Segments = readSegments(parts[1:])
 	}
 	return r, nil
+}
+
+var (
+	oddDelta  = regexp.MustCompile(`(?i)^\(token='([^'()&]+)'\)`)
+	oddSearch = regexp.MustCompile(`(?i)^(.*\('[^']*'\)|.*\([a-z]+='[^']*'\))&(\$?skiptoken=[^/&]*)$`)
+)
+
+// readOddLink understands what Graph itself has written into links: delta?(token='x') and search(q='x')&skipToken=y.
+func readOddLink(path, query string, _ bool) (string, string) {
+	query = oddDelta.ReplaceAllString(query, "token=$1")
+	if m := oddSearch.FindStringSubmatch(path); m != nil && query == "" {
+		return m[1], m[2]
+	}
+	return path, query
 }
 
 // ReadItem reads the URL of a batch item as Graph does, in a batch that was sent to version, "v1.0" or "beta". The URL may do
