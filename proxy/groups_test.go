@@ -20,7 +20,7 @@ callers:
     allow:
       - GET /users
       - GET /groups: {app: hr}
-      - GET /sites: {app: hr}
+      - GET /sites: {app: hr, limit: {rate: 1/h, burst: 1}}
       - GET /drives: {app: none}
 `
 
@@ -113,4 +113,19 @@ func TestAnAppThatIsNotThereIsAFaultOfTheProxy(t *testing.T) {
 		t.Error(a.body)
 	}
 	r.sawNothing(t)
+}
+
+func TestAnItemThatIsRefusedForItsAppsTakesFromNoBucket(t *testing.T) {
+	r := newRig(t, twoApps, func(c *proxy.Config, r *rig) {
+		c.Apps = named{"": {Tenant: tenant, Tokens: r.source}, "hr": {Tenant: tenant, Tokens: r.source}}
+	})
+	a := r.do(t, "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"GET","url":"/sites?search=x","dependsOn":["1"]}]}`, asJSON)
+	if diff := cmp.Diff(map[string]int{"1": 200, "2": 400}, a.statuses(t)); diff != "" {
+		t.Fatal(diff, a.body)
+	}
+	for _, want := range []bool{true, false} {
+		if a := r.do(t, "GET", "/v1.0/sites?search=x", ""); (a.status != 429) != want {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	}
 }

@@ -160,7 +160,7 @@ func (h *Handler) slowItemsDown(ctx context.Context, run *itemRun) error {
 		if run.errs[i] != nil || run.leaves[i].probe != nil {
 			continue
 		}
-		err := h.ask(&run.records[i], &run.leaves[i])
+		err := h.askAgain(&run.records[i], &run.leaves[i])
 		if err == nil {
 			err = run.dependency(i)
 		}
@@ -218,6 +218,7 @@ func (h *Handler) judgeItem(ctx context.Context, x *exchange, run *itemRun, i in
 	}
 	for _, on := range item.DependsOn {
 		if run.leaves[on].app != l.app {
+			h.buckets.Return(l.claims)
 			l.end()
 			l.app = nil
 			return badRequest("mixedApps", "the item depends on %.80q, which the policy sends with another app registration, so in another batch; send them one after the other", run.batch.Items[on].ID)

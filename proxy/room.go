@@ -22,6 +22,8 @@ type Buckets interface {
 	Take(ctx context.Context, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error)
 	// Adjust corrects what was taken for a request that cost this many resource units.
 	Adjust(claims []limit.Claim, cost int)
+	// Return gives back what was taken for a request that is refused after all. Slots are the grant's.
+	Return(claims []limit.Claim)
 }
 
 // own are the buckets of this process.
@@ -32,6 +34,8 @@ func (o own) Take(_ context.Context, claims []limit.Claim, g *limit.Grant) (*lim
 }
 
 func (o own) Adjust(claims []limit.Claim, cost int) { o.Limiter.Adjust(time.Now(), claims, cost) }
+
+func (o own) Return(claims []limit.Claim) { o.Limiter.Return(time.Now(), claims) }
 
 // leave is what lets one request go on to Graph: the policy's decision with the app that it names, room under every limit, and
 // whether Graph has to be left alone. The zero leave lets nothing go. It must not be copied once it was given.
@@ -62,11 +66,22 @@ func (h *Handler) admit(ctx context.Context, rules *Rules, rec *Record, request 
 	if l.claims = rules.policy.Claims(l.few[:0], request, l.decision); len(l.claims) == 0 {
 		return nil
 	}
-	err := h.take(ctx, rec, l)
-	if err == nil && l.probe == nil {
-		err = h.ask(rec, l) // again, because taking may have taken its time
+	if err := h.take(ctx, rec, l); err != nil {
+		l.end()
+		return err
 	}
+	if l.probe != nil {
+		return nil
+	}
+	return h.askAgain(rec, l) // taking may have taken its time
+}
+
+// askAgain is ask for a request that has room. If Graph wants to be left alone by now, what was taken is given back: a refused request
+// takes from no bucket.
+func (h *Handler) askAgain(rec *Record, l *leave) error {
+	err := h.ask(rec, l)
 	if err != nil {
+		h.buckets.Return(l.claims)
 		l.end()
 	}
 	return err
@@ -143,9 +158,10 @@ func (h *Handler) slowDown(ctx context.Context, rec *Record, l *leave) error {
 	if err := pause(ctx, l.delay); err != nil {
 		return err
 	}
-	return h.ask(rec, l)
+	return h.askAgain(rec, l)
 }
 
+// pause waits, as long as somebody waits for the answer.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

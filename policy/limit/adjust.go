@@ -2,6 +2,7 @@ package limit
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -23,6 +24,26 @@ func (l *Limiter) Adjust(now time.Time, claims []Claim, cost int) {
 			l.adjust(now, claims[i:i+1], max(cost, 0)-c.tokens())
 		}
 	}
+}
+
+// Return gives the tokens back that the claims took, all of them, because their request was refused after all and Graph never heard of
+// it. Claims are those that Take granted; what it says of Adjust's giving back goes for this, too. Slots are the Grant's.
+//
+// It is safe for concurrent use.
+func (l *Limiter) Return(now time.Time, claims []Claim) {
+	for i := range claims {
+		if c := &claims[i]; c.Limit != nil && c.Limit.valid() && c.Limit.Rate > 0 && !Repeats(claims, i) {
+			l.adjust(now, claims[i:i+1], -c.tokens())
+		}
+	}
+}
+
+// Repeats reports whether a claim before the one at i names the same bucket, from which Take took only once.
+func Repeats(claims []Claim, i int) bool {
+	c := &claims[i]
+	return slices.ContainsFunc(claims[:i], func(d Claim) bool {
+		return d.Limit != nil && d.Key == c.Key && d.Limit.value() == c.Limit.value()
+	})
 }
 
 // adjust takes more units for the one claim, or gives back -more.

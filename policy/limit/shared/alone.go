@@ -42,6 +42,16 @@ func (b *Buckets) adjustAlone(claims []limit.Claim, cost int) {
 	}
 }
 
+func (b *Buckets) returnAlone(claims []limit.Claim) {
+	now, own := b.now(), shares(claims, b.replicas())
+	b.local.Return(now, own)
+	for i := range claims {
+		if l := claims[i].Limit; l != nil && l.Rate > 0 && !limit.Repeats(claims, i) {
+			b.owed.add(bucketName(&claims[i]), &claims[i], &own[i], float64(-cost(&own[i])), now)
+		}
+	}
+}
+
 func (b *Buckets) replicas() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -170,6 +170,19 @@ func (b *Buckets) Adjust(claims []limit.Claim, cost int) {
 	}
 }
 
+// Return gives the tokens back that the claims took, as limit.Limiter.Return does, and as soon as Adjust does.
+func (b *Buckets) Return(claims []limit.Claim) {
+	if !b.up.Load() {
+		b.returnAlone(claims)
+		return
+	}
+	for i := range claims {
+		if l := claims[i].Limit; l != nil && l.Rate > 0 && !limit.Repeats(claims, i) {
+			b.outbox.adjust(correction{key: rateKey(bucketName(&claims[i])), rate: l.Rate, burst: l.Burst, take: float64(-cost(&claims[i]))})
+		}
+	}
+}
+
 // excess is what a claim should have taken beyond what it took.
 func excess(c *limit.Claim, real int) float64 {
 	return float64(min(max(real, 0), 2*c.Limit.Burst) - cost(c))
