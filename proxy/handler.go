@@ -240,53 +240,6 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 	return h.forward(x, r, pass{target: target, decision: x.leave.decision, app: x.leave.app, token: token, body: x.body})
 }
 
-// judge asks the policy whether a request may be made, and then whether there is room for it now, and notes what they say. Named gives
-// what the request's body refers to; it is asked only where the rule bounds that. The leave is to be ended when the request has.
-func (h *Handler) judge(ctx context.Context, x *exchange, rec *Record, request policy.Request, l *leave, named func() ([]string, error)) error {
-	request.References = h.referenceIn(request.Target)
-	decision := x.rules.policy.Decide(request)
-	app, err := h.app(decision, request.Target)
-	if err != nil {
-		return err
-	}
-	if decision.Allow && decision.Rule.BoundsReferences() {
-		all, err := named()
-		if err != nil {
-			return err
-		}
-		request.References = append(request.References, all...)
-		decision = x.rules.policy.Decide(request)
-	}
-	rec.decide(decision)
-	if !decision.Allow {
-		return denied(request, decision)
-	}
-	l.decision, l.app = decision, app
-	return h.admit(ctx, x.rules, rec, request, l)
-}
-
-// referenceIn returns what the option $id refers to, if it is there.
-func (h *Handler) referenceIn(t *odata.Target) []string {
-	value, found := t.Option("$id")
-	if !found {
-		return nil
-	}
-	return []string{strings.TrimPrefix(value, h.graph.Scheme+"://"+h.graph.Host)}
-}
-
-// app returns the app registration that the decision names. A target that names another tenant than that app's is refused:
-// without the name, which is not sent on, it would be ours.
-func (h *Handler) app(d policy.Decision, t *odata.Target) (*App, error) {
-	app := h.apps.App(d.App, d.Tenant)
-	switch {
-	case app == nil:
-		return nil, fmt.Errorf("the policy names the app %q in tenant %q, which is not there", d.App, d.Tenant)
-	case t.Tenant == "", strings.EqualFold(t.Tenant, "myOrganization"), strings.EqualFold(t.Tenant, app.Tenant):
-		return app, nil
-	}
-	return nil, badRequest("foreignTenant", "the path names the tenant %q, which is not the one of the app registration that this request uses; leave the tenant out", t.Tenant)
-}
-
 // read is the only reading of a request's target. It takes the bytes of the request line, not what net/url made of them.
 func (h *Handler) read(r *http.Request, l *links.Rewriter) (*odata.Target, error) {
 	if !knownMethod(r.Method) {
@@ -304,21 +257,6 @@ func (h *Handler) read(r *http.Request, l *links.Rewriter) (*odata.Target, error
 		return nil, unreadable(err)
 	}
 	return target, nil
-}
-
-// denied names the request as the policy sees it. Where in the file the rule stands is the audit line's to tell.
-func denied(r policy.Request, d policy.Decision) *Error {
-	reason := d.Reason
-	switch offending, ok := d.Rule.MayReferTo(r.References); {
-	case !ok:
-		reason = fmt.Sprintf("it may not refer to %.200q", offending)
-	case d.Rule != nil:
-		reason = "a deny rule forbids it"
-	}
-	return &Error{
-		Status: http.StatusForbidden, Code: codeDenied, Inner: "policyDenied",
-		Message: fmt.Sprintf("the policy does not allow %s %s for caller %q: %s", r.Method, r.Target.Path(), r.Caller, reason),
-	}
 }
 
 // noToken is the last thing that can fail before the wire. What Entra said goes to the log and to /readyz.

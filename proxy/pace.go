@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -14,19 +15,24 @@ const (
 	often    = time.Second     // deadlines are set at most this often: setting one costs more than a small read
 )
 
-// pace keeps the deadlines of one connection, or of one stream of HTTP/2. It is for one goroutine at a time. Connections that have
-// no deadlines, as in tests of handlers, go without.
+// pace keeps the deadlines of one direction of a connection, or of a stream of HTTP/2. It is safe for concurrent use: the transport may
+// still read a body when the answer to it begins. Connections that have no deadlines, as in tests of handlers, go without.
 type pace struct {
 	control *http.ResponseController
+
+	mu      sync.Mutex
 	set     time.Time // when the deadline was set last
 	moved   int64     // bytes until then
-	open    bool      // a deadline is set
+	open    bool      // a deadline for reading has been set
 	ended   bool      // there is nothing more to read
+	dropped bool      // what is left will not be used
 }
 
 // reading is called before a read, with the number of bytes so far.
 func (p *pace) reading(total int64) {
-	if p.open && total-p.moved < slowest {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dropped || p.open && total-p.moved < slowest {
 		return
 	}
 	now := time.Now()
@@ -38,19 +44,20 @@ func (p *pace) reading(total int64) {
 	_ = p.control.SetWriteDeadline(now.Add(unanswered)) // HTTP/2 counts that while the body is still coming
 }
 
-// read is called when the body has ended. What follows on the connection is not the body's to bound: net/http reads on, to
-// learn that the caller has left.
-func (p *pace) read() {
+// end is called when the body has been read. net/http takes the deadline off then, and goes on reading to learn that the caller has
+// left.
+func (p *pace) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.ended = true
-	if p.open {
-		p.open = false
-		_ = p.control.SetReadDeadline(time.Time{})
-	}
 }
 
-// drop is called when what is left of a body will not be used.
+// drop is called when what is left of a body will not be used. net/http reads some of it before it writes the answer's header.
 func (p *pace) drop() {
-	if !p.ended {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.ended && !p.dropped {
+		p.dropped = true
 		_ = p.control.SetReadDeadline(time.Now().Add(leftover))
 	}
 }
@@ -61,6 +68,8 @@ func (p *pace) writing(total int64) {
 	if total < slowest {
 		return
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	now := time.Now()
 	if now.Sub(p.set) < often {
 		return

@@ -200,3 +200,34 @@ func TestBodiesThatAreHeldAreBounded(t *testing.T) {
 		t.Errorf("when it is quiet again: %d %s", a.status, a.body)
 	}
 }
+
+// net/http reads what is left of a small body before it writes the answer's header, and then watches the connection. It takes the
+// deadline for the one off before the other; if it ever did not, long answers would end.
+func TestABodyThatIsNotWantedDoesNotEndALongAnswer(t *testing.T) {
+	var gone error
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		out := proxy.NewResponseWriter(w, r)
+		for range 20 {
+			_, _ = out.Write(make([]byte, 8<<10))
+			time.Sleep(time.Second)
+		}
+		gone = r.Context().Err()
+	})
+	paced(t, h, func(c net.Conn) {
+		var sending sync.WaitGroup
+		defer sending.Wait()
+		defer c.Close()
+		sending.Go(func() {
+			_, _ = io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789")
+		})
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		n, err := io.Copy(io.Discard, res.Body)
+		if n != 20*8<<10 || err != nil || gone != nil {
+			t.Errorf("%d bytes, %v, context %v", n, err, gone)
+		}
+	})
+}

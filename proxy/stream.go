@@ -73,7 +73,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	n, err := b.from.Read(p)
 	b.n.Add(int64(n))
 	if err == io.EOF { //nolint:errorlint // likewise
-		b.pace.read()
+		b.pace.end()
 	}
 	if err != nil && err != io.EOF { //nolint:errorlint // io.Reader's contract is the bare io.EOF
 		b.bad.CompareAndSwap(nil, &err)

@@ -105,6 +105,30 @@ func canonicalOption(name string) (sent, folded string) {
 	return "$" + name, system
 }
 
+// nameReference gives $id its name where it is written without the "$", which Graph allows for system options in places. Elsewhere
+// than behind $ref an id is an option like any other.
+func nameReference(t *Target) error {
+	last := len(t.Segments) - 1
+	if last < 0 || t.Segments[last].Kind != System || t.Segments[last].Fold != "$ref" {
+		return nil
+	}
+	for i := range t.Query {
+		o := &t.Query[i]
+		if o.Fold != "id" {
+			continue
+		}
+		named := Option{Name: "$" + o.Name, Fold: "$id", Value: o.Value, encoded: o.encoded, bare: o.bare}
+		if err := checkOption(t.Query[:i:i], named); err != nil {
+			return err
+		}
+		if err := checkOption(t.Query[i+1:], named); err != nil {
+			return err
+		}
+		*o = named
+	}
+	return nil
+}
+
 // systemOption returns the system option that Graph knows by the lower-case word, with or without "$", or "".
 func systemOption(word string) string {
 	switch word {

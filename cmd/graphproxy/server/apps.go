@@ -146,9 +146,9 @@ func appName(ref policy.AppRef) string {
 	return ref.Name
 }
 
-// CheckApps tells of app registrations that a policy names and that are not configured: its requests would otherwise go out with
+// checkApps tells of app registrations that a policy names and that are not configured: its requests would otherwise go out with
 // another one's permissions.
-func CheckApps(p *policy.Policy, all []auth.App) error {
+func checkApps(p *policy.Policy, all []auth.App) error {
 	known := make(map[string]auth.App)
 	var names []string
 	for _, a := range all {

@@ -67,7 +67,7 @@ func (p *PolicyFile) parse(data []byte) (*proxy.Rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := CheckApps(parsed, p.apps); err != nil {
+	if err := checkApps(parsed, p.apps); err != nil {
 		return nil, err
 	}
 	return proxy.NewRules(parsed, p.known)
