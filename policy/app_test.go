@@ -14,7 +14,7 @@ rules:
     - GET /groups: {tenant: fabrikam.example}
 callers:
   plain:
-    identity: [{key: {sha256: 6ca13d52ca70c883e0f0bb101e425a89e8624de51db2d2392593af6a84118090}}]
+    identity: [{key: {sha256: 7b51eab7778620007e560bea6a98a68b29390d46d985592fd3426f5824201db8}}]
     allow:
       - include: shared
       - GET /users

@@ -137,7 +137,7 @@ limits:
 callers:
   hr-sync:
     identity:
-      - key: {sha256: 6ca13d52ca70c883e0f0bb101e425a89e8624de51db2d2392593af6a84118090}
+      - key: {sha256: 7b51eab7778620007e560bea6a98a68b29390d46d985592fd3426f5824201db8}
       - network: [10.0.0.0/8, 192.168.1.0/24]
       - token: {issuer: "https://oidc.contoso.example", audience: graphproxy, subject: hr}
     limit: {rate: 20/s, burst: 40, concurrency: 16}
@@ -190,7 +190,7 @@ hr-sync
   + is known by certificate dns hr.contoso.example              new.yaml:16
   + is known by network 192.168.0.0/16                          new.yaml:17
   + is known by token issuer https://oidc.contoso.example, audience graphproxy, claim role ["a"]  new.yaml:18
-  - is no longer known by key sha256:6ca13d52ca70…              old.yaml:8
+  - is no longer known by key sha256:7b51eab77786…              old.yaml:8
   - is no longer known by network 10.0.0.0/8                    old.yaml:9
   - is no longer known by token issuer https://oidc.contoso.example, audience graphproxy, subject hr  old.yaml:10
 mailer

@@ -61,6 +61,18 @@ func hasParentheses(segments []odata.Segment, i int) bool {
 	return i+1 < len(segments) && (segments[i+1].Kind == odata.Key || segments[i+1].Kind == odata.Args)
 }
 
+// isShortKey reports whether a segment is one or two letters and then digits, as in d1 and b42. No name in Graph is.
+func isShortKey(fold string) bool {
+	letters := strings.TrimRight(fold, "0123456789")
+	return len(letters) < len(fold) && 1 <= len(letters) && len(letters) <= 2 && strings.Trim(letters, "abcdefghijklmnopqrstuvwxyz") == ""
+}
+
+// isBehindSet reports whether segment i stands straight behind an entity set at the root, where a name is an operation. Those have
+// no digits, but for some that mayBeKey knows.
+func isBehindSet(it *item, i int) bool {
+	return i == 1 && strings.ContainsAny(it.target.Segments[i].Fold, "0123456789")
+}
+
 // looksLikeKey reports whether a segment has the form of a key and not that of a name. Names in Graph are letters, "_" and at most
 // one number: windows10EndpointProtectionConfiguration.
 func looksLikeKey(s *odata.Segment) bool {
@@ -118,7 +130,11 @@ func (r *keyReader) proves(it *item, i int) bool {
 	if i < len(it.keys) {
 		return it.keys[i]
 	}
-	return it.proves && r.mayBeKey(it, i) && looksLikeKey(&it.target.Segments[i])
+	if !it.proves || !r.mayBeKey(it, i) {
+		return false
+	}
+	s := &it.target.Segments[i]
+	return looksLikeKey(s) || isShortKey(s.Fold) || isBehindSet(it, i)
 }
 
 // shapeOf is what segment i has in common with those of other items that one template can match; of the first, with the version.
