@@ -240,8 +240,13 @@ func (r *rig) checkBatch(t *testing.T, e entry, a answer, policy []plainRule) {
 	for _, q := range r.graph.Requests() {
 		ran[q.Item] = q
 	}
-	var urls struct{ Requests []struct{ ID, URL string } }
-	must(t, json.Unmarshal([]byte(e.body), &urls))
+	var urls struct {
+		Requests []struct {
+			ID  anyID
+			URL string
+		}
+	}
+	must(t, json.Unmarshal([]byte(strings.TrimPrefix(e.body, "\ufeff")), &urls))
 	if len(urls.Requests) != len(want) || len(answers) != len(want) {
 		t.Fatalf("%d items have %d answers and %d expectations", len(urls.Requests), len(answers), len(want))
 	}
@@ -254,15 +259,16 @@ func (r *rig) checkBatch(t *testing.T, e entry, a answer, policy []plainRule) {
 	}
 	sent := 0
 	for _, item := range urls.Requests {
-		t.Run("item "+item.ID, func(t *testing.T) {
-			rec, got := records[item.ID], answers[item.ID]
-			q, hasRun := ran[item.ID]
-			if !isLetThrough(want[item.ID]) {
-				checkRefusedItem(t, want[item.ID], got, rec, hasRun)
+		id := string(item.ID)
+		t.Run("item "+id, func(t *testing.T) {
+			rec, got := records[id], answers[id]
+			q, hasRun := ran[id]
+			if !isLetThrough(want[id]) {
+				checkRefusedItem(t, want[id], got, rec, hasRun)
 				return
 			}
 			sent++
-			if !hasRun || got.Headers["Proxy-Status"] != "" || rec.Decision != "allow" || rec.WouldDeny != (want[item.ID] == "report") {
+			if !hasRun || got.Headers["Proxy-Status"] != "" || rec.Decision != "allow" || rec.WouldDeny != (want[id] == "report") {
 				t.Fatalf("ran %v, answered %+v, record %+v", hasRun, got, rec)
 			}
 			checkRan(t, e.version()+relative(e.version(), item.URL), q, rec, policy)

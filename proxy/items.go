@@ -93,11 +93,17 @@ func checkJSON(contentType string) error {
 		return nil
 	}
 	mediaType, parameters, err := mime.ParseMediaType(contentType)
-	charset := parameters["charset"]
-	if err == nil && mediaType == "application/json" && (charset == "" || strings.EqualFold(charset, "utf-8")) {
+	if err == nil && mediaType == "application/json" && isUTF8(parameters) {
 		return nil
 	}
 	return &Error{Status: http.StatusUnsupportedMediaType, Code: codeInvalid, Inner: "unsupportedMediaType", Message: fmt.Sprintf("a $batch is JSON in UTF-8, and the request says Content-Type: %.80q; send application/json", contentType)}
+}
+
+// isUTF8 reports whether the parameters of a Content-Type name UTF-8, as utf8 too, which Microsoft's own tools write, or no
+// charset, which is UTF-8 for JSON (RFC 8259 section 8.1).
+func isUTF8(parameters map[string]string) bool {
+	charset, named := parameters["charset"]
+	return !named || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")
 }
 
 func badBatch(err error) error {

@@ -38,10 +38,21 @@ const asJSON = "Content-Type: application/json"
 
 // responses are the answers to a batch by the ids of its items.
 type itemAnswer struct {
-	ID      string
+	ID      anyID
 	Status  int
 	Headers map[string]string
 	Body    json.RawMessage
+}
+
+// anyID is the id of an item as text: a string, or the digits of an integer.
+type anyID string
+
+func (id *anyID) UnmarshalJSON(raw []byte) error {
+	if raw[0] != '"' {
+		*id = anyID(raw)
+		return nil
+	}
+	return json.Unmarshal(raw, (*string)(id))
 }
 
 // responses reads the answer to a batch, which must be 200.
@@ -54,7 +65,7 @@ func (a answer) responses(t *testing.T) map[string]itemAnswer {
 	must(t, json.Unmarshal([]byte(a.body), &envelope))
 	byID := make(map[string]itemAnswer)
 	for _, r := range envelope.Responses {
-		byID[r.ID] = r
+		byID[string(r.ID)] = r
 	}
 	if len(byID) != len(envelope.Responses) {
 		t.Fatalf("an id is answered twice: %s", a.body)
@@ -210,14 +221,16 @@ func TestABatchThatCannotBeReadIsRefusedAsAWhole(t *testing.T) {
 	}{
 		{"no body", "POST", "/v1.0/$batch", "", nil, 400, "badBatch"},
 		{"no JSON", "POST", "/v1.0/$batch", "{", nil, 400, "badJSON"},
-		{"a byte order mark", "POST", "/v1.0/$batch", "\ufeff" + good, nil, 400, "badJSON"},
+		{"two byte order marks", "POST", "/v1.0/$batch", "\ufeff\ufeff" + good, nil, 400, "badBatch"},
 		{"UTF-16", "POST", "/v1.0/$batch", "{\x00\"\x00", nil, 400, "badJSON"},
 		{"UTF-16 by its type", "POST", "/v1.0/$batch", good, []string{"Content-Type: application/json; charset=utf-16"}, 415, "unsupportedMediaType"},
 		{"multipart", "POST", "/v1.0/$batch", good, []string{"Content-Type: multipart/mixed; boundary=x"}, 415, "unsupportedMediaType"},
 		{"a type that is none", "POST", "/v1.0/$batch", good, []string{"Content-Type: application/json; charset"}, 415, "unsupportedMediaType"},
 		{"a form, as curl sends by itself", "POST", "/v1.0/$batch", good, []string{"Content-Type: application/x-www-form-urlencoded"}, 415, "unsupportedMediaType"},
 		{"more after the end", "POST", "/v1.0/$batch", good + good, nil, 400, "badJSON"},
-		{"an unknown key", "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users","atomicityGroup":"g"}]}`, nil, 400, "badBatch"},
+		{"an unknown key", "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users"}],"atomicityGroup":"g"}`, nil, 400, "badBatch"},
+		{"an integer and a string that are one id", "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":1,"method":"GET","url":"/users"}]}`, nil, 400, "badBatch"},
+		{"an id that is a number and no integer", "POST", "/v1.0/$batch", `{"requests":[{"id":1.0,"method":"GET","url":"/users"}]}`, nil, 400, "badBatch"},
 		{"a key in capitals", "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users","URL":"/groups"}]}`, nil, 400, "badBatch"},
 		{"a doubled key", "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users","url":"/groups"}]}`, nil, 400, "badBatch"},
 		{"an escaped key", "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users","\u0075rl":"/groups"}]}`, nil, 400, "badBatch"},

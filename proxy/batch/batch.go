@@ -13,6 +13,7 @@
 package batch
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -43,7 +44,11 @@ type Batch struct {
 
 // Item is one request of a batch.
 type Item struct {
-	ID     string // as written; no other item has it in any letter case
+	// ID is the id as text: an integer's digits, or the string. No other item has it in any letter case, and 1 and "1" are
+	// the same.
+	ID string
+	// Number reports that the caller wrote the id as an integer. Graph gets a string; the caller gets the integer back.
+	Number bool
 	Method string // as written
 	// Target is what the URL says, without the version and address that the caller may have put before it. Its Tenant is
 	// for the caller of Read to compare, as with odata.Parse. It is nil if Err is not.
@@ -96,11 +101,13 @@ const (
 // Read reads an envelope. The error is an *Error and refuses the batch as a whole; there is no partial result. An item
 // whose URL or method is bad is there with its Err set, because Graph too answers such an item in its place.
 //
-// Refused as a whole is what is not exactly the documented envelope: a byte order mark, text that is not UTF-8, data
-// after the end, nesting deeper than 64, keys that are unknown, doubled, of another letter case or written with escapes,
-// values of the wrong type, none or more than MaxItems items, ids equal without regard to case, dependsOn that names no
-// item or leads in a circle, and bodies that are not what their Content-Type asks for. null stands for an absent headers,
-// body or dependsOn, as Microsoft's SDK for Go writes it.
+// Refused as a whole is what has no single reading as an envelope: text that is not UTF-8, data after the end, nesting deeper
+// than 64, an unknown key of the envelope, keys that are doubled or written with escapes, values of the wrong type, none or
+// more than MaxItems items, ids equal without regard to case, dependsOn that names no item or leads in a circle, and bodies
+// that are not what their Content-Type asks for. An unknown key of an item refuses that item only.
+//
+// Microsoft's own tools write the envelope in several ways, and each is read: a byte order mark before it, keys in any letter
+// case, integers as ids, in dependsOn and as values of headers, and null for an absent headers, body or dependsOn.
 //
 // It takes time linear in the length of body, which must not be changed as long as the Batch is in use.
 func Read(body []byte, o Options) (*Batch, error) {
@@ -123,6 +130,7 @@ func Read(body []byte, o Options) (*Batch, error) {
 
 // envelope returns the members of each item.
 func envelope(body []byte) (items []members, err error) {
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
 	if err := checkEncoding(body); err != nil {
 		return nil, err
 	}
@@ -132,11 +140,13 @@ func envelope(body []byte) (items []members, err error) {
 	}
 	seen := false
 	err = s.object(func(key []byte) error {
-		if err := checkKey("the batch", key, "requests"); err != nil {
+		switch name, err := knownKey("the batch", key, "requests"); {
+		case err != nil:
 			return err
-		}
-		if seen {
-			return doubled("the batch", "requests")
+		case name == "":
+			return refuse(codeBatch, "the batch: %s", unknownKey(key, "requests"))
+		case seen:
+			return doubled("the batch", name)
 		}
 		seen = true
 		items, err = readItems(&s)

@@ -24,6 +24,8 @@ func FuzzRead(f *testing.F) {
 		one(`"method":"GET","url":"drives/1/root:/a%25 b:/children"`),
 		list(`"id":"a","dependsOn":["B"]`, `"id":"b","dependsOn":["ß"]`, `"id":"ẞ"`),
 		list(`"id":"a"`, `"id":"A"`),
+		`{"Requests":[{"Id":7,"METHOD":"GET","Url":"/users","HEADERS":{"X-A":5},"Body":null,"DependsOn":[8]},{"id":8,"method":"GET","url":"/users","extra":{"id":1}}]}`,
+		"\ufeff" + list(`"id":-1`, `"id":9007199254740991`, `"id":0`),
 		`{"requests":[{"\u0069d":"1"}]}`,
 		"\ufeff{}", "{\"requests\":[\x00]}", `{"requests":[],"Requests":[]}`, `{"requests":[{"id":"\ud800"}]} x`,
 	} {
@@ -44,16 +46,28 @@ func FuzzRead(f *testing.F) {
 }
 
 type plainItem struct {
-	ID, Method, URL string
-	Headers         map[string]string
-	Body            json.RawMessage
-	DependsOn       []string
+	ID          textOrNumber
+	Method, URL string
+	Headers     map[string]textOrNumber
+	Body        json.RawMessage
+	DependsOn   []textOrNumber
+}
+
+// textOrNumber is a string, or the digits of a number.
+type textOrNumber string
+
+func (s *textOrNumber) UnmarshalJSON(raw []byte) error {
+	if raw[0] != '"' {
+		*s = textOrNumber(raw)
+		return nil
+	}
+	return json.Unmarshal(raw, (*string)(s))
 }
 
 func decodePlain(t *testing.T, text []byte) []plainItem {
 	t.Helper()
 	var e struct{ Requests []plainItem }
-	if err := json.Unmarshal(text, &e); err != nil {
+	if err := json.Unmarshal(bytes.TrimPrefix(text, []byte("\ufeff")), &e); err != nil {
 		t.Fatalf("encoding/json: %v in %s", err, text)
 	}
 	return e.Requests
@@ -68,7 +82,10 @@ func checkJSONAgrees(t *testing.T, body []byte, b *batch.Batch) {
 	}
 	for i, p := range plain {
 		item := b.Items[i]
-		if p.ID != item.ID || p.Method != item.Method {
+		if item.Err != nil && item.Err.Code == "unknownKey" {
+			continue // encoding/json takes some unknown keys for known ones
+		}
+		if string(p.ID) != item.ID || p.Method != item.Method {
 			t.Errorf("encoding/json reads %q %q, Read %q %q", p.ID, p.Method, item.ID, item.Method)
 		}
 		if (item.Target == nil) == (item.Err == nil) {
@@ -78,7 +95,7 @@ func checkJSONAgrees(t *testing.T, body []byte, b *batch.Batch) {
 			t.Errorf("encoding/json reads the body %s, Read %s", p.Body, item.Body)
 		}
 		for _, h := range item.Headers {
-			if v, ok := p.Headers[h.Name]; !ok || v != h.Value {
+			if v, ok := p.Headers[h.Name]; !ok || string(v) != h.Value {
 				t.Errorf("encoding/json reads the header %q as %q, Read %q", h.Name, v, h.Value)
 			}
 		}
@@ -131,7 +148,7 @@ func checkRoundTrip(t *testing.T, b *batch.Batch) {
 		if it.Query != "" {
 			url += "?" + it.Query
 		}
-		if p.ID != it.ID || p.Method != it.Method || p.URL != url || len(p.Headers) != len(it.Headers) {
+		if string(p.ID) != it.ID || p.Method != it.Method || p.URL != url || len(p.Headers) != len(it.Headers) {
 			t.Errorf("encoding/json reads %+v in %s", p, text)
 		}
 	}

@@ -3,6 +3,7 @@ package batch
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"unicode"
 )
@@ -22,65 +23,75 @@ const (
 	pythonDependsOn = "depends_on"
 )
 
-// members holds the raw values of an item by key.
-type members map[string][]byte
+// members holds the raw values of an item by key, in the letter case of the constants.
+type members struct {
+	values  map[string][]byte
+	unknown *ItemError // of the first key that is not known; nil if there is none
+}
 
 func readMembers(s *scanner, where string) (members, error) {
-	m := make(members, 6)
+	m := members{values: make(map[string][]byte, 6)}
 	return m, s.object(func(key []byte) error {
-		name := plain(key)
-		if name != pythonDependsOn {
-			if err := checkKey(where, key, keyID, keyMethod, keyURL, keyHeaders, keyBody, keyDependsOn); err != nil {
-				return err
-			}
+		name, err := knownKey(where, key, keyID, keyMethod, keyURL, keyHeaders, keyBody, keyDependsOn, pythonDependsOn)
+		if err != nil {
+			return err
 		}
-		if _, ok := m[name]; ok {
+		if _, ok := m.values[name]; ok {
 			return doubled(where, name)
 		}
 		raw, err := s.value()
-		m[name] = raw
-		return err
+		switch {
+		case err != nil:
+			return err
+		case name != "":
+			m.values[name] = raw
+		case m.unknown == nil:
+			m.unknown = badURL(codeUnknownKey, "the item has the "+unknownKey(key, keyID, keyMethod, keyURL, keyHeaders, keyBody, keyDependsOn))
+		}
+		return nil
 	})
 }
 
 // plain takes the quotes off a key that holds no escapes.
 func plain(key []byte) string { return string(key[1 : len(key)-1]) }
 
-// checkKey refuses a key that is not one of those known, letter for letter. An escaped key is one that a search for the
-// plain one does not find.
-func checkKey(where string, key []byte, known ...string) error {
+// knownKey returns which key is meant, in any letter case of ASCII, and "" for one that is not known. .NET and PowerShell write
+// keys as their properties are called, and Graph reads them so. The error is for a key with escapes: a search for the plain
+// one does not find it.
+func knownKey(where string, key []byte, known ...string) (string, error) {
 	name := plain(key)
 	if strings.Contains(name, `\`) {
-		return refuse(codeBatch, "%s: the key %s is written with an escape; write keys plainly", where, quote(name))
+		return "", refuse(codeBatch, "%s: the key %s is written with an escape; write keys plainly", where, quote(name))
 	}
 	for _, k := range known {
-		if k == name {
-			return nil
+		if len(k) == len(name) && strings.EqualFold(k, name) { // of equal length, so that no letter beyond ASCII folds to one in it
+			return k, nil
 		}
 	}
-	for _, k := range known {
-		if strings.EqualFold(k, name) {
-			return refuse(codeBatch, "%s: unknown key %s; write %q, in this letter case", where, quote(name), k)
-		}
-	}
-	return refuse(codeBatch, "%s: unknown key %s; known here: %s", where, quote(name), strings.Join(known, ", "))
+	return "", nil
+}
+
+func unknownKey(key []byte, known ...string) string {
+	return fmt.Sprintf("unknown key %s; known here: %s", quote(plain(key)), strings.Join(known, ", "))
 }
 
 func doubled(where, key string) error {
-	return refuse(codeBatch, "%s: the key %s is there twice; keep one", where, quote(key))
+	return refuse(codeBatch, "%s: the key %s is there twice, letter case does not count; keep one", where, quote(key))
 }
 
 // read makes the item of its members. The ids in dependsOn are still to be looked up.
 func (m members) read(where string, o Options) (item Item, dependsOn []string, err error) {
 	var url string
 	for _, f := range [...]struct {
-		key string
-		to  *string
-	}{{keyID, &item.ID}, {keyMethod, &item.Method}, {keyURL, &url}} {
-		if *f.to, err = m.text(where, f.key); err != nil {
+		key  string
+		to   *string
+		read func(raw []byte) (text, problem string)
+	}{{keyID, &item.ID, textOrInteger}, {keyMethod, &item.Method, decode}, {keyURL, &url, decode}} {
+		if *f.to, err = m.text(where, f.key, f.read); err != nil {
 			return item, nil, err
 		}
 	}
+	item.Number = m.values[keyID][0] != '"'
 	if err = checkID(where, item.ID); err != nil {
 		return item, nil, err
 	}
@@ -95,18 +106,21 @@ func (m members) read(where string, o Options) (item Item, dependsOn []string, e
 		return item, nil, err
 	}
 	item.Headers = forwardable(all, o.Header)
+	if item.Err = m.unknown; item.Err != nil {
+		return item, dependsOn, nil
+	}
 	if item.Err = checkMethod(item.Method, item.Body != nil); item.Err == nil {
 		item.Target, item.Err = readURL(url, o)
 	}
 	return item, dependsOn, nil
 }
 
-func (m members) text(where, key string) (string, error) {
-	raw, ok := m[key]
+func (m members) text(where, key string, read func(raw []byte) (text, problem string)) (string, error) {
+	raw, ok := m.values[key]
 	if !ok {
 		return "", refuse(codeBatch, "%s: the key %q is missing", where, key)
 	}
-	text, problem := decode(raw)
+	text, problem := read(raw)
 	if problem != "" {
 		return "", refuse(codeBatch, "%s.%s: the value %s", where, key, problem)
 	}
@@ -127,13 +141,13 @@ func checkID(where, id string) error {
 
 // absent reports whether the value says nothing: it is not there, or null.
 func (m members) absent(key string) bool {
-	raw, ok := m[key]
+	raw, ok := m.values[key]
 	return !ok || string(raw) == "null"
 }
 
 // inner returns a scanner on a value that has been read once already, so depth and syntax are known to be good.
 func (m members) inner(key string) *scanner {
-	return &scanner{data: m[key], maxDepth: maxDepth, code: codeJSON, what: key}
+	return &scanner{data: m.values[key], maxDepth: maxDepth, code: codeJSON, what: key}
 }
 
 func (m members) headers(where string) (headers []Header, err error) {
@@ -170,7 +184,7 @@ func readHeader(where, name string, raw []byte) (Header, error) {
 	if !isToken(name) {
 		return Header{}, refuse(codeBatch, "%s: %s is not the name of a header; write it plainly, in ASCII", where, quote(name))
 	}
-	value, problem := decode(raw)
+	value, problem := textOrInteger(raw)
 	if problem == "" && strings.ContainsFunc(value, unicode.IsControl) {
 		problem = "holds a control character; take it out"
 	}
@@ -182,7 +196,7 @@ func readHeader(where, name string, raw []byte) (Header, error) {
 
 func (m members) dependsOn(where string) (ids []string, err error) {
 	// An empty depends_on says nothing. One that names items would be dropped by Graph without a word.
-	if raw, ok := m[pythonDependsOn]; ok && !m.absent(pythonDependsOn) && !bytes.Equal(bytes.Join(bytes.Fields(raw), nil), []byte("[]")) {
+	if raw, ok := m.values[pythonDependsOn]; ok && !m.absent(pythonDependsOn) && !bytes.Equal(bytes.Join(bytes.Fields(raw), nil), []byte("[]")) {
 		return nil, refuse(codeBatch, "%s: unknown key %q, which Graph ignores; write %q", where, pythonDependsOn, keyDependsOn)
 	}
 	if m.absent(keyDependsOn) {
@@ -198,7 +212,7 @@ func (m members) dependsOn(where string) (ids []string, err error) {
 		if err != nil {
 			return err
 		}
-		id, problem := decode(raw)
+		id, problem := textOrInteger(raw)
 		if problem != "" {
 			return refuse(codeBatch, "%s: a value %s", where, problem)
 		}
@@ -221,7 +235,7 @@ func (m members) body(where, mediaType string) (json.RawMessage, error) {
 	if m.absent(keyBody) {
 		return nil, nil
 	}
-	raw := m[keyBody]
+	raw := m.values[keyBody]
 	if isJSON(mediaType) {
 		return raw, nil
 	}

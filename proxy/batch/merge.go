@@ -197,27 +197,29 @@ func (b *Batch) Merge(replies []Reply, refused map[int]Answer, edit Edit) ([]byt
 		case ours && replies[i].Raw != nil:
 			return nil, refuse(codeAnswer, "Graph answered the id %s, which was not sent", quote(b.Items[i].ID))
 		case ours:
-			dst = appendAnswer(dst, b.Items[i].ID, a)
+			dst = appendAnswer(dst, &b.Items[i], a)
 		case replies[i].Raw != nil:
-			dst = edit.appendReply(dst, i, replies[i].Raw)
+			dst = edit.appendReply(dst, i, &b.Items[i], replies[i].Raw)
 		default:
-			dst = appendAnswer(dst, b.Items[i].ID, unanswered())
+			dst = appendAnswer(dst, &b.Items[i], unanswered())
 		}
 	}
 	return append(dst, "]}"...), nil
 }
 
 // appendReply writes an answer of Graph's as it is to be. It has been read before, so its syntax is good.
-func (e Edit) appendReply(dst []byte, item int, raw []byte) []byte {
-	if e.Hide == nil && e.Body == nil {
+func (e Edit) appendReply(dst []byte, index int, item *Item, raw []byte) []byte {
+	if e.Hide == nil && e.Body == nil && !item.Number {
 		return append(dst, raw...)
 	}
 	return appendObject(dst, raw, func(name string, value []byte) []byte {
 		switch {
+		case name == keyID && item.Number:
+			return []byte(item.ID)
 		case name == keyHeaders && value[0] == '{' && e.Hide != nil:
 			return e.headers(value)
 		case name == keyBody && e.Body != nil:
-			return e.Body(item, value)
+			return e.Body(index, value)
 		}
 		return value
 	})

@@ -41,12 +41,10 @@ func quote(s string) string {
 // checkEncoding refuses what is not UTF-8, with the cure for what it looks like.
 func checkEncoding(text []byte) error {
 	switch {
-	case bytes.HasPrefix(text, []byte("\xef\xbb\xbf")):
-		return refuse(codeJSON, "the batch begins with a byte order mark; send JSON without one")
 	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")), bytes.IndexByte(text[:min(4, len(text))], 0) >= 0:
 		return refuse(codeJSON, "the batch is written in UTF-16 or UTF-32; send JSON in UTF-8")
 	case !utf8.Valid(text):
-		return refuse(codeJSON, "the batch is not UTF-8; send JSON in UTF-8")
+		return refuse(codeJSON, "the batch is not UTF-8; send JSON in UTF-8 (in Windows PowerShell: -ContentType 'application/json; charset=utf-8')")
 	}
 	return nil
 }
@@ -292,6 +290,22 @@ func decode(raw []byte) (text, problem string) {
 		out = utf8.AppendRune(out, r)
 	}
 	return string(out), ""
+}
+
+// maxInteger is the largest integer that every reader of JSON keeps exactly (RFC 8259 section 6).
+const maxInteger = 1<<53 - 1
+
+// textOrInteger is decode, which also takes an integer and returns its digits. Numbers that readers write in several ways or
+// round are refused: 1.0, 1e0, -0 and what is beyond maxInteger.
+func textOrInteger(raw []byte) (text, problem string) {
+	if len(raw) == 0 || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
+		return decode(raw)
+	}
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if text = strconv.FormatInt(n, 10); err != nil || text != string(raw) || n > maxInteger || n < -maxInteger {
+		return "", "is a number that is no integer or too long; write it as a string"
+	}
+	return text, ""
 }
 
 func unescape(c byte) byte {

@@ -12,6 +12,7 @@ const (
 	codeVersion     = "unknownVersion"
 	codeUnsupported = "unsupportedTarget"
 	codeAmbiguous   = "ambiguousTarget"
+	codeUnknownKey  = "unknownKey"
 )
 
 func badURL(code, message string) *ItemError {

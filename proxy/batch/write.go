@@ -8,8 +8,8 @@ import (
 )
 
 // Encode returns the envelope for Graph with the items of these indexes, in the order of Items. It is written afresh: URLs
-// from the Targets, relative and with a leading slash, as Graph documents them; the keys once and plainly; bodies as the
-// caller wrote them; dependsOn only with items that are sent too, so leave out those that Skip returns. Items whose Err is
+// from the Targets, relative and with a leading slash, as Graph documents them; the keys once and plainly; ids and values of
+// headers as strings, also where the caller wrote integers; bodies as the caller wrote them; dependsOn only with items that are sent too, so leave out those that Skip returns. Items whose Err is
 // set are never sent. Reading the text gives the same items again. It is nil if nothing is left to send.
 func (b *Batch) Encode(indexes []int) []byte {
 	sent := make([]bool, len(b.Items))
@@ -103,9 +103,17 @@ func appendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
+// appendID writes the id for the caller, with the type that it came with.
+func (i *Item) appendID(dst []byte) []byte {
+	if i.Number {
+		return append(dst, i.ID...)
+	}
+	return appendString(dst, i.ID)
+}
+
 // appendAnswer writes one of our own answers.
-func appendAnswer(dst []byte, id string, a Answer) []byte {
-	dst = appendString(append(dst, `{"id":`...), id)
+func appendAnswer(dst []byte, item *Item, a Answer) []byte {
+	dst = item.appendID(append(dst, `{"id":`...))
 	dst = strconv.AppendInt(append(dst, `,"status":`...), int64(a.Status), 10)
 	if len(a.Header) > 0 {
 		dst = appendHeaders(append(dst, `,"headers":`...), sorted(a.Header))
