@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"graphproxy/policy/limit"
@@ -61,6 +62,25 @@ func (p *Policy) Claims(dst []limit.Claim, r Request, d Decision) []limit.Claim 
 			dst = append(dst, claim(c.limit, bucketKey(c.per, r, d, nil), r))
 		} else if h := p.firstHit(hits, i); h != nil {
 			dst = append(dst, claim(c.limit, bucketKey(c.per, r, d, h), r))
+		}
+	}
+	return dst
+}
+
+// EnvelopeClaims appends a claim on a slot of every limit of concurrency that is the caller's own: its limit, and each common one that
+// covers every request and has a bucket for each caller. A $batch takes them until its items have been read, which take their own.
+func (p *Policy) EnvelopeClaims(dst []limit.Claim, r Request) []limit.Claim {
+	book := p.rules[r.Caller]
+	if book == nil {
+		return dst
+	}
+	if l := book.limit; l != nil && l.Concurrency > 0 {
+		dst = append(dst, limit.Claim{Limit: l, Slot: true})
+	}
+	d := Decision{App: book.app, Tenant: book.tenant}
+	for _, c := range p.limits {
+		if !c.covers && c.limit.Concurrency > 0 && slices.Contains(c.per, perCaller) {
+			dst = append(dst, limit.Claim{Limit: c.limit, Key: bucketKey(c.per, r, d, nil), Slot: true})
 		}
 	}
 	return dst

@@ -13,6 +13,7 @@ type ruleBook struct {
 	priority string
 	report   bool
 	limit    *limit.Limit
+	inFlight Share
 
 	allow      match.Narrow
 	allowRules []*Rule // by number in allow

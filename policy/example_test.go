@@ -94,7 +94,7 @@ func TestCallersAreAsTheFileHasThem(t *testing.T) {
 			{Kind: "token", Issuer: "https://oidc.contoso.example", Audience: "graphproxy", Subject: "system:serviceaccount:hr:sync", Claims: map[string][]string{"namespace": {"hr", "hr-test"}, "cluster": {"prod"}}},
 			{Kind: "certificate", URI: "spiffe://contoso.example/hr-sync"},
 		}},
-		{Name: "mailer", Priority: "low", Identities: []policy.Identity{
+		{Name: "mailer", Priority: "low", InFlight: policy.Share{Percent: 25}, Identities: []policy.Identity{
 			{Kind: "key", KeySHA256: [32]byte{0x7b, 0x51, 0xea, 0xb7, 0x77, 0x86, 0x20, 0x00, 0x7e, 0x56, 0x0b, 0xea, 0x6a, 0x98, 0xa6, 0x8b, 0x29, 0x39, 0x0d, 0x46, 0xd9, 0x85, 0x59, 0x2f, 0xd3, 0x42, 0x6f, 0x58, 0x24, 0x20, 0x1d, 0xb8}},
 			{Kind: "unix", UID: &id, GID: &id},
 			{Kind: "unix", User: "mailer"},
@@ -114,8 +114,8 @@ func TestCallersAreAsTheFileHasThem(t *testing.T) {
 		{Name: "hr", Tenant: "contoso.example", Where: "testdata/example.yaml:39: callers.hr-sync.app"},
 		{Name: "hr-writer", Tenant: "3f1c5a52-9a3e-4f0a-9b5e-0d5c3c7a1b11", Where: "testdata/example.yaml:60: callers.hr-sync.allow[3].app"},
 		{Where: "testdata/example.yaml:74: callers.mailer"},
-		{Where: "testdata/example.yaml:91: callers.reports"},
-		{Where: "testdata/example.yaml:102: callers.guest"},
+		{Where: "testdata/example.yaml:92: callers.reports"},
+		{Where: "testdata/example.yaml:103: callers.guest"},
 	}
 	if diff := cmp.Diff(apps, p.Apps()); diff != "" {
 		t.Errorf("apps (-want +got):\n%s", diff)

@@ -21,6 +21,7 @@ type Explanation struct {
 	App      string   // the app registration that is used; "" is the default one
 	Tenant   string   // the tenant that it is used in; "" is its own
 	Priority string   // that Graph is told; "" is none
+	InFlight string   // the caller's share of all requests in flight, as the file has it; "" is what a caller has without one
 	Limits   []string // names of the limits that an allowed request must find room in
 }
 
@@ -31,7 +32,7 @@ func (p *Policy) Explain(r Request) Explanation {
 		return Explanation{}
 	}
 	d := book.decide(r, match.MethodOf(r.Method))
-	e := Explanation{Allow: d.Allow, Reports: book.report, Rule: d.Rule, Batch: r.Target.IsBatch(), App: d.App, Tenant: d.Tenant, Priority: d.Priority}
+	e := Explanation{Allow: d.Allow, Reports: book.report, Rule: d.Rule, Batch: r.Target.IsBatch(), App: d.App, Tenant: d.Tenant, Priority: d.Priority, InFlight: book.inFlight.String()}
 	switch {
 	case e.Batch:
 		e.Allow = d.Rule == nil && r.Method == "POST"

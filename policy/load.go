@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"graphproxy/policy/strict"
@@ -123,18 +124,19 @@ func (l *loader) callers(v strict.Value) {
 
 func (l *loader) caller(f strict.Field) {
 	v := f.Value
-	keys := v.Mapping("identity", "allow", "deny", "limit", "app", "tenant", "priority", "mode")
+	keys := v.Mapping("identity", "allow", "deny", "limit", "in_flight", "app", "tenant", "priority", "mode")
 	if !v.IsMapping() {
 		return
 	}
 	l.require(f.Line, v.Where(), keys, "identity", "nothing would prove this caller; write identity: [anyone] if that is meant")
 	l.require(f.Line, v.Where(), keys, "allow", "write allow: [] if this caller may do nothing")
-	c := Caller{Name: f.Key, Line: f.Line, App: l.app(keys["app"]), Tenant: l.tenant(keys["tenant"]), Priority: l.priority(keys["priority"]), Identities: l.identities(keys["identity"])}
+	c := Caller{Name: f.Key, Line: f.Line, App: l.app(keys["app"]), Tenant: l.tenant(keys["tenant"]), Priority: l.priority(keys["priority"]), Identities: l.identities(keys["identity"]), InFlight: inFlight(keys["in_flight"])}
 	book := &ruleBook{app: c.App, tenant: c.Tenant, priority: c.Priority, report: l.reportMode(keys["mode"], l.mode)}
 	allow := l.rules(keys["allow"].List("a list of rules"))
 	l.warnOfBatch(allow)
 	book.add(allow, l.denyRules(keys["deny"]))
 	l.warnOfNames(f.Key, book)
+	book.inFlight = c.InFlight
 	if keys["limit"].IsSet() {
 		book.limit = l.limit(keys["limit"], "callers."+f.Key+".limit")
 	}
@@ -195,6 +197,28 @@ func (l *loader) priority(v strict.Value) string {
 		v.Errorf("%s", strict.Unknown("priority", name, known))
 	}
 	return name
+}
+
+// inFlight reads a caller's share of what the proxy can do at once.
+func inFlight(v strict.Value) Share {
+	const expected = "how many requests the caller may have in flight, such as 200, or what part of all, such as 25%"
+	if !v.IsSet() {
+		return Share{}
+	}
+	text, ok := v.Text(expected)
+	if !ok {
+		return Share{}
+	}
+	digits, isPercent := strings.CutSuffix(text, "%")
+	n, err := strconv.Atoi(digits)
+	switch {
+	case err != nil || strconv.Itoa(n) != digits || n < 1 || n > 1_000_000_000 || isPercent && n > 100:
+		v.Errorf("%.40q is not %s", text, expected)
+		return Share{}
+	case isPercent:
+		return Share{Percent: n}
+	}
+	return Share{Requests: n}
 }
 
 // appAt is the place of the keys app and tenant of a caller or rule; for a rule that has neither it is "".

@@ -86,6 +86,22 @@ type Caller struct {
 	Tenant     string     // that App is used in, a GUID or a domain in lower case; "" is the app's own
 	Priority   string     // for requests whose rule names none: "low", "normal" or "high"; "" names none
 	Identities []Identity // any one suffices; at least one
+	InFlight   Share      // of what the proxy can do at once
+}
+
+// Share is how much of what the proxy can do at once a caller may have, when the others leave it that: so many requests, or so many
+// percent of all. The zero Share is that of a caller of which the file says nothing.
+type Share struct{ Requests, Percent int }
+
+// String returns the share as a policy writes it; "" for the zero Share.
+func (s Share) String() string {
+	switch {
+	case s.Percent > 0:
+		return strconv.Itoa(s.Percent) + "%"
+	case s.Requests > 0:
+		return strconv.Itoa(s.Requests)
+	}
+	return ""
 }
 
 // Identity is one kind of evidence that proves a caller. The fields of other kinds are zero.

@@ -18,12 +18,14 @@ import (
 	"net/url"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"graphproxy/auth"
+	"graphproxy/auth/caller"
 	"graphproxy/policy"
 	"graphproxy/policy/limit"
 	"graphproxy/policy/limit/queue"
@@ -80,8 +82,11 @@ type Handler struct {
 	log      *slog.Logger
 	quiet    *log.Logger // of the reverse proxy: what it says is in the record already
 	metrics  *metrics
-	inFlight atomic.Int64
-	max      int64
+	inFlight atomic.Int64 // all requests, for the metric
+	unknown  pool         // of requests whose caller is not known yet
+	places   pool         // of requests that are worked on
+	waiting  pool         // of requests that wait for a limit
+	usages   sync.Map     // *usage by caller
 	memory   *memory
 	buffers  *bufferPool
 	public   string
@@ -122,9 +127,10 @@ func New(c Config) (*Handler, error) {
 	h := &Handler{
 		graph: c.Graph, apps: c.Apps, buckets: c.Buckets, queue: waiting, throttle: c.Throttle, headers: headers,
 		wire: newTransport(c.Roots), audit: newAuditor(c.Audit, c.Log), log: c.Log, metrics: m,
-		quiet: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
-		max:   int64(c.MaxInFlight), memory: memory, buffers: newBufferPool(), public: c.PublicURL,
+		quiet:  slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+		memory: memory, buffers: newBufferPool(), public: c.PublicURL,
 	}
+	h.places.most, h.waiting.most, h.unknown.most = int64(c.MaxInFlight), int64(c.MaxInFlight), int64(c.MaxInFlight)+mostUnknown
 	h.rules.Store(c.Rules)
 	return h, nil
 }
@@ -165,10 +171,13 @@ type exchange struct {
 	gone  func() error // why the caller no longer waits, or nil
 	items *itemRun     // of a $batch; else nil
 	links *links.Rewriter
+	place place
 	held  holding
 	leave leave  // of a request that is no batch
 	body  []byte // what is sent in the place of the caller's body, if that had to be read before the request was judged
 	abort bool   // end the connection: an answer that nobody wrote would be 200
+
+	allotment allotment // of its caller
 }
 
 // ServeHTTP takes one request through. Whatever happens below, it leaves exactly one record.
@@ -194,16 +203,13 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 
 // serve is a request's way, top to bottom (each step may be the last).
 func (h *Handler) serve(x *exchange, r *http.Request) error {
-	if h.inFlight.Load() > h.max {
-		return overloaded("graphproxy has as many requests in flight as it may")
-	}
-	found, err := x.rules.callers.Authenticate(r)
+	found, err := h.authenticate(x, r)
 	if err != nil {
-		x.out.close = x.out.close || reconnect(err)
-		return unauthenticated(err)
+		return err
 	}
-	x.rec.Caller, x.rec.Evidence = found.Name, found.Evidence
-
+	if err := h.work(x); err != nil {
+		return err
+	}
 	x.links = h.linksOf(r)
 	target, err := h.read(r, x.links)
 	if err != nil {
@@ -228,7 +234,7 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 	if err := h.judge(r.Context(), x, x.rec, request, &x.leave, named); err != nil {
 		return err
 	}
-	defer x.leave.end()
+	defer x.finish()
 	if err := h.slowDown(r.Context(), x.rec, &x.leave); err != nil {
 		return err
 	}
@@ -238,6 +244,30 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 		return noToken(r.Context(), err)
 	}
 	return h.forward(x, r, pass{target: target, decision: x.leave.decision, app: x.leave.app, token: token, body: x.body})
+}
+
+// authenticate finds out who the caller is, and what it may have at once.
+func (h *Handler) authenticate(x *exchange, r *http.Request) (caller.Found, error) {
+	if h.unknown.used.Add(1) > h.unknown.most {
+		h.unknown.used.Add(-1)
+		return caller.Found{}, overloaded("graphproxy has as many requests to authenticate as it may")
+	}
+	defer h.unknown.used.Add(-1)
+	found, err := x.rules.callers.Authenticate(r)
+	if err != nil {
+		x.out.close = x.out.close || reconnect(err)
+		return caller.Found{}, unauthenticated(err)
+	}
+	x.rec.Caller, x.rec.Evidence = found.Name, found.Evidence
+	x.allotment = h.allot(x.rules, found.Name)
+	x.held.own, x.held.most = &x.allotment.has.bytes, x.allotment.bytes
+	return found, nil
+}
+
+// finish gives back what a request has of its caller's share, and then what it has of limits: who gets that has to find a place.
+func (x *exchange) finish() {
+	x.place.leave()
+	x.leave.end()
 }
 
 // read is the only reading of a request's target. It takes the bytes of the request line, not what net/url made of them.
@@ -315,6 +345,7 @@ func (h *Handler) end(x *exchange) {
 		x.rec.Reason = x.cutOff()
 	}
 	x.held.release()
+	x.place.leave()
 	h.metrics.inFlight.Set(float64(h.inFlight.Add(-1)))
 	if x.rec.Status == 0 {
 		x.rec.Status = x.out.status

@@ -38,7 +38,7 @@ func (h *Handler) serveBatch(x *exchange, r *http.Request, request policy.Reques
 	if err := h.judgeEnvelope(x, r, request); err != nil {
 		return err
 	}
-	text, err := judgedBody(r, x.in, &x.held)
+	text, err := h.readEnvelope(x, r, request)
 	if err != nil {
 		return err
 	}
@@ -48,6 +48,10 @@ func (h *Handler) serveBatch(x *exchange, r *http.Request, request policy.Reques
 	}
 	x.rec.Decision = decisionAllow
 	if err := h.judgeItems(r.Context(), x, b); err != nil {
+		return err
+	}
+	if err := h.resume(x); err != nil { // an item that waited found no place afterwards
+		x.items.giveBack(h)
 		return err
 	}
 	switch groups := x.items.groups; len(groups) {
@@ -61,6 +65,28 @@ func (h *Handler) serveBatch(x *exchange, r *http.Request, request policy.Reques
 		return h.forward(x, r, pass{target: request.Target, items: x.items, app: groups[0].app, token: token, body: groups[0].body})
 	}
 	return h.forwardGroups(x, r, request.Target)
+}
+
+// readEnvelope reads the body of a batch. Until it is there the batch counts into the concurrency of its caller, as each item does then.
+func (h *Handler) readEnvelope(x *exchange, r *http.Request, request policy.Request) ([]byte, error) {
+	defer x.leave.end()
+	l := &x.leave
+	l.claims = x.rules.policy.EnvelopeClaims(l.few[:0], request)
+	if len(l.claims) > 0 {
+		if err := h.take(r.Context(), x, x.rec, l); err != nil {
+			return nil, err
+		}
+	}
+	return judgedBody(r, x.in, &x.held)
+}
+
+// giveBack gives back what the items took that are not sent after all.
+func (run *itemRun) giveBack(h *Handler) {
+	for i := range run.leaves {
+		if run.errs[i] == nil {
+			h.buckets.Return(run.leaves[i].claims)
+		}
+	}
 }
 
 // judgeEnvelope refuses a batch that is forbidden as such, and what is not a batch as Graph documents it

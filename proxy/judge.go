@@ -32,7 +32,7 @@ func (h *Handler) judge(ctx context.Context, x *exchange, rec *Record, request p
 		return denied(request, decision)
 	}
 	l.decision, l.app = decision, app
-	return h.admit(ctx, x.rules, rec, request, l)
+	return h.admit(ctx, x, rec, request, l)
 }
 
 // referenceIn returns what the option $id refers to, if it is there.

@@ -16,25 +16,24 @@ const (
 
 // memory is how many bytes of bodies are held now. A proxy that takes more than it has is ended by the system, with every
 // request in it.
-type memory struct {
-	most int64
-	used atomic.Int64
-}
+type memory struct{ pool }
 
 func newMemory(requests int) *memory {
-	return &memory{most: max(leastMemory, int64(requests)*memoryPerRequest)}
+	return &memory{pool{most: max(leastMemory, int64(requests)*memoryPerRequest)}}
 }
 
 // holding is what one request holds. It is for one goroutine. Release must be called at its end.
 type holding struct {
-	of *memory
-	n  int64
+	of   *memory
+	own  *atomic.Int64 // what its caller holds
+	most share         // that its caller may hold
+	n    int64
 }
 
-// add notes n more bytes. It reports false, and notes nothing, if there is no room for them.
+// add notes n more bytes. It reports false, and notes nothing, if that is more than the caller's share. Before the caller is known
+// there is nothing to hold.
 func (h *holding) add(n int64) bool {
-	if h.of.used.Add(n) > h.of.most {
-		h.of.used.Add(-n)
+	if !h.of.take(h.own, n, h.most) {
 		return false
 	}
 	h.n += n
@@ -43,13 +42,15 @@ func (h *holding) add(n int64) bool {
 
 // force notes n bytes that are there, room or not.
 func (h *holding) force(n int64) {
-	h.of.used.Add(n)
+	h.of.force(h.own, n)
 	h.n += n
 }
 
 func (h *holding) release() {
-	h.of.used.Add(-h.n)
-	h.n = 0
+	if h.n != 0 {
+		h.of.give(h.own, h.n)
+		h.n = 0
+	}
 }
 
 // heldReader notes what is read, and fails with the answer to the caller where there is no room for it.
@@ -61,7 +62,7 @@ type heldReader struct {
 func (r heldReader) Read(p []byte) (int, error) {
 	n, err := r.from.Read(p)
 	if !r.held.add(int64(n)) {
-		return n, overloaded("graphproxy holds as many bytes of bodies as it may")
+		return n, overloaded("graphproxy holds as many bytes of this caller's bodies as it may")
 	}
 	return n, err
 }

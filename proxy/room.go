@@ -58,15 +58,15 @@ func (l *leave) end() {
 }
 
 // admit asks Graph's limits, as far as they are known, and then ours. If it returns an error nothing is held.
-func (h *Handler) admit(ctx context.Context, rules *Rules, rec *Record, request policy.Request, l *leave) error {
+func (h *Handler) admit(ctx context.Context, x *exchange, rec *Record, request policy.Request, l *leave) error {
 	l.scope = throttle.ScopeOf(rec.App, l.app.Tenant, request.Method, request.Target)
 	if err := h.ask(rec, l); err != nil {
 		return err
 	}
-	if l.claims = rules.policy.Claims(l.few[:0], request, l.decision); len(l.claims) == 0 {
+	if l.claims = x.rules.policy.Claims(l.few[:0], request, l.decision); len(l.claims) == 0 {
 		return nil
 	}
-	if err := h.take(ctx, rec, l); err != nil {
+	if err := h.take(ctx, x, rec, l); err != nil {
 		l.end()
 		return err
 	}
@@ -99,9 +99,12 @@ func (h *Handler) ask(rec *Record, l *leave) error {
 }
 
 // take takes from the buckets.
-func (h *Handler) take(ctx context.Context, rec *Record, l *leave) error {
-	refusal, err := h.queue.Take(ctx, rec.Caller, l.claims, &l.slots)
-	switch {
+func (h *Handler) take(ctx context.Context, x *exchange, rec *Record, l *leave) error {
+	refusal, err := h.queue.TakeUnless(ctx, rec.Caller, l.claims, &l.slots, func() bool { return h.wait(x) })
+	switch noPlace := h.resume(x); {
+	case noPlace != nil && err == nil && refusal == nil:
+		h.buckets.Return(l.claims)
+		return noPlace
 	case err != nil && ctx.Err() != nil:
 		return errCallerGone
 	case err != nil:

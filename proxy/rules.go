@@ -14,6 +14,7 @@ import (
 type Rules struct {
 	policy  *policy.Policy
 	callers *caller.Authenticator
+	shares  map[string]policy.Share // by caller
 }
 
 // NewRules compiles what a policy says of its callers' evidence, with what the process knows besides. It is an error when one
@@ -23,7 +24,7 @@ func NewRules(p *policy.Policy, o caller.Options) (*Rules, error) {
 	if err != nil {
 		return nil, atTheirLines(p, err)
 	}
-	return &Rules{policy: p, callers: a}, nil
+	return &Rules{policy: p, callers: a, shares: sharesOf(p)}, nil
 }
 
 // CheckCallers tells what would keep NewRules from compiling a policy on any machine. It looks at nothing but the policy.

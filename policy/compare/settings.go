@@ -32,7 +32,31 @@ func settings(old, new *side) []Change {
 		changes = append(changes, Change{Sign: "~", Kind: KindLimit, Gains: is > was, Loses: is < was, Where: where,
 			Text: fmt.Sprintf("priority: %s is now %s", cmp.Or(old.caller.Priority, "normal"), cmp.Or(new.caller.Priority, "normal"))})
 	}
+	changes = appendInFlight(changes, old.caller.InFlight, new.caller.InFlight, where)
 	return appendLimit(changes, "limit: ", old.policy.CallerLimit(name), new.policy.CallerLimit(name), where)
+}
+
+// appendInFlight tells of another share. A number and a part of all cannot be compared without the proxy's settings.
+func appendInFlight(changes []Change, was, is policy.Share, where string) []Change {
+	if was == is {
+		return changes
+	}
+	same := was.Requests > 0 == (is.Requests > 0)
+	more, less := is.Requests+percent(is) > was.Requests+percent(was), is.Requests+percent(is) < was.Requests+percent(was)
+	return append(changes, Change{Sign: "~", Kind: KindLimit, Gains: !same || more, Loses: !same || less, Where: where,
+		Text: fmt.Sprintf("in_flight: %s is now %s", shareText(was), shareText(is))})
+}
+
+// percent is the part of all that a share without a number is, by default a half.
+func percent(s policy.Share) int {
+	if s == (policy.Share{}) {
+		return 50
+	}
+	return s.Percent
+}
+
+func shareText(s policy.Share) string {
+	return cmp.Or(s.String(), "half of all, or all for a caller by itself")
 }
 
 // appChange tells of another app registration. Whether Graph allows it more or less is not to be seen in a policy.

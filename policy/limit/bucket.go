@@ -156,7 +156,7 @@ func (b *bucket) idle(t time.Time) bool {
 
 // wait returns how long after t the bucket has room for this cost, and whether it is slots that it waits for.
 func (b *bucket) wait(t time.Time, cost int, l *Limit) (d time.Duration, concurrency bool) {
-	if b.rate != nil {
+	if b.rate != nil && cost > 0 {
 		d = until(b.rate.TokensAt(t), cost, l.Rate)
 	}
 	if l.Concurrency > 0 && int(b.held.Load()) >= l.Concurrency && d <= unknown {
@@ -167,7 +167,7 @@ func (b *bucket) wait(t time.Time, cost int, l *Limit) (d time.Duration, concurr
 
 // take takes tokens and a slot from a bucket that has them: wait returned 0 under the same lock.
 func (b *bucket) take(t time.Time, cost int, g *Grant) {
-	if b.rate != nil {
+	if b.rate != nil && cost > 0 {
 		b.rate.AllowN(t, cost)
 	}
 	if b.id.limit.Value().Concurrency > 0 {

@@ -61,11 +61,25 @@ type Claim struct {
 	Limit *Limit
 	Key   string // "" for the one bucket of a limit that has no per; copied when it must be kept
 	Cost  int    // units to take; less than 1 counts as 1, more than Limit.Burst as Limit.Burst
+	Slot  bool   // take only a slot, and no units: the rate of the limit does not count
+}
+
+// Rate is the rate that the claim is bound by; 0 is none.
+func (c *Claim) Rate() float64 {
+	if c.Slot {
+		return 0
+	}
+	return c.Limit.Rate
 }
 
 // tokens is what a claim takes. A cost above the burst takes the whole bucket, or it could never be granted: such a request
 // goes through when the bucket is full, and Adjust takes what is missing as a debt.
-func (c *Claim) tokens() int { return max(1, min(c.Cost, c.Limit.Burst)) }
+func (c *Claim) tokens() int {
+	if c.Slot {
+		return 0
+	}
+	return max(1, min(c.Cost, c.Limit.Burst))
+}
 
 // A Refusal says which of the claimed buckets is in the way, and how long. When several are, it is the one whose wait is
 // longest, and among equal ones the one claimed first.

@@ -25,6 +25,19 @@ func (c *checker) limits() {
 	}
 }
 
+// shares tells of a caller that may take what all others need.
+func (c *checker) shares() {
+	if len(c.books) < 2 {
+		return
+	}
+	for i := range c.books {
+		if b := &c.books[i]; b.caller.InFlight.Percent == 100 {
+			c.report.Add(b.caller.Line, b.where+".in_flight", "this caller may have every request in flight, and the other callers are refused meanwhile "+
+				"(503). Write a smaller part, such as 75%%, or leave it out for a half")
+		}
+	}
+}
+
 // anyUsed reports whether one of the covers may match what a rule allows; true when too many were compared.
 func anyUsed(covers []*policy.Rule, byRoot map[string][]*policy.Rule, left *pairs) bool {
 	for _, cover := range covers {

@@ -36,6 +36,7 @@ func Check(p *policy.Policy, o Options) []*policy.Error {
 	c.rules()
 	c.versions()
 	c.limits()
+	c.shares()
 	c.templates()
 	c.identities()
 	all := slices.Concat(p.Warnings(), c.report.Errors())

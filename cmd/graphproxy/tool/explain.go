@@ -35,8 +35,9 @@ type explanation struct {
 	Hash     string    `json:"hash"`
 	Caller   string    `json:"caller"`
 	App      string    `json:"app"`
-	Tenant   string    `json:"tenant,omitempty"`   // that the app is used in, if it is not its own
-	Priority string    `json:"priority,omitempty"` // that Graph is told
+	Tenant   string    `json:"tenant,omitempty"`    // that the app is used in, if it is not its own
+	Priority string    `json:"priority,omitempty"`  // that Graph is told
+	InFlight string    `json:"in_flight,omitempty"` // as the policy has it
 	Mode     string    `json:"mode"`
 	Method   string    `json:"method"`
 	Target   target    `json:"target"`
@@ -114,7 +115,7 @@ func checkCaller(p *policy.Policy, name string) error {
 func explanationOf(p *policy.Policy, r policy.Request) explanation {
 	e := p.Explain(r)
 	x := explanation{
-		Policy: p.File(), Hash: p.Hash(), Caller: r.Caller, App: e.App, Tenant: e.Tenant, Priority: e.Priority, Mode: "enforce", Method: r.Method, Target: targetOf(r.Target), Steps: steps(p, r, e),
+		Policy: p.File(), Hash: p.Hash(), Caller: r.Caller, App: e.App, Tenant: e.Tenant, Priority: e.Priority, InFlight: e.InFlight, Mode: "enforce", Method: r.Method, Target: targetOf(r.Target), Steps: steps(p, r, e),
 		Decision: decision(e.Allow), Passes: e.Allow || e.Reports, Rule: ruleOf(e.Rule), Nearest: ruleOf(e.Nearest), Differs: e.Differs, Limits: e.Limits, Message: e.String(),
 	}
 	if x.App == "" {
@@ -222,6 +223,9 @@ func (x explanation) text(w io.Writer) error {
 	line("caller", "%s, app %s, mode %s", x.Caller, app, x.Mode)
 	if x.Priority != "" {
 		line("priority", "%s", x.Priority)
+	}
+	if x.InFlight != "" {
+		line("in flight", "%s", x.InFlight)
 	}
 	line("request", "%s %s", x.Method, x.Target.Sent)
 	line("version", "%s", x.Target.Version)

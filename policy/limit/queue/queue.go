@@ -110,14 +110,24 @@ func (q *Queue) Len() int {
 // limit.Grant.OnRelease). Otherwise a request for whose buckets nobody waits costs two hashes a claim at most: no lock, no
 // allocation.
 func (q *Queue) Take(ctx context.Context, caller string, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error) {
+	return q.TakeUnless(ctx, caller, claims, g, nil)
+}
+
+// TakeUnless is Take for a request that must be allowed to wait: before it begins to, mayWait is called. If that reports false, the request is
+// refused as when too many wait. It is called at most twice, with a lock held: it must neither block nor call the Queue.
+func (q *Queue) TakeUnless(
+	ctx context.Context, caller string, claims []limit.Claim, g *limit.Grant, mayWait func() bool,
+) (*limit.Refusal, error) {
 	if q.open.Load() > 0 && q.crowded(claims) {
-		return q.wait(ctx, caller, claims, g, nil)
+		return q.wait(ctx, caller, claims, g, nil, mayWait)
 	}
-	return q.ask(ctx, caller, claims, g)
+	return q.ask(ctx, caller, claims, g, mayWait)
 }
 
 // ask asks the Taker for a request that overtakes nobody.
-func (q *Queue) ask(ctx context.Context, caller string, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error) {
+func (q *Queue) ask(
+	ctx context.Context, caller string, claims []limit.Claim, g *limit.Grant, mayWait func() bool,
+) (*limit.Refusal, error) {
 	refusal, err := q.taker.Take(ctx, claims, g)
 	switch {
 	case err != nil:
@@ -128,7 +138,7 @@ func (q *Queue) ask(ctx context.Context, caller string, claims []limit.Claim, g 
 	case !waitable(refusal):
 		return refusal, nil
 	}
-	return q.wait(ctx, caller, claims, g, refusal)
+	return q.wait(ctx, caller, claims, g, refusal, mayWait)
 }
 
 // waitable reports whether to wait for what is in the way. When the Limiter is Full it has run out of memory for keys: waiting

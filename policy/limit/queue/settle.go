@@ -27,7 +27,7 @@ func (q *Queue) join(w *waiter, refusal *limit.Refusal) (stays bool, _ *limit.Re
 		refusal = l.refusal(r, at, now)
 	}
 	late := known && at.After(w.start.Add(r.claim.Limit.Wait))
-	if late || q.waiting >= q.maxWaiting || q.callers[w.caller] >= q.maxPerCaller {
+	if late || q.waiting >= q.maxWaiting || q.callers[w.caller] >= q.maxPerCaller || w.mayWait != nil && !w.mayWait() {
 		return false, refusal
 	}
 	if l == nil {

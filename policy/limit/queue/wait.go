@@ -17,6 +17,7 @@ type waiter struct {
 	start    time.Time
 	deadline time.Time
 	ready    chan *limit.Refusal // nil: its turn
+	mayWait  func() bool         // nil: it may
 
 	line   *line  // in which it stands, or whose turn it has; nil: it is out
 	passes []pass // of lines that it has passed: it need not stand there again, unless the Taker says so
@@ -74,12 +75,13 @@ func (w *waiter) limit(wait time.Duration) {
 
 // wait waits for a turn, until one is granted. Refusal is the one that made it wait; nil: others who wait did.
 func (q *Queue) wait(
-	ctx context.Context, caller string, claims []limit.Claim, g *limit.Grant, refusal *limit.Refusal,
+	ctx context.Context, caller string, claims []limit.Claim, g *limit.Grant, refusal *limit.Refusal, mayWait func() bool,
 ) (*limit.Refusal, error) {
 	w := newWaiter(caller, claims, q.now())
+	w.mayWait = mayWait
 	stays, refusal := q.join(w, refusal)
 	if !stays && refusal == nil {
-		return q.ask(ctx, caller, claims, g) // nobody waits for these buckets after all
+		return q.ask(ctx, caller, claims, g, mayWait) // nobody waits for these buckets after all
 	}
 	for stays {
 		select {

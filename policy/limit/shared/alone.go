@@ -24,6 +24,9 @@ func (b *Buckets) alone(claims []limit.Claim, g *limit.Grant) *limit.Refusal {
 	}
 	c := b.newCall(claims, "")
 	for _, taken := range c.buckets {
+		if claims[taken.claim].Slot {
+			continue
+		}
 		part := &own[taken.claim]
 		b.owed.add(taken.name, &claims[taken.claim], part, float64(min(taken.cost, part.Limit.Burst)), now)
 	}

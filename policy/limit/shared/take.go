@@ -79,22 +79,22 @@ type bucket struct {
 func (b *Buckets) newCall(claims []limit.Claim, lease string) *call {
 	c := &call{buckets: make([]bucket, 0, len(claims))}
 	for i := range claims {
-		if l := claims[i].Limit; l.Rate > 0 || l.Concurrency > 0 {
+		if l := claims[i].Limit; claims[i].Rate() > 0 || l.Concurrency > 0 {
 			c.add(i, &claims[i])
 		}
 	}
 	c.keys, c.args = make([]string, 0, 2*len(c.buckets)), make([]any, 0, 3+4*len(c.buckets))
 	c.args = append(c.args, b.clock, lease, leaseLength.Microseconds())
 	for _, asked := range c.buckets {
-		l := claims[asked.claim].Limit
-		if l.Rate > 0 {
+		l, rate := claims[asked.claim].Limit, claims[asked.claim].Rate()
+		if rate > 0 {
 			c.keys = append(c.keys, rateKey(asked.name))
 		}
 		if l.Concurrency > 0 {
 			key := slotsKey(asked.name)
 			c.keys, c.slots = append(c.keys, key), append(c.slots, key)
 		}
-		c.args = append(c.args, number(l.Rate), l.Burst, asked.cost, l.Concurrency)
+		c.args = append(c.args, number(rate), l.Burst, asked.cost, l.Concurrency)
 	}
 	return c
 }

@@ -1,0 +1,162 @@
+package proxy
+
+import (
+	"fmt"
+	"math"
+	"sync/atomic"
+
+	"graphproxy/policy"
+)
+
+// pool counts what requests have of something that the proxy has a bounded number of: places or bytes. Safe for concurrent use.
+type pool struct {
+	most int64
+	used atomic.Int64
+}
+
+// share is what one caller may have of a pool. Every caller may use a fraction of what the other callers leave, so that
+// however many take all that they can, something is left for the next one.
+type share struct {
+	most     int64   // never more than this
+	fraction float64 // of what the others leave
+}
+
+// allows reports how much a caller may have when the others have so much.
+func (s share) allows(most, others int64) int64 {
+	return min(s.most, int64(math.Ceil(s.fraction*float64(most-others))))
+}
+
+// take takes n for the caller that has own. It reports false, and takes nothing, if that is more than the caller's share.
+//
+// Two counters cannot be read at once. As own is counted up first and down last, requests of the same caller never look like those of
+// others, and a caller by itself can use its whole share, however many of its requests come at the same moment.
+func (p *pool) take(own *atomic.Int64, n int64, s share) bool {
+	mine := own.Add(n)
+	used := p.used.Add(n)
+	others := max(0, used-own.Load())
+	if used <= p.most && mine <= s.allows(p.most, others) {
+		return true
+	}
+	p.give(own, n)
+	return false
+}
+
+// force takes n that are there already, whatever the share.
+func (p *pool) force(own *atomic.Int64, n int64) {
+	own.Add(n)
+	p.used.Add(n)
+}
+
+func (p *pool) give(own *atomic.Int64, n int64) {
+	p.used.Add(-n)
+	own.Add(-n)
+}
+
+// mostUnknown is how many requests more than there are places may be authenticated at once: those of a few issuers whose keys cannot be
+// had wait there (auth/caller/oidc bounds them for each), and must not keep out those that only have to be looked at.
+const mostUnknown = 1024
+
+// usage is what one caller has of each pool.
+type usage struct{ working, waiting, bytes atomic.Int64 }
+
+// allotment is what a caller may have of each pool, with what it has.
+type allotment struct {
+	has                     *usage
+	working, waiting, bytes share
+}
+
+// leastBytes is the part of all bytes that a caller may hold however small its share of the places is: one large batch must fit.
+const leastBytes = 4
+
+// allot returns what the policy lets a caller have. The caller by itself may have half of everything if the policy says nothing else, and
+// everything if there is no other caller.
+func (h *Handler) allot(rules *Rules, caller string) allotment {
+	places := h.places.most
+	most := places - places/2
+	switch s := rules.shares[caller]; {
+	case s.Requests > 0:
+		most = min(places, int64(s.Requests))
+	case s.Percent > 0:
+		most = max(1, places*int64(s.Percent)/100)
+	case len(rules.shares) == 1:
+		most = places
+	}
+	part := float64(most) / float64(places)
+	fraction := max(0.5, part)
+	if most == places-places/2 {
+		fraction = 0.5 // of an odd number, the half is rounded up
+	}
+	return allotment{
+		has:     h.usageOf(caller),
+		working: share{most, fraction},
+		waiting: share{h.waiting.most, fraction},
+		bytes:   share{max(int64(part*float64(h.memory.most)), h.memory.most/leastBytes), fraction},
+	}
+}
+
+// usageOf returns what a caller has now. It outlives the policy that the caller was judged by.
+func (h *Handler) usageOf(caller string) *usage {
+	if u, found := h.usages.Load(caller); found {
+		return u.(*usage)
+	}
+	u, _ := h.usages.LoadOrStore(caller, new(usage))
+	return u.(*usage)
+}
+
+// place is one request's place among those in flight. The zero place is none. It is for one goroutine.
+type place struct {
+	of    *pool // working or waiting; nil: it has none
+	count *atomic.Int64
+}
+
+// work takes a place among the requests that are worked on. The error is the answer to the caller.
+func (h *Handler) work(x *exchange) error {
+	if h.places.take(&x.allotment.has.working, 1, x.allotment.working) {
+		x.place = place{&h.places, &x.allotment.has.working}
+		return nil
+	}
+	if h.places.used.Load() >= h.places.most {
+		return overloaded("graphproxy has as many requests in flight as it may")
+	}
+	return overloaded(fmt.Sprintf("caller %q has as many requests in flight as its share lets it have; send the next one when one was answered, "+
+		"or ask the policy's owner for a larger in_flight", x.rec.Caller))
+}
+
+// wait gives up the place for one among the requests that wait. It reports false, and leaves the place as it is, if there is none.
+func (h *Handler) wait(x *exchange) bool {
+	if x.place.of == &h.waiting {
+		return true
+	}
+	if x.place.of != &h.places || !h.waiting.take(&x.allotment.has.waiting, 1, x.allotment.waiting) {
+		return false
+	}
+	x.place.leave()
+	x.place = place{&h.waiting, &x.allotment.has.waiting}
+	return true
+}
+
+// resume is work for a request that waited, or found no place afterwards; for one that has a place it does nothing.
+func (h *Handler) resume(x *exchange) error {
+	if x.place.of == &h.places {
+		return nil
+	}
+	x.place.leave()
+	return h.work(x)
+}
+
+// leave gives the place back. It may be called more than once.
+func (p *place) leave() {
+	if p.of != nil {
+		p.of.give(p.count, 1)
+		p.of = nil
+	}
+}
+
+// sharesOf returns what a policy says of its callers' shares.
+func sharesOf(p *policy.Policy) map[string]policy.Share {
+	all := make(map[string]policy.Share)
+	for _, c := range p.Callers() {
+		all[c.Name] = c.InFlight
+	}
+	return all
+}
