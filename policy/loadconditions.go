@@ -20,7 +20,7 @@ func (l *loader) where(r *Rule, v strict.Value) {
 			l.report.Add(f.Line, v.Where(), "%s", strict.Unknown("variable", f.Key, match.Variables(r.match.Template)))
 		}
 		r.match.Keys = append(r.match.Keys, key)
-		r.Conditions = append(r.Conditions, "where: {"+f.Key+": "+f.Value.Flow()+"}")
+		r.Conditions = append(r.Conditions, odata.Visible("where: {"+f.Key+": "+f.Value.Flow()+"}"))
 	}
 }
 
@@ -58,7 +58,7 @@ func (l *loader) query(r *Rule, v strict.Value) {
 			continue
 		}
 		r.match.Options = append(r.match.Options, l.option(f.Key, f.Value))
-		r.Conditions = append(r.Conditions, "query: {"+f.Key+": "+f.Value.Flow()+"}")
+		r.Conditions = append(r.Conditions, odata.Visible("query: {"+f.Key+": "+f.Value.Flow()+"}"))
 	}
 }
 

@@ -109,7 +109,7 @@ type errorShape struct {
 // body is the error in Graph's shape.
 func (e *Error) body(rec *Record) []byte {
 	var b errorShape
-	b.Error.Code, b.Error.Message = e.Code, e.Message
+	b.Error.Code, b.Error.Message = e.Code, odata.Visible(e.Message)
 	inner := &b.Error.InnerError
 	inner.Code, inner.Date = e.Inner, rec.Time.UTC().Format("2006-01-02T15:04:05")
 	inner.RequestID, inner.ClientRequestID = rec.RequestID, rec.ClientRequestID

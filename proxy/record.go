@@ -104,7 +104,7 @@ func (a *auditor) write(rec *Record) {
 	enc.SetEscapeHTML(false)
 	err := enc.Encode(rec)
 	if err == nil {
-		_, err = a.w.Write(buf.Bytes())
+		_, err = a.w.Write(odata.VisibleJSON(buf.Bytes())) // a mark of direction could make a target look like another
 	}
 	if err != nil {
 		a.log.Error("audit line lost", "request_id", rec.RequestID, "error", err)

@@ -24,6 +24,9 @@ func Parse(r *Report, data []byte) (root Value, ok bool) {
 		r.Add(lineOfBadByte(data), "", "the file is not UTF-8; save it as UTF-8")
 		return Value{}, false
 	}
+	if !checkCharacters(r, data) {
+		return Value{}, false
+	}
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var document yaml.Node
 	err := decoder.Decode(&document)

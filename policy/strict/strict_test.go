@@ -62,6 +62,33 @@ func TestWhatIsNotPlainYAMLIsToldWithItsLine(t *testing.T) {
 		{"an open brace", "a: {b: 1\nc: 2\n", []string{"2: not YAML: a mapping in { } is not closed, or a text in it holds { } [ ] , or ? without quotes"}},
 		{"a control character", "a: \x01\n", []string{"1: not YAML: the file holds a control character"}},
 		{"a directive", "%YAML 1.2\n---\na: 1\n", []string{"1: not YAML: take the %YAML line out"}},
+		{"a line that ends in CR LF", "a: 1\r\nb: 2\r\n", nil},
+		{"a comment in letters of other scripts", "a: 1 # Äpfel, 日本語, עברית, العربية, हिन्दी, ไทย, ❤️\n", nil},
+		{"escapes of line breaks and format characters in double quotes", `a: "\u0085\u2028\u2029\u202e\u200b\r"` + "\n", nil},
+		{"a sign that is displayed before an Arabic number", "a: 1 # \u0600\u0661\u0662\n", nil},
+		{"a line break NEL that begins a rule in a comment", "a:\n  - b # note\u0085  - c\n", []string{
+			`2: the file holds the line break U+0085, which ends a line for some readers only; use a line feed, or write "\u0085" in double quotes`}},
+		{"a line separator in a comment", "# a\u2028b: 1\n", []string{
+			`1: the file holds the line break U+2028, which ends a line for some readers only; use a line feed, or write "\u2028" in double quotes`}},
+		{"a paragraph separator in quotes", "a: \"\u2029\"\n", []string{
+			`1: the file holds the line break U+2029, which ends a line for some readers only; use a line feed, or write "\u2029" in double quotes`}},
+		{"a lone carriage return", "a: 1\n# b\rc: 2\n", []string{
+			"2: the file holds a carriage return (U+000D) without a line feed, which ends a line for some readers only; end lines with a line feed, or with both"}},
+		{"a carriage return at the end of the file", "a: 1\r", []string{
+			"1: the file holds a carriage return (U+000D) without a line feed, which ends a line for some readers only; end lines with a line feed, or with both"}},
+		{"a carriage return before CR LF", "a: 1\r\r\n", []string{
+			"1: the file holds a carriage return (U+000D) without a line feed, which ends a line for some readers only; end lines with a line feed, or with both"}},
+		{"a right-to-left override in a comment and a zero-width space in a name", "a: 1 # \u202ecba\nb\u200b: 2\n", []string{
+			`1: the file holds the format character U+202E, which is not displayed and can change how the line looks; take it out, or write "\u202e" in double quotes`,
+			`2: the file holds the format character U+200B, which is not displayed and can change how the line looks; take it out, or write "\u200b" in double quotes`}},
+		{"an inner byte order mark", "\ufeffa: 1\n\ufeffb: 2\n", []string{
+			`2: the file holds the format character U+FEFF, which is not displayed and can change how the line looks; take it out, or write "\ufeff" in double quotes`}},
+		{"a second byte order mark", "\ufeff\ufeffa: 1\n", []string{
+			`1: the file holds the format character U+FEFF, which is not displayed and can change how the line looks; take it out, or write "\ufeff" in double quotes`}},
+		{"several on one line are one problem", "# \u2066\u2067\u2068\u2069\u200e\u200f\u061c\u200d\u00ad\n", []string{
+			`1: the file holds the format character U+2066, which is not displayed and can change how the line looks; take it out, or write "\u2066" in double quotes`}},
+		{"a character beyond the first plane", "a: 1 # \U000E0041\n", []string{
+			`1: the file holds the format character U+E0041, which is not displayed and can change how the line looks; take it out, or write "\U000e0041" in double quotes`}},
 		{"a backslash", "a: \"\\q\"\n", []string{"1: not YAML: a backslash in double quotes begins an escape; use single quotes"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 
 	"graphproxy/auth"
 	"graphproxy/policy/limit/shared"
+	"graphproxy/policy/odata"
 	"graphproxy/policy/strict"
 )
 
@@ -206,5 +207,15 @@ func (c *Config) Log(w io.Writer) *slog.Logger {
 	if c.LogFormat == "text" {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return slog.New(slog.NewJSONHandler(visibleWriter{w}, options))
+}
+
+// visibleWriter escapes what is not displayed as itself in lines of JSON, as the handler for text does by itself.
+type visibleWriter struct{ w io.Writer }
+
+func (v visibleWriter) Write(line []byte) (int, error) {
+	if _, err := v.w.Write(odata.VisibleJSON(line)); err != nil {
+		return 0, err
+	}
+	return len(line), nil
 }
