@@ -106,10 +106,31 @@ type errorShape struct {
 	} `json:"error"`
 }
 
-// body is the error in Graph's shape.
+// maxErrorBody is less than the length of a refusal. A caller that is refused must not cost more to answer than it sent.
+const maxErrorBody = 1500
+
+// body is the error in Graph's shape, in less than maxErrorBody bytes. The message is in the sender's words in places, so its
+// hidden characters are escaped, and what is too long is cut off.
 func (e *Error) body(rec *Record) []byte {
+	message := odata.Visible(e.Message)
+	text := e.shape(rec, message)
+	if len(text) < maxErrorBody {
+		return text
+	}
+	most := maxErrorBody - 1 - len(e.shape(rec, ""))
+	for _, most := range [...]int{most, most / len(`\u003c`)} { // json.Marshal writes <, > and & with six bytes
+		message, _ = cut(message, max(most, len(cutMark)))
+		if text = e.shape(rec, message); len(text) < maxErrorBody {
+			break
+		}
+	}
+	return text
+}
+
+// shape is the error with that message.
+func (e *Error) shape(rec *Record, message string) []byte {
 	var b errorShape
-	b.Error.Code, b.Error.Message = e.Code, odata.Visible(e.Message)
+	b.Error.Code, b.Error.Message = e.Code, message
 	inner := &b.Error.InnerError
 	inner.Code, inner.Date = e.Inner, rec.Time.UTC().Format("2006-01-02T15:04:05")
 	inner.RequestID, inner.ClientRequestID = rec.RequestID, rec.ClientRequestID

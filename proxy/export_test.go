@@ -18,3 +18,6 @@ func (h *Handler) InFlight() int { return int(h.inFlight.Load()) }
 func OnDial(h *Handler, f func() (net.Conn, error)) {
 	h.wire.DialContext = func(context.Context, string, string) (net.Conn, error) { return f() }
 }
+
+// Cut shortens a text for an audit line.
+func Cut(s string, most int) (string, bool) { return cut(s, most) }

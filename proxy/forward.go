@@ -135,7 +135,7 @@ func (f *forwarding) answered(res *http.Response) error {
 		return tokenRejected()
 	}
 	cleanResponse(res.Header)
-	if id := res.Header.Get("Request-Id"); id != "" {
+	if id := res.Header.Get("Request-Id"); isRequestID(id) {
 		rec.RequestID = id
 	} else {
 		res.Header["Request-Id"] = []string{rec.RequestID}

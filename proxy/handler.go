@@ -354,6 +354,7 @@ func (h *Handler) end(x *exchange) {
 	elapsed := time.Since(x.start)
 	x.rec.Millis = millis(elapsed)
 	h.metrics.observe(x.rec, elapsed)
+	x.rec.bound()
 	h.audit.write(x.rec)
 	h.tell(x.rec)
 	x.items.end(h, x.rec)

@@ -161,6 +161,7 @@ func (run *itemRun) end(h *Handler, whole *Record) {
 			rec.Status, rec.GraphStatus, rec.Reason = whole.Status, whole.GraphStatus, whole.Reason
 		}
 		h.metrics.items.WithLabelValues(rec.Caller, rec.Decision, strconv.Itoa(rec.Status)).Inc()
+		rec.bound()
 		h.audit.write(rec)
 		h.tell(rec)
 	}

@@ -62,12 +62,18 @@ func denied(r policy.Request, d policy.Decision) *Error {
 	reason := d.Reason
 	switch offending, ok := d.Rule.MayReferTo(r.References); {
 	case !ok:
-		reason = fmt.Sprintf("it may not refer to %.200q", offending)
+		reason = fmt.Sprintf("it may not refer to %q", shortPath(offending))
 	case d.Rule != nil:
 		reason = "a deny rule forbids it"
 	}
 	return &Error{
 		Status: http.StatusForbidden, Code: codeDenied, Inner: "policyDenied",
-		Message: fmt.Sprintf("the policy does not allow %s %s for caller %q: %s", r.Method, r.Target.Path(), r.Caller, reason),
+		Message: fmt.Sprintf("the policy does not allow %s %s for caller %q: %s", r.Method, shortPath(r.Target.Path()), r.Caller, reason),
 	}
+}
+
+// shortPath is a path as messages quote it.
+func shortPath(path string) string {
+	short, _ := cut(path, maxNamedPath)
+	return short
 }

@@ -21,7 +21,8 @@ const (
 	decisionRefuse = "refuse" // never came to a judgement: unreadable, unknown caller, too many in flight, a broken batch
 )
 
-// Record is the audit line of one request. It holds names and ids, never a query value, a header, a body or evidence.
+// Record is the audit line of one request. It holds names and ids, never a query value, a header, a body or evidence. The line
+// has less than 4 KiB, see bound.
 // The zero values of the optional fields are left out of the line.
 type Record struct {
 	Time            time.Time `json:"time"`
@@ -49,6 +50,7 @@ type Record struct {
 	Policy          string    `json:"policy"`          // hash of the policy file that judged
 	Batch           string    `json:"batch,omitempty"` // of an item of a $batch: request_id of the batch
 	Item            string    `json:"item,omitempty"`  // of an item: its id, as the caller wrote it
+	Cut             []string  `json:"cut,omitempty"`   // names of the fields above that are shortened
 }
 
 // statusCallerGone is the status in a record whose caller left before it was answered (nginx's convention).

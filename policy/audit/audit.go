@@ -36,8 +36,10 @@ type Line struct {
 	Policy    string    `json:"policy"` // hash of the policy file that judged
 	Batch     string    `json:"batch"`  // of an item: request id of its batch
 	Item      string    `json:"item"`   // of an item: its id
+	Cut       []string  `json:"cut"`    // names of the fields that were too long for a line and are shortened
 
-	// Parsed is the target with the names of its query options, which have no values; nil if it cannot be read back.
+	// Parsed is the target with the names of its query options, which have no values; nil if it cannot be read back, as where
+	// the target or the names were shortened: the front of a target would be read as another one.
 	Parsed *odata.Target `json:"-"`
 }
 
@@ -93,7 +95,9 @@ func Read(r io.Reader, each func(Line) error) (Skipped, error) {
 			continue
 		}
 		l.Number = lines.number
-		l.Parsed = readTarget(l.Target, l.Query)
+		if !slices.Contains(l.Cut, "target") && !slices.Contains(l.Cut, "query") {
+			l.Parsed = readTarget(l.Target, l.Query)
+		}
 		if err := each(l); err != nil {
 			return skipped, err
 		}

@@ -108,6 +108,8 @@ func TestTargetsThatCannotBeReadBack(t *testing.T) {
 		{"a path that no target writes", "adele#EXT#@contoso.com", "a/../b"},
 		{"an option whose name holds more", `"$search"`, `"$search=x&$top"`},
 		{"an option that is there twice", `"$search"`, `"$select"`},
+		{"a target that was shortened", `"query"`, `"cut":["target"],"query"`},
+		{"names of options that were shortened", `"query"`, `"cut":["item","query"],"query"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			lines, _ := read(t, strings.Replace(getUser, test.old, test.new, 1))
@@ -115,6 +117,20 @@ func TestTargetsThatCannotBeReadBack(t *testing.T) {
 				t.Errorf("got %+v", lines)
 			}
 		})
+	}
+}
+
+func TestWhatElseWasShortenedDoesNotMatter(t *testing.T) {
+	lines, _ := read(t, strings.Replace(getUser, `"query"`, `"cut":["item","path","rule"],"query"`, 1))
+	if len(lines) != 1 || lines[0].Parsed == nil {
+		t.Errorf("got %+v", lines)
+	}
+}
+
+func TestEscapesOfHiddenCharactersAreReadBack(t *testing.T) {
+	lines, _ := read(t, strings.Replace(getUser, "adele#EXT#@contoso.com", `drive:/a\u00adb\u200dc\udb40\udc41`, 1))
+	if len(lines) != 1 || lines[0].Parsed == nil || lines[0].Parsed.Path() != "/v1.0/users/drive:/a\u00adb\u200dc\U000e0041" {
+		t.Errorf("got %+v", lines)
 	}
 }
 

@@ -1,0 +1,101 @@
+package proxy
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"graphproxy/policy/odata"
+)
+
+// What of a caller's text is recorded, in bytes of the audit line. A caller writes the target, the names of its query options and
+// the ids of batch items as long as it likes, and a batch of some bytes has 21 lines.
+const (
+	maxRecordedText   = 512 // target, template and id
+	maxRecordedNames  = 16
+	maxRecordedName   = 40
+	maxRecordedRule   = 256
+	maxRecordedReason = 128
+)
+
+// maxNamedPath is how much of a path a message quotes.
+const maxNamedPath = 200
+
+// bound shortens what is too long, and says so in Cut: a reader must not take the front of a target for a target. It may be called
+// more than once.
+func (rec *Record) bound() {
+	rec.shorten("target", &rec.Target, maxRecordedText)
+	rec.shorten("path", &rec.Path, maxRecordedText)
+	rec.shorten("item", &rec.Item, maxRecordedText)
+	rec.shorten("reason", &rec.Reason, maxRecordedReason)
+	rec.cutRule()
+	rec.cutQuery()
+}
+
+func (rec *Record) shorten(name string, text *string, most int) {
+	if short, isCut := cut(*text, most); isCut {
+		*text = short
+		rec.Cut = append(rec.Cut, name)
+	}
+}
+
+// cutRule keeps the end of file:line.
+func (rec *Record) cutRule() {
+	short, isCut := cut(rec.Rule, maxRecordedRule)
+	if !isCut {
+		return
+	}
+	if i := strings.LastIndexByte(rec.Rule, '/'); i >= 0 {
+		short, _ = cut(rec.Rule[i+1:], maxRecordedRule)
+	}
+	rec.Rule = short
+	rec.Cut = append(rec.Cut, "rule")
+}
+
+// cutQuery leaves the names of the first options, each shortened. The names share no memory with the target's.
+func (rec *Record) cutQuery() {
+	isCut := len(rec.Query) > maxRecordedNames
+	if isCut {
+		rec.Query = rec.Query[:maxRecordedNames]
+	}
+	for i, name := range rec.Query {
+		short, long := cut(name, maxRecordedName)
+		rec.Query[i], isCut = short, isCut || long
+	}
+	if isCut {
+		rec.Cut = append(rec.Cut, "query")
+	}
+}
+
+// cutMark stands at the end of a text that was shortened.
+const cutMark = "…"
+
+// cut returns s if a JSON string with it, hidden characters escaped, has at most so many bytes between its quotes. Otherwise it
+// returns the front of s that fits together with cutMark, and true. Most must be at least len(cutMark).
+func cut(s string, most int) (text string, isCut bool) {
+	n, fits := 0, 0
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if n <= most-len(cutMark) {
+			fits = i
+		}
+		if n += writtenWidth(r, size); n > most {
+			return s[:fits] + cutMark, true
+		}
+		i += size
+	}
+	return s, false
+}
+
+// writtenWidth is how many bytes an audit line has for a character of so many bytes.
+func writtenWidth(r rune, size int) int {
+	const escape = len(`\u0000`)
+	switch {
+	case r == '"' || r == '\\' || r == '\n' || r == '\r' || r == '\t' || r == '\b' || r == '\f':
+		return 2
+	case r < ' ' || r == utf8.RuneError && size == 1:
+		return escape
+	case r < utf8.RuneSelf:
+		return size
+	}
+	return len(odata.Visible(string(r)))
+}
