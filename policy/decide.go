@@ -84,7 +84,7 @@ func (b *ruleBook) byTarget(t *odata.Target, method match.Methods) Decision {
 			d.Priority = d.Rule.priority
 		}
 	case result.Near >= 0:
-		d.Reason = result.Reason
+		d.Near, d.Reason = b.allowRules[result.Near], result.Reason
 	}
 	return d
 }

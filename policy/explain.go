@@ -23,6 +23,9 @@ type Explanation struct {
 	Priority string   // that Graph is told; "" is none
 	InFlight string   // the caller's share of all requests in flight, as the file has it; "" is what a caller has without one
 	Limits   []string // names of the limits that an allowed request must find room in
+
+	// Answer is what the caller of a denied request reads, see Policy.Denial; "" if the request is allowed.
+	Answer string
 }
 
 // Explain explains what Decide says. It takes its time. The caller must be one of the file's, else nothing is allowed.
@@ -33,6 +36,9 @@ func (p *Policy) Explain(r Request) Explanation {
 	}
 	d := book.decide(r, match.MethodOf(r.Method))
 	e := Explanation{Allow: d.Allow, Reports: book.report, Rule: d.Rule, Batch: r.Target.IsBatch(), App: d.App, Tenant: d.Tenant, Priority: d.Priority, InFlight: book.inFlight.String()}
+	if !d.Allow && !(e.Batch && d.Rule == nil) {
+		e.Answer = p.Denial(r, d)
+	}
 	switch {
 	case e.Batch:
 		e.Allow = d.Rule == nil && r.Method == "POST"

@@ -71,7 +71,7 @@ type loader struct {
 
 func (l *loader) document(root strict.Value) {
 	l.warnings.File = l.report.File
-	top := root.Mapping("version", "mode", "limits", "rules", "callers", "tests")
+	top := root.Mapping("version", "mode", "contact", "limits", "rules", "callers", "tests")
 	if root.IsMapping() {
 		l.require(root.Line(), "", top, "version", "write version: 1")
 		l.require(root.Line(), "", top, "callers", "a policy without callers denies everything")
@@ -80,6 +80,7 @@ func (l *loader) document(root strict.Value) {
 		top["version"].Errorf("version %d is not known to this graphproxy; write version: 1", n)
 	}
 	l.mode = l.reportMode(top["mode"], false)
+	l.policy.contact = l.contact(top["contact"])
 	l.commonLimits(top["limits"])
 	l.ruleSets(top["rules"])
 	l.callers(top["callers"])

@@ -57,7 +57,9 @@ func (l *loader) query(r *Rule, v strict.Value) {
 			l.report.Add(f.Line, v.Where(), "%s", problem)
 			continue
 		}
-		r.match.Options = append(r.match.Options, l.option(f.Key, f.Value))
+		option := l.option(f.Key, f.Value)
+		r.match.Options = append(r.match.Options, option)
+		r.bounds = append(r.bounds, bound{option.Reason, boundText(f.Key, f.Value)})
 		r.Conditions = append(r.Conditions, odata.Visible("query: {"+f.Key+": "+f.Value.Flow()+"}"))
 	}
 }

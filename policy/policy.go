@@ -37,6 +37,7 @@ type Policy struct {
 	coverOf    []cover    // by number in covers
 	apps       []AppRef
 	cases      []Case
+	contact    string // whom a refused caller is to ask
 	warnings   Errors
 }
 
@@ -140,6 +141,7 @@ type Decision struct {
 	Allow     bool   // act on this; also true for what report mode lets through
 	WouldDeny bool   // report mode let a denied request through
 	Rule      *Rule  // that decided; nil: no rule matched
+	Near      *Rule  // where none did: an allow rule for this target of which Reason does not hold; nil: there is none
 	Reason    string // of a denial, short and without any value of the request: "no rule allows it", "denied", "where: id", "query: $expand"
 	App       string // the app registration to use; "" is the default one
 	Tenant    string // the tenant to use it in; "" is the app's own
@@ -157,8 +159,9 @@ type Rule struct {
 	// "query: {$top: 50}". Must not be changed.
 	Conditions []string
 
-	match match.Rule
-	limit *limit.Limit
+	match  match.Rule
+	limit  *limit.Limit
+	bounds []bound // what is allowed for each query option that the rule names
 
 	app, tenant string
 	appAt       string // where the file says so

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -134,11 +135,13 @@ func (e *Error) shape(rec *Record, message string) []byte {
 	inner := &b.Error.InnerError
 	inner.Code, inner.Date = e.Inner, rec.Time.UTC().Format("2006-01-02T15:04:05")
 	inner.RequestID, inner.ClientRequestID = rec.RequestID, rec.ClientRequestID
-	text, err := json.Marshal(b)
-	if err != nil { // strings only: cannot happen
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)              // a browser does not read the answer as HTML, and "&" in six bytes makes it long
+	if err := encoder.Encode(b); err != nil { // strings only: cannot happen
 		return []byte("{}")
 	}
-	return text
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n"))
 }
 
 // render answers a caller. It is the one place that does; an item of a batch is answered in the batch's answer.

@@ -104,7 +104,7 @@ func (h *Handler) judgeEnvelope(x *exchange, r *http.Request, request policy.Req
 		d.Allow = d.WouldDeny
 		x.rec.decide(d)
 		if !d.Allow {
-			return denied(request, d)
+			return denied(x.rules.policy, request, d)
 		}
 	}
 	if len(request.Target.Query) > 0 {

@@ -29,7 +29,7 @@ func (h *Handler) judge(ctx context.Context, x *exchange, rec *Record, request p
 	}
 	rec.decide(decision)
 	if !decision.Allow {
-		return denied(request, decision)
+		return denied(x.rules.policy, request, decision)
 	}
 	l.decision, l.app = decision, app
 	return h.admit(ctx, x, rec, request, l)
@@ -57,23 +57,7 @@ func (h *Handler) app(d policy.Decision, t *odata.Target) (*App, error) {
 	return nil, badRequest("foreignTenant", "the path names the tenant %q, which is not the one of the app registration that this request uses; leave the tenant out", t.Tenant)
 }
 
-// denied names the request as the policy sees it. Where in the file the rule stands is the audit line's to tell.
-func denied(r policy.Request, d policy.Decision) *Error {
-	reason := d.Reason
-	switch offending, ok := d.Rule.MayReferTo(r.References); {
-	case !ok:
-		reason = fmt.Sprintf("it may not refer to %q", shortPath(offending))
-	case d.Rule != nil:
-		reason = "a deny rule forbids it"
-	}
-	return &Error{
-		Status: http.StatusForbidden, Code: codeDenied, Inner: "policyDenied",
-		Message: fmt.Sprintf("the policy does not allow %s %s for caller %q: %s", r.Method, shortPath(r.Target.Path()), r.Caller, reason),
-	}
-}
-
-// shortPath is a path as messages quote it.
-func shortPath(path string) string {
-	short, _ := cut(path, maxNamedPath)
-	return short
+// denied says why the policy denies the request, and what would be allowed. Where in the file the rule stands is for the audit line.
+func denied(p *policy.Policy, r policy.Request, d policy.Decision) *Error {
+	return &Error{Status: http.StatusForbidden, Code: codeDenied, Inner: "policyDenied", Message: p.Denial(r, d)}
 }

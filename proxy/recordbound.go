@@ -17,9 +17,6 @@ const (
 	maxRecordedReason = 128
 )
 
-// maxNamedPath is how much of a path a message quotes.
-const maxNamedPath = 200
-
 // bound shortens what is too long, and says so in Cut: a reader must not take the front of a target for a target. It may be called
 // more than once.
 func (rec *Record) bound() {

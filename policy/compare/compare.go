@@ -14,6 +14,7 @@ type Difference struct {
 	New     string   `json:"new"`
 	Callers []Caller `json:"callers,omitempty"` // those that differ: in the order of the new file, then removed ones
 	Limits  []Change `json:"limits,omitempty"`  // of the limits that cover more than one caller
+	File    []Change `json:"file,omitempty"`    // of what holds for the whole file and lets nothing through
 }
 
 // Caller is what changes for one caller.
@@ -44,11 +45,12 @@ const (
 	KindAllow    Kind = "allow"
 	KindDeny     Kind = "deny"
 	KindLimit    Kind = "limit"
+	KindContact  Kind = "contact"
 )
 
 // Policies compares two policies.
 func Policies(old, new *policy.Policy) Difference {
-	d := Difference{Old: old.File(), New: new.File(), Limits: commonLimits(old, new)}
+	d := Difference{Old: old.File(), New: new.File(), Limits: commonLimits(old, new), File: contact(old, new)}
 	was := make(map[string]*policy.Caller)
 	for i := range old.Callers() {
 		was[old.Callers()[i].Name] = &old.Callers()[i]
@@ -73,7 +75,9 @@ func (d *Difference) add(name string, changes []Change) {
 }
 
 // Empty reports whether nothing differs.
-func (d Difference) Empty() bool { return len(d.Callers) == 0 && len(d.Limits) == 0 }
+func (d Difference) Empty() bool {
+	return len(d.Callers) == 0 && len(d.Limits) == 0 && len(d.File) == 0
+}
 
 // Gains reports whether the caller may gain something.
 func (c Caller) Gains() bool { return anyOf(c.Changes, func(ch *Change) bool { return ch.Gains }) }

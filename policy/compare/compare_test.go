@@ -203,6 +203,25 @@ mailer
 	}
 }
 
+func TestAnotherContactIsADifferenceThatLetsNothingThrough(t *testing.T) {
+	with := func(contact string) *policy.Policy {
+		return parse(t, "policy.yaml", strings.Replace(hr("GET /users"), "callers:", contact+"callers:", 1))
+	}
+	for _, test := range []struct{ old, new, want string }{
+		{"", "contact: a@contoso.com\n", "file\n~ contact: none is now a@contoso.com policy.yaml"},
+		{"contact: a@contoso.com\n", "contact: b@contoso.com\n", "file\n~ contact: a@contoso.com is now b@contoso.com policy.yaml"},
+		{"contact: a@contoso.com\n", "contact: 'a@contoso.com'\n", "no difference"},
+	} {
+		d := compare.Policies(with(test.old), with(test.new))
+		if diff := cmp.Diff(test.want, squeezed(written(t, d.WriteText))); diff != "" {
+			t.Error(diff)
+		}
+		if d.Empty() != (test.want == "no difference") || len(d.Callers) > 0 {
+			t.Errorf("%+v", d)
+		}
+	}
+}
+
 func TestEnforcingIsALoss(t *testing.T) {
 	enforced := strings.Replace(after, "    mode: report\n    app", "    app", 1)
 	d := compare.Policies(parse(t, "old.yaml", after), parse(t, "new.yaml", enforced))

@@ -235,6 +235,15 @@ func rateText(perSecond float64) string {
 	return strconv.FormatFloat(perSecond*3600, 'g', 6, 64) + "/h"
 }
 
+// contact compares whom refused callers are to ask.
+func contact(old, new *policy.Policy) []Change {
+	was, is := cmp.Or(old.Contact(), "none"), cmp.Or(new.Contact(), "none")
+	if was == is {
+		return nil
+	}
+	return []Change{{Sign: "~", Kind: KindContact, Text: fmt.Sprintf("contact: %s is now %s", was, is), Where: new.File()}}
+}
+
 // commonLimits tells of the limits that cover more than one caller.
 func commonLimits(old, new *policy.Policy) []Change {
 	var changes []Change

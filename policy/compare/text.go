@@ -17,6 +17,10 @@ func (d Difference) WriteText(w io.Writer) error {
 	if d.Empty() {
 		b.WriteString("no difference\n")
 	}
+	if len(d.File) > 0 {
+		b.WriteString("file\n")
+		writeChanges(&b, d.File)
+	}
 	if len(d.Limits) > 0 {
 		b.WriteString("limits\n")
 		writeChanges(&b, d.Limits)

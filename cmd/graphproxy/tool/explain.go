@@ -49,6 +49,7 @@ type explanation struct {
 	Differs  string    `json:"differs,omitempty"`
 	Limits   []string  `json:"limits,omitempty"`
 	Message  string    `json:"message"`
+	Answer   string    `json:"answer,omitempty"` // what the caller of a denied request reads
 }
 
 // step is one question on the way to a decision, and its answer.
@@ -116,7 +117,7 @@ func explanationOf(p *policy.Policy, r policy.Request) explanation {
 	e := p.Explain(r)
 	x := explanation{
 		Policy: p.File(), Hash: p.Hash(), Caller: r.Caller, App: e.App, Tenant: e.Tenant, Priority: e.Priority, InFlight: e.InFlight, Mode: "enforce", Method: r.Method, Target: targetOf(r.Target), Steps: steps(p, r, e),
-		Decision: decision(e.Allow), Passes: e.Allow || e.Reports, Rule: ruleOf(e.Rule), Nearest: ruleOf(e.Nearest), Differs: e.Differs, Limits: e.Limits, Message: e.String(),
+		Decision: decision(e.Allow), Passes: e.Allow || e.Reports, Rule: ruleOf(e.Rule), Nearest: ruleOf(e.Nearest), Differs: e.Differs, Limits: e.Limits, Message: e.String(), Answer: e.Answer,
 	}
 	if x.App == "" {
 		x.App = "default"
@@ -240,6 +241,9 @@ func (x explanation) text(w io.Writer) error {
 	}
 	for _, name := range x.Limits {
 		line("limit", "%s", name)
+	}
+	if x.Answer != "" {
+		line("answer", "%s", x.Answer)
 	}
 	verdict := x.Decision
 	if x.Decision == "deny" && x.Passes {

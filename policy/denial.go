@@ -1,0 +1,168 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"graphproxy/policy/match"
+	"graphproxy/policy/odata"
+	"graphproxy/policy/strict"
+)
+
+// The bounds of what a refusal quotes, in bytes. A refusal's body stays far below 1,500 bytes with all of them.
+const (
+	maxContact     = 200
+	maxDenialPath  = 200
+	maxDenialValue = 300
+)
+
+// contact reads whom a refused caller is to ask.
+func (l *loader) contact(v strict.Value) string {
+	if !v.IsSet() {
+		return ""
+	}
+	text, ok := v.Text("whom a refused caller is to ask, such as graph-team@contoso.com")
+	switch {
+	case !ok:
+		return ""
+	case len(text) > maxContact:
+		v.Errorf("the contact has %d bytes; at most %d are read", len(text), maxContact)
+	case strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }):
+		v.Errorf("the contact %.80q is not one line of visible characters and spaces", text)
+	case strings.TrimSpace(text) == "":
+		v.Errorf("the contact is empty; write whom to ask, or leave the key out")
+	}
+	return strings.TrimSpace(text)
+}
+
+// Contact returns whom a refused caller is to ask, as the file says; "" if it does not.
+func (p *Policy) Contact() string { return p.contact }
+
+// Ask returns the end of a message to a refused caller, which names whom to ask: "; ask graph-team@contoso.com". It is "" if
+// the file does not say.
+func (p *Policy) Ask() string {
+	if p.contact == "" {
+		return ""
+	}
+	return "; ask " + p.contact
+}
+
+// Denial says to the caller, in one sentence, why a request is denied and what would be allowed: a bound of the rule that
+// comes nearest, or another method or version. It quotes the request's path and the values that a rule allows for query
+// options, never a value of the request's own query and never what where: holds. It is shorter than 1,200 bytes. It takes
+// its time.
+func (p *Policy) Denial(r Request, d Decision) string {
+	return fmt.Sprintf("the policy does not allow %s %s for caller %q: %s%s", r.Method, shown(r.Target.Path(), maxDenialPath), r.Caller, p.denialReason(r, d), p.Ask())
+}
+
+func (p *Policy) denialReason(r Request, d Decision) string {
+	if offending, ok := d.Rule.MayReferTo(r.References); !ok {
+		return "it may not refer to " + shown(fmt.Sprintf("%q", offending), maxDenialPath)
+	}
+	switch {
+	case isMe(r.Target):
+		return "/me is the user who has signed in, and app-only access has none; write /users/{id} with the user's id or name"
+	case d.Rule != nil:
+		return "a deny rule forbids it"
+	case d.Near != nil && d.Reason != match.ReasonMethod:
+		return d.Near.bound(d.Reason)
+	}
+	return p.otherwise(r, d.Reason)
+}
+
+// isMe reports whether a target is below /me.
+func isMe(t *odata.Target) bool {
+	return len(t.Segments) > 0 && t.Segments[0].Kind == odata.Name && t.Segments[0].Fold == "me"
+}
+
+// otherwise says with which methods, or in which version, the request would be allowed.
+func (p *Policy) otherwise(r Request, reason string) string {
+	book := p.rules[r.Caller]
+	if book == nil {
+		return reason
+	}
+	var methods []string
+	for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+		if book.byTarget(r.Target, match.MethodOf(method)).Allow {
+			methods = append(methods, method)
+		}
+	}
+	if len(methods) > 0 {
+		return reason + ", only " + strings.Join(methods, " and ")
+	}
+	other := *r.Target
+	if other.Version = "beta"; r.Target.Version == "beta" {
+		other.Version = "v1.0"
+	}
+	if book.byTarget(&other, match.MethodOf(r.Method)).Allow {
+		return reason + " in " + r.Target.Version + ", only in " + other.Version
+	}
+	return reason
+}
+
+// bound says what the rule allows where its condition, named by a Decision's Reason, does not hold.
+func (r *Rule) bound(reason string) string {
+	if name, ok := strings.CutPrefix(reason, "where: "); ok {
+		return "the rule for this path bounds {" + name + "}, and the request's value is not one that it allows"
+	}
+	for _, b := range r.bounds {
+		if b.reason == reason {
+			return b.text
+		}
+	}
+	name := strings.TrimPrefix(reason, "query: ")
+	if name == "$expand" {
+		return "$expand must be named in the rule, query: {$expand: [...]}, because it reaches other resources; leave it out"
+	}
+	return name + " must be named in the rule, under query:, to be allowed; leave it out"
+}
+
+// bound is what a rule allows for a query option.
+type bound struct {
+	reason string // of the option's condition
+	text   string // "$top may be a number from 1 to 50"
+}
+
+// boundText says what a rule allows for a query option, whose value in the file is v.
+func boundText(name string, v strict.Value) string {
+	values := v.Flow()
+	if !v.IsScalar() {
+		values = strings.TrimSuffix(strings.TrimPrefix(values, "["), "]")
+	}
+	list := shown(values, maxDenialValue)
+	switch fold := strings.ToLower(name); {
+	case v.IsScalar() && list == "none":
+		return name + " is not allowed here; leave it out"
+	case fold == "$select":
+		return "$select must be there, and may hold only " + strings.ReplaceAll(list, `"`, "")
+	case fold == "$expand":
+		return "$expand may hold only " + strings.ReplaceAll(list, `"`, "")
+	case !v.IsInt():
+		return name + " may be only " + list + starNote(list)
+	case fold == "$top":
+		return "$top may be a number from 1 to " + list
+	}
+	return name + " may be a number from 0 to " + list
+}
+
+func starNote(list string) string {
+	if strings.Contains(list, "*") {
+		return ` ("*" stands for any characters)`
+	}
+	return ""
+}
+
+// shown makes text of the caller or of the file fit for a message: without characters that a reader does not see, and cut
+// behind this many bytes.
+func shown(s string, most int) string {
+	s = odata.Visible(s)
+	if len(s) <= most {
+		return s
+	}
+	for !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most] + "…"
+}
