@@ -64,34 +64,36 @@ type Config struct {
 	MaxInFlight    int              // requests in flight; beyond it 503 at once. 0: 1000
 	Roots          *x509.CertPool   // who may sign Graph's certificate; nil: the system's
 	Audit          io.Writer        // one JSON line a request, each in one Write; nil: off. Must be safe for concurrent use
+	AuditFailure   func() error     // why requests must be refused, because audit lines cannot be written; nil: never
 	Log            *slog.Logger     // nil: slog.Default()
 	Metrics        prometheus.Registerer
 }
 
 // Handler is the proxy. Safe for concurrent use.
 type Handler struct {
-	graph    *url.URL
-	apps     Apps
-	rules    atomic.Pointer[Rules]
-	buckets  Buckets
-	queue    *queue.Queue
-	throttle *throttle.Memory
-	headers  headerList
-	wire     *http.Transport
-	audit    *auditor
-	log      *slog.Logger
-	quiet    *log.Logger // of the reverse proxy: what it says is in the record already
-	metrics  *metrics
-	inFlight atomic.Int64 // all requests, for the metric
-	unknown  pool         // of requests whose caller is not known yet
-	places   pool         // of requests that are worked on
-	waiting  pool         // of requests that wait for a limit
-	usages   sync.Map     // *usage by caller
-	memory   *memory
-	buffers  *bufferPool
-	public   string
-	links    atomic.Pointer[addressed]
-	zip      zipper
+	graph     *url.URL
+	apps      Apps
+	rules     atomic.Pointer[Rules]
+	buckets   Buckets
+	queue     *queue.Queue
+	throttle  *throttle.Memory
+	headers   headerList
+	wire      *http.Transport
+	audit     *auditor
+	unaudited func() error // Config.AuditFailure
+	log       *slog.Logger
+	quiet     *log.Logger // of the reverse proxy: what it says is in the record already
+	metrics   *metrics
+	inFlight  atomic.Int64 // all requests, for the metric
+	unknown   pool         // of requests whose caller is not known yet
+	places    pool         // of requests that are worked on
+	waiting   pool         // of requests that wait for a limit
+	usages    sync.Map     // *usage by caller
+	memory    *memory
+	buffers   *bufferPool
+	public    string
+	links     atomic.Pointer[addressed]
+	zip       zipper
 }
 
 // New makes a Handler. Errors name the field and the cure.
@@ -126,7 +128,7 @@ func New(c Config) (*Handler, error) {
 	}
 	h := &Handler{
 		graph: c.Graph, apps: c.Apps, buckets: c.Buckets, queue: waiting, throttle: c.Throttle, headers: headers,
-		wire: newTransport(c.Roots), audit: newAuditor(c.Audit, c.Log), log: c.Log, metrics: m,
+		wire: newTransport(c.Roots), audit: newAuditor(c.Audit, c.Log), unaudited: c.AuditFailure, log: c.Log, metrics: m,
 		quiet:  slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 		memory: memory, buffers: newBufferPool(), public: c.PublicURL,
 	}
@@ -166,10 +168,11 @@ type exchange struct {
 	start time.Time
 	out   *responseWriter
 	in    *requestBody
-	sent  time.Time    // when the request was handed to the transport
-	err   error        // what the reverse proxy met
-	gone  func() error // why the caller no longer waits, or nil
-	items *itemRun     // of a $batch; else nil
+	sent  time.Time       // when the request was handed to the transport
+	err   error           // what the reverse proxy met
+	ctx   context.Context // of the request
+	gone  func() error    // why the caller no longer waits, or nil
+	items *itemRun        // of a $batch; else nil
 	links *links.Rewriter
 	place place
 	held  holding
@@ -198,11 +201,14 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	}
 	h.metrics.inFlight.Set(float64(h.inFlight.Add(1)))
 	in := newRequestBody(w, r)
-	return &exchange{rules: rules, rec: rec, start: start, out: newResponseWriter(w, r, in), in: in, gone: r.Context().Err, held: holding{of: h.memory}}
+	return &exchange{rules: rules, rec: rec, start: start, out: newResponseWriter(w, r, in), in: in, ctx: r.Context(), gone: r.Context().Err, held: holding{of: h.memory}}
 }
 
 // serve is a request's way, top to bottom (each step may be the last).
 func (h *Handler) serve(x *exchange, r *http.Request) error {
+	if err := h.checkAudit(); err != nil {
+		return err
+	}
 	found, err := h.authenticate(x, r)
 	if err != nil {
 		return err
@@ -304,6 +310,9 @@ func noToken(ctx context.Context, err error) error {
 
 // fail answers a request that did not reach its end, when there is still somebody to answer.
 func (h *Handler) fail(x *exchange, err error) {
+	if errors.Is(err, errCallerGone) && x.shutDown() {
+		err = cutByShutdown()
+	}
 	if errors.Is(err, errCallerGone) {
 		x.rec.Reason, x.rec.Status, x.abort = "callerGone", statusCallerGone, true
 		return
@@ -376,6 +385,9 @@ func (h *Handler) tell(rec *Record) {
 
 // cutOff says who ended an answer in the middle.
 func (x *exchange) cutOff() string {
+	if x.shutDown() {
+		return "shutdown"
+	}
 	if x.gone() != nil {
 		return "callerGone"
 	}

@@ -103,7 +103,13 @@ type process struct {
 // serve starts graphproxy serve and waits until it listens.
 func (w *world) serve(t *testing.T, more ...string) *process {
 	t.Helper()
-	p := start(t, w.environ(more...), "serve")
+	return w.serveTo(t, nil, more...)
+}
+
+// serveTo is serve with a file as stdout; nil: process.stdout collects it.
+func (w *world) serveTo(t *testing.T, stdout *os.File, more ...string) *process {
+	t.Helper()
+	p := startTo(t, stdout, w.environ(more...), "serve")
 	p.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: w.ca.Pool()}, ForceAttemptHTTP2: true, DisableCompression: true}
 	until(t, "listening", func() bool {
 		p.callers, p.admin = p.listening("callers"), p.listening("health")
@@ -120,8 +126,16 @@ const noPause = "GORACE=atexit_sleep_ms=0"
 
 func start(t *testing.T, environ []string, args ...string) *process {
 	t.Helper()
+	return startTo(t, nil, environ, args...)
+}
+
+func startTo(t *testing.T, stdout *os.File, environ []string, args ...string) *process {
+	t.Helper()
 	p := &process{cmd: exec.Command("graphproxy", args...), stdout: new(lines), stderr: new(lines), client: new(http.Client), ended: make(chan struct{})}
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(environ, noPause), p.stdout, p.stderr
+	if stdout != nil {
+		p.cmd.Stdout = stdout
+	}
 	must(t, p.cmd.Start())
 	go func() { defer close(p.ended); _ = p.cmd.Wait() }()
 	t.Cleanup(func() {
@@ -191,6 +205,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   string
+	last   bool // it ended its connection
 }
 
 // get asks for an URL; header is given as "Name: value" lines.
@@ -221,7 +236,7 @@ func (p *process) try(method, url, body string, header ...string) (answer, error
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
-	return answer{res.StatusCode, res.Header, string(text)}, err
+	return answer{res.StatusCode, res.Header, string(text), res.Close}, err
 }
 
 // expect asks for users and expects a status.
@@ -240,6 +255,11 @@ type readiness struct {
 		Ready      bool
 		File, Hash string
 		Errors     []string
+	}
+	Audit struct {
+		Ready         bool
+		Error         string
+		Waiting, Lost int
 	}
 	Redis *struct {
 		Shared   bool
@@ -296,14 +316,25 @@ func (p *process) awaitMetric(t *testing.T, name, value string) {
 
 // lines collects output. Safe for concurrent use.
 type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
+	mu   sync.Mutex
+	buf  bytes.Buffer
+	gone bool
 }
 
 func (l *lines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.gone {
+		return 0, io.ErrClosedPipe // exec stops to copy, and closes its end of the pipe
+	}
 	return l.buf.Write(p)
+}
+
+// leave makes the process's next output meet no reader.
+func (l *lines) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gone = true
 }
 
 func (l *lines) String() string {

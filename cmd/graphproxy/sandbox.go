@@ -73,6 +73,8 @@ func newSandbox() *cobra.Command {
 }
 
 func (s *sandbox) run(ctx context.Context) error {
+	signals := watchSignals()
+	defer signals.end()
 	defer s.close()
 	for _, step := range []func() error{s.open, s.writeFiles, s.startTenant} {
 		if err := step(); err != nil {
@@ -83,7 +85,7 @@ func (s *sandbox) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("graphproxy sandbox: %w", err)
 	}
-	return serving.Run(ctx, []net.Listener{s.plain, s.tls}, s.health, s.explain)
+	return serving.Run(ctx, []net.Listener{s.plain, s.tls}, s.health, signals.second, s.explain)
 }
 
 // later notes what ends with the sandbox.
@@ -186,12 +188,16 @@ func (s *sandbox) server() (*server.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	audit, err := server.OpenAudit(s.audit, s.stdout)
+	logs := newLog(s.stderr, func(w io.Writer) *slog.Logger {
+		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	})
+	s.later(logs.close)
+	log := logs.Logger
+	audit, err := server.OpenAudit(s.audit, false, s.stdout, log)
 	if err != nil {
 		return nil, fmt.Errorf("--audit: %w", err)
 	}
-	log := slog.New(slog.NewTextHandler(s.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	s.later(func() { audit.Close(log) })
+	s.later(audit.Close)
 	return server.New(server.Parts{
 		Version: versionName(),
 		Apps:    []auth.App{app},

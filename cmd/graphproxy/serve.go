@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
 	"time"
 
@@ -33,12 +34,16 @@ func newServe(environ []string) *cobra.Command {
 
 // serve is the command serve, from settings to the end of the last request.
 func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) error {
+	signals := watchSignals()
+	defer signals.end()
 	c, problems := config.Parse(environ)
-	p, err := load(c, problems, stdout, stderr)
+	logs := newLog(stderr, c.Log)
+	defer logs.close()
+	p, err := load(c, problems, stdout, logs.Logger)
 	if err != nil {
 		return err
 	}
-	defer p.Audit.Close(p.Log)
+	defer p.Audit.Close()
 	s, err := server.New(p)
 	if err != nil {
 		return err
@@ -47,33 +52,32 @@ func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
-	return s.Run(ctx, callers, health, nil)
+	return s.Run(ctx, callers, health, signals.second, nil)
 }
 
 // load reads the files that c names. The error holds the problems that were found before and all that are found here.
-func load(c *config.Config, problems []error, stdout, stderr io.Writer) (server.Parts, error) {
+func load(c *config.Config, problems []error, stdout io.Writer, log *slog.Logger) (server.Parts, error) {
 	problems = append(problems, c.CheckApps())
 	if err := proxy.CheckForwardHeaders(c.ForwardHeaders); err != nil {
 		problems = append(problems, fmt.Errorf("GRAPHPROXY_FORWARD_HEADERS: %w", err))
 	}
-	log := c.Log(stderr)
 	keys, ca, err := loadTLS(c)
 	problems = append(problems, err)
 	policy, err := server.LoadPolicy(c.Policy, c.Apps(), caller.Options{
 		Tokens: oidc.NewKeys(oidc.Options{Log: log}), Authorities: ca.Authorities(), Proxies: c.TrustedProxies,
 	})
 	problems = append(problems, err)
-	audit, err := server.OpenAudit(c.AuditLog, stdout)
+	audit, err := server.OpenAudit(c.AuditLog, c.AuditFailure == "refuse", stdout, log)
 	if err != nil {
 		problems = append(problems, fmt.Errorf("GRAPHPROXY_AUDIT_LOG: %w", err))
 	}
 	if err := errors.Join(problems...); err != nil {
-		audit.Close(log)
+		audit.Close()
 		return server.Parts{}, err
 	}
 	return server.Parts{
 		Version: versionName(), Apps: c.Apps(), Graph: string(c.GraphURL), Policy: policy, Public: c.Public(), Unix: c.Unix(), PublicURL: string(c.PublicURL), Headers: c.ForwardHeaders,
-		MaxInFlight: int(c.MaxInFlight), Patience: time.Duration(c.ShutdownTimeout), Audit: audit, Keys: keys, ClientCA: ca, Redis: c.RedisURL, RedisDeny: c.RedisFailure == "deny", Log: log,
+		MaxInFlight: int(c.MaxInFlight), Drain: time.Duration(c.Drain), Patience: time.Duration(c.ShutdownTimeout), Audit: audit, Keys: keys, ClientCA: ca, Redis: c.RedisURL, RedisDeny: c.RedisFailure == "deny", Log: log,
 	}, nil
 }
 

@@ -101,7 +101,7 @@ func TestRequestsThatTakeTooLongAreCutOffAndItIsSaid(t *testing.T) {
 	t.Parallel()
 	h := hold(t, "GRAPHPROXY_SHUTDOWN_TIMEOUT=150ms")
 	h.signal(t, syscall.SIGINT)
-	if got := <-h.answers; got.err == nil {
+	if got := <-h.answers; got.err != nil || got.answer.status != 503 || !strings.Contains(got.answer.body, `"code":"shutdown"`) {
 		t.Errorf("the request in flight got %+v", got)
 	}
 	if status := h.wait(t); status != 0 {
@@ -110,7 +110,7 @@ func TestRequestsThatTakeTooLongAreCutOffAndItIsSaid(t *testing.T) {
 	if !strings.Contains(h.stderr.String(), "GRAPHPROXY_SHUTDOWN_TIMEOUT is over") {
 		t.Errorf("the log does not say it: %s", h.stderr)
 	}
-	if recs := h.audited(t); len(recs) != 1 {
+	if recs := h.audited(t); len(recs) != 1 || recs[0]["reason"] != "shutdown" || recs[0]["status"] != 503.0 {
 		t.Errorf("audit: %v", recs)
 	}
 }
@@ -126,5 +126,27 @@ func TestASecondSignalEndsTheProcessAtOnce(t *testing.T) {
 	})
 	if status := h.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGTERM {
 		t.Errorf("the process ended by itself: %v", h.cmd.ProcessState)
+	}
+	if recs := h.audited(t); len(recs) != 1 || recs[0]["reason"] != "shutdown" {
+		t.Errorf("audit: %v", recs)
+	}
+}
+
+func TestADrainServesOnWhileNotReady(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.registerSecret("secret")
+	p := w.serve(t, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_DRAIN=1m")
+	p.expect(t, 200)
+	p.signal(t, syscall.SIGTERM)
+	until(t, "not ready", func() bool { status, r := p.ready(t); return status == 503 && r.Stopping })
+	a := p.get(t, p.callers+"/v1.0/users")
+	if a.status != 200 || !a.last {
+		t.Errorf("while draining: %d, and its connection ends: %t", a.status, a.last)
+	}
+	p.signal(t, syscall.SIGTERM) // ends the drain
+	until(t, "end", p.hasEnded)
+	if recs := p.audited(t); len(recs) != 2 {
+		t.Errorf("audit: %v", recs)
 	}
 }

@@ -57,10 +57,12 @@ type Config struct {
 	Policy          string   `env:"GRAPHPROXY_POLICY" envDefault:"policy.yaml"`
 	ForwardHeaders  List     `env:"GRAPHPROXY_FORWARD_HEADERS"`
 	MaxInFlight     Count    `env:"GRAPHPROXY_MAX_IN_FLIGHT" envDefault:"1000"`
+	Drain           Pause    `env:"GRAPHPROXY_DRAIN" envDefault:"0s"`
 	ShutdownTimeout Duration `env:"GRAPHPROXY_SHUTDOWN_TIMEOUT" envDefault:"30s"`
 	LogLevel        Level    `env:"GRAPHPROXY_LOG_LEVEL" envDefault:"info"`
 	LogFormat       Format   `env:"GRAPHPROXY_LOG_FORMAT" envDefault:"json"`
 	AuditLog        string   `env:"GRAPHPROXY_AUDIT_LOG" envDefault:"-"`
+	AuditFailure    OnLoss   `env:"GRAPHPROXY_AUDIT_FAILURE" envDefault:"continue"`
 
 	registrations []Registration
 }
@@ -201,9 +203,17 @@ func (c *Config) Public() bool {
 // Unix reports whether a listener for callers is a unix socket.
 func (c *Config) Unix() bool { return slices.ContainsFunc(c.Listen, Address.isSocket) }
 
+// readable writes durations as 1.5s, where slog would write nanoseconds.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		return slog.String(a.Key, a.Value.Duration().String())
+	}
+	return a
+}
+
 // Log is a logger to w, in the form and from the level that are set.
 func (c *Config) Log(w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.LogLevel.Level}
+	options := &slog.HandlerOptions{Level: c.LogLevel.Level, ReplaceAttr: readable}
 	if c.LogFormat == "text" {
 		return slog.New(slog.NewTextHandler(w, options))
 	}

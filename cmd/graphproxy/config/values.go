@@ -58,6 +58,32 @@ func (s *Duration) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Pause is a duration, or 0 for none.
+type Pause time.Duration
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *Pause) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err != nil || d < 0 {
+		return errors.New("is not a duration: write a number and its unit, such as 10s, or 0s for none")
+	}
+	*p = Pause(d)
+	return nil
+}
+
+// OnLoss is what happens to requests while audit lines cannot be written: "continue" or "refuse".
+type OnLoss string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (o *OnLoss) UnmarshalText(text []byte) error {
+	switch s := OnLoss(strings.ToLower(string(text))); s {
+	case "continue", "refuse":
+		*o = s
+		return nil
+	}
+	return errors.New("is neither continue nor refuse: write continue to serve without an audit log while it cannot be written, or refuse to answer 503")
+}
+
 // List is items separated by commas, without the spaces around them.
 type List []string
 

@@ -40,6 +40,7 @@ type Options struct {
 	MaxBytes int                // their bytes; 0: DefaultMaxBytes
 	Lost     func(n int) []byte // returns the line, with its line end, that reports n lost lines in the log itself; nil: none
 	Failed   func(err error)    // writing began to fail, or lines were lost; nil: not called
+	Reopened func()             // a file of the target's name was opened again; nil: not called
 	Resumed  func(lost int64)   // writing works again; lost counts the lines dropped since the start; nil: not called
 }
 

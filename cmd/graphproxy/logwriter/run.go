@@ -49,6 +49,9 @@ func (w *Writer) renew(now *batch, force bool) {
 	fresh, err := w.target.renew(force)
 	if fresh {
 		now.done = bytes.LastIndexByte(now.text[:now.done], '\n') + 1
+		if w.options.Reopened != nil {
+			w.options.Reopened()
+		}
 	}
 	if err != nil || now.isEmpty() { // else the next write shows whether the target works
 		w.note(err)

@@ -22,13 +22,17 @@ import (
 type admin struct {
 	apps     *apps
 	policy   *PolicyFile
+	audit    *AuditLog       // nil: there is none
 	redis    *shared.Buckets // nil: limits are not shared
 	stopping atomic.Bool
 	registry *prometheus.Registry
 }
 
-func newAdmin(version string, apps *apps, policy *PolicyFile) *admin {
-	a := &admin{apps: apps, policy: policy, registry: prometheus.NewRegistry()}
+func newAdmin(version string, apps *apps, policy *PolicyFile, audit *AuditLog) *admin {
+	a := &admin{apps: apps, policy: policy, audit: audit, registry: prometheus.NewRegistry()}
+	if audit != nil {
+		a.registry.MustRegister(newAuditCollector(audit))
+	}
 	a.registry.MustRegister( // it panics on doubles only, and the registry is new
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -73,6 +77,7 @@ type readiness struct {
 	Stopping bool        `json:"stopping"`
 	Apps     []appState  `json:"apps"`
 	Policy   policyState `json:"policy"`
+	Audit    *auditState `json:"audit,omitempty"`
 	Redis    *redisState `json:"redis,omitempty"`
 }
 
@@ -110,8 +115,15 @@ func (a *admin) readiness() readiness {
 	if bad != nil {
 		rules.Errors = strings.Split(bad.Error(), "\n")
 	}
-	stopping := a.stopping.Load()
-	return readiness{Ready: some && !stopping, Stopping: stopping, Apps: states, Policy: rules, Redis: redisStateOf(a.redis)}
+	stopping, audit := a.stopping.Load(), a.audit.state()
+	return readiness{
+		Ready:    some && !stopping && (audit == nil || audit.Ready),
+		Stopping: stopping,
+		Apps:     states,
+		Policy:   rules,
+		Audit:    audit,
+		Redis:    redisStateOf(a.redis),
+	}
 }
 
 func appStateOf(s auth.Status) appState {

@@ -1,50 +1,60 @@
 package server
 
 import (
-	"fmt"
+	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
-	"os"
-	"sync"
+	"time"
+
+	"graphproxy/cmd/graphproxy/logwriter"
 )
 
-// AuditLog is where audit lines go. A nil AuditLog is nowhere. It is safe for concurrent use: a line is never mixed with another, and none is written
-// to a file that was closed by reopen.
+// flushTimeout is how long the process waits at its end for a log that is slow.
+const flushTimeout = 5 * time.Second
+
+// AuditLog is where audit lines go, and what happens while they cannot be written. A nil AuditLog is nowhere. It is safe for
+// concurrent use.
 type AuditLog struct {
-	path string // "" if it is not a file
-	mu   sync.Mutex
-	w    io.Writer
+	*logwriter.Writer
+	refuse bool // requests that cannot be recorded are refused
+	log    *slog.Logger
 }
 
-// OpenAudit opens where audit lines go: "-" is stdout, "off" is nowhere (nil). A new file is readable by its owner
-// only, because it says who asked for whom.
-func OpenAudit(where string, stdout io.Writer) (*AuditLog, error) {
+// OpenAudit opens where audit lines go: "-" is stdout, "off" is nowhere (nil), any other is a file's path. A new file is readable
+// by its owner only, because it holds who asked for whom. With refuse, requests must not go on while lines cannot be written.
+func OpenAudit(where string, refuse bool, stdout io.Writer, log *slog.Logger) (*AuditLog, error) {
+	a := &AuditLog{refuse: refuse, log: log}
+	options := logwriter.Options{Lost: lostLines, Failed: a.failed, Reopened: a.reopened, Resumed: a.resumed}
 	switch where {
 	case "off":
 		return nil, nil
 	case "-":
-		return &AuditLog{w: stdout}, nil
+		a.Writer = logwriter.New(stdout, options)
+		return a, nil
 	}
-	f, err := openAppend(where)
-	if err != nil {
-		return nil, err
-	}
-	return &AuditLog{path: where, w: f}, nil
+	var err error
+	a.Writer, err = logwriter.Open(where, options)
+	return a, err
 }
 
-func openAppend(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("the audit log %w", fileError(err))
-	}
-	return f, nil
+// lostLines is the audit line that stands for n lines that were lost.
+func lostLines(n int) []byte {
+	line, _ := json.Marshal(struct { // of a time and a number: cannot fail
+		Time time.Time `json:"time"`
+		Lost int       `json:"lost"`
+	}{time.Now().UTC(), n})
+	return append(line, '\n')
 }
 
-// Write writes one line.
-func (a *AuditLog) Write(line []byte) (int, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.w.Write(line)
+func (a *AuditLog) failed(err error) {
+	a.log.Error("audit lines cannot be written", "error", err, "requests_are_refused", a.refuse)
+}
+
+func (a *AuditLog) reopened() { a.log.Info("the audit log is open anew") }
+
+func (a *AuditLog) resumed(lost int64) {
+	a.log.Warn("audit lines are written again", "lost_since_start", lost)
 }
 
 // writer is a as proxy.Config wants it: nil for none, and not an interface that holds nil.
@@ -55,39 +65,50 @@ func (a *AuditLog) writer() io.Writer {
 	return a
 }
 
-// reopen opens the file by its name again, after whoever rotates logs has renamed it. If that cannot be done, lines go on
-// to the file that is open: better in the wrong place than lost.
-func (a *AuditLog) reopen(log *slog.Logger) {
-	if a == nil || a.path == "" {
-		return
+// refusal returns why requests must be refused now, or nil.
+func (a *AuditLog) refusal() error {
+	if a == nil || !a.refuse {
+		return nil
 	}
-	f, err := openAppend(a.path)
-	if err != nil {
-		log.Error("the audit log stays the file that is open", "error", err)
-		return
-	}
-	a.mu.Lock()
-	old := a.w
-	a.w = f
-	a.mu.Unlock()
-	closeFile(old, log)
-	log.Info("the audit log is open anew")
+	return a.Err()
 }
 
-// Close closes the file, if it is one. Nothing may be written afterwards.
-func (a *AuditLog) Close(log *slog.Logger) {
-	if a == nil || a.path == "" {
-		return
+// reopen opens a file by its name again.
+func (a *AuditLog) reopen() {
+	if a != nil {
+		a.Reopen()
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	closeFile(a.w, log)
 }
 
-func closeFile(w io.Writer, log *slog.Logger) {
-	if f, ok := w.(*os.File); ok {
-		if err := f.Close(); err != nil {
-			log.Error("closing the audit log", "error", err)
-		}
+// Close writes the lines that wait, for a few seconds at most. No line may be written afterwards.
+func (a *AuditLog) Close() {
+	if a == nil {
+		return
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+	defer cancel()
+	if err := a.Writer.Close(ctx); err != nil {
+		a.log.Error("audit lines are lost", "error", err)
+	}
+}
+
+// auditState is the audit log in /readyz.
+type auditState struct {
+	Ready   bool   `json:"ready"` // lines can be written, or requests go on without
+	Error   string `json:"error,omitempty"`
+	Waiting int    `json:"waiting"`
+	Lost    int64  `json:"lost"`
+}
+
+// state returns the audit log's part of /readyz; nil without an audit log.
+func (a *AuditLog) state() *auditState {
+	if a == nil {
+		return nil
+	}
+	now := a.State()
+	s := &auditState{Ready: now.Err == nil || !a.refuse, Waiting: now.Waiting, Lost: now.Lost}
+	if now.Err != nil {
+		s.Error = now.Err.Error()
+	}
+	return s
 }

@@ -8,27 +8,26 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"graphproxy/auth/caller"
+	"graphproxy/auth/filewatch"
 )
 
 // ClientCA is the CAs whose client certificates count, read again when their file changes. Make it with LoadClientCA; a nil
-// ClientCA is none. Safe for concurrent use.
+// ClientCA is none. Its CAs may be used by any goroutine; look is for one.
 type ClientCA struct {
 	log     *slog.Logger
 	current caller.Authorities
 
-	mu    sync.Mutex
-	files fileSet
+	files *filewatch.Set
 	told  string // the problem that the log was told of last
 }
 
 // LoadClientCA reads the file for the first time. Errors name the variable and the cure, and nothing of the file.
 func LoadClientCA(file string, now time.Time) (*ClientCA, error) {
-	c := &ClientCA{files: newFileSet(file)}
-	contents, err := c.files.read()
+	c := &ClientCA{files: filewatch.New(maxFile, file)}
+	contents, err := c.files.Read()
 	if err != nil {
 		return nil, fmt.Errorf("GRAPHPROXY_TLS_CLIENT_CA_FILE: the file %w", err)
 	}
@@ -79,9 +78,7 @@ func (c *ClientCA) Authorities() *caller.Authorities {
 
 // look reads the file again if it has changed. A file that is no good leaves the CAs from before in use.
 func (c *ClientCA) look(ctx context.Context) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	contents, err := c.files.changed(ctx)
+	contents, err := c.files.Changed(ctx)
 	if err == nil && contents == nil {
 		return
 	}

@@ -8,25 +8,9 @@ import (
 	"graphproxy/proxy"
 )
 
-// Settle is how long a changed file must stay as it is.
-const Settle = settleTime
-
-// FileSet is a fileSet.
-type FileSet struct{ fileSet }
-
-// Watch returns a FileSet of files as they are now.
-func Watch(names ...string) (*FileSet, error) {
-	f := &FileSet{newFileSet(names...)}
-	_, err := f.read()
-	return f, err
-}
-
-// Changed is changed.
-func (f *FileSet) Changed(ctx context.Context) ([][]byte, error) { return f.changed(ctx) }
-
 // Start is start, without the time that a file must stay as it is.
 func (p *PolicyFile) Start(log *slog.Logger, use func(*proxy.Rules) error) {
-	p.files.settle = 0
+	p.files.Impatient()
 	p.start(log, reach{}, use)
 }
 
@@ -37,16 +21,22 @@ func (p *PolicyFile) Look(ctx context.Context) { p.look(ctx) }
 func (p *PolicyFile) State() (hash string, bad error) { return p.state() }
 
 // Rules are those in force.
-func (p *PolicyFile) Rules() *proxy.Rules { return p.rules }
+func (p *PolicyFile) Rules() *proxy.Rules { return p.current.Load().rules }
 
 // Start sets the log, and takes away the time that a file must stay as it is.
-func (k *KeyPair) Start(log *slog.Logger) { k.log, k.files.settle = log, 0 }
+func (k *KeyPair) Start(log *slog.Logger) {
+	k.log = log
+	k.files.Impatient()
+}
 
 // Look is look.
 func (k *KeyPair) Look(ctx context.Context) { k.look(ctx) }
 
 // Start sets the log, and takes away the time that a file must stay as it is.
-func (c *ClientCA) Start(log *slog.Logger) { c.log, c.files.settle = log, 0 }
+func (c *ClientCA) Start(log *slog.Logger) {
+	c.log = log
+	c.files.Impatient()
+}
 
 // Look is look.
 func (c *ClientCA) Look(ctx context.Context) { c.look(ctx) }

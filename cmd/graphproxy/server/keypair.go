@@ -5,29 +5,29 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
+
+	"graphproxy/auth/filewatch"
 )
 
 // KeyPair is the certificate that callers are shown, read again when its files change. Make it with LoadKeyPair; a nil KeyPair
-// is none. Safe for concurrent use.
+// is none. Its
+// certificate may be used by any goroutine; look is for one.
 type KeyPair struct {
 	log     *slog.Logger
 	current atomic.Pointer[tls.Certificate]
 
-	mu    sync.Mutex
-	files fileSet
+	files *filewatch.Set
 	told  string // the problem that the log was told of last
 }
 
 // LoadKeyPair reads the files for the first time. Errors name the variable and the cure, and nothing of the files.
 func LoadKeyPair(certFile, keyFile string, now time.Time) (*KeyPair, error) {
-	k := &KeyPair{files: newFileSet(certFile, keyFile)}
-	contents, err := k.files.read()
-	if err != nil {
-		// Which of the two is told by reading them one by one.
-		if _, bad := readFile(certFile); bad != nil {
+	k := &KeyPair{files: filewatch.New(maxFile, certFile, keyFile)}
+	contents, err := k.files.Read()
+	if err != nil { // of one of the two: the certificate's is tried again
+		if _, _, bad := filewatch.NewFile(certFile, maxFile).Read(); bad != nil {
 			return nil, fmt.Errorf("GRAPHPROXY_TLS_CERT_FILE: the file %w", bad)
 		}
 		return nil, fmt.Errorf("GRAPHPROXY_TLS_KEY_FILE: the file %w", err)
@@ -54,9 +54,7 @@ func parseKeyPair(contents [][]byte, now time.Time) (*tls.Certificate, error) {
 
 // look reads the files again if they have changed. Files that are no good leave the certificate from before in use.
 func (k *KeyPair) look(ctx context.Context) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	contents, err := k.files.changed(ctx)
+	contents, err := k.files.Changed(ctx)
 	if err == nil && contents == nil {
 		return
 	}

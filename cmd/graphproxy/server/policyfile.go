@@ -5,18 +5,22 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"graphproxy/auth"
 	"graphproxy/auth/caller"
+	"graphproxy/auth/filewatch"
 	"graphproxy/policy"
 	"graphproxy/proxy"
 )
 
+// maxFile bounds a policy or certificate file, in bytes. What is larger is another file.
+const maxFile = 16 << 20
+
 // PolicyFile keeps the rules in force in step with a file. A file that does not load leaves those from before in force.
-// Make it with LoadPolicy; it serves one Server. Safe for concurrent use.
+// Make it with LoadPolicy; it serves one Server. look is for one goroutine; state may be called by any, and never waits.
 type PolicyFile struct {
 	path    string
 	apps    []auth.App
@@ -26,10 +30,14 @@ type PolicyFile struct {
 	use     func(*proxy.Rules) error
 	reloads *prometheus.CounterVec
 
-	mu    sync.Mutex
-	files fileSet
+	files   *filewatch.Set
+	current atomic.Pointer[policyInForce]
+}
+
+// policyInForce is what a PolicyFile knows at one moment.
+type policyInForce struct {
 	rules *proxy.Rules
-	bad   error // why the file as it is now is not in force
+	bad   error // why the file as it is now is not in force; nil: it is
 }
 
 // reach is by which ways callers come, as far as a policy can be out of step with it.
@@ -43,14 +51,16 @@ type reach struct {
 // names other app registrations than these does not load, nor does one whose callers' evidence cannot be verified with what
 // is known.
 func LoadPolicy(path string, apps []auth.App, known caller.Options) (*PolicyFile, error) {
-	p := &PolicyFile{path: path, apps: apps, known: known, files: newFileSet(path), use: func(*proxy.Rules) error { return nil }}
-	contents, err := p.files.read()
+	p := &PolicyFile{path: path, apps: apps, known: known, files: filewatch.New(maxFile, path), use: func(*proxy.Rules) error { return nil }}
+	contents, err := p.files.Read()
 	if err != nil {
 		return nil, fmt.Errorf("GRAPHPROXY_POLICY (policy.yaml unless it is set): the file %w", err)
 	}
-	if p.rules, err = p.parse(contents[0]); err != nil {
+	rules, err := p.parse(contents[0])
+	if err != nil {
 		return nil, err
 	}
+	p.current.Store(&policyInForce{rules: rules})
 	p.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "graphproxy_policy_reloads_total",
 		Help: "Times that a changed policy file was read again, by result: success, or failure that left the old one in force.",
@@ -81,13 +91,11 @@ func (p *PolicyFile) start(log *slog.Logger, r reach, use func(*proxy.Rules) err
 
 // look reads the file again if it has changed.
 func (p *PolicyFile) look(ctx context.Context) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	contents, err := p.files.changed(ctx)
+	contents, err := p.files.Changed(ctx)
 	switch {
 	case err != nil:
 		err = fmt.Errorf("the file %w", err)
-		if p.bad == nil || p.bad.Error() != err.Error() { // a file that is not there is told once, not at every look
+		if bad := p.current.Load().bad; bad == nil || bad.Error() != err.Error() { // logged once, not at every look
 			p.fail(err)
 		}
 	case contents != nil:
@@ -99,7 +107,7 @@ func (p *PolicyFile) look(ctx context.Context) {
 			p.fail(err)
 			return
 		}
-		p.rules, p.bad = rules, nil
+		p.current.Store(&policyInForce{rules: rules})
 		p.reloads.WithLabelValues("success").Inc()
 		p.tell("policy loaded anew")
 	}
@@ -107,14 +115,16 @@ func (p *PolicyFile) look(ctx context.Context) {
 
 // fail notes why the file as it is now is not in force.
 func (p *PolicyFile) fail(err error) {
-	p.bad = err
+	rules := p.current.Load().rules
+	p.current.Store(&policyInForce{rules: rules, bad: err})
 	p.reloads.WithLabelValues("failure").Inc()
-	p.log.Error("the policy file does not load, the policy from before stays in force", "file", p.path, "policy", p.rules.Policy().Hash(), "error", err)
+	p.log.Error("the policy file does not load, the policy from before stays in force",
+		"file", p.path, "policy", rules.Policy().Hash(), "error", err)
 }
 
 // tell logs the policy in force and what is odd about it.
 func (p *PolicyFile) tell(what string) {
-	now := p.rules.Policy()
+	now := p.current.Load().rules.Policy()
 	p.log.Info(what, "file", p.path, "policy", now.Hash(), "callers", len(now.Callers()))
 	for _, w := range now.Warnings() {
 		p.log.Warn("odd in the policy", "warning", w.Error())
@@ -141,9 +151,11 @@ func (r reach) odd(kind string) string {
 	return ""
 }
 
+// inForce returns the rules in force.
+func (p *PolicyFile) inForce() *proxy.Rules { return p.current.Load().rules }
+
 // state is the policy in force, and why the file as it is now is not.
 func (p *PolicyFile) state() (hash string, bad error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.rules.Policy().Hash(), p.bad
+	now := p.current.Load()
+	return now.rules.Policy().Hash(), now.bad
 }

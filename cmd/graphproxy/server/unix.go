@@ -42,7 +42,7 @@ func clearSocket(path string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
-		return fileError(err)
+		return pathError(err)
 	case info.Mode()&fs.ModeSocket == 0:
 		return errors.New("there is a file that is no socket: remove it, or choose another path")
 	}
@@ -55,9 +55,18 @@ func clearSocket(path string) error {
 		return errors.New("it cannot be told whether a process listens on the socket that is there: remove it, or choose another path")
 	}
 	if err := os.Remove(path); err != nil {
-		return fmt.Errorf("the socket that another process left there %w", fileError(err))
+		return fmt.Errorf("the socket that another process left there %w", pathError(err))
 	}
 	return nil
+}
+
+// pathError returns what the operating system reports, without the path, which the message has already.
+func pathError(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	return fmt.Errorf("cannot be reached: %w", err)
 }
 
 // withPeer adds who is at the other end of a unix socket to the context of its requests (http.Server.ConnContext). When the

@@ -1,0 +1,195 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"graphproxy/auth/filewatch"
+	"graphproxy/policy"
+	"graphproxy/proxy"
+)
+
+// cutTimeout is how long requests that are cut off may take to answer and to write their records.
+const cutTimeout = 2 * time.Second
+
+// Run serves callers and health on listeners that are open, until ctx ends; then it stops as docs/operations.md describes. If
+// ready is not nil it is called once, when connections are accepted and there is a token. The end of hurry cuts stopping short:
+// it may be nil. Run closes the listeners.
+func (s *Server) Run(ctx context.Context, callers []net.Listener, health net.Listener, hurry <-chan struct{}, ready func()) error {
+	// What serves requests in flight goes on while they end.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stop()
+	s.apps.run(background, &running)
+	running.Go(func() { s.limits.run(background) })
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	running.Go(func() { s.watch(background, hup) })
+
+	requests, cut := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cut(nil)
+	server, healthServer := proxy.NewServer(s.handler, s.parts.Log), s.admin.server(s.parts.Log)
+	server.ConnContext = withPeer
+	server.BaseContext = func(net.Listener) context.Context { return requests }
+	failed := make(chan error, len(callers)+1)
+	serve := func(on *http.Server, l net.Listener) {
+		running.Go(func() { failed <- on.Serve(l) })
+	}
+	serve(healthServer, health)
+	for _, l := range callers {
+		serve(server, l)
+	}
+	s.logStart(callers, health)
+	running.Go(func() {
+		if s.apps.anyToken(ctx) && ready != nil {
+			ready()
+		}
+	})
+
+	var err error
+	select {
+	case <-ctx.Done():
+		s.drain(hurry)
+	case err = <-failed: // a listener broke; the others would hide that
+		err = fmt.Errorf("serving: %w", err)
+	}
+	s.stop(server, hurry, cut)
+	_ = healthServer.Close()
+	return err
+}
+
+// logStart logs what runs, and the addresses that are really open, which port 0 leaves to the system.
+func (s *Server) logStart(callers []net.Listener, health net.Listener) {
+	inForce := s.parts.Policy.inForce().Policy()
+	addresses := make([]string, 0, len(callers))
+	for _, l := range callers {
+		_, encrypted := l.(tlsListener)
+		address := l.Addr().String()
+		if l.Addr().Network() == "unix" {
+			address = "unix:" + address
+		}
+		addresses = append(addresses, address)
+		s.parts.Log.Info("listening", "address", address, "for", "callers", "tls", encrypted)
+	}
+	s.parts.Log.Info("listening", "address", health.Addr().String(), "for", "health", "tls", false)
+	s.parts.Log.Info("started",
+		"version", s.parts.Version,
+		"policy", inForce.Hash(),
+		"mode", modeOf(inForce),
+		"listeners", addresses,
+		"admin", health.Addr().String(),
+	)
+}
+
+// modeOf returns the policy's mode: enforce, report, or mixed if only some callers are in report mode.
+func modeOf(p *policy.Policy) string {
+	report := 0
+	for _, c := range p.Callers() {
+		if p.Reports(c.Name) {
+			report++
+		}
+	}
+	switch report {
+	case 0:
+		return "enforce"
+	case len(p.Callers()):
+		return "report"
+	}
+	return "mixed"
+}
+
+// drain makes the replica not ready, and serves on for a while, so that what balances the load can notice. Answers end their
+// connections meanwhile.
+func (s *Server) drain(hurry <-chan struct{}) {
+	s.admin.stopping.Store(true)
+	s.handler.leaving.Store(true)
+	if s.parts.Drain <= 0 {
+		return
+	}
+	s.parts.Log.Info("draining: not ready, and serving on for GRAPHPROXY_DRAIN", "for", s.parts.Drain)
+	timer := time.NewTimer(s.parts.Drain)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-hurry:
+	}
+}
+
+// stop ends the serving of callers. Health is served until the end, so that what balances the load sees that this replica is not
+// ready. Requests that are still in flight at the end of Patience, or when hurry ends, are cut off by cut.
+func (s *Server) stop(server *http.Server, hurry <-chan struct{}, cut context.CancelCauseFunc) {
+	s.admin.stopping.Store(true)
+	s.handler.leaving.Store(true)
+	s.parts.Log.Info("stopping: no new requests, waiting for those in flight",
+		"in_flight", s.handler.under.Load(), "at_most", s.parts.Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), s.parts.Patience)
+	defer cancel()
+	hurried := make(chan struct{})
+	defer close(hurried)
+	go func() {
+		select {
+		case <-hurry:
+			cancel()
+		case <-hurried:
+		}
+	}()
+	if err := server.Shutdown(ctx); err != nil {
+		s.parts.Log.Warn(cutReason(ctx), "in_flight", s.handler.under.Load())
+		s.cutOff(server, cut)
+	}
+	s.parts.Log.Info("stopped")
+}
+
+// cutReason is why requests in flight are cut off, given the context that they were waited for with.
+func cutReason(ctx context.Context) string {
+	if ctx.Err() == context.DeadlineExceeded { //nolint:errorlint // a context's own error
+		return "GRAPHPROXY_SHUTDOWN_TIMEOUT is over: requests still in flight are cut off"
+	}
+	return "a second signal: requests still in flight are cut off"
+}
+
+// cutOff ends the requests in flight. Those whose answer has not begun are answered 503; each leaves its record.
+func (s *Server) cutOff(server *http.Server, cut context.CancelCauseFunc) {
+	cut(proxy.ErrShutdown)
+	ctx, cancel := context.WithTimeout(context.Background(), cutTimeout/4)
+	defer cancel()
+	_ = server.Shutdown(ctx) // it waits for the answers, too
+	_ = server.Close()
+	ctx, cancel = context.WithTimeout(context.Background(), cutTimeout)
+	defer cancel()
+	s.handler.wait(ctx)
+}
+
+// watch looks at the files that may change, every now and then and on SIGHUP. The credential's own files are looked at by
+// the source, which gets SIGHUP from here.
+func (s *Server) watch(ctx context.Context, hup <-chan os.Signal) {
+	tick := time.NewTicker(filewatch.Every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+			s.parts.Log.Info("SIGHUP: looking at all files now")
+			s.parts.Audit.reopen()
+			s.apps.reload()
+		case <-tick.C:
+		}
+		s.parts.Policy.look(ctx)
+		if s.parts.Keys != nil {
+			s.parts.Keys.look(ctx)
+		}
+		if s.parts.ClientCA != nil {
+			s.parts.ClientCA.look(ctx)
+		}
+	}
+}
