@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -33,9 +34,12 @@ func OpenAudit(where string, refuse bool, stdout io.Writer, log *slog.Logger) (*
 		a.Writer = logwriter.New(stdout, options)
 		return a, nil
 	}
-	var err error
-	a.Writer, err = logwriter.Open(where, options)
-	return a, err
+	w, err := logwriter.Open(where, options)
+	if err != nil {
+		return nil, fmt.Errorf("the audit log %w", err)
+	}
+	a.Writer = w
+	return a, nil
 }
 
 // lostLines is the audit line that stands for n lines that were lost.
