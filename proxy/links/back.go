@@ -10,64 +10,109 @@ import (
 	"unicode/utf8"
 )
 
-// BackBody returns what becomes of the JSON body of a request, and what it names: the strings, and the strings in arrays,
-// under "@odata.id" and "@odata.bind", at any depth and with the name of a property before them ("members@odata.bind",
-// https://learn.microsoft.com/graph/api/group-post-members). An address at the proxy becomes Graph's there; all other bytes
-// stay. The body is returned itself if nothing changes; it must fit into memory, which is the caller's to see to.
-//
-// Named holds each value in the order of the text, without escapes, so that the caller can judge them all. Addresses at the
-// proxy and at Graph come without scheme, host and port: "/v1.0/users/1". All others come as they are: those at other hosts,
-// and those relative to the version, "/communications/calls/1" or "users/1".
+// BackBody returns what becomes of the JSON body of a request: an address at the proxy becomes Graph's where Graph reads one. That
+// is under each name where Append makes Graph's address the proxy's, so that what an answer brought can be sent again, and under
+// "@odata.bind" and the other names of references, for strings and strings in arrays, at any depth and with the name of a property
+// before them ("members@odata.bind", https://learn.microsoft.com/graph/api/group-post-members). All other bytes stay, but for a
+// byte order mark, which is taken off: some readers of JSON refuse it. The body is returned itself if nothing changes; it must
+// fit into memory, which is the caller's to see to.
 //
 // It fails closed: a body that is not JSON in UTF-8 is an error, because Graph may be more lenient in reading it and find in
-// it what was not seen here. For the same reason keys count in every letter case and without "odata." (OData 4.01). An empty
-// body names nothing.
-func (r *Rewriter) BackBody(body []byte) (out []byte, named []string, err error) {
+// it what was not seen here. For the same reason names of references count in every letter case and without "odata." (OData 4.01).
+// An empty body is none.
+func (r *Rewriter) BackBody(body []byte) ([]byte, error) {
 	if len(body) == 0 {
-		return body, nil, nil
+		return body, nil
 	}
-	if !utf8.Valid(body) {
-		return nil, nil, errors.New("the body is not UTF-8; send JSON in UTF-8")
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
+	if err := checkUTF8(body); err != nil {
+		return nil, err
 	}
 	var valid json.RawMessage
 	if err := json.Unmarshal(body, &valid); err != nil {
-		return nil, nil, fmt.Errorf("the body is not JSON: %w", err)
+		return nil, fmt.Errorf("the body is not JSON: %w", err)
 	}
-	w := walker{r: r, text: body}
-	w.value(false)
+	m := mapper{r: r, text: body}
+	w := walker{text: body, visit: m.visit}
+	w.value(nil, false)
 	switch {
-	case slices.ContainsFunc(w.named, func(s string) bool { return strings.ContainsRune(s, utf8.RuneError) }):
-		return nil, nil, errors.New("the body names a resource with half a surrogate pair or U+FFFD; write it in valid Unicode")
-	case w.done == 0:
-		return body, w.named, nil
+	case m.unreadable:
+		return nil, errors.New("the body names a resource with half a surrogate pair or U+FFFD; write it in valid Unicode")
+	case m.done == 0:
+		return body, nil
 	}
-	return append(w.out, body[w.done:]...), w.named, nil
+	return append(m.out, body[m.done:]...), nil
+}
+
+// checkUTF8 refuses other encodings. Graph does not refuse all of them: of Latin-1 it stores U+FFFD for each character beyond
+// ASCII, and reports success.
+func checkUTF8(body []byte) error {
+	const cure = "; send JSON in UTF-8, with Content-Type: application/json; charset=utf-8 (without that charset, Windows PowerShell sends Latin-1)"
+	switch {
+	case bytes.HasPrefix(body, []byte("\xff\xfe")), bytes.HasPrefix(body, []byte("\xfe\xff")), bytes.IndexByte(body[:min(4, len(body))], 0) >= 0:
+		return errors.New("the body is written in UTF-16 or UTF-32" + cure)
+	case utf8.Valid(body):
+		return nil
+	}
+	at := 0
+	for {
+		c, size := utf8.DecodeRune(body[at:])
+		if c == utf8.RuneError && size == 1 {
+			break
+		}
+		at += size
+	}
+	return fmt.Errorf("the body is not UTF-8 at byte %d%s", at, cure)
+}
+
+// mapper makes the proxy's address Graph's in a text that is known to be JSON.
+type mapper struct {
+	r          *Rewriter
+	text       []byte
+	out        []byte // what becomes of text[:done]
+	done       int
+	unreadable bool // a reference holds what is no character
+}
+
+func (m *mapper) visit(key []byte, start, end int, _ bool) {
+	k := field(key)
+	if isReference(key) {
+		k = link
+		m.unreadable = m.unreadable || strings.ContainsRune(unquote(m.text[start:end]), utf8.RuneError)
+	}
+	if k == other {
+		return
+	}
+	if n, v := m.r.public.matchRaw(m.text[start:end+1], k == follow); v == yes {
+		m.out = append(append(m.out, m.text[m.done:start]...), m.r.graph.spelled...)
+		m.done = start + n
+	}
 }
 
 // walker goes through a text that is known to be JSON.
 type walker struct {
-	r     *Rewriter
-	text  []byte
-	pos   int
-	out   []byte // what becomes of text[:done]
-	done  int
-	named []string
+	text []byte
+	pos  int
+	// visit is called for each string that is a value, with the key that it stands under, without escapes, directly or in arrays;
+	// text[start:end] is what is between its quotes. Names is what enter said.
+	visit func(key []byte, start, end int, names bool)
+	// enter reports whether all strings below a key name something. Nil says of none.
+	enter func(key []byte) bool
 }
 
-// value goes past a value. Names tells that its strings name something.
-func (w *walker) value(names bool) {
+// value goes past a value that stands under a key.
+func (w *walker) value(key []byte, names bool) {
 	switch w.peek() {
 	case '{':
-		w.members()
+		w.members(names)
 	case '[':
 		for w.pos++; w.peek() != ']'; w.comma() {
-			w.value(names)
+			w.value(key, names)
 		}
 		w.pos++
 	case '"':
-		if raw := w.string(); names {
-			w.name(raw)
-		}
+		start, end := w.string()
+		w.visit(key, start, end, names)
 	default:
 		for w.pos < len(w.text) && isLiteral(w.text[w.pos]) {
 			w.pos++
@@ -75,12 +120,13 @@ func (w *walker) value(names bool) {
 	}
 }
 
-func (w *walker) members() {
+func (w *walker) members(names bool) {
 	for w.pos++; w.peek() != '}'; w.comma() {
-		key := w.string()
+		start, end := w.string()
+		key := plain(w.text[start:end])
 		w.peek()
 		w.pos++ // the colon
-		w.value(isReference(plain(key)))
+		w.value(key, names || w.enter != nil && w.enter(key))
 	}
 	w.pos++
 }
@@ -101,42 +147,19 @@ func (w *walker) peek() byte {
 	return 0
 }
 
-// string goes past a string and returns what is between its quotes.
-func (w *walker) string() []byte {
-	start := w.pos + 1
-	end, _ := closingQuote(w.text, start)
+// string goes past a string and returns where the text between its quotes is.
+func (w *walker) string() (start, end int) {
+	start = w.pos + 1
+	end, _ = closingQuote(w.text, start)
 	w.pos = end + 1
-	return w.text[start:end]
-}
-
-// name takes a string that names something and was just passed.
-func (w *walker) name(raw []byte) {
-	text := unquote(raw)
-	if n, match := w.r.public.match(text, true); match == yes {
-		start := w.pos - 1 - len(raw)
-		w.out = append(append(w.out, w.text[w.done:start]...), w.r.graph.spelled...)
-		w.done = start + width(raw, n)
-		text = text[n:]
-	} else if n, match := w.r.graph.match(text, true); match == yes {
-		text = text[n:]
-	}
-	w.named = append(w.named, string(text))
+	return start, end
 }
 
 // unquote returns a string of JSON without its escapes.
-func unquote(raw []byte) []byte {
+func unquote(raw []byte) string {
 	var text string
 	_ = json.Unmarshal(slices.Concat([]byte{'"'}, raw, []byte{'"'}), &text) // it is JSON, as the whole is
-	return []byte(text)
-}
-
-// width returns how many bytes the first n characters of a string of JSON are written with, which are ASCII.
-func width(raw []byte, n int) (total int) {
-	for range n {
-		_, size := char(raw[total:])
-		total += size
-	}
-	return total
+	return text
 }
 
 // isReference reports whether Graph reads values under the key as addresses of resources.

@@ -8,6 +8,7 @@ type kind int
 const (
 	other     kind = iota
 	link           // a string is an address
+	follow         // a string is an address if it is one at Graph's API root
 	bare           // likewise, and so are the strings of an array
 	location       // a string is the value of a header of an answer in a batch
 	responses      // the answers of a batch
@@ -15,23 +16,55 @@ const (
 )
 
 // isString reports whether a string under such a key is looked at.
-func (k kind) isString() bool { return k == link || k == bare || k == location }
+func (k kind) isString() bool { return k == link || k == follow || k == bare || k == location }
 
-// field returns what Graph puts under a key, wherever it stands: the annotations of OData JSON Format 4.0 that are
-// addresses (https://docs.oasis-open.org/odata/odata-json-format/v4.0/, sections 4.5 and 8), before which there may be the
-// name of a property, as in "sessions@odata.nextLink" or "bannerLogo@odata.mediaReadLink"; and the properties of Graph's
-// own under which the examples in its documentation have addresses at Graph, such as those of education and OneNote. Letter
-// case counts, as in JSON.
+// field returns what Graph puts under a key, wherever it stands. A link is:
+//
+//   - an annotation of OData JSON Format 4.0 that is an address (https://docs.oasis-open.org/odata/odata-json-format/v4.0/,
+//     sections 4.5 and 8), before which there may be the name of a property, as in "sessions@odata.nextLink" or
+//     "bannerLogo@odata.mediaReadLink". Letter case counts;
+//   - a property of Graph's own under which the examples in its documentation have addresses at Graph without a version, such as
+//     those of education.
+//
+// Under a name that says that its value is an address, as "contentUrl", "pagesUrl" and "self" of OneNote or "recordingContentUrl"
+// of online meetings do, a value is a link if it begins with Graph's API root, https://graph.microsoft.com/v1.0/ or /beta/. Under
+// all other names a string is text, even if it is an address: a message, a description or a name is as a person wrote it.
 func field(key []byte) kind {
-	if at := bytes.LastIndexByte(key, '@'); at >= 0 {
-		return annotation(key[at:])
+	if at := bytes.LastIndexByte(key, '@'); at >= 0 && annotation(key[at:]) == link {
+		return link
 	}
 	switch string(key) {
 	case "resourcesFolderUrl", "fileUrl", "assignmentResourceUrl", "principalLink", "parentUrl", "resourceLocation",
 		"sectionsUrl", "sectionGroupsUrl", "messageUri", "notificationChannelUrl":
 		return link
 	}
+	if namesAddress(key) {
+		return follow
+	}
 	return other
+}
+
+// namesAddress reports whether a key says that its value is an address, in any letter case.
+func namesAddress(key []byte) bool {
+	for _, suffix := range [...]string{"url", "uri", "link", "location", "href"} {
+		if n := len(key) - len(suffix); n >= 0 && equalFold(key[n:], suffix) {
+			return true
+		}
+	}
+	return equalFold(key, "self") || equalFold(key, "@id") || equalFold(key, "@context")
+}
+
+// equalFold reports whether a text is a word in any letter case of ASCII. The word is in lower case.
+func equalFold(text []byte, word string) bool {
+	if len(text) != len(word) {
+		return false
+	}
+	for i, c := range text {
+		if lower(c) != word[i] {
+			return false
+		}
+	}
+	return true
 }
 
 func annotation(name []byte) kind {

@@ -5,15 +5,15 @@ import (
 	"io"
 )
 
-// maxBehind is how many bytes before a link are looked at, for its key.
-const maxBehind = 256
+// maxBehind is how many bytes before a link are looked at, for its key. A key of 80 characters that are all escaped fits.
+const maxBehind = 512
 
-// finder finds links by looking for Graph's host, and at what stands right before it. That is enough, because in JSON a quote
-// within a string has a backslash before it: whatever reads ...@odata.nextLink":"https://graph.microsoft.com/ is a key and
-// its value, and text that holds the same is written otherwise. So it need not follow the text, and is ten times as fast as
-// the scanner, which is for answers in which a link is one by its place.
+// finder finds links by looking for Graph's host, and for escapes of characters that addresses have, and at what stands around
+// them. That is enough, because in JSON a quote within a string has a backslash before it: a quoted text behind a quoted text and
+// a colon is a key's value, and text that holds the same is written otherwise. So it need not follow the text, and is ten times
+// as fast as the scanner, which is for answers in which a link is one by its place.
 //
-// Keys and host must be written plainly and in lower case, as Graph writes them; slashes may be escaped. In what is not JSON
+// Host and scheme must be written in lower case, as Graph writes them, unless a character of them is escaped. In what is not JSON
 // it goes on finding what looks like a link.
 type finder struct {
 	io.ReadCloser
@@ -34,7 +34,7 @@ func (f *finder) Read(p []byte) (int, error) {
 			return 0, nil
 		}
 		f.err = err
-		if len(f.held) == 0 && !bytes.Contains(p[:n], f.r.graph.host) && (err != nil || f.undecided(p[:n]) == n) { // most pieces have no link in them: they are where they belong
+		if len(f.held) == 0 && !f.r.mayHold(p[:n]) && (err != nil || f.undecided(p[:n]) == n) { // most pieces have no link in them: they are where they belong
 			f.keep(p[:n])
 			return n, f.err
 		}
@@ -66,16 +66,14 @@ func (f *finder) rewrite(dst, text []byte) []byte {
 		end = f.undecided(text)
 	}
 	done := 0
-	for from := 0; ; {
-		at := bytes.Index(text[from:end], f.r.graph.host)
-		if at < 0 {
+	for c := (candidates{text: text[:end], r: f.r}); ; {
+		at, ok := c.next(done)
+		if !ok {
 			break
 		}
-		at += from
-		from = at + len(f.r.graph.host)
-		if start, stop, ok := f.link(text, at); ok {
+		if start, stop, ok := f.link(text, at); ok && start >= done {
 			dst = append(append(dst, text[done:start]...), f.r.public.spelled...)
-			done, from = stop, stop
+			done = stop
 		}
 	}
 	dst = append(dst, text[done:end]...)
@@ -102,85 +100,154 @@ func (f *finder) before(text []byte, at int) []byte {
 	return f.look
 }
 
-// link reports whether Graph's host, which is at text[at:], is that of a link, and where its scheme, host and port are.
+// link reports whether the string that holds text[at] is a link, and where its scheme, host and port are. Text[at] is within them.
 func (f *finder) link(text []byte, at int) (start, stop int, ok bool) {
-	front := f.before(text, at)
-	scheme := schemeAtEnd(front, f.r.graph.scheme)
-	if scheme == 0 || !isKeyed(front[:len(front)-scheme]) {
+	first := max(0, at-longestEscape*f.r.most)
+	quote := bytes.LastIndexByte(text[first:at], '"')
+	if quote < 0 {
 		return 0, 0, false
 	}
-	stop = at + len(f.r.graph.host)
-	if port := f.r.graph.port; port != "" && bytes.HasPrefix(text[stop:], []byte(port)) {
-		stop += len(port)
+	quote += first
+	if lower(text[quote+1]) != f.r.graph.text[0] && text[quote+1] != '\\' {
+		return 0, 0, false
 	}
-	return at - (scheme - 1), stop, endsHost(text[stop:])
+	k := keyKind(f.before(text, quote))
+	if k == other {
+		return 0, 0, false
+	}
+	n, v := f.r.graph.matchRaw(text[quote+1:], k == follow)
+	return quote + 1, quote + 1 + n, v == yes
 }
 
-// endsHost reports whether what follows a host begins a path, a query or a fragment, or ends the string.
-func endsHost(rest []byte) bool {
-	switch {
-	case len(rest) == 0:
-		return false
-	case rest[0] == '\\':
-		return len(rest) > 1 && rest[1] == '/'
+// keyKind returns what stands under the key that a text ends in, with a colon behind it; other if there is none.
+func keyKind(text []byte) kind {
+	text, ok := cutLast(text, ':')
+	if ok {
+		text, ok = cutLast(text, '"')
 	}
-	return rest[0] == '/' || rest[0] == '?' || rest[0] == '#' || rest[0] == '"'
-}
-
-// schemeAtEnd returns the length of "https:// at the end of a text, with its quote; 0 if there is none.
-func schemeAtEnd(text []byte, scheme string) int {
-	for _, slashes := range [...]string{`://`, `:\/\/`} {
-		if rest, ok := bytes.CutSuffix(text, []byte(slashes)); ok && bytes.HasSuffix(rest, []byte(`"`+scheme)) {
-			return 1 + len(scheme) + len(slashes)
+	if !ok || endsInEscape(text) {
+		return other
+	}
+	if at := bytes.LastIndexByte(text, '@'); at >= 0 && annotation(text[at:]) == link { // as it mostly is
+		return link
+	}
+	key := text
+	for quote := len(text); quote >= 0; {
+		quote = bytes.LastIndexByte(text[:quote], '"')
+		if quote >= 0 && !endsInEscape(text[:quote]) {
+			key = text[quote+1:]
+			break
 		}
 	}
-	return 0
+	return field(plain(key)) // of a long key only the end is there, which is enough
 }
 
-// isKeyed reports whether a text ends in the key of a link and a colon.
-func isKeyed(text []byte) bool {
-	text, ok := bytes.CutSuffix(bytes.TrimRight(text, " \t\r\n"), []byte(":"))
-	if !ok {
-		return false
+// cutLast takes the space at the end of a text off, and c before it.
+func cutLast(text []byte, c byte) (rest []byte, ok bool) {
+	n := len(text)
+	for n > 0 && (text[n-1] == ' ' || text[n-1] == '\t' || text[n-1] == '\r' || text[n-1] == '\n') {
+		n--
 	}
-	text, ok = bytes.CutSuffix(bytes.TrimRight(text, " \t\r\n"), []byte(`"`))
-	if !ok || endsInEscape(text) {
-		return false
+	if n == 0 || text[n-1] != c {
+		return text, false
 	}
-	if at := bytes.LastIndexByte(text, '@'); at >= 0 && annotation(text[at:]) == link {
-		return true
-	}
-	quote := bytes.LastIndexByte(text, '"')
-	return quote >= 0 && !endsInEscape(text[:quote]) && field(text[quote+1:]) == link
+	return text[:n-1], true
 }
 
 // undecided returns where the end of a text begins that may be the front of a link.
 func (f *finder) undecided(text []byte) int {
-	most := len(`"https:\/\/`) + len(f.r.graph.host) + len(f.r.graph.port) + 1
-	tail := max(0, len(text)-most)
+	tail := max(0, len(text)-longestEscape*f.r.most)
 	quote := bytes.LastIndexByte(text[tail:], '"')
 	if quote < 0 {
 		return len(text)
 	}
 	quote += tail
-	if f.r.graph.mayBegin(text[quote+1:]) && isKeyed(f.before(text, quote)) {
-		return quote
+	front := text[quote+1:]
+	_, anywhere := f.r.graph.matchRaw(front, false)
+	_, atRoot := f.r.graph.matchRaw(front, true)
+	if anywhere != unknown && atRoot != unknown {
+		return len(text)
 	}
-	return len(text)
+	switch k := keyKind(f.before(text, quote)); {
+	case k == other, k == follow && atRoot != unknown, k != follow && anywhere != unknown:
+		return len(text)
+	}
+	return quote
 }
 
-// mayBegin reports whether more of the text would tell whether it begins with the address.
-func (o *origin) mayBegin(text []byte) bool {
-	i := 0
-	for _, c := range text {
-		switch {
-		case c == '\\':
-			continue // of an escaped slash
-		case i < len(o.text) && c == o.text[i], i >= len(o.text) && i-len(o.text) < len(o.port) && c == o.port[i-len(o.text)]:
-			i++
-		default:
-			return false
+// longestEscape is how many bytes a character of ASCII takes in JSON at most.
+const longestEscape = len(`\u0000`)
+
+// mayHold reports whether a text may hold a part of a link.
+func (r *Rewriter) mayHold(text []byte) bool {
+	_, ok := (&candidates{text: text, r: r}).next(0)
+	return ok
+}
+
+// candidates are the places in a text that may be within the scheme, host and port of a link, in order.
+type candidates struct {
+	text         []byte
+	r            *Rewriter
+	host, escape int // the next of each kind; len(text) if there is none
+	begun        bool
+}
+
+// next returns the next place that is not before from.
+func (c *candidates) next(from int) (at int, ok bool) {
+	if !c.begun {
+		c.begun = true
+		c.findHost(from)
+		c.findEscape(from)
+	}
+	switch {
+	case c.host >= len(c.text) && c.escape >= len(c.text):
+		return 0, false
+	case c.host < c.escape:
+		at = c.host
+		c.findHost(max(from, at+1))
+		return at + 1, true
+	}
+	at = c.escape
+	c.findEscape(max(from, at+longestEscape))
+	return at, true
+}
+
+func (c *candidates) findHost(from int) {
+	c.host = len(c.text)
+	if from < len(c.text) {
+		if n := bytes.Index(c.text[from:], c.r.needle); n >= 0 {
+			c.host = from + n
 		}
 	}
-	return true
+}
+
+// findEscape finds an escape of a character that an address may have in front of its path. Graph escapes others by the
+// thousand: & ' < and > in text.
+func (c *candidates) findEscape(from int) {
+	c.escape = len(c.text)
+	for i := from; i < len(c.text); {
+		n := bytes.IndexByte(c.text[i:], '\\')
+		if n < 0 {
+			return
+		}
+		i += n
+		if i+longestEscape > len(c.text) {
+			return
+		}
+		if c.text[i+1] != 'u' {
+			i += 2
+			continue
+		}
+		if char, _ := hexChar(c.text[i:]); isAddress(char) {
+			c.escape = i
+			return
+		}
+		i += longestEscape
+	}
+}
+
+// isAddress reports whether a character may stand in a scheme, a host, a port or what is between them.
+func isAddress(c byte) bool {
+	c = lower(c)
+	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || bytes.IndexByte([]byte(":/.-_[]"), c) >= 0
 }

@@ -1,7 +1,7 @@
 // Package links rewrites the absolute addresses of Microsoft Graph in Graph's answers to the proxy's, and those of the proxy
 // in requests to Graph's, so that an app behind the proxy pages, polls and refers as it would without.
 //
-// It decides which strings in a JSON text are links (the fields that Graph puts links in, see field), which of them lead to
+// It decides which strings in a JSON text are links (by the names that Graph puts links under, see field), which of them lead to
 // Graph (those whose scheme, host and port are exactly Graph's), and what they become: the scheme, host and port are
 // exchanged, and every other byte stays as it is. Links to other hosts (download and upload addresses, monitors) and text
 // that merely contains the address are never touched.
@@ -20,7 +20,8 @@ import (
 // Rewriter exchanges two addresses. It is immutable and safe for concurrent use; the zero value is not usable, New makes one.
 type Rewriter struct {
 	graph, public origin
-	most          int // this many bytes of a value are enough to tell whether it changes
+	most          int    // this many characters of a value are enough to decide whether it changes
+	needle        []byte // a slash and Graph's host, which are in every link that is written without escapes
 }
 
 // New returns a Rewriter from Graph's address to the one that callers know the proxy by. Each is a scheme, http or https, a
@@ -37,7 +38,8 @@ func New(graph, public string) (*Rewriter, error) {
 	if r.public, err = parseOrigin(public); err != nil {
 		return nil, fmt.Errorf("the address of the proxy: %w", err)
 	}
-	r.most = len(r.graph.text) + len(r.graph.port) + 1
+	r.most = max(len(r.graph.text)+len(r.graph.port), len(r.public.text)+len(r.public.port)) + len(rootV1)
+	r.needle = append([]byte("/"), r.graph.host...)
 	return r, nil
 }
 
@@ -179,6 +181,68 @@ func (o *origin) match(s []byte, whole bool) (n int, v verdict) {
 		}
 	case !whole:
 		return 0, unknown
+	}
+	return n, yes
+}
+
+// Graph's API roots, as they follow scheme, host and port. Both are of the same length.
+const (
+	rootV1   = "/v1.0/"
+	rootBeta = "/beta/"
+)
+
+// matchRaw is match for the front of a JSON string as it is written, with its escapes, which ends at a quote. With root, one of
+// Graph's API roots must follow. N is how many bytes of front name o.
+func (o *origin) matchRaw(front []byte, root bool) (n int, v verdict) {
+	if n, v = matchText(front, o.text); v != yes {
+		return 0, v
+	}
+	if o.port != "" {
+		switch size, v := matchText(front[n:], o.port); v {
+		case yes:
+			n += size
+		case unknown:
+			return 0, unknown
+		}
+	}
+	return n, endsOrigin(front[n:], root)
+}
+
+// endsOrigin reports whether what follows scheme, host and port begins a path, a query or a fragment, or ends the string.
+func endsOrigin(rest []byte, root bool) verdict {
+	if root {
+		_, v1 := matchText(rest, rootV1)
+		_, beta := matchText(rest, rootBeta)
+		return max(v1, beta) // at most one of them is yes, and then the other is no
+	}
+	switch c, size := char(rest); {
+	case size == 0:
+		return unknown
+	case c == '/' || c == '?' || c == '#' || rest[0] == '"':
+		return yes
+	}
+	return no
+}
+
+// matchText reports whether the front of a JSON string, as it is written, says text, which is in lower case, and with how many
+// bytes.
+func matchText(front []byte, text string) (n int, v verdict) {
+	if len(front) >= len(text) && string(front[:len(text)]) == text { // as it mostly is
+		return len(text), yes
+	}
+	for i := range len(text) {
+		if n < len(front) && lower(front[n]) == text[i] {
+			n++
+			continue
+		}
+		c, size := char(front[n:])
+		switch {
+		case size == 0:
+			return 0, unknown
+		case lower(c) != text[i]:
+			return 0, no
+		}
+		n += size
 	}
 	return n, yes
 }

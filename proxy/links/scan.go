@@ -50,7 +50,6 @@ type scanner struct {
 	tooLong bool   // the key is too long to be kept
 	held    []byte // the part of a link that has come, if it is not enough to tell
 	text    []byte // what held says, without escapes
-	ends    []int  // where in it each byte of text ends
 }
 
 // scan takes the next piece. It appends to dst what becomes of src[:done]; the rest, src[done:], passes as it is.
@@ -355,14 +354,11 @@ func (s *scanner) readLink(dst, src []byte, done, i int) ([]byte, int, int) {
 
 // judge says what becomes of a string that begins with front: its first n bytes are exchanged for insert.
 func (s *scanner) judge(front []byte) (n int, insert string, v verdict) {
-	if n, v = s.r.graph.match(front, false); v == yes { // as it mostly is: no escapes, and a path behind it
+	switch n, v = s.r.graph.matchRaw(front, s.next == follow); {
+	case v == yes:
 		return n, s.r.public.spelled, yes
-	}
-	whole := s.read(front)
-	if n, v = s.r.graph.match(s.text, whole); v == yes {
-		return s.ends[n-1], s.r.public.spelled, yes
-	}
-	if v == no && s.next == location {
+	case v == no && s.next == location:
+		whole := s.read(front)
 		insert, v = s.r.relative(s.text, whole, s.o.Version)
 	}
 	return 0, insert, v
@@ -370,10 +366,7 @@ func (s *scanner) judge(front []byte) (n int, insert string, v verdict) {
 
 // read sets text to what the front of a string says, and reports whether that is the whole of it.
 func (s *scanner) read(front []byte) (whole bool) {
-	if s.text == nil {
-		s.text, s.ends = make([]byte, 0, s.r.most), make([]int, 0, s.r.most)
-	}
-	s.text, s.ends = s.text[:0], s.ends[:0]
+	s.text = s.text[:0]
 	for i := 0; len(s.text) < s.r.most && i < len(front); {
 		if front[i] == '"' {
 			return true
@@ -383,7 +376,7 @@ func (s *scanner) read(front []byte) (whole bool) {
 			break
 		}
 		i += n
-		s.text, s.ends = append(s.text, c), append(s.ends, i)
+		s.text = append(s.text, c)
 	}
 	return false
 }

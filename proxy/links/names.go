@@ -1,0 +1,289 @@
+package links
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// maxNames is how many resources a body may name where each is judged. Graph takes 20 members at once.
+const maxNames = 100
+
+// Named is what the body of a request refers to.
+type Named struct {
+	// Addresses are the values that may name a resource, in the order of the text and without escapes. Those that are written as
+	// New wrote the addresses of Graph and of the proxy come without scheme, host and port: "/v1.0/users/1". All others come as
+	// they are: those at other hosts, those relative to the version, "users/1", and all odd spellings.
+	Addresses []string
+	// Object reports whether the body is a JSON object.
+	Object bool
+	// Single reports whether the body is {"@odata.id":"..."} and nothing else, which is what Graph documents for .../$ref.
+	Single bool
+}
+
+// Names returns what a body refers to, which BackBody has read. It errs on the side of naming: what it leaves out is not judged.
+// It takes every string
+//
+//   - under the names that OData has for references, in any letter case, with or without "odata." or the @, and in objects
+//     below them: "@odata.id", "members@odata.bind", "odata.id", "__metadata";
+//   - under any name, that is an address at Graph, in whichever cloud, or at the proxy, however its host is spelled;
+//   - under any name, that is a path with a version or to an object of the directory: "/v1.0/x", "/users/1";
+//   - under "url", "uri", "href" and "link", that is no address at another host.
+//
+// The error is for a body that names more than 100, or names one with what is no character.
+func (r *Rewriter) Names(body []byte) (Named, error) {
+	var valid json.RawMessage
+	if err := json.Unmarshal(body, &valid); err != nil {
+		return Named{}, fmt.Errorf("the body is not JSON: %w", err)
+	}
+	n := namer{r: r, text: body}
+	w := walker{text: body, visit: n.visit, enter: isNaming}
+	n.named.Object = w.peek() == '{'
+	n.named.Single = isSingle(body)
+	w.value(nil, false)
+	switch {
+	case n.many:
+		return Named{}, fmt.Errorf("the body names more than %d resources; send several requests", maxNames)
+	case n.unreadable:
+		return Named{}, errors.New("the body names a resource with half a surrogate pair or U+FFFD; write it in valid Unicode")
+	}
+	return n.named, nil
+}
+
+// isSingle reports whether a body is an object with one member, a string under "@odata.id".
+func isSingle(body []byte) bool {
+	single := walker{text: body}
+	if single.peek() != '{' {
+		return false
+	}
+	if single.pos++; single.peek() != '"' {
+		return false
+	}
+	start, end := single.string()
+	key := plain(body[start:end])
+	single.peek()
+	if single.pos++; single.peek() != '"' {
+		return false
+	}
+	single.string()
+	return single.peek() == '}' && string(key) == "@odata.id"
+}
+
+// namer collects what a text names.
+type namer struct {
+	r                *Rewriter
+	text             []byte
+	named            Named
+	many, unreadable bool
+}
+
+func (n *namer) visit(key []byte, start, end int, names bool) {
+	raw := n.text[start:end]
+	if n.many || !names && !mayName(key, raw) {
+		return
+	}
+	text := unquote(raw)
+	if !names && !n.r.isResource(key, text) {
+		return
+	}
+	n.unreadable = n.unreadable || strings.ContainsRune(text, utf8.RuneError)
+	if n.many = len(n.named.Addresses) == maxNames; !n.many {
+		n.named.Addresses = append(n.named.Addresses, n.r.path(text))
+	}
+}
+
+// path takes scheme, host and port off an address at Graph or the proxy.
+func (r *Rewriter) path(text string) string {
+	for _, o := range [...]*origin{&r.graph, &r.public} {
+		if n, match := o.match([]byte(text), true); match == yes {
+			return text[n:]
+		}
+	}
+	return text
+}
+
+// isNaming reports whether all strings under a key, and below it, name resources.
+func isNaming(key []byte) bool {
+	name := fold(string(key))
+	_, control, marked := lastCut(name, "@")
+	if !marked {
+		control = name
+	}
+	if _, rest, found := lastCut(control, "odata."); found {
+		control, marked = rest, true
+	}
+	switch control {
+	case "__metadata", "__deferred", "$ref", "$id":
+		return true
+	case "id", "bind", "context", "metadata", "base", "entityid", "readlink", "editlink", "navigationlink", "associationlink",
+		"mediareadlink", "mediaeditlink", "nextlink", "deltalink":
+		return marked
+	}
+	return false
+}
+
+// lastCut is strings.Cut at the last separator.
+func lastCut(s, separator string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, separator); i >= 0 {
+		return s[:i], s[i+len(separator):], true
+	}
+	return s, "", false
+}
+
+// fold spells a key or the front of an address for comparing, as the most lenient reader might read it: in lower case, without
+// spaces, control and format characters, and with characters in the place of those that are compatible to them.
+func fold(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsSpace(c) || unicode.IsControl(c) || unicode.Is(unicode.Cf, c) {
+			return -1
+		}
+		return unicode.ToLower(c)
+	}, norm.NFKC.String(s))
+}
+
+// mayName reports whether a string needs a closer look. Most do not.
+func mayName(key, raw []byte) bool {
+	return bytes.IndexByte(raw, '/') >= 0 || bytes.IndexByte(raw, '\\') >= 0 || bytes.IndexByte(raw, '%') >= 0 ||
+		bytes.IndexFunc(raw, func(c rune) bool { return c >= utf8.RuneSelf }) >= 0 || isPlace(key)
+}
+
+// isPlace reports whether a key says that its value is an address, and no more.
+func isPlace(key []byte) bool {
+	return len(key) <= len("href") && (equalFold(key, "url") || equalFold(key, "uri") || equalFold(key, "href") || equalFold(key, "link"))
+}
+
+// isResource reports whether a string may name a resource at Graph though its key does not say so.
+func (r *Rewriter) isResource(key []byte, text string) bool {
+	const most = 512 // more than any scheme and host have
+	s := fold(unescape(text[:min(len(text), most)]))
+	s = strings.ReplaceAll(s, `\`, "/")
+	if isPath(s) {
+		return true
+	}
+	host, foreign := hostOf(s)
+	if isPlace(key) && !foreign {
+		return true
+	}
+	return host != "" && (host == hostname(r.graph.host) || host == hostname(r.public.host) || isGraph(host))
+}
+
+// isPath reports whether s is the path of a resource at Graph: with a version, or with a collection of the directory in front.
+func isPath(s string) bool {
+	path, rooted := strings.CutPrefix(s, "/")
+	if strings.HasPrefix(path, "/") {
+		return false
+	}
+	for _, version := range [...]string{"v1.0/", "beta/"} {
+		if rest, found := strings.CutPrefix(path, version); found {
+			if rooted {
+				return true
+			}
+			path, rooted = rest, true
+		}
+	}
+	end := strings.IndexAny(path, "/(")
+	if !rooted || end < 0 {
+		return false
+	}
+	switch path[:end] {
+	case "users", "groups", "directoryobjects", "devices", "serviceprincipals", "applications", "contacts", "administrativeunits",
+		"directoryroles", "teams", "chats", "me":
+		return true
+	}
+	return false
+}
+
+// hostOf returns the host of an address, which may lack its scheme or slashes; "" if there is none. Foreign reports whether s
+// is a whole address, so that a host that is not Graph's is another's.
+func hostOf(s string) (host string, foreign bool) {
+	rest, foreign := s, strings.HasPrefix(s, "//")
+	for _, scheme := range [...]string{"https:", "http:"} {
+		if after, found := strings.CutPrefix(s, scheme); found {
+			rest, foreign = after, true
+		}
+	}
+	if scheme, _, found := strings.Cut(s, ":"); found && !foreign && strings.Trim(scheme, "abcdefghijklmnopqrstuvwxyz") == "" {
+		return "", true // mailto: and others that Graph has none of
+	}
+	authority := strings.TrimLeft(rest, "/")
+	if !foreign && authority != rest {
+		return "", false // a path
+	}
+	end := strings.IndexAny(authority, "/?#")
+	if end < 0 {
+		end = len(authority)
+	}
+	if !foreign && (end == len(authority) || strings.Contains(authority[:end], "@")) {
+		return "", false // text, or an address of mail
+	}
+	_, host, found := lastCut(authority[:end], "@")
+	if !found {
+		host = authority[:end]
+	}
+	return hostname([]byte(host)), foreign
+}
+
+// hostname takes the port and the dot at the end off a host.
+func hostname(host []byte) string {
+	name := string(host)
+	if before, port, found := lastCut(name, ":"); found && strings.Trim(port, "0123456789") == "" {
+		name = before
+	}
+	return strings.TrimRight(name, ".")
+}
+
+// isGraph reports whether a host is Microsoft Graph's in one of Microsoft's clouds, or Azure AD Graph's, from which addresses of
+// directory objects are still around.
+func isGraph(host string) bool {
+	switch host {
+	case "graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us", "graph.microsoft.de", "microsoftgraph.chinacloudapi.cn",
+		"graph.windows.net", "graph.microsoftazure.us", "graph.chinacloudapi.cn":
+		return true
+	}
+	return strings.HasSuffix(host, ".graph.microsoft.com")
+}
+
+// unescape takes percent escapes off a text, in as many layers as a chain of readers may.
+func unescape(s string) string {
+	for range 3 {
+		if strings.IndexByte(s, '%') < 0 {
+			return s
+		}
+		var out []byte
+		for i := 0; i < len(s); i++ {
+			c, ok := unhexPair(s[i:])
+			if !ok {
+				c = s[i]
+			} else {
+				i += 2
+			}
+			out = append(out, c)
+		}
+		s = string(out)
+	}
+	return s
+}
+
+// unhexPair reads a percent escape.
+func unhexPair(s string) (c byte, ok bool) {
+	if len(s) < len("%00") || s[0] != '%' {
+		return 0, false
+	}
+	for _, h := range []byte(s[1:3]) {
+		switch h = lower(h); {
+		case '0' <= h && h <= '9':
+			c = c<<4 | (h - '0')
+		case 'a' <= h && h <= 'f':
+			c = c<<4 | (h - 'a' + 10)
+		default:
+			return 0, false
+		}
+	}
+	return c, true
+}
