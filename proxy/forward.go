@@ -44,7 +44,7 @@ func (h *Handler) forward(x *exchange, r *http.Request, p pass) error {
 	}
 	if p.body == nil {
 		var err error
-		if p.body, _, err = x.bodyOf(r, p.target, false); err != nil {
+		if p.body, err = x.bodyOf(r, p.target, false); err != nil {
 			return err
 		}
 	}

@@ -233,11 +233,8 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 	if target.IsBatch() {
 		return h.serveBatch(x, r, request)
 	}
-	named := func() (named []string, err error) {
-		x.body, named, err = x.bodyOf(r, target, true)
-		return named, err
-	}
-	if err := h.judge(r.Context(), x, x.rec, request, &x.leave, named); err != nil {
+	refers := func() (references, error) { return x.referencesOf(r, target) }
+	if err := h.judge(r.Context(), x, x.rec, request, &x.leave, refers); err != nil {
 		return err
 	}
 	defer x.finish()

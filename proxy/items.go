@@ -230,20 +230,14 @@ func (h *Handler) judgeItem(ctx context.Context, x *exchange, run *itemRun, i in
 		return &Error{Status: e.Status, Code: codeInvalid, Inner: e.Code, Message: e.Message}
 	}
 	rec.target(item.Target)
-	named, err := x.mapItem(item)
-	if err != nil {
+	if err := x.mapItem(item); err != nil {
 		return err
 	}
 	if err := run.dependency(i); err != nil {
 		return err
 	}
 	l := &run.leaves[i]
-	refers := func() ([]string, error) {
-		if item.Body != nil && (x.links == nil || !item.HasJSON()) {
-			return nil, badRequest("badJSON", "the rule bounds what the item may refer to, so its body must be JSON")
-		}
-		return named, nil
-	}
+	refers := func() (references, error) { return x.referencesOfItem(item) }
 	if err := h.judge(ctx, x, rec, policy.Request{Caller: x.rec.Caller, Method: item.Method, Target: item.Target}, l, refers); err != nil {
 		l.app = nil
 		return err

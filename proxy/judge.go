@@ -10,9 +10,9 @@ import (
 	"graphproxy/policy/odata"
 )
 
-// judge asks the policy whether a request may be made, and then whether there is room for it now, and notes what they say. Named gives
+// judge asks the policy whether a request may be made, and then whether there is room for it now, and notes what they say. Refers gives
 // what the request's body refers to; it is asked only where the rule bounds that. The leave is to be ended when the request has.
-func (h *Handler) judge(ctx context.Context, x *exchange, rec *Record, request policy.Request, l *leave, named func() ([]string, error)) error {
+func (h *Handler) judge(ctx context.Context, x *exchange, rec *Record, request policy.Request, l *leave, refers func() (references, error)) error {
 	request.References = h.referenceIn(request.Target)
 	decision := x.rules.policy.Decide(request)
 	app, err := h.app(decision, request.Target)
@@ -20,12 +20,14 @@ func (h *Handler) judge(ctx context.Context, x *exchange, rec *Record, request p
 		return err
 	}
 	if decision.Allow && decision.Rule.BoundsReferences() {
-		all, err := named()
+		refs, err := refers()
 		if err != nil {
 			return err
 		}
-		request.References = append(request.References, all...)
-		decision = x.rules.policy.Decide(request)
+		request.References = append(request.References, refs.named...)
+		if decision = x.rules.policy.Decide(request); decision.Allow && refs.unfit != nil {
+			return refs.unfit
+		}
 	}
 	rec.decide(decision)
 	if !decision.Allow {

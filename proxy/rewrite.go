@@ -78,43 +78,42 @@ func (x *exchange) hasJSON(r *http.Request, t *odata.Target) bool {
 }
 
 // bodyOf reads the caller's body, if it is one that is sent from memory: JSON, with the addresses in it made Graph's where
-// Graph reads them as references, and what is small. It is nil for any other, which passes as it comes. Named is what the body
-// refers to; if that is to be judged, the body must be JSON, whatever it says it is.
-func (x *exchange) bodyOf(r *http.Request, t *odata.Target, judged bool) (body []byte, named []string, err error) {
+// Graph reads them as such, and what is small. It is nil for any other, which passes as it comes. If what it refers to is to be
+// judged, the body must be JSON, whatever it says it is.
+func (x *exchange) bodyOf(r *http.Request, t *odata.Target, judged bool) ([]byte, error) {
 	if !hasBody(r) || !judged && !x.hasJSON(r, t) {
-		body, err = smallBody(r, x.in)
-		return body, nil, err
+		return smallBody(r, x.in)
 	}
 	if x.links == nil {
-		return nil, nil, badRequest("badHost", "the Host of this request is no host's name, so addresses in its body cannot be read; send the one that graphproxy is known by")
+		return nil, badRequest("badHost", "the Host of this request is no host's name, so addresses in its body cannot be read; send the one that graphproxy is known by")
 	}
 	text, err := judgedBody(r, x.in, &x.held)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	return mapBody(text, x.links)
 }
 
-func mapBody(text []byte, l *links.Rewriter) (body []byte, named []string, err error) {
-	body, named, err = l.BackBody(text)
+func mapBody(text []byte, l *links.Rewriter) ([]byte, error) {
+	body, err := l.BackBody(text)
 	if err != nil {
-		return nil, nil, badRequest("badJSON", "%s", err.Error())
+		return nil, badRequest("badJSON", "%s", err.Error())
 	}
-	return body, named, nil
+	return body, nil
 }
 
-// mapItem makes the addresses in an item of a batch Graph's, as those in a request are made. Named is what its body refers to.
-func (x *exchange) mapItem(item *batch.Item) (named []string, err error) {
+// mapItem makes the addresses in an item of a batch Graph's, as those in a request are made.
+func (x *exchange) mapItem(item *batch.Item) (err error) {
 	if x.links == nil {
-		return nil, nil
+		return nil
 	}
 	if item.Target, err = mapReference(item.Target, x.links); err != nil {
-		return nil, unreadable(err)
+		return unreadable(err)
 	}
 	if item.Body != nil && item.HasJSON() {
-		item.Body, named, err = mapBody(item.Body, x.links)
+		item.Body, err = mapBody(item.Body, x.links)
 	}
-	return named, err
+	return err
 }
 
 // rewriteAnswer makes the links of Graph's answer lead to the proxy.

@@ -19,10 +19,14 @@ func forwardable(headers []Header, may func(name, value string) bool) []Header {
 
 // contentType returns the media type, lower case and without parameters.
 func contentType(headers []Header) string {
+	mediaType, _, _ := strings.Cut(typeOf(headers), ";")
+	return strings.ToLower(strings.TrimSpace(mediaType))
+}
+
+func typeOf(headers []Header) string {
 	for _, h := range headers {
 		if strings.EqualFold(h.Name, "Content-Type") {
-			mediaType, _, _ := strings.Cut(h.Value, ";")
-			return strings.ToLower(strings.TrimSpace(mediaType))
+			return h.Value
 		}
 	}
 	return ""

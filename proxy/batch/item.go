@@ -225,6 +225,9 @@ func (m members) dependsOn(where string) (ids []string, err error) {
 // HasJSON reports whether the item's body is JSON, by its Content-Type or for lack of one.
 func (i *Item) HasJSON() bool { return isJSON(contentType(i.Headers)) }
 
+// ContentType returns the item's Content-Type as written, "" if there is none.
+func (i *Item) ContentType() string { return typeOf(i.Headers) }
+
 func isJSON(mediaType string) bool {
 	return mediaType == "" || mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
 }

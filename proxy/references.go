@@ -1,0 +1,94 @@
+package proxy
+
+import (
+	"fmt"
+	"mime"
+	"net/http"
+
+	"graphproxy/policy/odata"
+	"graphproxy/proxy/batch"
+	"graphproxy/proxy/links"
+)
+
+// references are what a request's body refers to, where the rule bounds that.
+type references struct {
+	named []string // as policy.Request has them
+	unfit error    // why the request cannot be sent although it may refer to all of these
+}
+
+// refers is a request whose references are judged, single or in a batch.
+type refers struct {
+	method      string
+	target      *odata.Target
+	contentType string
+	body        []byte // JSON, which links.BackBody has read; empty for none
+}
+
+// references reads what a body refers to. A rule that bounds references asks for a body with one reading: a JSON object in UTF-8, and
+// behind $ref nothing but "@odata.id". What does not keep to that is refused, because Graph, or what stands before it, may find
+// a reference in it that was not seen here. The addresses that were found are judged first: that one of them is forbidden is
+// what the caller should hear.
+func (q refers) references(l *links.Rewriter) (references, error) {
+	if len(q.body) == 0 {
+		return references{unfit: q.absent()}, nil
+	}
+	named, err := l.Names(q.body)
+	if err != nil {
+		return references{}, badRequest("badJSON", "%s", err.Error())
+	}
+	return references{named: named.Addresses, unfit: q.unfit(named)}, nil
+}
+
+// absent refuses to add a reference that is not there.
+func (q refers) absent() error {
+	if isReference(q.target) && q.method != http.MethodDelete {
+		return badReference()
+	}
+	return nil
+}
+
+func (q refers) unfit(named links.Named) error {
+	switch {
+	case !isJSONInUTF8(q.contentType):
+		return &Error{
+			Status: http.StatusUnsupportedMediaType, Code: codeInvalid, Inner: "unsupportedMediaType",
+			Message: fmt.Sprintf("the rule bounds what the request refers to, so its body must be JSON in UTF-8, and it says Content-Type: %.80q; send application/json", q.contentType),
+		}
+	case !named.Object:
+		return badRequest("badJSON", "the rule bounds what the request refers to, so its body must be one JSON object; send {...}")
+	case isReference(q.target) && !named.Single:
+		return badReference()
+	}
+	return nil
+}
+
+func badReference() *Error {
+	return badRequest("badReference", `the rule bounds what the request refers to, so behind $ref the body must be {"@odata.id":"..."} with the address of one resource, and nothing else`)
+}
+
+// isJSONInUTF8 reports whether a Content-Type says JSON in UTF-8, or nothing.
+func isJSONInUTF8(contentType string) bool {
+	if contentType == "" {
+		return true
+	}
+	_, parameters, err := mime.ParseMediaType(contentType)
+	return err == nil && isJSON(contentType) && isUTF8(parameters)
+}
+
+// referencesOf reads the body of a request, and what it refers to.
+func (x *exchange) referencesOf(r *http.Request, t *odata.Target) (refs references, err error) {
+	if x.body, err = x.bodyOf(r, t, true); err != nil {
+		return references{}, err
+	}
+	q := refers{method: r.Method, target: t, contentType: r.Header.Get("Content-Type"), body: x.body}
+	return q.references(x.links)
+}
+
+// referencesOfItem reads what the body of an item refers to, which mapItem has read.
+func (x *exchange) referencesOfItem(item *batch.Item) (references, error) {
+	if item.Body != nil && (x.links == nil || !item.HasJSON()) {
+		return references{}, badRequest("badJSON", "the rule bounds what the item may refer to, so its body must be JSON")
+	}
+	q := refers{method: item.Method, target: item.Target, contentType: item.ContentType(), body: item.Body}
+	return q.references(x.links)
+}
