@@ -161,7 +161,12 @@ func (r plainRule) covers(method string, reading graphtest.Reading) bool {
 	for i := range rule {
 		// What follows the name of a collection in parentheses is below it, and only Graph's metadata knows the collections.
 		isBelow := r.below && i == len(rule)-1 && !rule[i].Key && rule[i].Name() == segments[i].Name()
-		if !isBelow && !r.coversSegment(rule[i], segments[i]) {
+		if !isBelow && !r.coversSegment(rule[i], segments[i], nameBefore(segments, i)) {
+			return false
+		}
+	}
+	for i := len(rule); i < len(segments); i++ {
+		if r.leaves(segments, i) {
 			return false
 		}
 	}
@@ -174,7 +179,50 @@ func (r plainRule) covers(method string, reading graphtest.Reading) bool {
 	return selected || r.query["select"] == nil
 }
 
-func (r plainRule) coversSegment(rule, s graphtest.Segment) bool {
+// nameBefore is the collection that segment i stands in; "" if a key or path is in front of it.
+func nameBefore(segments []graphtest.Segment, i int) string {
+	if i == 0 {
+		return ""
+	}
+	return segments[i-1].Name()
+}
+
+// leaves reports whether segment i, which /** would take, is about another item or site than what the rule names.
+func (r plainRule) leaves(segments []graphtest.Segment, i int) bool {
+	rule := r.path.Segments
+	anySite := len(rule) == 1 && rule[0].Name() == "sites"
+	s := segments[i]
+	if s.Path {
+		set, opener := nameBefore(segments, i-1), segments[i-1]
+		drive := set == "drive" || i > 2 && slices.Contains([]string{"drives", "shares"}, segments[i-3].Name())
+		return set != "items" && set != "special" && !(opener.Name() == "root" && drive) && !(set == "sites" && anySite)
+	}
+	if s.Name() == "getbypath" && !anySite {
+		return true
+	}
+	last := rule[len(rule)-1]
+	collection, key := nameBefore(rule, len(rule)-1), last.Text
+	if last.Path {
+		if len(rule) < 3 {
+			return false
+		}
+		collection = rule[len(rule)-3].Name()
+	}
+	name, isVar := variable(key)
+	named := last.Path || last.Name() == "getbypath" || !isVar || r.where[name] != nil
+	before := nameBefore(segments, i)
+	switch {
+	case !named || strings.HasPrefix(s.Text, "$"):
+		return false
+	case collection == "sites" || last.Name() == "getbypath":
+		return before == "sites"
+	case last.Path || collection == "items":
+		return (before == "children" || before == "items") && !slices.ContainsFunc(segments[len(rule):i], func(s graphtest.Segment) bool { return s.Name() == "workbook" })
+	}
+	return false
+}
+
+func (r plainRule) coversSegment(rule, s graphtest.Segment, before string) bool {
 	name, isVar := variable(rule.Text)
 	switch {
 	case len(rule.Args) != len(s.Args) || rule.Path != s.Path:
@@ -191,9 +239,9 @@ func (r plainRule) coversSegment(rule, s graphtest.Segment) bool {
 		}
 		return true
 	case isVar:
-		return (s.Key || s.Path || !s.Call && !isNoKey(s)) && r.holds(name, s.Text, false)
+		return (s.Key || s.Path || !s.Call && !isNoKey(s, before)) && r.holds(name, s.Text, false)
 	case s.Key || s.Path:
-		return strings.EqualFold(rule.Text, s.Text) && !isNoKey(rule)
+		return strings.EqualFold(rule.Text, s.Text) && !isNoKey(rule, before)
 	}
 	return rule.Name() == s.Name()
 }
@@ -203,13 +251,26 @@ func variable(text string) (name string, ok bool) {
 }
 
 // isNoKey reports whether a plain segment is a function, a cast or a word with "$".
-func isNoKey(s graphtest.Segment) bool {
+func isNoKey(s graphtest.Segment, before string) bool {
 	functions := []string{"delta", "getbyids", "validateproperties", "validatepassword", "getallmessages", "allmessages", "search", "archive", "unarchive"}
-	return strings.HasPrefix(s.Text, "$") || slices.Contains(functions, s.Name()) || isQualified(s)
+	types := []string{"user", "group", "serviceprincipal", "device", "application", "orgcontact", "directoryrole", "administrativeunit"}
+	isCast := slices.Contains(types, s.Name()) && !slices.Contains([]string{"lists", "mailfolders", "items", "connections", "extensions"}, before)
+	return strings.HasPrefix(s.Text, "$") || slices.Contains(functions, s.Name()) || isCast || isQualified(s, before)
 }
 
-func isQualified(s graphtest.Segment) bool {
-	return !s.Key && !s.Path && regexp.MustCompile(`^(?i)(microsoft\.)?graph\.[a-z.]+$`).MatchString(s.Text)
+// isQualified reports whether a name has a namespace in front. Where Graph has no casts, hosts and ids look so.
+func isQualified(s graphtest.Segment, before string) bool {
+	if s.Key || s.Path || !regexp.MustCompile(`^(?i)(microsoft|graph)\.[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*$`).MatchString(s.Text) {
+		return false
+	}
+	labels := strings.Count(strings.TrimPrefix(strings.ToLower(s.Text), "microsoft."), ".")
+	switch before {
+	case "sites", "extensions", "items", "lists", "worksheets", "tables", "columns", "charts", "names":
+		return labels < 2
+	case "domains", "hosts":
+		return strings.HasPrefix(strings.ToLower(s.Text), "microsoft.graph.") && labels < 2
+	}
+	return true
 }
 
 // holds reports whether a variable may have the value.
@@ -326,7 +387,7 @@ func (r plainRule) deniesPath(rule, segments []graphtest.Segment) bool {
 		return false
 	}
 	s := segments[0]
-	return r.deniesSegment(rule[0], s, len(segments) == 1) && r.deniesPath(rule[1:], segments[1:]) || isQualified(s) && r.deniesPath(rule, segments[1:])
+	return r.deniesSegment(rule[0], s, len(segments) == 1) && r.deniesPath(rule[1:], segments[1:]) || isQualified(s, "") && r.deniesPath(rule, segments[1:])
 }
 
 // deniesSegment: a function's name at the end of a path calls the function; what goes on behind it may be below a key of that name.
@@ -349,7 +410,7 @@ func (r plainRule) deniesSegment(rule, s graphtest.Segment, isLast bool) bool {
 		}
 	}
 	if name, isVar := variable(rule.Text); isVar {
-		isKey := s.Key || s.Path || !isNoKey(s) || !isLast && !strings.HasPrefix(s.Text, "$") && !isQualified(s)
+		isKey := s.Key || s.Path || !isNoKey(s, "") || !isLast && !strings.HasPrefix(s.Text, "$") && !isQualified(s, "")
 		return isKey && slices.ContainsFunc(values, func(v string) bool { return r.holds(name, v, true) })
 	}
 	if len(rule.Args) > 0 || !s.Key && !s.Path && rule.Name() == s.Name() {

@@ -24,6 +24,9 @@ func Covers(a, b *Rule) bool {
 			return false
 		}
 	}
+	if a.Template.Below && !coversBelow(a, b) {
+		return false
+	}
 	for i := range a.Keys {
 		if !a.Keys[i].covers(b, a.Keys[i].segment) {
 			return false

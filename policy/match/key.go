@@ -47,14 +47,19 @@ func (k *Key) touched(s *odata.Segment) bool {
 		return k.names(s.Text)
 	}
 	if a := argument(s.Args, k.arg); a != nil {
-		return k.names(a.Value)
+		return k.namesAny(a)
 	}
 	for i := range s.Args {
-		if k.names(s.Args[i].Value) {
+		if k.namesAny(&s.Args[i]) {
 			return true
 		}
 	}
 	return false
+}
+
+// namesAny reports whether an argument, or an element of it where it is a list, may name one of the values.
+func (k *Key) namesAny(a *odata.Arg) bool {
+	return k.names(a.Value) || slices.ContainsFunc(a.Items, k.names)
 }
 
 func (k *Key) names(value string) bool {

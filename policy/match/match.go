@@ -25,7 +25,8 @@ type Rule struct {
 	Keys     []Key    // all must be met
 	Options  []Option // all must be met
 
-	expand bool // one of Options is about $expand; set when the rule is added
+	expand   bool     // one of Options is about $expand; set when the rule is added
+	boundary boundary // of the template; set when the rule is added
 }
 
 // What is told of a rule that nearly matches, besides the reasons of its conditions.

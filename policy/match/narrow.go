@@ -2,6 +2,7 @@ package match
 
 import (
 	"math"
+	"strings"
 
 	"graphproxy/policy/odata"
 )
@@ -57,7 +58,8 @@ func (n *node) narrowChild(segments []odata.Segment, i int) *node {
 // isDefault reports whether a qualified name is in Graph's main namespace, whose operations may be called
 // without it: microsoft.graph.delta, and not microsoft.graph.security.activate.
 func isDefault(s *odata.Segment) bool {
-	return s.Qualified && len(s.Fold) == len("microsoft.graph.")+len(s.Base)
+	const namespace = "microsoft.graph."
+	return s.Qualified && len(s.Fold) == len(namespace)+len(s.Base) && strings.HasPrefix(s.Fold, namespace)
 }
 
 // Find finds the first rule that matches a target and method. Its time grows with the target's length. It
@@ -76,13 +78,14 @@ type narrowFinder struct {
 	method   Methods
 	best     int // no rule from here on can be the first
 
+	beyond  int   // the first rule whose /** does not reach the target; -1: none
 	deepest *node // if explain is set: where the longest beginning of the target leads
 	reach   int   // segments of that beginning
 	explain bool
 }
 
 func newNarrowFinder(target *odata.Target, method Methods) narrowFinder {
-	return narrowFinder{Result: Result{Index: -1, Near: -1}, target: target, segments: target.Segments, method: method, best: math.MaxInt}
+	return narrowFinder{Result: Result{Index: -1, Near: -1}, target: target, segments: target.Segments, method: method, best: math.MaxInt, beyond: -1}
 }
 
 // from follows templates from a node, with segment i of the target next.
@@ -93,9 +96,9 @@ func (f *narrowFinder) from(n *node, i int) {
 	if f.explain && (f.deepest == nil || i > f.reach) {
 		f.deepest, f.reach = n, i
 	}
-	f.take(n.below)
+	f.take(n.below, i)
 	if i == len(f.segments) {
-		f.take(n.here)
+		f.take(n.here, i)
 		return
 	}
 	s := &f.segments[i]
@@ -131,16 +134,23 @@ func (f *narrowFinder) fromName(n *node, i int) {
 	if isDefault(s) && (n.afterKey || s.Call || hasParentheses(f.segments, i)) {
 		f.from(n.names[s.Base], i+1)
 	}
-	if n.variable != nil && !s.Call && !s.Qualified && !isOperation(f.segments, i) && !hasParentheses(f.segments, i) {
+	if n.variable != nil && !s.Call && !s.Qualified && !isOperation(f.segments, i) && !isBareCast(f.segments, i) && !hasParentheses(f.segments, i) {
 		f.from(n.variable, i+1)
 	}
 }
 
-func (f *narrowFinder) take(entries []entry) {
+// take looks at rules whose templates stand for the first n segments of the target.
+func (f *narrowFinder) take(entries []entry, n int) {
 	for i := range entries {
 		e := &entries[i]
 		if e.index >= f.best {
 			return
+		}
+		if !e.rule.boundary.takesBelow(f.segments, n) {
+			if f.beyond < 0 {
+				f.beyond = e.index
+			}
+			continue
 		}
 		reason := ReasonMethod
 		if e.rule.Methods&f.method != 0 {

@@ -20,6 +20,8 @@ func (t *Narrow) Nearest(target *odata.Target, method Methods) (index int, claus
 		return f.Near, "which is for other methods", true
 	case f.Near >= 0:
 		return f.Near, "whose " + f.Reason + " does not hold", true
+	case f.beyond >= 0:
+		return f.beyond, "whose /** does not reach the other item or site that the path names", true
 	}
 	other := *target
 	other.Version = "beta"

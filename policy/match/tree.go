@@ -57,6 +57,7 @@ func (t *tree) root(version string) *node {
 // add numbers a rule and returns the node that its template begins at.
 func (t *tree) add(r *Rule) (*node, entry) {
 	r.expand = slices.ContainsFunc(r.Options, func(o Option) bool { return o.Name == optionExpand })
+	r.boundary = boundaryOf(r)
 	root := &t.v1
 	if r.Template.Version == "beta" {
 		root = &t.beta
@@ -123,7 +124,7 @@ func argsMatch(template, args []odata.Arg, wide bool) bool {
 		case a == nil:
 			return false
 		case want.Var || strings.EqualFold(want.Value, a.Value):
-		case !wide || !strings.EqualFold(want.Value, withoutInvisible(withoutTenant(a.Value))):
+		case !wide || !strings.EqualFold(want.Value, withoutInvisible(withoutTenant(a.Value))) && !slices.ContainsFunc(a.Items, func(item string) bool { return strings.EqualFold(want.Value, item) }):
 			return false
 		}
 	}

@@ -100,12 +100,17 @@ func (h *Hit) Values(target *odata.Target, name string) []string {
 	if s.Kind != odata.Args {
 		return []string{withoutTenant(s.Text)}
 	}
-	if a := argument(s.Args, v.arg); a != nil {
-		return []string{withoutTenant(a.Value)}
+	args := s.Args
+	if a := argument(args, v.arg); a != nil {
+		args = []odata.Arg{*a}
 	}
 	var values []string
-	for i := range s.Args {
-		values = append(values, withoutTenant(s.Args[i].Value))
+	for i := range args {
+		if items := args[i].Items; len(items) > 0 {
+			values = append(values, items...)
+		} else {
+			values = append(values, withoutTenant(args[i].Value))
+		}
 	}
 	return values
 }
@@ -159,10 +164,13 @@ func (f *wideFinder) from(n *node, depth, i int) {
 func (f *wideFinder) fromName(n *node, depth, i int) {
 	s := &f.segments[i]
 	switch {
-	case n.variable == nil && !s.Qualified:
+	case n.variable == nil && !s.Qualified && !isBareCast(f.segments, i):
 	case i == len(f.segments)-1 && isOperation(f.segments, i): // nothing stands below most operations, so a name in the middle may be a key
 	case s.Qualified:
 		f.from(n, depth, i+1)
+	case i > 0 && isAmongMany(f.segments[i-1].Fold) && isBareCast(f.segments, i):
+		f.from(n, depth, i+1)
+		f.to(n.variable, depth, i)
 	default:
 		f.to(n.variable, depth, i)
 		if hasParentheses(f.segments, i) && depth < MaxSegments {
@@ -205,6 +213,9 @@ func (f *wideFinder) fromArgs(n *node, depth, i int) {
 		for j := range args {
 			folded := appendLower(buffer[:0], withoutInvisible(withoutTenant(args[j].Value)))
 			f.to(n.names[string(folded)], depth, i)
+			for _, item := range args[j].Items {
+				f.to(n.names[string(appendLower(buffer[:0], withoutInvisible(item)))], depth, i)
+			}
 		}
 	}
 	if n.operation {

@@ -70,6 +70,12 @@ func FuzzParse(f *testing.F) {
 		{"/v1.0/root:/a:b:/c::/d:/", "a;b=1"},
 		{"/v1.0/" + strings.Repeat("`", 4<<10), ""}, // longer than is read once it is escaped
 		{"/v1.0/x(('a'))('b'),c=@d", "\xff=\xff"},
+		{"/v1.0/drives/d/items/root%3A%2Fa%2Fb%3A/content", ""},
+		{"/v1.0/drives('d')/items('root%3a%2fit''s%3a')/children", ""},
+		{"/v1.0/sites/h:%2Fa%2F:/drive/root%3A/b/c%3A", ""},
+		{"/v1.0/x/f(a=graph.b'c',%20d=[%20\"(e)\",1])", ""},
+		{"/v1.0/drives/d/items/i/workbook/tables/$/itemAt(index=1)", ""},
+		{"/v1.0/domains/graph.contoso.com/extensions/microsoft.graph.a.b", ""},
 	} {
 		f.Add(seed[0], seed[1])
 	}
@@ -91,6 +97,7 @@ func FuzzParseTemplate(f *testing.F) {
 	for _, seed := range []string{
 		"/users/{id}/messages", "/beta/users('{id}')/**", "/drives/{d}/root:/{path}:/children", "/x/f(a={b},c='@d',e=5)", "/sites/{h}:/{p}:/**",
 		"/groups/{id}/members/graph.user/$ref", "/$batch", "/**", "/v1.0/{x}", "/a/{b}{c}", "/a/root:/Reports/**", "/users('x''y')/%7Bid%7D",
+		"/drives/{d}/items/root%3A%2F{p}%3A/**", "/sites/graph.contoso.com%3A%2Fa/f(a=graph.b'{c}')",
 		"/a:/" + strings.Repeat(";", 4<<10), strings.Repeat("/a", 64),
 	} {
 		f.Add(seed)

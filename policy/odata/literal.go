@@ -31,6 +31,9 @@ func (r *pathReader) parentheses(head, body, raw string) error {
 	if lit.text == "" {
 		return refuse(codeAmbiguous, "the segment %s has an empty key; leave the parentheses out for the collection", quote(raw))
 	}
+	if lit.enum != "" || lit.items != nil {
+		return refuse(codeUnsupported, "the segment %s has an enumeration's literal or a list as a key; write the key itself", quote(raw))
+	}
 	if lit.isVar {
 		// The template users('{id}') is users/{id}: the matcher need not know both.
 		r.variableSegment(lit.text)
@@ -49,7 +52,7 @@ func (r *pathReader) arguments(name, rest, raw string) error {
 		if err != nil {
 			return err
 		}
-		arg := Arg{Name: name, Fold: fold(name), Value: lit.text, Quoted: lit.quoted && !lit.isVar, Var: lit.isVar}
+		arg := lit.argument(name)
 		if err := checkArg(args, arg, raw); err != nil {
 			return err
 		}
@@ -59,7 +62,8 @@ func (r *pathReader) arguments(name, rest, raw string) error {
 			return nil
 		}
 		var named bool
-		if name, rest, named = strings.Cut(strings.TrimPrefix(after, ","), "="); after[0] != ',' || !named || !isIdentifier(name) {
+		// Graph's documentation writes blanks after commas. They are not sent on.
+		if name, rest, named = strings.Cut(strings.TrimLeft(strings.TrimPrefix(after, ","), " "), "="); after[0] != ',' || !named || !isIdentifier(name) {
 			return refuse(codeAmbiguous, "the segment %s has %s where \",name=value\" or the closing parenthesis should follow an argument; "+
 				"double a quote within quotes", quote(raw), quote(after))
 		}
@@ -82,15 +86,31 @@ func checkArg(args []Arg, arg Arg, raw string) error {
 type literal struct {
 	text   string // without quotes; the variable's name if isVar
 	quoted bool
-	isVar  bool // in templates only
+	isVar  bool     // in templates only
+	enum   string   // of an enumeration's literal, the type before the quotes
+	items  []string // of a list, its elements
+}
+
+func (l literal) argument(name string) Arg {
+	a := Arg{Name: name, Fold: fold(name), Value: l.text, Var: l.isVar}
+	if !l.isVar {
+		a.Quoted, a.Enum, a.Items = l.quoted, l.enum, l.items
+	}
+	return a
 }
 
 // literal reads one value from the front of body. In a template, {x} and '{x}' are the variable x, and so are @x and
 // '@x', which is how Microsoft's published operation templates write parameters.
 func (r *pathReader) literal(body, raw string) (lit literal, rest string, err error) {
-	if strings.HasPrefix(body, "'") {
+	switch enum := enumType(body); {
+	case strings.HasPrefix(body, "'"):
 		lit, rest, err = quoted(body, raw)
-	} else {
+	case strings.HasPrefix(body, "["):
+		lit, rest, err = list(body, raw)
+	case enum != "":
+		lit, rest, err = quoted(body[len(enum):], raw)
+		lit.enum = enum
+	default:
 		lit, rest, err = r.bare(body, raw)
 	}
 	if err != nil || !r.template {
@@ -128,8 +148,66 @@ func quoted(body, raw string) (lit literal, rest string, err error) {
 	return lit, "", refuse(codeAmbiguous, "the segment %s has a quote that is not closed; double a quote within quotes", quote(raw))
 }
 
+// enumType returns the type at the front of an enumeration's literal, microsoft.graph.timeZoneStandard'Iana', or "".
+func enumType(body string) string {
+	end := strings.IndexAny(body, "',")
+	if end <= 0 || body[end] != '\'' {
+		return ""
+	}
+	if _, _, qualified := foldName(body[:end]); !qualified {
+		return ""
+	}
+	return body[:end]
+}
+
+// list reads a list of texts, numbers and words as JSON writes it, ["1","7f3b"], which Graph takes as an argument of some
+// functions: https://learn.microsoft.com/graph/api/intune-rbac-rolescopetag-getrolescopetagsbyid. Blanks are not kept.
+func list(body, raw string) (lit literal, rest string, err error) {
+	lit = literal{items: []string{}}
+	text := append(make([]byte, 0, len(body)), '[')
+	rest = strings.TrimLeft(body[1:], " ")
+	for first := true; !strings.HasPrefix(rest, "]"); first = false {
+		if !first {
+			var more bool
+			if rest, more = strings.CutPrefix(rest, ","); !more {
+				return lit, "", refuseList(raw)
+			}
+			text = append(text, ',')
+			rest = strings.TrimLeft(rest, " ")
+		}
+		item, written, after := listItem(rest)
+		if written == "" || isDots(item) && item != "" {
+			return lit, "", refuseList(raw)
+		}
+		text, lit.items = append(text, written...), append(lit.items, item)
+		rest = strings.TrimLeft(after, " ")
+	}
+	lit.text = string(append(text, ']'))
+	return lit, rest[1:], nil
+}
+
+// listItem returns the element at the front of text, and how it is written; "" if there is none.
+func listItem(text string) (item, written, after string) {
+	if inner, quoted := strings.CutPrefix(text, `"`); quoted {
+		end := strings.IndexByte(inner, '"')
+		if end < 0 {
+			return "", "", ""
+		}
+		return inner[:end], text[:end+2], inner[end+1:]
+	}
+	end := strings.IndexAny(text, ",] ")
+	if end <= 0 || !all(text[:end], inBare) {
+		return "", "", ""
+	}
+	return text[:end], text[:end], text[end:]
+}
+
+func refuseList(raw string) error {
+	return refuse(codeAmbiguous, "the segment %s has a list that is not texts in double quotes, numbers or words with commas between them; write [\"a\",\"b\"]", quote(raw))
+}
+
 // bare reads a value without quotes: a number, GUID, date or word. Everything else is refused, also OData's complex
-// and typed literals, which Graph does not document in paths.
+// and other typed literals, which Graph does not document in paths.
 func (r *pathReader) bare(body, raw string) (lit literal, rest string, err error) {
 	end := strings.IndexByte(body, ',')
 	if end < 0 {

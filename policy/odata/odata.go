@@ -6,9 +6,9 @@
 // gets the text that was judged and not the caller's bytes. A target that two readers could read in two ways is
 // refused: dot and empty segments, an escaped slash or backslash, an escape within an escape, doubled options.
 //
-// It leaves to others what a target may do: it knows no entity set, function or permission, it does not know
-// whether a plain segment is a name or a key (the place tells, and package policy knows the places), and it compares
-// no tenant. Paths, the URLs of batch items and links in answers all go through the same parser.
+// It leaves to others what a target may do: it knows no permission, it does not know whether a plain segment is a name or
+// a key (package policy knows by the place), and it compares no tenant. It knows names only where they decide how text is
+// read: behind which a path in colons stands, and behind which Graph has no casts. Paths, the URLs of batch items and links in answers all go through the same parser.
 //
 // The grammar is OData 4.01 URL Conventions (https://docs.oasis-open.org/odata/odata/v4.01/) as far as Microsoft
 // Graph uses it (https://learn.microsoft.com/graph/use-the-api, .../graph/query-parameters), together with the
@@ -75,9 +75,14 @@ type Segment struct {
 type Arg struct {
 	Name   string // as written
 	Fold   string // lower case
-	Value  string // decoded, without the quotes
+	Value  string // decoded, without the quotes; of a list as JSON, ["a","b"]
 	Quoted bool   // written between single quotes
 	Var    bool   // in a Template only: Value is the variable's name
+
+	// Enum is, of an enumeration's literal, microsoft.graph.timeZoneStandard'Iana', the type as written. It does not count
+	// when arguments are compared: Graph takes the value without it too.
+	Enum  string
+	Items []string // of a list, its elements, without quotes; nil for what is no list
 }
 
 // Option is one query option.

@@ -40,25 +40,36 @@ func (r *pathReader) read() error {
 	for r.rest != "" {
 		raw, rest, more := strings.Cut(r.rest, "/")
 		r.rest = rest
-		// Only a raw colon opens a path: whether Graph looks before or after decoding is not documented.
-		name, opens := strings.CutSuffix(raw, ":")
-		if err := r.segment(name, raw); err != nil {
-			return err
-		}
-		if !opens {
-			continue
-		}
-		if err := r.path(raw, more); err != nil {
+		if err := r.next(raw, more); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// next reads one segment, and the path in colons that it may open.
+func (r *pathReader) next(raw string, more bool) error {
+	if p, ok := r.packed(raw); ok {
+		return r.readPacked(p, raw, more)
+	}
+	name, opens := strings.CutSuffix(raw, ":")
+	escapes := false
+	if escaped, _ := cutColon(raw); len(escaped) < len(raw) {
+		// An escaped colon opens a path only where Graph addresses by path: elsewhere it may belong to a key.
+		if escapes = r.isByPath(escaped); escapes {
+			name, opens = escaped, true
+		}
+	}
+	if err := r.segment(name, raw); err != nil || !opens {
+		return err
+	}
+	return r.path(raw, more, escapes)
+}
+
 // segment reads one segment; raw is for messages.
 func (r *pathReader) segment(name, raw string) error {
 	if !r.template && isPlain(name) {
-		r.name(name, false)
+		r.plainName(name)
 		return nil
 	}
 	r.odd = true
@@ -100,8 +111,23 @@ func (r *pathReader) plain(text, raw string) error {
 		}
 		return refuse(codeAmbiguous, "the segment %s has a closing parenthesis and no opening one", quote(raw))
 	}
-	r.name(text, false)
+	r.plainName(text)
 	return checkName(text, raw)
+}
+
+// plainName appends a name without parentheses. It is a key, whatever it looks like, where Graph has no casts.
+func (r *pathReader) plainName(text string) {
+	if isUncastKey(r.segments, text) {
+		r.key(text)
+		return
+	}
+	r.name(text, false)
+}
+
+// key appends a key that stands as a segment.
+func (r *pathReader) key(text string) {
+	folded := fold(text)
+	r.segments = append(r.segments, Segment{Kind: Name, Text: text, Fold: folded, Base: folded})
 }
 
 func (r *pathReader) name(text string, call bool) {
@@ -117,53 +143,10 @@ func (r *pathReader) system(text, raw string) error {
 		r.segments = append(r.segments, Segment{Kind: System, Text: word, Fold: word, Base: word})
 		return nil
 	}
+	if r.isDollar(text, raw) {
+		return nil
+	}
 	return refuse(codeUnsupported, "the segment %s begins with \"$\" and is none of $ref, $value, $count, $metadata, $batch; write a key that begins with \"$\" in quotes: users('$x@y')", quote(raw))
-}
-
-// path reads the text between "root:/" and ":".
-func (r *pathReader) path(opener string, more bool) error {
-	last := &r.segments[len(r.segments)-1]
-	switch {
-	case !more:
-		return refuse(codeAmbiguous, "nothing follows the colon of %s; write root:/name, or leave the colon out", quote(opener))
-	case last.Kind != Key && (last.Kind != Name || last.Call || last.Qualified):
-		return refuse(codeAmbiguous, "the segment %s cannot open a path; write root:/name or items/{id}:/name", quote(opener))
-	case r.paths == maxPaths:
-		return refuse(codeUnsupported, "the path of segment %s is the third in the target; at most %d are read", quote(opener), maxPaths)
-	}
-	r.paths, r.odd = r.paths+1, true
-	raw, after, closed := strings.Cut(r.rest, ":")
-	if closed && after != "" && after[0] != '/' {
-		return refuse(codeAmbiguous, "the path %s has a colon within a name; a colon only ends a path", quote(r.rest))
-	}
-	r.rest = strings.TrimPrefix(after, "/")
-	segment, err := r.pathText(raw)
-	if err != nil {
-		return err
-	}
-	r.segments = append(r.segments, segment)
-	return nil
-}
-
-func (r *pathReader) pathText(raw string) (Segment, error) {
-	text, err := decode(raw, raw, inDrivePath)
-	if err != nil {
-		return Segment{}, err
-	}
-	if r.template && strings.ContainsAny(text, "{}*") {
-		name, ok := variableName(text)
-		if !ok {
-			return Segment{}, refuse(codeUnsupported, "the drive path %s is part variable; write {path} alone and narrow it: where: {path: \"Reports/**\"}", quote(raw))
-		}
-		return Segment{Kind: Path, Text: name, Fold: fold(name), Base: fold(name), Var: true}, nil
-	}
-	for part := range strings.SplitSeq(text, "/") {
-		if err := checkPart(part, raw); err != nil {
-			return Segment{}, err
-		}
-	}
-	folded := fold(text)
-	return Segment{Kind: Path, Text: text, Fold: folded, Base: folded}, nil
 }
 
 // checkPart refuses in one name of a drive path what OneDrive and SharePoint do not allow in names

@@ -86,6 +86,8 @@ func checkLength(t *Target) error {
 	switch {
 	case len(t.path) > maxPath:
 		return refuse(codeTooLong, "the path has %d bytes when it is escaped; at most %d are read", len(t.path), maxPath)
+	case strings.Count(t.path, "/") > maxSegments: // slashes that came escaped
+		return refuse(codeTooLong, "the path has more than %d segments", maxSegments)
 	case len(t.query) > maxQuery:
 		return refuse(codeTooLong, "the query has %d bytes when it is escaped; at most %d are read", len(t.query), maxQuery)
 	}

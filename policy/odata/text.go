@@ -147,13 +147,14 @@ func foldRune(r rune) rune {
 const namespace = "microsoft.graph."
 
 // foldName spells a name for comparing and takes its namespace off. Graph's metadata declares
-// Namespace="microsoft.graph" Alias="graph", so graph.user and microsoft.graph.user are the same cast.
+// Namespace="microsoft.graph" Alias="graph", so graph.user and microsoft.graph.user are the same cast. What begins with
+// another namespace of Microsoft's, Microsoft.DirectoryServices.User, is qualified too: services behind Graph take it.
 func foldName(s string) (folded, base string, qualified bool) {
 	folded = fold(s)
 	local, isAlias := strings.CutPrefix(folded, "graph.")
 	if !isAlias {
 		var found bool
-		if local, found = strings.CutPrefix(folded, namespace); !found {
+		if local, found = strings.CutPrefix(folded, "microsoft."); !found {
 			return folded, folded, false
 		}
 	}

@@ -62,7 +62,7 @@ func appendArgs(dst []byte, args []Arg) []byte {
 		if a.Var {
 			dst = appendVariable(dst, a.Value)
 		} else {
-			dst = appendLiteral(dst, a.Value, a.Quoted)
+			dst = appendLiteral(append(dst, a.Enum...), a.Value, a.Quoted)
 		}
 		separator = ','
 	}
@@ -71,7 +71,7 @@ func appendArgs(dst []byte, args []Arg) []byte {
 
 func appendLiteral(dst []byte, text string, quoted bool) []byte {
 	if !quoted {
-		return appendEscaped(dst, text, inSegment)
+		return appendEscaped(dst, text, inText)
 	}
 	dst = append(dst, '\'')
 	for {
@@ -126,7 +126,7 @@ func readable(version string, segments []Segment) string {
 		case Args:
 			separator := "("
 			for _, a := range s.Args {
-				b.WriteString(separator + a.Name + "=" + readableLiteral(a.Value, a.Quoted))
+				b.WriteString(separator + a.Name + "=" + a.Enum + readableLiteral(a.Value, a.Quoted))
 				separator = ","
 			}
 			b.WriteString(")")

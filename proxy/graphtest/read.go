@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -124,6 +125,16 @@ func readSegments(parts []string) []Segment {
 	for len(parts) > 0 {
 		part := parts[0]
 		parts = parts[1:]
+		for isOpenCall(part) && len(parts) > 0 {
+			part, parts = part+"/"+parts[0], parts[1:]
+		}
+		if site := readSite(part); site != nil {
+			out = append(out, site...)
+			continue
+		}
+		if part == "$" && inWorkbook(out) {
+			continue // Excel's documentation writes tables/$/add and tables/add
+		}
 		if opensPath(part, out) {
 			out = append(out, readSegment(strings.TrimSuffix(part, ":"))...)
 			path, rest := readPath(parts)
@@ -131,12 +142,28 @@ func readSegments(parts []string) []Segment {
 			out, parts = append(out, Segment{Text: path, Path: true}), rest
 			continue
 		}
-		for isOpenCall(part) && len(parts) > 0 {
-			part, parts = part+"/"+parts[0], parts[1:]
-		}
 		out = append(out, readSegment(part)...)
 	}
 	return out
+}
+
+// readSite reads an item or site by path in parentheses: items('root:/a:'). It returns nil for anything else.
+func readSite(part string) []Segment {
+	m := byPath.FindStringSubmatch(part)
+	if m == nil {
+		return nil
+	}
+	head, path, ok := strings.Cut(strings.ReplaceAll(m[2], "''", "'"), ":/")
+	if !ok {
+		return nil
+	}
+	return []Segment{{Text: m[1]}, {Text: head}, {Text: strings.TrimRight(path, ":/"), Path: true}}
+}
+
+var byPath = regexp.MustCompile(`(?i)^(items|sites|special)\('(.*)'\)$`)
+
+func inWorkbook(before []Segment) bool {
+	return slices.ContainsFunc(before, func(s Segment) bool { return s.Name() == "workbook" })
 }
 
 // opensPath reports whether a drive or site path follows part: root:/, items/{id}:/, special/{name}:/, sites/{host}:/.
@@ -216,11 +243,21 @@ func readArgs(inner string) (map[string]string, bool) {
 
 func unquote(s string) string {
 	s = strings.TrimSpace(s)
+	if strings.HasPrefix(s, "[") {
+		return listBlanks.ReplaceAllString(s, "$1")
+	}
+	s = enumType.ReplaceAllString(s, "$2")
 	if len(s) < 2 || s[0] != '\'' || s[len(s)-1] != '\'' {
 		return s
 	}
 	return strings.ReplaceAll(s[1:len(s)-1], "''", "'")
 }
+
+// enumType stands in front of the value of an enumeration: microsoft.graph.timeZoneStandard'Iana'.
+var enumType = regexp.MustCompile(`^(?i)(microsoft\.)?graph\.[a-z0-9_.]+(')`)
+
+// listBlanks are those between the elements of a list.
+var listBlanks = regexp.MustCompile(` *([\[\],]|"[^"]*") *`)
 
 // splitOutside splits at sep where it stands outside quotes and parentheses.
 func splitOutside(s string, sep byte) []string {
@@ -231,9 +268,9 @@ func splitOutside(s string, sep byte) []string {
 		case c == '\'':
 			quoted = !quoted
 		case quoted:
-		case c == '(':
+		case c == '(' || c == '[':
 			depth++
-		case c == ')':
+		case c == ')' || c == ']':
 			depth--
 		case c == sep && depth == 0:
 			out = append(out, s[start:i])

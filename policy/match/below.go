@@ -1,0 +1,118 @@
+package match
+
+import (
+	"slices"
+
+	"graphproxy/policy/odata"
+)
+
+// A rule that ends in /** is about a resource and what is below it. Some of what stands below it in a URL is another resource:
+// sites/{host}:/{path} is not below the site of the host, and root:/{path}:/children/{id} is any item of the drive. What a rule
+// allows does not reach there; what a rule denies or counts does, see Wide.
+
+// boundary tells what a template that ends in /** is about, as far as URLs lead away from it.
+type boundary uint8
+
+const (
+	toAnything boundary = iota
+	toAllSites          // /sites/**
+	toItem              // one item of a drive: root:/{path}:/**, and items/{item}/** where the item is named
+	toSite              // one site: sites/{host}:/{path}:/**, and sites/{site}/** where the site is named
+)
+
+func boundaryOf(r *Rule) boundary {
+	segments := r.Template.Segments
+	i := len(segments) - 1
+	switch last := &segments[i]; {
+	case !r.Template.Below:
+	case i == 0 && last.Base == "sites":
+		return toAllSites
+	case last.Kind == odata.Path:
+		if isIn(segments, i-1, "sites") {
+			return toSite
+		}
+		return toItem
+	case last.Kind == odata.Args && segments[i-1].Base == "getbypath":
+		return toSite
+	case last.Var && !slices.ContainsFunc(r.Keys, func(k Key) bool { return k.segment == i }):
+	case isIn(segments, i, "sites"):
+		return toSite
+	case isIn(segments, i, "items"):
+		return toItem
+	}
+	return toAnything
+}
+
+// isIn reports whether segment i is a key, in either spelling, or stands in the place of one, in the collection.
+func isIn(segments []odata.Segment, i int, collection string) bool {
+	return i > 0 && segments[i-1].Kind == odata.Name && !segments[i-1].Var && segments[i-1].Base == collection
+}
+
+// takesBelow reports whether the segments of a target from i on are below a template of i segments and /**.
+func (b boundary) takesBelow(segments []odata.Segment, i int) bool {
+	inWorkbook := false
+	for j := i; j < len(segments); j++ {
+		s := &segments[j]
+		switch {
+		case s.Kind == odata.Path && !b.takesPath(segments, j):
+			return false
+		case s.Kind != odata.Name:
+		case s.Base == "workbook":
+			inWorkbook = true // where people choose the names
+		case s.Base == "getbypath" && b != toAllSites:
+			return false
+		case !inWorkbook && b.leavesAt(s.Base) && hasKey(segments, j):
+			return false
+		}
+	}
+	return true
+}
+
+// leavesAt reports whether the keys behind a name lead away from what the template is about, since Graph does not promise to
+// look whether they are below it.
+func (b boundary) leavesAt(name string) bool {
+	switch b {
+	case toItem:
+		return name == "children" || name == "items"
+	case toSite:
+		return name == "sites"
+	}
+	return false
+}
+
+// hasKey reports whether a key, or what may be one, follows segment i.
+func hasKey(segments []odata.Segment, i int) bool {
+	return i+1 < len(segments) && segments[i+1].Kind != odata.System
+}
+
+// takesPath reports whether the path in colons that is segment i is below what stands in front of it: an item of a drive or a
+// special folder, or the root of a drive. That of a site is another site.
+func (b boundary) takesPath(segments []odata.Segment, i int) bool {
+	return isIn(segments, i-1, "items") || isIn(segments, i-1, "special") || isDriveRoot(segments, i-1) ||
+		isIn(segments, i-1, "sites") && b == toAllSites
+}
+
+func isDriveRoot(segments []odata.Segment, i int) bool {
+	if i < 1 || segments[i].Kind != odata.Name || segments[i].Base != "root" {
+		return false
+	}
+	return segments[i-1].Kind == odata.Name && segments[i-1].Base == "drive" || isIn(segments, i-1, "drives") || isIn(segments, i-1, "shares")
+}
+
+// coversBelow reports whether the /** of a takes all that b matches behind the segments of a's template; false when that is not
+// sure.
+func coversBelow(a, b *Rule) bool {
+	x, y := a.Template.Segments, b.Template.Segments
+	bound, other := boundaryOf(a), boundaryOf(b)
+	switch {
+	case !bound.takesBelow(y, len(x)):
+		return false
+	case !b.Template.Below:
+		return true
+	case other == toAllSites:
+		return bound == toAllSites
+	case bound == toItem || bound == toSite:
+		return other == bound && len(x) == len(y)
+	}
+	return true
+}
