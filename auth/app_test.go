@@ -191,6 +191,13 @@ func TestCheckFiles(t *testing.T) {
 	}{
 		{"a secret", secret(canary + "\n"), nil},
 		{"an empty file is no secret", secret(""), [][]string{{"AZURE_CLIENT_SECRET_FILE", "empty"}}},
+		{"a file with one line end is a secret", secret("s3cret~!\r\n"), nil},
+		{"a file with two line ends is none", secret("s3cret\n\n"), [][]string{{"AZURE_CLIENT_SECRET_FILE", "line end", "on one line"}}},
+		{"a file with a byte order mark is none", secret("\xEF\xBB\xBFs3cret"), [][]string{{"AZURE_CLIENT_SECRET_FILE", "byte order mark"}}},
+		{"a file in UTF-16 is none", secret("\xFF\xFEs\x003\x00c\x00"), [][]string{{"AZURE_CLIENT_SECRET_FILE", "UTF-16"}}},
+		{"a file in UTF-16 without a mark is none", secret("s\x003\x00c\x00\n\x00"), [][]string{{"AZURE_CLIENT_SECRET_FILE", "UTF-16"}}},
+		{"a file with a space at its end is none", secret("s3cret "), [][]string{{"AZURE_CLIENT_SECRET_FILE", "white space"}}},
+		{"a file with a no-break space is none", secret("s3cret\u00A0"), [][]string{{"AZURE_CLIENT_SECRET_FILE", "no printable ASCII"}}},
 		{"a file with a newline is no secret", secret("\r\n"), [][]string{{"AZURE_CLIENT_SECRET_FILE", "empty"}}},
 		{"a huge file is no secret", secret(strings.Repeat(canary, 1<<17)), [][]string{{"AZURE_CLIENT_SECRET_FILE", "larger than"}}},
 		{"a missing file", auth.App{TenantID: "contoso.com", ClientID: "app", SecretFile: missing}, [][]string{{"AZURE_CLIENT_SECRET_FILE", "no such file", "correct the path"}}},

@@ -55,7 +55,7 @@ func (a App) credentialFile(k kind) (path, suffix string) {
 func (a App) load(k kind) (*credential, error) {
 	path, suffix := a.credentialFile(k)
 	if path == "" {
-		return &credential{kind: k, app: a, secret: a.Secret}, nil
+		return &credential{kind: k, app: a, secret: a.Secret}, a.checkSecret("CLIENT_SECRET", a.Secret)
 	}
 	data, err := readCredentialFile(path)
 	if err != nil {
@@ -72,6 +72,9 @@ func (a App) parse(k kind, data []byte) (*credential, error) {
 	case secretKind:
 		if c.secret = NewSecret(string(trimNewline(data))); !c.secret.IsSet() {
 			return nil, fmt.Errorf("%s: the file is empty: write the client secret's value into it", a.env(suffix))
+		}
+		if err := a.checkSecret(suffix, c.secret); err != nil {
+			return nil, err
 		}
 	case federatedKind:
 		if len(bytes.TrimSpace(data)) == 0 {

@@ -8,6 +8,25 @@ import (
 	"graphproxy/auth/entratest"
 )
 
+func TestHealthcheckAsksTheProcessOnThisMachine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.registerSecret("secret")
+	p := w.serve(t, "AZURE_CLIENT_SECRET=secret")
+	_, port, _ := strings.Cut(strings.TrimPrefix(p.admin, "http://"), ":")
+	for _, address := range []string{"127.0.0.1:" + port, ":" + port, "0.0.0.0:" + port} {
+		check := start(t, []string{"GRAPHPROXY_ADMIN_LISTEN=" + address}, "healthcheck")
+		if status := check.wait(t); status != 0 {
+			t.Errorf("%s: status %d: %s", address, status, check.stderr)
+		}
+	}
+	p.stop(t)
+	check := start(t, []string{"GRAPHPROXY_ADMIN_LISTEN=127.0.0.1:" + port}, "healthcheck")
+	if status := check.wait(t); status != 1 {
+		t.Errorf("status %d when nothing serves: %s", status, check.stderr)
+	}
+}
+
 func TestHealthIsForOperatorsOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

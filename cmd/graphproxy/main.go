@@ -74,11 +74,11 @@ func newRoot(environ []string) *cobra.Command {
 		},
 	}
 	root.SuggestionsMinimumDistance = 2
-	root.CompletionOptions.DisableDefaultCmd = true
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%s: %w; see %s --help", cmd.CommandPath(), err, cmd.CommandPath())
 	})
-	root.AddCommand(newServe(environ), newSandbox(), tool.New(environ), newConsent(environ), newToken(environ), newKey(), newPermissions(environ), newVersion())
+	root.AddCommand(newServe(environ), newSandbox(), tool.New(environ), newConsent(environ), newToken(environ), newKey(), newPermissions(environ), newHealthcheck(environ), newMan(), newVersion())
 	return root
 }
 

@@ -16,20 +16,55 @@ import (
 	"graphproxy/auth/caller"
 	"graphproxy/auth/caller/oidc"
 	"graphproxy/cmd/graphproxy/config"
+	"graphproxy/cmd/graphproxy/logwriter"
 	"graphproxy/cmd/graphproxy/server"
 	"graphproxy/proxy"
 )
 
 func newServe(environ []string) *cobra.Command {
-	return &cobra.Command{
+	var check bool
+	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve callers; settings come from the environment",
-		Long:  "serve forwards what the policy allows to Microsoft Graph. Settings come from environment variables, which docs/configuration.md\nlists. It ends with status 2 if it cannot start, having told every reason, and with 0 on SIGTERM or SIGINT.",
-		Args:  noArguments,
+		Long: "serve forwards what the policy allows to Microsoft Graph. Settings come from environment variables, which\n" +
+			"docs/configuration.md explains. It ends with status 2 if it cannot start, having written every reason, and with 0 on\n" +
+			"SIGTERM or SIGINT.",
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if check {
+				return checkServe(environ, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			}
 			return serve(cmd.Context(), environ, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
+	cmd.Flags().BoolVar(&check, "check", false, "read every setting and file, report all problems, and end without listening")
+	usual := cmd.HelpFunc()
+	cmd.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		usual(cmd, args)
+		fmt.Fprintln(cmd.OutOrStdout(), "\nEnvironment variables:")
+		_ = config.WriteVariables(cmd.OutOrStdout(), terminalWidth(environ, cmd.OutOrStdout()))
+	})
+	return cmd
+}
+
+// checkServe is serve up to where it would listen. It creates no file.
+func checkServe(environ []string, stdout, stderr io.Writer) error {
+	c, problems := config.Parse(environ)
+	if where := c.AuditLog; where != "-" && where != "off" {
+		if err := logwriter.Check(where); err != nil {
+			problems = append(problems, fmt.Errorf("GRAPHPROXY_AUDIT_LOG: the audit log %w", err))
+		}
+	}
+	c.AuditLog = "off"
+	p, err := load(c, problems, stdout, c.Log(stderr))
+	if err != nil {
+		return err
+	}
+	if _, err := server.New(p); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "graphproxy can start: policy %s, %d callers\n", p.Policy.Hash(), p.Policy.Callers())
+	return err
 }
 
 // serve is the command serve, from settings to the end of the last request.

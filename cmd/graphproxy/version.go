@@ -9,23 +9,49 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set by the linker: -ldflags "-X main.version=1.2.3". Nothing else changes it.
-var version string
+// These are set by the linker: -ldflags "-X main.version=1.2.3 -X main.commit=… -X main.date=…". Nothing else changes them.
+var version, commit, date string
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print the version",
+		Short: "Print the version, the commit and its date",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "graphproxy %s %s %s/%s\n", versionName(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "graphproxy %s %s %s/%s commit %s of %s\n",
+				versionName(), runtime.Version(), runtime.GOOS, runtime.GOARCH,
+				orUnknown(buildSetting("vcs.revision", commit)), orUnknown(buildSetting("vcs.time", date)))
 			return err
 		},
 	}
 }
 
-// versionName is what the linker was told, else what the go command noted (the module's version for go install
-// MODULE@VERSION, the commit for a checkout), else "devel".
+func orUnknown(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	return s
+}
+
+// buildSetting returns what the linker set, else what the go command noted in the binary (debug.BuildInfo), else "".
+func buildSetting(key, linked string) string {
+	if linked != "" {
+		return linked
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == key {
+			return s.Value
+		}
+	}
+	return ""
+}
+
+// versionName is what the linker set, else what the go command noted (the module's version for go install MODULE@VERSION, the
+// commit for a checkout), else "devel".
 func versionName() string {
 	if version != "" {
 		return version
@@ -37,10 +63,8 @@ func versionName() string {
 	if v := info.Main.Version; v != "" && v != "(devel)" {
 		return strings.TrimPrefix(v, "v")
 	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return "devel-" + s.Value[:12]
-		}
+	if revision := buildSetting("vcs.revision", ""); len(revision) >= 12 {
+		return "devel-" + revision[:12]
 	}
 	return "devel"
 }

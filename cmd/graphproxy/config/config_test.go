@@ -3,6 +3,7 @@ package config_test
 import (
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,10 +13,8 @@ import (
 	"graphproxy/cmd/graphproxy/config"
 )
 
-// row is a line of the table in docs/configuration.md. A default of the code stands between backquotes there; any other text
-// says in words what is used instead.
-type row struct{ Name, Default string }
-
+// The table in docs/configuration.md is what the code says of each variable. A default that depends on other variables stands in
+// the second column there, and at the end of the meaning in the code.
 func TestTheDocumentedVariablesAreTheOnesThatAreRead(t *testing.T) {
 	text, err := os.ReadFile("../../../docs/configuration.md")
 	if err != nil {
@@ -23,20 +22,34 @@ func TestTheDocumentedVariablesAreTheOnesThatAreRead(t *testing.T) {
 	}
 	_, table, _ := regexpCut(string(text), `<!-- variables: begin.*-->`)
 	table, _, _ = regexpCut(table, `<!-- variables: end -->`)
-	var documented []row
-	for _, m := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| *(?:`([^`]*)`|[^|]*?) *\\|").FindAllStringSubmatch(table, -1) {
-		documented = append(documented, row{m[1], m[2]})
+	want := []string{"| variable | default | meaning |", "|---|---|---|"}
+	for _, v := range config.Variables() {
+		if v.Meaning == "" {
+			t.Errorf("%s: the code does not say what it is for", v.Name)
+		}
+		meaning, usual, _ := strings.Cut(v.Meaning, ". Default: ")
+		if v.Default != "" {
+			usual = "`" + v.Default + "`"
+		}
+		want = append(want, strings.ReplaceAll("| `"+v.Name+"` | "+usual+" | "+meaning+" |", "|  |", "| |"))
 	}
-	params, err := env.GetFieldParams(new(config.Config))
-	if err != nil {
+	if diff := cmp.Diff(want, strings.Split(strings.TrimSpace(table), "\n")); diff != "" {
+		t.Errorf("docs/configuration.md (-code +docs):\n%s", diff)
+	}
+}
+
+func TestVariablesAreWrittenForATerminal(t *testing.T) {
+	var b strings.Builder
+	if err := config.WriteVariables(&b, 80); err != nil {
 		t.Fatal(err)
 	}
-	var read []row
-	for _, p := range params {
-		read = append(read, row{p.Key, p.DefaultValue})
+	for line := range strings.Lines(b.String()) {
+		if len(line) > 81 || strings.Contains(line, "`") || strings.Contains(line, "](") {
+			t.Errorf("line %q", line)
+		}
 	}
-	if diff := cmp.Diff(read, documented); diff != "" {
-		t.Errorf("docs/configuration.md (-code +docs):\n%s", diff)
+	if !strings.Contains(b.String(), "  GRAPHPROXY_LISTEN (default 127.0.0.1:8080)\n      where callers connect:") {
+		t.Errorf("%s", b.String())
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 )
 
@@ -108,4 +109,33 @@ func openError(err error) error {
 		err = path.Err
 	}
 	return fmt.Errorf("cannot be opened: %w%s", err, cure)
+}
+
+// Check returns why Open could not open the file at path, or nil. It creates no file.
+func Check(path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return checkDirectory(filepath.Dir(path))
+	}
+	if err != nil {
+		return openError(err)
+	}
+	if info.IsDir() {
+		return openError(syscall.EISDIR)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return openError(err)
+	}
+	return f.Close()
+}
+
+// checkDirectory returns why no file can be created in a directory, or nil. It creates one and removes it.
+func checkDirectory(dir string) error {
+	probe, err := os.CreateTemp(dir, ".graphproxy-check-*")
+	if err != nil {
+		return openError(err)
+	}
+	_ = probe.Close()
+	return os.Remove(probe.Name())
 }

@@ -151,6 +151,12 @@ func (r reach) odd(kind string) string {
 	return ""
 }
 
+// Hash is that of the policy in force.
+func (p *PolicyFile) Hash() string { return p.inForce().Policy().Hash() }
+
+// Callers counts the callers that the policy in force names.
+func (p *PolicyFile) Callers() int { return len(p.inForce().Policy().Callers()) }
+
 // inForce returns the rules in force.
 func (p *PolicyFile) inForce() *proxy.Rules { return p.current.Load().rules }
 

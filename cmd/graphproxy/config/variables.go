@@ -1,0 +1,117 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Variable is an environment variable that Config reads.
+type Variable struct {
+	Name    string
+	Default string // "": none, or one that depends on other variables
+	Meaning string // in Markdown, on one line; a default that depends on others stands here
+}
+
+// Variables returns the variables of Config in the order of its fields. docs/configuration.md has the same table.
+func Variables() []Variable {
+	params, err := env.GetFieldParams(new(Config))
+	if err != nil { // only a wrong tag, which every test would meet
+		return nil
+	}
+	about := meanings()
+	all := make([]Variable, 0, len(params))
+	for _, p := range params {
+		all = append(all, Variable{Name: p.Key, Default: p.DefaultValue, Meaning: about[p.Key]})
+	}
+	return all
+}
+
+// WriteVariables writes the variables for a terminal of width columns: each name with its default, and its meaning below.
+func WriteVariables(w io.Writer, width int) error {
+	var b strings.Builder
+	for _, v := range Variables() {
+		b.WriteString("  " + v.Name)
+		if v.Default != "" {
+			b.WriteString(" (default " + v.Default + ")")
+		}
+		b.WriteByte('\n')
+		for _, line := range wrap(plain(v.Meaning), width-6) {
+			b.WriteString("      " + line + "\n")
+		}
+	}
+	_, err := fmt.Fprint(w, b.String())
+	return err
+}
+
+var markdownLink = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
+
+// plain takes the Markdown off a text.
+func plain(text string) string {
+	return strings.ReplaceAll(markdownLink.ReplaceAllString(text, "$1"), "`", "")
+}
+
+// wrap breaks a text into lines of at most width characters, where its words allow it.
+func wrap(text string, width int) []string {
+	var lines []string
+	for word := range strings.FieldsSeq(text) {
+		if last := len(lines) - 1; last >= 0 && len(lines[last])+1+len(word) <= max(width, 20) {
+			lines[last] += " " + word
+		} else {
+			lines = append(lines, word)
+		}
+	}
+	return slices.Clip(lines)
+}
+
+// meanings says what each variable is for, by name.
+func meanings() map[string]string {
+	return map[string]string{
+		"AZURE_TENANT_ID": "the tenant of the app registration: a GUID or a domain. `common`, `organizations` and " +
+			"`consumers` are refused",
+		"AZURE_CLIENT_ID":                     "the application (client) ID; with a managed identity the user-assigned one, if any",
+		"AZURE_CLIENT_SECRET":                 "client secret",
+		"AZURE_CLIENT_SECRET_FILE":            "file that holds the client secret; one newline at its end does not count",
+		"AZURE_CLIENT_CERTIFICATE_PATH":       "PEM or PFX file with the certificate and its RSA key",
+		"AZURE_CLIENT_CERTIFICATE_PASSWORD":   "password of the PFX file",
+		"AZURE_CLIENT_SEND_CERTIFICATE_CHAIN": "send the certificate's chain with token requests (subject name and issuer authentication)",
+		"AZURE_FEDERATED_TOKEN_FILE":          "file with a token of another issuer (workload identity federation); read at every renewal",
+		"GRAPHPROXY_MANAGED_IDENTITY":         "use the managed identity of the Azure resource that graphproxy runs on",
+		"AZURE_AUTHORITY_HOST":                "Entra ID's address. Default: of the cloud",
+		"GRAPHPROXY_CLOUD": "`public`, `usgov`, `usgov-dod` or `china`: sets Entra ID's address, Graph's and the scope " +
+			"together",
+		"GRAPHPROXY_GRAPH_URL": "Graph's scheme and host, such as `https://graph.microsoft.com`; `http` on loopback only. " +
+			"Default: of the cloud",
+		"GRAPHPROXY_SCOPE":              "what tokens are asked for. Default: Graph's URL and `/.default`",
+		"GRAPHPROXY_INSTANCE_DISCOVERY": "`false` for an authority that Microsoft does not know: a private cloud, a test",
+		"GRAPHPROXY_LISTEN": "where callers connect: `host:port`, or `unix:/path` for a [unix socket](#unix-sockets); " +
+			"several with commas",
+		"GRAPHPROXY_UNIX_SOCKET_MODE": "who may connect to a unix socket, as octal permissions",
+		"GRAPHPROXY_ADMIN_LISTEN":     "where `/healthz`, `/readyz` and `/metrics` are; plain HTTP, one address",
+		"GRAPHPROXY_PUBLIC_URL": "scheme and host that links in answers carry, such as `https://graph.contoso.com`: for a load " +
+			"balancer that ends TLS or changes the host. Default: that of the request",
+		"GRAPHPROXY_TLS_CERT_FILE": "certificate that callers are shown, PEM, its chain after it",
+		"GRAPHPROXY_TLS_KEY_FILE":  "its private key, PEM, not encrypted",
+		"GRAPHPROXY_TLS_CLIENT_CA_FILE": "certificates of the CAs whose [client certificates](#client-certificates) count, PEM, one " +
+			"after the other",
+		"GRAPHPROXY_TRUSTED_PROXIES": "networks and addresses of the [proxies](#proxies-in-front) whose `X-Forwarded-For` and PROXY " +
+			"protocol are believed, such as `10.20.0.0/16,10.0.0.7`",
+		"GRAPHPROXY_REDIS_URL": "[Redis](redis.md) in which replicas share limits: `rediss://user:password@host:6379/0`",
+		"GRAPHPROXY_REDIS_FAILURE": "while Redis is gone: `local`, each replica enforces its share by itself, or `deny`, requests " +
+			"that a limit covers are refused",
+		"GRAPHPROXY_POLICY":           "the policy file",
+		"GRAPHPROXY_FORWARD_HEADERS":  "request headers that reach Graph besides those in [security.md](security.md)",
+		"GRAPHPROXY_MAX_IN_FLIGHT":    "requests in flight, and 256 KiB of held bodies for each; one more is answered 503 at once",
+		"GRAPHPROXY_DRAIN":            "how long callers are still served after SIGTERM, while the replica is not ready",
+		"GRAPHPROXY_SHUTDOWN_TIMEOUT": "how long requests in flight may go on after that",
+		"GRAPHPROXY_LOG_LEVEL":        "`debug`, `info`, `warn` or `error`",
+		"GRAPHPROXY_LOG_FORMAT":       "`json` or `text`; on stderr",
+		"GRAPHPROXY_AUDIT_LOG":        "where audit lines go: `-` is stdout, a path, or `off`",
+		"GRAPHPROXY_AUDIT_FAILURE": "while audit lines cannot be written: `continue`, requests are served and lost lines are " +
+			"counted, or `refuse`, requests are answered 503",
+	}
+}
