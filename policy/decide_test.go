@@ -146,6 +146,47 @@ allow:
 		denied:  []string{"GET /groups/1?$expand=members", "GET /groups/1?expand=members", "GET /groups/1?%24EXPAND=members", "GET /groups/1?$expand=", "GET /sites/1/lists?$expand=items"},
 	},
 	{
+		name: "$apply and $compute are refused unless the rule names them",
+		rules: `allow:
+  - GET /users
+  - GET /groups:
+      query: {$apply: ["aggregate($count as *)"], $compute: none}
+  - GET /devices/**`,
+		allowed: []string{"GET /groups", "GET /groups?$apply=aggregate($count%20as%20total)", "GET /groups?apply=aggregate($count%20as%20total)"},
+		denied: []string{"GET /users?$apply=aggregate(id)", "GET /users?apply=x", "GET /users?%24Apply=x", "GET /users?$compute=mail%20as%20m&$select=m", "GET /users?compute", "GET /groups?$apply=groupby((mail))",
+			"GET /groups?$compute=x", "GET /groups?compute=x", "GET /devices/1/memberOf?$apply=x"},
+	}, {
+		name: "a path or a parenthesis in $select is read as $expand is",
+		rules: `allow:
+  - GET /users
+  - GET /users/{id}:
+      query: {$expand: [manager, "memberOf($select=id)"]}
+  - GET /groups/{id}:
+      query: {$select: [id, owners/id, "@microsoft.graph.downloadUrl", content.downloadUrl]}
+  - GET /sites/{id}:
+      query: {$expand: ["lists($expand=items)"]}
+  - GET /devices/{id}:
+      query: {$expand: none}`,
+		allowed: []string{"GET /users?$select=id,manager", "GET /users?$select=microsoft.graph.user/department", "GET /users?select=graph.user/department,id", "GET /users?$select=id,@microsoft.graph.downloadUrl", "GET /users?$select=*",
+			"GET /users/1?$select=manager/id", "GET /users/1?select=id,Manager($select=id;$top=1)", "GET /users/1?$select=memberOf/id", "GET /users/1?$select=manager/*",
+			"GET /groups/1?$select=owners/id,ID", "GET /groups/1?$select=@microsoft.graph.downloadUrl", "GET /groups/1?select=content.downloadUrl,@Microsoft.Graph.downloadurl",
+			"GET /sites/1?$select=lists/id", "GET /sites/1?$select=lists($select=id,items/id)", "GET /sites/1?$expand=lists($select=items/id)", "GET /devices/1?$select=id"},
+		denied: []string{"GET /users?$select=manager/id", "GET /users?$select=id,manager($expand=directReports)", "GET /users?select=manager()", "GET /users?$select=manager)", "GET /users?$select=graph.user/manager/id", "GET /users?$select=manager%252Fid",
+			"GET /users/1?$select=manager($expand=manager)", "GET /users/1?$select=memberOf/mail", "GET /users/1?$select=manager/manager/id", "GET /users/1?$expand=manager($select=manager/id)", "GET /users/1?$select=manager/$ref",
+			"GET /groups/1?$select=owners/mail", "GET /groups/1?$select=owners($select=id)", "GET /groups/1?$select=id,downloadUrl",
+			"GET /sites/1?$select=lists/items/id", "GET /sites/1?$expand=lists($select=columns/id)", "GET /devices/1?$select=memberOf/id"},
+	}, {
+		name: "an option that only a rule names does not hide in the value of another",
+		rules: `allow:
+  - GET /users:
+      query: {includeAll: none, kind: [x]}
+  - GET /groups
+deny:
+  - GET /groups:
+      query: {includeAll: ["**"]}`,
+		allowed: []string{"GET /users?a=b%26c=d", "GET /users?kind=x&a=R%26D", "GET /groups?a=b%26includeAl=1", "GET /groups?a=%2526includeAll=1", "GET /groups?a='x;includeAll=1'"},
+		denied:  []string{"GET /users?a=b%26includeAll=true", "GET /users?a=b%26%20IncludeAll%20=true", "GET /users?a=b;kind=y", "GET /users?a=b%26%256bind=y", "GET /groups?a=b%26includeAll=1", "GET /groups?a=b;INCLUDEALL=1"},
+	}, {
 		name: "$expand may hold what is listed, with options that do not reach further",
 		rules: `
 allow:

@@ -42,10 +42,10 @@ func (l *loader) values(v strict.Value, expected string) []string {
 // nothing. Graph also takes the first plainOptions of them without "$", which odata reads as the same.
 var systemOptions = [...]string{
 	"$select", "$expand", "$filter", "$orderby", "$search", "$top", "$skip", "$count", "$format", "$skiptoken", "$deltatoken",
-	"$id", "$apply", "$compute", "$index", "$levels", "$schemaversion",
+	"$apply", "$compute", "$id", "$index", "$levels", "$schemaversion",
 }
 
-const plainOptions = 11
+const plainOptions = 13
 
 // query reads what narrows the query options of a rule.
 func (l *loader) query(r *Rule, v strict.Value) {

@@ -23,9 +23,9 @@ var (
 	values       = []string{"a", "b", "a*", "*", "**", "ceo", "*@contoso.com", "Reports/**", "D7"}
 	allowOptions = []string{
 		"$top: 5", "$top: 50", "$top: none", "$select: [id]", "$select: [id, mail]", "$select: none", "$expand: [members]", "$expand: [members, manager]",
-		"$expand: ['members($select=id)']", "$expand: none", "$filter: [\"a eq '*'\"]", "$filter: ['**']", "$search: none",
+		"$expand: ['members($select=id)']", "$expand: none", "$filter: [\"a eq '*'\"]", "$filter: ['**']", "$search: none", "$apply: ['x']", "$compute: none",
 	}
-	denyOptions = []string{"$select: [mail]", "$select: [id, mail]", "$expand: [members]", "$filter: [\"a eq '*'\"]", "$search: ['**']", "$top: ['**']"}
+	denyOptions = []string{"$select: [mail]", "$select: [id, mail]", "$expand: [members]", "$filter: [\"a eq '*'\"]", "$search: ['**']", "$top: ['**']", "$apply: ['**']"}
 
 	targets = []string{
 		"/users", "/users/a", "/users/b", "/users/ceo", "/users('ceo')", "/users/ab", "/users/x@contoso.com", "/users/a/messages", "/users/ceo/messages/1", "/users/b/manager", "/users/delta()",
@@ -35,7 +35,7 @@ var (
 	}
 	queries = []string{
 		"", "", "$top=5", "$top=40", "$top=99", "$select=id", "$select=id,mail", "$select=mail", "$expand=members", "$expand=members($select=id)", "$expand=manager", "$filter=a eq 'x'",
-		"$filter=a eq 'x' or b", "$search=x", "$select=id&$top=5", "$select=id&$expand=members&$top=50", "$select=&$search=", "$expand=members&$filter=a eq 'y'", "$expand=*",
+		"$filter=a eq 'x' or b", "$search=x", "$select=id&$top=5", "$select=id&$expand=members&$top=50", "$select=&$search=", "$expand=members&$filter=a eq 'y'", "$expand=*", "$apply=x", "compute=y", "apply=y&$select=id",
 	}
 )
 

@@ -131,9 +131,7 @@ func (j *judge) outlook(caller, method string, t *odata.Target) outlook {
 
 // allowConditions returns the conditions of an allow rule that hang on values; false if one is certain to fail.
 func allowConditions(conditions []condition, t *odata.Target) (ifs []condition, may bool) {
-	expands := false
 	for _, c := range conditions {
-		expands = expands || c.option == "$expand"
 		present := c.isPresent(t)
 		switch {
 		case present && c.refused, !present && c.option == "$select" && !c.refused:
@@ -142,8 +140,13 @@ func allowConditions(conditions []condition, t *odata.Target) (ifs []condition, 
 			ifs = append(ifs, c)
 		}
 	}
-	_, present := t.Option("$expand")
-	return ifs, expands || !present
+	for _, name := range match.RefusedUnlessNamed() {
+		_, present := t.Option(name)
+		if present && !slices.ContainsFunc(conditions, func(c condition) bool { return c.option == name }) {
+			return nil, false
+		}
+	}
+	return ifs, true
 }
 
 // denyConditions is allowConditions for a deny rule: there an option that is absent is no reason to deny, $select apart.

@@ -19,7 +19,8 @@ var (
 		"/getX", "(p='1')", "(p='2')", "(q='1',p='1')", "(q='a@b.c')", "(p='a@b.c')", "/root:/Reports/a:", "/root:/reports:", "/root:/x:"}
 	coverValues  = []string{"1", "a@b.c", "*@b.c", "a*", "*", "**", "delta", "Reports/*", "reports/**", "foo"}
 	coverQueries = []string{"", "", "", "$select=id", "$select=id,mail", "$select=mail", "$select=", "$top=5", "$top=50", "$top=x", "$expand=a", "$expand=a($select=id)",
-		"$expand=a($expand=b)", "$expand=a,b", "$expand=*", "$filter=x%20eq%20'a'", "$filter=x%20eq%20'b'", "$filter=y", "$search=a&$top=5", "$expand=b&$select=id"}
+		"$expand=a($expand=b)", "$expand=a,b", "$expand=*", "$filter=x%20eq%20'a'", "$filter=x%20eq%20'b'", "$filter=y", "$search=a&$top=5", "$expand=b&$select=id",
+		"$select=a/id", "select=a(select=id),id", "$select=a($expand=b)", "$select=b/id,mail", "$select=a/b/id", "$expand=a($select=b/id)", "$apply=x", "compute=x", "x=a%26odd=1", "odd=1"}
 )
 
 func pick(r *rand.Rand, from []string) string { return from[r.IntN(len(from))] }
@@ -36,7 +37,7 @@ func coverPath(r *rand.Rand, from []string) string {
 func coverExpansions(r *rand.Rand) match.Option {
 	var entries []match.Expansion
 	for range 1 + r.IntN(2) {
-		e, err := match.ParseExpansion(pick(r, []string{"a", "a($select=id)", "a($expand=b)", "a($expand=*)", "b", "*"}))
+		e, err := match.ParseExpansion(pick(r, []string{"a", "a($select=id)", "a($expand=b)", "a($expand=*)", "a($select=b/id)", "a($select=id,b/id)", "b", "*"}))
 		if err != nil {
 			panic(err)
 		}
@@ -46,7 +47,13 @@ func coverExpansions(r *rand.Rand) match.Option {
 }
 
 func coverOption(r *rand.Rand) match.Option {
-	switch r.IntN(8) {
+	switch r.IntN(11) {
+	case 8:
+		return match.Select([]string{"id", "a/id", "b/id"}[r.IntN(3):])
+	case 9:
+		return match.OneOf(pick(r, []string{"$apply", "$compute"}), []string{pick(r, []string{"x", "**"})})
+	case 10:
+		return match.OneOf("odd", []string{pick(r, []string{"1", "**"})})
 	case 0:
 		return match.Select([]string{"id", "mail"}[r.IntN(2):])
 	case 1:
@@ -56,7 +63,7 @@ func coverOption(r *rand.Rand) match.Option {
 	case 4:
 		return match.AtMost("$top", []int{5, 50}[r.IntN(2)])
 	case 5:
-		return match.Refused(pick(r, []string{"$top", "$filter", "$expand", "$select", "$search"}))
+		return match.Refused(pick(r, []string{"$top", "$filter", "$expand", "$select", "$search", "$apply", "odd"}))
 	}
 	values := []string{"x eq '*'", "x eq 'a'", "*", "**", "y"}
 	return match.OneOf("$filter", []string{pick(r, values), pick(r, values)})

@@ -13,9 +13,27 @@ func optionsCover(options, others []Option) bool {
 			return false
 		}
 	}
-	// A rule that does not name $expand refuses it.
-	expand := find(others, optionExpand)
-	return expand == nil || expand.kind == refused || find(options, optionExpand) != nil
+	for _, name := range RefusedUnlessNamed() {
+		if other := find(others, name); other != nil && other.kind != refused && find(options, name) == nil {
+			return false
+		}
+	}
+	return find(options, optionSelect) != nil || expansionsCover(expansionsOf(options), beyond(selectedBy(others)))
+}
+
+// expansionsOf returns the entries of $expand, and selectedBy the properties of $select.
+func expansionsOf(options []Option) []Expansion {
+	if o := find(options, optionExpand); o != nil {
+		return o.expansions
+	}
+	return nil
+}
+
+func selectedBy(options []Option) []string {
+	if o := find(options, optionSelect); o != nil {
+		return o.names
+	}
+	return nil
 }
 
 func find(options []Option, name string) *Option {
@@ -31,7 +49,7 @@ func find(options []Option, name string) *Option {
 func (o *Option) covers(other *Option) bool {
 	switch {
 	case other == nil:
-		return o.Name == optionExpand && o.kind != selects // then it is refused
+		return slices.Contains(RefusedUnlessNamed(), o.Name)
 	case other.kind == refused:
 		return o.kind != selects
 	case o.kind == oneOf && other.kind == atMost:
@@ -68,7 +86,7 @@ func (e *Expansion) coversEntry(other *Expansion) bool {
 	if !same && !(e.star && len(e.path) == 0 && !other.star && len(other.path) == 1 && isPropertyName(other.path[0])) {
 		return false
 	}
-	selected := e.names == nil || other.names != nil && isSubset(other.names, e.names)
+	selected := e.names == nil && expansionsCover(e.nested, beyond(other.names)) || e.names != nil && other.names != nil && isSubset(other.names, e.names)
 	return selected && expansionsCover(e.nested, other.nested)
 }
 
@@ -90,8 +108,10 @@ func (o *Option) isSurelyTouched(others []Option) bool {
 func (o *Option) mayBeTouched(others []Option) bool {
 	other := find(others, o.Name)
 	switch {
+	case o.kind == expands && mentionsAny(strings.Join(selectedPaths(others), ","), o.words):
+		return true
 	case other == nil:
-		return o.Name != optionExpand || o.kind == selects // $expand is refused then
+		return !slices.Contains(RefusedUnlessNamed(), o.Name)
 	case other.kind == refused:
 		return o.kind == selects
 	case o.kind == selects && other.kind == selects:
@@ -103,4 +123,9 @@ func (o *Option) mayBeTouched(others []Option) bool {
 		})
 	}
 	return true
+}
+
+// selectedPaths returns the properties of $select that are paths.
+func selectedPaths(options []Option) []string {
+	return slices.DeleteFunc(slices.Clone(selectedBy(options)), func(name string) bool { return strings.IndexByte(name, '/') < 0 })
 }

@@ -89,6 +89,15 @@ func (e *Expansion) isPlain(item string) bool {
 	return item == "*" || isPropertyName(item)
 }
 
+// onlyReachable reports whether a $select that no list bounds stays within the resource and what the entries let it reach.
+func onlyReachable(value string, entries []Expansion) bool {
+	if !strings.ContainsAny(value, "/()%") {
+		return true
+	}
+	items, err := odata.ParseSelectPaths(value)
+	return err == nil && quotesAreInert(value) && coversAll(entries, items)
+}
+
 func isPropertyName(s string) bool {
 	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
 }
@@ -130,7 +139,11 @@ func (e *Expansion) covers(item *odata.Expand) bool {
 	for _, o := range item.Options {
 		switch o.Name {
 		case optionSelect:
-			selected = selected || onlyNames(o.Value, e.names)
+			if e.names == nil {
+				selected = onlyReachable(o.Value, e.nested)
+			} else {
+				selected = onlyNames(o.Value, e.names)
+			}
 		case "$filter", "$top", "$skip", "$orderby", "$search", "$count", "$levels":
 		default:
 			return false

@@ -25,14 +25,13 @@ type Rule struct {
 	Keys     []Key    // all must be met
 	Options  []Option // all must be met
 
-	expand   bool     // one of Options is about $expand; set when the rule is added
-	boundary boundary // of the template; set when the rule is added
+	boundary boundary     // of the template; set when the rule is added
+	named    namedOptions // what Options is about; set when the rule is added
 }
 
 // What is told of a rule that nearly matches, besides the reasons of its conditions.
 const (
 	ReasonMethod = "no rule allows this method"
-	reasonExpand = "query: " + optionExpand
 )
 
 // variable is where a template has a variable.
@@ -89,10 +88,9 @@ func (r *Rule) unmet(t *odata.Target) string {
 			return r.Options[i].Reason
 		}
 	}
-	if !r.expand && len(t.Query) > 0 {
-		// It reaches other resources than the path names, so no rule allows it unless it says what.
-		if _, present := t.Option(optionExpand); present {
-			return reasonExpand
+	for i := range t.Query {
+		if reason := r.reaches(&t.Query[i]); reason != "" {
+			return reason
 		}
 	}
 	return ""

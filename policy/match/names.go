@@ -75,6 +75,11 @@ func selectsAny(value string, names []string) bool {
 	return strings.Trim(value, " ") == "" || strings.ContainsAny(value, "*%()'\"") || mentionsAny(value, names)
 }
 
+// mayExpand reports whether a $select may reach one of the names below the resource: by a path or in parentheses.
+func mayExpand(value string, names []string) bool {
+	return strings.ContainsAny(value, "/(%") && mentionsAny(value, names)
+}
+
 // mentionsAny reports whether one of the words of value is one of the names.
 func mentionsAny(value string, names []string) bool {
 	for value != "" {

@@ -20,6 +20,7 @@ type Option struct {
 	kind       optionKind
 	most       int         // atMost
 	values     []pattern   // oneOf
+	quoted     bool        // oneOf: a value holds a quote, so a star may stand between two
 	names      []string    // selects: as odata.ParseSelect has them
 	words      []string    // selects, expands: every name, without its namespace, for Wide
 	expansions []Expansion // expands
@@ -36,8 +37,10 @@ const (
 )
 
 const (
-	optionExpand = "$expand"
-	optionSelect = "$select"
+	optionExpand  = "$expand"
+	optionSelect  = "$select"
+	optionApply   = "$apply"
+	optionCompute = "$compute"
 )
 
 func newOption(name string, kind optionKind) Option {
@@ -60,6 +63,7 @@ func AtMost(name string, n int) Option {
 func OneOf(name string, values []string) Option {
 	o := newOption(name, oneOf)
 	o.values = newPatterns(values, true)
+	o.quoted = slices.ContainsFunc(values, func(v string) bool { return strings.Contains(v, "'") })
 	return o
 }
 
@@ -112,6 +116,8 @@ func (o *Option) met(options []odata.Option) bool {
 			if !o.holds(options[i].Value) {
 				return false
 			}
+		} else if options[i].Mentions(o.isAbout) {
+			return false
 		}
 	}
 	return found || o.kind != selects
@@ -120,11 +126,15 @@ func (o *Option) met(options []odata.Option) bool {
 func (o *Option) touched(options []odata.Option) bool {
 	found := false
 	for i := range options {
-		if o.isAbout(options[i].Fold) {
+		option := &options[i]
+		switch {
+		case o.isAbout(option.Fold):
 			found = true
-			if o.mayHold(options[i].Value) {
+			if o.mayHold(option.Value) {
 				return true
 			}
+		case option.Mentions(o.isAbout), o.kind == expands && option.Fold == optionSelect && mayExpand(option.Value, o.words):
+			return true
 		}
 	}
 	return !found && o.kind == selects
@@ -140,7 +150,7 @@ func (o *Option) holds(value string) bool {
 	case atMost:
 		return isNumberTo(value, o.most, o.Name == "$top")
 	case oneOf:
-		return matchAny(o.values, value, false)
+		return matchAny(o.values, value, false) && !(o.quoted && hidesQuote(value))
 	case selects:
 		return onlyNames(value, o.names)
 	case expands:
@@ -152,13 +162,43 @@ func (o *Option) holds(value string) bool {
 func (o *Option) mayHold(value string) bool {
 	switch o.kind {
 	case oneOf:
-		return matchAny(o.values, value, true) || strings.IndexByte(value, '%') >= 0
+		return mayBeOneOf(o.values, value)
 	case selects:
 		return selectsAny(value, o.words)
 	case expands:
 		return expandsAny(value, o.words)
 	}
 	return true
+}
+
+// mayBeOneOf also looks at what a server reads that ends the value at an escaped "&" or "#".
+func mayBeOneOf(values []pattern, value string) bool {
+	if strings.IndexByte(value, '%') >= 0 || matchAny(values, value, true) {
+		return true
+	}
+	first, _, cut := strings.Cut(value, "&")
+	if before, _, found := strings.Cut(first, "#"); found {
+		first, cut = before, true
+	}
+	return cut && matchAny(values, first, true)
+}
+
+// hidesQuote reports whether a server that decodes the value once more would see another single quote in it: a star between
+// quotes must not run over that one either.
+func hidesQuote(value string) bool {
+	for {
+		_, after, found := strings.Cut(value, "%")
+		if !found {
+			return false
+		}
+		for strings.HasPrefix(after, "25") {
+			after = after[2:]
+		}
+		if strings.HasPrefix(after, "27") {
+			return true
+		}
+		value = after
+	}
 }
 
 // isNumberTo reports whether s is a number as people write it, without sign or leading zeros, of at most most.

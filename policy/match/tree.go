@@ -56,8 +56,8 @@ func (t *tree) root(version string) *node {
 
 // add numbers a rule and returns the node that its template begins at.
 func (t *tree) add(r *Rule) (*node, entry) {
-	r.expand = slices.ContainsFunc(r.Options, func(o Option) bool { return o.Name == optionExpand })
 	r.boundary = boundaryOf(r)
+	r.named = namedBy(r.Options)
 	root := &t.v1
 	if r.Template.Version == "beta" {
 		root = &t.beta

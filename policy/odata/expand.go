@@ -83,7 +83,7 @@ func expandPath(text string) (path []string, star bool, err error) {
 		switch {
 		case folded == "$ref" && isLast && (star || !isFirst):
 		case folded == "$count" && isLast && !isFirst:
-		case !star && isProperty(part):
+		case !star && isProperty(part) && part[0] != '@':
 		default:
 			return nil, false, refuse(codeAmbiguous, "$expand has an item that is not a path of names, such as manager or microsoft.graph.user/manager, with /$ref or /$count at its end at most")
 		}
@@ -166,8 +166,11 @@ func checkExpression(name, value string) error {
 func isNumber(s string) bool { return s != "" && strings.Trim(s, digits) == "" }
 
 // isProperty reports whether s can name a property, a navigation property or a type. Names of extensions hold dots
-// and hyphens.
+// and hyphens. An annotation begins with "@", and SharePoint returns some only to ?select=: @microsoft.graph.downloadUrl.
 func isProperty(s string) bool {
+	if annotation, found := strings.CutPrefix(s, "@"); found {
+		return isDotted(annotation) && strings.IndexByte(annotation, '.') >= 0
+	}
 	return s != "" && strings.Trim(s, letters+digits+"_.-") == "" && strings.Trim(s, ".-") == s && !strings.Contains(s, "..")
 }
 
@@ -187,6 +190,59 @@ func ParseSelect(value string) ([]string, error) {
 		items = append(items, strings.Join(parts, "/"))
 	}
 	return items, nil
+}
+
+// ParseSelectPaths reads the items of a decoded $select that reach beyond the properties of the resource. It returns them as the
+// items of a $expand that would return the same: manager/id is manager($select=id), and manager($expand=x) is itself. A property
+// behind casts, microsoft.graph.user/department, is one of the resource. The error is that of ParseExpand.
+func ParseSelectPaths(value string) ([]Expand, error) {
+	texts, err := split(value, ',')
+	if err != nil {
+		return nil, err
+	}
+	var items []Expand
+	for _, text := range texts {
+		if isProperty(text) || text == "*" || text == "" {
+			continue
+		}
+		if strings.IndexByte(text, '(') < 0 {
+			if text = selectedBelow(text); text == "" {
+				continue
+			}
+		}
+		item, err := parseExpandItem(text, 1)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, item)
+	}
+	return items, nil
+}
+
+// selectedBelow writes the path of a $select as an item of $expand, "" if it is a property of the resource.
+func selectedBelow(path string) string {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 {
+		return path
+	}
+	if last := path[i+1:]; areCasts(path[:i]) && (isProperty(last) || last == "*") {
+		return ""
+	}
+	switch last := fold(path[i+1:]); last {
+	case "$ref", "$count":
+		return path
+	default:
+		return path[:i] + "($select=" + path[i+1:] + ")"
+	}
+}
+
+func areCasts(path string) bool {
+	for part := range strings.SplitSeq(path, "/") {
+		if _, _, qualified := foldName(part); !qualified {
+			return false
+		}
+	}
+	return true
 }
 
 // split cuts s at the separators that are outside quotes and parentheses, and takes spaces off around the pieces.

@@ -82,7 +82,7 @@ func TestParseExpandRefuses(t *testing.T) {
 		values []string
 	}{
 		{"empty items", "ambiguousTarget", []string{"", " ", ",", "a,", ",a", "a,,b", "()"}},
-		{"a path that is none", "ambiguousTarget", []string{"a b", "a/", "/a", "a//b", "a/../b", "..", "a/*", "*/a", "$ref", "$count", "*/$count", "a/$ref/b", "a/$value", "$it/a", "a;b", "a=b", "a'b'", "é", "a%2Fb", "a+b", "a&b", "microsoft.graph.", "*a", "-a"}},
+		{"a path that is none", "ambiguousTarget", []string{"a b", "a/", "/a", "a//b", "a/../b", "..", "a/*", "*/a", "$ref", "$count", "*/$count", "a/$ref/b", "a/$value", "$it/a", "a;b", "a=b", "a'b'", "é", "a%2Fb", "a+b", "a&b", "microsoft.graph.", "*a", "-a", "@microsoft.graph.downloadUrl"}},
 		{"parentheses that do not match", "ambiguousTarget", []string{"a(", "a)", "a($select=id", "a($select=id))", "a($filter=(x)", "(a)", "a)(b"}},
 		{"text after the closing parenthesis", "ambiguousTarget", []string{"a($top=1)b", "a($top=1)($top=2)", "a($top=1)/b", "a($top=1)/$ref"}},
 		{"options that are none", "unsupportedTarget", []string{"a()", "a(($select=id))", "a(;)", "a($top=1;)", "a(;$top=1)", "a(b)", "a('x')", "a($format=json)", "a($apply=x)", "a($compute=x)", "a(@x=1)", "a($$top=1)", "a(=1)", "a($skiptoken=x)"}},
@@ -120,6 +120,7 @@ func TestParseSelect(t *testing.T) {
 		{"everything", "*", []string{"*"}},
 		{"everything and more", "*,id", []string{"*", "id"}},
 		{"casts and paths", "graph.user/Department,microsoft.graph.user,a/b/c", []string{"microsoft.graph.user/department", "microsoft.graph.user", "a/b/c"}},
+		{"annotations", "@microsoft.graph.downloadUrl,content.downloadUrl", []string{"@microsoft.graph.downloadurl", "content.downloadurl"}},
 		{"names of extensions", "extension_0a1b_cost-centre,com.contoso.roamingSettings,ext550y59ik_x", []string{"extension_0a1b_cost-centre", "com.contoso.roamingsettings", "ext550y59ik_x"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -129,13 +130,42 @@ func TestParseSelect(t *testing.T) {
 			}
 		})
 	}
-	for _, value := range []string{"", " ", ",", "id,", ",id", "id,,mail", "a b", "a(b)", "a;b", "$ref", "a=b", "a/*", "*/a", "microsoft.graph.*", "a//b", "/a", "a/", "id'", `"id"`, "é", "a&b", "a+b", "id\x00", ".a", "a..b", "a$b"} {
+	for _, value := range []string{"", " ", ",", "id,", ",id", "id,,mail", "a b", "a(b)", "a;b", "$ref", "a=b", "a/*", "*/a", "microsoft.graph.*", "a//b", "/a", "a/", "id'", `"id"`, "é", "a&b", "a+b", "id\x00", ".a", "a..b", "a$b", "@", "@x", "@@microsoft.graph.x", "a@b.c", "@.x", "@microsoft.graph.", "@a.b-c"} {
 		t.Run("refused is "+value, func(t *testing.T) {
 			got, err := odata.ParseSelect(value)
 			if err == nil {
 				t.Fatalf("read as %q", got)
 			}
 			checkRefused(t, err, "ambiguousTarget")
+		})
+	}
+}
+
+func TestParseSelectPaths(t *testing.T) {
+	for _, test := range []struct{ name, value, want string }{
+		{"names reach nothing else", "id,DisplayName,*,@microsoft.graph.downloadUrl", ""},
+		{"a property behind casts is one of the resource", "microsoft.graph.user/department,graph.fileAttachment/contentBytes,graph.a/microsoft.graph.b.c/d", ""},
+		{"a path is an expansion", "id,Manager/Id", "manager($select=Id)"},
+		{"a longer path", "a/b/c/d", "a/b/c($select=d)"},
+		{"a path behind a cast", "graph.user/manager/id", "microsoft.graph.user/manager($select=id)"},
+		{"a path with a cast at its end", "manager/graph.user/id", "manager/microsoft.graph.user($select=id)"},
+		{"all below a path", "manager/*", "manager($select=*)"},
+		{"references and counts", "members/$ref,owners/$Count", "members/$ref,owners/$count"},
+		{"parentheses", "id,manager($expand=directReports;$select=id)", "manager($select=id;$expand=directreports)"},
+		{"parentheses around commas", "a($select=b,c/d),e", "a($select=b,c/d)"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			items, err := odata.ParseSelectPaths(test.value)
+			if got := writeExpand(items); err != nil || got != test.want {
+				t.Errorf("read as %q, %v; want %q", got, err, test.want)
+			}
+		})
+	}
+	for _, value := range []string{"a/", "/a", "a//b", "a/b/", "a(", "a)", "a(b)", "a()", "a/b($select=c)d", "a;b/c", "*/a/b", "a%2Fb", "a%28b%29", "a'b'", "graph.user/'b'", "a/'b'", "a/b c", "a/é", "$ref/a", "a/../b"} {
+		t.Run("refused is "+value, func(t *testing.T) {
+			if items, err := odata.ParseSelectPaths(value); err == nil {
+				t.Errorf("read as %q", writeExpand(items))
+			}
 		})
 	}
 }

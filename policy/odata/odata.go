@@ -87,15 +87,15 @@ type Arg struct {
 
 // Option is one query option.
 type Option struct {
-	// Name is the option's name as it is sent on: "$select" for select, $select and %24select, in the caller's letter
-	// case. Bare search and format stay bare, as Graph documents them (/sites?search=, /content?format=pdf).
+	// Name is the option's name as it is sent on: as the caller wrote it, "$select", "select" or "$Select", without
+	// escapes: %24select is sent as "$select".
 	Name string
 	// Fold is the name for comparing: lower case, and with "$" for every system option, also for bare ones.
 	Fold string
 	// Value is percent-decoded once. A "+" stays "+": whether it means a space is for Graph to say.
 	Value string
 
-	encoded string // Value as it is sent on; keeps "+" and "%2B" apart, which Value cannot
+	encoded string // Value as it is sent on, with the escapes of the caller, which Value has lost
 	bare    bool   // written without "="
 }
 

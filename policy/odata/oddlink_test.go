@@ -9,11 +9,11 @@ import (
 func TestLinksThatGraphWritesOddlyHaveOneReading(t *testing.T) {
 	for _, tt := range []struct{ path, query, sent string }{
 		{"/v1.0/me/drive/root/delta", "(token='1230919asd190410jlka')", "/v1.0/me/drive/root/delta?token=1230919asd190410jlka"},
-		{"/v1.0/drives/b/root/microsoft.graph.delta", "(Token='a%3D')&$top=5", "/v1.0/drives/b/root/microsoft.graph.delta?token=a=&$top=5"},
-		{"/v1.0/me/drive/root/search(query='contoso%20project')&skipToken=s!MT", "", "/v1.0/me/drive/root/search(query='contoso%20project')?$skipToken=s!MT"},
+		{"/v1.0/drives/b/root/microsoft.graph.delta", "(Token='a%3D')&$top=5", "/v1.0/drives/b/root/microsoft.graph.delta?token=a%3D&$top=5"},
+		{"/v1.0/me/drive/root/search(query='contoso%20project')&skipToken=s!MT", "", "/v1.0/me/drive/root/search(query='contoso%20project')?skipToken=s!MT"},
 		{"/v1.0/me/drive/root/search(q='it''s')&$skiptoken=x", "", "/v1.0/me/drive/root/search(q='it''s')?$skiptoken=x"},
 		{"/v1.0/me/drive/root/search(q='a)&skipToken=b')", "", "/v1.0/me/drive/root/search(q='a)%26skipToken=b')"},
-		{"/v1.0/me/calendarView", "startDateTime=2017-01-01T19%3a00%3a00", "/v1.0/me/calendarView?startDateTime=2017-01-01T19:00:00"},
+		{"/v1.0/me/calendarView", "startDateTime=2017-01-01T19%3a00%3a00", "/v1.0/me/calendarView?startDateTime=2017-01-01T19%3a00%3a00"},
 	} {
 		t.Run(tt.path+"?"+tt.query, func(t *testing.T) {
 			target, err := odata.Parse(tt.path, tt.query)
@@ -41,6 +41,12 @@ func TestWhatOnlyLooksLikeAnOddLinkIsRefused(t *testing.T) {
 		{"/v1.0/users/delta", "(token=x)"},
 		{"/v1.0/users/delta", "(other='x')"},
 		{"/v1.0/users/delta", "(token='x')&token=y"},
+		{"/v1.0/users/delta", "(token='x%26$expand=manager')"},
+		{"/v1.0/users/delta", "(token='x%26expand=manager')&$top=5"},
+		{"/v1.0/users/delta", "(token='x;$expand=manager')"},
+		{"/v1.0/users/delta", "(token='x%23')&$select=id"},
+		{"/v1.0/me/drive/root/search(q='x')&skipToken=y%26$expand=children", ""},
+		{"/v1.0/me/drive/root/search(q='x')&skipToken=y;$expand=children", ""},
 		{"/v1.0/me/drive/root/search(q='x')&$expand=children", ""},
 		{"/v1.0/me/drive/root/search(q='x')&skipToken=a/../b", ""},
 		{"/v1.0/me/drive/root/search(q='x')&skipToken=a&$expand=children", ""},

@@ -48,7 +48,7 @@ func readOption(piece string, number int) (o Option, err error) {
 	if err != nil {
 		return o, err
 	}
-	o.Name, o.Fold = canonicalOption(name)
+	o.Name, o.Fold = name, foldOption(name)
 	o.bare = !found
 	o.Value, o.encoded, err = optionValue(rawValue, o.Name)
 	return o, err
@@ -88,28 +88,21 @@ func optionName(raw string, number int) (string, error) {
 	return name, nil
 }
 
-// canonicalOption returns the name as it is sent on and as it is compared. Graph takes system options without "$" on
-// beta and for some resources of v1.0: they are judged and sent with it.
-func canonicalOption(name string) (sent, folded string) {
-	folded = fold(name)
-	word, dollar := strings.CutPrefix(folded, "$")
-	system := systemOption(word)
-	switch {
-	case system == "":
-		return name, folded
-	case dollar, system == "$search", system == "$format":
-		return name, system
-	case word == name:
-		return system, system
+// foldOption returns the name as it is compared. Graph takes system options without "$" on beta and for some resources of
+// v1.0. SharePoint and OneDrive give them another meaning: ?select=content.downloadUrl returns the address of a file and
+// ?$select= does not. So they are judged as those with "$", and sent as the caller wrote them.
+func foldOption(name string) string {
+	folded := fold(name)
+	if system := systemOption(strings.TrimPrefix(folded, "$")); system != "" {
+		return system
 	}
-	return "$" + name, system
+	return folded
 }
 
-// nameReference gives $id its name where it is written without the "$", which Graph allows for system options in places. Elsewhere
-// than behind $ref an id is an option like any other.
+// nameReference judges an id that is written without the "$" as $id. Elsewhere than behind $ref an id is an option like
+// any other.
 func nameReference(t *Target) error {
-	last := len(t.Segments) - 1
-	if last < 0 || t.Segments[last].Kind != System || t.Segments[last].Fold != "$ref" {
+	if !t.isReference() {
 		return nil
 	}
 	for i := range t.Query {
@@ -117,7 +110,8 @@ func nameReference(t *Target) error {
 		if o.Fold != "id" {
 			continue
 		}
-		named := Option{Name: "$" + o.Name, Fold: "$id", Value: o.Value, encoded: o.encoded, bare: o.bare}
+		named := *o
+		named.Fold = "$id"
 		if err := checkOption(t.Query[:i:i], named); err != nil {
 			return err
 		}
@@ -127,6 +121,12 @@ func nameReference(t *Target) error {
 		*o = named
 	}
 	return nil
+}
+
+// isReference reports whether the target ends in $ref.
+func (t *Target) isReference() bool {
+	last := len(t.Segments) - 1
+	return last >= 0 && t.Segments[last].Kind == System && t.Segments[last].Fold == "$ref"
 }
 
 // systemOption returns the system option that Graph knows by the lower-case word, with or without "$", or "".
@@ -154,38 +154,47 @@ func systemOption(word string) string {
 		return "$skiptoken"
 	case "deltatoken":
 		return "$deltatoken"
+	case "apply":
+		return "$apply"
+	case "compute":
+		return "$compute"
 	}
 	return ""
 }
 
-// optionValue decodes a value once and writes it afresh. Name is for messages, which never quote the value: it may
-// hold a person's data. Raw spaces are taken, because the URLs of Microsoft's own batch examples have them.
+// optionValue decodes a value once, to be judged, and returns it as it is sent on: as it came, apart from escapes of letters,
+// digits and "-._~", which are taken off, and from raw bytes that no request line holds, which are escaped. An escape of any
+// other character stays as the caller wrote it, in its letter case. Servers split at a raw ";" or "&" in a value, also in
+// skiptokens, so taking such an escape off would change what the value says. Name is for messages, which never quote the value:
+// it may hold a person's data. Raw spaces are taken, because the URLs of Microsoft's own batch examples have them.
 func optionValue(raw, name string) (value, encoded string, err error) {
-	if all(raw, inValue) {
+	if all(raw, inRawValue) {
 		return raw, raw, nil
 	}
 	var buffers [2][128]byte
 	decoded, written := buffers[0][:0], buffers[1][:0]
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
-		plain := classes[c]&inValue != 0 || c == '+'
-		switch c {
-		case '#':
+		switch {
+		case c == '#':
 			return "", "", refuse(codeAmbiguous, "the value of the query option %s has a raw \"#\", which ends a URL; write %%23", name)
-		case '%':
+		case c == '%':
 			var ok bool
 			if c, ok = unhex(raw, i); !ok {
 				return "", "", refuse(codeEscape, "the value of the query option %s has a \"%%\" without two hexadecimal digits; write %%25 for a percent sign", name)
 			}
+			if classes[c]&unreserved != 0 {
+				written = append(written, c)
+			} else {
+				written = append(written, raw[i:i+3]...)
+			}
 			i += 2
-			plain = classes[c]&inValue != 0
-		}
-		decoded = append(decoded, c)
-		if plain {
+		case classes[c]&inRawValue != 0:
 			written = append(written, c)
-		} else {
+		default:
 			written = appendEscape(written, c)
 		}
+		decoded = append(decoded, c)
 	}
 	value = string(decoded)
 	if err := checkText(value, "the value of the query option", name); err != nil {

@@ -120,7 +120,11 @@ func TestMessagesNameTheCure(t *testing.T) {
 		{"a slash in quotes", "/v1.0/sites/1/getByPath(path='/a')", "", "address a file or site by its path as /drives/{id}/root:/{path} or /sites/{host}:/{path}"},
 		{"a raw space", "/v1.0/users/a b", "", `the segment "a b" has a raw ' '; write %20`},
 		{"an escaped slash", "/v1.0/users/a%2Fb", "", `the segment "a%2Fb" has an escaped slash, %2F, which Graph reads as a separator`},
-		{"doubled options", "/v1.0/users", "$select=id&Select=mail", `the query option $select is there twice, as $select and $Select; write it once`},
+		{"doubled options", "/v1.0/users", "$select=id&Select=mail", `the query option $select is there twice, as $select and Select; write it once`},
+		{"an option in a value", "/v1.0/users", "$select=id%26$expand=manager", `write a plain "&" between options, or %2526 if it is text`},
+		{"an option behind a semicolon", "/v1.0/users", "$select=id;$expand=manager", `write a plain "&" between options, or %253B if it is text`},
+		{"a number sign before another option", "/v1.0/users", "$search=%23&$top=5", `the query option $search holds an escaped "#", and some servers drop what follows one; write this option last`},
+		{"a doubled name", "/v1.0/users", "select=id,id", `the query option select holds a name twice; write each name once`},
 		{"a long segment is cut", "/v1.0/$" + strings.Repeat("x", 500), "", `the segment "$` + strings.Repeat("x", 79) + `"... begins`},
 		{"hostile text is escaped", "/v1.0/\u202Ex", "", `the segment "\u202ex" holds the invisible character U+202E`},
 	} {

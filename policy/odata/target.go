@@ -50,6 +50,9 @@ func Parse(escapedPath, rawQuery string) (*Target, error) {
 	if err := nameReference(&s.Target); err != nil {
 		return nil, err
 	}
+	if err := checkQuery(&s.Target); err != nil {
+		return nil, err
+	}
 	s.path = escapedPath
 	if r.odd || s.Tenant != "" || len(path) < len(escapedPath)-1 { // plain segments are written as they are read
 		s.writePath(escapedPath)

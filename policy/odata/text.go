@@ -34,16 +34,19 @@ func quote(s string) string {
 type charClass uint16
 
 const (
-	inSegment    charClass = 1 << iota // stands unescaped in a segment: RFC 3986 pchar without ";", "&" and parentheses
-	inText                             // stands unescaped between quotes: also parentheses
-	inDrivePath                        // stands unescaped in a drive path: also slashes
-	inValue                            // stands unescaped in the value of a query option, "+" apart
-	inOption                           // stands in the name of a query option, "$" and "@" in front apart
-	inBare                             // stands in a key or argument without quotes: numbers, GUIDs, dates, true
-	inIdentifier                       // stands in an OData identifier
-	doubtful                           // is refused in any segment outside drive paths, however it is written
-	notInFile                          // is refused in the name of a file or folder
-	stray                              // is refused in a segment without an opening parenthesis
+	inSegment     charClass = 1 << iota // stands unescaped in a segment: RFC 3986 pchar without ";", "&" and parentheses
+	inText                              // stands unescaped between quotes: also parentheses
+	inDrivePath                         // stands unescaped in a drive path: also slashes
+	inValue                             // stands unescaped in a value of a query option that this package writes
+	inRawValue                          // may stand raw in a value of a query option that came, and goes on as it came
+	unreserved                          // means the same escaped and not, wherever it stands: RFC 3986, section 2.3
+	inOption                            // stands in the name of a query option, "$" and "@" in front apart
+	inBare                              // stands in a key or argument without quotes: numbers, GUIDs, dates, true
+	inIdentifier                        // stands in an OData identifier
+	doubtful                            // is refused in any segment outside drive paths, however it is written
+	notInFile                           // is refused in the name of a file or folder
+	stray                               // is refused in a segment without an opening parenthesis
+	secondReading                       // may let a server that decodes a value once more read several options in it
 )
 
 const (
@@ -66,6 +69,9 @@ var classes = func() (t [256]charClass) {
 	mark(stray, ")?")
 	mark(notInFile, `:*?<>|"`)
 	mark(inValue, letters+digits+"-._~$()',;:@/!*=")
+	mark(inRawValue, letters+digits+"-._~$()',;:@/!*=+?"+"\"<>[]{}|\\^`")
+	mark(unreserved, letters+digits+"-._~")
+	mark(secondReading, "&;#")
 	mark(inOption, letters+digits+"-._~:")
 	mark(inBare, letters+digits+"-._~:+")
 	mark(inIdentifier, letters+digits+"_")

@@ -40,7 +40,7 @@ func drawTarget(t *rapid.T) *odata.Target {
 			path += "/" + rapid.SampledFrom([]string{"children", "content", "a-b"}).Draw(t, "after")
 		}
 	}
-	query := rapid.SampledFrom([]string{"", "", "", "$top=", "$expand=", "$select=&$expand="}).Draw(t, "query")
+	query := rapid.SampledFrom([]string{"", "", "", "$top=", "$expand=", "$select=&$expand=", "$apply=", "$compute=&$expand="}).Draw(t, "query")
 	target, err := odata.Parse(path, query)
 	if err != nil {
 		t.Skip(err)

@@ -58,11 +58,12 @@ type itemKey struct {
 
 // item is one target and method that was requested.
 type item struct {
-	method        match.Methods
-	target        *odata.Target // without its query
-	count, expand int           // requests, and how many of them used $expand
-	proves        bool          // Graph's answer tells that it knows the path
-	keys          []bool        // which segments are keys, as far as they have been read
+	method match.Methods
+	target *odata.Target // without its query
+	count  int           // requests
+	named  [3]int        // how many of them used each of match.RefusedUnlessNamed
+	proves bool          // Graph's answer tells that it knows the path
+	keys   []bool        // which segments are keys, as far as they have been read
 }
 
 type forbiddenKey struct{ rule, path string }
@@ -115,8 +116,10 @@ func (c *collected) add(l *audit.Line, method match.Methods) {
 		c.items[key] = it
 	}
 	it.count++
-	if _, found := l.Parsed.Option("$expand"); found {
-		it.expand++
+	for i, name := range match.RefusedUnlessNamed() {
+		if _, found := l.Parsed.Option(name); found {
+			it.named[i]++
+		}
 	}
 	it.proves = it.proves || isProof(l)
 }

@@ -30,10 +30,12 @@ type Caller struct {
 
 // Rule is one rule that is suggested.
 type Rule struct {
-	Text     string   `json:"rule"`             // as a policy file has it: "GET,PATCH /users/{id}"
-	Requests int      `json:"requests"`         // how many were seen
-	Expand   int      `json:"expand,omitempty"` // how many of them used $expand, which the rule does not allow: the log does not hold what was expanded
-	Names    []string `json:"names,omitempty"`  // segments that are taken for names, because nothing proves that they are keys, though they look like them
+	Text     string   `json:"rule"`              // as a policy file has it: "GET,PATCH /users/{id}"
+	Requests int      `json:"requests"`          // how many were seen
+	Expand   int      `json:"expand,omitempty"`  // how many of them used $expand, which the rule does not allow: the log does not hold what was expanded
+	Apply    int      `json:"apply,omitempty"`   // likewise of $apply
+	Compute  int      `json:"compute,omitempty"` // likewise of $compute
+	Names    []string `json:"names,omitempty"`   // segments that are taken for names, because nothing proves that they are keys, though they look like them
 }
 
 // Forbidden are requests that a deny rule would have denied, had report mode not let them through.
@@ -71,7 +73,9 @@ func (s *Suggester) suggest(name string, c *collected) Caller {
 	for _, it := range caller.items {
 		r := &caller.Rules[tree.Find(it.target, it.method).Index]
 		r.Requests += it.count
-		r.Expand += it.expand
+		r.Expand += it.named[0]
+		r.Apply += it.named[1]
+		r.Compute += it.named[2]
 	}
 	for _, f := range c.forbidden {
 		caller.Forbidden = append(caller.Forbidden, f.against(tree))

@@ -80,6 +80,14 @@ func (r *Rule) write(b *strings.Builder, column int) {
 	if r.Expand > 0 {
 		fmt.Fprintf(b, "      # %s used $expand, which this rule denies; add query: {$expand: [what may be expanded]}\n", counted(r.Expand, "request"))
 	}
+	for _, o := range []struct {
+		name string
+		n    int
+	}{{"$apply", r.Apply}, {"$compute", r.Compute}} {
+		if o.n > 0 {
+			fmt.Fprintf(b, "      # %s used %s, which this rule denies; add query: {%s: [the values that may be used]}\n", counted(o.n, "request"), o.name, o.name)
+		}
+	}
 	for _, name := range r.Names {
 		fmt.Fprintf(b, "      # %s may be a key; write {name} in its place if any will do\n", oneLine(name))
 	}
