@@ -110,6 +110,9 @@ func readingOf(target string) graphtest.Reading {
 // uncovered says what is wrong with letting pass what Graph reads in a target: that the rule which the record names does not
 // cover it, or that a deny rule of the caller does. It is empty if all is well.
 func uncovered(rules []plainRule, rec auditLine, method, target string) string {
+	if problem := smuggled(target); problem != "" {
+		return problem
+	}
 	reading := readingOf(target)
 	found := false
 	for _, r := range rules {
@@ -297,7 +300,7 @@ func (r plainRule) coversOption(name, value string) bool {
 	bound, ok := r.query[name]
 	switch bound := bound.(type) {
 	case nil:
-		return name != "expand"
+		return name == "select" && r.selectsWithin(value) || !slices.Contains([]string{"select", "expand", "apply", "compute"}, name)
 	case string:
 		return !ok || bound != "none"
 	case int:
@@ -313,6 +316,31 @@ func (r plainRule) coversOption(name, value string) bool {
 		return slices.ContainsFunc(bound, func(p string) bool { return like(p, value, strings.Contains(p, "'")) })
 	}
 	return false
+}
+
+// selectsWithin reports whether each item of a $select is a property, or what $expand may hold.
+func (r plainRule) selectsWithin(value string) bool {
+	entries, _ := r.query["expand"].([]string)
+	further := selectedFurther(value)
+	return further == nil || len(entries) > 0 && coversExpand(entries, strings.Join(further, ","))
+}
+
+var ofCast = regexp.MustCompile(`(?i)^((microsoft\.)?graph\.[a-z.]+/)+[^/()]+$`)
+
+// selectedFurther returns the items of a $select with a path or parentheses, as $expand would write them.
+func selectedFurther(value string) (items []string) {
+	for _, item := range cut(value, ',') {
+		item = strings.TrimSpace(item)
+		i := strings.LastIndexByte(item, '/')
+		switch {
+		case !strings.ContainsAny(item, "/()%"), ofCast.MatchString(item):
+		case i < 0 || strings.ContainsAny(item, "()%"):
+			items = append(items, item)
+		default:
+			items = append(items, item[:i]+"($select="+item[i+1:]+")")
+		}
+	}
+	return items
 }
 
 func coversSelect(names []string, value string) bool {
@@ -345,6 +373,9 @@ func coversNested(allowed, options map[string]string) bool {
 		if !there || !coversSelect(strings.Split(names, ","), value) {
 			return false
 		}
+	}
+	if further := selectedFurther(options["select"]); allowed["select"] == "" && further != nil && !coversExpand(cut(allowed["expand"], ','), strings.Join(further, ",")) {
+		return false
 	}
 	value, there := options["expand"]
 	return !there || allowed["expand"] != "" && coversExpand(cut(allowed["expand"], ','), value)
@@ -422,6 +453,9 @@ func (r plainRule) deniesSegment(rule, s graphtest.Segment, isLast bool) bool {
 func (r plainRule) deniesOptions(options map[string]string) bool {
 	for name, bound := range r.query {
 		value, there := options[name]
+		if further := selectedFurther(options["select"]); name == "expand" && further != nil {
+			value, there = value+","+strings.Join(further, ","), true
+		}
 		if !there && name != "select" {
 			return false
 		}

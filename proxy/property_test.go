@@ -308,7 +308,7 @@ func drawQuery(rt *rapid.T) string {
 		if i > 0 {
 			separator = oneOf(rt, "and", 80, "&", "&&", ";", "%26", "&amp;", "?", "&#")
 		}
-		name := rapid.SampledFrom([]string{"select", "select", "expand", "expand", "top", "filter", "orderby", "search", "x"}).Draw(rt, "option")
+		name := rapid.SampledFrom([]string{"select", "select", "expand", "expand", "top", "filter", "orderby", "search", "x", "apply", "compute"}).Draw(rt, "option")
 		query += separator + drawOptionName(rt, name)
 		if value := rapid.SampledFrom(optionValues(name)).Draw(rt, "value"); value != "" {
 			query += "=" + value
@@ -325,19 +325,19 @@ func drawOptionName(rt *rapid.T, name string) string {
 func optionValues(name string) []string {
 	switch name {
 	case "select":
-		return []string{"id", "id", "id,displayName", "ID", "id%2CdisplayName", "", "*", "mail", "id,mail", "deviceId", "id;mail", "id,%20displayName", "%69d", "id%00", "id,*"}
+		return []string{"id", "id", "id,displayName", "ID", "id%2CdisplayName", "", "*", "mail", "id,mail", "deviceId", "id;mail", "id,%20displayName", "%69d", "id%00", "id,*", "manager/id", "id,manager($select=id)", "manager($expand=directReports)", "members/mail", "memberOf/id", "extensions/id", "graph.user/id", "id,ID", "id%26$expand=owners", "id;$expand=owners"}
 	case "expand":
 		return []string{
 			"manager", "manager", "manager($select=id)", "memberOf($select=id)", "members($select=id)", "members($select=id;$expand=manager)", "manager($levels=max;$select=id)",
 			"*", "", "owners", "manager,extensions", "manager($expand=directReports)", "manager%28$expand%3Dextensions%29", "members($expand=owners)", "members($select=id;$expand=*)",
-			"manager/directReports", "graph.user/manager", "manager($filter=a%20eq%20'x';$expand=extensions)", "manager($select=id,$expand=owners)", "m%61nager", "m%2561nager",
+			"manager/directReports", "manager($select=directReports/id)", "members($select=id,manager/id)", "graph.user/manager", "manager($filter=a%20eq%20'x';$expand=extensions)", "manager($select=id,$expand=owners)", "m%61nager", "m%2561nager",
 		}
 	case "top":
 		return []string{"5", "50", "51", "0", "-1", "", "5%30", "%35", "50;x", "1e9", "999"}
 	case "filter", "search":
-		return []string{"displayName%20eq%20'x'", "displayName+eq+'x'", "displayName%20eq%20'x'%20or%20true", "displayName%20eq%20'secret'", "a%26$expand=owners", "displayName%20eq%20'x;y'", "'"}
+		return []string{"displayName%20eq%20'x'", "displayName+eq+'x'", "displayName%20eq%20'x'%20or%20true", "displayName%20eq%20'secret'", "a%26$expand=owners", "displayName%20eq%20'x;y'", "'", "x';$expand=owners", "R%26D", "displayName%20eq%20'x%26$select=mail%26'", "a%26%2524expand=owners", "%23", "a;top=999", "'x;$top=1'"}
 	case "orderby":
 		return []string{"displayName", "displayName%20desc", "mail"}
 	}
-	return []string{"", "y", "a?$expand=owners", "%23", "%zz"}
+	return []string{"", "y", "a?$expand=owners", "%23", "%zz", "%26$select=mail", "%26%20expand=owners", "a;$select=mail", "(a;$select=mail)"}
 }
