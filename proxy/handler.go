@@ -316,6 +316,10 @@ func (h *Handler) fail(x *exchange, err error) {
 	}
 	e := h.toldOf(x, err)
 	x.rec.Reason = e.Inner
+	if e.Status == http.StatusRequestEntityTooLarge {
+		x.held.release() // what was read of the body is of no use
+		x.in.discard()
+	}
 	render(x.out, e, x.rec)
 }
 

@@ -11,8 +11,9 @@ import (
 const (
 	span     = time.Minute
 	slowest  = 16 << 10
-	leftover = 5 * time.Second // for the rest of a body that is not wanted any more
-	often    = time.Second     // deadlines are set at most this often: setting one costs more than a small read
+	leftover = 5 * time.Second  // for the rest of a body that is not wanted any more
+	unwanted = 10 * time.Second // for a body that is read on though it was refused
+	often    = time.Second      // deadlines are set at most this often: setting one costs more than a small read
 )
 
 // pace keeps the deadlines of one direction of a connection, or of a stream of HTTP/2. It is safe for concurrent use: the transport may
@@ -60,6 +61,18 @@ func (p *pace) drop() {
 		p.dropped = true
 		_ = p.control.SetReadDeadline(time.Now().Add(leftover))
 	}
+}
+
+// discard is drop for a body whose rest is read before the answer. It reports whether there is any.
+func (p *pace) discard() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended || p.dropped {
+		return false
+	}
+	p.dropped = true
+	_ = p.control.SetReadDeadline(time.Now().Add(unwanted))
+	return true
 }
 
 // writing is called before a write, with the number of bytes so far. The first ones fit into the connection's buffers; for them the

@@ -60,10 +60,12 @@ type requestBody struct {
 	pace pace // of reading
 	n    atomic.Int64
 	bad  atomic.Pointer[error]
+
+	continues bool // the caller sends it only after 100 Continue, which the first Read asks for
 }
 
 func newRequestBody(w http.ResponseWriter, r *http.Request) *requestBody {
-	b := &requestBody{from: r.Body, pace: pace{control: http.NewResponseController(w)}}
+	b := &requestBody{from: r.Body, pace: pace{control: http.NewResponseController(w)}, continues: r.Header.Get("Expect") != ""}
 	b.pace.ended = r.Body == nil || r.Body == http.NoBody || r.ProtoMajor > 1 // a stream of HTTP/2 keeps nobody waiting
 	return b
 }
@@ -84,6 +86,19 @@ func (b *requestBody) Read(p []byte) (int, error) {
 func (b *requestBody) Close() error {
 	b.pace.drop()
 	return b.from.Close()
+}
+
+// maxUnwanted is how much of a body is read on after it was refused for its length.
+const maxUnwanted = 64 << 20
+
+// discard reads on to the end of a body that was refused for its length, within bounds of bytes and of time. Callers that write
+// their whole request before they read would otherwise find the connection broken, and never see why. A caller that waits for 100
+// Continue has sent nothing, and one of HTTP/2 reads while it writes.
+func (b *requestBody) discard() {
+	if b.continues && b.count() == 0 || !b.pace.discard() {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, b, maxUnwanted)
 }
 
 // answered is called when the answer begins. What is left of the body is of no use now, but net/http waits for some of it.
