@@ -38,6 +38,9 @@ func TestWhatARequestRefersToIsJudgedWhereTheRuleSaysSo(t *testing.T) {
 		{"with the key escaped", "POST", "/v1.0/groups/1/members/$ref", `{"\u0040odata.id":"` + own + `/v1.0/groups/2"}`, 403, "policyDenied"},
 		{"nothing", "PATCH", "/v1.0/groups/1", `{"description":"x"}`, 0, ""},
 		{"in $id", "DELETE", "/v1.0/groups/1/members/$ref?$id=" + graph + "/v1.0/users/adele@contoso.com", "", 0, ""},
+		{"in an id that is sent without the dollar sign, as it was written", "DELETE", "/v1.0/groups/1/members/$ref?id=" + own + "/v1.0/users/adele@contoso.com", "", 0, ""},
+		{"someone else in such an id", "DELETE", "/v1.0/groups/1/members/$ref?id=" + own + "/v1.0/users/ceo@fabrikam.com", "", 403, "policyDenied"},
+		{"someone else behind an escaped ampersand", "DELETE", "/v1.0/groups/1/members/$ref?$id=" + own + "/v1.0/users/adele@contoso.com%26$id=" + own + "/v1.0/groups/2", "", 400, "ambiguousTarget"},
 		{"someone else in $id", "DELETE", "/v1.0/groups/1/members/$ref?$id=" + own + "/v1.0/users/ceo@fabrikam.com", "", 403, "policyDenied"},
 		{"no JSON", "PATCH", "/v1.0/groups/1", "description=x", 400, "badJSON"},
 	} {

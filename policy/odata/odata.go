@@ -3,7 +3,7 @@
 // It decides what a request target says: its version, its segments (names, keys, arguments, drive and site paths,
 // the segments that begin with "$") and its query options. A target has one reading here. Escapes are taken off
 // exactly once, before anything is parsed, and what goes on to Graph is written afresh from what was read, so Graph
-// gets the text that was judged and not the caller's bytes. A target that two readers could read in two ways is
+// gets the text that was judged and not the caller's bytes; the value of a query option keeps the caller's escapes. A target that two readers could read in two ways is
 // refused: dot and empty segments, an escaped slash or backslash, an escape within an escape, doubled options.
 //
 // It leaves to others what a target may do: it knows no permission, it does not know whether a plain segment is a name or

@@ -176,6 +176,18 @@ func TestOptions(t *testing.T) {
 			t.Error("$filter is there")
 		}
 	})
+	t.Run("an id behind $ref is judged as $id and sent as written", func(t *testing.T) {
+		for path, fold := range map[string]string{"/v1.0/groups/1/members/$ref": "$id", "/v1.0/groups/1/members": "id"} {
+			target := mustParse(t, path, "ID=x")
+			if got, ok := target.Option(fold); !ok || got != "x" || target.RawQuery() != "ID=x" {
+				t.Errorf("%s: %s is %q, %v; sent is %s", path, fold, got, ok, target.RawQuery())
+			}
+		}
+		if _, err := odata.Parse("/v1.0/groups/1/members/$ref", "a=x%26id=y"); err == nil {
+			t.Error("an id in another value passes behind $ref")
+		}
+		mustParse(t, "/v1.0/groups/1/members", "a=x%26id=y")
+	})
 	t.Run("names come in the order written", func(t *testing.T) {
 		if got, want := target.OptionNames(), []string{"$select", "$search", "$top"}; !slices.Equal(got, want) {
 			t.Errorf("got %q, want %q", got, want)

@@ -30,6 +30,8 @@ func TestYAMLReadyToPaste(t *testing.T) {
 	s.Add(line(t, "hr-sync", "GET /deviceManagement/a-b"))
 	s.Add(line(t, "hr-sync", "GET /drives/b!1/root:/Reports/q1.xlsx:/content"))
 	s.Add(line(t, "hr-sync", "GET /beta/users"))
+	s.Add(line(t, "hr-sync", "GET /beta/users?apply=x"))
+	s.Add(line(t, "hr-sync", "GET /beta/users?$compute=x&$apply=y"))
 	s.Add(line(t, "hr-sync", "POST /$batch"))
 	s.Add(line(t, "hr-sync", "GET /"))
 	s.Add(with(line(t, "hr-sync", "GET /me"), func(l *audit.Line) { l.Parsed = nil }))
@@ -61,7 +63,9 @@ callers:
       - GET,PATCH /users/{id}                   # 215 requests
       # 1 request used $expand, which this rule denies; add query: {$expand: [what may be expanded]}
       - GET /users/{id}/manager                 # 2 requests
-      - GET /beta/users                         # 1 request
+      # 2 requests used $apply, which this rule denies; add query: {$apply: [the values that may be used]}
+      # 1 request used $compute, which this rule denies; add query: {$compute: [the values that may be used]}
+      - GET /beta/users                         # 3 requests
   "null":
     allow:
       - GET /users  # 1 request
@@ -93,13 +97,13 @@ func TestPinnedKeysAreNotDoubted(t *testing.T) {
 
 func TestSuggestionAsJSON(t *testing.T) {
 	s := suggest.New(suggest.Options{})
-	s.Add(line(t, "app", "GET /users/1?$expand=manager"))
+	s.Add(line(t, "app", "GET /users/1?$expand=manager&compute=x"))
 	s.Add(line(t, "app", "DELETE /users/2"))
 	s.Add(with(line(t, "app", "GET /groups/1"), func(l *audit.Line) {
 		l.WouldDeny, l.Reason, l.Rule, l.Path = true, "denied", "policy.yaml:12", "/v1.0/groups/{id}"
 	}))
 	data, err := json.Marshal(s.Suggest())
-	const want = `{"callers":[{"name":"app","allow":[{"rule":"GET,DELETE /users/{id}","requests":2,"expand":1}],` +
+	const want = `{"callers":[{"name":"app","allow":[{"rule":"GET,DELETE /users/{id}","requests":2,"expand":1,"compute":1}],` +
 		`"forbidden":[{"rule":"policy.yaml:12","path":"/v1.0/groups/{id}","requests":1}]}]}`
 	if err != nil || string(data) != want {
 		t.Errorf("got %s, %v", data, err)
