@@ -12,9 +12,6 @@ import (
 // maxJudgedBody bounds a body that is read to be judged, as it is after inflation. Graph takes requests of up to 4 MB.
 const maxJudgedBody = 4 << 20
 
-// maxBatchAnswer bounds Graph's answer to a batch, which is read to put our own answers among it.
-const maxBatchAnswer = 64 << 20
-
 var errTooLong = errors.New("the body is longer than it may be")
 
 // maxSmallBody is the length up to which a body is held, so that it can be sent again when nothing was done with it.

@@ -21,3 +21,6 @@ func OnDial(h *Handler, f func() (net.Conn, error)) {
 
 // Cut shortens a text for an audit line.
 func Cut(s string, most int) (string, bool) { return cut(s, most) }
+
+// HeldBytes is how many bytes are accounted for now, and how many may be.
+func (h *Handler) HeldBytes() (now, most int64) { return h.memory.used.Load(), h.memory.most }

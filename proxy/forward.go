@@ -143,11 +143,7 @@ func (f *forwarding) answered(res *http.Response) error {
 	res.Header["Client-Request-Id"] = []string{rec.ClientRequestID}
 	res.Trailer = nil // announces none; what comes all the same, dropTrailers takes off
 	if f.items != nil {
-		err := f.items.answered(f.h, res, f.x)
-		if f.items.refused != nil {
-			f.app.Tokens.Refused(f.token, auth.ClaimsOf(f.items.refused))
-		}
-		return err
+		return f.items.answered(f, res)
 	}
 	return f.rewriteAnswer(res)
 }

@@ -26,6 +26,20 @@ func (z *zipper) rewrite(body io.ReadCloser, h http.Header, change func(plain io
 	return body, nil
 }
 
+// plain makes the body of an answer its plain text. The error is errors.ErrUnsupported for another encoding than gzip.
+func (z *zipper) plain(res *http.Response) error {
+	switch strings.ToLower(res.Header.Get("Content-Encoding")) {
+	case "", "identity":
+	case "gzip", "x-gzip":
+		res.Body = &unzipped{z: z, from: res.Body}
+		delete(res.Header, "Content-Length")
+	default:
+		return errors.ErrUnsupported
+	}
+	delete(res.Header, "Content-Encoding")
+	return nil
+}
+
 // unzipped is the plain text of a body. It reads nothing before it is read.
 type unzipped struct {
 	z    *zipper

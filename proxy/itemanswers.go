@@ -1,40 +1,45 @@
 package proxy
 
 import (
-	"bytes"
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"graphproxy/proxy/batch"
-	"graphproxy/proxy/links"
 )
 
-// answered reads Graph's answer and puts ours among it. An answer to the batch as a whole, such as 429, passes as it is.
-func (run *itemRun) answered(h *Handler, res *http.Response, x *exchange) error {
-	text, err := readAnswer(res, &x.held)
-	if err != nil {
-		return err
+// answered puts our answers among those of Graph's, as they come. An answer to the batch as a whole, such as 429, passes as it is.
+func (run *itemRun) answered(f *forwarding, res *http.Response) error {
+	if err := f.h.zip.plain(res); err != nil {
+		return badAnswer(err)
 	}
 	if res.StatusCode != http.StatusOK {
-		run.seenWhole(h, run.groups[0], res)
-	} else {
-		replies, err := run.batch.Replies(text)
-		if err != nil {
-			return badAnswer(err)
-		}
-		if text, err = run.merge(h, x, replies, nil); err != nil {
-			return badAnswer(err)
-		}
+		run.seenWhole(f.h, run.groups[0], res)
+		return f.rewriteAnswer(res)
 	}
-	text = run.rewrite(text, x)
-	delete(res.Header, "Content-Encoding")
-	res.Header["Content-Length"] = []string{strconv.Itoa(len(text))}
-	res.ContentLength = int64(len(text))
-	res.Body = io.NopCloser(bytes.NewReader(text))
+	s := newAnswerStream(f.h, f.x)
+	graph, replies := res.Body, run.batch.Replies(res.Body, run.groups[0].items, f.x.held.adjust)
+	s.next = func() error { return s.takeFrom(f, replies) }
+	s.close = func() { replies.Close(); _ = graph.Close() }
+	body, length, err := s.open()
+	if err != nil {
+		_ = s.Close()
+		return err
+	}
+	res.Body = withClose{body, s}
+	delete(res.Header, "Content-Length")
+	if length >= 0 {
+		res.ContentLength = length
+		res.Header["Content-Length"] = []string{strconv.FormatInt(length, 10)}
+	}
 	return nil
+}
+
+// withClose is a reader with what closes it.
+type withClose struct {
+	io.Reader
+	io.Closer
 }
 
 // seenWhole takes in what an answer to a whole group says of Graph's limits: that it is throttled is about each of its items, any other
@@ -48,71 +53,8 @@ func (run *itemRun) seenWhole(h *Handler, g group, res *http.Response) {
 	}
 }
 
-// readAnswer reads Graph's answer to a batch whole.
-func readAnswer(res *http.Response, held *holding) ([]byte, error) {
-	text, err := inflate(res.Body, strings.ToLower(res.Header.Get("Content-Encoding")), maxBatchAnswer, nil)
-	held.force(int64(len(text)))
-	_ = res.Body.Close()
-	if err != nil {
-		return nil, badAnswer(err)
-	}
-	return text, nil
-}
-
-func badAnswer(err error) error {
+func badAnswer(err error) *Error {
 	return &Error{Status: http.StatusBadGateway, Code: codeUnavailable, Inner: "badAnswer", Message: "Microsoft Graph's answer to the batch could not be read; what was sent may have been carried out", Err: err}
-}
-
-// rewrite makes the links in the answers lead to the proxy.
-func (run *itemRun) rewrite(text []byte, x *exchange) []byte {
-	if x.links == nil {
-		return text
-	}
-	return x.links.Append(make([]byte, 0, len(text)+256), text, links.Options{Batch: true, Version: run.version})
-}
-
-// merge puts all answers together and notes them in the records: those of Graph in replies, those that Graph gave to
-// a whole group in passed, and ours.
-func (run *itemRun) merge(h *Handler, x *exchange, replies []batch.Reply, passed map[int]batch.Answer) ([]byte, error) {
-	ours := make(map[int]batch.Answer)
-	for i := range replies {
-		if whole, isWhole := passed[i]; isWhole {
-			ours[i] = whole
-			run.records[i].Status, run.records[i].GraphStatus = whole.Status, whole.Status
-		} else if e := run.outcome(h, i, &replies[i]); e != nil {
-			ours[i] = e.answer(x.rec)
-		}
-		run.records[i].BytesOut = int64(max(len(ours[i].Body), len(replies[i].Raw)))
-	}
-	return run.batch.Merge(replies, ours, batch.Edit{Hide: hidden, Body: func(i int, body []byte) []byte {
-		if x.links == nil || !isReference(run.batch.Items[i].Target) {
-			return body
-		}
-		return x.links.Append(nil, body, links.Options{References: true})
-	}})
-}
-
-// outcome notes what became of an item. It returns our answer if there is one, which takes the place of Graph's.
-func (run *itemRun) outcome(h *Handler, i int, reply *batch.Reply) *Error {
-	rec := &run.records[i]
-	switch e := run.errs[i]; {
-	case e != nil:
-		return e
-	case reply.Status == 0:
-		rec.Status, rec.Reason = http.StatusGatewayTimeout, "graphTimeout"
-		return nil // Merge says so in its place
-	}
-	header := reply.Header()
-	h.seen(&run.leaves[i], reply.Status, header)
-	rec.Status, rec.GraphStatus = reply.Status, reply.Status
-	if reply.Status != http.StatusUnauthorized {
-		return nil
-	}
-	run.refused = header
-	*reply = batch.Reply{}
-	e := tokenRejected()
-	rec.Status, rec.Reason = e.Status, e.Inner
-	return e
 }
 
 // answer is the error as the answer to an item.
@@ -127,24 +69,26 @@ func (e *Error) answer(rec *Record) batch.Answer {
 	return batch.Answer{Status: e.Status, Header: header, Body: e.body(rec)}
 }
 
-// answer answers a batch that is not answered by passing on what Graph said of the whole: nothing of it was sent, or it
-// went in groups, of which these are the answers.
-func (run *itemRun) answer(h *Handler, x *exchange, g *groupAnswers) error {
-	if g == nil {
-		g = newGroupAnswers(run)
-	}
-	text, err := run.merge(h, x, g.replies, g.passed)
+// write answers a batch that is not answered by passing on what Graph said of the whole: nothing of it was sent, or it went in
+// groups.
+func (s *answerStream) write() error {
+	body, length, err := s.open()
 	if err != nil {
-		return badAnswer(err)
+		return err
 	}
-	text = run.rewrite(text, x)
-	header := x.out.Header()
+	header := s.x.out.Header()
 	header.Set("Content-Type", "application/json")
 	header.Set("Cache-Control", "no-store")
-	header.Set("Content-Length", strconv.Itoa(len(text)))
-	header.Set("Request-Id", x.rec.RequestID)
-	header.Set("Client-Request-Id", x.rec.ClientRequestID)
-	_, _ = x.out.Write(text)
+	if length >= 0 {
+		header.Set("Content-Length", strconv.FormatInt(length, 10))
+	}
+	header.Set("Request-Id", s.x.rec.RequestID)
+	header.Set("Client-Request-Id", s.x.rec.ClientRequestID)
+	buffer := s.h.buffers.Get()
+	defer s.h.buffers.Put(buffer)
+	if _, err := io.CopyBuffer(struct{ io.Writer }{s.x.out}, body, buffer); err != nil {
+		s.x.rec.Reason, s.x.abort = s.x.cutOff(), true
+	}
 	return nil
 }
 

@@ -22,7 +22,6 @@ type itemRun struct {
 	errs    []*Error // why an item is not sent; nil for those that are
 	leaves  []leave  // of the items that are sent
 	groups  []group
-	refused http.Header // of Graph's answer to an item for which the token did not do; nil if there was none
 }
 
 // group is those items that go to Graph in one batch, because they use the same app registration.
@@ -56,7 +55,9 @@ func (h *Handler) serveBatch(x *exchange, r *http.Request, request policy.Reques
 	}
 	switch groups := x.items.groups; len(groups) {
 	case 0:
-		return x.items.answer(h, x, nil)
+		s := newAnswerStream(h, x)
+		defer s.Close()
+		return s.write()
 	case 1:
 		token, err := groups[0].app.Tokens.Token(r.Context())
 		if err != nil {

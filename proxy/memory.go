@@ -40,10 +40,16 @@ func (h *holding) add(n int64) bool {
 	return true
 }
 
-// force notes n bytes that are there, room or not.
-func (h *holding) force(n int64) {
-	h.of.force(h.own, n)
-	h.n += n
+// adjust is add, or gives -n bytes back where n is negative.
+func (h *holding) adjust(n int) bool {
+	if n > 0 {
+		return h.add(int64(n))
+	}
+	if n < 0 {
+		h.of.give(h.own, int64(-n))
+		h.n += int64(n)
+	}
+	return true
 }
 
 func (h *holding) release() {

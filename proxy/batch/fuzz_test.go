@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -204,7 +205,12 @@ func FuzzMerge(f *testing.F) {
 	f.Add([]byte(`{"responses":[{"id":"c","status":200}]}`))
 	f.Fuzz(func(t *testing.T, graph []byte) {
 		b := mustRead(t, list(`"id":"a"`, `"id":"b"`, `"id":"c"`))
-		got, err := merge(b, string(graph), map[int]batch.Answer{2: {Status: 403}}, func(name string) bool { return len(name)%2 == 0 })
+		refused := map[int]batch.Answer{2: {Status: 403}}
+		got, err := merge(t, b, bytes.NewReader(graph), refused, batch.Edit{Hide: func(name string) bool { return len(name)%2 == 0 }})
+		slow, slowErr := merge(t, b, iotest.OneByteReader(bytes.NewReader(graph)), refused, batch.Edit{Hide: func(name string) bool { return len(name)%2 == 0 }})
+		if !bytes.Equal(got, slow) || (err == nil) != (slowErr == nil) {
+			t.Errorf("whole it is %s, %v, and byte by byte %s, %v", got, err, slow, slowErr)
+		}
 		if err != nil {
 			return
 		}

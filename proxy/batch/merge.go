@@ -10,6 +10,9 @@ import (
 // maxAnswerDepth bounds the nesting of Graph's text, which is not ours to be strict about.
 const maxAnswerDepth = 512
 
+// maxReplyHeaders bounds the headers of an answer, which are read for the record and stay in memory beside the text.
+const maxReplyHeaders = 256 << 10
+
 // Answer is an answer that the proxy itself gives to an item.
 type Answer struct {
 	Status int
@@ -19,9 +22,9 @@ type Answer struct {
 
 // Reply is Graph's answer to an item.
 type Reply struct {
-	Status  int      // HTTP status, 100 to 599; 0 if Graph left the item out
+	Status  int      // HTTP status, 100 to 599
 	Headers []Header // those whose value is a string, decoded
-	// Raw holds the bytes of the whole member of "responses", shared with Graph's text. It is nil if Graph left the item out.
+	// Raw holds the bytes of the whole member of "responses". Next of Replies uses them again.
 	Raw json.RawMessage
 }
 
@@ -34,64 +37,8 @@ func (r Reply) Header() http.Header {
 	return h
 }
 
-// Replies reads what Graph answered, one Reply for each of Items, in their order. Graph answers in any order; ids are
-// compared without regard to case. An empty text, for a batch that was not sent, has no replies.
-//
-// An answer that names no item, or an item that is answered already, is an *Error: the text is then not the answer to what
-// was sent, and handing it out could show one caller's data to another. So is text that is not JSON.
-func (b *Batch) Replies(graph []byte) ([]Reply, error) {
-	replies := make([]Reply, len(b.Items))
-	if len(graph) == 0 {
-		return replies, nil
-	}
-	s := answerScanner(graph)
-	s.space()
-	seen := false
-	err := s.object(func(key []byte) error {
-		if name, _ := decode(key); name != "responses" {
-			_, err := s.value()
-			return err
-		}
-		if seen {
-			return refuse(codeAnswer, "Graph's answer has the key \"responses\" twice")
-		}
-		seen = true
-		return s.array(func() error { return b.readReply(&s, replies) })
-	})
-	if err != nil {
-		return nil, err
-	}
-	if !seen {
-		return nil, refuse(codeAnswer, "Graph's answer has no key \"responses\"")
-	}
-	if err := s.end(); err != nil {
-		return nil, err
-	}
-	return replies, nil
-}
-
 func answerScanner(text []byte) scanner {
 	return scanner{data: text, maxDepth: maxAnswerDepth, code: codeAnswer, what: "Graph's answer"}
-}
-
-func (b *Batch) readReply(s *scanner, replies []Reply) error {
-	raw, err := s.value()
-	if err != nil {
-		return err
-	}
-	id, r, err := readReply(raw)
-	if err != nil {
-		return err
-	}
-	i := b.index(id)
-	switch {
-	case i < 0:
-		return refuse(codeAnswer, "Graph answered the id %s, which no item has", quote(id))
-	case replies[i].Raw != nil:
-		return refuse(codeAnswer, "Graph answered the id %s twice", quote(id))
-	}
-	replies[i] = r
-	return nil
 }
 
 // index returns the index of the item with the id, or -1.
@@ -155,8 +102,11 @@ func replyStatus(raw []byte) (int, error) {
 }
 
 func replyHeaders(raw []byte) (headers []Header, err error) {
-	if raw[0] != '{' {
+	switch {
+	case raw[0] != '{':
 		return nil, nil // null
+	case len(raw) > maxReplyHeaders:
+		return nil, refuse(codeAnswer, "the headers of an answer of Graph's have %d bytes; at most %d are read", len(raw), maxReplyHeaders)
 	}
 	s := answerScanner(raw)
 	err = s.object(func(key []byte) error {
@@ -171,63 +121,34 @@ func replyHeaders(raw []byte) (headers []Header, err error) {
 	return headers, err
 }
 
-// Edit is what becomes of Graph's answers to items. The zero value leaves them as they are.
-type Edit struct {
-	// Hide reports whether a header is left out. It gets the name as Graph wrote it.
-	Hide func(name string) bool
-	// Body returns what becomes of the body, a JSON value, of the answer to the item with that index.
-	Body func(item int, body []byte) []byte
+// entryEdit is what becomes of Graph's answer to one item.
+type entryEdit struct {
+	hide func(name string) bool
+	body func(body []byte) []byte
+	item *Item
 }
 
-// Merge returns one {"responses":[...]} with an answer for every item, in the order of Items: from refused where the
-// index is in it, else Graph's own bytes, else, where Graph left an item out, a 504 that says so. Replies are what the method
-// of that name returned. Refused holds the items that were not sent, those with Err among them.
-//
-// Graph's answers are changed as edit says.
-//
-// The error is an *Error: Graph answered an item that is in refused, which it never saw.
-func (b *Batch) Merge(replies []Reply, refused map[int]Answer, edit Edit) ([]byte, error) {
-	dst := []byte(`{"responses":[`)
-	for i := range b.Items {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		a, ours := refused[i]
-		switch {
-		case ours && replies[i].Raw != nil:
-			return nil, refuse(codeAnswer, "Graph answered the id %s, which was not sent", quote(b.Items[i].ID))
-		case ours:
-			dst = appendAnswer(dst, &b.Items[i], a)
-		case replies[i].Raw != nil:
-			dst = edit.appendReply(dst, i, &b.Items[i], replies[i].Raw)
-		default:
-			dst = appendAnswer(dst, &b.Items[i], unanswered())
-		}
-	}
-	return append(dst, "]}"...), nil
-}
-
-// appendReply writes an answer of Graph's as it is to be. It has been read before, so its syntax is good.
-func (e Edit) appendReply(dst []byte, index int, item *Item, raw []byte) []byte {
-	if e.Hide == nil && e.Body == nil && !item.Number {
+// append writes an answer of Graph's as it is to be. It has been read before, so its syntax is good.
+func (e entryEdit) append(dst, raw []byte) []byte {
+	if e.hide == nil && e.body == nil && !e.item.Number {
 		return append(dst, raw...)
 	}
 	return appendObject(dst, raw, func(name string, value []byte) []byte {
 		switch {
-		case name == keyID && item.Number:
-			return []byte(item.ID)
-		case name == keyHeaders && value[0] == '{' && e.Hide != nil:
+		case name == keyID && e.item.Number:
+			return []byte(e.item.ID)
+		case name == keyHeaders && value[0] == '{' && e.hide != nil:
 			return e.headers(value)
-		case name == keyBody && e.Body != nil:
-			return e.Body(index, value)
+		case name == keyBody && e.body != nil:
+			return e.body(value)
 		}
 		return value
 	})
 }
 
-func (e Edit) headers(raw []byte) []byte {
+func (e entryEdit) headers(raw []byte) []byte {
 	return appendObject(nil, raw, func(name string, value []byte) []byte {
-		if e.Hide(name) {
+		if e.hide(name) {
 			return nil
 		}
 		return value

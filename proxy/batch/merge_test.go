@@ -1,10 +1,13 @@
 package batch_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -54,13 +57,67 @@ func TestOrderPutsItemsAfterWhatTheyDependOn(t *testing.T) {
 	}
 }
 
-// merge is what the proxy does with Graph's text.
-func merge(b *batch.Batch, graph string, refused map[int]batch.Answer, hide func(string) bool) ([]byte, error) {
-	replies, err := b.Replies([]byte(graph))
-	if err != nil {
-		return nil, err
+// account counts what is held. Nothing may be held in the end.
+type account struct{ n, most, room int }
+
+func (a *account) hold(n int) bool {
+	if a.room > 0 && n > 0 && a.n+n > a.room {
+		return false
 	}
-	return b.Merge(replies, refused, batch.Edit{Hide: hide})
+	a.n += n
+	a.most = max(a.most, a.n)
+	return true
+}
+
+// merge is what the proxy does with Graph's text.
+func merge(t *testing.T, b *batch.Batch, graph io.Reader, refused map[int]batch.Answer, edit batch.Edit) ([]byte, error) {
+	t.Helper()
+	var held account
+	defer func() {
+		if held.n != 0 {
+			t.Errorf("%d bytes are still accounted for", held.n)
+		}
+	}()
+	m := b.Merger(edit, held.hold)
+	defer m.Close()
+	var sent []int
+	for i := range b.Items {
+		if a, found := refused[i]; found {
+			m.Answer(i, a)
+		} else {
+			sent = append(sent, i)
+		}
+	}
+	var out bytes.Buffer
+	if graph != nil {
+		replies := b.Replies(graph, sent, held.hold)
+		defer replies.Close()
+		for {
+			i, reply, err := replies.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			if !m.Reply(i, reply) {
+				t.Errorf("there is no room for the answer to item %d", i)
+			}
+			_, _ = out.ReadFrom(io.LimitReader(m, int64(m.Ready())))
+		}
+	}
+	m.Finish()
+	_, _ = out.ReadFrom(io.LimitReader(m, int64(m.Ready())))
+	return out.Bytes(), nil
+}
+
+// pieces are the ways in which a text may come.
+func pieces(text string) map[string]io.Reader {
+	return map[string]io.Reader{
+		"whole":        strings.NewReader(text),
+		"byte by byte": iotest.OneByteReader(strings.NewReader(text)),
+		"with its end": iotest.DataErrReader(strings.NewReader(text)),
+	}
 }
 
 func answer(status int, body string) batch.Answer {
@@ -83,17 +140,22 @@ func TestMergePutsAnswersTogether(t *testing.T) {
 			`{"responses":[{"id":"A","status":403},{"id":"b","status":403},{"id":"ç\"","status":403}]}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := merge(b, c.graph, c.refused, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(c.want, string(got)); diff != "" {
-				t.Error(diff)
+			for way, graph := range pieces(c.graph) {
+				if c.graph == "" {
+					graph = nil
+				}
+				got, err := merge(t, b, graph, c.refused, batch.Edit{})
+				if err != nil {
+					t.Fatal(way, err)
+				}
+				if diff := cmp.Diff(c.want, string(got)); diff != "" {
+					t.Error(way, diff)
+				}
 			}
 		})
 	}
 	t.Run("an item that Graph left out is 504", func(t *testing.T) {
-		got, err := merge(b, `{"responses":[{"id":"A","status":200},{"id":"b","status":200}]}`, nil, nil)
+		got, err := merge(t, b, strings.NewReader(`{"responses":[{"id":"A","status":200},{"id":"b","status":200}]}`), nil, batch.Edit{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +193,8 @@ func TestMergeHidesHeaders(t *testing.T) {
 		{"no headers", `null`, `null`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := merge(b, `{"responses":[{"id":"a","headers":`+c.headers+`,"status":200,"body":{"headers":{"Set-Cookie":"kept"}}}]}`, nil, hide)
+			graph := `{"responses":[{"id":"a","headers":` + c.headers + `,"status":200,"body":{"headers":{"Set-Cookie":"kept"}}}]}`
+			got, err := merge(t, b, strings.NewReader(graph), nil, batch.Edit{Hide: hide})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -172,10 +235,15 @@ func TestMergeRefusesWhatIsNotTheAnswer(t *testing.T) {
 		{"nesting within an answer without end", `{"responses":[{"id":"a","status":200,"body":` + strings.Repeat("[", 1_000_000)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := merge(b, c.graph, refused, nil)
-			var e *batch.Error
-			if got != nil || !errors.As(err, &e) || e.Code != "badAnswer" {
-				t.Errorf("gives %s, %v", got, err)
+			for way, graph := range pieces(c.graph) {
+				if len(c.graph) > 10_000 && way == "byte by byte" {
+					continue
+				}
+				got, err := merge(t, b, graph, refused, batch.Edit{})
+				var e *batch.Error
+				if got != nil || !errors.As(err, &e) || e.Code != "badAnswer" {
+					t.Errorf("%s gives %s, %v", way, got, err)
+				}
 			}
 		})
 	}
@@ -185,9 +253,20 @@ func TestRepliesAreReadForTheRecord(t *testing.T) {
 	b := mustRead(t, list(`"id":"a"`, `"id":"b"`, `"id":"c"`))
 	first := `{"id":"C","status":429,"headers":{"Retry-After":"10","x":1,"A":"\u0041"}}`
 	second := `{"id":"a","status":200,"headers":null}`
-	got, err := b.Replies([]byte(`{"responses":[` + first + `,` + second + `]}`))
-	if err != nil {
-		t.Fatal(err)
+	var held account
+	replies := b.Replies(strings.NewReader(`{"responses":[`+first+`,`+second+`]}`), []int{0, 1, 2}, held.hold)
+	defer replies.Close()
+	got := make([]batch.Reply, 3)
+	for {
+		i, reply, err := replies.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply.Raw = bytes.Clone(reply.Raw)
+		got[i] = reply
 	}
 	want := []batch.Reply{
 		{Status: 200, Raw: json.RawMessage(second)},

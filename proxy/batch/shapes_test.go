@@ -51,7 +51,7 @@ func TestAnIDComesBackWithTheTypeThatItHad(t *testing.T) {
 		t.Error(diff)
 	}
 	refused := map[int]batch.Answer{3: {Status: 403}, 1: {Status: 424}}
-	got, err := merge(b, `{"responses":[{"status":200,"id":"-3","body":{"id":"1"}},{"id":"1","status":200}]}`, refused, nil)
+	got, err := merge(t, b, strings.NewReader(`{"responses":[{"status":200,"id":"-3","body":{"id":"1"}},{"id":"1","status":200}]}`), refused, batch.Edit{})
 	if err != nil {
 		t.Fatal(err)
 	}

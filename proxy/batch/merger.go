@@ -1,0 +1,165 @@
+package batch
+
+import "slices"
+
+// Merger puts the answers to a batch together while they come: one {"responses":[...]} with an answer for every item, in the order
+// of Items. What comes before its turn is held. What is held is accounted for until it is read, or the Merger is closed. It is for
+// one goroutine.
+type Merger struct {
+	batch *Batch
+	edit  Edit
+	hold  Hold
+
+	answers []piece // by item
+	next    int     // the item whose turn it is
+	pending bool    // answers wait, also in their turn
+	ready   []piece // what can be read
+}
+
+// piece is text of the whole answer. Its text is nil if there is none.
+type piece struct {
+	text []byte
+	cost int // what of it is accounted for
+	has  bool
+}
+
+// Edit is what becomes of Graph's answers to items. The zero value leaves them as they are.
+type Edit struct {
+	// Hide reports whether a header is left out. It gets the name as Graph wrote it.
+	Hide func(name string) bool
+	// Body returns what becomes of bodies, JSON values, in the answer to the item with that index; nil where they stay.
+	Body func(item int) func(body []byte) []byte
+}
+
+// Merger returns a Merger of answers to the batch. Close must be called.
+func (b *Batch) Merger(edit Edit, hold Hold) *Merger {
+	return &Merger{batch: b, edit: edit, hold: hold, answers: make([]piece, len(b.Items))}
+}
+
+// Pend keeps the answers that come from now on from being read, until Commit or Drop: what Graph says later in the same text may
+// show that none of it is the answer to what was sent.
+func (m *Merger) Pend() { m.pending = true }
+
+// Commit lets the answers that wait be read, each in its turn.
+func (m *Merger) Commit() {
+	m.pending = false
+	m.advance()
+}
+
+// Drop forgets the answers to these items that were not committed.
+func (m *Merger) Drop(items []int) {
+	for _, i := range items {
+		if i >= m.next {
+			m.hold(-m.answers[i].cost)
+			m.answers[i] = piece{}
+		}
+	}
+	m.pending = false
+}
+
+// Reply takes Graph's answer to the item with that index, which must have none. It reports false where there is no room to hold it:
+// then the item has none still.
+func (m *Merger) Reply(i int, r Reply) bool {
+	e := entryEdit{hide: m.edit.Hide, item: &m.batch.Items[i]}
+	if m.edit.Body != nil {
+		e.body = m.edit.Body(i)
+	}
+	size := len(r.Raw) + len(",")
+	cost := size
+	if e.body != nil {
+		cost *= 3 // what becomes of the body, which may grow, is held beside it
+	}
+	if !m.hold(cost) {
+		return false
+	}
+	text := e.append(append(make([]byte, 0, size), ','), r.Raw)
+	if more := cap(text) - cost; more <= 0 || m.hold(more) {
+		m.hold(min(more, 0))
+		cost = cap(text)
+	}
+	m.put(i, piece{text: text, cost: cost})
+	return true
+}
+
+// Answer takes the proxy's own answer to the item with that index, in the place of one that was not committed.
+func (m *Merger) Answer(i int, a Answer) {
+	m.put(i, m.own(appendAnswer([]byte{','}, &m.batch.Items[i], a)))
+}
+
+// own is text of the proxy's own, which is short: it is there whether there is room for it or not.
+func (m *Merger) own(text []byte) piece {
+	if !m.hold(cap(text)) {
+		return piece{text: text}
+	}
+	return piece{text: text, cost: cap(text)}
+}
+
+func (m *Merger) put(i int, p piece) {
+	m.hold(-m.answers[i].cost)
+	p.has = true
+	m.answers[i] = p
+	if !m.pending {
+		m.advance()
+	}
+}
+
+// Has reports whether the item with that index has its answer.
+func (m *Merger) Has(i int) bool { return m.answers[i].has }
+
+// Finish ends the text. Items that have no answer get a 504, which says that Graph left them out; Finish returns their indexes.
+func (m *Merger) Finish() (left []int) {
+	m.pending = false
+	for i := range m.answers {
+		if !m.Has(i) {
+			left = append(left, i)
+			m.Answer(i, unanswered())
+		}
+	}
+	m.advance()
+	m.ready = append(m.ready, m.own([]byte("]}")))
+	return left
+}
+
+// advance makes ready what has its turn.
+func (m *Merger) advance() {
+	for ; m.next < len(m.answers) && m.Has(m.next); m.next++ {
+		p := m.answers[m.next]
+		if m.next == 0 {
+			m.ready = append(m.ready, m.own([]byte(`{"responses":[`)))
+			p.text = p.text[len(","):]
+		}
+		m.ready = append(m.ready, p)
+		m.answers[m.next] = piece{has: true}
+	}
+}
+
+// Ready returns how many bytes can be read.
+func (m *Merger) Ready() (n int) {
+	for _, p := range m.ready {
+		n += len(p.text)
+	}
+	return n
+}
+
+// Read reads what is ready; 0 bytes if nothing is. It returns no error.
+func (m *Merger) Read(to []byte) (n int, err error) {
+	for len(m.ready) > 0 && n < len(to) {
+		p := &m.ready[0]
+		size := copy(to[n:], p.text)
+		n += size
+		if p.text = p.text[size:]; len(p.text) == 0 {
+			m.hold(-p.cost)
+			*p = piece{}
+			m.ready = m.ready[1:]
+		}
+	}
+	return n, nil
+}
+
+// Close returns to the account what was not read. Nothing can be read afterwards.
+func (m *Merger) Close() {
+	for _, p := range slices.Concat(m.ready, m.answers) {
+		m.hold(-p.cost)
+	}
+	m.ready, m.answers = nil, nil
+}

@@ -1,0 +1,319 @@
+package batch
+
+import (
+	"errors"
+	"io"
+	"slices"
+)
+
+// MaxReply is how long Graph's answer to one item may be, in bytes.
+const MaxReply = 16 << 20
+
+// ErrNoRoom is the error of Replies where hold reports that an answer may not be held.
+var ErrNoRoom = errors.New("there is no room to hold an answer of Graph's")
+
+// leastWindow is what Replies reads Graph's text into at first.
+const leastWindow = 16 << 10
+
+// Replies reads what Graph answered, one item's answer at a time, while the text comes. It holds one answer. Close returns what it
+// holds to the account.
+type Replies struct {
+	batch    *Batch
+	from     io.Reader
+	hold     Hold
+	sent     []int
+	answered []int
+
+	window []byte // what has come and is not passed
+	passed int    // of window
+	ended  bool   // nothing follows window
+
+	place    place
+	complete bool // "responses" is there, and has ended
+}
+
+// Hold accounts for n bytes that are held from now on, or that are held no more if n is negative. It reports false if there is no
+// room for them; then they are not held.
+type Hold func(n int) bool
+
+// place is where in {"responses":[...]} the reader stands.
+type place int
+
+const (
+	atStart place = iota
+	atFirstKey
+	atKey
+	atFirstReply
+	atReply
+	afterReply
+	afterResponses
+	atEnd
+)
+
+// Replies returns a reader of Graph's answer to a batch of the items with these indexes. Close must be called.
+func (b *Batch) Replies(graph io.Reader, sent []int, hold Hold) *Replies {
+	return &Replies{batch: b, from: graph, sent: sent, hold: hold}
+}
+
+// Close returns to the account what is held. It does not close Graph's text.
+func (r *Replies) Close() {
+	r.hold(-cap(r.window))
+	r.window, r.passed, r.ended, r.place = nil, 0, true, atEnd
+}
+
+// Next returns the next answer and the index of its item. Graph answers in any order; ids are compared without regard to case. At
+// the end of a text that is read to its end, and is one JSON object with one "responses", it returns io.EOF.
+//
+// An answer that names no item, an item that was not sent, or one that is answered already, is an *Error: the text is then not the
+// answer to what was sent, and handing it out could show one caller's data to another. So is text that is not JSON, and an answer
+// longer than MaxReply. The other errors are the reader's own and ErrNoRoom. No error can be read past.
+func (r *Replies) Next() (index int, reply Reply, err error) {
+	for {
+		raw, err := r.step()
+		if err != nil {
+			return 0, reply, err
+		}
+		if raw == nil {
+			continue
+		}
+		id, reply, err := readReply(raw)
+		if err != nil {
+			return 0, reply, err
+		}
+		index, err := r.indexOf(id)
+		return index, reply, err
+	}
+}
+
+func (r *Replies) indexOf(id string) (int, error) {
+	i := r.batch.index(id)
+	switch {
+	case i < 0:
+		return 0, refuse(codeAnswer, "Graph answered the id %s, which no item has", quote(id))
+	case !slices.Contains(r.sent, i):
+		return 0, refuse(codeAnswer, "Graph answered the id %s, which was not sent", quote(id))
+	case slices.Contains(r.answered, i):
+		return 0, refuse(codeAnswer, "Graph answered the id %s twice", quote(id))
+	}
+	r.answered = append(r.answered, i)
+	return i, nil
+}
+
+// step goes on by one token or value. Raw is an answer, if it was one.
+func (r *Replies) step() (raw []byte, err error) {
+	c, err := r.peek()
+	if err != nil {
+		return nil, err
+	}
+	switch r.place {
+	case atStart:
+		return nil, r.take(c, '{', atFirstKey)
+	case atFirstKey, atKey:
+		if c == '}' && r.place == atFirstKey {
+			return nil, r.take(c, '}', atEnd)
+		}
+		return nil, r.member()
+	case atFirstReply, atReply:
+		if c == ']' && r.place == atFirstReply {
+			return nil, r.take(c, ']', afterResponses)
+		}
+		r.place = afterReply // what follows is read later: raw would be overwritten
+		return r.value()
+	case afterReply:
+		return nil, r.after(']', atReply, afterResponses)
+	case afterResponses:
+		r.complete = true
+		return nil, r.after('}', atKey, atEnd)
+	}
+	return nil, r.end(c)
+}
+
+// member reads a key, and its value unless that is the list of answers.
+func (r *Replies) member() error {
+	key, err := r.value()
+	if err != nil {
+		return err
+	}
+	name, problem := decode(key)
+	if problem != "" {
+		return r.refuse("a key in quotes")
+	}
+	c, err := r.peek()
+	if err != nil {
+		return err
+	}
+	if err := r.take(c, ':', r.place); err != nil {
+		return err
+	}
+	if name != "responses" {
+		if _, err := r.value(); err != nil {
+			return err
+		}
+		return r.after('}', atKey, atEnd)
+	}
+	if r.complete {
+		return refuse(codeAnswer, "Graph's answer has the key \"responses\" twice")
+	}
+	if c, err = r.peek(); err != nil {
+		return err
+	}
+	return r.take(c, '[', atFirstReply)
+}
+
+// after reads the comma after which comes more, or what ends the list.
+func (r *Replies) after(shut byte, more, done place) error {
+	c, err := r.peek()
+	switch {
+	case err != nil:
+		return err
+	case c == ',':
+		return r.take(c, ',', more)
+	}
+	return r.take(c, shut, done)
+}
+
+func (r *Replies) end(c byte) error {
+	switch {
+	case c != 0:
+		return refuse(codeAnswer, "Graph's answer goes on after the end of the JSON value")
+	case !r.complete:
+		return refuse(codeAnswer, "Graph's answer has no key \"responses\"")
+	}
+	return io.EOF
+}
+
+func (r *Replies) take(c, wanted byte, next place) error {
+	if c != wanted {
+		return r.refuse(string(wanted))
+	}
+	r.passed++
+	r.place = next
+	return nil
+}
+
+func (r *Replies) refuse(wanted string) error {
+	return refuse(codeAnswer, "Graph's answer is not what answers a batch: %s should stand in another place", quote(wanted))
+}
+
+// peek returns the next byte that is no space; 0 at the end.
+func (r *Replies) peek() (byte, error) {
+	for {
+		for ; r.passed < len(r.window); r.passed++ {
+			if c := r.window[r.passed]; c != ' ' && c != '\t' && c != '\n' && c != '\r' {
+				return c, nil
+			}
+		}
+		if r.ended {
+			return 0, nil
+		}
+		if err := r.fill(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// value reads a value whole. Its bytes are valid until the next call.
+func (r *Replies) value() ([]byte, error) {
+	if _, err := r.peek(); err != nil {
+		return nil, err
+	}
+	var f frame
+	for at := 0; ; {
+		end, found := f.end(r.window[r.passed+at:])
+		if at += end; found || r.ended {
+			break
+		}
+		if len(r.window)-r.passed > MaxReply {
+			return nil, refuse(codeAnswer, "Graph's answer to an item has more than %d MiB", MaxReply>>20)
+		}
+		if err := r.fill(); err != nil {
+			return nil, err
+		}
+	}
+	s := answerScanner(r.window[r.passed : r.passed+f.length])
+	raw, err := s.value()
+	if err == nil {
+		err = s.end()
+	}
+	r.passed += f.length
+	return raw, err
+}
+
+// fill reads more, into the same window if there is space in it.
+func (r *Replies) fill() error {
+	if r.passed > 0 {
+		r.window = r.window[:copy(r.window, r.window[r.passed:])]
+		r.passed = 0
+	}
+	if len(r.window) == cap(r.window) {
+		if err := r.grow(); err != nil {
+			return err
+		}
+	}
+	n, err := r.from.Read(r.window[len(r.window):cap(r.window)])
+	r.window = r.window[:len(r.window)+n]
+	if errors.Is(err, io.EOF) {
+		r.ended, err = true, nil
+	}
+	return err
+}
+
+// grow doubles the window. While it is copied, both are accounted for.
+func (r *Replies) grow() error {
+	had := cap(r.window)
+	size := max(leastWindow, 2*had)
+	if !r.hold(size) {
+		return ErrNoRoom
+	}
+	r.window = append(make([]byte, 0, size), r.window...)
+	r.hold(-had)
+	return nil
+}
+
+// frame finds where a JSON value ends in text that comes in pieces, by its quotes and brackets alone. Whether it is JSON, the
+// scanner says afterwards.
+type frame struct {
+	depth           int
+	quoted, escaped bool
+	length          int
+}
+
+// end takes the next piece, and returns how much of it belongs to the value and whether the value ends there.
+func (f *frame) end(piece []byte) (n int, found bool) {
+	for n < len(piece) {
+		c := piece[n]
+		if f.isOver(c) {
+			return n, true
+		}
+		n++
+		f.length++
+		switch {
+		case f.escaped:
+			f.escaped = false
+		case f.quoted && c == '\\':
+			f.escaped = true
+		case c == '"':
+			f.quoted = !f.quoted
+		case f.quoted:
+			continue
+		case c == '{' || c == '[':
+			f.depth++
+		case c == '}' || c == ']':
+			f.depth--
+		default:
+			continue
+		}
+		if f.depth <= 0 && !f.quoted {
+			return n, true
+		}
+	}
+	return n, false
+}
+
+// isOver reports whether c, which comes next, stands behind a number, true, false or null.
+func (f *frame) isOver(c byte) bool {
+	if f.length == 0 || f.depth > 0 || f.quoted {
+		return false
+	}
+	return c == ',' || c == ']' || c == '}' || c == ':' || c == ' ' || c == '\t' || c == '\n' || c == '\r'
+}
