@@ -156,9 +156,9 @@ func TestALongAnswerThatGoesWrongIsCutOff(t *testing.T) {
 
 // An answer that comes before its turn and that there is no room to hold is refused in its place; the others go on.
 func TestAnswersThatCannotBeHeldAreRefusedInTheirPlace(t *testing.T) {
-	two := everyone + "  other:\n    identity: [{key: {sha256: 6ca13d52ca70c883e0f0bb101e425a89e8624de51db2d2392593af6a84118090}}]\n    allow: [GET /users]\n"
-	r := newRig(t, two, func(c *proxy.Config, _ *rig) { c.Apps, c.MaxInFlight = oneApp(fixed{}), 4 }) // half of 128 MiB
-	r.graph.Handle("POST /v1.0/$batch", largeAnswers(10<<20, true))
+	r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.Apps = oneApp(fixed{}) })
+	proxy.BoundHeldBytes(r.handler, 1<<20)
+	r.graph.Handle("POST /v1.0/$batch", largeAnswers(160<<10, true))
 	a := r.do(t, "POST", "/v1.0/$batch", batchOf(9), asJSON)
 	statuses := map[int]int{}
 	for _, item := range a.responses(t) {

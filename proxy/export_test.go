@@ -24,3 +24,6 @@ func Cut(s string, most int) (string, bool) { return cut(s, most) }
 
 // HeldBytes is how many bytes are accounted for now, and how many may be.
 func (h *Handler) HeldBytes() (now, most int64) { return h.memory.used.Load(), h.memory.most }
+
+// BoundHeldBytes makes fewer bytes than usual fit.
+func BoundHeldBytes(h *Handler, most int64) { h.memory.most = most }
