@@ -21,8 +21,8 @@ import (
 	"graphproxy/proxy"
 )
 
-// batchOf is a batch of so many items that read users.
-func batchOf(n int) string {
+// batchOfUsers is a batch of so many items that read users.
+func batchOfUsers(n int) string {
 	var items []string
 	for i := range n {
 		items = append(items, fmt.Sprintf(`{"id":"%d","method":"GET","url":"/users/%d"}`, i, i))
@@ -78,7 +78,7 @@ func TestAnswersOfAnySizeKeepTheirOrderAndTheirLinks(t *testing.T) {
 
 func (r *rig) checkLarge(t *testing.T, n, size int) {
 	t.Helper()
-	a := r.do(t, "POST", "/v1.0/$batch", batchOf(n), asJSON)
+	a := r.do(t, "POST", "/v1.0/$batch", batchOfUsers(n), asJSON)
 	var envelope struct {
 		Responses []struct {
 			ID      string
@@ -134,7 +134,7 @@ func TestALongAnswerThatGoesWrongIsCutOff(t *testing.T) {
 				}
 				_, _ = io.WriteString(w, end)
 			})
-			req, err := http.NewRequest("POST", r.server.URL+"/v1.0/$batch", strings.NewReader(batchOf(4)))
+			req, err := http.NewRequest("POST", r.server.URL+"/v1.0/$batch", strings.NewReader(batchOfUsers(4)))
 			must(t, err)
 			req.Header.Set("Content-Type", "application/json")
 			res, err := r.server.Client().Transport.RoundTrip(req)
@@ -159,7 +159,7 @@ func TestAnswersThatCannotBeHeldAreRefusedInTheirPlace(t *testing.T) {
 	r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.Apps = oneApp(fixed{}) })
 	proxy.BoundHeldBytes(r.handler, 1<<20)
 	r.graph.Handle("POST /v1.0/$batch", largeAnswers(160<<10, true))
-	a := r.do(t, "POST", "/v1.0/$batch", batchOf(9), asJSON)
+	a := r.do(t, "POST", "/v1.0/$batch", batchOfUsers(9), asJSON)
 	statuses := map[int]int{}
 	for _, item := range a.responses(t) {
 		statuses[item.Status]++
@@ -209,7 +209,7 @@ func TestResidentMemoryIsWhatIsAccountedFor(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 8 {
 		wait.Go(func() {
-			res, err := r.server.Client().Post(r.server.URL+"/v1.0/$batch", "application/json", strings.NewReader(batchOf(20)))
+			res, err := r.server.Client().Post(r.server.URL+"/v1.0/$batch", "application/json", strings.NewReader(batchOfUsers(20)))
 			if err != nil {
 				t.Error(err)
 				return
