@@ -71,7 +71,7 @@ func newRig(t *testing.T, file string, options ...option) *rig {
 	r.entra, err = entratest.NewServer(entratest.Options{})
 	must(t, err)
 	t.Cleanup(r.entra.Close)
-	r.entra.Add(entratest.App{TenantID: tenant, ClientID: clientID, Secret: secret, Roles: []string{"User.ReadWrite.All", "Group.ReadWrite.All", "GroupMember.ReadWrite.All", "Directory.ReadWrite.All", "Mail.ReadWrite", "Mail.Send", "Files.ReadWrite.All", "Sites.Read.All", "Reports.Read.All"}})
+	r.entra.Add(entratest.App{TenantID: tenant, ClientID: clientID, Secret: secret, Roles: []string{"User.ReadWrite.All", "Group.ReadWrite.All", "GroupMember.ReadWrite.All", "Directory.ReadWrite.All", "Mail.ReadWrite", "Mail.Send", "Files.ReadWrite.All", "Sites.Read.All", "Reports.Read.All", "Notes.Read.All"}})
 	r.graph, err = graphtest.NewServer(graphtest.Options{Verify: r.verify})
 	must(t, err)
 	t.Cleanup(r.graph.Close)

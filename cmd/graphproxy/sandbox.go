@@ -208,7 +208,7 @@ func (s *sandbox) server() (*server.Server, error) {
 
 // sandboxRoles are the app registration's permissions: more than the policy gives to any caller, as in life.
 func sandboxRoles() []string {
-	return []string{"User.ReadWrite.All", "Group.ReadWrite.All", "Mail.ReadWrite", "Mail.Send", "Files.ReadWrite.All", "Sites.Read.All", "Reports.Read.All"}
+	return []string{"User.ReadWrite.All", "Group.ReadWrite.All", "Mail.ReadWrite", "Mail.Send", "Files.ReadWrite.All", "Sites.Read.All", "Reports.Read.All", "Notes.Read.All"}
 }
 
 // reachable is where to connect to: a listener on every address is told as the loopback one.

@@ -36,6 +36,8 @@ func mailRead() []string { return []string{"Mail.ReadBasic.All", "Mail.Read", "M
 
 func mailWrite() []string { return []string{"Mail.ReadWrite"} }
 
+func notesRead() []string { return []string{"Notes.Read.All", "Notes.ReadWrite.All"} }
+
 func mailSend() []string { return []string{"Mail.Send"} }
 
 func calendarRead() []string {
