@@ -15,12 +15,8 @@ func folderKind() *kind {
 	return &kind{name: "mailFolder", set: "mailFolders", page: 10, max: 1000, always: []string{"id"}, search: []string{"displayName"}}
 }
 
-func eventKind() *kind {
-	return &kind{name: "event", set: "events", page: 10, max: 1000, outlook: true, always: []string{"@odata.etag", "id"}, search: []string{"subject"}}
-}
-
 // mailbox is what Outlook keeps for a user.
-type mailbox struct{ messages, folders, events *table }
+type mailbox struct{ messages, folders, events, calendars *table }
 
 // wellKnown are the folders that have a name besides their id.
 func wellKnown() []string {
@@ -32,7 +28,8 @@ func folderID(upn, name string) string {
 }
 
 func (t *tenant) newMailbox(upn string) *mailbox {
-	m := &mailbox{messages: newTable(messageKind()), folders: newTable(folderKind()), events: newTable(eventKind())}
+	m := &mailbox{messages: newTable(messageKind()), folders: newTable(folderKind()), events: newTable(eventKind()), calendars: newTable(calendarKind())}
+	t.add(m.calendars, object{"id": calendarID(upn), "name": "Calendar", "isDefaultCalendar": true, "canEdit": true, "owner": address(upn)["emailAddress"]})
 	for _, name := range wellKnown() {
 		t.add(m.folders, object{"id": folderID(upn, name), "displayName": name, "parentFolderId": folderID(upn, "root"), "childFolderCount": 0, "isHidden": false})
 	}
@@ -43,7 +40,7 @@ func (t *tenant) newMailbox(upn string) *mailbox {
 		}
 		t.add(m.messages, letter(outlookID(fmt.Sprintf("message:%s:%d", strings.ToLower(upn), i)), folderID(upn, folder),
 			fmt.Sprintf("Weekly report %d", i+1), "The figures of the week.", "megan@contoso.com", upn, epoch().AddDate(0, 0, 7*i)))
-		t.add(m.events, appointment(outlookID(fmt.Sprintf("event:%s:%d", strings.ToLower(upn), i)), fmt.Sprintf("Stand-up %d", i+1), epoch().AddDate(0, 0, 7*i)))
+		t.add(m.events, appointment(outlookID(fmt.Sprintf("event:%s:%d", strings.ToLower(upn), i)), calendarID(upn), fmt.Sprintf("Stand-up %d", i+1), epoch().AddDate(0, 0, 7*i)))
 	}
 	return m
 }
@@ -57,13 +54,6 @@ func letter(id, folder, subject, text, from, to string, at time.Time) object {
 		"receivedDateTime": timestamp(at), "sentDateTime": timestamp(at), "createdDateTime": timestamp(at), "lastModifiedDateTime": timestamp(at),
 		"internetMessageId": "<" + id + "@contoso.com>", "webLink": "https://outlook.office365.com/owa/?ItemID=" + id,
 	}
-}
-
-func appointment(id, subject string, at time.Time) object {
-	when := func(t time.Time) object {
-		return object{"dateTime": t.Format("2006-01-02T15:04:05.0000000"), "timeZone": "UTC"}
-	}
-	return object{"id": id, "subject": subject, "isAllDay": false, "start": when(at), "end": when(at.Add(time.Hour)), "organizer": address("megan@contoso.com")}
 }
 
 func mailRoutes() []route {
@@ -299,86 +289,4 @@ func (c *call) getFolder() (answer, error) {
 		return answer{}, err
 	}
 	return c.answerOne(f, "users('"+c.keys["user"].Text+"')/mailFolders")
-}
-
-func calendarRoutes() []route {
-	return []route{
-		{method: "GET", pattern: "users/{user}/events", handle: (*call).listEvents, need: calendarRead()},
-		{method: "POST", pattern: "users/{user}/events", handle: (*call).createEvent, need: calendarWrite()},
-		{method: "GET", pattern: "users/{user}/events/{event}", handle: (*call).getEvent, need: calendarRead()},
-		{method: "DELETE", pattern: "users/{user}/events/{event}", handle: (*call).deleteEvent, need: calendarWrite()},
-		{method: "GET", pattern: "users/{user}/calendarview", handle: (*call).calendarView, need: calendarRead()},
-	}
-}
-
-func (c *call) eventSet() string { return "users('" + c.keys["user"].Text + "')/events" }
-
-func (c *call) listEvents() (answer, error) {
-	_, m, err := c.box()
-	if err != nil {
-		return answer{}, err
-	}
-	return c.answerList(m.events.kind, c.eventSet(), m.events.live())
-}
-
-func (c *call) event() (*entity, error) {
-	_, m, err := c.box()
-	if err != nil {
-		return nil, err
-	}
-	if e := m.events.get(c.keys["event"].Text); e != nil {
-		return e, nil
-	}
-	return nil, noMessage()
-}
-
-func (c *call) getEvent() (answer, error) {
-	e, err := c.event()
-	if err != nil {
-		return answer{}, err
-	}
-	return c.answerOne(e, c.eventSet())
-}
-
-func (c *call) deleteEvent() (answer, error) {
-	e, err := c.event()
-	if err != nil {
-		return answer{}, err
-	}
-	c.t.remove(e)
-	return empty(http.StatusNoContent), nil
-}
-
-func (c *call) createEvent() (answer, error) {
-	u, m, err := c.box()
-	if err != nil {
-		return answer{}, err
-	}
-	o, err := c.readObject()
-	if err != nil {
-		return answer{}, err
-	}
-	e := c.t.add(m.events, appointment(outlookID(newGUID()), "", time.Now().UTC()))
-	c.merge(e, o)
-	return c.created(e, c.eventSet(), c.root()+"/users/"+u.id+"/events/"+e.id), nil
-}
-
-// calendarView is the events between two moments, which must be given.
-func (c *call) calendarView() (answer, error) {
-	_, m, err := c.box()
-	if err != nil {
-		return answer{}, err
-	}
-	from, to := c.reading.Options["startdatetime"], c.reading.Options["enddatetime"]
-	if from == "" || to == "" {
-		return answer{}, fail(http.StatusBadRequest, "ErrorInvalidParameter", "This request requires a time window specified by the query string parameters StartDateTime and EndDateTime.")
-	}
-	var found []*entity
-	for _, e := range m.events.live() {
-		start, _ := lookup(e.props, "start/dateTime").(string)
-		if start >= from && start < to {
-			found = append(found, e)
-		}
-	}
-	return c.answerList(m.events.kind, c.eventSet(), found)
 }

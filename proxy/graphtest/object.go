@@ -20,6 +20,7 @@ type kind struct {
 	defaults  []string // properties that are answered when there is no $select; nil is all
 	always    []string // properties that are answered whatever is selected
 	search    []string // properties that $search looks at
+	hidden    []string // properties that are never answered
 	page, max int      // page sizes: by default, and at most
 	directory bool     // identity service: resource units, advanced queries
 	outlook   bool     // mailbox: links with $skip instead of $skiptoken

@@ -228,6 +228,9 @@ func (c *call) project(e *entity, q *query) (object, error) {
 	}
 	out := object{}
 	for name, v := range e.props {
+		if slices.Contains(e.kind.hidden, name) {
+			continue
+		}
 		if names == nil || slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) || n == "*" }) {
 			out[name] = v
 		}

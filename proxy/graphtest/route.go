@@ -31,7 +31,7 @@ type node struct {
 func buildRoutes() *node {
 	root := &node{}
 	for _, routes := range [][]route{
-		directoryRoutes(), userRoutes(), groupRoutes(), mailRoutes(), calendarRoutes(), onenoteRoutes(), driveRoutes(), siteRoutes(), otherRoutes(),
+		directoryRoutes(), userRoutes(), groupRoutes(), mailRoutes(), calendarRoutes(), onenoteRoutes(), driveRoutes(), siteRoutes(), subscriptionRoutes(), otherRoutes(),
 	} {
 		for i := range routes {
 			root.insert(&routes[i])

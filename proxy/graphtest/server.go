@@ -36,6 +36,11 @@ type Options struct {
 	Addr string
 	// ForeignAddr is where the foreign host listens; "" is a free port on the host of Addr.
 	ForeignAddr string
+	// ForeignHost is the name of the foreign host in addresses; "" is the address that it listens on. Clients compare hosts by name
+	// alone, and send their credential to one of the same name.
+	ForeignHost string
+	// ForeignPlain makes the foreign host speak plain http whatever TLS says, for clients that do not know the CA.
+	ForeignPlain bool
 	// Verify tells the app roles of a bearer token. An error makes Graph answer 401; no roles, 403. An error that is a *Challenge
 	// makes the 401 a claims challenge. It must be safe for concurrent use. Nil: any bearer, every role.
 	Verify func(token string) (roles []string, err error)
@@ -91,8 +96,8 @@ func NewServer(o Options) (*Server, error) {
 		s.base = s.url
 	}
 	s.tenant = newTenant(o.TenantID, s.base, o.Users)
-	s.graph = s.start(listeners[0], s.handler(&s.log, s.serveGraph))
-	s.foreign = s.start(listeners[1], s.handler(&s.foreignLog, s.serveForeign))
+	s.graph = s.start(listeners[0], o.TLS, s.handler(&s.log, s.serveGraph))
+	s.foreign = s.start(listeners[1], s.foreignTLS(), s.handler(&s.foreignLog, s.serveForeign))
 	return s, nil
 }
 
@@ -111,24 +116,35 @@ func (s *Server) listen() ([2]net.Listener, error) {
 	if err != nil {
 		return both, errors.Join(fmt.Errorf("listening for the foreign host: %w", err), graph.Close())
 	}
-	s.url, s.foreignURL = s.addressOf(graph), s.addressOf(foreign)
+	s.url, s.foreignURL = addressOf(graph, s.options.TLS, ""), addressOf(foreign, s.foreignTLS(), s.options.ForeignHost)
 	return [2]net.Listener{graph, foreign}, nil
 }
 
-// addressOf is the URL of a listener. One that listens on every address is told as the loopback one.
-func (s *Server) addressOf(l net.Listener) string {
+// foreignTLS is what the foreign host speaks; nil for plain http.
+func (s *Server) foreignTLS() *tls.Config {
+	if s.options.ForeignPlain {
+		return nil
+	}
+	return s.options.TLS
+}
+
+// addressOf is the URL of a listener, by a name if there is one. One that listens on every address has the loopback one.
+func addressOf(l net.Listener, config *tls.Config, name string) string {
 	scheme := "http"
-	if s.options.TLS != nil {
+	if config != nil {
 		scheme = "https"
 	}
 	host, port, _ := net.SplitHostPort(l.Addr().String())
+	if name != "" {
+		return scheme + "://" + net.JoinHostPort(name, port)
+	}
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
 	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
-func (s *Server) start(l net.Listener, h http.Handler) *http.Server {
+func (s *Server) start(l net.Listener, config *tls.Config, h http.Handler) *http.Server {
 	srv := &http.Server{
 		Handler: h,
 		// A handshake that fails is the client's business; a test that wants to know sees it there.
@@ -137,11 +153,11 @@ func (s *Server) start(l net.Listener, h http.Handler) *http.Server {
 		DisableGeneralOptionsHandler: true,
 	}
 	s.serving.Go(func() {
-		if s.options.TLS == nil {
+		if config == nil {
 			srv.Serve(l)
 			return
 		}
-		srv.TLSConfig = s.options.TLS.Clone()
+		srv.TLSConfig = config.Clone()
 		srv.ServeTLS(l, "", "")
 	})
 	return srv

@@ -13,6 +13,7 @@ type tenant struct {
 	sent     int
 
 	users, groups, apps, principals, sites *table
+	subscriptions                          *table
 	managers                               map[string]string // by user id
 	members                                map[string]*links // by group id
 	mail                                   map[string]*mailbox
@@ -56,7 +57,7 @@ func people() []person {
 func newTenant(id, base string, users int) *tenant {
 	t := &tenant{
 		id: id, base: base, users: newTable(userKind()), groups: newTable(groupKind()), apps: newTable(appKind()), principals: newTable(principalKind()),
-		sites: newTable(siteKind()), managers: map[string]string{}, members: map[string]*links{}, mail: map[string]*mailbox{},
+		sites: newTable(siteKind()), subscriptions: newTable(subscriptionKind()), managers: map[string]string{}, members: map[string]*links{}, mail: map[string]*mailbox{},
 		photos: map[string][]byte{}, drives: map[string]*drive{}, driveOf: map[string]string{}, uploads: map[string]*upload{},
 	}
 	t.addPeople(users)
