@@ -78,7 +78,7 @@ func newRoot(environ []string) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%s: %w; see %s --help", cmd.CommandPath(), err, cmd.CommandPath())
 	})
-	root.AddCommand(newServe(environ), newSandbox(), tool.New(environ), newConsent(environ), newToken(environ), newKey(), newPermissions(environ), newHealthcheck(environ), newMan(), newVersion())
+	root.AddCommand(newServe(environ), newSandbox(environ), tool.New(environ), newConsent(environ), newToken(environ), newKey(), newPermissions(environ), newHealthcheck(environ), newMan(), newVersion())
 	return root
 }
 

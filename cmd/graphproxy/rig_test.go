@@ -375,3 +375,14 @@ func peer(t *testing.T, address string, roots *x509.CertPool) *x509.Certificate 
 	defer c.Close()
 	return c.ConnectionState().PeerCertificates[0]
 }
+
+// must2 is must for what returns a number and an error.
+func must2(t *testing.T) func(int, error) {
+	t.Helper()
+	return func(_ int, err error) { t.Helper(); must(t, err) }
+}
+
+// httpClient keeps no connections.
+func httpClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+}

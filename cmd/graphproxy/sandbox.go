@@ -1,16 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	_ "embed"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -18,9 +21,11 @@ import (
 
 	"graphproxy/auth"
 	"graphproxy/auth/caller"
+	"graphproxy/auth/caller/oidc"
 	"graphproxy/auth/entratest"
 	"graphproxy/cmd/graphproxy/config"
 	"graphproxy/cmd/graphproxy/server"
+	"graphproxy/policy"
 	"graphproxy/proxy/graphtest"
 )
 
@@ -29,6 +34,9 @@ var sandboxPolicy []byte
 
 // sandboxKey is the key of the sandbox's caller "mailer". It opens nothing but a sandbox.
 const sandboxKey = "contoso-mailer-sandbox-key-0d1f5a7c"
+
+// sandboxAppKey is the key of its caller "app", which may do what the recipes of docs/sdks.md do.
+const sandboxAppKey = "contoso-app-sandbox-key-6c1e9a42"
 
 const (
 	sandboxListen    = "127.0.0.1:8080"
@@ -39,27 +47,30 @@ const (
 // sandbox is the proxy over an Entra ID and a Graph in this process.
 type sandbox struct {
 	listen, tlsListen, adminListen string // "": the usual address, or a free port of its host if that is taken
-	caFile, audit                  string
+	caFile, audit, policy          string
 	stdout, stderr                 io.Writer
 
 	ca         *entratest.CA
 	entra      *entratest.Server
 	graph      *graphtest.Server
 	policyFile string
+	demo       bool          // the policy is the demonstration's
+	lines      *requestLines // where stdout is a terminal
 	plain, tls net.Listener
 	health     net.Listener
 	closers    []func()
 }
 
-func newSandbox() *cobra.Command {
+func newSandbox(environ []string) *cobra.Command {
 	var s sandbox
 	cmd := &cobra.Command{
 		Use:   "sandbox",
 		Short: "Serve a demonstration tenant: no Azure, no settings",
-		Long:  "sandbox runs graphproxy in front of an Entra ID and a Microsoft Graph of its own, all in this process, with a demonstration\npolicy, and prints curl lines to try. It reads no environment variables and ends with status 0 on SIGTERM or SIGINT.",
+		Long:  "sandbox runs graphproxy in front of an Entra ID and a Microsoft Graph of its own, all in this process, with a demonstration\npolicy or one of yours, and prints curl lines to try. In a terminal it then prints a line for each request, in colour unless\nNO_COLOR is set. It reads no other environment variables and ends with status 0 on SIGTERM or SIGINT.",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s.stdout, s.stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
+			s.lines = newRequestLines(s.stdout, environ)
 			return s.run(cmd.Context())
 		},
 	}
@@ -68,6 +79,7 @@ func newSandbox() *cobra.Command {
 	flags.StringVar(&s.tlsListen, "tls-listen", "", "host:port for HTTPS (default "+sandboxTLSListen+", or a free port)")
 	flags.StringVar(&s.adminListen, "admin-listen", "", "host:port for health and metrics (default "+sandboxAdmin+", or a free port)")
 	flags.StringVar(&s.caFile, "ca-file", "", "where to write the certificate of the HTTPS address's CA (default in a temporary directory)")
+	flags.StringVar(&s.policy, "policy", "", "the policy `FILE`, which is read again when it changes; one that is not there is made of the demonstration's")
 	flags.StringVar(&s.audit, "audit", "off", "where audit lines go: a file, - for stdout, or off")
 	return cmd
 }
@@ -138,18 +150,37 @@ func (s *sandbox) openOne(flag, asked, usual string) (net.Listener, error) {
 	return l, nil
 }
 
-// writeFiles writes the CA's certificate, for clients, and the policy, for whoever wants to read or change it.
+// writeFiles writes the CA's certificate, for clients, and the demonstration's policy unless another is asked for. What --policy and
+// --ca-file name stays when the sandbox ends.
 func (s *sandbox) writeFiles() error {
 	dir, err := os.MkdirTemp("", "graphproxy-sandbox-")
 	if err != nil {
 		return err
 	}
 	s.later(func() { _ = os.RemoveAll(dir) })
-	s.policyFile = filepath.Join(dir, "policy.yaml")
 	if s.caFile == "" {
 		s.caFile = filepath.Join(dir, "ca.pem")
 	}
-	return errors.Join(os.WriteFile(s.policyFile, sandboxPolicy, 0o600), os.WriteFile(s.caFile, s.ca.PEM(), 0o644))
+	if s.policyFile = s.policy; s.policyFile == "" {
+		s.policyFile = filepath.Join(dir, "policy.yaml")
+	}
+	return errors.Join(s.writePolicy(), os.WriteFile(s.caFile, s.ca.PEM(), 0o644))
+}
+
+// writePolicy writes the demonstration's policy where there is none. It never changes a file that is there.
+func (s *sandbox) writePolicy() error {
+	f, err := os.OpenFile(s.policyFile, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		text, err := os.ReadFile(s.policyFile)
+		s.demo = bytes.Equal(text, sandboxPolicy)
+		return err
+	}
+	if err != nil {
+		return fmt.Errorf("--policy: %w", err)
+	}
+	s.demo = true
+	_, err = f.Write(sandboxPolicy)
+	return errors.Join(err, f.Close())
 }
 
 // startTenant starts Entra ID and Graph.
@@ -162,7 +193,7 @@ func (s *sandbox) startTenant() (err error) {
 	if err != nil {
 		return err
 	}
-	s.graph, err = graphtest.NewServer(graphtest.Options{TLS: config, Verify: s.verify})
+	s.graph, err = graphtest.NewServer(graphtest.Options{TLS: config, Verify: s.verify, ForeignHost: storageHost(s.plain), ForeignPlain: true})
 	if err != nil {
 		return err
 	}
@@ -175,32 +206,65 @@ func (s *sandbox) verify(token string) ([]string, error) {
 	return claims.Roles, err
 }
 
-// server makes the proxy, for an app registration that nobody knows the secret of.
+// storageHost is another name of this machine than the one that callers are shown. Clients compare hosts by name, and take their
+// key along to one of the same name; Graph's storage has names of its own.
+func storageHost(callers net.Listener) string {
+	if host, _, _ := net.SplitHostPort(reachable(callers)); host == "127.0.0.1" {
+		return "localhost"
+	}
+	return "127.0.0.1"
+}
+
+// apps registers the default app registration, and each that the policy names. Nobody knows their secrets.
+func (s *sandbox) apps() []auth.App {
+	names := []string{"default"}
+	tenants := []string{graphtest.TenantID}
+	if text, err := os.ReadFile(s.policyFile); err == nil {
+		if p, err := policy.ParseUntested(s.policyFile, text); err == nil { // an error is reported by who loads it
+			for _, ref := range p.Apps() {
+				names, tenants = append(names, ref.Name), append(tenants, ref.Tenant)
+			}
+		}
+	}
+	var all []auth.App
+	for _, name := range unique(names) {
+		secret, clientID := rand.Text(), graphtest.ID("sandbox app "+name)
+		for _, tenant := range unique(tenants) {
+			s.entra.Add(entratest.App{TenantID: tenant, ClientID: clientID, Secret: secret, Roles: sandboxRoles()})
+		}
+		all = append(all, auth.App{
+			Name: name, TenantID: graphtest.TenantID, ClientID: clientID, Secret: auth.NewSecret(secret),
+			AuthorityHost: s.entra.URL(), Scope: "https://graph.microsoft.com/.default",
+		})
+	}
+	return all
+}
+
+// unique returns each text once, without "".
+func unique(texts []string) []string {
+	slices.Sort(texts)
+	return slices.DeleteFunc(slices.Compact(texts), func(s string) bool { return s == "" })
+}
+
+// server makes the proxy.
 func (s *sandbox) server() (*server.Server, error) {
-	const clientID = "5d3e8b6c-2f0a-4c67-9d0e-8a1b7c4f2e90"
-	secret := rand.Text()
-	s.entra.Add(entratest.App{TenantID: graphtest.TenantID, ClientID: clientID, Secret: secret, Roles: sandboxRoles()})
-	app := auth.App{
-		Name: "default", TenantID: graphtest.TenantID, ClientID: clientID, Secret: auth.NewSecret(secret),
-		AuthorityHost: s.entra.URL(), Scope: "https://graph.microsoft.com/.default",
-	}
-	rules, err := server.LoadPolicy(s.policyFile, []auth.App{app}, caller.Options{})
-	if err != nil {
-		return nil, err
-	}
+	apps := s.apps()
 	logs := newLog(s.stderr, func(w io.Writer) *slog.Logger {
-		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		return slog.New(sandboxLog{Handler: slog.NewTextHandler(w, nil), lines: s.lines})
 	})
 	s.later(logs.close)
 	log := logs.Logger
-	audit, err := server.OpenAudit(s.audit, false, s.stdout, log)
+	rules, err := server.LoadPolicy(s.policyFile, apps, caller.Options{Tokens: oidc.NewKeys(oidc.Options{Log: log})})
+	if err != nil {
+		return nil, err
+	}
+	audit, err := s.openAudit(log)
 	if err != nil {
 		return nil, fmt.Errorf("--audit: %w", err)
 	}
-	s.later(audit.Close)
 	return server.New(server.Parts{
 		Version: versionName(),
-		Apps:    []auth.App{app},
+		Apps:    apps,
 		Graph:   s.graph.URL(), Roots: s.ca.Pool(), Policy: rules, MaxInFlight: 1000, Patience: 5 * time.Second,
 		Audit: audit, Log: log,
 	})
@@ -208,7 +272,7 @@ func (s *sandbox) server() (*server.Server, error) {
 
 // sandboxRoles are the app registration's permissions: more than the policy gives to any caller, as in life.
 func sandboxRoles() []string {
-	return []string{"User.ReadWrite.All", "Group.ReadWrite.All", "Mail.ReadWrite", "Mail.Send", "Files.ReadWrite.All", "Sites.Read.All", "Reports.Read.All", "Notes.Read.All"}
+	return []string{"User.ReadWrite.All", "Group.ReadWrite.All", "Mail.ReadWrite", "Mail.Send", "Files.ReadWrite.All", "Sites.Read.All", "Reports.Read.All", "Notes.Read.All", "Calendars.ReadWrite"}
 }
 
 // reachable is where to connect to: a listener on every address is told as the loopback one.

@@ -29,8 +29,26 @@ func (s *sandbox) tries() []try {
 		{"A caller with a key may send mail from one mailbox, and gets 202.", "curl -sS -i -H 'X-Api-Key: " + sandboxKey + "' -H 'Content-Type: application/json' -d '" + sandboxMail + "' '" + plain + "/v1.0/users/no-reply@contoso.com/sendMail'"},
 		{"A wrong key (401) does not fall back to what the caller's address alone would allow.", "curl -sS -i -H 'X-Api-Key: wrong' '" + plain + "/v1.0/users/adele@contoso.com'"},
 		{"The same over HTTPS, for SDKs that insist on it.", "curl -sS -i --cacert " + quoteForShell(s.caFile) + " '" + tls + "/v1.0/users/adele@contoso.com/drive/root/children'"},
+		{"A month of a calendar.", get(plain + "/v1.0/users/adele@contoso.com/calendarView?startDateTime=2026-02-01T00:00:00Z&endDateTime=2026-03-01T00:00:00Z&$select=subject")},
+		{"An upload: graphproxy answers with an address at the storage, and the file goes there without a key.", s.uploadLine(plain)},
 		{"The proxy's health: is there a token, which policy is in force?", get(health + "/readyz")},
 	}
+}
+
+// triesOfAnyPolicy are for a policy that is not the demonstration's, of which only its owner knows what it allows.
+func (s *sandbox) triesOfAnyPolicy() []try {
+	return []try{
+		{"A page of users: put the key of one of your callers in, or leave the header out for one that is known by its address.",
+			"curl -sS -i -H 'Authorization: Bearer KEY' 'http://" + reachable(s.plain) + "/v1.0/users?$top=3'"},
+		{"The proxy's health: is there a token, which policy is in force?", "curl -sS -i 'http://" + reachable(s.health) + "/readyz'"},
+	}
+}
+
+// uploadLine makes an upload session, and puts a file of five bytes where it says.
+func (s *sandbox) uploadLine(plain string) string {
+	session := "curl -sS -H 'Authorization: Bearer " + sandboxAppKey + "' -H 'Content-Type: application/json' -d '{}' '" + plain +
+		"/v1.0/users/adele@contoso.com/drive/root:/hello.txt:/createUploadSession'"
+	return `curl -sS -i -X PUT -H 'Content-Range: bytes 0-4/5' -d hello "$(` + session + ` | sed 's/.*"uploadUrl":"\([^"]*\)".*/\1/')"`
 }
 
 // quoteForShell quotes what may hold anything, as the name of a file may.
@@ -48,9 +66,15 @@ func (s *sandbox) explain() {
   CA       %s (of the HTTPS certificate)
   policy   %s (edit it: changes count within 2 seconds)
   health   http://%s/readyz and /metrics
-Ctrl-C ends it. Paste these lines into another terminal:
 `, reachable(s.plain), reachable(s.tls), s.caFile, s.policyFile, reachable(s.health))
-	for _, t := range s.tries() {
+	tries := s.tries()
+	if s.demo {
+		fmt.Fprintf(&b, "For the recipes of docs/sdks.md: export GRAPHPROXY_URL=http://%s GRAPHPROXY_KEY=%s\n", reachable(s.plain), sandboxAppKey)
+	} else {
+		tries = s.triesOfAnyPolicy()
+	}
+	fmt.Fprintln(&b, "Ctrl-C ends it. Paste these lines into another terminal:")
+	for _, t := range tries {
 		fmt.Fprintf(&b, "\n%s\n%s\n", t.shows, t.line)
 	}
 	fmt.Fprint(s.stdout, b.String())

@@ -83,6 +83,9 @@ func (p *PolicyFile) parse(data []byte) (*proxy.Rules, error) {
 	return proxy.NewRules(parsed, p.known)
 }
 
+// PolicyReloaded is what the log says when a policy file that changed is in force.
+const PolicyReloaded = "policy loaded anew"
+
 // start begins to change what use puts in force, and tells what is odd in the file.
 func (p *PolicyFile) start(log *slog.Logger, r reach, use func(*proxy.Rules) error) {
 	p.log, p.reach, p.use = log, r, use
@@ -109,7 +112,7 @@ func (p *PolicyFile) look(ctx context.Context) {
 		}
 		p.current.Store(&policyInForce{rules: rules})
 		p.reloads.WithLabelValues("success").Inc()
-		p.tell("policy loaded anew")
+		p.tell(PolicyReloaded)
 	}
 }
 

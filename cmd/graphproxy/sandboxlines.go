@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"graphproxy/cmd/graphproxy/server"
+	"graphproxy/policy/odata"
+)
+
+// requestLines shows a person at a terminal what happens: a line for each request, made of its audit line, and one for each
+// outcome of a reload. Each line is written by itself. Safe for concurrent use.
+type requestLines struct {
+	mu     sync.Mutex
+	w      io.Writer
+	colour bool
+}
+
+// newRequestLines returns nil if w is no terminal. NO_COLOR with any value takes the colours off (https://no-color.org).
+func newRequestLines(w io.Writer, environ []string) *requestLines {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return nil
+	}
+	lines := &requestLines{w: w, colour: true}
+	for _, setting := range environ {
+		if value, found := strings.CutPrefix(setting, "NO_COLOR="); found && value != "" || setting == "TERM=dumb" {
+			lines.colour = false
+		}
+	}
+	return lines
+}
+
+// The colours of terminals.
+const (
+	plain  = ""
+	dim    = "2"
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+)
+
+// painted returns text in a colour, without anything in it that a terminal would act on.
+func (l *requestLines) painted(colour, text string) string {
+	text = odata.Visible(text)
+	if !l.colour || colour == plain {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}
+
+func (l *requestLines) print(parts ...string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fmt.Fprintln(l.w, strings.Join(parts, "  "))
+}
+
+// seen is what a line shows of an audit line.
+type seen struct {
+	Time                                                 time.Time
+	Caller, Method, Target, Rule, Decision, Reason, Item string
+	Query                                                []string
+	WouldDeny                                            bool `json:"would_deny"`
+	Status                                               int
+	Millis                                               float64 `json:"ms"`
+}
+
+// Write takes audit lines, each whole. Other lines are passed over.
+func (l *requestLines) Write(text []byte) (int, error) {
+	for line := range bytes.Lines(text) {
+		var s seen
+		if err := json.Unmarshal(line, &s); err == nil && s.Decision != "" {
+			l.show(s)
+		}
+	}
+	return len(text), nil
+}
+
+func (l *requestLines) show(s seen) {
+	target := s.Target
+	if len(s.Query) > 0 {
+		target += "?" + strings.Join(s.Query, "&")
+	}
+	if s.Item != "" {
+		target = "item " + s.Item + ": " + target
+	}
+	l.print(l.painted(dim, s.Time.Local().Format(time.TimeOnly)), l.painted(colourOf(s.Status), fmt.Sprint(s.Status)), l.painted(plain, s.Method+" "+target),
+		l.painted(plain, s.who()), l.painted(colourOf(s.Status), s.outcome()), l.painted(dim, fmt.Sprintf("%.0f ms", s.Millis)))
+}
+
+func colourOf(status int) string {
+	switch {
+	case status < 400:
+		return green
+	case status < 500:
+		return yellow
+	}
+	return red
+}
+
+func (s *seen) who() string {
+	if s.Caller == "" {
+		return "(no caller)"
+	}
+	return s.Caller
+}
+
+// outcome says what became of a request, and by which rule.
+func (s *seen) outcome() string {
+	text := map[string]string{"allow": "allowed", "deny": "denied", "limit": "limited", "refuse": "refused"}[s.Decision]
+	if s.WouldDeny {
+		text = "let through by report mode"
+	}
+	if s.Rule != "" {
+		text += " by " + s.Rule
+	}
+	if s.Reason != "" {
+		text += ", " + s.Reason
+	}
+	return text
+}
+
+// openAudit opens where audit lines go. At a terminal each is shown as a line for people besides, unless they go there as they are.
+func (s *sandbox) openAudit(log *slog.Logger) (*server.AuditLog, error) {
+	audit, err := server.OpenAudit(s.audit, false, s.stdout, log)
+	if err != nil {
+		return nil, err
+	}
+	s.later(audit.Close)
+	switch {
+	case s.lines == nil || s.audit == "-":
+		return audit, nil
+	case audit == nil:
+		audit, err = server.OpenAudit("-", false, s.lines, log)
+	default:
+		audit, err = server.OpenAudit("-", false, io.MultiWriter(audit, s.lines), log)
+	}
+	s.later(audit.Close)
+	return audit, err
+}
+
+// sandboxLog passes on warnings, and the outcome of each reload of the policy: at a terminal as a line for people, else as the
+// handler has it.
+type sandboxLog struct {
+	slog.Handler
+	lines *requestLines // nil: none
+}
+
+// Handle passes over what is neither a warning nor a reload.
+func (h sandboxLog) Handle(ctx context.Context, r slog.Record) error {
+	reloaded := r.Message == server.PolicyReloaded
+	switch {
+	case r.Level < slog.LevelWarn && !reloaded:
+		return nil
+	case h.lines == nil:
+		return h.Handler.Handle(ctx, r)
+	}
+	colour, text := yellow, r.Message
+	switch {
+	case reloaded:
+		colour = green
+	case r.Level >= slog.LevelError:
+		colour = red
+	}
+	var details []string
+	r.Attrs(func(a slog.Attr) bool {
+		details = append(details, a.Key+": "+a.Value.String())
+		return true
+	})
+	h.lines.print(h.lines.painted(dim, r.Time.Local().Format(time.TimeOnly)), h.lines.painted(colour, text), h.lines.painted(plain, strings.Join(details, ", ")))
+	return nil
+}
+
+// WithAttrs and WithGroup keep the rest of the handler.
+func (h sandboxLog) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return sandboxLog{Handler: h.Handler.WithAttrs(attrs), lines: h.lines}
+}
+
+func (h sandboxLog) WithGroup(name string) slog.Handler {
+	return sandboxLog{Handler: h.Handler.WithGroup(name), lines: h.lines}
+}
