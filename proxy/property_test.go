@@ -178,18 +178,23 @@ func drawTarget(rt *rapid.T) string {
 		"drives/@/root:/~", "drives/@/root:/~:/children", "drives/@/root:/~:/content", "sites/contoso.sharepoint.com:/~:/lists", "users/@/profile",
 		"sites/@/lists/@", "sites/@/lists/@/items", "drives/@/items/@/workbook/worksheets/@/charts", "drives/@/items/@/workbook/worksheets/@/range(address='A1')",
 		"drives/@/items/@/workbook/worksheets/@/cell(row=1,column=2)", "users/@/calendar/allowedCalendarSharingRoles(User='x')",
+		"drives/@/items/root:/~:/workbook/tables/$/add", "sites/@:/~", "drives/@/items/@:/~:/content", "teams/@/sites/root:/~:/lists", "teams/@/sites/@/getByPath(path='a')",
 	}
 	var b strings.Builder
 	b.WriteString(oneOf(rt, "version", 80, "/v1.0/", "/beta/", "/beta/", "/V1.0/", "/v1.0//", "//v1.0/", "/v1.0/../v1.0/", "/v2.0/", "/", "/v1.0/myOrganization/", "/v1.0/"+tenant+"/",
 		"/v1.0/fabrikam.com/"))
 	for i, part := range strings.Split(rapid.SampledFrom(skeletons).Draw(rt, "skeleton"), "/") {
+		part = colon(rt, part)
 		name, isKeyed := strings.CutSuffix(part, "@")
 		switch {
 		case part == "@":
 			b.WriteString(drawKey(rt, "/"))
 			continue
+		case strings.HasPrefix(part, "@"):
+			b.WriteString(drawKey(rt, "/") + part[1:])
+			continue
 		case strings.HasPrefix(part, "~"):
-			b.WriteString("/" + drawPath(rt) + part[1:])
+			b.WriteString(oneOf(rt, "slash", 85, "/", "%2F", "%2f") + drawPath(rt) + colon(rt, part[1:]))
 			continue
 		case i > 0:
 			b.WriteString(oneOf(rt, "separator", 92, "/", "//", "/./", "/x/../", "%2F", "%252F", `\`, "%5C", "/graph.user/", "/graph.user/", "/microsoft.graph.team/",
@@ -202,6 +207,14 @@ func drawTarget(rt *rapid.T) string {
 	}
 	b.WriteString(oneOf(rt, "end", 85, "", "/", "/", "//", "%20", ".", "()", ";x", "#", "%00", ":"))
 	return b.String() + drawQuery(rt)
+}
+
+// colon escapes the colon at the end of a part now and then.
+func colon(rt *rapid.T, part string) string {
+	if before, found := strings.CutSuffix(part, ":"); found {
+		return before + oneOf(rt, "colon", 85, ":", "%3A", "%3a")
+	}
+	return part
 }
 
 // oneOf draws plain in so many of a hundred cases, else one of the others.
@@ -296,7 +309,7 @@ func drawPath(rt *rapid.T) string {
 		plain := rapid.SampledFrom(good[:len(good)-i*4]).Draw(rt, "good")
 		parts[i] = oneOf(rt, "part", 92, plain, "..", ".", "", "%2e%2e", "x%2F..", "Salaries.", "Salaries%20", "%2553alaries", "a:b", `a\b`)
 	}
-	return strings.Join(parts, "/")
+	return strings.Join(parts, oneOf(rt, "slash", 85, "/", "%2F", "%2f"))
 }
 
 // drawQuery spells up to three query options.

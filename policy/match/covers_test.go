@@ -13,10 +13,12 @@ import (
 var (
 	coverSegments = []string{"/{x}", "/{x}", "/{y}", "/1", "/a@b.c", "/foo", "/foo()", "/delta", "/delta()", "('delta')", "('1')",
 		"/mailFolders", "/archive", "/inbox", "/graph.foo", "/graph.foo()", "/microsoft.graph.security.activate", "/activate", "/$count", "/$ref", "/getX",
-		"(p={v})", "(p='1')", "(p='1',q={w})", "(q='a@b.c')", "/root:/{p}:", "/root:/Reports/a:", "/root:/reports:"}
+		"(p={v})", "(p='1')", "(p='1',q={w})", "(q='a@b.c')", "/root:/{p}:", "/root:/Reports/a:", "/root:/reports:", "/children", "/items", "/sites", "/drive",
+		"/user", "/domains", "/graph.a.b"}
 	coverTargets = []string{"/1", "/1", "/a@b.c", "/A@B.C", "/A@b.c@11111111-2222-3333-4444-555555555555", "/foo", "/Foo()", "/delta", "/delta()", "('delta')", "('1')", "('foo')",
 		"/mailFolders", "/archive", "/inbox", "('inbox')", "/graph.foo", "/microsoft.graph.foo()", "/graph.delta", "/graph.inbox", "/microsoft.graph.security.activate", "/activate", "/$count", "/$ref",
-		"/getX", "(p='1')", "(p='2')", "(q='1',p='1')", "(q='a@b.c')", "(p='a@b.c')", "/root:/Reports/a:", "/root:/reports:", "/root:/x:"}
+		"/getX", "(p='1')", "(p='2')", "(q='1',p='1')", "(q='a@b.c')", "(p='a@b.c')", "/root:/Reports/a:", "/root:/reports:", "/root:/x:", "/children", "/items", "/sites", "/drive", "/user", "/domains",
+		"/graph.a.b", "/getByPath"}
 	coverValues  = []string{"1", "a@b.c", "*@b.c", "a*", "*", "**", "delta", "Reports/*", "reports/**", "foo"}
 	coverQueries = []string{"", "", "", "$select=id", "$select=id,mail", "$select=mail", "$select=", "$top=5", "$top=50", "$top=x", "$expand=a", "$expand=a($select=id)",
 		"$expand=a($expand=b)", "$expand=a,b", "$expand=*", "$filter=x%20eq%20'a'", "$filter=x%20eq%20'b'", "$filter=y", "$search=a&$top=5", "$expand=b&$select=id",
@@ -27,7 +29,7 @@ func pick(r *rand.Rand, from []string) string { return from[r.IntN(len(from))] }
 
 func coverPath(r *rand.Rand, from []string) string {
 	var b strings.Builder
-	b.WriteString("/users")
+	b.WriteString(pick(r, []string{"/users", "/users", "/sites"}))
 	for range r.IntN(4) {
 		b.WriteString(pick(r, from))
 	}

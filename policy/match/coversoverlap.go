@@ -135,9 +135,9 @@ func literalMayStandFor(base string, b *Rule, j int) bool {
 	case other.Kind == odata.Args:
 		return slices.ContainsFunc(other.Args, func(a odata.Arg) bool { return b.argMayBe(j, &a, base) })
 	case other.Var:
-		return b.mayBe(j, "", base)
+		return b.mayBe(j, "", base) || b.valuesMayMeet(j, "", []pattern{newPattern("*."+base, false)})
 	}
-	return isReading(base, other.Base)
+	return isReading(base, other.Base) || isReading(base, lastLabel(other.Fold)) || isReading(base, other.Fold) || isReading(base, withoutMicrosoft(other.Fold))
 }
 
 // isReading reports whether a key may be read as text.

@@ -87,7 +87,7 @@ func (r *Rule) surelyStandsFor(i int, b *Rule, j int) bool {
 // it does.
 func isSurelyWideKey(segments []odata.Segment, i int) bool {
 	how, name := spelled(segments, i)
-	return how == keyOnly || how == plainName && (!isDotted(name) || strings.Contains(name, "."))
+	return how == keyOnly || how == plainName && (!isDotted(name) || strings.Contains(name, ".") && !hasNamespace(name)) // which with parentheses is a call
 }
 
 // isSurelyTouched reports whether segment j of b names one of the values in every request that b matches.

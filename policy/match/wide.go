@@ -1,6 +1,10 @@
 package match
 
-import "graphproxy/policy/odata"
+import (
+	"strings"
+
+	"graphproxy/policy/odata"
+)
 
 // MaxSegments is the number of segments up to which targets are read widely. It is more than one from odata.Parse can have: 64
 // between slashes, each with a key.
@@ -154,6 +158,7 @@ func (f *wideFinder) from(n *node, depth, i int) {
 		f.to(n.variable, depth, i)
 	case odata.Name:
 		f.toLiteral(n, s.Base, depth, i)
+		f.toDotted(n, s, depth, i)
 		f.fromName(n, depth, i)
 	}
 }
@@ -197,6 +202,34 @@ func (f *wideFinder) toLiteral(n *node, fold string, depth, i int) {
 		f.to(n.names[reading], depth, i)
 	}
 }
+
+// toDotted follows a dotted name as what it is not read as at its place: a cast as a key, and a key as a cast. Which of them a
+// rule means depends on what stands before it there, which may be a variable.
+func (f *wideFinder) toDotted(n *node, s *odata.Segment, depth, i int) {
+	switch {
+	case s.Qualified:
+		f.toLiteral(n, s.Fold, depth, i)
+		if alias := withoutMicrosoft(s.Fold); alias != s.Fold {
+			f.toLiteral(n, alias, depth, i)
+		}
+	case hasNamespace(s.Fold):
+		f.toLiteral(n, lastLabel(s.Fold), depth, i)
+	}
+}
+
+func hasNamespace(fold string) bool {
+	return strings.HasPrefix(fold, "graph.") || strings.HasPrefix(fold, "microsoft.")
+}
+
+// withoutMicrosoft spells a name of Graph's namespace with the alias: graph.user.
+func withoutMicrosoft(fold string) string {
+	if alias, found := strings.CutPrefix(fold, "microsoft."); found && strings.HasPrefix(alias, "graph.") {
+		return alias
+	}
+	return fold
+}
+
+func lastLabel(fold string) string { return fold[strings.LastIndexByte(fold, '.')+1:] }
 
 // fromArgs follows arguments: as such, as an alternate key whose value a template writes as a plain one, and
 // not at all where they are those of a function that a template names without.

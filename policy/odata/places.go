@@ -14,7 +14,7 @@ func isUncastKey(before []Segment, text string) bool {
 		return !isOfGraph(text, false)
 	}
 	last := &before[len(before)-1]
-	if !isPlainName(last) {
+	if last.Kind != Name || last.Var {
 		return false
 	}
 	switch last.Base {
