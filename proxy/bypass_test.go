@@ -230,6 +230,7 @@ func (r *rig) checkAllowed(t *testing.T, e entry, a answer, policy []plainRule) 
 		if problem := uncovered(policy, rec, got[0].Method, got[0].Target); problem != "" {
 			t.Error(problem)
 		}
+		checkReferences(t, policy, rec, got[0])
 	}
 }
 
@@ -328,9 +329,22 @@ func checkRan(t *testing.T, asked string, q graphtest.Request, rec auditLine, po
 	if problem := uncovered(policy, rec, q.Method, q.Target); problem != "" && !rec.WouldDeny {
 		t.Error(problem)
 	}
+	checkReferences(t, policy, rec, q)
 	checkHeaders(t, q)
 	if q.Header.Get("Authorization") != "" || q.Header.Get("Host") != "" {
 		t.Errorf("the item has the headers %v", q.Header)
+	}
+}
+
+// checkReferences checks what Graph received in a body against the rule that let it through.
+func checkReferences(t *testing.T, policy []plainRule, rec auditLine, q graphtest.Request) {
+	t.Helper()
+	for _, rule := range policy {
+		if rule.caller == rec.Caller && rule.kind == "allow" && fmt.Sprintf("policy.yaml:%d", rule.line) == rec.Rule {
+			if problem := rule.refersBeyond(q.Target, q.Body); problem != "" && !rec.WouldDeny {
+				t.Errorf("line %d: %s", rule.line, problem)
+			}
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ type plainRule struct {
 	below        bool
 	where        map[string][]string
 	query        map[string]any // lists as []string, numbers as int, "none"
+	refs         []plainRule    // what a request may refer to; nil if the rule does not say
 }
 
 // readRules reads the rules of every caller. Includes it does not know.
@@ -52,8 +53,12 @@ func readRule(t testing.TB, n *yaml.Node) plainRule {
 	r := plainRule{line: n.Line, text: n.Value}
 	if n.Kind == yaml.MappingNode {
 		r.text = n.Content[0].Value
-		var conditions struct{ Where, Query map[string]any }
+		var conditions struct {
+			Where, Query map[string]any
+			References   []yaml.Node
+		}
 		must(t, n.Content[1].Decode(&conditions))
+		r.refs = readReferences(t, conditions.References)
 		r.where = map[string][]string{}
 		for name, v := range conditions.Where {
 			r.where[name] = texts(v)
