@@ -175,14 +175,17 @@ func TestWhatIsACast(t *testing.T) {
 // A deny rule for a collection is for a cast of it without a namespace too, and one for a list's element for the list.
 func TestWhatADenyRuleReaches(t *testing.T) {
 	for rule, path := range map[string]string{
-		"/groups/{id}/members":                      "/groups/g/members/user",
-		"/groups/{id}/members/{member}/**":          "/groups/g/members/user/9/messages",
-		"/groups/{id}/members/graph.user":           "/groups/g/members/user",
-		"/x/f(ids='b')":                             `/x/f(ids=["a","B"])`,
-		"/sites/{site}/**":                          "/sites/h%3A%2Fa%3A/lists",
-		"/drives/{d}/root:/Salaries:/**":            "/drives/d/root%3A%2FSalaries%3A/children/1",
-		"/sites/{host}:/{path}:/**":                 "/sites/h:/a:/sites/k:/b",
-		"/drives/{d}/items/{i}/workbook/tables/add": "/drives/d/items/1/workbook/tables/$/add",
+		"/groups/{id}/members":                                        "/groups/g/members/user",
+		"/groups/{id}/members/{member}/**":                            "/groups/g/members/user/9/messages",
+		"/groups/{id}/members/graph.user":                             "/groups/g/members/user",
+		"/drives/{d}/items/{i}/workbook/worksheets/{sheet}/usedRange": "/drives/d/items/1/workbook/worksheets/domains/graph.usedRange",
+		"/users/{id}/{x}/graph.security.block":                        "/users/u/lists/microsoft.graph.security.block",
+		"/domains/microsoft.contoso.com":                              "/domains('microsoft.contoso.com')",
+		"/x/f(ids='b')":                                               `/x/f(ids=["a","B"])`,
+		"/sites/{site}/**":                                            "/sites/h%3A%2Fa%3A/lists",
+		"/drives/{d}/root:/Salaries:/**":                              "/drives/d/root%3A%2FSalaries%3A/children/1",
+		"/sites/{host}:/{path}:/**":                                   "/sites/h:/a:/sites/k:/b",
+		"/drives/{d}/items/{i}/workbook/tables/add":                   "/drives/d/items/1/workbook/tables/$/add",
 	} {
 		if _, wide := finds(t, ruleOf(t, rule), path); !wide {
 			t.Errorf("%s does not deny %s", rule, path)
