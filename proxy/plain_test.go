@@ -8,8 +8,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/text/cases"
+	"golang.org/x/text/runes"
+	"golang.org/x/text/transform"
+	"golang.org/x/text/unicode/norm"
 
 	"graphproxy/proxy/graphtest"
 )
@@ -286,8 +291,37 @@ func (r plainRule) holds(name, value string, wide bool) bool {
 	values, bound := r.where[name]
 	return !bound || slices.ContainsFunc(values, func(p string) bool {
 		folder, isBelow := strings.CutSuffix(p, "/**")
-		return like(p, value, false) || wide && isBelow && like(folder, value, false)
+		return like(p, value, false) || wide && isBelow && like(folder, value, false) ||
+			wide && (likeName(p, value) || isBelow && likeName(folder, value))
 	})
+}
+
+// likeName compares with a value as a directory or file system does: without letter case, accents and width.
+func likeName(pattern, value string) bool {
+	alike := func(s string) string {
+		t := transform.Chain(norm.NFKD, runes.Remove(runes.In(unicode.M)), runes.Remove(runes.In(unicode.Cf)), cases.Fold())
+		out, _, err := transform.String(t, s)
+		if err != nil {
+			return s
+		}
+		return out
+	}
+	value = alike(value)
+	return like(alike(pattern), value, false) || like(alike(pattern), inside(value), false)
+}
+
+// wrappings are what stands around a name without being part of it.
+var wrappings = regexp.MustCompile(`^(?:[ .]+(.*?)|(.*?)[ .]+|'(.*)'|<(.*)>|\{(.*)\}|"(.*)"|smtp:(.*))$`)
+
+func inside(value string) string {
+	for {
+		m := wrappings.FindStringSubmatch(value)
+		inner := strings.Join(m[min(1, len(m)):], "")
+		if inner == "" {
+			return value
+		}
+		value = inner
+	}
 }
 
 // like compares with a value in which "*" stands for anything but slashes, and "**" for anything. Where quoted is set, nothing
@@ -452,7 +486,7 @@ func (r plainRule) deniesSegment(rule, s graphtest.Segment, isLast bool) bool {
 	if len(rule.Args) > 0 || !s.Key && !s.Path && rule.Name() == s.Name() {
 		return true
 	}
-	return slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, rule.Text) })
+	return slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, rule.Text) || likeName(rule.Text, v) })
 }
 
 func (r plainRule) deniesOptions(options map[string]string) bool {

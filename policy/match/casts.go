@@ -29,7 +29,7 @@ func isBareCast(segments []odata.Segment, i int) bool {
 	if _, found := slices.BinarySearch(castTypes[:], s.Base); !found {
 		return false
 	}
-	return !namedByPeople(segments[i-1].Fold) && !hasNoCasts(segments[i-1].Fold)
+	return !odata.NamedByPeople(segments[i-1].Fold) && !hasNoCasts(segments[i-1].Fold)
 }
 
 // hasNoCasts reports whether Graph casts nothing straight behind a collection, whose keys may look like types.

@@ -150,7 +150,7 @@ func pathCovers(s *odata.Segment, b *Rule, i int) bool {
 func argsCover(args, others []odata.Arg) bool {
 	return !slices.ContainsFunc(args, func(a odata.Arg) bool {
 		other := argument(others, a.Fold)
-		return other == nil || !a.Var && (other.Var || !strings.EqualFold(a.Value, other.Value))
+		return other == nil || !a.Var && (other.Var || a.FoldValue() != other.FoldValue())
 	})
 }
 
@@ -164,28 +164,28 @@ func (k *Key) covers(b *Rule, i int) bool {
 		if a != nil && a.Var {
 			return k.coversVariable(b, i, k.arg)
 		}
-		return a != nil && hasOneFolding(a.Value) && matchAny(k.values, a.Value, false)
+		return a != nil && k.allows(a.FoldValue(), false)
 	case s.Var:
 		return k.coversVariable(b, i, "")
 	}
-	return matchAny(k.values, s.Text, false)
+	return k.metBy(s)
 }
-
-// hasOneFolding reports whether what differs from s only in case also folds to the same: arguments compare as
-// strings.EqualFold has it, for which the Kelvin sign is a k.
-func hasOneFolding(s string) bool { return isASCII(s) && !strings.ContainsAny(s, "kKsS") }
 
 // coversVariable reports whether the condition holds for all values of a variable of b.
 func (k *Key) coversVariable(b *Rule, i int, arg string) bool {
-	// Keys and arguments have no slashes.
+	// Keys have no slashes, but for paths and texts to search for.
+	isPath := b.Template.Segments[i].Kind == odata.Path
 	all := []rune{star}
-	if b.Template.Segments[i].Kind == odata.Path {
+	if isPath || arg != "" {
 		all = []rune{deepStar}
 	}
-	if anyIncludes(k.values, all) {
+	if anyIncludes(k.values.narrow, all) {
 		return true
 	}
 	return slices.ContainsFunc(b.Keys, func(other Key) bool {
-		return other.segment == i && other.arg == arg && patternsCover(k.values, other.values)
+		return other.segment == i && other.arg == arg && patternsCover(k.values.narrow, other.values.narrow) &&
+			!slices.ContainsFunc(other.values.narrow, func(p pattern) bool {
+				return len(p.stars) == 0 && !k.allows(p.pieces[0], isPath) // for its semicolon
+			})
 	})
 }

@@ -53,7 +53,7 @@ func (o *Option) covers(other *Option) bool {
 	case other.kind == refused:
 		return o.kind != selects
 	case o.kind == oneOf && other.kind == atMost:
-		return anyIncludes(o.values, []rune{star})
+		return anyIncludes(o.values.narrow, []rune{star})
 	case o.kind != other.kind:
 		return false
 	}
@@ -61,7 +61,7 @@ func (o *Option) covers(other *Option) bool {
 	case atMost:
 		return other.most <= o.most
 	case oneOf:
-		return patternsCover(o.values, other.values)
+		return patternsCover(o.values.narrow, other.values.narrow)
 	case selects:
 		return isSubset(other.names, o.names)
 	case expands:
@@ -117,9 +117,8 @@ func (o *Option) mayBeTouched(others []Option) bool {
 	case o.kind == selects && other.kind == selects:
 		return mentionsAny(strings.Join(other.names, ","), o.words)
 	case o.kind == oneOf && other.kind == oneOf:
-		return slices.ContainsFunc(other.values, func(p pattern) bool {
-			text := p.runes()
-			return slices.ContainsFunc(text, func(r rune) bool { return r < 0 || r == '%' }) || matchAny(o.values, string(text), true)
+		return slices.ContainsFunc(other.values.narrow, func(p pattern) bool {
+			return len(p.stars) > 0 || o.mayHold(p.pieces[0])
 		})
 	}
 	return true

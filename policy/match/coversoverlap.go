@@ -3,7 +3,6 @@ package match
 import (
 	"slices"
 	"strings"
-	"unicode"
 
 	"graphproxy/policy/odata"
 )
@@ -32,6 +31,9 @@ func Overlaps(a, b *Rule) bool {
 				return true
 			}
 			next[i] = next[i] || mayBePassed(x, i, b, j)
+			if i+1 < len(x) && isItemsRoot(x[i:i+2]) && literalMayStandFor("root", b, j) {
+				next[i+2] = true
+			}
 			if i < len(x) && a.mayStandFor(i, b, j) {
 				next[i+1] = true
 				later[i+1] = later[i+1] || mayHaveKey(y, j) && !isLiteral(&x[i])
@@ -52,7 +54,15 @@ func mayBePassed(x []odata.Segment, i int, b *Rule, j int) bool {
 	if s.Kind == odata.Args {
 		return i > 0 && isLiteral(&x[i-1])
 	}
+	if isLiteral(s) && wideName(s) == "items" { // before root, see fromRoot
+		return true
+	}
 	return isLiteral(s) && isDotted(s.Base) && !endsInOperation(b, j)
+}
+
+// isItemsRoot reports whether segments are items/root, for which root alone may stand.
+func isItemsRoot(x []odata.Segment) bool {
+	return isLiteral(&x[0]) && wideName(&x[0]) == "items" && isLiteral(&x[1]) && wideName(&x[1]) == "root"
 }
 
 // endsInOperation reports whether segment j of b is a function or action that nothing follows, in every request that b
@@ -81,17 +91,17 @@ func (r *Rule) mayStandFor(i int, b *Rule, j int) bool {
 		return s.Kind == other.Kind && s.Fold == other.Fold
 	case s.Kind == odata.Path && other.Kind == odata.Path:
 		if !s.Var && !other.Var {
-			return isReading(s.Fold, other.Fold)
+			return s.WideText() == other.WideText()
 		}
 		if !s.Var {
-			return b.mayBe(j, "", s.Text)
+			return b.mayBe(j, "", s.WideText())
 		}
 	case s.Kind == odata.Path || other.Kind == odata.Path:
 		return false
 	case s.Kind == odata.Args:
 		return r.argsMayStandFor(i, b, j)
 	case isLiteral(s):
-		return literalMayStandFor(s.Base, b, j)
+		return literalMayStandFor(wideName(s), b, j)
 	case isLiteral(other) && endsInOperation(b, j):
 		return false
 	}
@@ -106,90 +116,94 @@ func (r *Rule) argsMayStandFor(i int, b *Rule, j int) bool {
 			return false
 		}
 		if !args[0].Var {
-			return literalMayStandFor(string(appendLower(nil, args[0].Value)), b, j)
+			return literalMayStandFor(bareValue(&args[0]), b, j)
 		}
 		return r.keysMayBeTouched(i, b, j)
 	}
 	missing := slices.ContainsFunc(args, func(want odata.Arg) bool {
 		a := argument(other.Args, want.Fold)
-		return a == nil || !want.Var && !b.argMayBe(j, a, want.Value)
+		return a == nil || !want.Var && !b.argMayBe(j, a, bareValue(&want))
 	})
 	alternate := len(args) == 1 && (args[0].Var || slices.ContainsFunc(other.Args, func(a odata.Arg) bool {
-		return b.argMayBe(j, &a, args[0].Value)
+		return b.argMayBe(j, &a, bareValue(&args[0]))
 	}))
 	return (!missing || alternate) && r.keysMayBeTouched(i, b, j)
 }
 
-// argMayBe reports whether an argument of segment j of the rule may have a value, without its tenant.
-func (r *Rule) argMayBe(j int, a *odata.Arg, value string) bool {
+// argMayBe reports whether an argument of segment j of the rule may be read as a key, in the form that odata.Bare gives it.
+func (r *Rule) argMayBe(j int, a *odata.Arg, bare string) bool {
 	if a.Var {
-		return r.mayBe(j, a.Fold, value)
+		return r.mayBe(j, a.Fold, bare)
 	}
-	return isReading(value, a.Value)
+	return isReading(bare, odata.Wide(a.Value))
 }
 
-// literalMayStandFor reports whether a literal, folded and without its namespace, may stand for segment j of b.
-func literalMayStandFor(base string, b *Rule, j int) bool {
+// literalMayStandFor reports whether a literal, in the form in which it is looked up, may stand for segment j of b.
+func literalMayStandFor(name string, b *Rule, j int) bool {
 	other := &b.Template.Segments[j]
 	switch {
 	case other.Kind == odata.Args:
-		return slices.ContainsFunc(other.Args, func(a odata.Arg) bool { return b.argMayBe(j, &a, base) })
+		return slices.ContainsFunc(other.Args, func(a odata.Arg) bool { return b.argMayBe(j, &a, name) })
 	case other.Var:
-		return b.mayBe(j, "", base) || b.valuesMayMeet(j, "", []pattern{newPattern("*."+base, false)})
+		return b.mayBe(j, "", name) || b.valuesMayMeet(j, "", []pattern{newPattern("*."+name, false, odata.Wide)})
+	case name == other.Base:
+		return true
 	}
-	return isReading(base, other.Base) || isReading(base, lastLabel(other.Fold)) || isReading(base, other.Fold) || isReading(base, withoutMicrosoft(other.Fold))
+	return isReading(name, other.WideText()) || isReading(name, lastLabel(other.Fold)) || isReading(name, other.Fold) || isReading(name, withoutMicrosoft(other.Fold))
 }
 
-// isReading reports whether a key may be read as text.
-func isReading(text, key string) bool {
-	return slices.ContainsFunc(readings(nil, key), func(r string) bool { return strings.EqualFold(r, text) })
+// isReading reports whether what odata.Wide returned of a key may be read as the name.
+func isReading(name, wide string) bool {
+	local, _ := withoutNamespace(odata.Bare(wide))
+	cut, _, _ := strings.Cut(wide, ";")
+	return name == odata.Bare(wide) || name == local || name == odata.Bare(cut)
 }
 
-// mayBe reports whether the rule allows a variable of segment j to have what may be read as a value.
-func (r *Rule) mayBe(j int, arg, value string) bool {
-	folded := strings.Map(func(c rune) rune { return foldRune(c, true) }, value)
-	return r.valuesMayMeet(j, arg, []pattern{{head: []rune(folded)}})
+// mayBe reports whether the rule allows a variable of segment j to have what may be read as a key, in its bare form.
+func (r *Rule) mayBe(j int, arg, bare string) bool {
+	return r.valuesMayMeet(j, arg, []pattern{{pieces: []string{bare}}})
 }
 
 // valuesMayMeet reports whether the rule allows a variable of segment j to have what may be read as a value that one of
-// the patterns stands for.
-func (r *Rule) valuesMayMeet(j int, arg string, patterns []pattern) bool {
+// the patterns stands for, which are wide.
+func (r *Rule) valuesMayMeet(j int, arg string, wide []pattern) bool {
+	isPath := r.Template.Segments[j].Kind == odata.Path
 	return !slices.ContainsFunc(r.Keys, func(k Key) bool {
-		return k.segment == j && k.arg == arg && !mayBeRead(k.values, patterns)
+		return k.segment == j && k.arg == arg && !mayBeRead(k.texts, wide, isPath)
 	})
 }
 
 // mayBeRead reports whether a text that one of the values stands for may have a reading that one of the patterns stands
-// for, see readings.
-func mayBeRead(values, patterns []pattern) bool {
-	var loose []pattern
+// for, see Key.names.
+func mayBeRead(values []string, patterns []pattern, isPath bool) bool {
+	var all [][]rune
 	for i := range patterns {
 		for p := &patterns[i]; p != nil; p = p.folder {
-			bare := slices.Concat([]rune{stray}, p.runes(), []rune{stray})
-			loose = append(loose, pattern{middle: bare}, pattern{middle: slices.Concat(bare, []rune{'@', hex})}) // with a tenant
-			if intersect(p.runes(), []rune{hex}) {
-				loose = append(loose, pattern{middle: slices.Concat(bare, []rune{'@', star})}) // an id, with anything
-			}
+			all = append(all, readings(p.runes())...)
 		}
 	}
-	return slices.ContainsFunc(values, func(v pattern) bool {
-		all := v.runes()
-		return slices.ContainsFunc(loose, func(p pattern) bool {
-			return intersect(p.middle, all) || intersect(p.middle, visible(all))
-		})
+	return slices.ContainsFunc(values, func(v string) bool {
+		w := newPattern(v, false, odata.Wide)
+		if isPath {
+			w = newWidePattern(v, false, true)
+		}
+		if before, _, cut := strings.Cut(v, ";"); cut && !isPath && mayBeRead([]string{before}, patterns, false) {
+			return true
+		}
+		value := w.runes()
+		return slices.ContainsFunc(all, func(p []rune) bool { return intersect(p, value) })
 	})
 }
 
-// visible returns a pattern without the characters that readings leaves out wherever they stand.
-func visible(p []rune) []rune {
-	var all []rune
-	for _, r := range p {
-		switch {
-		case r >= 0 && unicode.IsSpace(r):
-			all = append(all, ' ')
-		case r < 0 || unicode.IsPrint(r):
-			all = append(all, r)
-		}
+// readings returns patterns for everything that may be read as a key for which p stands. What stands before a semicolon is missing: a
+// star allows only what it allows without the rest, see Key.allows.
+func readings(p []rune) [][]rune {
+	bare := slices.Concat([]rune{before}, p, []rune{behind})
+	all := [][]rune{bare, slices.Concat(bare, []rune{'@', hex})} // with a tenant
+	if intersect(p, []rune{hex}) {
+		all = append(all, slices.Concat(bare, []rune{'@', star})) // an id, with anything
+		digits := slices.DeleteFunc(slices.Clone(p), func(r rune) bool { return r == '-' })
+		all = append(all, slices.Concat([]rune{before}, digits, []rune{behind}))
 	}
 	return all
 }
@@ -204,10 +218,10 @@ func (k *Key) mayBeTouched(b *Rule, j int) bool {
 	switch {
 	case s.Kind == odata.Args:
 		return slices.ContainsFunc(s.Args, func(a odata.Arg) bool {
-			return a.Var && b.valuesMayMeet(j, a.Fold, k.values) || !a.Var && k.names(a.Value)
+			return a.Var && b.valuesMayMeet(j, a.Fold, k.values.wide) || !a.Var && k.namesText(a.Value)
 		})
 	case s.Var:
-		return b.valuesMayMeet(j, "", k.values)
+		return b.valuesMayMeet(j, "", k.values.wide)
 	}
-	return k.names(s.Text) || k.names(s.Base) // graph.foo() may come as foo
+	return k.namesText(s.Text) || k.namesText(s.Base) // graph.foo() may come as foo
 }

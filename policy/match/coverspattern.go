@@ -2,11 +2,8 @@ package match
 
 import (
 	"slices"
-	"unicode"
+	"strings"
 )
-
-// runes returns the pattern as it was before it was cut.
-func (p *pattern) runes() []rune { return slices.Concat(p.head, p.middle, p.tail) }
 
 // patternsCover reports whether each of the others is included in one of the patterns; false when that is not sure.
 func patternsCover(patterns, others []pattern) bool {
@@ -58,16 +55,20 @@ func runsOverAll(c, r rune) bool {
 
 // Stars that only intersect knows.
 const (
-	stray = quotedDeep - 1 - iota // what readings leaves out at the ends of a key
-	hex                           // the characters of a GUID
+	before = quotedDeep - 1 - iota // what odata.Bare takes off before a key
+	behind                         // and behind it
+	hex                            // the characters of a GUID
 )
 
 func mayRunOver(c, r rune) bool {
+	const brackets = " .'\"`<>{}()[]"
 	switch c {
-	case stray:
-		return r == ' ' || r == '.' || unicode.IsSpace(r) || !unicode.IsPrint(r)
+	case before:
+		return strings.ContainsRune(brackets+"smtp:sip:mailto:urn:uuid:guid", r)
+	case behind:
+		return strings.ContainsRune(brackets, r)
 	case hex:
-		return r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'f'
+		return r == '-' || '0' <= r && r <= '9' || 'a' <= r && r <= 'f' || r == '{' || r == '}'
 	}
 	return runsOver(c, r)
 }

@@ -94,13 +94,13 @@ func isSurelyWideKey(segments []odata.Segment, i int) bool {
 func (k *Key) isSurelyTouched(b *Rule, j int) bool {
 	s := &b.Template.Segments[j]
 	if s.Kind != odata.Args {
-		return s.Var && k.coversVariable(b, j, "") || !s.Var && k.names(s.Text)
+		return s.Var && k.coversVariable(b, j, "") || !s.Var && k.touched(s)
 	}
 	args := s.Args
 	if a := argument(args, k.arg); a != nil {
 		args = []odata.Arg{*a}
 	}
 	return slices.ContainsFunc(args, func(a odata.Arg) bool {
-		return a.Var && k.coversVariable(b, j, a.Fold) || !a.Var && k.names(a.Value)
+		return a.Var && k.coversVariable(b, j, a.Fold) || !a.Var && k.namesText(a.Value)
 	})
 }

@@ -3,7 +3,6 @@ package match
 import (
 	"slices"
 	"strings"
-	"unicode"
 
 	"graphproxy/policy/odata"
 )
@@ -15,7 +14,7 @@ type Key struct {
 	segment int // of the template
 	arg     string
 	texts   []string
-	values  []pattern
+	values  patterns
 }
 
 // Values returns the values as they were given.
@@ -28,23 +27,45 @@ func (k *Key) Segment() int { return k.segment }
 // characters: "*" for any but slashes, "**" for any. It is false if the template has no such variable.
 func NewKey(t *odata.Template, name string, values []string) (Key, bool) {
 	v, found := findVariable(t, name)
-	return Key{Reason: "where: " + name, segment: v.segment, arg: v.arg, texts: values, values: newPatterns(values, false)}, found
+	isPath := found && t.Segments[v.segment].Kind == odata.Path
+	return Key{Reason: "where: " + name, segment: v.segment, arg: v.arg, texts: values, values: newPatterns(values, false, isPath)}, found
 }
 
-func (k *Key) met(t *odata.Target) bool {
-	s := &t.Segments[k.segment]
-	if k.arg == "" {
-		return matchAny(k.values, s.Text, false)
+func (k *Key) met(t *odata.Target) bool { return k.metBy(&t.Segments[k.segment]) }
+
+// metBy is met for the segment that stands for the variable.
+func (k *Key) metBy(s *odata.Segment) bool {
+	if k.arg != "" {
+		a := argument(s.Args, k.arg)
+		return a != nil && k.allows(a.FoldValue(), false)
 	}
-	a := argument(s.Args, k.arg)
-	return a != nil && matchAny(k.values, a.Value, false)
+	return k.allows(s.FoldText(), s.Kind == odata.Path)
+}
+
+// allows reports whether one of the values stands for a text, and also for the key that is left for a server which takes what
+// follows a semicolon for a parameter, unless the whole text is one of the values.
+func (k *Key) allows(folded string, isPath bool) bool {
+	if !k.values.allows(folded) {
+		return false
+	}
+	before, _, cut := strings.Cut(folded, ";")
+	return !cut || isPath || k.values.allows(before) || k.isLiterally(folded)
+}
+
+func (k *Key) isLiterally(folded string) bool {
+	for i := range k.values.narrow {
+		if p := &k.values.narrow[i]; len(p.stars) == 0 && p.match(folded) {
+			return true
+		}
+	}
+	return false
 }
 
 // touched reports whether the segment that stands for the variable may name one of the values. A key may come
 // as a segment, in parentheses, as an alternate key whatever its name, and with its tenant.
 func (k *Key) touched(s *odata.Segment) bool {
 	if s.Kind != odata.Args {
-		return k.names(s.Text)
+		return k.names(s.FoldText(), s.WideText(), s.Kind != odata.Path)
 	}
 	if a := argument(s.Args, k.arg); a != nil {
 		return k.namesAny(a)
@@ -59,13 +80,27 @@ func (k *Key) touched(s *odata.Segment) bool {
 
 // namesAny reports whether an argument, or an element of it where it is a list, may name one of the values.
 func (k *Key) namesAny(a *odata.Arg) bool {
-	return k.names(a.Value) || slices.ContainsFunc(a.Items, k.names)
+	return k.names(a.FoldValue(), a.WideValue(), true) || slices.ContainsFunc(a.Items, k.namesText)
 }
 
-func (k *Key) names(value string) bool {
-	var room [3]string
-	return slices.ContainsFunc(readings(room[:0], value), func(v string) bool { return matchAny(k.values, v, true) })
+// names reports whether a text may name one of the values. A key may also be read without what stands around it, see odata.Bare,
+// and up to a semicolon, behind which some servers see a parameter.
+func (k *Key) names(folded, wide string, isKey bool) bool {
+	if k.values.mayMean(folded, wide) {
+		return true
+	}
+	if !isKey {
+		return false
+	}
+	if bare := odata.Bare(wide); bare != wide && k.values.mayMean(bare, bare) {
+		return true
+	}
+	before, _, found := strings.Cut(wide, ";")
+	return found && k.values.mayMean(before, odata.Bare(before))
 }
+
+// namesText is names for a key of a rule.
+func (k *Key) namesText(text string) bool { return k.names(odata.Fold(text), odata.Wide(text), true) }
 
 func argument(args []odata.Arg, fold string) *odata.Arg {
 	for i := range args {
@@ -76,65 +111,16 @@ func argument(args []odata.Arg, fold string) *odata.Arg {
 	return nil
 }
 
-// readings appends to dst what a key may be read as by the services behind Graph: as it is, without its tenant, and without
-// what some drop.
-func readings(dst []string, value string) []string {
-	dst = append(dst, value)
-	bare := withoutTenant(value)
-	if len(bare) < len(value) {
-		dst = append(dst, bare)
-	}
-	if plain := withoutInvisible(bare); plain != bare {
-		dst = append(dst, plain)
-	}
-	return dst
-}
+// bareText returns the one form in which a key or name is looked up that may be read as others, and bareValue that of an argument.
+func bareText(s *odata.Segment) string { return odata.Bare(s.WideText()) }
 
-// withoutTenant takes the tenant off a key that Outlook writes as {guid}@{tenantGuid}. What stands behind the id is not
-// looked at: a user principal name does not begin with an id.
-func withoutTenant(key string) string {
-	if i := strings.LastIndexByte(key, '@'); i > 0 && (isGUID(key[i+1:]) || isGUID(key[:i])) {
-		return key[:i]
-	}
-	return key
-}
+func bareValue(a *odata.Arg) string { return odata.Bare(a.WideValue()) }
 
-// withoutInvisible returns s without the spaces and dots at its ends that directories and file systems drop, and without
-// characters that nobody sees, with letters that turn into ASCII ones when their case changes as those. Most texts are
-// returned as they are.
-func withoutInvisible(s string) string {
-	if isASCII(s) {
-		if s == "" || !isLoose(s[0]) && !isLoose(s[len(s)-1]) {
-			return s
-		}
-		return strings.Trim(s, " .")
+// bareItems returns the elements of a list likewise.
+func bareItems(a *odata.Arg) []string {
+	var items []string
+	for _, item := range a.Items {
+		items = append(items, odata.Bare(odata.Wide(item)))
 	}
-	return strings.Trim(strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsPrint(r):
-			return -1
-		}
-		return foldRune(r, true)
-	}, s), " .")
-}
-
-func isLoose(c byte) bool { return c == ' ' || c == '.' }
-
-func isGUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := range len(s) {
-		c := foldByte(s[i])
-		if i == 8 || i == 13 || i == 18 || i == 23 {
-			if c != '-' {
-				return false
-			}
-		} else if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f') {
-			return false
-		}
-	}
-	return true
+	return items
 }

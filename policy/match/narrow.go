@@ -134,7 +134,7 @@ func (f *narrowFinder) fromName(n *node, i int) {
 	if isDefault(s) && (n.afterKey || s.Call || hasParentheses(f.segments, i)) {
 		f.from(n.names[s.Base], i+1)
 	}
-	if n.variable != nil && !s.Call && !s.Qualified && !isOperation(f.segments, i) && !isBareCast(f.segments, i) && !hasParentheses(f.segments, i) {
+	if n.variable != nil && !s.Call && !s.Qualified && !mayBeCalled(f.segments, i) && !isBareCast(f.segments, i) && !hasParentheses(f.segments, i) {
 		f.from(n.variable, i+1)
 	}
 }

@@ -2,6 +2,7 @@ package match
 
 import (
 	"slices"
+	"strings"
 
 	"graphproxy/policy/odata"
 )
@@ -52,24 +53,31 @@ var operations = [...]string{
 
 // isOperation reports whether the name of segment i, written plainly, calls a function or action at its place.
 func isOperation(segments []odata.Segment, i int) bool {
-	name := segments[i].Base
+	return isOperationNamed(segments[i].Base, segments, i)
+}
+
+// mayBeCalled reports whether a server may take the name of segment i for a function, an action or a cast: also "delta " and
+// "ｄelta", which are certainly none.
+func mayBeCalled(segments []odata.Segment, i int) bool {
+	s := &segments[i]
+	bare := bareText(s)
+	if bare == s.Fold || bare == "" {
+		return isOperation(segments, i)
+	}
+	local, isCast := withoutNamespace(bare)
+	before, _, _ := strings.Cut(bare, ";") // behind which some servers see a parameter
+	return isCast || bare[0] == '$' || isOperationNamed(local, segments, i) || isOperationNamed(odata.Bare(before), segments, i)
+}
+
+// isOperationNamed is isOperation for a name at the place of segment i.
+func isOperationNamed(name string, segments []odata.Segment, i int) bool {
 	if !isWord(name) {
 		return false
 	}
 	if _, found := slices.BinarySearch(operations[:], name); !found {
 		return false
 	}
-	return i == 0 || !namedByPeople(segments[i-1].Fold) || isBesideNames(name)
-}
-
-// namedByPeople reports whether keys in a collection are names that people choose, so that a list or mail folder may be
-// called Archive.
-func namedByPeople(collection string) bool {
-	switch collection {
-	case "lists", "mailfolders", "childfolders", "worksheets", "tables", "charts", "columns", "names":
-		return true
-	}
-	return false
+	return i == 0 || !odata.NamedByPeople(segments[i-1].Fold) || isBesideNames(name)
 }
 
 // isBesideNames reports whether Graph has the operation in one of those collections.

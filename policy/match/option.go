@@ -19,7 +19,7 @@ type Option struct {
 
 	kind       optionKind
 	most       int         // atMost
-	values     []pattern   // oneOf
+	values     patterns    // oneOf
 	quoted     bool        // oneOf: a value holds a quote, so a star may stand between two
 	names      []string    // selects: as odata.ParseSelect has them
 	words      []string    // selects, expands: every name, without its namespace, for Wide
@@ -62,7 +62,7 @@ func AtMost(name string, n int) Option {
 // be stretched over a second condition.
 func OneOf(name string, values []string) Option {
 	o := newOption(name, oneOf)
-	o.values = newPatterns(values, true)
+	o.values = newPatterns(values, true, false)
 	o.quoted = slices.ContainsFunc(values, func(v string) bool { return strings.Contains(v, "'") })
 	return o
 }
@@ -150,7 +150,7 @@ func (o *Option) holds(value string) bool {
 	case atMost:
 		return isNumberTo(value, o.most, o.Name == "$top")
 	case oneOf:
-		return matchAny(o.values, value, false) && !(o.quoted && hidesQuote(value))
+		return o.values.allows(odata.Fold(value)) && !(o.quoted && hidesQuote(value))
 	case selects:
 		return onlyNames(value, o.names)
 	case expands:
@@ -162,7 +162,7 @@ func (o *Option) holds(value string) bool {
 func (o *Option) mayHold(value string) bool {
 	switch o.kind {
 	case oneOf:
-		return mayBeOneOf(o.values, value)
+		return o.mayBeOneOf(value)
 	case selects:
 		return selectsAny(value, o.words)
 	case expands:
@@ -172,15 +172,15 @@ func (o *Option) mayHold(value string) bool {
 }
 
 // mayBeOneOf also looks at what a server reads that ends the value at an escaped "&" or "#".
-func mayBeOneOf(values []pattern, value string) bool {
-	if strings.IndexByte(value, '%') >= 0 || matchAny(values, value, true) {
+func (o *Option) mayBeOneOf(value string) bool {
+	if strings.IndexByte(value, '%') >= 0 || o.values.mayMean(odata.Fold(value), odata.Wide(value)) {
 		return true
 	}
 	first, _, cut := strings.Cut(value, "&")
 	if before, _, found := strings.Cut(first, "#"); found {
 		first, cut = before, true
 	}
-	return cut && matchAny(values, first, true)
+	return cut && o.values.mayMean(odata.Fold(first), odata.Wide(first))
 }
 
 // hidesQuote reports whether a server that decodes the value once more would see another single quote in it: a star between

@@ -1,19 +1,23 @@
 package match
 
 import (
-	"math/bits"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"graphproxy/policy/odata"
 )
 
 // MaxPattern is the length of the longest value with stars, in bytes.
 const MaxPattern = 250
 
-// A pattern is a text in which stars stand for runs of characters, folded, and cut at its first and last star.
+// A pattern is a text in which stars stand for runs of characters. It is compared with texts that are spelled as it is: by
+// odata.Fold for what allows, by odata.Wide for what denies.
 type pattern struct {
-	head, middle, tail []rune // middle begins and ends with a star, or is empty
-	folder             *pattern
+	pieces []string   // the text between stars, one more than stars
+	stars  []rune     // see star
+	stops  string     // characters that not every star runs over
+	states *automaton // for texts with such characters; nil if one look at each does
+	folder *pattern   // of Salaries/**, Salaries
+	spaced *pattern   // of a text with spaces, what a text is compared with in which "+" may stand for a space
 }
 
 // What a star may run over. They are no characters, so no text is mistaken for one.
@@ -36,170 +40,186 @@ func runsOver(star, r rune) bool {
 	return r != '/'
 }
 
-// newPattern compiles a text of at most MaxPattern bytes. If quotes is set, a star between single quotes
-// stays between them, so that department eq '*' cannot be stretched over a second condition.
-func newPattern(text string, quotes bool) pattern {
-	p := split(compile(text, quotes))
+// newPattern compiles a text of at most MaxPattern bytes, whose pieces are spelled by spell. If quotes is set, a star between single
+// quotes stays between them, so that department eq '*' cannot be stretched over a second condition.
+func newPattern(text string, quotes bool, spell func(string) string) pattern {
+	p := compile(text, quotes, spell)
+	for _, s := range p.stars {
+		for _, c := range "/'" {
+			if !runsOver(s, c) && !strings.ContainsRune(p.stops, c) {
+				p.stops += string(c)
+			}
+		}
+	}
+	if p.stops != "" && len(p.stars) > 1 {
+		p.states = newAutomaton(p.middle())
+	}
 	if folder, isBelow := strings.CutSuffix(strings.TrimRight(text, "*"), "/"); isBelow && strings.HasSuffix(text, "*") {
-		f := newPattern(folder, quotes)
+		f := newPattern(folder, quotes, spell)
 		p.folder = &f
 	}
 	return p
 }
 
-func compile(text string, quotes bool) []rune {
-	var p []rune
-	quoted := false
-	for _, r := range text {
-		switch {
-		case r == '*' && len(p) > 0 && (p[len(p)-1] == star || p[len(p)-1] == quotedStar):
-			p[len(p)-1]-- // the second of two
-		case r == '*' && len(p) > 0 && p[len(p)-1] < 0:
-			// A third star adds nothing.
-		case r == '*' && quoted:
-			p = append(p, quotedStar)
-		case r == '*':
-			p = append(p, star)
-		default:
-			quoted = quoted != (r == '\'' && quotes)
-			p = append(p, foldRune(r, true))
+func compile(text string, quotes bool, spell func(string) string) (p pattern) {
+	quoted, from := false, 0
+	for i := 0; i < len(text); {
+		if text[i] != '*' {
+			quoted = quoted != (text[i] == '\'' && quotes)
+			i++
+			continue
 		}
+		end := i
+		for end < len(text) && text[end] == '*' {
+			end++
+		}
+		p.add(spell(text[from:i]), starOf(end-i, quoted))
+		i, from = end, end
 	}
+	p.pieces = append(p.pieces, spell(text[from:]))
 	return p
 }
 
-func split(all []rune) pattern {
-	first, end := 0, len(all)
-	for first < end && all[first] >= 0 {
-		first++
+// add adds a piece and the star behind it. Of a piece that is spelled as nothing, only the wider of the stars around it is left.
+func (p *pattern) add(piece string, s rune) {
+	if last := len(p.stars) - 1; last >= 0 && piece == "" {
+		p.stars[last] = min(p.stars[last], s)
+		return
 	}
-	for end > first && all[end-1] >= 0 {
-		end--
-	}
-	return pattern{head: all[:first], middle: all[first:end], tail: all[end:]}
+	p.pieces = append(p.pieces, piece)
+	p.stars = append(p.stars, s)
 }
 
-// match reports whether the pattern stands for the whole of s. Letter case does not count. Wide also takes
-// what may or may not be the same: letters that turn into ASCII ones when their case changes, a "+" for a
-// space, and the folder Salaries for Salaries/**.
-func (p *pattern) match(s string, wide bool) bool {
-	return p.matchText(s, wide) || wide && p.folder != nil && p.folder.match(s, wide)
+// starOf returns the star of a number of them. A third one adds nothing.
+func starOf(count int, quoted bool) rune {
+	switch {
+	case quoted && count > 1:
+		return quotedDeep
+	case quoted:
+		return quotedStar
+	case count > 1:
+		return deepStar
+	}
+	return star
 }
 
-func (p *pattern) matchText(s string, wide bool) bool {
-	for _, c := range p.head {
-		r, size := utf8.DecodeRuneInString(s)
-		if size == 0 || !same(c, r, wide) {
-			return false
+// runes returns the whole pattern.
+func (p *pattern) runes() []rune {
+	var all []rune
+	for i, piece := range p.pieces {
+		all = append(all, []rune(piece)...)
+		if i < len(p.stars) {
+			all = append(all, p.stars[i])
 		}
-		s = s[size:]
 	}
-	for i := len(p.tail) - 1; i >= 0; i-- {
-		r, size := utf8.DecodeLastRuneInString(s)
-		if size == 0 || !same(p.tail[i], r, wide) {
-			return false
-		}
-		s = s[:len(s)-size]
-	}
-	switch len(p.middle) {
-	case 0:
-		return s == ""
-	case 1:
-		return allRunOver(p.middle[0], s)
-	}
-	return matchStars(p.middle, s, wide)
+	return all
 }
 
-func allRunOver(star rune, s string) bool {
-	for _, r := range s {
-		if !runsOver(star, r) {
+// middle returns the pattern from its first star to its last, with a byte in each rune that is no star.
+func (p *pattern) middle() []rune {
+	var all []rune
+	for i, s := range p.stars {
+		all = append(all, s)
+		if i == len(p.stars)-1 {
+			return all
+		}
+		for _, c := range []byte(p.pieces[i+1]) {
+			all = append(all, rune(c))
+		}
+	}
+	return all
+}
+
+// match reports whether the pattern stands for the whole of s. It looks at each byte of s at most a few times, however many stars
+// there are: the caller chooses s.
+func (p *pattern) match(s string) bool {
+	last := len(p.pieces) - 1
+	if last == 0 {
+		return s == p.pieces[0]
+	}
+	s, found := strings.CutPrefix(s, p.pieces[0])
+	if !found {
+		return false
+	}
+	if s, found = strings.CutSuffix(s, p.pieces[last]); !found || !inOrder(p.pieces[1:last], s) {
+		return false
+	}
+	if p.stops == "" || !strings.ContainsAny(s, p.stops) {
+		return true // each star runs over all of s
+	}
+	return p.states != nil && p.states.match(s)
+}
+
+// inOrder reports whether s holds the pieces, one behind the other.
+func inOrder(pieces []string, s string) bool {
+	for _, piece := range pieces {
+		_, after, found := strings.Cut(s, piece)
+		if !found {
 			return false
 		}
+		s = after
 	}
 	return true
 }
 
-// same reports whether a character of a pattern stands for r.
-func same(c, r rune, wide bool) bool {
-	return c == r || c == foldRune(r, wide) || wide && r == '+' && c == ' '
+// patterns are alternatives, for matching narrowly and widely.
+type patterns struct{ narrow, wide []pattern }
+
+// newPatterns compiles values. If quotes is set, they are of a query option; if path is, of a drive path.
+func newPatterns(values []string, quotes, path bool) patterns {
+	var p patterns
+	for _, v := range values {
+		p.narrow = append(p.narrow, newPattern(v, quotes, odata.Fold))
+		p.wide = append(p.wide, newWidePattern(v, quotes, path))
+	}
+	return p
 }
 
-// places is a set of places in a pattern, 0 to MaxPattern.
-type places [4]uint64
+func newWidePattern(v string, quotes, path bool) pattern {
+	switch {
+	case path && !strings.Contains(v, "*"):
+		return newPattern(v, false, odata.WidePath)
+	case path:
+		v = odata.DecodeAgain(v)
+	case !quotes && !strings.Contains(v, "*"):
+		v = odata.Bare(odata.Wide(v))
+	}
+	p := newPattern(v, quotes, odata.Wide)
+	if strings.Contains(odata.Wide(v), " ") {
+		s := newPattern(v, quotes, func(piece string) string { return plusAsSpace(odata.Wide(piece)) })
+		p.spaced = &s
+	}
+	return p
+}
 
-// matchStars follows all places of the pattern at once, so the time is at most the product of the lengths,
-// whatever the caller sends.
-func matchStars(p []rune, s string, wide bool) bool {
-	var now places
-	now.add(p, 0)
-	for _, r := range s {
-		now = step(p, now, r, wide)
-		if now == (places{}) {
-			return false
+func plusAsSpace(s string) string { return strings.ReplaceAll(s, "+", " ") }
+
+// allows reports whether one of the patterns stands for s, which odata.Fold has spelled.
+func (p *patterns) allows(s string) bool { return matchAny(p.narrow, s) }
+
+// mayMean reports whether one of the patterns may stand for a text, which odata.Fold and odata.Wide have spelled: also the folder
+// Salaries for Salaries/**, and a "+" for a space.
+func (p *patterns) mayMean(folded, wide string) bool {
+	if matchAny(p.narrow, folded) {
+		return true
+	}
+	for i := range p.wide {
+		if p.wide[i].mayMean(wide) {
+			return true
 		}
 	}
-	return now[len(p)/64]&(1<<(len(p)%64)) != 0
+	return false
 }
 
-// step returns the places that r leads to.
-func step(p []rune, now places, r rune, wide bool) (next places) {
-	for w := range now {
-		for set := now[w]; set != 0; set &= set - 1 {
-			at := w*64 + bits.TrailingZeros64(set)
-			switch {
-			case at == len(p):
-			case p[at] < 0 && runsOver(p[at], r):
-				next.add(p, at)
-			case p[at] >= 0 && same(p[at], r, wide):
-				next.add(p, at+1)
-			}
-		}
-	}
-	return next
-}
-
-// add adds a place, and those behind stars, which may stand for nothing.
-func (s *places) add(p []rune, at int) {
-	s[at/64] |= 1 << (at % 64)
-	for at < len(p) && p[at] < 0 {
-		at++
-		s[at/64] |= 1 << (at % 64)
-	}
-}
-
-// foldRune returns the rune that stands for all that differ from r only in case. Unless wide is set, letters
-// beyond ASCII stay apart from ASCII ones: the Kelvin sign is no k to Graph.
-func foldRune(r rune, wide bool) rune {
-	if r < utf8.RuneSelf {
-		if 'A' <= r && r <= 'Z' {
-			r += 'a' - 'A'
-		}
-		return r
-	}
-	least := r
-	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
-		if wide || f >= utf8.RuneSelf {
-			least = min(least, f)
-		}
-	}
-	if least < utf8.RuneSelf {
-		return foldRune(least, false)
-	}
-	return least
-}
-
-func newPatterns(values []string, quotes bool) []pattern {
-	patterns := make([]pattern, len(values))
-	for i, v := range values {
-		patterns[i] = newPattern(v, quotes)
-	}
-	return patterns
+func (p *pattern) mayMean(wide string) bool {
+	return p.match(wide) || p.folder != nil && p.folder.mayMean(wide) ||
+		p.spaced != nil && strings.Contains(wide, "+") && p.spaced.mayMean(plusAsSpace(wide))
 }
 
 // matchAny reports whether one of the patterns stands for s.
-func matchAny(patterns []pattern, s string, wide bool) bool {
+func matchAny(patterns []pattern, s string) bool {
 	for i := range patterns {
-		if patterns[i].match(s, wide) {
+		if patterns[i].match(s) {
 			return true
 		}
 	}

@@ -24,7 +24,7 @@ func matches(t testing.TB, value, key string) (narrow, wide bool) {
 	rule := &match.Rule{Methods: match.Get, Template: template, Keys: []match.Key{condition}}
 	target := &odata.Target{Version: "v1.0", Segments: []odata.Segment{
 		{Kind: odata.Name, Text: "users", Fold: "users", Base: "users"},
-		{Kind: odata.Key, Text: key, Fold: key, Base: key, Quoted: true},
+		{Kind: odata.Key, Text: key, Fold: odata.Fold(key), Base: odata.Fold(key), Quoted: true},
 	}}
 	var n match.Narrow
 	n.Add(rule)
@@ -57,7 +57,7 @@ func TestValuesWithStars(t *testing.T) {
 		{"**/b*c", "a/x/b/b1c", true, true},
 		{"Reports/**", "Reports", false, true},
 		{"Reports/**", "Reportsx", false, false},
-		{"straße", "STRASSE", false, false},
+		{"straße", "STRASSE", false, true},
 		{"ÄRGER", "ärger", true, true},
 		{"Σ", "ς", true, true},
 		{"kim", "\u212Aim", false, true}, // the Kelvin sign

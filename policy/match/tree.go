@@ -3,8 +3,6 @@ package match
 import (
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"graphproxy/policy/odata"
 )
@@ -112,7 +110,7 @@ func (n *node) argsChild(args []odata.Arg) *node {
 
 // sameArg reports whether two arguments of templates match the same. The names of variables do not count.
 func sameArg(a, b odata.Arg) bool {
-	return a.Fold == b.Fold && a.Var == b.Var && (a.Var || strings.EqualFold(a.Value, b.Value))
+	return a.Fold == b.Fold && a.Var == b.Var && (a.Var || a.FoldValue() == b.FoldValue())
 }
 
 // argsMatch reports whether a target has the arguments of a template, in any order.
@@ -123,8 +121,8 @@ func argsMatch(template, args []odata.Arg, wide bool) bool {
 		switch {
 		case a == nil:
 			return false
-		case want.Var || strings.EqualFold(want.Value, a.Value):
-		case !wide || !strings.EqualFold(want.Value, withoutInvisible(withoutTenant(a.Value))) && !slices.ContainsFunc(a.Items, func(item string) bool { return strings.EqualFold(want.Value, item) }):
+		case want.Var || want.FoldValue() == a.FoldValue():
+		case !wide || bareValue(want) != bareValue(a) && !slices.Contains(bareItems(a), bareValue(want)):
 			return false
 		}
 	}
@@ -148,17 +146,6 @@ func only(n **node) *node {
 		*n = new(node)
 	}
 	return *n
-}
-
-// appendLower appends s in lower case as odata folds it: a letter beyond ASCII does not become one of ASCII's.
-func appendLower(dst []byte, s string) []byte {
-	for _, r := range s {
-		if lower := unicode.ToLower(r); r < utf8.RuneSelf || lower >= utf8.RuneSelf {
-			r = lower
-		}
-		dst = utf8.AppendRune(dst, r)
-	}
-	return dst
 }
 
 // hasParentheses reports whether segment i has a key or arguments of its own, and so is no key itself.

@@ -44,10 +44,12 @@ func (n *node) addWide(e entry, i int) {
 		return
 	}
 	s := &segments[i]
-	if next := n.common(s); next != nil {
+	if s.Kind == odata.Path && !s.Var {
+		get(&n.paths, s.WideText()).addWide(e, i+1)
+	} else if next := n.common(s); next != nil {
 		next.addWide(e, i+1)
 	} else {
-		next = get(&n.names, s.Base)
+		next = get(&n.names, wideName(s))
 		// Below an entity set a name may be that of a function, range(address='A1'), or a key, mailFolders/inbox, after
 		// which nobody knows what arguments mean. Those of an entity set are an alternate key.
 		next.operation = next.operation || i > 0 || isOperation(segments, i)
@@ -56,6 +58,14 @@ func (n *node) addWide(e entry, i int) {
 	if next := n.alternate(e.rule, i); next != nil {
 		next.addWide(e, i+1)
 	}
+}
+
+// wideName returns the form in which a literal name or key is looked up.
+func wideName(s *odata.Segment) string {
+	if s.Qualified {
+		return s.Base
+	}
+	return bareText(s)
 }
 
 // alternate returns the child for what an alternate key, users(userPrincipalName='x'), comes to as a plain
@@ -68,7 +78,7 @@ func (n *node) alternate(r *Rule, i int) *node {
 	}
 	a := &s.Args[0]
 	if !a.Var {
-		return get(&n.names, string(appendLower(nil, a.Value)))
+		return get(&n.names, bareValue(a))
 	}
 	for j := range r.Keys {
 		if r.Keys[j].segment == i {
@@ -94,15 +104,19 @@ func (t *Wide) All(target *odata.Target, method Methods) []Hit {
 }
 
 // Values returns what stands for a variable of the rule's template: one value, or those of an alternate key
-// with several parts. A tenant after the key is left out. It is nil if the template has no such variable.
+// with several parts. All spellings of a key that may be read as one are returned as one, see odata.Wide and odata.Bare. It
+// is nil if the template has no such variable.
 func (h *Hit) Values(target *odata.Target, name string) []string {
 	v, found := findVariable(h.rule.Template, name)
 	if !found {
 		return nil
 	}
 	s := &target.Segments[h.at[v.segment]]
-	if s.Kind != odata.Args {
-		return []string{withoutTenant(s.Text)}
+	switch {
+	case s.Kind == odata.Path:
+		return []string{s.WideText()}
+	case s.Kind != odata.Args:
+		return []string{bareText(s)}
 	}
 	args := s.Args
 	if a := argument(args, v.arg); a != nil {
@@ -110,10 +124,10 @@ func (h *Hit) Values(target *odata.Target, name string) []string {
 	}
 	var values []string
 	for i := range args {
-		if items := args[i].Items; len(items) > 0 {
+		if items := bareItems(&args[i]); len(items) > 0 {
 			values = append(values, items...)
 		} else {
-			values = append(values, withoutTenant(args[i].Value))
+			values = append(values, bareValue(&args[i]))
 		}
 	}
 	return values
@@ -146,20 +160,18 @@ func (f *wideFinder) from(n *node, depth, i int) {
 	case odata.System:
 		f.to(n.system[s.Fold], depth, i)
 	case odata.Path:
-		f.to(n.paths[s.Fold], depth, i)
-		if plain := withoutInvisible(s.Fold); plain != s.Fold {
-			f.to(n.paths[plain], depth, i)
-		}
+		f.to(n.paths[s.WideText()], depth, i)
 		f.to(n.path, depth, i)
 	case odata.Args:
 		f.fromArgs(n, depth, i)
 	case odata.Key:
-		f.toLiteral(n, s.Fold, depth, i)
+		f.toLiteral(n, depth, i)
 		f.to(n.variable, depth, i)
+		f.fromRoot(n, depth, i)
 	case odata.Name:
-		f.toLiteral(n, s.Base, depth, i)
-		f.toDotted(n, s, depth, i)
+		f.toLiteral(n, depth, i)
 		f.fromName(n, depth, i)
+		f.fromRoot(n, depth, i)
 	}
 }
 
@@ -193,27 +205,27 @@ func (f *wideFinder) to(n *node, depth, i int) {
 	}
 }
 
-func (f *wideFinder) toLiteral(n *node, fold string, depth, i int) {
+// toLiteral follows a name or key as a literal of templates, in each way in which it may be read: without what stands around it, and
+// up to a semicolon. A dotted name is followed also as what it is not read as at its place: a cast as a key, and a key as a cast.
+// Which of them a rule means depends on what stands before it there, which may be a variable.
+func (f *wideFinder) toLiteral(n *node, depth, i int) {
 	if n.names == nil {
 		return
 	}
-	var room [3]string
-	for _, reading := range readings(room[:0], fold) {
-		f.to(n.names[reading], depth, i)
-	}
-}
-
-// toDotted follows a dotted name as what it is not read as at its place: a cast as a key, and a key as a cast. Which of them a
-// rule means depends on what stands before it there, which may be a variable.
-func (f *wideFinder) toDotted(n *node, s *odata.Segment, depth, i int) {
+	s := &f.segments[i]
+	name := wideName(s)
+	f.to(n.names[name], depth, i)
 	switch {
 	case s.Qualified:
-		f.toLiteral(n, s.Fold, depth, i)
+		f.to(n.names[s.Fold], depth, i)
 		if alias := withoutMicrosoft(s.Fold); alias != s.Fold {
-			f.toLiteral(n, alias, depth, i)
+			f.to(n.names[alias], depth, i)
 		}
-	case hasNamespace(s.Fold):
-		f.toLiteral(n, lastLabel(s.Fold), depth, i)
+	case s.Kind == odata.Name && hasNamespace(name):
+		f.to(n.names[lastLabel(name)], depth, i)
+	}
+	if before, _, found := strings.Cut(name, ";"); found {
+		f.to(n.names[odata.Bare(before)], depth, i)
 	}
 }
 
@@ -231,6 +243,33 @@ func withoutMicrosoft(fold string) string {
 
 func lastLabel(fold string) string { return fold[strings.LastIndexByte(fold, '.')+1:] }
 
+// withoutNamespace returns a name without Graph's namespace, for a name that odata did not read as one with a namespace.
+func withoutNamespace(name string) (local string, found bool) {
+	local, found = strings.CutPrefix(strings.TrimPrefix(name, "microsoft."), "graph.")
+	if !found || !isDotted(local) {
+		return name, false
+	}
+	return local[strings.LastIndexByte(local, '.')+1:], true
+}
+
+// fromRoot follows root as items/root, and items/root as root: Graph takes both for the folder at the top of a drive, also where a path
+// in colons goes on from it.
+func (f *wideFinder) fromRoot(n *node, depth, i int) {
+	switch s := &f.segments[i]; wideName(s) {
+	case "items":
+		if i+1 < len(f.segments) && isNameOrKey(&f.segments[i+1]) && wideName(&f.segments[i+1]) == "root" {
+			f.from(n, depth, i+1)
+		}
+	case "root":
+		if items := n.names["items"]; items != nil && depth < MaxSegments && (i == 0 || wideName(&f.segments[i-1]) != "items") {
+			f.at[depth] = uint8(i)
+			f.to(items.names["root"], depth+1, i)
+		}
+	}
+}
+
+func isNameOrKey(s *odata.Segment) bool { return s.Kind == odata.Name || s.Kind == odata.Key }
+
 // fromArgs follows arguments: as such, as an alternate key whose value a template writes as a plain one, and
 // not at all where they are those of a function that a template names without.
 func (f *wideFinder) fromArgs(n *node, depth, i int) {
@@ -242,12 +281,10 @@ func (f *wideFinder) fromArgs(n *node, depth, i int) {
 	}
 	f.to(n.variable, depth, i)
 	if n.names != nil {
-		var buffer [128]byte
 		for j := range args {
-			folded := appendLower(buffer[:0], withoutInvisible(withoutTenant(args[j].Value)))
-			f.to(n.names[string(folded)], depth, i)
-			for _, item := range args[j].Items {
-				f.to(n.names[string(appendLower(buffer[:0], withoutInvisible(item)))], depth, i)
+			f.to(n.names[bareValue(&args[j])], depth, i)
+			for _, item := range bareItems(&args[j]) {
+				f.to(n.names[item], depth, i)
 			}
 		}
 	}

@@ -11,9 +11,10 @@ func (r *pathReader) parentheses(head, body, raw string) error {
 	}
 	body, closed := strings.CutSuffix(body, ")")
 	if !closed {
-		return refuse(codeAmbiguous, "the segment %s does not end with its closing parenthesis. A slash separates segments also between quotes: "+
+		return refuse(codeAmbiguous, "the segment %s does not end with its closing parenthesis. A slash separates segments also between quotes, but in search(q='...'): "+
 			"address a file or site by its path as /drives/{id}/root:/{path} or /sites/{host}:/{path}", quote(raw))
 	}
+	chosen := r.isChosen(head)
 	r.name(head, body == "")
 	if body == "" {
 		return nil
@@ -39,9 +40,12 @@ func (r *pathReader) parentheses(head, body, raw string) error {
 		r.variableSegment(lit.text)
 		return nil
 	}
+	if strings.IndexByte(lit.text, '/') >= 0 {
+		return refuse(codeAmbiguous, "the segment %s has a slash in a key, which Graph reads as a separator; address the resource by its id", quote(raw))
+	}
 	folded := fold(lit.text)
 	r.segments = append(r.segments, Segment{Kind: Key, Text: lit.text, Fold: folded, Base: folded, Quoted: lit.quoted})
-	return checkName(lit.text, raw)
+	return checkName(lit.text, raw, chosen)
 }
 
 // arguments reads name=value pairs from where the first name's "=" is gone.
@@ -56,6 +60,9 @@ func (r *pathReader) arguments(name, rest, raw string) error {
 		if err := checkArg(args, arg, raw); err != nil {
 			return err
 		}
+		if err := r.checkValue(&arg, raw); err != nil {
+			return err
+		}
 		args = append(args, arg)
 		if after == "" {
 			r.segments = append(r.segments, Segment{Kind: Args, Args: args})
@@ -68,6 +75,20 @@ func (r *pathReader) arguments(name, rest, raw string) error {
 				"double a quote within quotes", quote(raw), quote(after))
 		}
 	}
+}
+
+// checkValue refuses, in the value of an argument, what is refused in keys: it may be an alternate key. What to search for is any text.
+func (r *pathReader) checkValue(arg *Arg, raw string) error {
+	if arg.Var {
+		return nil
+	}
+	if err := checkSlash(arg, raw); err != nil {
+		return err
+	}
+	if c, found := disguised(arg.Value); found && !isSearch(raw) {
+		return refuseDisguised(c, raw)
+	}
+	return nil
 }
 
 func checkArg(args []Arg, arg Arg, raw string) error {

@@ -69,6 +69,8 @@ type Segment struct {
 	Base string
 
 	Args []Arg // of Kind Args, in the order written
+
+	wide spelled // see WideText
 }
 
 // Arg is one named argument of a function, or one part of an alternate or composite key.
@@ -83,6 +85,8 @@ type Arg struct {
 	// when arguments are compared: Graph takes the value without it too.
 	Enum  string
 	Items []string // of a list, its elements, without quotes; nil for what is no list
+
+	wide spelled // see WideValue
 }
 
 // Option is one query option.

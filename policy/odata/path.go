@@ -38,8 +38,7 @@ type pathReader struct {
 
 func (r *pathReader) read() error {
 	for r.rest != "" {
-		raw, rest, more := strings.Cut(r.rest, "/")
-		r.rest = rest
+		raw, more := r.cut()
 		if err := r.next(raw, more); err != nil {
 			return err
 		}
@@ -77,7 +76,7 @@ func (r *pathReader) segment(name, raw string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkSegment(text, raw); err != nil {
+	if err := r.checkSegment(text, raw); err != nil {
 		return err
 	}
 	if text[0] == '$' {
@@ -88,7 +87,7 @@ func (r *pathReader) segment(name, raw string) error {
 			return err
 		}
 	}
-	if open := strings.IndexByte(text, '('); open >= 0 {
+	if open := strings.IndexByte(text, '('); open >= 0 && (isDotted(text[:open]) || !r.isChosen(text)) {
 		return r.parentheses(text[:open], text[open+1:], raw)
 	}
 	return r.plain(text, raw)
@@ -105,14 +104,15 @@ func isPlain(s string) bool {
 }
 
 func (r *pathReader) plain(text, raw string) error {
-	if i := index(text, stray); i >= 0 {
+	chosen := r.isChosen(text)
+	if i := index(text, stray); i >= 0 && !(chosen && text[i] == ')') {
 		if text[i] == '?' {
 			return refuse(codeAmbiguous, "the segment %s holds an escaped question mark; write a key that holds one in quotes: users('...')", quote(raw))
 		}
 		return refuse(codeAmbiguous, "the segment %s has a closing parenthesis and no opening one", quote(raw))
 	}
 	r.plainName(text)
-	return checkName(text, raw)
+	return checkName(text, raw, chosen)
 }
 
 // plainName appends a name without parentheses. It is a key, whatever it looks like, where Graph has no casts.
@@ -164,52 +164,28 @@ func checkPart(part, raw string) error {
 	if i := index(part, notInFile); i >= 0 {
 		return refuse(codeAmbiguous, "the drive path %s has %q in a name, which OneDrive does not allow; take it out", quote(raw), part[i])
 	}
-	for i := range len(part) {
-		if part[i] != '%' {
-			continue
-		}
-		if _, ok := unhex(part, i); ok {
-			return refuse(codeAmbiguous, "the drive path %s is still escaped after decoding it once; escape it once only, or address the item by its id", quote(raw))
-		}
-	}
-	return nil
+	return checkSecondLayer(part, raw)
 }
 
 // checkSegment refuses what has two readings anywhere in a segment outside drive paths.
-func checkSegment(text, raw string) error {
+func (r *pathReader) checkSegment(text, raw string) error {
 	if text == "" {
 		return refuse(codeAmbiguous, "the segment %s has no name before its colon; write root:/... or items/{id}:/...", quote(raw))
 	}
-	// Graph has been seen to decode ids twice, so that %252F ended as a slash.
-	if i := index(text, doubtful); i >= 0 {
-		return refuse(codeAmbiguous, "the segment %s holds %q, raw or escaped, which servers read in different ways; address the resource by its id", quote(raw), text[i])
+	if !isSearch(raw) {
+		// Graph has been seen to decode ids twice, so that %252F ended as a slash.
+		if i := indexEscape(text); i >= 0 {
+			return refuse(codeAmbiguous, "the segment %s is still escaped after decoding it once, at %s; escape it once only", quote(raw), quote(text[i:i+3]))
+		}
+		if strings.IndexByte(text, ';') >= 0 && !r.isChosen(text) {
+			return refuse(codeAmbiguous, "the segment %s holds a semicolon, raw or escaped, behind which some servers see a parameter; address the resource by its id", quote(raw))
+		}
 	}
 	if isDots(text) {
 		return refuse(codeAmbiguous, "the segment %s is a dot segment; write the path that is meant", quote(raw))
 	}
 	if text[len(text)-1] == ':' {
 		return refuse(codeAmbiguous, "the segment %s ends in a doubled or escaped colon, which could open a drive path or not; write one raw colon to open one", quote(raw))
-	}
-	return nil
-}
-
-// checkName refuses, in a name or key, characters that another reader may drop or take for others, so that the name
-// would escape a deny rule.
-func checkName(text, raw string) error {
-	if hasLooseEnds(text) {
-		return refuse(codeAmbiguous, "the segment %s begins with a space, or ends with a space or dot, which some servers drop; take it off", quote(raw))
-	}
-	if all(text, inText) {
-		return nil
-	}
-	for _, r := range text {
-		switch {
-		case r < utf8.RuneSelf:
-		case !unicode.IsPrint(r):
-			return refuse(codeAmbiguous, "the segment %s holds the invisible character %U; take it out", quote(raw), r)
-		case r == 'İ' || r == 'ı' || r == 'ſ' || r == '\u212A':
-			return refuse(codeAmbiguous, "the segment %s holds %U, which turns into an ASCII letter when its case changes; write the ASCII letter", quote(raw), r)
-		}
 	}
 	return nil
 }
@@ -222,11 +198,6 @@ func hasLooseEnds(s string) bool {
 	first, _ := utf8.DecodeRuneInString(s)
 	last, _ := utf8.DecodeLastRuneInString(s)
 	return unicode.IsSpace(first) || unicode.IsSpace(last) || last == '.'
-}
-
-// isDots reports whether s is "." or "..", also with the trailing dots and spaces that Windows drops.
-func isDots(s string) bool {
-	return hasLooseEnds(s) && strings.Trim(s, ". ") == ""
 }
 
 // decode takes the escapes off, once. It refuses what must not be in any path: broken escapes, slashes and
@@ -246,7 +217,7 @@ func decode(s, raw string, plain charClass) (string, error) {
 			if c, ok = unhex(s, i); !ok {
 				return "", refuse(codeEscape, "the segment %s has a \"%%\" without two hexadecimal digits; write %%25 for a percent sign", quote(raw))
 			}
-			if c == '/' {
+			if c == '/' && !isSearch(s) {
 				return "", refuse(codeAmbiguous, "the segment %s has an escaped slash, %%2F, which Graph reads as a separator; write a slash, or address the resource by its id", quote(raw))
 			}
 			i += 2

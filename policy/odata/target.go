@@ -41,6 +41,7 @@ func Parse(escapedPath, rawQuery string) (*Target, error) {
 	if err := checkAlone(s.Target.Segments); err != nil {
 		return nil, err
 	}
+	setWide(s.Target.Segments)
 	if len(s.Target.Segments) == 0 {
 		s.Target.Segments = nil
 	}

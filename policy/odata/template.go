@@ -39,6 +39,7 @@ func ParseTemplate(s string) (*Template, error) {
 		return nil, err
 	}
 	t.Segments = r.segments
+	setWide(t.Segments)
 	if err := t.check(s, body); err != nil {
 		return nil, err
 	}

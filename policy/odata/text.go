@@ -43,9 +43,8 @@ const (
 	inOption                            // stands in the name of a query option, "$" and "@" in front apart
 	inBare                              // stands in a key or argument without quotes: numbers, GUIDs, dates, true
 	inIdentifier                        // stands in an OData identifier
-	doubtful                            // is refused in any segment outside drive paths, however it is written
 	notInFile                           // is refused in the name of a file or folder
-	stray                               // is refused in a segment without an opening parenthesis
+	stray                               // is refused in a segment without an opening parenthesis, unless people choose such names
 	secondReading                       // may let a server that decodes a value once more read several options in it
 )
 
@@ -65,7 +64,6 @@ var classes = func() (t [256]charClass) {
 	mark(inSegment|inText|inDrivePath, letters+digits+"-._~!$'*+,=:@")
 	mark(inText|inDrivePath, "()")
 	mark(inDrivePath, "/")
-	mark(doubtful, "%;")
 	mark(stray, ")?")
 	mark(notInFile, `:*?<>|"`)
 	mark(inValue, letters+digits+"-._~$()',;:@/!*=")
@@ -142,8 +140,12 @@ func fold(s string) string {
 	return string(lower)
 }
 
+// foldRune goes by way of the capital: the two small sigmas have one.
 func foldRune(r rune) rune {
-	lower := unicode.ToLower(r)
+	if r < utf8.RuneSelf {
+		return unicode.ToLower(r)
+	}
+	lower := unicode.ToLower(unicode.ToUpper(r))
 	if r >= utf8.RuneSelf && lower < utf8.RuneSelf {
 		return r
 	}

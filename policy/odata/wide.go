@@ -1,0 +1,289 @@
+package odata
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Wide spells s so that all texts are equal which a service behind Graph may take for the same name. Directories, Exchange and
+// file systems ignore letter case, accents, width, the kind of kana and characters that are not displayed:
+// MS-ADTS 3.1.1.2.2.4 compares with NORM_IGNORECASE, NORM_IGNORENONSPACE, NORM_IGNOREWIDTH and NORM_IGNOREKANATYPE.
+// So s is decomposed (NFKD), marks and invisible characters are taken off, and letters are folded. It is for what forbids or counts,
+// never for what allows: texts can be equal here and be two names to Graph. What belongs to the ends of s, Bare takes off.
+//
+// It maps each character by itself. Lower-case ASCII is returned as it is, without allocating.
+func Wide(s string) string {
+	if isASCII(s) {
+		return fold(s)
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	for _, r := range norm.NFKD.String(s) {
+		switch {
+		case r < utf8.RuneSelf:
+			b.WriteByte(lowerByte(byte(r)))
+		case unicode.IsSpace(r):
+			b.WriteByte(' ')
+		case unicode.IsMark(r), !unicode.IsPrint(r), unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r):
+		default:
+			b.WriteString(wideLetter(r))
+		}
+	}
+	return b.String()
+}
+
+// wideLetter folds what Unicode does not decompose.
+func wideLetter(r rune) string {
+	const kana = 'ァ' - 'ぁ' // both alphabets have the same order
+	switch r = unicode.ToLower(unicode.ToUpper(r)); {
+	case 'ァ' <= r && r <= 'ヶ':
+		return string(r - kana)
+	case r == '−' || unicode.Is(unicode.Pd, r):
+		return "-"
+	}
+	switch r {
+	case 'ı':
+		return "i"
+	case 'ø':
+		return "o"
+	case 'ł':
+		return "l"
+	case 'đ', 'ð':
+		return "d"
+	case 'ħ':
+		return "h"
+	case 'ŧ':
+		return "t"
+	case 'ß':
+		return "ss"
+	case 'æ':
+		return "ae"
+	case 'œ':
+		return "oe"
+	case 'þ':
+		return "th"
+	case '‘', '’', 'ʼ':
+		return "'"
+	case '“', '”':
+		return `"`
+	}
+	return string(r)
+}
+
+// Bare takes off, from what Wide returned of a key, what services drop or add around the same key: spaces and dots at its ends,
+// quotes and brackets around it, the scheme of an address, a tenant behind it; and it writes a GUID in one form. It returns a
+// part of s, unless s is a GUID without hyphens, and never nothing.
+func Bare(s string) string {
+	for {
+		inner := peel(s)
+		if inner == "" || len(inner) == len(s) {
+			break
+		}
+		s = inner
+	}
+	if len(s) == 32 && isHex(s) {
+		return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
+	}
+	return s
+}
+
+// peel takes one layer off, without looking through the whole of s: s may consist of layers.
+func peel(s string) string {
+	if s = strings.Trim(s, " ."); len(s) < 2 {
+		return s
+	}
+	if wraps(s[0], s[len(s)-1]) {
+		return s[1 : len(s)-1]
+	}
+	switch s[0] {
+	case 's', 'm', 'g', 'u':
+		for _, scheme := range [...]string{"smtp:", "sip:", "mailto:", "urn:uuid:"} {
+			if rest, ok := strings.CutPrefix(s, scheme); ok {
+				return rest
+			}
+		}
+		if rest, ok := strings.CutPrefix(s, "guid'"); ok {
+			return strings.TrimSuffix(rest, "'")
+		}
+	}
+	return withoutTenant(s)
+}
+
+func wraps(first, last byte) bool {
+	switch first {
+	case '\'', '"', '`':
+		return last == first
+	case '<':
+		return last == '>'
+	case '{':
+		return last == '}'
+	case '(':
+		return last == ')'
+	case '[':
+		return last == ']'
+	}
+	return false
+}
+
+// withoutTenant takes the tenant off a key that Outlook writes as {guid}@{tenantGuid}. What stands behind the id is not
+// looked at: a user principal name does not begin with an id.
+func withoutTenant(key string) string {
+	for _, size := range [...]int{36, 32, 38} {
+		if at := len(key) - size - 1; at > 0 && key[at] == '@' && isAnyGUID(key[at+1:]) {
+			return key[:at]
+		}
+		if len(key) > size && key[size] == '@' && isAnyGUID(key[:size]) {
+			return key[:size]
+		}
+	}
+	return key
+}
+
+// isAnyGUID reports whether s is a GUID with hyphens, without, or in braces.
+func isAnyGUID(s string) bool {
+	if len(s) == 38 && wraps(s[0], s[37]) {
+		s = s[1:37]
+	}
+	return isGUID(s) || len(s) == 32 && isHex(s)
+}
+
+func isHex(s string) bool {
+	for i := range len(s) {
+		if hexDigit(s[i]) == 255 {
+			return false
+		}
+	}
+	return true
+}
+
+// WidePath is Wide for a drive or site path. Each name lies between slashes, without the spaces and dots at its ends that file
+// systems drop, and without a second layer of escapes.
+func WidePath(path string) string {
+	path = DecodeAgain(path)
+	if isASCII(path) && !hasLooseName(path) {
+		return fold(path)
+	}
+	names := strings.Split(Wide(path), "/")
+	for i, name := range names {
+		if bare := strings.TrimRight(strings.TrimLeft(name, " "), " ."); bare != "" {
+			names[i] = bare
+		}
+	}
+	return strings.Join(names, "/")
+}
+
+func hasLooseName(path string) bool {
+	for {
+		name, rest, more := strings.Cut(path, "/")
+		if hasLooseEnds(name) {
+			return true
+		}
+		if !more {
+			return false
+		}
+		path = rest
+	}
+}
+
+// DecodeAgain takes a second layer of escapes off. What remains escaped is no escape.
+func DecodeAgain(s string) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
+	}
+	text := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		c, ok := s[i], false
+		if c == '%' {
+			if c, ok = unhex(s, i); ok {
+				i += 2
+			} else {
+				c = '%'
+			}
+		}
+		text = append(text, c)
+	}
+	return strings.ToValidUTF8(string(text), "")
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+func lowerByte(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
+// A spelled is a text as Wide spells it. It is kept because that is costly, and compared with many rules. It counts only as long as
+// the text is the same: rules and targets are copied and changed.
+type spelled struct{ of, wide string }
+
+// WideText returns the text as Wide or, of a path, WidePath spells it.
+func (s *Segment) WideText() string {
+	switch {
+	case s.wide.wide != "" && s.wide.of == s.Text:
+		return s.wide.wide
+	case s.Kind == Path:
+		return WidePath(s.Text)
+	}
+	return Wide(s.Text)
+}
+
+// FoldText returns the text as Fold spells it.
+func (s *Segment) FoldText() string {
+	switch kept := s.wide.wide != "" && s.wide.of == s.Text; {
+	case kept && s.Kind == Path:
+		return s.Fold
+	case kept && isASCII(s.Text):
+		return s.wide.wide
+	}
+	return fold(s.Text)
+}
+
+// WideValue returns the value as Wide spells it.
+func (a *Arg) WideValue() string {
+	if a.wide.wide != "" && a.wide.of == a.Value {
+		return a.wide.wide
+	}
+	return Wide(a.Value)
+}
+
+// FoldValue returns the value as Fold spells it.
+func (a *Arg) FoldValue() string {
+	if a.wide.wide != "" && a.wide.of == a.Value && isASCII(a.Value) {
+		return a.wide.wide
+	}
+	return fold(a.Value)
+}
+
+// setWide spells the texts of segments that have been read.
+func setWide(segments []Segment) {
+	for i := range segments {
+		s := &segments[i]
+		for j := range s.Args {
+			a := &s.Args[j]
+			a.wide = spelled{a.Value, Wide(a.Value)}
+		}
+		switch {
+		case s.Kind == Path && !s.Var:
+			s.wide = spelled{s.Text, WidePath(s.Text)}
+		case !s.Qualified && isASCII(s.Text):
+			s.wide = spelled{s.Text, s.Fold} // which is lower case
+		case s.Kind != System:
+			s.wide = spelled{s.Text, Wide(s.Text)}
+		}
+	}
+}
+
+// Fold spells s in lower case for comparing names. A letter beyond ASCII never becomes one of ASCII's.
+func Fold(s string) string { return fold(s) }
