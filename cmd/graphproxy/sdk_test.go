@@ -53,7 +53,7 @@ func recipes() []recipe {
 		node("microsoft-graph-client", "graph-client.mjs", true),
 		node("Kiota for TypeScript", "kiota.mjs", false),
 		node("PnPjs", "pnp.mjs", false),
-		{name: "msgraph-sdk-go-core", file: "go/recipe_test.go", command: []string{"go", "test", "-count=1", "-v", "."}, needs: []string{"go"}},
+		{name: "msgraph-sdk-go-core", file: "go/recipe.go", command: []string{"go", "test", "-count=1", "-v", "."}, needs: []string{"go"}},
 		{name: "curl", file: "curl/curl.sh", command: []string{"bash", "curl.sh"}, needs: []string{"bash", "curl", "jq"}},
 	}
 }
@@ -206,5 +206,29 @@ func TestTheRecipesAreTheCodeThatIsTested(t *testing.T) {
 		if got := strings.TrimSpace(blocks[r.file]); got != strings.TrimSpace(want) {
 			t.Errorf("docs/sdks.md does not show the recipe of %s but:\n%s", r.file, got)
 		}
+	}
+}
+
+// The block for Go in docs/sdks.md compiles as it is pasted into a file of its own.
+func TestTheRecipeForGoCompilesAsPasted(t *testing.T) {
+	recipe{command: []string{"go"}, needs: []string{"go"}}.mustBeInstalled(t)
+	docs, err := os.ReadFile("../../docs/sdks.md")
+	must(t, err)
+	_, rest, found := strings.Cut(string(docs), "```go\n")
+	code, _, ends := strings.Cut(rest, "```\n")
+	if !found || !ends || strings.Contains(rest[len(code):], "```go\n") {
+		t.Fatal("docs/sdks.md does not have one block of Go")
+	}
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "pasted.go"), []byte(code), 0o600))
+	for _, name := range []string{"go.mod", "go.sum"} {
+		text, err := os.ReadFile(filepath.Join(sdkDir, "go", name))
+		must(t, err)
+		must(t, os.WriteFile(filepath.Join(dir, name), text, 0o600))
+	}
+	vet := exec.CommandContext(t.Context(), "go", "vet", ".")
+	vet.Dir, vet.Env = dir, append(os.Environ(), "GOPROXY=off", "GOFLAGS=-mod=mod")
+	if output, err := vet.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, output)
 	}
 }

@@ -2,7 +2,7 @@
 set -euo pipefail
 
 # recipe: begin
-graph() { curl -fsS --oauth2-bearer "$GRAPHPROXY_KEY" "$@"; } # GRAPHPROXY_URL is https://graphproxy.contoso.com
+graph() { curl --fail-with-body -sS --oauth2-bearer "$GRAPHPROXY_KEY" "$@"; } # GRAPHPROXY_URL is https://graphproxy.contoso.com
 
 everybody() {
   local next="$GRAPHPROXY_URL/v1.0/users?\$select=id,displayName&\$top=20" page
@@ -22,7 +22,7 @@ upload() { # upload FILE ITEM
   local url size
   url=$(graph "$GRAPHPROXY_URL/v1.0/$2:/createUploadSession" -H 'Content-Type: application/json' -d '{}' | jq -r .uploadUrl)
   size=$(wc -c <"$1")
-  curl -fsS -T "$1" "$url" -H "Content-Range: bytes 0-$((size - 1))/$size" # not graphproxy's address: no key
+  curl --fail-with-body -sS -T "$1" "$url" -H "Content-Range: bytes 0-$((size - 1))/$size" # not graphproxy's address: no key
 }
 
 download() { graph -L "$GRAPHPROXY_URL/v1.0/$1:/content"; } # curl leaves the key behind when it follows to another host

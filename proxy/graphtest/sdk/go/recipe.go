@@ -1,8 +1,8 @@
-// Package recipe_test is the recipe of docs/sdks.md for Go, and what it is checked with. It is a module of its own, so that
-// graphproxy's go.mod stays small.
-package recipe_test
+// This is the recipe of docs/sdks.md for Go. It is in a module of its own, so that graphproxy's go.mod stays small.
 
 // recipe: begin
+package recipe
+
 import (
 	"context"
 	"net/http"
@@ -86,6 +86,54 @@ func several(ctx context.Context, adapter abstractions.RequestAdapter, paths ...
 		statuses = append(statuses, *answers.GetResponseById(*item.GetId()).GetStatus())
 	}
 	return statuses, nil
+}
+
+// What follows stands for what msgraph-sdk-go generates, as far as the recipe needs it.
+
+func get(template string) *abstractions.RequestInformation {
+	return abstractions.NewRequestInformationWithMethodAndUrlTemplateAndPathParameters(abstractions.GET, template, map[string]string{})
+}
+
+type fields = map[string]func(serialization.ParseNode) error
+
+// text reads a string into p.
+func text(p **string) func(serialization.ParseNode) error {
+	return func(n serialization.ParseNode) (err error) { *p, err = n.GetStringValue(); return err }
+}
+
+type user struct{ id, displayName *string }
+
+func newUser(serialization.ParseNode) (serialization.Parsable, error) { return &user{}, nil }
+
+func (u *user) GetFieldDeserializers() fields {
+	return fields{"id": text(&u.id), "displayName": text(&u.displayName)}
+}
+
+func (u *user) Serialize(w serialization.SerializationWriter) error {
+	return w.WriteStringValue("displayName", u.displayName)
+}
+
+// page is a page of users, of a list or of a delta.
+type page struct {
+	next, delta *string
+	users       []*user
+}
+
+func newPage(serialization.ParseNode) (serialization.Parsable, error) { return &page{}, nil }
+
+func (p *page) GetOdataNextLink() *string                         { return p.next }
+func (p *page) GetOdataDeltaLink() *string                        { return p.delta }
+func (p *page) GetValue() []*user                                 { return p.users }
+func (p *page) Serialize(serialization.SerializationWriter) error { return nil }
+
+func (p *page) GetFieldDeserializers() fields {
+	return fields{"@odata.nextLink": text(&p.next), "@odata.deltaLink": text(&p.delta), "value": func(n serialization.ParseNode) error {
+		all, err := n.GetCollectionOfObjectValues(newUser)
+		for _, u := range all {
+			p.users = append(p.users, u.(*user))
+		}
+		return err
+	}}
 }
 
 // recipe: end
