@@ -17,9 +17,10 @@ var errTooLong = errors.New("the body is longer than it may be")
 // maxSmallBody is the length up to which a body is held, so that it can be sent again when nothing was done with it.
 const maxSmallBody = 64 << 10
 
-// smallBody reads a body whose length is known and small; nil for any other, which is left to stream.
-func smallBody(r *http.Request, in *requestBody) ([]byte, error) {
-	if r.ContentLength <= 0 || r.ContentLength > maxSmallBody {
+// smallBody reads a body whose length is known and small; nil for any other, which is left to stream, as is one that there is no
+// room to hold.
+func smallBody(r *http.Request, in *requestBody, held *holding) ([]byte, error) {
+	if r.ContentLength <= 0 || r.ContentLength > maxSmallBody || !held.add(r.ContentLength) {
 		return nil, nil
 	}
 	data := make([]byte, r.ContentLength)
@@ -45,6 +46,8 @@ func judgedBody(r *http.Request, in *requestBody, held *holding) ([]byte, error)
 		return nil, full
 	case errors.Is(err, errTooLong):
 		return nil, bodyTooLarge()
+	case errors.Is(err, errInflates):
+		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Code: codeInvalid, Inner: "bodyTooLarge", Message: fmt.Sprintf("the body inflates to more than %d times its length and %d KiB; send it without Content-Encoding", maxInflation, freeInflation>>10)}
 	case errors.Is(err, errors.ErrUnsupported):
 		return nil, &Error{Status: http.StatusUnsupportedMediaType, Code: codeInvalid, Inner: "unsupportedEncoding", Message: fmt.Sprintf("the body is encoded as %.40q; send it as it is, or with Content-Encoding: gzip", encoding)}
 	}
@@ -55,26 +58,96 @@ func bodyTooLarge() *Error {
 	return &Error{Status: http.StatusRequestEntityTooLarge, Code: codeInvalid, Inner: "bodyTooLarge", Message: fmt.Sprintf("a body that must be judged may have %d MiB, also after inflation; send it in parts", maxJudgedBody>>20)}
 }
 
-// inflate reads a body whole. The error is errTooLong for one that is longer than most, and errors.ErrUnsupported for an
-// encoding other than none and gzip. What is read is noted in held; nil notes nothing.
-func inflate(from io.Reader, encoding string, most int64, held *holding) ([]byte, error) {
+// inflate reads a body whole. The error is errTooLong for one that is longer than most, errInflates for gzip that holds much more than
+// came, errors.ErrUnsupported for an encoding other than none and gzip, and an *Error where there is no room to hold it.
+func inflate(in *requestBody, encoding string, most int64, held *holding) ([]byte, error) {
 	switch encoding {
 	case "", "identity":
+		return readHeld(in, most, held)
 	case "gzip", "x-gzip":
-		z, err := gzip.NewReader(from)
+		z, err := gzip.NewReader(in)
 		if err != nil {
 			return nil, err
 		}
-		from = z
-	default:
-		return nil, errors.ErrUnsupported
+		return readHeld(&inflated{Reader: z, in: in}, most, held)
 	}
-	if held != nil {
-		from = heldReader{from, held}
+	return nil, errors.ErrUnsupported
+}
+
+// A body of gzip may inflate to so many times its length, and so many bytes for nothing: JSON as programs write it has a tenth of its
+// length, and a thousandth is written to cost more than it weighs.
+const (
+	maxInflation  = 20
+	freeInflation = 64 << 10
+)
+
+var errInflates = errors.New("the body inflates to much more than came")
+
+// inflated is the plain text of a body of gzip. It ends with errInflates before it costs much more than came.
+type inflated struct {
+	*gzip.Reader
+	in *requestBody
+	n  int64
+}
+
+func (r *inflated) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if r.n += int64(n); r.n > maxInflation*r.in.count()+freeInflation {
+		return n, errInflates
 	}
-	data, err := io.ReadAll(io.LimitReader(from, most+1))
-	if err == nil && int64(len(data)) > most {
-		return nil, errTooLong
+	return n, err
+}
+
+// readHeld reads a text whole, into pieces that are used again, so that it is copied once and not at each growth. All that is
+// allocated for it is accounted for.
+func readHeld(from io.Reader, most int64, held *holding) ([]byte, error) {
+	var pieces [][]byte
+	defer func() {
+		for _, p := range pieces {
+			held.of.pieces.Put(p)
+		}
+		held.adjust(-len(pieces) * pieceSize)
+	}()
+	for total := 0; ; {
+		if !held.add(pieceSize) {
+			return nil, noRoom()
+		}
+		pieces = append(pieces, held.of.pieces.Get())
+		n, err := fill(pieces[len(pieces)-1], from)
+		total += n
+		switch {
+		case err != nil && err != io.EOF: //nolint:errorlint // io.Reader's contract is the bare io.EOF
+			return nil, err
+		case int64(total) > most:
+			return nil, errTooLong
+		case err != nil:
+			return join(pieces, total, held)
+		}
 	}
-	return data, err
+}
+
+// fill reads until the piece is full or the text ends.
+func fill(piece []byte, from io.Reader) (n int, err error) {
+	for n < len(piece) && err == nil {
+		var more int
+		more, err = from.Read(piece[n:])
+		n += more
+	}
+	return n, err
+}
+
+func join(pieces [][]byte, total int, held *holding) ([]byte, error) {
+	if !held.add(int64(total)) {
+		return nil, noRoom()
+	}
+	text := make([]byte, 0, total)
+	for _, p := range pieces {
+		text = append(text, p[:min(len(p), total-len(text))]...)
+	}
+	return text, nil
+}
+
+// noRoom is the answer to a caller whose bodies take all that it may have.
+func noRoom() *Error {
+	return overloaded("graphproxy holds as many bytes of this caller's bodies as it may")
 }

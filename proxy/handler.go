@@ -233,7 +233,7 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 	if target.IsBatch() {
 		return h.serveBatch(x, r, request)
 	}
-	refers := func() (references, error) { return x.referencesOf(r, target) }
+	refers := func(bounded bool) (references, error) { return x.referencesOf(r, target, bounded) }
 	if err := h.judge(r.Context(), x, x.rec, request, &x.leave, refers); err != nil {
 		return err
 	}

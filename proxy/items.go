@@ -31,6 +31,9 @@ type group struct {
 	body  []byte
 }
 
+// freeURLs is how many bytes more than came the URLs of a batch may have, if it was compressed: judging a URL costs more than inflating it.
+const freeURLs = 16 << 10
+
 // serveBatch takes the items of a batch through one by one, sends those that may go in one batch, and answers the others in
 // their places. The batch itself needs no rule and takes no room.
 func (h *Handler) serveBatch(x *exchange, r *http.Request, request policy.Request) error {
@@ -41,7 +44,12 @@ func (h *Handler) serveBatch(x *exchange, r *http.Request, request policy.Reques
 	if err != nil {
 		return err
 	}
-	b, err := batch.Read(text, batch.Options{Version: request.Target.Version, Hosts: []string{"https://" + r.Host, "http://" + r.Host, h.public}, Header: h.headers.mayBeInItem})
+	b, err := batch.Read(text, batch.Options{
+		Version: request.Target.Version,
+		Hosts:   []string{"https://" + r.Host, "http://" + r.Host, h.public},
+		Header:  h.headers.mayBeInItem,
+		MaxURLs: int(x.in.count()) + freeURLs,
+	})
 	if err != nil {
 		return badBatch(err)
 	}
@@ -169,7 +177,10 @@ func (h *Handler) judgeItems(ctx context.Context, x *exchange, b *batch.Batch) e
 	}
 	for i := range run.groups {
 		g := &run.groups[i]
-		g.body = b.Encode(g.items)
+		if g.body = b.Encode(g.items); !x.held.add(int64(cap(g.body))) {
+			run.giveBack(h)
+			return noRoom()
+		}
 	}
 	return nil
 }
@@ -231,14 +242,15 @@ func (h *Handler) judgeItem(ctx context.Context, x *exchange, run *itemRun, i in
 		return &Error{Status: e.Status, Code: codeInvalid, Inner: e.Code, Message: e.Message}
 	}
 	rec.target(item.Target)
-	if err := x.mapItem(item); err != nil {
-		return err
+	var err error
+	if item.Target, err = mapReference(item.Target, x.links); err != nil {
+		return unreadable(err)
 	}
 	if err := run.dependency(i); err != nil {
 		return err
 	}
 	l := &run.leaves[i]
-	refers := func() (references, error) { return x.referencesOfItem(item) }
+	refers := func(bounded bool) (references, error) { return x.referencesOfItem(item, bounded) }
 	if err := h.judge(ctx, x, rec, policy.Request{Caller: x.rec.Caller, Method: item.Method, Target: item.Target}, l, refers); err != nil {
 		l.app = nil
 		return err

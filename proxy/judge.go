@@ -10,22 +10,26 @@ import (
 	"graphproxy/policy/odata"
 )
 
-// judge asks the policy whether a request may be made, and then whether there is room for it now, and notes what they say. Refers gives
-// what the request's body refers to; it is asked only where the rule bounds that. The leave is to be ended when the request has.
-func (h *Handler) judge(ctx context.Context, x *exchange, rec *Record, request policy.Request, l *leave, refers func() (references, error)) error {
+// judge asks the policy whether a request may be made, and then whether there is room for it now, and notes what they say. Refers
+// is called when the request may be made, so that a body costs nothing before. It reads the body as far as that has to be, and gives what
+// it refers to if the rule bounds that. The leave is to be ended when the request has.
+func (h *Handler) judge(ctx context.Context, x *exchange, rec *Record, request policy.Request, l *leave, refers func(bounded bool) (references, error)) error {
 	request.References = h.referenceIn(request.Target)
 	decision := x.rules.policy.Decide(request)
 	app, err := h.app(decision, request.Target)
 	if err != nil {
 		return err
 	}
-	if decision.Allow && decision.Rule.BoundsReferences() {
-		refs, err := refers()
+	if decision.Allow {
+		bounded := decision.Rule.BoundsReferences()
+		refs, err := refers(bounded)
 		if err != nil {
 			return err
 		}
-		request.References = append(request.References, refs.named...)
-		if decision = x.rules.policy.Decide(request); decision.Allow && refs.unfit != nil {
+		if request.References = append(request.References, refs.named...); bounded {
+			decision = x.rules.policy.Decide(request)
+		}
+		if decision.Allow && refs.unfit != nil {
 			return refs.unfit
 		}
 	}

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -16,10 +15,16 @@ const (
 
 // memory is how many bytes of bodies are held now. A proxy that takes more than it has is ended by the system, with every
 // request in it.
-type memory struct{ pool }
+type memory struct {
+	pool
+	pieces *bufferPool // of pieceSize, that bodies are read into
+}
+
+// pieceSize is the length of what a bufferPool keeps.
+const pieceSize = 32 << 10
 
 func newMemory(requests int) *memory {
-	return &memory{pool{most: max(leastMemory, int64(requests)*memoryPerRequest)}}
+	return &memory{pool: pool{most: max(leastMemory, int64(requests)*memoryPerRequest)}, pieces: newBufferPool()}
 }
 
 // holding is what one request holds. It is for one goroutine. Release must be called at its end.
@@ -57,20 +62,6 @@ func (h *holding) release() {
 		h.of.give(h.own, h.n)
 		h.n = 0
 	}
-}
-
-// heldReader notes what is read, and fails with the answer to the caller where there is no room for it.
-type heldReader struct {
-	from io.Reader
-	held *holding
-}
-
-func (r heldReader) Read(p []byte) (int, error) {
-	n, err := r.from.Read(p)
-	if !r.held.add(int64(n)) {
-		return n, overloaded("graphproxy holds as many bytes of this caller's bodies as it may")
-	}
-	return n, err
 }
 
 // overloaded is the answer when there are too many at once: nothing has been done.

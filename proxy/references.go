@@ -75,8 +75,11 @@ func isJSONInUTF8(contentType string) bool {
 	return err == nil && isJSON(contentType) && isUTF8(parameters)
 }
 
-// referencesOf reads the body of a request, and what it refers to.
-func (x *exchange) referencesOf(r *http.Request, t *odata.Target) (refs references, err error) {
+// referencesOf reads the body of a request, and what it refers to, if that is bounded.
+func (x *exchange) referencesOf(r *http.Request, t *odata.Target, bounded bool) (refs references, err error) {
+	if !bounded {
+		return references{}, nil
+	}
 	if x.body, err = x.bodyOf(r, t, true); err != nil {
 		return references{}, err
 	}
@@ -84,8 +87,16 @@ func (x *exchange) referencesOf(r *http.Request, t *odata.Target) (refs referenc
 	return q.references(x.links)
 }
 
-// referencesOfItem reads what the body of an item refers to, which mapItem has read.
-func (x *exchange) referencesOfItem(item *batch.Item) (references, error) {
+// referencesOfItem makes the addresses in the body of an item Graph's, and reads what it refers to, if that is bounded.
+func (x *exchange) referencesOfItem(item *batch.Item, bounded bool) (refs references, err error) {
+	if x.links != nil && item.Body != nil && item.HasJSON() {
+		if item.Body, err = mapBody(item.Body, x.links); err != nil {
+			return references{}, err
+		}
+	}
+	if !bounded {
+		return references{}, nil
+	}
 	if item.Body != nil && (x.links == nil || !item.HasJSON()) {
 		return references{}, badRequest("badJSON", "the rule bounds what the item may refer to, so its body must be JSON")
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"graphproxy/policy/odata"
-	"graphproxy/proxy/batch"
 	"graphproxy/proxy/links"
 )
 
@@ -82,7 +81,7 @@ func (x *exchange) hasJSON(r *http.Request, t *odata.Target) bool {
 // judged, the body must be JSON, whatever it says it is.
 func (x *exchange) bodyOf(r *http.Request, t *odata.Target, judged bool) ([]byte, error) {
 	if !hasBody(r) || !judged && !x.hasJSON(r, t) {
-		return smallBody(r, x.in)
+		return smallBody(r, x.in, &x.held)
 	}
 	if x.links == nil {
 		return nil, badRequest("badHost", "the Host of this request is no host's name, so addresses in its body cannot be read; send the one that graphproxy is known by")
@@ -100,20 +99,6 @@ func mapBody(text []byte, l *links.Rewriter) ([]byte, error) {
 		return nil, badRequest("badJSON", "%s", err.Error())
 	}
 	return body, nil
-}
-
-// mapItem makes the addresses in an item of a batch Graph's, as those in a request are made.
-func (x *exchange) mapItem(item *batch.Item) (err error) {
-	if x.links == nil {
-		return nil
-	}
-	if item.Target, err = mapReference(item.Target, x.links); err != nil {
-		return unreadable(err)
-	}
-	if item.Body != nil && item.HasJSON() {
-		item.Body, err = mapBody(item.Body, x.links)
-	}
-	return err
 }
 
 // rewriteAnswer makes the links of Graph's answer lead to the proxy.

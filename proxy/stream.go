@@ -118,7 +118,7 @@ func (b *requestBody) failure() error {
 type bufferPool struct{ pool sync.Pool }
 
 func newBufferPool() *bufferPool {
-	return &bufferPool{sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}}
+	return &bufferPool{sync.Pool{New: func() any { b := make([]byte, pieceSize); return &b }}}
 }
 
 func (p *bufferPool) Get() []byte  { return *p.pool.Get().(*[]byte) }

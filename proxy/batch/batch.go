@@ -34,6 +34,8 @@ type Options struct {
 	// Header reports whether a header of an item may go on to Graph. The name is as written; letter case does not count in
 	// it. With nil none may.
 	Header func(name, value string) bool
+	// MaxURLs is how many bytes the URLs of all items may have together, which are judged one by one; 0: any number.
+	MaxURLs int
 }
 
 // Batch is an envelope that was read. It is safe for concurrent use; whoever has it may give items another Target or Body,
@@ -115,6 +117,9 @@ func Read(body []byte, o Options) (*Batch, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkURLs(raw, o.MaxURLs); err != nil {
+		return nil, err
+	}
 	b := &Batch{Items: make([]Item, len(raw))}
 	depends := make([][]string, len(raw))
 	for i := range raw {
@@ -126,6 +131,18 @@ func Read(body []byte, o Options) (*Batch, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// checkURLs bounds what it costs to judge the items.
+func checkURLs(items []members, most int) error {
+	n := 0
+	for _, m := range items {
+		n += len(m.values[keyURL])
+	}
+	if most > 0 && n > most {
+		return refuse(codeBatch, "the URLs of the items have %d bytes, at most %d for a batch that was compressed so much; send it without Content-Encoding", n, most)
+	}
+	return nil
 }
 
 // envelope returns the members of each item.

@@ -22,7 +22,7 @@ func (b *Batch) Encode(indexes []int) []byte {
 			continue
 		}
 		if dst == nil {
-			dst = append(dst, `{"requests":[`...)
+			dst = append(make([]byte, 0, b.encodedSize(sent)), `{"requests":[`...)
 		} else {
 			dst = append(dst, ',')
 		}
@@ -32,6 +32,17 @@ func (b *Batch) Encode(indexes []int) []byte {
 		return nil
 	}
 	return append(dst, "]}"...)
+}
+
+// encodedSize is about how long the envelope becomes.
+func (b *Batch) encodedSize(sent []bool) int {
+	n := len(`{"requests":[]}`)
+	for i := range b.Items {
+		if item := &b.Items[i]; sent[i] {
+			n += 256 + len(item.ID) + len(item.Target.EscapedPath()) + len(item.Target.RawQuery()) + len(item.Body)
+		}
+	}
+	return n
 }
 
 func (b *Batch) appendItem(dst []byte, item *Item, sent []bool) []byte {

@@ -2,11 +2,12 @@ package links
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -28,9 +29,8 @@ func (r *Rewriter) BackBody(body []byte) ([]byte, error) {
 	if err := checkUTF8(body); err != nil {
 		return nil, err
 	}
-	var valid json.RawMessage
-	if err := json.Unmarshal(body, &valid); err != nil {
-		return nil, fmt.Errorf("the body is not JSON: %w", err)
+	if err := checkJSON(body); err != nil {
+		return nil, err
 	}
 	m := mapper{r: r, text: body}
 	w := walker{text: body, visit: m.visit}
@@ -42,6 +42,15 @@ func (r *Rewriter) BackBody(body []byte) ([]byte, error) {
 		return body, nil
 	}
 	return append(m.out, body[m.done:]...), nil
+}
+
+// checkJSON says what is wrong with a text that is not JSON. It copies only such a text.
+func checkJSON(body []byte) error {
+	if json.Valid(body) {
+		return nil
+	}
+	var value json.RawMessage
+	return fmt.Errorf("the body is not JSON: %w", json.Unmarshal(body, &value))
 }
 
 // checkUTF8 refuses other encodings. Graph does not refuse all of them: of Latin-1 it stores U+FFFD for each character beyond
@@ -72,18 +81,24 @@ type mapper struct {
 	out        []byte // what becomes of text[:done]
 	done       int
 	unreadable bool // a reference holds what is no character
+
+	key       []byte // of the last string, with what it is
+	kind      kind
+	reference bool
 }
 
 func (m *mapper) visit(key []byte, start, end int, _ bool) {
-	k := field(key)
-	if isReference(key) {
-		k = link
-		m.unreadable = m.unreadable || strings.ContainsRune(unquote(m.text[start:end]), utf8.RuneError)
+	if !bytes.Equal(key, m.key) { // the strings of an array have the same key
+		m.key, m.kind, m.reference = key, field(key), isReference(key)
 	}
-	if k == other {
+	if m.reference {
+		m.kind = link
+		m.unreadable = m.unreadable || holdsNoCharacter(m.text[start:end])
+	}
+	if m.kind == other {
 		return
 	}
-	if n, v := m.r.public.matchRaw(m.text[start:end+1], k == follow); v == yes {
+	if n, v := m.r.public.matchRaw(m.text[start:end+1], m.kind == follow); v == yes {
 		m.out = append(append(m.out, m.text[m.done:start]...), m.r.graph.spelled...)
 		m.done = start + n
 	}
@@ -162,12 +177,54 @@ func unquote(raw []byte) string {
 	return text
 }
 
+// holdsNoCharacter reports whether a string of JSON holds U+FFFD, or half of a surrogate pair, which readers make that of.
+func holdsNoCharacter(raw []byte) bool {
+	if bytes.Contains(raw, []byte("\uFFFD")) {
+		return true
+	}
+	for i := bytes.IndexByte(raw, '\\'); i >= 0 && i+1 < len(raw); {
+		size := 2
+		if raw[i+1] == 'u' {
+			c := escapedUnit(raw[i:])
+			size = len(`\u0000`)
+			if utf16.IsSurrogate(c) {
+				c = utf16.DecodeRune(c, escapedUnit(raw[i+size:]))
+				size *= 2
+			}
+			if c == utf8.RuneError {
+				return true
+			}
+		}
+		next := bytes.IndexByte(raw[min(i+size, len(raw)):], '\\')
+		if next < 0 {
+			break
+		}
+		i += size + next
+	}
+	return false
+}
+
+// escapedUnit returns the unit of UTF-16 that the escape at the front of a string of JSON stands for; 0 if there is none.
+func escapedUnit(raw []byte) (unit rune) {
+	if len(raw) < len(`\u0000`) || raw[0] != '\\' || raw[1] != 'u' {
+		return 0
+	}
+	n, err := hex.AppendDecode(make([]byte, 0, 2), raw[2:6])
+	if err != nil {
+		return 0
+	}
+	return rune(n[0])<<8 | rune(n[1])
+}
+
 // isReference reports whether Graph reads values under the key as addresses of resources.
 func isReference(key []byte) bool {
 	at := bytes.LastIndexByte(key, '@')
 	if at < 0 {
 		return false
 	}
-	name := strings.TrimPrefix(strings.ToLower(string(key[at+1:])), "odata.")
-	return name == "id" || name == "bind"
+	name := key[at+1:]
+	if front := len("odata."); len(name) > front && bytes.EqualFold(name[:front], []byte("odata.")) {
+		name = name[front:]
+	}
+	return bytes.EqualFold(name, []byte("id")) || bytes.EqualFold(name, []byte("bind"))
 }

@@ -2,7 +2,6 @@ package links
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -38,9 +37,8 @@ type Named struct {
 //
 // The error is for a body that names more than 100, or names one with what is no character.
 func (r *Rewriter) Names(body []byte) (Named, error) {
-	var valid json.RawMessage
-	if err := json.Unmarshal(body, &valid); err != nil {
-		return Named{}, fmt.Errorf("the body is not JSON: %w", err)
+	if err := checkJSON(body); err != nil {
+		return Named{}, err
 	}
 	n := namer{r: r, text: body}
 	w := walker{text: body, visit: n.visit, enter: isNaming}
