@@ -40,7 +40,7 @@ func TestTheValuesOfHonestQueriesArriveAsTheyWereSent(t *testing.T) {
 	r := newRig(t, readFile(t, "testdata/honest/policy.yaml"))
 	total := 0
 	for _, e := range readHonest(t) {
-		if names, values := valuesOf(e.target); len(values) > 0 && !e.pending && !strings.Contains(e.target, "?(") {
+		if names, values := valuesOf(e.target); len(values) > 0 && !strings.Contains(e.target, "?(") {
 			total += len(values)
 			t.Run(e.at, func(t *testing.T) { r.checkValues(t, e.method, e.target, e.bytes(), names, values) })
 		}
