@@ -113,5 +113,6 @@ func (f *fetched) finish(set *keySet, age time.Duration, err error) {
 	if f.set == nil || f.set.digest != set.digest {
 		f.set = set
 		f.keys.log.Info("an issuer has new keys", "issuer", f.issuer, "keys", len(set.keys))
+		f.keys.warnWeak(set, "issuer", f.issuer)
 	}
 }

@@ -28,8 +28,8 @@ func readKeyFile(path string) (*keySet, error) {
 		return nil, fmt.Errorf("jwks_file %q: %w", path, err)
 	}
 	if len(set.keys) == 0 {
-		return nil, fmt.Errorf("jwks_file %q: none of its keys can be used: "+
-			"write public RSA keys of at least %d bits, EC keys on P-256, P-384 or P-521, or Ed25519 keys", path, minRSA)
+		return nil, fmt.Errorf("jwks_file %q: none of its keys can be used%s: "+
+			"write public RSA keys of at least %d bits, EC keys on P-256, P-384 or P-521, or Ed25519 keys", path, set.because(), minRSA)
 	}
 	return set, nil
 }
@@ -82,6 +82,7 @@ func newFile(k *Keys, s Source) (*file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("issuer %q: %w", s.Issuer, err)
 	}
+	k.warnWeak(set, "jwks_file", s.JWKSFile)
 	return &file{keys: k, path: s.JWKSFile, set: set, next: k.now().Add(k.poll)}, nil
 }
 
@@ -106,6 +107,7 @@ func (f *file) current() *keySet {
 	if f.told = ""; set.digest != f.set.digest {
 		f.set = set
 		f.keys.log.Info("an issuer has new keys", "jwks_file", f.path, "keys", len(set.keys))
+		f.keys.warnWeak(set, "jwks_file", f.path)
 	}
 	return f.set
 }

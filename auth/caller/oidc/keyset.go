@@ -8,7 +8,9 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -16,11 +18,14 @@ import (
 const (
 	minRSA = 2048 // bits (RFC 7518 §3.3)
 	maxRSA = 8192 // bits; verifying costs the proxy more with each
+
+	maxNamed = 4 // weak keys of a set that are named in a log line
 )
 
 // keySet is the keys of an issuer that tokens can be verified with. It is immutable. Nil has no keys.
 type keySet struct {
 	keys   []key
+	weak   []string          // what is wrong with each key that was left out because it is weak
 	digest [sha256.Size]byte // of the text that it was read from
 }
 
@@ -62,13 +67,23 @@ func parseKeySet(data []byte) (*keySet, error) {
 	}
 	set := &keySet{digest: sha256.Sum256(data)}
 	for _, text := range raw.Keys {
-		if k, ok := parseKey(text); ok {
+		switch k, ok := parseKey(text); {
+		case !ok:
+		case k.weak() != "":
+			if len(set.weak) < maxNamed {
+				set.weak = append(set.weak, fmt.Sprintf("the key %.80q %s", k.kid, k.weak()))
+			}
+		default:
 			set.keys = append(set.keys, k)
 		}
 	}
 	return set, nil
 }
 
+// weak says why the key is not taken, or returns "".
+func (k *key) weak() string { return weakness(k.public) }
+
+// parseKey reads a public key, weak or not.
 func parseKey(text []byte) (key, bool) {
 	var j jwk
 	if json.Unmarshal(text, &j) != nil || j.D != nil || j.Use != "" && j.Use != "sig" ||
@@ -81,21 +96,10 @@ func parseKey(text []byte) (key, bool) {
 		return key{}, false
 	}
 	var parsed jose.JSONWebKey
-	if parsed.UnmarshalJSON(text) != nil || !parsed.Valid() || !parsed.IsPublic() || !isStrong(parsed.Key) {
+	if parsed.UnmarshalJSON(text) != nil || !parsed.Valid() || !parsed.IsPublic() {
 		return key{}, false
 	}
 	return key{kid: j.Kid, alg: j.Alg, public: parsed.Key}, true
-}
-
-func isStrong(public any) bool {
-	switch public := public.(type) {
-	case *rsa.PublicKey:
-		bits := public.N.BitLen()
-		return bits >= minRSA && bits <= maxRSA && public.E >= 3 && public.E%2 == 1
-	case *ecdsa.PublicKey, ed25519.PublicKey:
-		return true
-	}
-	return false
 }
 
 // fits reports whether the key is for the algorithm: an RSA key whose owner says PS256 verifies nothing else, and each ES
@@ -160,8 +164,9 @@ func (s *keySet) signed(t *jwt) bool {
 	if err != nil {
 		return false
 	}
+	text := t.raw[:strings.LastIndexByte(t.raw, '.')]
 	for _, k := range keys {
-		if _, err := signature.Verify(k.public); err == nil {
+		if _, err := signature.Verify(k.public); err == nil && hasStandardSalt(k.public, t.alg, text, signature.Signatures[0].Signature) {
 			return true
 		}
 	}
