@@ -14,22 +14,24 @@ type Claims string
 // maxClaims is the most that a challenge may hold, encoded. Those that were seen have some 100 bytes.
 const maxClaims = 8 << 10
 
-// ClaimsOf returns the claims of a claims challenge: of the first Bearer challenge in the WWW-Authenticate fields of h that
-// has any. What is no base64 of a JSON object is no challenge: the token was refused, and an ordinary new one is all
-// that can be asked for.
+// RefusalOf returns what a 401 of one of Graph's services says in its header: the claims of the first Bearer challenge that has any,
+// and whether a Bearer challenge says invalid_token. What is no base64 of a JSON object is no claim: the token was refused, and an
+// ordinary new one is all that can be asked for.
 // https://learn.microsoft.com/entra/identity-platform/claims-challenge
-func ClaimsOf(h http.Header) Claims {
+func RefusalOf(service string, h http.Header) Refusal {
+	r := Refusal{Service: service}
 	for _, field := range h["Www-Authenticate"] {
 		for s := (challenges{rest: field}); s.next(); {
-			if !strings.EqualFold(s.scheme, "Bearer") || !strings.EqualFold(s.name, "claims") {
-				continue
-			}
-			if c, ok := decodeClaims(s.value); ok {
-				return c
+			switch {
+			case !strings.EqualFold(s.scheme, "Bearer"):
+			case strings.EqualFold(s.name, "error"):
+				r.Invalid = r.Invalid || strings.EqualFold(s.value, "invalid_token")
+			case strings.EqualFold(s.name, "claims") && r.Claims == "":
+				r.Claims, _ = decodeClaims(s.value)
 			}
 		}
 	}
-	return ""
+	return r
 }
 
 func decodeClaims(value string) (Claims, bool) {

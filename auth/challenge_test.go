@@ -37,19 +37,44 @@ func TestClaimsAreFoundInAChallengeHoweverItIsWritten(t *testing.T) {
 		{"stray signs", []string{`,,= "x" ,Bearer , = claims=` + encoded}, claims},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := auth.ClaimsOf(http.Header{"Www-Authenticate": test.fields}); got != test.want {
-				t.Errorf("claims %q, want %q", got, test.want)
+			if got := auth.RefusalOf("files", http.Header{"Www-Authenticate": test.fields}); got.Claims != test.want || got.Service != "files" || got.Invalid {
+				t.Errorf("%+v, want the claims %q", got, test.want)
 			}
 		})
 	}
 }
 
-func FuzzClaimsOf(f *testing.F) {
+func TestARefusalSaysWhetherTheTokenIsInvalid(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		fields []string
+		want   bool
+	}{
+		{"as RFC 6750 writes it", []string{`Bearer realm="example", error="invalid_token", error_description="The access token expired"`}, true},
+		{"without quotes, in capitals", []string{`bearer Error=INVALID_TOKEN`}, true},
+		{"in the second challenge", []string{`Basic realm="a", Bearer error="invalid_token"`}, true},
+		{"in the second field", []string{`Bearer realm=""`, `Bearer error="invalid_token"`}, true},
+		{"another error", []string{`Bearer error="insufficient_claims"`}, false},
+		{"an error that begins so", []string{`Bearer error="invalid_token_type"`}, false},
+		{"of another scheme", []string{`DPoP error="invalid_token"`}, false},
+		{"within a description", []string{`Bearer error_description="error="invalid_token""`}, false},
+		{"a name that only ends so", []string{`Bearer xerror="invalid_token"`}, false},
+		{"no field", nil, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := auth.RefusalOf("files", http.Header{"Www-Authenticate": test.fields}); got.Invalid != test.want || got.Claims != "" {
+				t.Errorf("%+v, want invalid %v", got, test.want)
+			}
+		})
+	}
+}
+
+func FuzzRefusalOf(f *testing.F) {
 	f.Add(`Bearer realm="", claims="eyJhIjoxfQ=="`)
 	f.Add(`Bearer a="\`)
 	f.Add(`,=""Bearer ==`)
 	f.Fuzz(func(t *testing.T, field string) {
-		if c := auth.ClaimsOf(http.Header{"Www-Authenticate": {field}}); c != "" && !strings.Contains(strings.ToLower(field), "claims") {
+		if c := auth.RefusalOf("", http.Header{"Www-Authenticate": {field}}).Claims; c != "" && !strings.Contains(strings.ToLower(field), "claims") {
 			t.Errorf("%q in %q", c, field)
 		}
 	})

@@ -235,7 +235,7 @@ func TestTokenRequests(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() {
-				s.Refused(old, "")
+				s.Refused(old, auth.Refusal{Invalid: true})
 				access, err := bearer(t.Context(), s)
 				if err != nil {
 					t.Error(err)

@@ -33,7 +33,7 @@ func TestManagedIdentity(t *testing.T) {
 			if _, err := srv.Verify(strings.TrimPrefix(h.Get("Authorization"), "Bearer ")); err != nil {
 				t.Error(err)
 			}
-			s.Refused(first, "")
+			s.Refused(first, auth.Refusal{Invalid: true})
 			second, err := s.Token(t.Context())
 			if err != nil || first == second || s.Status().Acquisitions != 2 {
 				t.Errorf("error %v, status %+v", err, s.Status())

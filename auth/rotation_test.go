@@ -68,7 +68,7 @@ func TestRotation(t *testing.T) {
 		}
 		replace(t, path, pemFile(t, keys[0], certificate(t, keys[0], -2*time.Hour, -time.Hour)))
 		eventually(t, "the mistake is told", func() bool { return strings.Contains(s.Status().FileErr, "expired on") })
-		s.Refused(first, "")
+		s.Refused(first, auth.Refusal{Invalid: true})
 		if _, err := s.Token(t.Context()); err != nil {
 			t.Error(err)
 		}

@@ -22,7 +22,7 @@ type Options struct {
 //
 // Its rules: however many callers wait, one token request is under way at a time, in a goroutine and with a context of
 // its own, so that a caller who goes away harms no other. While a token lives it is served, whatever becomes of its
-// renewal. Without a token, callers wait for the request under way; when that has failed and the next one is not due,
+// renewal; see Refused for one that Graph refused. Without a token, callers wait for the request under way; when that has failed and the next one is not due,
 // they are told so at once. It fails closed: no token, no request to Graph.
 type Source struct {
 	app     App
@@ -33,19 +33,20 @@ type Source struct {
 
 	current atomic.Pointer[token] // read without a lock; written under mu
 
-	mu       sync.Mutex
-	flight   *flight   // the attempt under way, or nil
-	again    bool      // start another after flight: it began with an older credential
-	stopped  bool      // Run has ended: no attempt starts any more
-	failures int       // in a row
-	next     time.Time // no attempt before this
-	last     *Error    // of the attempt before, nil after a success
-	forced   forced
-	claims   Claims // for the next attempt
-	tokens   uint64 // acquired
-	failed   uint64 // attempts
-	fileErr  string // what is wrong with the credential's file now
-	told     told
+	mu         sync.Mutex
+	flight     *flight   // the attempt under way, or nil
+	again      bool      // start another after flight: it began with an older credential
+	stopped    bool      // Run has ended: no attempt starts any more
+	failures   int       // in a row
+	next       time.Time // no attempt before this
+	last       *Error    // of the attempt before, nil after a success
+	forced     forced
+	suspicions suspicions
+	claims     Claims // for the next attempt
+	tokens     uint64 // acquired
+	failed     uint64 // attempts
+	fileErr    string // what is wrong with the credential's file now
+	told       told
 
 	files files // the credential and its file; has a lock of its own, since reading a file may take time
 }
@@ -72,7 +73,7 @@ func NewSource(a App, o Options) (*Source, error) {
 }
 
 func newSource(a App, o Options, cred *credential, acquire acquirer) *Source {
-	s := &Source{app: a, log: o.Log, poll: o.Poll, acquire: acquire, wake: make(chan struct{}, 1)}
+	s := &Source{app: a, log: o.Log, poll: o.Poll, acquire: acquire, wake: make(chan struct{}, 1), suspicions: suspicions{}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -149,54 +150,6 @@ func (e *Error) until(d time.Duration) *Error {
 	c := *e
 	c.RetryAfter = d
 	return &c
-}
-
-// forced bounds how often a refusal by Graph makes us ask Entra ID.
-type forced struct {
-	after time.Time     // no forced request before this
-	gap   time.Duration // to the one after
-}
-
-// next notes a forced request for a token that was refused at the given age. One that was refused young came of a
-// forced request itself, most likely, and the next will fare no better.
-func (f *forced) next(now time.Time, age time.Duration) {
-	if age > time.Minute {
-		f.gap = 0
-	}
-	f.gap = min(max(2*f.gap, time.Second), time.Minute)
-	f.after = now.Add(f.gap)
-}
-
-// Refused tells that Graph answered 401 to a request with t. If t is the token in hand it is served no more and a new
-// one is asked for at once; if a newer one is there already, or on its way, nothing happens. A refusal may force one
-// token request a second; when new tokens are refused too, fewer and fewer, down to one a minute, and meanwhile the
-// refused token is what Token returns: asking for another would not help.
-//
-// The next attempt asks for the claims that the refusal named (ClaimsOf). No later one does: claims that Entra does not
-// take must not stand in the way of every token, and Graph names them again if it still wants them.
-func (s *Source) Refused(t Token, claims Claims) {
-	if s.drop(t, claims, time.Now()) {
-		s.log.Warn("Graph refused the token, asking for a new one", "challenged", claims != "")
-		s.poke()
-	}
-}
-
-func (s *Source) drop(t Token, claims Claims, now time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if t.p == nil || s.current.Load() != t.p || now.Before(s.forced.after) {
-		return false
-	}
-	s.current.Store(nil)
-	s.claims = claims
-	if s.last == nil || s.last.RetryAfter == 0 { // our own pause gives way, Entra's wish does not
-		s.next = time.Time{}
-	}
-	if s.flight == nil && !s.stopped && !now.Before(s.next) {
-		s.forced.next(now, now.Sub(t.p.acquired))
-		s.start()
-	}
-	return true
 }
 
 // Status is the state of a Source, for health checks and metrics. It holds no secret.

@@ -13,8 +13,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"graphproxy/auth"
 )
 
@@ -205,125 +203,6 @@ func TestCallers(t *testing.T) {
 			f.set(func(f *fakeEntra) { f.err, f.takes = nil, time.Second })
 			pass(1500 * time.Millisecond) // the second attempt began after 0.75 to 1 s
 			wantBearer(t, s, "t2")
-		})
-	})
-}
-
-func TestRefused(t *testing.T) {
-	t.Run("the token is served no more and a new one is asked for at once", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			f := &fakeEntra{life: time.Hour, takes: time.Second}
-			s := fakeSource(t, secretApp, f, nil)
-			old, err := s.Token(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			for range 100 {
-				s.Refused(old, "")
-			}
-			synctest.Wait()
-			if f.count() != 2 || s.Status().Ready {
-				t.Errorf("%d requests, ready %v", f.count(), s.Status().Ready)
-			}
-			wantBearer(t, s, "t2")
-			s.Refused(old, "")
-			wantBearer(t, s, "t2")
-		})
-	})
-	t.Run("refusals of every token ask less and less often", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			f := &fakeEntra{life: time.Hour}
-			s := fakeSource(t, secretApp, f, nil)
-			start := time.Now()
-			for time.Since(start) < 10*time.Minute {
-				token, err := s.Token(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				s.Refused(token, "")
-				pass(50 * time.Millisecond)
-			}
-			at := f.since(start)
-			if len(at) < 10 || len(at) > 20 {
-				t.Errorf("requests at %v", at)
-			}
-			for i := 2; i < len(at); i++ {
-				if at[i]-at[i-1] < time.Second {
-					t.Errorf("requests at %v", at)
-				}
-			}
-		})
-	})
-	t.Run("Entra's Retry-After holds", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			f := &fakeEntra{life: time.Hour}
-			s := fakeSource(t, secretApp, f, nil)
-			running(t, s)
-			synctest.Wait()
-			f.set(func(f *fakeEntra) { f.err = &auth.Error{Cause: "throttled", RetryAfter: 4 * time.Minute} })
-			n := f.count()
-			for f.count() == n { // until a renewal has been refused: the next one is four minutes away
-				pass(time.Second)
-			}
-			n = f.count()
-			token, err := s.Token(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.Refused(token, "")
-			pass(time.Second)
-			if _, err := s.Token(t.Context()); err == nil || f.count() != n {
-				t.Errorf("error %v, %d requests more", err, f.count()-n)
-			}
-		})
-	})
-	t.Run("the next attempt asks for the claims of a challenge, and no later one does", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			f := &fakeEntra{life: time.Hour}
-			s := fakeSource(t, secretApp, f, nil)
-			for _, claims := range []auth.Claims{`{"access_token":{"nbf":{}}}`, ""} {
-				token, err := s.Token(t.Context())
-				if err != nil {
-					t.Fatal(err)
-				}
-				pass(2 * time.Minute)
-				s.Refused(token, claims)
-				s.Refused(token, `{"late":1}`)
-				synctest.Wait()
-			}
-			if diff := cmp.Diff([]auth.Claims{"", `{"access_token":{"nbf":{}}}`, ""}, f.claims); diff != "" {
-				t.Error(diff)
-			}
-		})
-	})
-	t.Run("claims that Entra does not take stand in nobody's way", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			f := &fakeEntra{life: time.Hour}
-			s := fakeSource(t, secretApp, f, nil)
-			running(t, s)
-			token, err := s.Token(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			f.set(func(f *fakeEntra) { f.err = &auth.Error{Cause: "refused"} })
-			s.Refused(token, `{"access_token":{"acrs":{}}}`)
-			synctest.Wait()
-			f.set(func(f *fakeEntra) { f.err = nil })
-			pass(5 * time.Second)
-			if !s.Status().Ready || f.claims[len(f.claims)-1] != "" {
-				t.Errorf("ready %v after claims %q", s.Status().Ready, f.claims)
-			}
-		})
-	})
-	t.Run("a zero token is none", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			f := &fakeEntra{life: time.Hour}
-			s := fakeSource(t, secretApp, f, nil)
-			s.Refused(auth.Token{}, "")
-			synctest.Wait()
-			if f.count() != 0 {
-				t.Errorf("%d requests", f.count())
-			}
 		})
 	})
 }

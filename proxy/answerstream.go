@@ -65,8 +65,8 @@ func (s *answerStream) take(f *forwarding, i int, reply batch.Reply) {
 	rec.Status, rec.GraphStatus, rec.BytesOut = reply.Status, reply.Status, int64(len(reply.Raw))
 	switch {
 	case reply.Status == http.StatusUnauthorized:
-		f.app.Tokens.Refused(f.token, auth.ClaimsOf(header))
-		s.answer(i, tokenRejected())
+		renewal := f.app.Tokens.Refused(f.token, auth.RefusalOf(f.items.leaves[i].scope.Service(), header))
+		s.answer(i, tokenRejected(renewal.ResourceFault()))
 	case !s.merger.Reply(i, reply):
 		s.answer(i, unheldAnswer(s.run.batch.Items[i].Method))
 	}

@@ -16,7 +16,8 @@ func (h *Handler) InFlight() int { return int(h.inFlight.Load()) }
 
 // OnDial makes connections to Graph by way of f.
 func OnDial(h *Handler, f func() (net.Conn, error)) {
-	h.wire.DialContext = func(context.Context, string, string) (net.Conn, error) { return f() }
+	dial := func(context.Context, string, string) (net.Conn, error) { return f() }
+	h.wire.kept.DialContext, h.wire.fresh.DialContext = dial, dial
 }
 
 // Cut shortens a text for an audit line.

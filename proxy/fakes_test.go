@@ -20,8 +20,8 @@ func oneApp(tokens proxy.TokenSource) proxy.Apps {
 // panicking is a token source with a fault.
 type panicking struct{}
 
-func (panicking) Token(context.Context) (auth.Token, error) { panic("canary") }
-func (panicking) Refused(auth.Token, auth.Claims)           {}
+func (panicking) Token(context.Context) (auth.Token, error)     { panic("canary") }
+func (panicking) Refused(auth.Token, auth.Refusal) auth.Renewal { return auth.Renewal{} }
 
 // pattern is a body of a given length.
 type pattern struct{ left int }
@@ -41,8 +41,8 @@ func (p *pattern) Read(b []byte) (int, error) {
 // fixed is a token source that has one, and takes no time.
 type fixed struct{}
 
-func (fixed) Token(context.Context) (auth.Token, error) { return auth.Token{}, nil }
-func (fixed) Refused(auth.Token, auth.Claims)           {}
+func (fixed) Token(context.Context) (auth.Token, error)     { return auth.Token{}, nil }
+func (fixed) Refused(auth.Token, auth.Refusal) auth.Renewal { return auth.Renewal{} }
 
 // tokenless never has a token.
 type tokenless struct{}
@@ -51,4 +51,4 @@ func (tokenless) Token(context.Context) (auth.Token, error) {
 	return auth.Token{}, &auth.Error{Cause: "Entra ID is down", Cure: "wait"}
 }
 
-func (tokenless) Refused(auth.Token, auth.Claims) {}
+func (tokenless) Refused(auth.Token, auth.Refusal) auth.Renewal { return auth.Renewal{} }

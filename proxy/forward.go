@@ -78,6 +78,7 @@ type forwarding struct {
 	h *Handler
 	x *exchange
 	pass
+	resourceFault bool // Graph refused a fresh token as well
 }
 
 // rewrite only assigns: everything that can fail has been done. It writes the target afresh from what was judged, and
@@ -132,7 +133,7 @@ func (f *forwarding) answered(res *http.Response) error {
 		f.h.seen(&f.x.leave, res.StatusCode, res.Header)
 	}
 	if res.StatusCode == http.StatusUnauthorized {
-		return tokenRejected()
+		return tokenRejected(f.resourceFault)
 	}
 	cleanResponse(res.Header)
 	if id := res.Header.Get("Request-Id"); isRequestID(id) {
@@ -155,12 +156,18 @@ func (f *forwarding) noteHeader(res *http.Response) {
 	f.h.metrics.graph.Observe(elapsed.Seconds())
 }
 
-// tokenRejected is the answer where Graph does not take a token that is fresh: the fault is not the caller's.
-func tokenRejected() *Error {
-	return &Error{
+// tokenRejected is the answer where Graph does not take the token: the fault is not the caller's. With resourceFault, Graph did not
+// take a fresh one either, and to try again at once does not help.
+func tokenRejected(resourceFault bool) *Error {
+	e := &Error{
 		Status: http.StatusBadGateway, Code: codeUnavailable, Inner: "tokenRejected",
 		Message: "Microsoft Graph refused graphproxy's access token, and nothing was done; try again", RetryAfter: time.Second,
 	}
+	if resourceFault {
+		e.Message = "Microsoft Graph refused this request although graphproxy's access token is fresh, and nothing was done: it may not serve this resource to apps that act without a user; see its documentation for application permissions"
+		e.RetryAfter = 0
+	}
+	return e
 }
 
 // failed keeps what went wrong for ServeHTTP's one place of answering. The request that it is given holds the token: it

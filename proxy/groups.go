@@ -126,7 +126,7 @@ func (g *groupRun) send() error {
 // passWhole gives each item of a group the answer that Graph gave to the whole of it.
 func (g *groupRun) passWhole(f *forwarding, res *http.Response) error {
 	if res.StatusCode == http.StatusUnauthorized {
-		return tokenRejected()
+		return tokenRejected(f.resourceFault)
 	}
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxWholeBody+1))
 	if err != nil {

@@ -37,7 +37,7 @@ import (
 // TokenSource gives the access tokens that Graph is shown. *auth.Source is one.
 type TokenSource interface {
 	Token(ctx context.Context) (auth.Token, error)
-	Refused(auth.Token, auth.Claims) // Graph answered 401 to it, and wants a new one to carry these claims, if any
+	Refused(auth.Token, auth.Refusal) auth.Renewal // Graph answered 401 to it
 }
 
 // App is an app registration as requests use it: in one tenant.
@@ -78,7 +78,7 @@ type Handler struct {
 	queue     *queue.Queue
 	throttle  *throttle.Memory
 	headers   headerList
-	wire      *http.Transport
+	wire      wire
 	audit     *auditor
 	unaudited func() error // Config.AuditFailure
 	log       *slog.Logger
@@ -128,7 +128,7 @@ func New(c Config) (*Handler, error) {
 	}
 	h := &Handler{
 		graph: c.Graph, apps: c.Apps, buckets: c.Buckets, queue: waiting, throttle: c.Throttle, headers: headers,
-		wire: newTransport(c.Roots), audit: newAuditor(c.Audit, c.Log), unaudited: c.AuditFailure, log: c.Log, metrics: m,
+		wire: newWire(c.Roots), audit: newAuditor(c.Audit, c.Log), unaudited: c.AuditFailure, log: c.Log, metrics: m,
 		quiet:  slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 		memory: memory, buffers: newBufferPool(), public: c.PublicURL,
 	}

@@ -13,6 +13,7 @@ type metrics struct {
 	items    *prometheus.CounterVec
 	seconds  prometheus.Histogram
 	graph    prometheus.Histogram
+	resends  *prometheus.CounterVec
 	inFlight prometheus.Gauge
 }
 
@@ -24,13 +25,17 @@ func newMetrics(r prometheus.Registerer, waiting, held func() float64) (*metrics
 		items:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "graphproxy_batch_items_total", Help: "Items of $batch requests answered, by caller, decision and HTTP status. The batches themselves count in graphproxy_requests_total."}, []string{"caller", "decision", "status"}),
 		seconds:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "graphproxy_request_duration_seconds", Help: "From a request's header to the end of its answer's body.", Buckets: buckets}),
 		graph:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "graphproxy_graph_duration_seconds", Help: "Until Microsoft Graph's response header.", Buckets: buckets}),
+		resends:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "graphproxy_graph_resends_total", Help: "Requests sent to Microsoft Graph again, by reason: connect, unsent (none of it was sent before), reset (GET and HEAD) or token (Graph refused the one before)."}, []string{"reason"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "graphproxy_requests_in_flight", Help: "Requests in flight now."}),
+	}
+	for _, reason := range [...]string{resendConnect, resendUnsent, resendReset, resendToken} {
+		m.resends.WithLabelValues(reason)
 	}
 	if r == nil {
 		return m, nil
 	}
 	all := []prometheus.Collector{
-		m.requests, m.items, m.seconds, m.graph, m.inFlight,
+		m.requests, m.items, m.seconds, m.graph, m.resends, m.inFlight,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "graphproxy_requests_waiting", Help: "Requests that wait for room in a limit now."}, waiting),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "graphproxy_held_bytes", Help: "Bytes of bodies that are held now."}, held),
 	}

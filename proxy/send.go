@@ -2,55 +2,181 @@ package proxy
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync/atomic"
 
 	"graphproxy/auth"
 )
 
-// RoundTrip sends the request, and once more with a new token when Graph refused the one that it had: 401 means that nothing
-// was done. A large body has gone by then and cannot be sent again; its caller is told to.
-func (f *forwarding) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := f.send(r)
-	if err != nil || res.StatusCode != http.StatusUnauthorized {
-		return res, err
-	}
-	f.app.Tokens.Refused(f.token, auth.ClaimsOf(res.Header))
-	fresh, err := f.app.Tokens.Token(r.Context())
-	if err != nil || fresh == f.token || hasBody(r) && r.GetBody == nil {
-		return res, nil //nolint:nilerr // the refusal is the answer
-	}
-	again := r.Clone(r.Context())
-	if hasBody(r) {
-		if again.Body, err = r.GetBody(); err != nil {
-			return res, nil //nolint:nilerr // likewise
-		}
-	}
-	_ = res.Body.Close()
-	f.token = fresh
-	fresh.SetAuthorization(again.Header)
-	if res, err = f.send(again); err == nil && res.StatusCode == http.StatusUnauthorized {
-		f.app.Tokens.Refused(fresh, auth.ClaimsOf(res.Header))
-	}
-	return res, err
+// Why a request is sent again. The values are those of a metric's label.
+const (
+	resendConnect = "connect" // no connection could be made: Graph has many addresses, and one of them may just be going
+	resendUnsent  = "unsent"  // the connection had ended before anything was sent on it
+	resendReset   = "reset"   // a GET or HEAD whose connection ended before an answer
+	resendToken   = "token"   // Graph refused the token: 401 means that nothing was done
+)
+
+// sending is a request on its way to Graph. Every resend is decided in again and counted in RoundTrip.
+type sending struct {
+	f *forwarding
+	r *http.Request
+
+	tries            int  // so far
+	connects, unsent bool // it has been sent again for this reason
+	arrived          bool // it has been sent again although Graph may have received it, which is done once
+	fresh            bool // send on a connection that no request has used
+	refused          auth.Renewal
 }
 
-// send is one RoundTrip, and one more where no connection could be made, unless that took its time: Graph has many addresses, and one of
-// them may just be going.
-func (f *forwarding) send(r *http.Request) (*http.Response, error) {
-	res, err := f.sendFresh(r)
-	if !isDial(err) || hasBody(r) && r.GetBody == nil || r.Context().Err() != nil {
-		return res, err
+// attempt is one RoundTrip of the transport, and how far it came.
+type attempt struct {
+	res *http.Response
+	err error
+
+	connections atomic.Int32 // that the request was given; net/http takes another one itself when the first took no byte
+	reused      atomic.Bool  // the last of them had carried a request before
+	begun       atomic.Bool  // something was written there, perhaps
+	answered    atomic.Bool  // the first byte of an answer came
+}
+
+// RoundTrip sends the request, and again where again says so. A request arrives at Graph at most twice.
+func (f *forwarding) RoundTrip(r *http.Request) (*http.Response, error) {
+	hideIdempotency(r.Header)
+	s := sending{f: f, r: r}
+	for {
+		a := s.try()
+		reason := s.again(a)
+		if reason == "" {
+			return a.res, a.err
+		}
+		if a.res != nil {
+			_ = a.res.Body.Close()
+		}
+		f.h.metrics.resends.WithLabelValues(reason).Inc()
 	}
-	if hasBody(r) {
-		if r.Body, err = r.GetBody(); err != nil {
-			return nil, err
+}
+
+// again says why the request is sent again, or returns "".
+func (s *sending) again(a *attempt) string {
+	if n := a.connections.Load(); n > 1 {
+		s.f.h.metrics.resends.WithLabelValues(resendUnsent).Add(float64(n - 1))
+	}
+	switch {
+	case a.err == nil && a.res.StatusCode == http.StatusUnauthorized:
+		if s.renewed(a.res) {
+			return resendToken
+		}
+	case a.err == nil:
+		s.refused.Taken()
+	case s.r.Context().Err() != nil || !replayable(s.r):
+	case isDial(a.err) && !s.connects:
+		s.connects = true
+		return resendConnect
+	case a.reused.Load() && !a.begun.Load() && !s.unsent:
+		s.unsent, s.fresh = true, true
+		return resendUnsent
+	case isSafe(s.r) && a.reused.Load() && !a.answered.Load() && !isTimeout(a.err) && !s.arrived:
+		s.arrived, s.fresh = true, true
+		return resendReset
+	}
+	return ""
+}
+
+// renewed takes in that Graph refused the token, and reports whether the request is to be sent again with a new one.
+func (s *sending) renewed(res *http.Response) bool {
+	f := s.f
+	n := f.app.Tokens.Refused(f.token, auth.RefusalOf(f.service(), res.Header))
+	f.resourceFault = n.ResourceFault()
+	if s.arrived || !replayable(s.r) {
+		return false
+	}
+	fresh, ok := n.Wait(s.r.Context())
+	if !ok {
+		return false
+	}
+	s.arrived, s.refused = true, n
+	f.token = fresh
+	return true
+}
+
+// service names the service of Graph's that a refusal of the token is about. A batch is refused as a whole by none in particular.
+func (f *forwarding) service() string {
+	if f.items != nil {
+		return "batch"
+	}
+	return f.x.leave.scope.Service()
+}
+
+// try sends the request once.
+func (s *sending) try() *attempt {
+	a := new(attempt)
+	out := s.r.WithContext(httptrace.WithClientTrace(s.r.Context(), a.trace()))
+	if s.tries++; s.tries > 1 { // the transport may still read the header of the one before
+		out.Header = s.r.Header.Clone()
+		s.f.token.SetAuthorization(out.Header)
+	}
+	switch {
+	case isSafe(out):
+		forbidReplay(out)
+	case hasBody(out) && out.GetBody != nil:
+		out.Body, a.err = s.r.GetBody()
+	}
+	if a.err != nil {
+		return a
+	}
+	wire := s.f.h.wire.kept
+	if s.fresh {
+		wire = s.f.h.wire.fresh
+	}
+	a.res, a.err = wire.RoundTrip(out)
+	return a
+}
+
+func (a *attempt) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GotConn: func(c httptrace.GotConnInfo) {
+			a.connections.Add(1)
+			a.reused.Store(c.Reused)
+		},
+		WroteHeaderField:     func(string, []string) { a.begun.Store(true) },
+		GotFirstResponseByte: func() { a.answered.Store(true) },
+	}
+}
+
+// forbidReplay keeps net/http from sending a GET or HEAD again by itself, which it does on each idle connection that ends: a GET
+// that Graph resets arrived N+1 times, N being the number of idle connections. net/http sends no request again whose body it
+// cannot get anew, so this one has a body, which is empty. The transfer encoding "identity" keeps net/http from waiting for a first
+// byte of it, and is not sent.
+func forbidReplay(r *http.Request) {
+	r.Body, r.GetBody = emptyBody{}, nil
+	r.ContentLength, r.TransferEncoding = -1, []string{"identity"}
+}
+
+// emptyBody is a body that net/http does not know to be empty.
+type emptyBody struct{}
+
+func (emptyBody) Read([]byte) (int, error) { return 0, io.EOF }
+func (emptyBody) Close() error             { return nil }
+
+// hideIdempotency keeps net/http from sending a request again by itself because of its Idempotency-Key. net/http finds it under
+// its canonical name only; for HTTP both names are one.
+func hideIdempotency(h http.Header) {
+	for _, name := range [...]string{"Idempotency-Key", "X-Idempotency-Key"} {
+		if values, found := h[name]; found {
+			delete(h, name)
+			h[strings.ToLower(name)] = values
 		}
 	}
-	return f.sendFresh(r)
 }
+
+// replayable reports whether the body, if there is one, can be sent again.
+func replayable(r *http.Request) bool { return !hasBody(r) || r.GetBody != nil }
+
+func isSafe(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
 // isDial reports whether an error says that a connection could not be made.
 func isDial(err error) bool {
@@ -58,36 +184,9 @@ func isDial(err error) bool {
 	return errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") && !op.Timeout()
 }
 
-// sendFresh is one RoundTrip, or more where Graph had closed the connections that the request was given before a byte of it was
-// written: nothing can have been done then. net/http does this by itself for what may be made twice, and for the rest
-// only after a reset.
-func (f *forwarding) sendFresh(r *http.Request) (*http.Response, error) {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead || hasBody(r) && r.GetBody == nil {
-		return f.h.wire.RoundTrip(r)
-	}
-	for {
-		res, unsent, err := f.sendOnce(r)
-		if err == nil || !unsent || r.Context().Err() != nil {
-			return res, err
-		}
-	}
-}
-
-// sendOnce is one RoundTrip of a request that can be sent again. unsent: it was given a connection that had been used before, and
-// nothing of it was written there. Each such connection is gone afterwards, so that tries come to an end.
-func (f *forwarding) sendOnce(r *http.Request) (res *http.Response, unsent bool, err error) {
-	var reused, begun atomic.Bool
-	once := r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
-		GotConn:          func(c httptrace.GotConnInfo) { reused.Store(c.Reused) },
-		WroteHeaderField: func(string, []string) { begun.Store(true) },
-	}))
-	if hasBody(r) {
-		if once.Body, err = r.GetBody(); err != nil {
-			return nil, false, err
-		}
-	}
-	res, err = f.h.wire.RoundTrip(once)
-	return res, reused.Load() && !begun.Load(), err
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }

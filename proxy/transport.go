@@ -9,6 +9,18 @@ import (
 	"time"
 )
 
+// wire is the way to Graph.
+type wire struct {
+	kept  *http.Transport // its connections are kept for the requests that follow
+	fresh *http.Transport // each of its connections is new, and carries one request
+}
+
+func newWire(roots *x509.CertPool) wire {
+	w := wire{kept: newTransport(roots), fresh: newTransport(roots)}
+	w.fresh.MaxIdleConnsPerHost = -1
+	return w
+}
+
 // newTransport makes the connections to Graph. Redirects are not its business: it follows none, so the token never goes
 // where a Location points.
 //

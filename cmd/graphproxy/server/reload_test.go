@@ -31,8 +31,8 @@ callers:
 // anyToken is a token source that always has one.
 type anyToken struct{}
 
-func (anyToken) Token(context.Context) (auth.Token, error) { return auth.Token{}, nil }
-func (anyToken) Refused(auth.Token, auth.Claims)           {}
+func (anyToken) Token(context.Context) (auth.Token, error)     { return auth.Token{}, nil }
+func (anyToken) Refused(auth.Token, auth.Refusal) auth.Renewal { return auth.Renewal{} }
 
 // App is the one app registration, whatever the policy calls it.
 func (a anyToken) App(string, string) *proxy.App { return &proxy.App{Tokens: a} }
