@@ -26,6 +26,7 @@ type said struct {
 	wait  time.Duration // to hold back after a refusal; 0: it does not say
 	reset time.Duration // until the window of RateLimit-* ends; 0: it does not say
 	spent bool          // nothing of that window is left
+	limit bool          // it has one of RateLimit-*: the answer is about the service's limit
 	usage float64       // of the limit, beyond 80 % of it: 0 to 1, which is 180 %. -1: it does not say
 }
 
@@ -43,6 +44,7 @@ func readHeader(now time.Time, h http.Header) said {
 
 // readWindow reads SharePoint's RateLimit-* (an early draft of draft-ietf-httpapi-ratelimit-headers: Reset in seconds).
 func (s *said) readWindow(h http.Header) {
+	s.limit = h.Get(resetHeader) != "" || h.Get(remainingHeader) != "" || h.Get(limitHeader) != ""
 	if h.Get(resetHeader) == "" && h.Get(remainingHeader) == "" {
 		return
 	}
@@ -112,6 +114,12 @@ func decimal(text string) (float64, bool) {
 	}
 	n, err := strconv.ParseFloat(text, 64)
 	return n, err == nil
+}
+
+// ofResource reports whether a refusal in scope s is taken to be about the resource alone at first: SharePoint refuses requests for a
+// blocked drive without a word of how long, for ever, and takes those for others; and a workbook is refused by itself.
+func (s Scope) ofResource(says said) bool {
+	return s.own.isSet() && (s.service == excel && s.own.item != "" || says.hold() == 0 && !says.limit)
 }
 
 // narrowed is the scope that an answer to a request in scope s is about: that of the service, and where x-ms-throttle-scope says more

@@ -15,6 +15,9 @@ type hold struct {
 	usage float64       // see said.usage
 	fades time.Time     // when it is over
 	lasts time.Duration // until then, when it was told
+
+	refused   own       // of a service: the resource that was refused last, and when
+	refusedAt time.Time // likewise
 }
 
 // wait is how long a request must wait for this hold, 0 if it may be the probe.
@@ -37,7 +40,7 @@ func (h *hold) usageAt(now time.Time) float64 {
 
 // over reports whether nothing is known any more.
 func (h *hold) over(now time.Time) bool {
-	return h.probe == nil && h.usageAt(now) == 0 && (!h.held || now.Sub(h.until) > forgetAfter)
+	return h.probe == nil && h.usageAt(now) == 0 && now.Sub(h.refusedAt) > together && (!h.held || now.Sub(h.until) > forgetAfter)
 }
 
 func (h *hold) extend(until time.Time) {
@@ -73,6 +76,14 @@ func (m *Memory) hold(sh *shard, now time.Time, s Scope, mine []*hold, status in
 	return news{s, h.until, !was, !was || h.until.Sub(before) >= time.Second}
 }
 
+// another notes that this resource was refused, and reports whether another one of the service was, shortly before.
+func (m *Memory) another(sh *shard, now time.Time, wide Scope, o own) bool {
+	h := m.entry(sh, now, wide)
+	before, since := h.refused, now.Sub(h.refusedAt)
+	h.refused, h.refusedAt = Scope{own: o}.kept().own, now
+	return before.isSet() && before != o && since <= together
+}
+
 // backOff is the next step of the back-off, or the present one again.
 func (m *Memory) backOff(h *hold, next bool) time.Duration {
 	if next && firstStep<<h.step < lastStep {
@@ -102,7 +113,7 @@ func (m *Memory) entry(sh *shard, now time.Time, s Scope) *hold {
 	if h := sh.holds[s]; h != nil {
 		return h
 	}
-	if s.key != "" && m.scopes.Load() >= int64(m.options.MaxScopes) {
+	if s.narrow() && m.scopes.Load() >= int64(m.options.MaxScopes) {
 		return m.entry(sh, now, s.wide())
 	}
 	if sh.holds == nil {

@@ -27,13 +27,58 @@ const maxKey = 128
 type Scope struct {
 	app, tenant string // "" stands for all of them
 	key         string // "" stands for all of the service's
+	own         own    // where Graph counts by the service alone: the resource, which a refusal that says nothing may be about
 	service     service
 	access      access
+}
+
+// own is a resource that can be refused by itself: a drive, a site, a user, a workbook. The zero own is none.
+type own struct {
+	set  string // "drives"
+	key  string // "" where the path names none
+	item string // of a workbook: its drive item; of a site that is named by a path: that path
+}
+
+func (o own) isSet() bool { return o != own{} }
+
+// text writes it as a key that ParseScope reads. A key of another kind has no slash but the first.
+func (o own) text() string {
+	return "/" + url.PathEscape(o.set) + "/" + url.PathEscape(o.key) + "/" + url.PathEscape(o.item)
+}
+
+func parseOwn(text string) (own, bool) {
+	parts := strings.Split(text, "/")
+	if len(parts) != 4 || parts[0] != "" {
+		return own{}, false
+	}
+	var o own
+	for i, to := range []*string{&o.set, &o.key, &o.item} {
+		value, err := url.PathUnescape(parts[1+i])
+		if err != nil || len(value) > maxKey {
+			return own{}, false
+		}
+		*to = value
+	}
+	return o, o.isSet()
+}
+
+// bounded cuts what is too long: the front of a key, and the end of an item, where paths differ.
+func (o own) bounded() own {
+	if len(o.key) > maxKey {
+		o.key = o.key[:maxKey]
+	}
+	if n := len(o.item); n > maxKey {
+		o.item = o.item[n-maxKey:]
+	}
+	return o
 }
 
 // Key writes the scope as text that ParseScope reads: "outlook/any/default/contoso.com/adele@contoso.com". Each part is escaped as
 // a path segment is. It names a mailbox where the scope does: do not log it.
 func (s Scope) Key() string {
+	if s.own.isSet() {
+		s.key = s.own.text()
+	}
 	return strings.Join([]string{
 		serviceNames[s.service], accessNames[s.access], url.PathEscape(s.app), url.PathEscape(s.tenant), url.PathEscape(s.key),
 	}, "/")
@@ -65,6 +110,9 @@ func ParseScope(text string) (Scope, error) {
 		}
 		*to = value
 	}
+	if o, isOwn := parseOwn(s.key); isOwn {
+		s.key, s.own = "", o
+	}
 	if len(s.key) > maxKey {
 		return Scope{}, fmt.Errorf("reading a throttle scope: the key has %d bytes; at most %d are kept", len(s.key), maxKey)
 	}
@@ -83,14 +131,18 @@ func indexOf(names []string, name string) (int, bool) {
 // kept is the scope with memory of its own: a hold may outlive the request by an hour.
 func (s Scope) kept() Scope {
 	s.app, s.tenant, s.key = strings.Clone(s.app), strings.Clone(s.tenant), strings.Clone(s.key)
+	s.own = own{strings.Clone(s.own.set), strings.Clone(s.own.key), strings.Clone(s.own.item)}
 	return s
 }
 
 // wide is the scope of the whole service, for this app and tenant.
 func (s Scope) wide() Scope {
-	s.key = ""
+	s.key, s.own = "", own{}
 	return s
 }
+
+// narrow reports whether the scope is less than its service.
+func (s Scope) narrow() bool { return s.key != "" || s.own.isSet() }
 
 // places are the scopes whose holds a request in scope s has to heed, each once, and how many they are: its own, its service's, and
 // those of the app in all tenants and of the tenant for all apps; each for any access and for its own.

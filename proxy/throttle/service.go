@@ -47,7 +47,7 @@ var serviceNames = [services]string{ // never written to
 //
 // The mailbox of Outlook is the user's or group's key in lower case, so the id and the principal name of one user are two scopes:
 // which belong together only Graph knows. Letter case of chat and team ids is dropped likewise. A path that is not known counts by its
-// first segment. ScopeOf allocates nothing, save for an alternate key with capital letters; the scope shares memory with t.
+// first segment. Where Graph counts by the service alone, the scope also knows the resource, see Seen. ScopeOf allocates nothing, save for an alternate key with capital letters; the scope shares memory with t.
 func ScopeOf(app, tenant, method string, t *odata.Target) Scope {
 	s := Scope{app: app, tenant: tenant, access: write}
 	if method == http.MethodGet || method == http.MethodHead {
@@ -63,7 +63,37 @@ func ScopeOf(app, tenant, method string, t *odata.Target) Scope {
 	if len(s.key) > maxKey {
 		s.key = s.key[:maxKey]
 	}
+	if s.key == "" && len(t.Segments) > 0 {
+		s.own = ownOf(s.service, t.Segments).bounded()
+	}
 	return s
+}
+
+// ownOf is the resource that a path is below, and for a workbook its drive item. The same drive by two ways is one where both name it.
+func ownOf(kind service, path []odata.Segment) own {
+	o := own{set: path[0].Base}
+	if o.set != "me" {
+		o.key = keyOf(path)
+	}
+	if o.key != "" && o.set == "sites" && len(path) > 2 && path[2].Kind == odata.Path {
+		o.item = path[2].Fold
+	}
+	for i := range path {
+		if path[i].Kind != odata.Name {
+			continue
+		}
+		switch {
+		case path[i].Fold == "workbook" && kind == excel:
+			return o
+		case path[i].Base == "drives" && keyOf(path[i:]) != "":
+			o = own{set: "drives", key: keyOf(path[i:])}
+		case kind == excel && path[i].Base == "items" && keyOf(path[i:]) != "":
+			o.item = keyOf(path[i:])
+		case kind == excel && i+1 < len(path) && path[i+1].Kind == odata.Path:
+			o.item = path[i+1].Fold
+		}
+	}
+	return o
 }
 
 // classify tells the service that answers for a path, and the key that it counts by; "" if it counts by none.

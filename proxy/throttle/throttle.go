@@ -27,6 +27,7 @@ const (
 	lastStep         = 60 * time.Second // likewise
 	probing          = time.Second      // told to those who come while a probe is out: nobody knows how long it takes
 	usageLasts       = 10 * time.Second // how long a usage that Graph told counts, if it does not say; the directory's window is that long
+	together         = 10 * time.Second // within which refusals of two resources are about their service
 	forgetAfter      = 2 * lastStep     // how long a hold that is over is kept for its back-off
 	sweep            = 4                // entries looked at by each call that looks at any, to forget what is over
 )
@@ -34,7 +35,7 @@ const (
 // Options says how New makes a Memory. The zero value will do.
 type Options struct {
 	Log       *slog.Logger // what is held and released, by service, without keys; nil: slog.Default()
-	MaxScopes int          // scopes remembered, about 300 bytes each; beyond it a whole service is held instead of one key. 0: 100,000
+	MaxScopes int          // scopes remembered, about 300 bytes each; beyond it a whole service is held instead of one key or resource. 0: 100,000
 	// Told is called with each new hold and each that grows by a second or more, for other replicas. It must be safe for concurrent use
 	// and must not block: the answer that brought the hold waits for it. nil: nobody is told.
 	Told func(s Scope, until time.Time)
@@ -130,6 +131,10 @@ func (m *Memory) delay(usage float64) time.Duration {
 // never shorter, and does not end it: that does the probe, with any status below 500 but 429. 500, 502 and 504 say nothing about
 // limits: the next request is the probe.
 //
+// Where Graph counts by the service alone (SharePoint, the directory …), a refusal without Retry-After and RateLimit-* holds back the
+// resource of the request at first: its drive, site, user or workbook, and the collection where the path names none. It holds the
+// service back too when another resource was refused so within 10 s. A refused workbook is held back so whatever the refusal says.
+//
 // An answer that was not refused holds the scope back too if RateLimit-Remaining is 0, until RateLimit-Reset. Near the limit
 // (x-ms-throttle-limit-percentage, RateLimit-Remaining below a fifth) later requests are delayed, see Verdict; less and less, and no
 // more after 10 s or when the window ends, unless a later answer says so again.
@@ -143,19 +148,29 @@ func (m *Memory) Seen(now time.Time, s Scope, p *Probe, status int, header http.
 	if p == nil && !holds && says.usage < 0 {
 		return
 	}
-	about := s.narrowed(header)
+	about, wide := s.narrowed(header), s.narrowed(header).wide()
+	if s.own.isSet() && !s.ofResource(says) {
+		about = wide
+	}
 	sh := &m.shards[s.service]
 	sh.mu.Lock()
 	mine := p.end(status < 500 && !refused)
-	var n news
+	var n, wider news
 	if holds {
 		n = m.hold(sh, now, about, mine, status, says)
+		if about.own.isSet() && m.another(sh, now, wide, about.own) {
+			wider = m.hold(sh, now, wide, mine, status, says)
+		}
 	}
 	if says.usage >= 0 {
+		if about.own.isSet() {
+			about = wide // a usage is the service's
+		}
 		m.note(sh, now, about, says)
 	}
 	sh.mu.Unlock()
 	m.tell(p, n, status)
+	m.tell(nil, wider, status)
 }
 
 // Tell takes over a hold that another replica was told of. One that is over, or shorter than what is known, changes nothing; one of more
