@@ -64,11 +64,12 @@ func badBody() error {
 		"set and payload is of valid JSON format.")
 }
 
+// badToken is the 401 to a token that is good for no resource. It says so as RFC 6750, section 3.1, asks for.
 func badToken(message string) error {
 	return &failure{
 		status: http.StatusUnauthorized, code: "InvalidAuthenticationToken", message: message,
 		header: http.Header{"Www-Authenticate": {`Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", ` +
-			`client_id="00000003-0000-0000-c000-000000000000"`}},
+			`client_id="00000003-0000-0000-c000-000000000000", error="invalid_token"`}},
 	}
 }
 
