@@ -38,6 +38,26 @@ func (l *Limiter) Return(now time.Time, claims []Claim) {
 	}
 }
 
+// Lower takes from the claim's bucket what it holds beyond this many tokens, so that it does not begin full where its level is known
+// otherwise. A bucket that holds less stays as it is.
+//
+// It is safe for concurrent use.
+func (l *Limiter) Lower(now time.Time, c *Claim, tokens float64) {
+	if c.Limit == nil || !c.Limit.valid() || c.Rate() <= 0 {
+		return
+	}
+	var array [1]slot
+	slots, _ := l.slots(array[:0], []Claim{*c})
+	lock(slots)
+	defer unlock(slots)
+	find(slots, 0, now)
+	if b := slots[0].bucket; b != nil {
+		if excess := b.rate.TokensAt(slots[0].shard.last) - tokens; excess > 0 {
+			b.adjust(slots[0].shard.last, int(min(math.Ceil(excess), 2*float64(b.rate.Burst()))))
+		}
+	}
+}
+
 // Repeats reports whether a claim before the one at i names the same bucket, from which Take took only once.
 func Repeats(claims []Claim, i int) bool {
 	c := &claims[i]

@@ -51,8 +51,10 @@ type Config struct {
 	TLSClientCAFile string    `env:"GRAPHPROXY_TLS_CLIENT_CA_FILE"`
 	TrustedProxies  Networks  `env:"GRAPHPROXY_TRUSTED_PROXIES"`
 
-	RedisURL     shared.Address `env:"GRAPHPROXY_REDIS_URL"`
-	RedisFailure Failure        `env:"GRAPHPROXY_REDIS_FAILURE" envDefault:"local"`
+	RedisURL      shared.Address `env:"GRAPHPROXY_REDIS_URL"`
+	RedisFailure  Failure        `env:"GRAPHPROXY_REDIS_FAILURE" envDefault:"local"`
+	RedisTimeout  Duration       `env:"GRAPHPROXY_REDIS_TIMEOUT" envDefault:"100ms"`
+	RedisReplicas Count          `env:"GRAPHPROXY_REDIS_REPLICAS" envDefault:"1"`
 
 	Policy          string   `env:"GRAPHPROXY_POLICY" envDefault:"policy.yaml"`
 	ForwardHeaders  List     `env:"GRAPHPROXY_FORWARD_HEADERS"`

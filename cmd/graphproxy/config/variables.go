@@ -103,6 +103,10 @@ func meanings() map[string]string {
 		"GRAPHPROXY_REDIS_URL": "[Redis](redis.md) in which replicas share limits: `rediss://user:password@host:6379/0`",
 		"GRAPHPROXY_REDIS_FAILURE": "while Redis is gone: `local`, each replica enforces its share by itself, or `deny`, requests " +
 			"that a limit covers are refused",
+		"GRAPHPROXY_REDIS_TIMEOUT": "how long a request waits for Redis' answer, from when the question is written. Set it to at least " +
+			"twice the round trip",
+		"GRAPHPROXY_REDIS_REPLICAS": "how many replicas there are at least: without Redis, the share of one is no greater than its part " +
+			"of so many, even if it has never seen the others",
 		"GRAPHPROXY_POLICY":           "the policy file",
 		"GRAPHPROXY_FORWARD_HEADERS":  "request headers that reach Graph besides those in [security.md](security.md)",
 		"GRAPHPROXY_MAX_IN_FLIGHT":    "requests in flight, and 256 KiB of held bodies for each; one more is answered 503 at once",

@@ -30,7 +30,7 @@ func openLimits(p Parts, r prometheus.Registerer) (l limits, err error) {
 	}
 	memory := l.throttle
 	l.redis, err = shared.Open(p.Redis, shared.Options{
-		Deny: p.RedisDeny, Now: time.Now, Log: p.Log, Metrics: r,
+		Deny: p.RedisDeny, Timeout: p.RedisWait, Replicas: p.Replicas, Now: time.Now, Log: p.Log, Metrics: r,
 		Holds: func(key string, until time.Time) {
 			if s, err := throttle.ParseScope(key); err == nil { // else of a replica of another version
 				memory.Tell(time.Now(), s, until)

@@ -36,6 +36,8 @@ type Parts struct {
 	ClientCA    *ClientCA
 	Redis       shared.Address // where limits are shared with other replicas
 	RedisDeny   bool           // refuse requests that a limit covers while Redis is gone
+	RedisWait   time.Duration  // for an answer of Redis; 0: 100 ms
+	Replicas    int            // that there are at least; 0: 1
 	Log         *slog.Logger
 }
 

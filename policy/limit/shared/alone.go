@@ -8,10 +8,11 @@ import (
 	"graphproxy/policy/limit"
 )
 
-// alone enforces this replica's share.
-func (b *Buckets) alone(claims []limit.Claim, g *limit.Grant) *limit.Refusal {
+// alone enforces this replica's share. late: it stands in for one late answer, while Redis goes on granting.
+func (b *Buckets) alone(claims []limit.Claim, g *limit.Grant, late bool) *limit.Refusal {
 	now, n := b.now(), b.replicas()
 	own := shares(claims, n)
+	b.lower(now, claims, own, n, late)
 	refusal := b.local.Take(now, own, g)
 	if refusal != nil {
 		for i := range own {
@@ -33,6 +34,25 @@ func (b *Buckets) alone(claims []limit.Claim, g *limit.Grant) *limit.Refusal {
 	// Redis learns of the slots when it is back.
 	b.hold(g, b.leases.next(b.id), c.slots)
 	return nil
+}
+
+// lower keeps the replica's own buckets from beginning full: they hold its share of what is known of those in Redis. Of a bucket that
+// is not known, a Redis that is slow may grant the burst, so the replica's own holds one token; and likewise while Redis is asked.
+func (b *Buckets) lower(now time.Time, claims, own []limit.Claim, n int, late bool) {
+	for i := range claims {
+		l := claims[i].Limit
+		if claims[i].Rate() <= 0 {
+			continue
+		}
+		switch tokens, found := b.levels.at(rateKey(bucketName(&claims[i])), l.Rate, l.Burst, now); {
+		case found && !late:
+			b.local.Lower(now, &own[i], tokens/float64(n))
+		case found:
+			b.local.Lower(now, &own[i], min(1, tokens/float64(n)))
+		case late || b.slow.Load():
+			b.local.Lower(now, &own[i], 1)
+		}
+	}
 }
 
 func (b *Buckets) adjustAlone(claims []limit.Claim, cost int) {

@@ -103,16 +103,19 @@ func (b *Buckets) sendEnds(ctx context.Context, ends []ended) error {
 }
 
 func (b *Buckets) sendCorrections(ctx context.Context, all []correction) error {
+	now := b.now()
 	for len(all) > 0 {
 		n := min(outboxChunk, len(all))
-		keys, args := make([]string, 0, n), make([]any, 0, 1+3*n)
+		keys, args := make([]string, 0, n), make([]any, 0, 1+4*n)
 		args = append(args, b.clock)
 		for _, c := range all[:n] {
-			keys, args = append(keys, c.key), append(args, number(c.rate), c.burst, number(c.take))
+			keys, args = append(keys, c.key), append(args, number(c.rate), c.burst, number(c.take), b.levels.hint(c.key, c.rate, c.burst, now))
 		}
-		if err := b.send(ctx, b.scripts.adjust, keys, args).Err(); err != nil {
+		restored, err := b.send(ctx, b.scripts.adjust, keys, args).Int()
+		if err != nil {
 			return fmt.Errorf("adjusting: %w", err)
 		}
+		b.metrics.restored.Add(float64(max(0, restored)))
 		all = all[n:]
 	}
 	return nil

@@ -37,7 +37,10 @@ func (b *Buckets) Run(ctx context.Context) {
 // step is one beat, and what is due with it.
 func (b *Buckets) step(ctx context.Context, renew bool) {
 	was := b.up.Load()
-	err := b.beat(ctx)
+	err := b.beat(ctx, b.silence())
+	if err == nil && !was { // the connection is open now, so Redis shows how quick it is
+		err = b.beat(ctx, b.timeout)
+	}
 	if err == nil && !was {
 		err = errors.Join(b.handOver(ctx), b.flush(ctx))
 	}
@@ -67,7 +70,9 @@ func (b *Buckets) deliver(ctx context.Context) {
 }
 
 // beat says that this replica lives, hears how many do, and exchanges hold-backs.
-func (b *Buckets) beat(ctx context.Context) error {
+func (b *Buckets) beat(ctx context.Context, most time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
 	now := b.now()
 	args := append([]any{b.clock, b.id, beatLasts.Microseconds(), holdsMost}, b.holds.unsent(now)...)
 	answer, err := b.send(ctx, b.scripts.beat, []string{replicasKey, holdsKey}, args).Slice()
@@ -83,7 +88,7 @@ func (b *Buckets) beat(ctx context.Context) error {
 	}
 	b.mu.Lock()
 	b.census.count(int(count))
-	b.metrics.replicas.Set(float64(b.census.replicas()))
+	b.metrics.replicas.Set(float64(b.census.seen()))
 	b.mu.Unlock()
 	b.holds.sent()
 	b.holds.hear(b.now(), answer[1:])
@@ -105,8 +110,9 @@ func (b *Buckets) leave(ctx context.Context) {
 // census remembers the last counts of replicas. The largest of them counts: a Redis that starts again has heard of nobody, and
 // whoever believed it would take the whole limit as its share if it went away once more.
 type census struct {
-	last [10]int
-	next int
+	last  [10]int
+	next  int
+	least int // that were declared
 }
 
 func (c *census) count(n int) {
@@ -114,7 +120,10 @@ func (c *census) count(n int) {
 	c.next = (c.next + 1) % len(c.last)
 }
 
-func (c *census) replicas() int {
+func (c *census) replicas() int { return max(c.least, c.seen()) }
+
+// seen is how many Redis has heard of.
+func (c *census) seen() int {
 	most := 1
 	for _, n := range c.last {
 		most = max(most, n)

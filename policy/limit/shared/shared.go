@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,19 +31,24 @@ var ErrUnavailable = errors.New("redis, which holds the limits, does not answer"
 
 const (
 	defaultTimeout = 100 * time.Millisecond
-	connections    = 64 // at most, to each server; so many requests can wait for Redis at the same time
+	silence        = time.Second // without an answer, after which Redis is left alone
+	mostLate       = 3           // late answers in a row, after which Redis is left alone
+	connections    = 64          // at most, to each server; so many requests can wait for Redis at the same time
+	warm           = 4           // connections that are kept open
 	dialTimeout    = 2 * time.Second
 	idle           = time.Minute // after which a connection is closed: before the cloud's load balancers forget it, without a word
 )
 
 // Options are what Open needs besides the address. Now must be set.
 type Options struct {
-	Deny    bool                  // refuse what cannot be asked of Redis, with ErrUnavailable; false: each replica enforces its share
-	Timeout time.Duration         // for a round trip, a wait for a connection included; 0: 100 ms
-	Now     func() time.Time      // time.Now; for what is done without Redis
-	Local   *limit.Limiter        // for the time without Redis; nil: a new one
-	Log     *slog.Logger          // told when Redis is lost and when it is back, once each; nil: slog.Default()
-	Metrics prometheus.Registerer // nil: none
+	Deny    bool          // refuse what cannot be asked of Redis, with ErrUnavailable; false: each replica enforces its share
+	Timeout time.Duration // for an answer, from when the question was written; 0: 100 ms
+	// Replicas is how many replicas there are at least: the share of one that has not heard of so many is no greater. 0: 1.
+	Replicas int
+	Now      func() time.Time      // time.Now; for what is done without Redis
+	Local    *limit.Limiter        // for the time without Redis; nil: a new one
+	Log      *slog.Logger          // told when Redis is lost and when it is back, once each; nil: slog.Default()
+	Metrics  prometheus.Registerer // nil: none
 
 	// Holds is called with hold-backs that other replicas told, a second later at most, by Run and one at a time; until is by
 	// Now. nil: they are not wanted.
@@ -61,13 +67,19 @@ type Buckets struct {
 	local   *limit.Limiter
 	log     *slog.Logger
 	metrics *metrics
+	wire    *wire
 	clock   int64 // for Redis, in microseconds; 0, always save in tests: its own
 
 	up     atomic.Bool // whether Redis is asked
 	closed atomic.Bool
-	mu     sync.Mutex // guards what follows
-	since  time.Time  // when up was last changed
-	err    error      // why it is false
+	late   atomic.Int32 // answers in a row
+	slow   atomic.Bool  // Redis was left because it was late: it may go on granting, so what is not known is not full
+	levels levels
+	gone   atomic.Pointer[chan struct{}] // closed when up becomes false: no request waits on for Redis
+	mu     sync.Mutex                    // guards what follows
+	since  time.Time                     // when up was last changed
+	err    error                         // why it is false
+	barred bool                          // the log has said that Redis refuses this replica
 	census census
 
 	leases leases
@@ -89,25 +101,35 @@ func Open(at Address, o Options) (*Buckets, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	// go-redis has one logger for all clients of a process, and tells it of each connection that fails.
+	redis.SetLogger(chatter{o.Log})
+	id := rand.Text()[:13] // 65 bits
+	w := &wire{replica: []byte(id)}
 	b := &Buckets{
-		client: connect(*at.p), scripts: newScripts(), id: rand.Text()[:13], // 65 bits
+		client: connect(*at.p, w), wire: w, scripts: newScripts(), id: id,
 		deny: o.Deny, timeout: o.Timeout, now: o.Now, local: o.Local, log: o.Log, metrics: m,
 		since: o.Now(), outbox: newOutbox(), holds: newHolds(o.Holds),
 	}
+	b.census.least = max(1, o.Replicas)
 	if b.timeout <= 0 {
 		b.timeout = defaultTimeout
 	}
 	if b.local == nil {
 		b.local = limit.New()
 	}
-	if b.log == nil {
-		b.log = slog.Default()
-	}
-	// go-redis has one logger for all clients of a process, and tells it of each connection that fails.
-	redis.SetLogger(chatter{b.log})
+	b.open()
 	b.up.Store(true)
 	b.metrics.up.Set(1)
 	return b, nil
+}
+
+// open lets requests wait for Redis.
+func (b *Buckets) open() {
+	gone := make(chan struct{})
+	b.gone.Store(&gone)
 }
 
 // chatter is what go-redis says of single connections: for whoever debugs, as what comes of it is told by lost and found.
@@ -120,13 +142,17 @@ func (c chatter) Printf(ctx context.Context, format string, args ...any) {
 
 // connect makes the client. Nothing is tried again: a script that has taken tokens, and whose answer was lost, would take them
 // twice. What it sends on a new connection is kept to what an ACL has to allow anyway.
-func connect(o *redis.UniversalOptions) redis.UniversalClient {
+func connect(from *redis.UniversalOptions, w *wire) redis.UniversalClient {
+	options := *from
+	o := &options
 	o.MaxRetries = -1
 	o.ContextTimeoutEnabled = true
 	o.PoolSize, o.PipelinePoolSize = connections, -1
 	o.ConnMaxIdleTime = idle
 	o.DialTimeout, o.DialerRetries = dialTimeout, 1
+	o.MinIdleConns = warm
 	o.Protocol = 2
+	o.Dialer = w.dialer(o)
 	o.DisableIdentity = true
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return redis.NewUniversalClient(o)
@@ -144,19 +170,21 @@ type State struct {
 func (b *Buckets) State() State {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return State{Shared: b.up.Load(), Since: b.since, Replicas: b.census.replicas(), Err: b.err}
+	return State{Shared: b.up.Load(), Since: b.since, Replicas: b.census.seen(), Err: b.err}
 }
 
-// lost is told of each answer of Redis that did not come, or not in time: from the first one on, Redis is left alone, save
-// for what Run sends.
+// lost leaves Redis alone, save for what Run sends, because of an error or because answers come late.
 func (b *Buckets) lost(err error) {
 	b.metrics.failures.Inc()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.err = err
+	b.warnBarred(err)
 	if b.closed.Load() || !b.up.Swap(false) {
 		return
 	}
+	b.slow.Store(isSlow(err))
+	close(*b.gone.Load())
 	b.since = b.now()
 	b.metrics.up.Set(0)
 	if b.deny {
@@ -166,23 +194,46 @@ func (b *Buckets) lost(err error) {
 	b.log.Warn("redis does not answer in time: this replica enforces its share of the limits by itself until it does", "share", fmt.Sprintf("1/%d", b.census.replicas()), "error", err)
 }
 
+// warnBarred logs that Redis refuses this replica, once until it does no more. The lock is held.
+func (b *Buckets) warnBarred(err error) {
+	cure := cureOf(err)
+	if cure == "" || b.barred {
+		return
+	}
+	b.barred = true
+	b.log.Error("redis refuses this replica, so limits are not shared", "error", err, "cure", cure)
+}
+
+// cureOf is what to do about a refusal by Redis, or "" if the error is none.
+func cureOf(err error) string {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "WRONGPASS"), strings.Contains(text, "NOAUTH"), strings.Contains(text, "invalid password"):
+		return "set the user and the password of GRAPHPROXY_REDIS_URL to those that Redis knows: redis://user:password@host:6379"
+	case strings.Contains(text, "NOPERM"):
+		return "give the user the commands and the keys that docs/redis.md lists: ACL SETUSER graphproxy on >PASSWORD resetkeys ~{graphproxy}:* …"
+	}
+	return ""
+}
+
 // found is told when Redis answers again.
 func (b *Buckets) found() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.now()
-	b.log.Info("redis answers: limits are shared between replicas again", "after", now.Sub(b.since).Round(time.Millisecond), "replicas", b.census.replicas())
-	b.since, b.err = now, nil
+	b.log.Info("redis answers: limits are shared between replicas again", "after", now.Sub(b.since).Round(time.Millisecond), "replicas", b.census.seen())
+	b.since, b.err, b.barred = now, nil, false
+	b.open()
+	b.late.Store(0)
+	b.slow.Store(false)
 	b.up.Store(true)
 	b.metrics.up.Set(1)
 }
 
-// within bounds one round trip. While Redis is away it has to be twice as fast: one that just manages would be lost again at
-// once.
+// within bounds what no request waits for.
 func (b *Buckets) within(ctx context.Context) (context.Context, context.CancelFunc) {
-	timeout := b.timeout
-	if !b.up.Load() {
-		timeout /= 2
-	}
-	return context.WithTimeout(ctx, timeout)
+	return context.WithTimeout(ctx, b.silence())
 }
+
+// silence is how long Redis may say nothing.
+func (b *Buckets) silence() time.Duration { return max(silence, b.timeout) }

@@ -8,11 +8,22 @@ local function clock(given)
   return tonumber(t[1]) * 1000000 + tonumber(t[2])
 end
 
--- level is what the bucket holds, and as of when. A missing one is full. A clock that went back (a step, or the one of
--- another Redis after a failover) gives no tokens for the time that it repeats, and stops no bucket for more than a second.
-local function level(key, rate, burst, now)
+-- restored is how many buckets were missing, and began with the level that the replica knew.
+local restored = 0
+
+-- level is what the bucket holds, and as of when. A missing one was full, or it was lost: by a restart, FLUSHALL, an eviction or a
+-- failover. So it begins with the hint, which is what the replica knows of its level, if that is less. A clock that went back (a
+-- step, or the one of another Redis after a failover) gives no tokens for the time that it repeats, and stops no bucket for
+-- more than a second.
+local function level(key, rate, burst, now, hint)
   local state = redis.call('GET', key)
-  if not state then return burst, now end
+  if not state then
+    if hint and hint < burst then
+      restored = restored + 1
+      return math.max(hint, -burst), now
+    end
+    return burst, now
+  end
   local tokens, at = struct.unpack('<dd', state)
   if at > now + 1000000 then return tokens, now end
   if at < now then
