@@ -49,8 +49,23 @@ func viaEntra(a App, t *http.Transport) acquirer {
 		if err != nil {
 			return acquired{}, a.explain(ctx, err)
 		}
-		return acquired{res.AccessToken, res.ExpiresOn, res.Metadata.RefreshOn}, nil
+		return checked(acquired{res.AccessToken, res.ExpiresOn, res.Metadata.RefreshOn})
 	}
+}
+
+// maxToken bounds an access token in bytes. Those of apps with hundreds of roles have some 20 KiB, and servers take no header that is longer
+// than this.
+const maxToken = 64 << 10
+
+// checked refuses a token that no server would take: every request would carry it.
+func checked(got acquired) (acquired, *Error) {
+	if len(got.access) > maxToken {
+		return acquired{}, &Error{
+			Cause: "the access token in the answer has more than 64 KiB, which no header can hold",
+			Cure:  "check what answers in Entra's place, and how many application permissions the app registration has",
+		}
+	}
+	return got, nil
 }
 
 // msalOptions are MSAL's settings. The capability CP1 says that claims challenges are understood (Source.Refused): Graph then
@@ -108,6 +123,6 @@ func viaManagedIdentity(a App, t *http.Transport) acquirer {
 		if err != nil {
 			return acquired{}, a.explain(ctx, err)
 		}
-		return acquired{res.AccessToken, res.ExpiresOn, res.Metadata.RefreshOn}, nil
+		return checked(acquired{res.AccessToken, res.ExpiresOn, res.Metadata.RefreshOn})
 	}
 }

@@ -35,7 +35,10 @@ func (e entry) String() string { return e.expect + " " + e.method + " " + e.targ
 // bytes is the request as it goes over the wire.
 func (e entry) bytes() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: graphproxy\r\n", e.method, e.target)
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\n", e.method, e.target)
+	if !slices.ContainsFunc(e.headers, func(h string) bool { return strings.HasPrefix(h, "Host:") }) {
+		b.WriteString("Host: graphproxy\r\n")
+	}
 	for _, h := range e.headers {
 		b.WriteString(h + "\r\n")
 	}

@@ -129,6 +129,9 @@ func (f *forwarding) url() *url.URL {
 func (f *forwarding) answered(res *http.Response) error {
 	rec := f.x.rec
 	f.noteHeader(res)
+	if err := checkStatus(res); err != nil {
+		return err
+	}
 	if f.items == nil {
 		f.h.seen(&f.x.leave, res.StatusCode, res.Header)
 	}

@@ -108,6 +108,11 @@ func (g *groupRun) send() error {
 	if err != nil {
 		return f.explain(err)
 	}
+	if err := checkStatus(res); err != nil {
+		f.noteHeader(res)
+		_ = res.Body.Close()
+		return err
+	}
 	f.noteHeader(res)
 	if err := h.zip.plain(res); err != nil {
 		_ = res.Body.Close()

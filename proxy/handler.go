@@ -60,6 +60,7 @@ type Config struct {
 	Buckets        Buckets          // nil: of this process
 	Throttle       *throttle.Memory // what Graph said of its limits; nil: a new one
 	PublicURL      string           // scheme and host that links carry, e.g. https://graph.contoso.com; "": those that the caller used
+	Hosts          []string         // names that the proxy is known by besides that of PublicURL and localhost, without ports
 	ForwardHeaders []string         // request headers that reach Graph besides those that its SDKs and documentation use
 	MaxInFlight    int              // requests in flight; beyond it 503 at once. 0: 1000
 	Roots          *x509.CertPool   // who may sign Graph's certificate; nil: the system's
@@ -92,6 +93,8 @@ type Handler struct {
 	memory    *memory
 	buffers   *bufferPool
 	public    string
+	hosts     Hosts
+	origins   *http.CrossOriginProtection
 	links     atomic.Pointer[addressed]
 	zip       zipper
 }
@@ -117,6 +120,14 @@ func New(c Config) (*Handler, error) {
 	if c.MaxInFlight == 0 {
 		c.MaxInFlight = 1000
 	}
+	hosts, err := NewHosts(c.PublicURL, c.Hosts)
+	if err != nil {
+		return nil, fmt.Errorf("proxy.Config.Hosts: %w", err)
+	}
+	origins, err := newOriginCheck(c.PublicURL)
+	if err != nil {
+		return nil, fmt.Errorf("proxy.Config.PublicURL: %w", err)
+	}
 	waiting, err := queue.New(c.Buckets, queue.Options{Now: time.Now})
 	if err != nil {
 		return nil, err
@@ -130,7 +141,7 @@ func New(c Config) (*Handler, error) {
 		graph: c.Graph, apps: c.Apps, buckets: c.Buckets, queue: waiting, throttle: c.Throttle, headers: headers,
 		wire: newWire(c.Roots), audit: newAuditor(c.Audit, c.Log), unaudited: c.AuditFailure, log: c.Log, metrics: m,
 		quiet:  slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
-		memory: memory, buffers: newBufferPool(), public: c.PublicURL,
+		memory: memory, buffers: newBufferPool(), public: c.PublicURL, hosts: hosts, origins: origins,
 	}
 	h.places.most, h.waiting.most, h.unknown.most = int64(c.MaxInFlight), int64(c.MaxInFlight), int64(c.MaxInFlight)+mostUnknown
 	h.rules.Store(c.Rules)
@@ -206,6 +217,9 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 
 // serve is a request's way, top to bottom (each step may be the last).
 func (h *Handler) serve(x *exchange, r *http.Request) error {
+	if err := checkHost(r); err != nil {
+		return err
+	}
 	if err := h.checkAudit(); err != nil {
 		return err
 	}
@@ -222,6 +236,9 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 		return err
 	}
 	x.rec.target(target)
+	if err := h.checkOrigin(r, found.Evidence); err != nil {
+		return err
+	}
 	if err := checkHeaders(r.Header); err != nil {
 		return err
 	}
@@ -232,6 +249,9 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 	request := policy.Request{Caller: found.Name, Method: r.Method, Target: target}
 	if target.IsBatch() {
 		return h.serveBatch(x, r, request)
+	}
+	if hasBody(r) {
+		x.leave.check = func() error { return checkMediaType(r, target, x.in) }
 	}
 	refers := func(bounded bool) (references, error) { return x.referencesOf(r, target, bounded) }
 	if err := h.judge(r.Context(), x, x.rec, request, &x.leave, refers); err != nil {

@@ -255,12 +255,12 @@ func TestASmallBodyIsSentAgainWithANewToken(t *testing.T) {
 func TestATokenThatGraphRefusesForGoodIs502AndNotTheCallersFault(t *testing.T) {
 	mail := `{"message":{"subject":"x"}}`
 	tests := []struct {
-		name, method, target, body string
-		sent                       int
+		name, method, target, body, header string
+		sent                               int
 	}{
-		{"without a body", "GET", "/v1.0/users/adele@contoso.com", "", 2},
-		{"with a small body", "POST", "/v1.0/users/no-reply@contoso.com/sendMail", mail, 2},
-		{"with a large body", "POST", "/v1.0/users/no-reply@contoso.com/sendMail", mail + strings.Repeat(" ", 64<<10), 1},
+		{"without a body", "GET", "/v1.0/users/adele@contoso.com", "", asJSON, 2},
+		{"with a small body", "POST", "/v1.0/users/no-reply@contoso.com/sendMail", mail, asJSON, 2},
+		{"with a large body", "POST", "/v1.0/users/no-reply@contoso.com/sendMail", mail + strings.Repeat(" ", 64<<10), "Content-Type: text/plain", 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -270,7 +270,7 @@ func TestATokenThatGraphRefusesForGoodIs502AndNotTheCallersFault(t *testing.T) {
 				w.Header().Set("WWW-Authenticate", `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize"`)
 				w.WriteHeader(401)
 			})
-			a := r.do(t, tt.method, tt.target, tt.body)
+			a := r.do(t, tt.method, tt.target, tt.body, tt.header)
 			if inner := a.refusal(t, 502, "serviceNotAvailable"); inner != "tokenRejected" {
 				t.Errorf("innerError.code %q", inner)
 			}
@@ -363,7 +363,7 @@ func TestBodiesStreamBothWays(t *testing.T) {
 			_, _ = sender.Write([]byte("b"))
 			sender.Close()
 		}()
-		res, err := http.Post(r.server.URL+"/v1.0/test/first", "text/plain", body)
+		res, err := http.Post(r.server.URL+"/v1.0/test/first", "application/octet-stream", body)
 		must(t, err)
 		res.Body.Close()
 		if res.StatusCode != 204 {
@@ -442,6 +442,7 @@ func TestGraphsAnswerPassesAsItIsButForItsStatementsAboutItself(t *testing.T) {
 		"Content-Type": {"application/json;odata.metadata=minimal"}, "Etag": {`W/"1"`}, "Preference-Applied": {"x"}, "Odata-Version": {"4.0"},
 		"X-Ms-Ags-Diagnostic": {"{}"}, "Location": {"https://files.example/1"}, "Retry-After": {"2.5"}, "Cache-Control": {"private"},
 		"Request-Id": {"graphs-own"}, "Client-Request-Id": {"mine"}, "Content-Length": {"0"},
+		"X-Content-Type-Options": {"nosniff"},
 	}
 	if diff := cmp.Diff(want, a.header); diff != "" || a.status != 302 {
 		t.Errorf("status %d, headers (-want +got):\n%s", a.status, diff)

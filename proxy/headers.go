@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 )
 
@@ -88,20 +89,40 @@ func checkHeaders(h http.Header) error {
 // cleanResponse drops what is between Graph and the proxy: how the proxy proves itself, cookies of Graph's front end, and
 // statements about Graph's host, which the caller would believe of the proxy's.
 func cleanResponse(h http.Header) {
-	for name := range h {
-		if hidden(name) {
+	for name, values := range h {
+		if slices.ContainsFunc(values, func(v string) bool { return hidden(name, v) }) || len(values) == 0 {
 			delete(h, name)
 		}
 	}
 }
 
-func hidden(name string) bool {
-	switch textproto.CanonicalMIMEHeaderKey(name) {
+// hidden reports whether a header of Graph's answer, or of the answer to an item of a batch, stays here.
+func hidden(name, value string) bool {
+	switch name = textproto.CanonicalMIMEHeaderKey(name); name {
+	case "Location", "Content-Location", "Operation-Location", "Azure-Asyncoperation":
+		return value == "" || !isWebAddress(value)
 	case "Www-Authenticate", "Proxy-Authenticate", "Authentication-Info", "Proxy-Authentication-Info", "Set-Cookie",
-		"Strict-Transport-Security", "Alt-Svc", "Public-Key-Pins", "Proxy-Status":
+		"Strict-Transport-Security", "Alt-Svc", "Public-Key-Pins", "Proxy-Status", "Set-Cookie2",
+		"Refresh", "Clear-Site-Data", "Service-Worker-Allowed", "Sourcemap", "X-Sourcemap", // what a browser would do at the proxy's address
+		"Nel", "Report-To", "Reporting-Endpoints", "Timing-Allow-Origin", "Cross-Origin-Resource-Policy", "X-Content-Type-Options":
 		return true
 	}
-	return false
+	return strings.HasPrefix(name, "Access-Control-") // which pages may read answers is not Graph's to say here
+}
+
+// isWebAddress reports whether an address, whole or relative, is one of HTTP. What a browser would strip before it looks for the scheme
+// (https://url.spec.whatwg.org/#concept-basic-url-parser) is in none.
+func isWebAddress(s string) bool {
+	s = strings.Trim(s, " ")
+	if strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+		return false
+	}
+	scheme, _, found := strings.Cut(s, ":")
+	notOfScheme := func(c rune) bool { return c >= 0x80 || !isAlphanumeric(byte(c)) && c != '+' && c != '-' && c != '.' }
+	if !found || strings.ContainsFunc(scheme, notOfScheme) {
+		return true // relative
+	}
+	return strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "http")
 }
 
 // clientRequestID is the caller's own correlation id if it has the form that the contract allows, else a new one. It reaches

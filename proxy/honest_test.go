@@ -35,7 +35,7 @@ func (e honest) content() (body, contentType string) {
 	switch {
 	case e.body != "":
 		return e.body, "application/json"
-	case e.method == "PUT" && !strings.HasSuffix(e.target, "$ref"):
+	case e.method == "PUT" && (strings.HasSuffix(e.target, "/content") || strings.HasSuffix(e.target, "/$value")):
 		return "text", "text/plain"
 	case e.method == "GET" || e.method == "DELETE":
 		return "", ""

@@ -55,8 +55,8 @@ func TestAHostileRequestNeverReachesGraph(t *testing.T) {
 		{"a method in small letters", "get /v1.0/users" + host + "\r\n", 405, "invalidRequest", "methodNotAllowed"},
 		{"a method that Graph does not have", "QUERY /v1.0/users" + host + "\r\n", 405, "invalidRequest", "methodNotAllowed"},
 		{"an override of the method", "POST /v1.0/users/adele@contoso.com" + host + "X-HTTP-Method-Override: PATCH\r\nContent-Length: 2\r\n\r\n{}", 403, "accessDenied", "policyDenied"},
-		{"a $batch", "POST /v1.0/$batch" + host + "Content-Length: 2\r\n\r\n{}", 400, "invalidRequest", "badBatch"},
-		{"a $batch in capitals and escapes", "POST /v1.0/%24BATCH" + host + "Content-Length: 2\r\n\r\n{}", 400, "invalidRequest", "badBatch"},
+		{"a $batch", "POST /v1.0/$batch" + host + "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", 400, "invalidRequest", "badBatch"},
+		{"a $batch in capitals and escapes", "POST /v1.0/%24BATCH" + host + "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", 400, "invalidRequest", "badBatch"},
 		{"a body on a GET", "GET /v1.0/users" + host + "Content-Length: 2\r\n\r\n{}", 400, "invalidRequest", "unexpectedBody"},
 		{"a chunked body on a GET", "GET /v1.0/users" + host + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400, "invalidRequest", "unexpectedBody"},
 		{"two content types", "POST /v1.0/users/a@contoso.com/sendMail" + host + "Content-Type: application/json\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 400, "invalidRequest", "ambiguousHeader"},
@@ -253,7 +253,7 @@ func TestACallersMalformedBodyIs400(t *testing.T) {
 func TestTrailersOfACallerStayBehind(t *testing.T) {
 	r := newRig(t, everyone)
 	body := "2\r\n{}\r\n0\r\nAuthorization: Bearer forged\r\nX-Evil: 1\r\n\r\n"
-	a := r.raw(t, "POST /v1.0/test/echo HTTP/1.1\r\nHost: x\r\nTrailer: Authorization, X-Evil\r\nTransfer-Encoding: chunked\r\n\r\n"+body)
+	a := r.raw(t, "POST /v1.0/test/echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTrailer: Authorization, X-Evil\r\nTransfer-Encoding: chunked\r\n\r\n"+body)
 	if a.status != 200 {
 		t.Fatalf("status %d: %s", a.status, a.body)
 	}

@@ -119,14 +119,15 @@ func (h *Handler) judgeEnvelope(x *exchange, r *http.Request, request policy.Req
 	if len(request.Target.Query) > 0 {
 		return badRequest("badBatch", "a $batch takes no query options; write them in the URLs of its items")
 	}
+	if !hasBody(r) {
+		return nil
+	}
 	return checkJSON(r.Header.Get("Content-Type"))
 }
 
-// checkJSON refuses a body that says that it is something else than JSON in UTF-8. One that does not say is read as such.
+// checkJSON refuses a body that does not say that it is JSON in UTF-8. Pages of other sites can have a browser send one that does not say
+// anything.
 func checkJSON(contentType string) error {
-	if contentType == "" {
-		return nil
-	}
 	mediaType, parameters, err := mime.ParseMediaType(contentType)
 	if err == nil && mediaType == "application/json" && isUTF8(parameters) {
 		return nil

@@ -33,6 +33,11 @@ func (h *Handler) judge(ctx context.Context, x *exchange, rec *Record, request p
 			return refs.unfit
 		}
 	}
+	if decision.Allow && l.check != nil {
+		if err := l.check(); err != nil {
+			return err
+		}
+	}
 	rec.decide(decision)
 	if !decision.Allow {
 		return denied(x.rules.policy, request, decision)

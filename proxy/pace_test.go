@@ -83,7 +83,7 @@ func TestACallerThatSendsNextToNothingIsCutOff(t *testing.T) {
 		defer sending.Wait()
 		defer c.Close()
 		sending.Go(func() {
-			_, _ = io.WriteString(c, "POST /v1.0/test/x HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{")
+			_, _ = io.WriteString(c, "POST /v1.0/test/x HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{")
 			for range 200 {
 				time.Sleep(time.Second)
 				if _, err := io.WriteString(c, " "); err != nil {
@@ -111,7 +111,7 @@ func TestACallerThatSendsSlowlyButSteadilyIsHeard(t *testing.T) {
 	paced(t, h, func(c net.Conn) {
 		body := `{"requests":[{"id":"1","method":"GET","url":"/test/x"}]` + strings.Repeat(" ", 1<<20) + "}"
 		go func() {
-			_, _ = fmt.Fprintf(c, "POST /v1.0/$batch HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(body))
+			_, _ = fmt.Fprintf(c, "POST /v1.0/$batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(body))
 			for len(body) > 0 {
 				n := min(len(body), 8<<10)
 				time.Sleep(20 * time.Second)
@@ -146,7 +146,7 @@ func TestACallerThatTakesNothingIsCutOffAndOneThatTakesSlowlyIsNot(t *testing.T)
 				failed <- err
 			})
 			paced(t, h, func(c net.Conn) {
-				_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+				_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
 				buf := make([]byte, 32<<10)
 				for {
 					time.Sleep(tt.pause)
@@ -176,7 +176,7 @@ func TestBodiesThatAreHeldAreBounded(t *testing.T) {
 		must(t, err)
 		defer c.Close()
 		all = append(all, c)
-		_, err = fmt.Fprintf(c, "PATCH /v1.0/users/adele@contoso.com HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(body))
+		_, err = fmt.Fprintf(c, "PATCH /v1.0/users/adele@contoso.com HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(body))
 		must(t, err)
 		_, _ = io.WriteString(c, body[:len(body)-1])
 	}
@@ -218,7 +218,7 @@ func TestABodyThatIsNotWantedDoesNotEndALongAnswer(t *testing.T) {
 		defer sending.Wait()
 		defer c.Close()
 		sending.Go(func() {
-			_, _ = io.WriteString(c, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789")
+			_, _ = io.WriteString(c, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n0123456789")
 		})
 		res, err := http.ReadResponse(bufio.NewReader(c), nil)
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -85,7 +86,7 @@ func newRig(t *testing.T, file string, options ...option) *rig {
 	go func() { defer close(done); r.source.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
 
-	c := proxy.Config{Graph: root, Apps: oneApp(r.source), Rules: rules(t, file), Audit: r.audit, Log: log}
+	c := proxy.Config{Graph: root, Apps: oneApp(r.source), Rules: rules(t, file), Hosts: []string{"graphproxy", "x"}, Audit: r.audit, Log: log}
 	for _, o := range options {
 		o(&c, r)
 	}
@@ -124,11 +125,14 @@ type answer struct {
 	body   string
 }
 
-// do sends one request as a Go client would. Header is given as "Name: value" lines.
+// do sends one request as a Go client would, its body as JSON unless it says otherwise. Header is given as "Name: value" lines.
 func (r *rig) do(t *testing.T, method, target, body string, header ...string) answer {
 	t.Helper()
 	req, err := http.NewRequest(method, r.server.URL+target, strings.NewReader(body))
 	must(t, err)
+	if body != "" && !slices.ContainsFunc(header, func(line string) bool { return strings.HasPrefix(line, "Content-Type: ") }) {
+		header = append(header, "Content-Type: application/json")
+	}
 	for _, line := range header {
 		name, value, _ := strings.Cut(line, ": ")
 		req.Header.Add(name, value)
@@ -148,6 +152,15 @@ func (r *rig) raw(t *testing.T, request string) answer {
 	go func() { _, _ = io.WriteString(c, request) }()
 	method, _, _ := strings.Cut(request, " ")
 	res, err := http.ReadResponse(bufio.NewReader(c), &http.Request{Method: method})
+	must(t, err)
+	return read(t, res)
+}
+
+// readFrom reads the answer to a request other than HEAD.
+func readFrom(t *testing.T, c net.Conn) answer {
+	t.Helper()
+	must(t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
 	must(t, err)
 	return read(t, res)
 }

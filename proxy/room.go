@@ -47,6 +47,7 @@ type leave struct {
 	scope    throttle.Scope
 	probe    *throttle.Probe // nil for most: it alone goes where all others are held back
 	delay    time.Duration   // to wait first, because Graph's limit is near
+	check    func() error    // what an allowed request has to pass before it takes anything; nil: nothing
 
 	few [4]limit.Claim // what claims usually fits into
 }

@@ -33,6 +33,7 @@ func (w *responseWriter) WriteHeader(status int) {
 		return
 	}
 	w.status = status
+	w.Header()["X-Content-Type-Options"] = []string{"nosniff"} // whoever opens a JSON answer or a file in a browser must not run it
 	if w.close {
 		w.Header().Set("Connection", "close")
 	}

@@ -111,7 +111,7 @@ func load(c *config.Config, problems []error, stdout io.Writer, log *slog.Logger
 		return server.Parts{}, err
 	}
 	return server.Parts{
-		Version: versionName(), Apps: c.Apps(), Graph: string(c.GraphURL), Policy: policy, Public: c.Public(), Unix: c.Unix(), PublicURL: string(c.PublicURL), Headers: c.ForwardHeaders,
+		Version: versionName(), Apps: c.Apps(), Graph: string(c.GraphURL), Policy: policy, Public: c.Public(), Unix: c.Unix(), PublicURL: string(c.PublicURL), Hosts: c.Hosts, Headers: c.ForwardHeaders,
 		MaxInFlight: int(c.MaxInFlight), Drain: time.Duration(c.Drain), Patience: time.Duration(c.ShutdownTimeout), Audit: audit, Keys: keys, ClientCA: ca, Redis: c.RedisURL, RedisDeny: c.RedisFailure == "deny", RedisWait: time.Duration(c.RedisTimeout), Replicas: int(c.RedisReplicas), Log: log,
 	}, nil
 }

@@ -206,8 +206,8 @@ func FuzzMerge(f *testing.F) {
 	f.Fuzz(func(t *testing.T, graph []byte) {
 		b := mustRead(t, list(`"id":"a"`, `"id":"b"`, `"id":"c"`))
 		refused := map[int]batch.Answer{2: {Status: 403}}
-		got, err := merge(t, b, bytes.NewReader(graph), refused, batch.Edit{Hide: func(name string) bool { return len(name)%2 == 0 }})
-		slow, slowErr := merge(t, b, iotest.OneByteReader(bytes.NewReader(graph)), refused, batch.Edit{Hide: func(name string) bool { return len(name)%2 == 0 }})
+		got, err := merge(t, b, bytes.NewReader(graph), refused, batch.Edit{Hide: func(name, _ string) bool { return len(name)%2 == 0 }})
+		slow, slowErr := merge(t, b, iotest.OneByteReader(bytes.NewReader(graph)), refused, batch.Edit{Hide: func(name, _ string) bool { return len(name)%2 == 0 }})
 		if !bytes.Equal(got, slow) || (err == nil) != (slowErr == nil) {
 			t.Errorf("whole it is %s, %v, and byte by byte %s, %v", got, err, slow, slowErr)
 		}

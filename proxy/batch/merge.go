@@ -22,7 +22,7 @@ type Answer struct {
 
 // Reply is Graph's answer to an item.
 type Reply struct {
-	Status  int      // HTTP status, 100 to 599
+	Status  int      // HTTP status, 200 to 599
 	Headers []Header // those whose value is a string, decoded
 	// Raw holds the bytes of the whole member of "responses". Next of Replies uses them again.
 	Raw json.RawMessage
@@ -95,7 +95,7 @@ func replyID(raw []byte) (string, error) {
 
 func replyStatus(raw []byte) (int, error) {
 	n, err := strconv.Atoi(string(raw))
-	if err != nil || n < 100 || n > 599 {
+	if err != nil || n < 200 || n > 599 { // 1xx is no answer
 		return 0, refuse(codeAnswer, "the status of an answer of Graph's is not one of HTTP's")
 	}
 	return n, nil
@@ -123,7 +123,7 @@ func replyHeaders(raw []byte) (headers []Header, err error) {
 
 // entryEdit is what becomes of Graph's answer to one item.
 type entryEdit struct {
-	hide func(name string) bool
+	hide func(name, value string) bool
 	body func(body []byte) []byte
 	item *Item
 }
@@ -148,7 +148,7 @@ func (e entryEdit) append(dst, raw []byte) []byte {
 
 func (e entryEdit) headers(raw []byte) []byte {
 	return appendObject(nil, raw, func(name string, value []byte) []byte {
-		if e.hide(name) {
+		if text, _ := decode(value); e.hide(name, text) {
 			return nil
 		}
 		return value

@@ -182,7 +182,7 @@ func TestMergePutsAnswersTogether(t *testing.T) {
 
 func TestMergeHidesHeaders(t *testing.T) {
 	b := mustRead(t, list(`"id":"a"`))
-	hide := func(name string) bool { return strings.EqualFold(name, "Set-Cookie") }
+	hide := func(name, _ string) bool { return strings.EqualFold(name, "Set-Cookie") }
 	for _, c := range []struct{ name, headers, want string }{
 		{"the first", `{"Set-Cookie":"x","A":"1"}`, `{"A":"1"}`},
 		{"the last, in other letters", `{"A":"1" , "set-cookie" : "x"}`, `{"A":"1"}`},

@@ -25,8 +25,8 @@ type piece struct {
 
 // Edit is what becomes of Graph's answers to items. The zero value leaves them as they are.
 type Edit struct {
-	// Hide reports whether a header is left out. It gets the name as Graph wrote it.
-	Hide func(name string) bool
+	// Hide reports whether a header is left out. It gets the name as Graph wrote it, and the value; "" for one that is no string.
+	Hide func(name, value string) bool
 	// Body returns what becomes of bodies, JSON values, in the answer to the item with that index; nil where they stay.
 	Body func(item int) func(body []byte) []byte
 }

@@ -2,6 +2,7 @@ package oidc
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 )
@@ -16,6 +17,12 @@ const (
 	mostAge      = 24 * time.Hour
 )
 
+// maxWaiting is how many requests wait for the keys of one issuer at once. A token costs nothing to make up, and one that names an unknown
+// key waits: the others are refused at once.
+const maxWaiting = 64
+
+var errCrowd = errors.New("too many tokens wait for the issuer's keys")
+
 // fetched is the keys of an issuer that publishes them over HTTP.
 type fetched struct {
 	keys   *Keys
@@ -24,6 +31,7 @@ type fetched struct {
 	mu       sync.Mutex
 	set      *keySet       // nil: never had
 	flight   chan struct{} // closed when the fetch under way has ended; nil: none is
+	waiting  int           // requests that wait for it
 	forMiss  bool          // the fetch under way was caused by an unknown key
 	due      time.Time     // when the set is old
 	missFrom time.Time     // unknown keys cause no fetch before
@@ -62,12 +70,18 @@ func (f *fetched) renew(ctx context.Context, had *keySet) (*keySet, error) {
 		f.start()
 		f.forMiss = true
 	}
+	if f.waiting >= maxWaiting {
+		defer f.mu.Unlock()
+		return f.set, errCrowd
+	}
+	f.waiting++
 	flight := f.flight
 	f.mu.Unlock()
 
 	err := wait(ctx, flight)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.waiting--
 	if err == nil {
 		err = f.err
 	}

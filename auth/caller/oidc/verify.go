@@ -33,7 +33,8 @@ func wait(ctx context.Context, done <-chan struct{}) error {
 //
 // Verify waits for the network only when the keys in hand do not know the token's, at most 5 s and not beyond ctx. Each
 // issuer is fetched from once at a time, and for unknown keys once in 30 s; in between they are refused at once. Keys in hand
-// stay in use when the issuer is down, until it answers again. Tokens of other issuers never cause a fetch.
+// stay in use when the issuer is down, until it answers again. Tokens of other issuers never cause a fetch. At most 64 tokens wait for the
+// keys of one issuer; more are refused at once, as unavailable.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	if v.keys == nil {
 		return nil, errIssuer()

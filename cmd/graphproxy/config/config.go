@@ -46,6 +46,7 @@ type Config struct {
 	UnixSocketMode  Mode      `env:"GRAPHPROXY_UNIX_SOCKET_MODE" envDefault:"0660"`
 	AdminListen     Address   `env:"GRAPHPROXY_ADMIN_LISTEN" envDefault:"127.0.0.1:8081"`
 	PublicURL       Origin    `env:"GRAPHPROXY_PUBLIC_URL"`
+	Hosts           HostNames `env:"GRAPHPROXY_HOSTS"`
 	TLSCertFile     string    `env:"GRAPHPROXY_TLS_CERT_FILE"`
 	TLSKeyFile      string    `env:"GRAPHPROXY_TLS_KEY_FILE"`
 	TLSClientCAFile string    `env:"GRAPHPROXY_TLS_CLIENT_CA_FILE"`

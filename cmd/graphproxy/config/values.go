@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -265,6 +266,28 @@ func (o *Origin) UnmarshalText(text []byte) error {
 		return err
 	}
 	*o = Origin(u.Scheme + "://" + u.Host)
+	return nil
+}
+
+// HostNames are names of hosts, separated by commas. A port behind one says nothing and is left out: a name counts with any port.
+type HostNames []string
+
+var hostName = regexp.MustCompile(`^([A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?)\.?(?::[0-9]{1,5})?$`)
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (hs *HostNames) UnmarshalText(text []byte) error {
+	var items List
+	if err := items.UnmarshalText(text); err != nil {
+		return err
+	}
+	*hs = nil
+	for i, item := range items {
+		m := hostName.FindStringSubmatch(item)
+		if m == nil {
+			return fmt.Errorf("(item %d) is not the name of a host: write such as graph.contoso.com, without https:// and path, each name whole and in ASCII", i+1)
+		}
+		*hs = append(*hs, m[1])
+	}
 	return nil
 }
 

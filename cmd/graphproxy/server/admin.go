@@ -16,20 +16,22 @@ import (
 
 	"graphproxy/auth"
 	"graphproxy/policy/limit/shared"
+	"graphproxy/proxy"
 )
 
 // admin serves health and metrics. It says nothing that is secret, and takes no orders.
 type admin struct {
 	apps     *apps
 	policy   *PolicyFile
+	hosts    proxy.Hosts
 	audit    *AuditLog       // nil: there is none
 	redis    *shared.Buckets // nil: limits are not shared
 	stopping atomic.Bool
 	registry *prometheus.Registry
 }
 
-func newAdmin(version string, apps *apps, policy *PolicyFile, audit *AuditLog) *admin {
-	a := &admin{apps: apps, policy: policy, audit: audit, registry: prometheus.NewRegistry()}
+func newAdmin(version string, apps *apps, policy *PolicyFile, audit *AuditLog, hosts proxy.Hosts) *admin {
+	a := &admin{apps: apps, policy: policy, audit: audit, hosts: hosts, registry: prometheus.NewRegistry()}
 	if audit != nil {
 		a.registry.MustRegister(newAuditCollector(audit))
 	}
@@ -67,7 +69,20 @@ func (a *admin) routes() http.Handler {
 	})
 	mux.HandleFunc("GET /readyz", a.serveReady)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{Registry: a.registry}))
-	return mux
+	return a.guard(mux)
+}
+
+// guard refuses what a page of another site may have had a browser send under the page's own host name, which it could read the answer to.
+// Probes and scrapers that use an address, or HTTP/1.0 without a Host, pass.
+func (a *admin) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if r.Host != "" && !a.hosts.Knows(r.Host) {
+			http.Error(w, proxy.UnknownHost(r.Host), http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // readiness is the body of /readyz. A proxy is ready when it can serve the callers of some app registration: to take it out of

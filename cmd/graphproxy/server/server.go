@@ -7,6 +7,7 @@ package server
 import (
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"time"
@@ -17,16 +18,17 @@ import (
 	"graphproxy/proxy"
 )
 
-// Parts are what a Server is made of. All but Roots, Public, Unix, PublicURL, Headers, Drain, Audit, Keys and ClientCA must be set.
+// Parts are what a Server is made of. All but Roots, Public, Unix, PublicURL, Hosts, Headers, Drain, Audit, Keys and ClientCA must be set.
 type Parts struct {
 	Version     string // of graphproxy
 	Apps        []auth.App
 	Graph       string // Graph's root
 	Roots       *x509.CertPool
 	Policy      *PolicyFile
-	Public      bool   // a listener for callers is open to other machines
-	Unix        bool   // a listener for callers is a unix socket
-	PublicURL   string // that links carry; "": that of the request
+	Public      bool     // a listener for callers is open to other machines
+	Unix        bool     // a listener for callers is a unix socket
+	PublicURL   string   // that links carry; "": that of the request
+	Hosts       []string // names that the proxy is known by besides
 	Headers     []string
 	MaxInFlight int
 	Drain       time.Duration // how long callers are still served when it is time to stop
@@ -63,14 +65,18 @@ func New(p Parts) (*Server, error) {
 	if err != nil {
 		return nil, errors.New("the address of Graph is not a URL")
 	}
-	a := newAdmin(p.Version, apps, p.Policy, p.Audit)
+	hosts, err := proxy.NewHosts(p.PublicURL, p.Hosts)
+	if err != nil {
+		return nil, fmt.Errorf("GRAPHPROXY_HOSTS: %w", err)
+	}
+	a := newAdmin(p.Version, apps, p.Policy, p.Audit, hosts)
 	limits, err := openLimits(p, a.registry)
 	if err != nil {
 		return nil, err
 	}
 	a.redis = limits.redis
 	h, err := proxy.New(proxy.Config{
-		Graph: graph, Apps: apps, Rules: p.Policy.inForce(), Buckets: limits.buckets(), Throttle: limits.throttle, PublicURL: p.PublicURL, ForwardHeaders: p.Headers,
+		Graph: graph, Apps: apps, Rules: p.Policy.inForce(), Buckets: limits.buckets(), Throttle: limits.throttle, PublicURL: p.PublicURL, Hosts: p.Hosts, ForwardHeaders: p.Headers,
 		MaxInFlight: p.MaxInFlight, Roots: p.Roots, Audit: p.Audit.writer(), AuditFailure: p.Audit.refusal, Log: p.Log, Metrics: a.registry,
 	})
 	if err != nil {

@@ -1,0 +1,75 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+
+	"graphproxy/policy/odata"
+)
+
+// checkMediaType refuses a body that does not say that it is JSON, where JSON is what Graph reads. A page of another site can have a browser
+// send any bytes as text/plain, as a form or without a type, and not as application/json: for that the browser asks first
+// (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
+func checkMediaType(r *http.Request, t *odata.Target, in *requestBody) error {
+	contentType := r.Header.Get("Content-Type")
+	if !hasBody(r) || isMedia(t) || isJSON(contentType) || takesMediaType(t, contentType) {
+		return nil
+	}
+	if r.ContentLength < 0 && in.count() == 0 { // only reading it shows whether there is any
+		var one [1]byte
+		switch _, err := io.ReadFull(in, one[:]); {
+		case errors.Is(err, io.EOF):
+			r.Body, r.ContentLength = http.NoBody, 0
+			return nil
+		case err != nil:
+			return unread(r, err)
+		}
+	}
+	said := fmt.Sprintf("says Content-Type: %.80q", contentType)
+	if contentType == "" {
+		said = "does not say what it is"
+	}
+	return &Error{
+		Status: http.StatusUnsupportedMediaType, Code: codeInvalid, Inner: "unsupportedMediaType",
+		Message: "the body of this request is JSON in Microsoft Graph, and the request " + said + "; send Content-Type: application/json",
+	}
+}
+
+// takesMediaType reports whether a body of a type that a page can send without asking is what Graph documents for a target, or whether a page
+// has to ask before it sends such a type: then it cannot, because graphproxy never says yes.
+func takesMediaType(t *odata.Target, contentType string) bool {
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	if err != nil || len(t.Segments) == 0 {
+		return false
+	}
+	last := t.Segments[len(t.Segments)-1].Base
+	switch mediaType {
+	case "text/plain":
+		return takesMail(t, last)
+	case "multipart/form-data":
+		return last == "pages" && has(t, "onenote") // https://learn.microsoft.com/graph/onenote-create-page
+	case "application/x-www-form-urlencoded":
+		return false
+	}
+	return true
+}
+
+// takesMail reports whether a target takes mail as MIME (https://learn.microsoft.com/graph/outlook-send-mime-message).
+func takesMail(t *odata.Target, last string) bool {
+	switch last {
+	case "sendmail", "reply", "replyall", "forward", "createreply", "createreplyall", "createforward":
+		return true
+	case "messages":
+		return !has(t, "chats", "channels")
+	}
+	return false
+}
+
+// has reports whether one of the segments has one of these names.
+func has(t *odata.Target, names ...string) bool {
+	return slices.ContainsFunc(t.Segments, func(s odata.Segment) bool { return slices.Contains(names, s.Base) })
+}
