@@ -177,6 +177,8 @@ func refusalOf(t *testing.T, e entry) (status int, code, decision string) {
 		return 403, "accessDenied", "deny"
 	case "401":
 		return 401, "unauthenticated", "refuse"
+	case "403": // that is no denial by the policy
+		return 403, "accessDenied", "refuse"
 	}
 	return atoi(t, e.expect), "invalidRequest", "refuse"
 }

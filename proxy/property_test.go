@@ -128,6 +128,7 @@ func (r *rig) sendBatch(t *testing.T, items []batchItem) (arrived map[string]str
 	text, err := json.Marshal(map[string]any{"requests": items})
 	must(t, err)
 	req := httptest.NewRequest("POST", "/v1.0/$batch", bytes.NewReader(text))
+	req.Host = "graphproxy"
 	req.Header.Set("Content-Type", "application/json")
 	req.RemoteAddr = "127.0.0.1:50000"
 	r.audit.reset()

@@ -68,6 +68,50 @@ func TestHealthIsForOperatorsOnly(t *testing.T) {
 	p.stop(t)
 }
 
+// A page whose name leads to this machine by DNS must not read what operators see, nor use evidence that needs no credential.
+func TestTheAdminListenerIsNotReadUnderAForeignName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.registerSecret("secret")
+	p := w.serve(t, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_PUBLIC_URL=https://graph.contoso.com", "GRAPHPROXY_HOSTS=graphproxy, graphproxy.infra.svc:9090")
+	p.expect(t, 200)
+	for _, test := range []struct {
+		name, host string
+		known      bool
+	}{
+		{"another site", "evil.example", false},
+		{"another site with a port", "evil.example:8081", false},
+		{"below a name of the list", "evil.graphproxy", false},
+		{"below the public name", "evil.graph.contoso.com", false},
+		{"a name that holds an address", "127.0.0.1.evil.example", false},
+		{"an address in one number", "2130706433", false},
+		{"below localhost", "evil.localhost", false},
+		{"the address", "127.0.0.1:8081", true},
+		{"the address of a pod", "10.1.2.3:8081", true},
+		{"an address of IPv6", "[fd00::1]:8081", true},
+		{"localhost", "localhost", true},
+		{"the public name", "graph.contoso.com", true},
+		{"a name of the list", "graphproxy:8081", true},
+		{"one that is written with a port", "GRAPHPROXY.infra.svc", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
+				a := p.do(t, http.MethodGet, p.admin+path, "", "Host: "+test.host)
+				if (a.status == 200) != test.known || !test.known && a.status != 421 {
+					t.Errorf("%s: %d %s", path, a.status, a.body)
+				}
+				if !test.known && (!strings.Contains(a.body, "GRAPHPROXY_HOSTS") || strings.Contains(a.body, tenantID)) {
+					t.Errorf("%s: %s", path, a.body)
+				}
+				if a.header.Get("X-Content-Type-Options") != "nosniff" {
+					t.Errorf("%s: %v", path, a.header)
+				}
+			}
+		})
+	}
+	p.stop(t)
+}
+
 func TestWithoutATokenTheProxyRunsAndIsNotReady(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

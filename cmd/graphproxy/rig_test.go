@@ -228,7 +228,9 @@ func (p *process) try(method, url, body string, header ...string) (answer, error
 	}
 	for _, line := range header {
 		name, value, _ := strings.Cut(line, ": ")
-		req.Header.Add(name, value)
+		if req.Header.Add(name, value); name == "Host" {
+			req.Host = value
+		}
 	}
 	res, err := p.client.Do(req)
 	if err != nil {

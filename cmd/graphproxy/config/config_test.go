@@ -105,6 +105,25 @@ func TestSettingsAreReadAsTheyAreMeant(t *testing.T) {
 	}
 }
 
+func TestNamesOfTheProxyAreReadWithoutTheirPorts(t *testing.T) {
+	c, problems := config.Parse([]string{"GRAPHPROXY_HOSTS=graphproxy, graphproxy.infra.svc:8080,Graph_1.Contoso.com.,10.0.0.7"})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	if diff := cmp.Diff(config.HostNames{"graphproxy", "graphproxy.infra.svc", "Graph_1.Contoso.com", "10.0.0.7"}, c.Hosts); diff != "" {
+		t.Error(diff)
+	}
+	for _, bad := range []string{
+		"https://graph.contoso.com", "*.contoso.com", "*", "a,,b", "a b", "graph.contoso.com/x", "gr\u00e4ph.contoso.com", "user@graph.contoso.com", "graph.contoso.com:x", ":8080", ".",
+		"-a", "[::1]", "canary-secret!",
+	} {
+		_, problems := config.Parse([]string{"GRAPHPROXY_HOSTS=" + bad})
+		if len(problems) != 1 || !strings.HasPrefix(problems[0].Error(), "GRAPHPROXY_HOSTS ") || strings.Contains(problems[0].Error(), "canary") {
+			t.Errorf("%q: %v", bad, problems)
+		}
+	}
+}
+
 func TestWhereCallersComeFrom(t *testing.T) {
 	for _, test := range []struct {
 		name         string
