@@ -94,6 +94,8 @@ func meanings() map[string]string {
 		"GRAPHPROXY_ADMIN_LISTEN":     "where `/healthz`, `/readyz` and `/metrics` are; plain HTTP, one address",
 		"GRAPHPROXY_PUBLIC_URL": "scheme and host that links in answers carry, such as `https://graph.contoso.com`: for a load " +
 			"balancer that ends TLS or changes the host. Default: that of the request",
+		"GRAPHPROXY_HOSTS": "further [names](#names-of-the-proxy) that graphproxy is known by, such as " +
+			"`graphproxy,graphproxy.infra.svc`; each counts with any port",
 		"GRAPHPROXY_TLS_CERT_FILE": "certificate that callers are shown, PEM, its chain after it",
 		"GRAPHPROXY_TLS_KEY_FILE":  "its private key, PEM, not encrypted",
 		"GRAPHPROXY_TLS_CLIENT_CA_FILE": "certificates of the CAs whose [client certificates](#client-certificates) count, PEM, one " +
@@ -107,9 +109,10 @@ func meanings() map[string]string {
 			"twice the round trip",
 		"GRAPHPROXY_REDIS_REPLICAS": "how many replicas there are at least: without Redis, the share of one is no greater than its part " +
 			"of so many, even if it has never seen the others",
-		"GRAPHPROXY_POLICY":           "the policy file",
-		"GRAPHPROXY_FORWARD_HEADERS":  "request headers that reach Graph besides those in [security.md](security.md)",
-		"GRAPHPROXY_MAX_IN_FLIGHT":    "requests in flight, and 256 KiB of held bodies for each; one more is answered 503 at once",
+		"GRAPHPROXY_POLICY":          "the policy file",
+		"GRAPHPROXY_FORWARD_HEADERS": "request headers that reach Graph besides those in [security.md](security.md)",
+		"GRAPHPROXY_MAX_IN_FLIGHT": "requests in flight, and 256 KiB of held bodies for each; one more is answered 503 at once. Each caller " +
+			"has a [share](policy.md#in_flight-a-callers-share) of them; as many again may wait for a limit",
 		"GRAPHPROXY_DRAIN":            "how long callers are still served after SIGTERM, while the replica is not ready",
 		"GRAPHPROXY_SHUTDOWN_TIMEOUT": "how long requests in flight may go on after that",
 		"GRAPHPROXY_LOG_LEVEL":        "`debug`, `info`, `warn` or `error`",
