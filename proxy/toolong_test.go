@@ -26,7 +26,7 @@ callers:
 
 // headOf is the head of a request with a body of that length.
 func headOf(target string, length int, headers ...string) string {
-	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: graphproxy\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n", target, length, strings.Join(headers, ""))
+	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n", target, length, strings.Join(headers, ""))
 }
 
 // A caller that writes its whole request before it reads gets the refusal, and not a broken pipe. Nothing is buffered between the two
@@ -37,7 +37,7 @@ func TestABodyThatIsTooLongIsReadToItsEnd(t *testing.T) {
 		{"one request", headOf("/v1.0/groups", 6<<20), strings.Repeat(" ", 6<<20)},
 		{"a batch", headOf("/v1.0/$batch", 6<<20), strings.Repeat(" ", 6<<20)},
 		{"a body whose references are judged", headOf("/v1.0/groups/1/members/$ref", 5<<20), strings.Repeat(" ", 5<<20)},
-		{"chunks", "POST /v1.0/groups HTTP/1.1\r\nHost: graphproxy\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+		{"chunks", "POST /v1.0/groups HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
 			fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", 6<<20, strings.Repeat(" ", 6<<20))},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
