@@ -20,23 +20,37 @@ type ClientCA struct {
 	log     *slog.Logger
 	current caller.Authorities
 
+	file  string
 	files *filewatch.Set
 	told  string // the problem that the log was told of last
 }
 
-// LoadClientCA reads the file for the first time. Errors name the variable and the cure, and nothing of the file.
+// LoadClientCA reads the file for the first time. Errors name the variable, the path and the cure, and nothing of what is in the file.
 func LoadClientCA(file string, now time.Time) (*ClientCA, error) {
-	c := &ClientCA{files: filewatch.New(maxFile, file)}
+	c := &ClientCA{file: file, files: filewatch.New(maxFile, file)}
 	contents, err := c.files.Read()
 	if err != nil {
-		return nil, fmt.Errorf("GRAPHPROXY_TLS_CLIENT_CA_FILE: the file %w", err)
+		return nil, c.unreadable(err)
 	}
-	cas, err := parseCAs(contents[0], now)
+	cas, err := c.parse(contents[0], now)
 	if err != nil {
-		return nil, fmt.Errorf("GRAPHPROXY_TLS_CLIENT_CA_FILE: %w", err)
+		return nil, err
 	}
 	c.current.Use(cas)
 	return c, nil
+}
+
+func (c *ClientCA) unreadable(err error) error {
+	return fmt.Errorf("GRAPHPROXY_TLS_CLIENT_CA_FILE: %s %w", theFile(c.file), err)
+}
+
+// parse reads the file's content. Its errors name the file.
+func (c *ClientCA) parse(data []byte, now time.Time) ([]*x509.Certificate, error) {
+	cas, err := parseCAs(data, now)
+	if err != nil {
+		return nil, fmt.Errorf("GRAPHPROXY_TLS_CLIENT_CA_FILE: %w (%q)", err, c.file)
+	}
+	return cas, nil
 }
 
 // parseCAs reads a bundle of PEM certificates. What is not a CA's is refused rather than passed over: whoever put it there
@@ -83,12 +97,12 @@ func (c *ClientCA) look(ctx context.Context) {
 		return
 	}
 	if err != nil {
-		c.tell(fmt.Errorf("GRAPHPROXY_TLS_CLIENT_CA_FILE: the file %w", err))
+		c.tell(c.unreadable(err))
 		return
 	}
-	cas, err := parseCAs(contents[0], time.Now())
+	cas, err := c.parse(contents[0], time.Now())
 	if err != nil {
-		c.tell(fmt.Errorf("GRAPHPROXY_TLS_CLIENT_CA_FILE: %w", err))
+		c.tell(err)
 		return
 	}
 	c.tell(nil)

@@ -18,21 +18,20 @@ type KeyPair struct {
 	log     *slog.Logger
 	current atomic.Pointer[tls.Certificate]
 
-	files *filewatch.Set
-	told  string // the problem that the log was told of last
+	files             *filewatch.Set
+	certFile, keyFile string
+
+	told string // the problem that the log was told of last
 }
 
-// LoadKeyPair reads the files for the first time. Errors name the variable and the cure, and nothing of the files.
+// LoadKeyPair reads the files for the first time. Errors name the variable, the path and the cure, and nothing of what is in the files.
 func LoadKeyPair(certFile, keyFile string, now time.Time) (*KeyPair, error) {
-	k := &KeyPair{files: filewatch.New(maxFile, certFile, keyFile)}
+	k := &KeyPair{files: filewatch.New(maxFile, certFile, keyFile), certFile: certFile, keyFile: keyFile}
 	contents, err := k.files.Read()
-	if err != nil { // of one of the two: the certificate's is tried again
-		if _, _, bad := filewatch.NewFile(certFile, maxFile).Read(); bad != nil {
-			return nil, fmt.Errorf("GRAPHPROXY_TLS_CERT_FILE: the file %w", bad)
-		}
-		return nil, fmt.Errorf("GRAPHPROXY_TLS_KEY_FILE: the file %w", err)
+	if err != nil {
+		return nil, k.unreadable(err)
 	}
-	cert, err := parseKeyPair(contents, now)
+	cert, err := k.parse(contents, now)
 	if err != nil {
 		return nil, err
 	}
@@ -40,14 +39,24 @@ func LoadKeyPair(certFile, keyFile string, now time.Time) (*KeyPair, error) {
 	return k, nil
 }
 
-// parseKeyPair reads PEM. The errors of crypto/tls tell what is wrong and quote nothing.
-func parseKeyPair(contents [][]byte, now time.Time) (*tls.Certificate, error) {
+// unreadable says which of the two files cannot be read. err is of one of them: the certificate's is tried again.
+func (k *KeyPair) unreadable(err error) error {
+	if _, _, bad := filewatch.NewFile(k.certFile, maxFile).Read(); bad != nil {
+		return fmt.Errorf("GRAPHPROXY_TLS_CERT_FILE: %s %w", theFile(k.certFile), bad)
+	}
+	return fmt.Errorf("GRAPHPROXY_TLS_KEY_FILE: %s %w", theFile(k.keyFile), err)
+}
+
+// parse reads PEM. The errors of crypto/tls say what is wrong and quote nothing.
+func (k *KeyPair) parse(contents [][]byte, now time.Time) (*tls.Certificate, error) {
 	cert, err := tls.X509KeyPair(contents[0], contents[1])
 	if err != nil {
-		return nil, fmt.Errorf("GRAPHPROXY_TLS_CERT_FILE and GRAPHPROXY_TLS_KEY_FILE are not a certificate and its key: %w: put the certificate (its chain after it) and its unencrypted private key there, as PEM", err)
+		return nil, fmt.Errorf("GRAPHPROXY_TLS_CERT_FILE and GRAPHPROXY_TLS_KEY_FILE are not a certificate and its key: %w: "+
+			"put the certificate (its chain after it) into %q and its unencrypted private key into %q, as PEM", err, k.certFile, k.keyFile)
 	}
 	if end := cert.Leaf.NotAfter; now.After(end) {
-		return nil, fmt.Errorf("GRAPHPROXY_TLS_CERT_FILE: the certificate expired on %s, so callers refuse it: put a new one there", end.UTC().Format("2006-01-02 15:04 UTC"))
+		return nil, fmt.Errorf("GRAPHPROXY_TLS_CERT_FILE: the certificate expired on %s, so callers refuse it: put a new one into %q",
+			end.UTC().Format("2006-01-02 15:04 UTC"), k.certFile)
 	}
 	return &cert, nil
 }
@@ -59,10 +68,10 @@ func (k *KeyPair) look(ctx context.Context) {
 		return
 	}
 	if err != nil {
-		k.tell(fmt.Errorf("GRAPHPROXY_TLS_CERT_FILE or GRAPHPROXY_TLS_KEY_FILE: the file %w", err))
+		k.tell(k.unreadable(err))
 		return
 	}
-	cert, err := parseKeyPair(contents, time.Now())
+	cert, err := k.parse(contents, time.Now())
 	k.tell(err)
 	if err == nil {
 		k.current.Store(cert)

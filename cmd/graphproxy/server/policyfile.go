@@ -54,7 +54,7 @@ func LoadPolicy(path string, apps []auth.App, known caller.Options) (*PolicyFile
 	p := &PolicyFile{path: path, apps: apps, known: known, files: filewatch.New(maxFile, path), use: func(*proxy.Rules) error { return nil }}
 	contents, err := p.files.Read()
 	if err != nil {
-		return nil, fmt.Errorf("GRAPHPROXY_POLICY (policy.yaml unless it is set): the file %w", err)
+		return nil, fmt.Errorf("GRAPHPROXY_POLICY (policy.yaml unless it is set): the file %q %w", path, err)
 	}
 	rules, err := p.parse(contents[0])
 	if err != nil {
@@ -97,7 +97,7 @@ func (p *PolicyFile) look(ctx context.Context) {
 	contents, err := p.files.Changed(ctx)
 	switch {
 	case err != nil:
-		err = fmt.Errorf("the file %w", err)
+		err = fmt.Errorf("the file %q %w", p.path, err)
 		if bad := p.current.Load().bad; bad == nil || bad.Error() != err.Error() { // logged once, not at every look
 			p.fail(err)
 		}
