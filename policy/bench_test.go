@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"graphproxy/policy"
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // graphOperations returns rules for all operations of v1.0, from the list beside the repository, or made up

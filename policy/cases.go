@@ -6,9 +6,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
-	"graphproxy/policy/odata"
-	"graphproxy/policy/strict"
+	"graphproxy/policy/yamlfile"
 )
 
 // Case is one line of a file's tests. It is immutable.
@@ -40,7 +40,7 @@ func (p *Policy) Test() []Result {
 
 // testErrors are the tests that did not come out as they say.
 func (p *Policy) testErrors() Errors {
-	report := strict.Report{File: p.file}
+	report := yamlfile.Report{File: p.file}
 	for _, r := range p.Test() {
 		if !r.OK {
 			report.Add(r.Line, r.where, "%s %s", r.Text, r.Explanation)
@@ -50,7 +50,7 @@ func (p *Policy) testErrors() Errors {
 }
 
 // testCases reads tests. They run when the rest of the file has loaded.
-func (l *loader) testCases(v strict.Value) {
+func (l *loader) testCases(v yamlfile.Value) {
 	if !v.IsSet() {
 		return
 	}
@@ -69,7 +69,7 @@ func (l *loader) testCases(v strict.Value) {
 		}
 		caller, ok := keys["caller"].Text("the name of a caller")
 		if ok && l.policy.rules[caller] == nil {
-			keys["caller"].Errorf("%s", strict.Unknown("caller", caller, names))
+			keys["caller"].Errorf("%s", yamlfile.Unknown("caller", caller, names))
 		}
 		for _, c := range keys["allow"].OneOrMore("a list of METHOD /path?query") {
 			l.testCase(c, caller, true)
@@ -80,7 +80,7 @@ func (l *loader) testCases(v strict.Value) {
 	}
 }
 
-func (l *loader) testCase(v strict.Value, caller string, allow bool) {
+func (l *loader) testCase(v yamlfile.Value, caller string, allow bool) {
 	text, ok := v.Text("METHOD /path?query")
 	if !ok {
 		return

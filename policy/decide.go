@@ -1,9 +1,9 @@
 package policy
 
 import (
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/limit"
 	"graphproxy/policy/match"
-	"graphproxy/policy/odata"
 )
 
 // ruleBook is what decides for one caller.

@@ -6,9 +6,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
-	"graphproxy/policy/odata"
-	"graphproxy/policy/strict"
+	"graphproxy/policy/yamlfile"
 )
 
 // The bounds of what a refusal quotes, in bytes. A refusal's body stays far below 1,500 bytes with all of them.
@@ -19,7 +19,7 @@ const (
 )
 
 // contact reads whom a refused caller is to ask.
-func (l *loader) contact(v strict.Value) string {
+func (l *loader) contact(v yamlfile.Value) string {
 	if !v.IsSet() {
 		return ""
 	}
@@ -126,7 +126,7 @@ type bound struct {
 }
 
 // boundText says what a rule allows for a query option, whose value in the file is v.
-func boundText(name string, v strict.Value) string {
+func boundText(name string, v yamlfile.Value) string {
 	values := v.Flow()
 	if !v.IsScalar() {
 		values = strings.TrimSuffix(strings.TrimPrefix(values, "["), "]")

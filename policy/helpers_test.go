@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"graphproxy/policy"
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // load parses a policy that must load.

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"graphproxy/policy/strict"
+	"graphproxy/policy/yamlfile"
 )
 
 // Load reads and parses a policy file, see Parse. Other errors than Errors are about reading it.
@@ -20,7 +20,7 @@ func Load(file string) (*Policy, error) {
 		return nil, fmt.Errorf("reading policy: %w", err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, strict.MaxSize+1))
+	data, err := io.ReadAll(io.LimitReader(f, yamlfile.MaxSize+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading policy: %w", err)
 	}
@@ -45,11 +45,11 @@ func Parse(file string, data []byte) (*Policy, error) {
 func ParseUntested(file string, data []byte) (*Policy, error) {
 	sum := sha256.Sum256(data)
 	l := &loader{
-		report: strict.Report{File: file},
+		report: yamlfile.Report{File: file},
 		policy: &Policy{file: file, hash: hex.EncodeToString(sum[:])[:12], rules: make(map[string]*ruleBook)},
 		sets:   make(map[string]*ruleSet),
 	}
-	if root, ok := strict.Parse(&l.report, data); ok {
+	if root, ok := yamlfile.Parse(&l.report, data); ok {
 		l.document(root)
 	}
 	if errs := l.report.Errors(); len(errs) > 0 {
@@ -61,15 +61,15 @@ func ParseUntested(file string, data []byte) (*Policy, error) {
 
 // loader turns a file into a policy. Its methods report what is wrong and go on with the rest.
 type loader struct {
-	report   strict.Report
-	warnings strict.Report
+	report   yamlfile.Report
+	warnings yamlfile.Report
 	policy   *Policy
 	mode     bool // report, for callers that do not say
 	sets     map[string]*ruleSet
 	setNames []string
 }
 
-func (l *loader) document(root strict.Value) {
+func (l *loader) document(root yamlfile.Value) {
 	l.warnings.File = l.report.File
 	top := root.Mapping("version", "mode", "contact", "limits", "rules", "callers", "tests")
 	if root.IsMapping() {
@@ -89,33 +89,33 @@ func (l *loader) document(root strict.Value) {
 }
 
 // require reports a key that is not there. A key without a value is told where it is read.
-func (l *loader) require(line int, where string, values map[string]strict.Value, key, cure string) {
+func (l *loader) require(line int, where string, values map[string]yamlfile.Value, key, cure string) {
 	if _, found := values[key]; !found {
 		l.report.Add(line, where, "the key %q is missing; %s", key, cure)
 	}
 }
 
 // reportMode reads a mode.
-func (l *loader) reportMode(v strict.Value, otherwise bool) bool {
+func (l *loader) reportMode(v yamlfile.Value, otherwise bool) bool {
 	if !v.IsSet() {
 		return otherwise
 	}
 	mode, ok := v.Text("enforce or report")
 	if ok && mode != "enforce" && mode != "report" {
-		v.Errorf("%s", strict.Unknown("mode", mode, []string{"enforce", "report"}))
+		v.Errorf("%s", yamlfile.Unknown("mode", mode, []string{"enforce", "report"}))
 	}
 	return mode == "report"
 }
 
 // name checks a name that messages, records and buckets will carry.
-func (l *loader) name(kind string, f strict.Field) {
+func (l *loader) name(kind string, f yamlfile.Field) {
 	const longest = 64
-	if !strict.IsName(f.Key) || len(f.Key) > longest {
+	if !yamlfile.IsName(f.Key) || len(f.Key) > longest {
 		l.report.Add(f.Line, "", "the name %.80q of a %s is not made of at most %d letters, digits, \"-\", \"_\" and \".\"", f.Key, kind, longest)
 	}
 }
 
-func (l *loader) callers(v strict.Value) {
+func (l *loader) callers(v yamlfile.Value) {
 	for _, f := range v.Fields("callers by name") {
 		l.name("caller", f)
 		l.caller(f)
@@ -123,7 +123,7 @@ func (l *loader) callers(v strict.Value) {
 	l.sharedIdentities()
 }
 
-func (l *loader) caller(f strict.Field) {
+func (l *loader) caller(f yamlfile.Field) {
 	v := f.Value
 	keys := v.Mapping("identity", "allow", "deny", "limit", "in_flight", "app", "tenant", "priority", "mode")
 	if !v.IsMapping() {
@@ -153,7 +153,7 @@ func (l *loader) caller(f strict.Field) {
 }
 
 // app reads the name of an app registration.
-func (l *loader) app(v strict.Value) string {
+func (l *loader) app(v yamlfile.Value) string {
 	if !v.IsSet() {
 		return ""
 	}
@@ -161,7 +161,7 @@ func (l *loader) app(v strict.Value) string {
 	if !ok {
 		return ""
 	}
-	if !strict.IsName(name) {
+	if !yamlfile.IsName(name) {
 		v.Errorf("the name %.80q of an app registration is not made of letters, digits, \"-\", \"_\" and \".\"", name)
 		return ""
 	}
@@ -169,7 +169,7 @@ func (l *loader) app(v strict.Value) string {
 }
 
 // tenant reads the tenant that an app registration is used in.
-func (l *loader) tenant(v strict.Value) string {
+func (l *loader) tenant(v yamlfile.Value) string {
 	if !v.IsSet() {
 		return ""
 	}
@@ -188,20 +188,20 @@ func (l *loader) tenant(v strict.Value) string {
 }
 
 // priority reads what Graph is to throttle first.
-func (l *loader) priority(v strict.Value) string {
+func (l *loader) priority(v yamlfile.Value) string {
 	if !v.IsSet() {
 		return ""
 	}
 	known := []string{"low", "normal", "high"}
 	name, ok := v.Text("low, normal or high")
 	if ok && !slices.Contains(known, name) {
-		v.Errorf("%s", strict.Unknown("priority", name, known))
+		v.Errorf("%s", yamlfile.Unknown("priority", name, known))
 	}
 	return name
 }
 
 // inFlight reads a caller's share of what the proxy can do at once.
-func inFlight(v strict.Value) Share {
+func inFlight(v yamlfile.Value) Share {
 	const expected = "how many requests the caller may have in flight, such as 200, or what part of all, such as 25%"
 	if !v.IsSet() {
 		return Share{}
@@ -223,7 +223,7 @@ func inFlight(v strict.Value) Share {
 }
 
 // appAt is the place of the keys app and tenant of a caller or rule; for a rule that has neither it is "".
-func (l *loader) appAt(keys map[string]strict.Value, of strict.Value) string {
+func (l *loader) appAt(keys map[string]yamlfile.Value, of yamlfile.Value) string {
 	at := keys["app"]
 	if !at.IsSet() {
 		at = keys["tenant"]

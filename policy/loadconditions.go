@@ -4,20 +4,20 @@ import (
 	"slices"
 	"strings"
 
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
-	"graphproxy/policy/odata"
-	"graphproxy/policy/strict"
+	"graphproxy/policy/yamlfile"
 )
 
 // where reads what narrows the variables of a rule.
-func (l *loader) where(r *Rule, v strict.Value) {
+func (l *loader) where(r *Rule, v yamlfile.Value) {
 	if !v.IsSet() {
 		return
 	}
 	for _, f := range v.Fields("variables of the rule with their values") {
 		key, found := match.NewKey(r.match.Template, f.Key, l.values(f.Value, "a value or a list of values"))
 		if !found {
-			l.report.Add(f.Line, v.Where(), "%s", strict.Unknown("variable", f.Key, match.Variables(r.match.Template)))
+			l.report.Add(f.Line, v.Where(), "%s", yamlfile.Unknown("variable", f.Key, match.Variables(r.match.Template)))
 		}
 		r.match.Keys = append(r.match.Keys, key)
 		r.Conditions = append(r.Conditions, odata.Visible("where: {"+f.Key+": "+f.Value.Flow()+"}"))
@@ -25,7 +25,7 @@ func (l *loader) where(r *Rule, v strict.Value) {
 }
 
 // values reads values in which stars may stand for runs of characters.
-func (l *loader) values(v strict.Value, expected string) []string {
+func (l *loader) values(v yamlfile.Value, expected string) []string {
 	var values []string
 	for _, item := range v.OneOrMore(expected) {
 		text, ok := item.Text(expected)
@@ -48,7 +48,7 @@ var systemOptions = [...]string{
 const plainOptions = 13
 
 // query reads what narrows the query options of a rule.
-func (l *loader) query(r *Rule, v strict.Value) {
+func (l *loader) query(r *Rule, v yamlfile.Value) {
 	if !v.IsSet() {
 		return
 	}
@@ -68,10 +68,10 @@ func checkOption(name string, before []match.Option) (problem string) {
 	fold := strings.ToLower(name)
 	switch {
 	case strings.HasPrefix(fold, "$") && !slices.Contains(systemOptions[:], fold):
-		return strict.Unknown("query option", name, systemOptions[:])
+		return yamlfile.Unknown("query option", name, systemOptions[:])
 	case slices.Contains(systemOptions[:plainOptions], "$"+fold):
 		return "write \"$" + name + "\": requests that leave the $ out are judged the same"
-	case !strict.IsName(strings.TrimLeft(fold, "$@")):
+	case !yamlfile.IsName(strings.TrimLeft(fold, "$@")):
 		return "a query option has a name like $select or startDateTime"
 	case slices.ContainsFunc(before, func(o match.Option) bool { return o.Name == fold }):
 		return "the query option " + name + " is there twice in different letter case; keep one"
@@ -79,7 +79,7 @@ func checkOption(name string, before []match.Option) (problem string) {
 	return ""
 }
 
-func (l *loader) option(name string, v strict.Value) match.Option {
+func (l *loader) option(name string, v yamlfile.Value) match.Option {
 	const expected = "none, a number, or a list of values"
 	if v.IsScalar() {
 		if text, _ := v.Text(expected); text == "none" {
@@ -98,7 +98,7 @@ func (l *loader) option(name string, v strict.Value) match.Option {
 	return match.OneOf(name, l.values(v, expected))
 }
 
-func (l *loader) properties(v strict.Value) []string {
+func (l *loader) properties(v yamlfile.Value) []string {
 	var names []string
 	for _, item := range v.OneOrMore("none or a list of properties") {
 		text, ok := item.Text("the name of a property")
@@ -118,7 +118,7 @@ func (l *loader) properties(v strict.Value) []string {
 	return names
 }
 
-func (l *loader) expansions(v strict.Value) []match.Expansion {
+func (l *loader) expansions(v yamlfile.Value) []match.Expansion {
 	var entries []match.Expansion
 	for _, item := range v.OneOrMore("none or a list of what may be expanded") {
 		text, ok := item.Text("what may be expanded, such as members or members($expand=manager)")

@@ -7,11 +7,11 @@ import (
 	"net/url"
 	"strings"
 
-	"graphproxy/policy/strict"
+	"graphproxy/policy/yamlfile"
 )
 
 // identities reads what proves a caller.
-func (l *loader) identities(v strict.Value) []Identity {
+func (l *loader) identities(v yamlfile.Value) []Identity {
 	const expected = "a list of certificate, token, key, unix, network or anyone"
 	if !v.IsSet() {
 		return nil
@@ -27,7 +27,7 @@ func (l *loader) identities(v strict.Value) []Identity {
 
 var identityKinds = [...]string{"certificate", "token", "key", "unix", "network", "anyone"}
 
-func (l *loader) identity(v strict.Value) (id Identity, ok bool) {
+func (l *loader) identity(v yamlfile.Value) (id Identity, ok bool) {
 	id = Identity{Line: v.Line()}
 	if !v.IsMapping() {
 		text, ok := v.Text("one of certificate, token, key, unix, network or anyone")
@@ -35,7 +35,7 @@ func (l *loader) identity(v strict.Value) (id Identity, ok bool) {
 		case !ok:
 			return id, false
 		case text != "anyone":
-			v.Errorf("%s", strict.Unknown("identity", text, identityKinds[:]))
+			v.Errorf("%s", yamlfile.Unknown("identity", text, identityKinds[:]))
 			return id, false
 		}
 		id.Kind = text
@@ -62,13 +62,13 @@ func (l *loader) identity(v strict.Value) (id Identity, ok bool) {
 		case "anyone":
 			v.Errorf("anyone has no settings; write: - anyone")
 		default:
-			l.report.Add(f.Line, v.Where(), "%s", strict.Unknown("identity", f.Key, identityKinds[:]))
+			l.report.Add(f.Line, v.Where(), "%s", yamlfile.Unknown("identity", f.Key, identityKinds[:]))
 		}
 	}
 	return id, false
 }
 
-func (l *loader) certificate(id *Identity, v strict.Value) bool {
+func (l *loader) certificate(id *Identity, v yamlfile.Value) bool {
 	keys := v.Mapping("uri", "dns", "common_name")
 	if !v.IsMapping() || len(keys) == 0 {
 		return false
@@ -106,10 +106,10 @@ func uriProblem(text string) string {
 }
 
 func isHostName(s string) bool {
-	return strict.IsName(s) && !strings.Contains(s, "_") && !strings.Contains(s, "..") && strings.Trim(s, ".-") == s
+	return yamlfile.IsName(s) && !strings.Contains(s, "_") && !strings.Contains(s, "..") && strings.Trim(s, ".-") == s
 }
 
-func (l *loader) token(id *Identity, v strict.Value) bool {
+func (l *loader) token(id *Identity, v yamlfile.Value) bool {
 	keys := v.Mapping("issuer", "audience", "subject", "claims", "jwks_file")
 	if !v.IsMapping() {
 		return false
@@ -148,7 +148,7 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-func (l *loader) key(id *Identity, v strict.Value) bool {
+func (l *loader) key(id *Identity, v yamlfile.Value) bool {
 	if v.IsScalar() { // which may be the key itself, so it is not quoted
 		v.Errorf("expected a mapping with sha256; write the SHA-256 of the key, never the key")
 		return false
@@ -175,7 +175,7 @@ func (l *loader) key(id *Identity, v strict.Value) bool {
 	return true
 }
 
-func (l *loader) unix(id *Identity, v strict.Value) bool {
+func (l *loader) unix(id *Identity, v yamlfile.Value) bool {
 	keys := v.Mapping("uid", "user", "gid")
 	if !v.IsMapping() || len(keys) == 0 {
 		return false
@@ -193,7 +193,7 @@ func (l *loader) unix(id *Identity, v strict.Value) bool {
 	return id.UID != nil || id.GID != nil || id.User != ""
 }
 
-func (l *loader) network(id *Identity, v strict.Value) bool {
+func (l *loader) network(id *Identity, v yamlfile.Value) bool {
 	const expected = "a network such as 10.20.0.0/16 or ::1/128"
 	for _, item := range v.OneOrMore(expected) {
 		text, ok := item.Text(expected)

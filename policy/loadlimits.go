@@ -9,11 +9,11 @@ import (
 	"graphproxy/policy/limit"
 	"graphproxy/policy/limit/cost"
 	"graphproxy/policy/match"
-	"graphproxy/policy/strict"
+	"graphproxy/policy/yamlfile"
 )
 
 // commonLimits reads limits.
-func (l *loader) commonLimits(v strict.Value) {
+func (l *loader) commonLimits(v yamlfile.Value) {
 	if !v.IsSet() {
 		return
 	}
@@ -32,7 +32,7 @@ func (l *loader) commonLimits(v strict.Value) {
 	}
 }
 
-func (l *loader) covers(v strict.Value) []*Rule {
+func (l *loader) covers(v yamlfile.Value) []*Rule {
 	if !v.IsSet() {
 		return nil
 	}
@@ -59,7 +59,7 @@ func lacks(r *Rule, per []string) string {
 }
 
 // per reads the names of values that have a bucket each.
-func (l *loader) per(v strict.Value) []string {
+func (l *loader) per(v yamlfile.Value) []string {
 	if !v.IsSet() {
 		return nil
 	}
@@ -68,7 +68,7 @@ func (l *loader) per(v strict.Value) []string {
 
 // checkPer refuses a name that no request could have a value for, and warns of templates that a limit names
 // in vain.
-func (l *loader) checkPer(c *commonLimit, v strict.Value, covers []*Rule) {
+func (l *loader) checkPer(c *commonLimit, v yamlfile.Value, covers []*Rule) {
 	for i, name := range c.per {
 		if slices.Contains(c.per[:i], name) {
 			v.Errorf("%q is there twice; keep one", name)
@@ -88,7 +88,7 @@ func (l *loader) checkPer(c *commonLimit, v strict.Value, covers []*Rule) {
 		case !isVariable(name):
 		case len(lacking) == len(covers):
 			slices.Sort(known)
-			v.Errorf("%s", strict.Unknown("value", name, slices.Compact(known)))
+			v.Errorf("%s", yamlfile.Unknown("value", name, slices.Compact(known)))
 		default:
 			for _, r := range lacking {
 				l.warnings.Add(r.Line, v.Where(), "%s has no {%s}, so the limit does not cover it", r.Text, name)
@@ -98,7 +98,7 @@ func (l *loader) checkPer(c *commonLimit, v strict.Value, covers []*Rule) {
 }
 
 // limit reads a caller's or a rule's limit: a rate, or a mapping.
-func (l *loader) limit(v strict.Value, name string) *limit.Limit {
+func (l *loader) limit(v yamlfile.Value, name string) *limit.Limit {
 	if v.IsScalar() {
 		rate, _ := l.rate(v)
 		return &limit.Limit{Name: name, Rate: rate, Burst: defaultBurst(rate)}
@@ -106,7 +106,7 @@ func (l *loader) limit(v strict.Value, name string) *limit.Limit {
 	return l.limitOf(v, v.Mapping("rate", "burst", "concurrency", "wait", "unit"), name)
 }
 
-func (l *loader) limitOf(v strict.Value, keys map[string]strict.Value, name string) *limit.Limit {
+func (l *loader) limitOf(v yamlfile.Value, keys map[string]yamlfile.Value, name string) *limit.Limit {
 	lim := &limit.Limit{Name: name}
 	if keys["rate"].IsSet() {
 		lim.Rate, _ = l.rate(keys["rate"])
@@ -130,7 +130,7 @@ func (l *loader) limitOf(v strict.Value, keys map[string]strict.Value, name stri
 }
 
 // unit reads what the rate counts. A bucket that cannot hold what a request may cost would let it through on credit.
-func (l *loader) unit(lim *limit.Limit, keys map[string]strict.Value) {
+func (l *loader) unit(lim *limit.Limit, keys map[string]yamlfile.Value) {
 	v := keys["unit"]
 	if !v.IsSet() {
 		return
@@ -141,7 +141,7 @@ func (l *loader) unit(lim *limit.Limit, keys map[string]strict.Value) {
 	case !ok:
 		return
 	case !slices.Contains(units, name):
-		v.Errorf("%s", strict.Unknown("unit", name, units))
+		v.Errorf("%s", yamlfile.Unknown("unit", name, units))
 	case !keys["rate"].IsSet():
 		v.Errorf("a unit is what a rate counts; write rate: as well")
 	}
@@ -161,7 +161,7 @@ func (l *loader) unit(lim *limit.Limit, keys map[string]strict.Value) {
 const longestWait = 5 * time.Minute
 
 // wait reads how long a request may wait for room: 500ms, 2s, 1m.
-func (l *loader) wait(v strict.Value) time.Duration {
+func (l *loader) wait(v yamlfile.Value) time.Duration {
 	const expected = "a time such as 500ms, 2s or 1m"
 	if !v.IsSet() {
 		return 0
@@ -192,7 +192,7 @@ func (l *loader) wait(v strict.Value) time.Duration {
 func defaultBurst(rate float64) int { return max(1, int(rate)) }
 
 // rate reads N/s, N/m, N/h, or over several of them: 10000/10m. It returns requests per second.
-func (l *loader) rate(v strict.Value) (float64, bool) {
+func (l *loader) rate(v yamlfile.Value) (float64, bool) {
 	const expected = "a rate such as 20/s, 300/m, 1000/h or 10000/10m"
 	text, ok := v.Text(expected)
 	if !ok {

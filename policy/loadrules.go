@@ -4,9 +4,9 @@ import (
 	"slices"
 	"strings"
 
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
-	"graphproxy/policy/odata"
-	"graphproxy/policy/strict"
+	"graphproxy/policy/yamlfile"
 )
 
 // ruleSet is an entry of rules, which callers include.
@@ -16,7 +16,7 @@ type ruleSet struct {
 	used  bool
 }
 
-func (l *loader) ruleSets(v strict.Value) {
+func (l *loader) ruleSets(v yamlfile.Value) {
 	if !v.IsSet() {
 		return
 	}
@@ -36,7 +36,7 @@ func (l *loader) ruleSets(v strict.Value) {
 }
 
 // rules reads the items of allow or deny, with includes put in place.
-func (l *loader) rules(items []strict.Value) []*Rule {
+func (l *loader) rules(items []yamlfile.Value) []*Rule {
 	var rules []*Rule
 	for _, item := range items {
 		if name, isInclude := includeOf(item); isInclude {
@@ -49,7 +49,7 @@ func (l *loader) rules(items []strict.Value) []*Rule {
 }
 
 // includeOf returns the value of {include: set}.
-func includeOf(item strict.Value) (name strict.Value, isInclude bool) {
+func includeOf(item yamlfile.Value) (name yamlfile.Value, isInclude bool) {
 	if !item.IsMapping() {
 		return name, false
 	}
@@ -60,14 +60,14 @@ func includeOf(item strict.Value) (name strict.Value, isInclude bool) {
 	return name, false
 }
 
-func (l *loader) include(v strict.Value) []*Rule {
+func (l *loader) include(v yamlfile.Value) []*Rule {
 	name, ok := v.Text("the name of a set of rules")
 	if !ok {
 		return nil
 	}
 	set := l.sets[name]
 	if set == nil {
-		v.Errorf("%s", strict.Unknown("set of rules", name, l.setNames))
+		v.Errorf("%s", yamlfile.Unknown("set of rules", name, l.setNames))
 		return nil
 	}
 	set.used = true
@@ -75,13 +75,13 @@ func (l *loader) include(v strict.Value) []*Rule {
 }
 
 // denyRules reads deny, and refuses what has no meaning or two meanings there.
-func (l *loader) denyRules(v strict.Value) []*Rule {
+func (l *loader) denyRules(v yamlfile.Value) []*Rule {
 	if !v.IsSet() {
 		return nil
 	}
 	var rules []*Rule
 	for _, item := range v.Items("a list of rules") {
-		for _, r := range l.rules([]strict.Value{item}) {
+		for _, r := range l.rules([]yamlfile.Value{item}) {
 			l.checkDeny(item, r)
 			rules = append(rules, r)
 		}
@@ -89,7 +89,7 @@ func (l *loader) denyRules(v strict.Value) []*Rule {
 	return rules
 }
 
-func (l *loader) checkDeny(item strict.Value, r *Rule) {
+func (l *loader) checkDeny(item yamlfile.Value, r *Rule) {
 	if r.limit != nil || r.app != "" || r.tenant != "" || r.priority != "" || r.references != nil {
 		item.Errorf("%s is denied here, so its references, limit, app, tenant or priority has no meaning; take it out", r.Text)
 	}
@@ -101,7 +101,7 @@ func (l *loader) checkDeny(item strict.Value, r *Rule) {
 }
 
 // rule reads one rule: its text, or a mapping of its text to its settings.
-func (l *loader) rule(v strict.Value) *Rule {
+func (l *loader) rule(v yamlfile.Value) *Rule {
 	if !v.IsMapping() {
 		text, ok := v.Text("a rule, METHOD /path")
 		if !ok {
@@ -130,7 +130,7 @@ func (l *loader) rule(v strict.Value) *Rule {
 }
 
 // ruleField returns the one key of a rule's mapping, which is its text.
-func (l *loader) ruleField(v strict.Value) (rule strict.Field, ok bool) {
+func (l *loader) ruleField(v yamlfile.Value) (rule yamlfile.Field, ok bool) {
 	fields := v.Fields("a rule, METHOD /path")
 	for _, f := range fields {
 		switch {
@@ -152,14 +152,14 @@ func (l *loader) ruleField(v strict.Value) (rule strict.Field, ok bool) {
 		case f.Key == "include":
 			l.report.Add(f.Line, v.Where(), "\"include\" stands alone in its item")
 		default:
-			l.report.Add(f.Line, v.Where(), "%s; a rule is written METHOD /path", strings.TrimSuffix(strict.Unknown("key", f.Key, []string{"include"}), "; known here: include"))
+			l.report.Add(f.Line, v.Where(), "%s; a rule is written METHOD /path", strings.TrimSuffix(yamlfile.Unknown("key", f.Key, []string{"include"}), "; known here: include"))
 		}
 	}
 	return rule, false
 }
 
 // ruleText reads "GET,POST /users/{id}".
-func (l *loader) ruleText(v strict.Value, line int, text string) *Rule {
+func (l *loader) ruleText(v yamlfile.Value, line int, text string) *Rule {
 	list, path, found := strings.Cut(text, " ")
 	if !found || !strings.HasPrefix(path, "/") {
 		l.report.Add(line, v.Where(), "%.200q is not a rule; write METHOD /path, such as GET /users/{id} or POST,DELETE /groups/{id}/members/$ref", text)
@@ -194,7 +194,7 @@ func parseMethods(list string) (methods match.Methods, problem string) {
 		case m == 0 && (match.MethodOf(upper) != 0 || upper == "ANY"):
 			return 0, "methods are written in capital letters: " + upper
 		case m == 0:
-			return 0, strict.Unknown("method", name, []string{"GET", "POST", "PUT", "PATCH", "DELETE", "ANY"})
+			return 0, yamlfile.Unknown("method", name, []string{"GET", "POST", "PUT", "PATCH", "DELETE", "ANY"})
 		case methods&m != 0:
 			return 0, "the method " + name + " is there twice"
 		}

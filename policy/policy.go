@@ -5,7 +5,7 @@
 // loaded. docs/policy.md is its reference. A request is allowed when one rule of its caller allows it and
 // none denies it. What is not understood does not match an allow rule and does match a deny rule.
 //
-// The package leaves to others who the caller is (auth/caller), how a URL is read (policy/odata) and whether
+// The package leaves to others who the caller is (auth/caller), how a URL is read (policy/graph/odata) and whether
 // a limit has room (policy/limit). It has no clock, no log and no network: the same file and request give the
 // same decision.
 package policy
@@ -14,17 +14,17 @@ import (
 	"net/netip"
 	"strconv"
 
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/limit"
 	"graphproxy/policy/match"
-	"graphproxy/policy/odata"
-	"graphproxy/policy/strict"
+	"graphproxy/policy/yamlfile"
 )
 
 // Error is one problem of a policy file: "policy.yaml:12: callers.hr-sync.allow[3]: unknown key ...".
-type Error = strict.Error
+type Error = yamlfile.Error
 
 // Errors are all problems of a policy file, sorted by line, one per line as text.
-type Errors = strict.Errors
+type Errors = yamlfile.Errors
 
 // Policy is a loaded policy file. It is immutable and safe for concurrent use. The zero value knows no caller
 // and so denies everything.

@@ -3,9 +3,9 @@ package policy
 import (
 	"strings"
 
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
-	"graphproxy/policy/odata"
-	"graphproxy/policy/strict"
+	"graphproxy/policy/yamlfile"
 )
 
 // references are the resources that a rule lets a request refer to. A nil one lets it refer to any.
@@ -15,7 +15,7 @@ type references struct {
 }
 
 // references reads what requests under the rule may refer to.
-func (l *loader) references(v strict.Value) *references {
+func (l *loader) references(v yamlfile.Value) *references {
 	if !v.IsSet() {
 		return nil
 	}
@@ -31,8 +31,8 @@ func (l *loader) references(v strict.Value) *references {
 
 // reference reads one path, or a mapping of one to its where. Which version an address names does not matter: both name the same
 // resources.
-func (l *loader) reference(v strict.Value) *Rule {
-	path, where := "", strict.Value{}
+func (l *loader) reference(v yamlfile.Value) *Rule {
+	path, where := "", yamlfile.Value{}
 	if v.IsMapping() {
 		fields := v.Fields("a path such as /users/{id}")
 		if len(fields) != 1 {

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
-	"graphproxy/policy/odata"
 )
 
 func (l *loader) unusedSets() {

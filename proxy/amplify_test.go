@@ -8,7 +8,7 @@ import (
 	"testing"
 	"unicode"
 
-	"graphproxy/policy/audit"
+	"graphproxy/policy/analysis/audit"
 	"graphproxy/proxy"
 )
 

@@ -35,7 +35,7 @@ func documentedErrors(t *testing.T) []errorRow {
 }
 
 // makers are the packages that make codes which this package answers with. Those of auth/caller have a table of their own.
-var makers = []string{".", "batch", "links", "../policy/odata"}
+var makers = []string{".", "batch", "links", "../policy/graph/odata"}
 
 // The table of docs/errors.md between its marks names every code that a request can be refused with, and no other.
 func TestTheTableOfErrorsNamesEveryCode(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"graphproxy/auth/caller"
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // Error is a refusal or failure on its way to a caller. Message goes out; Err goes to the log only. Every handler of this

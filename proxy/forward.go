@@ -14,7 +14,7 @@ import (
 
 	"graphproxy/auth"
 	"graphproxy/policy"
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // pass is what a request needs to go to Graph: the target that was judged, the judgement and a token. forward takes one as

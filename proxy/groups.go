@@ -8,7 +8,7 @@ import (
 	"net/http/httputil"
 	"time"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 	"graphproxy/proxy/batch"
 )
 

@@ -3,7 +3,7 @@
 // It asks the other rooms in turn (who is calling, what is the target, may they, is there room, with which token) and forwards
 // what was judged to Microsoft Graph. What it decides itself: which bytes and headers reach Graph, which come back, what a
 // refused caller sees, and what the audit line says. It leaves identity to auth/caller, Graph's URL grammar to
-// policy/odata, the rules to policy, room to policy/limit, and tokens to auth.
+// policy/graph/odata, the rules to policy, room to policy/limit, and tokens to auth.
 package proxy
 
 import (
@@ -27,9 +27,9 @@ import (
 	"graphproxy/auth"
 	"graphproxy/auth/caller"
 	"graphproxy/policy"
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/limit"
 	"graphproxy/policy/limit/queue"
-	"graphproxy/policy/odata"
 	"graphproxy/proxy/links"
 	"graphproxy/proxy/throttle"
 )

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"graphproxy/policy"
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // judge asks the policy whether a request may be made, and then whether there is room for it now, and notes what they say. Refers

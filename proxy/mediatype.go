@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"slices"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // checkMediaType refuses a body that does not say that it is JSON, where JSON is what Graph reads. A page of another site can have a browser

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"graphproxy/policy"
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // What a Record's Decision says.

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // What of a caller's text is recorded, in bytes of the audit line. A caller writes the target, the names of its query options and

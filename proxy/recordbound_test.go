@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 	"graphproxy/proxy"
 )
 

@@ -5,7 +5,7 @@ import (
 	"mime"
 	"net/http"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 	"graphproxy/proxy/batch"
 	"graphproxy/proxy/links"
 )

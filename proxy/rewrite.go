@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"strings"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 	"graphproxy/proxy/links"
 )
 

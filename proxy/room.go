@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"graphproxy/policy"
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/limit"
 	"graphproxy/policy/limit/cost"
-	"graphproxy/policy/odata"
 	"graphproxy/proxy/throttle"
 )
 

@@ -17,8 +17,8 @@ import (
 	"graphproxy/auth"
 	"graphproxy/auth/consent"
 	"graphproxy/cmd/graphproxy/config"
+	"graphproxy/cmd/graphproxy/policycmd"
 	"graphproxy/cmd/graphproxy/server"
-	"graphproxy/cmd/graphproxy/tool"
 )
 
 // consentPort is the port of the redirect URI unless another is given. Whatever it is, it must be registered, so that a free
@@ -181,12 +181,12 @@ func (c *consenting) conclude(ctx context.Context, a auth.App, question consent.
 	switch {
 	case answer.Refusal != nil:
 		fmt.Fprintf(c.stdout, "\nConsent was not granted: %v\n", answer.Refusal)
-		return tool.ErrNo
+		return policycmd.ErrNo
 	case !answer.Granted:
 		return errors.New("graphproxy consent: the answer says neither yes nor no: see with graphproxy token" + appFlag(a) + " whether the app has its roles")
 	case question.OtherTenant(answer):
 		fmt.Fprintf(c.stdout, "\nConsent was granted, but in tenant %s, and the app is configured for %s: sign in as an administrator of that one, or correct the tenant\n", answer.TenantID, a.TenantID)
-		return tool.ErrNo
+		return policycmd.ErrNo
 	}
 	fmt.Fprintln(c.stdout, "\nConsent was granted. Acquiring a token, for up to a minute, until it shows roles.")
 	d, err := consent.Confirm(ctx, func(ctx context.Context) (auth.Description, error) { return acquire(ctx, a) })

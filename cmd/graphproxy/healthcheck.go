@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"graphproxy/cmd/graphproxy/config"
-	"graphproxy/cmd/graphproxy/tool"
+	"graphproxy/cmd/graphproxy/policycmd"
 )
 
 // healthcheckTimeout bounds the whole question, so that a hung process is found.
@@ -32,14 +32,14 @@ func newHealthcheck(environ []string) *cobra.Command {
 	}
 }
 
-// healthcheck returns nil if the process whose admin listener is at listen serves, else tool.ErrNo, having written why.
+// healthcheck returns nil if the process whose admin listener is at listen serves, else policycmd.ErrNo, having written why.
 func healthcheck(ctx context.Context, listen string, stderr io.Writer) error {
 	problem := askHealth(ctx, listen)
 	if problem == nil {
 		return nil
 	}
 	fmt.Fprintf(stderr, "graphproxy healthcheck: %v\n", problem)
-	return tool.ErrNo
+	return policycmd.ErrNo
 }
 
 func askHealth(ctx context.Context, listen string) error {

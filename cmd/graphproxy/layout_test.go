@@ -34,13 +34,18 @@ func rooms() []room {
 	return []room{
 		{"cmd", []string{"cmd", "proxy", "auth", "policy"}, testPackages(), "the command wires everything together, nothing imports it, and what is only for tests stays out of it"},
 		{"proxy/graphtest", []string{"proxy/graphtest"}, testPackages(), "a fake knows nothing of what it is faked for (it takes functions, Options.Verify), and is part of the sandbox, so of the binary"},
-		{"proxy", []string{"proxy", "auth", "auth/caller", "policy", "policy/odata", "policy/limit"}, nil, "a request's way uses the other rooms, but neither the command nor the fakes, which are no part of a production path"},
+		{"proxy/redislimit", []string{"policy/limit"}, testPackages(), "buckets that replicas share are behind a network; they know limits, and nothing of the policy that charges them"},
+		{"proxy", []string{"proxy", "auth", "auth/caller", "policy", "policy/graph", "policy/limit", "policy/match"}, testPackages(), "a request's way uses the other packages, but neither the command nor the fakes, which are no part of a production path"},
 		{"auth/entratest", []string{"auth/entratest"}, testPackages(), "a fake knows nothing of what it is faked for, or it would repeat its mistakes, and is part of the sandbox, so of the binary"},
 		{"auth", []string{"auth"}, nil, "what Graph is shown and who is calling do not depend on what callers may do"},
-		{"policy/limit/shared", []string{"policy/limit"}, testPackages(), "buckets that replicas share are behind a network and tell how that is; they know limits, and nothing of the policy that claims them"},
-		{"policy", []string{"policy"}, []string{"net/http", "net", "log", "log/slog"}, "the policy is pure, so that a file and a request give the same decision in a test, on a laptop and in production"},
+		{"policy/graph", []string{"policy/graph"}, impure(), "what Microsoft Graph is does not depend on what we do with it"},
+		{"policy/analysis", []string{"policy"}, impure(), "analysis is for people and their files, and the same on every machine"},
+		{"policy", []string{"policy"}, impure(), "the policy is pure, so that a file and a request give the same decision in a test, on a laptop and in production"},
 	}
 }
+
+// impure are the packages of the standard library that make a result depend on more than its arguments.
+func impure() []string { return []string{"net/http", "net", "log", "log/slog"} }
 
 // testPackages add flags and code for tests to every program that they are in.
 func testPackages() []string { return []string{"testing", "net/http/httptest"} }
@@ -74,6 +79,9 @@ func (r room) allows(own string) bool {
 		if under(own, fake) && r.path != "cmd" {
 			return slices.Contains(r.ours, fake)
 		}
+	}
+	if under(own, "policy/analysis") && r.path != "cmd" && r.path != "policy/analysis" {
+		return false // analysis is for people, and never on a request's way
 	}
 	return slices.ContainsFunc(r.ours, func(allowed string) bool { return under(own, allowed) })
 }
@@ -147,7 +155,7 @@ func TestSourcesKeepToTheirRooms(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata"):
+		case d.IsDir() && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || file != top && isModule(file)):
 			return filepath.SkipDir
 		case d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go"):
 			return nil
@@ -161,6 +169,12 @@ func TestSourcesKeepToTheirRooms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// isModule reports whether a directory is a module of its own.
+func isModule(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "go.mod"))
+	return err == nil
 }
 
 // checkSource looks at what one file calls and declares.

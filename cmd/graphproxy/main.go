@@ -16,7 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"graphproxy/cmd/graphproxy/tool"
+	"graphproxy/cmd/graphproxy/policycmd"
 )
 
 // Exit statuses beside 0, which is yes. A command that answers no question ends with 0 or 2.
@@ -33,7 +33,7 @@ func status(err error) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, tool.ErrNo):
+	case errors.Is(err, policycmd.ErrNo):
 		return no
 	}
 	return couldNotTell
@@ -51,7 +51,7 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	if err != nil && !errors.Is(err, tool.ErrNo) {
+	if err != nil && !errors.Is(err, policycmd.ErrNo) {
 		fmt.Fprintln(stderr, err)
 	}
 	return err
@@ -78,7 +78,7 @@ func newRoot(environ []string) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%s: %w; see %s --help", cmd.CommandPath(), err, cmd.CommandPath())
 	})
-	root.AddCommand(newServe(environ), newSandbox(environ), tool.New(environ), newConsent(environ), newToken(environ), newKey(), newPermissions(environ), newHealthcheck(environ), newMan(), newVersion())
+	root.AddCommand(newServe(environ), newSandbox(environ), policycmd.New(environ), newConsent(environ), newToken(environ), newKey(), newPermissions(environ), newHealthcheck(environ), newMan(), newVersion())
 	return root
 }
 

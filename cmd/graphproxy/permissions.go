@@ -13,10 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"graphproxy/cmd/graphproxy/config"
-	"graphproxy/cmd/graphproxy/tool"
+	"graphproxy/cmd/graphproxy/policycmd"
 	"graphproxy/policy"
-	"graphproxy/policy/permissions"
-	"graphproxy/policy/strict"
+	"graphproxy/policy/analysis/permissions"
+	"graphproxy/policy/yamlfile"
 )
 
 // permitting is the command permissions: its flags.
@@ -74,7 +74,7 @@ func (p *permitting) run(cmd *cobra.Command, environ []string) error {
 		return err
 	}
 	if !report.OK() {
-		return tool.ErrNo
+		return policycmd.ErrNo
 	}
 	return nil
 }
@@ -103,12 +103,12 @@ func (p *permitting) files() (*policy.Policy, *permissions.Data, error) {
 }
 
 func readPolicy(name string) (*policy.Policy, error) {
-	f, err := tool.OpenFile(name)
+	f, err := policycmd.OpenFile(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, strict.MaxSize+1)) // the byte too much is for its reader to see
+	data, err := io.ReadAll(io.LimitReader(f, yamlfile.MaxSize+1)) // the byte too much is for its reader to see
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot be read: %w", name, err)
 	}
@@ -126,14 +126,14 @@ func checkApp(p *policy.Policy, app string) error {
 	if slices.Contains(names, app) {
 		return nil
 	}
-	return fmt.Errorf("%s: --app: %s", p.File(), strict.Unknown("app", app, names))
+	return fmt.Errorf("%s: --app: %s", p.File(), yamlfile.Unknown("app", app, names))
 }
 
 func readPermissions(name string) (*permissions.Data, error) {
 	if name == "" {
 		return nil, errors.New("--permissions is missing: name Microsoft's permissions.json; docs/permissions.md says where to download it")
 	}
-	f, err := tool.OpenFile(name)
+	f, err := policycmd.OpenFile(name)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +180,7 @@ func rolesOf(stdin io.Reader, given string) ([]string, error) {
 	if !isFile {
 		return parseRoles("--roles", strings.ReplaceAll(given, ",", "\n"))
 	}
-	f, err := tool.OpenFile(given)
+	f, err := policycmd.OpenFile(given)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"graphproxy/cmd/graphproxy/server"
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // requestLines shows a person at a terminal what happens: a line for each request, made of its audit line, and one for each

@@ -14,7 +14,7 @@ import (
 
 	"graphproxy/auth"
 	"graphproxy/cmd/graphproxy/config"
-	"graphproxy/policy/strict"
+	"graphproxy/policy/yamlfile"
 )
 
 func newToken(environ []string) *cobra.Command {
@@ -59,7 +59,7 @@ func appNamed(apps []auth.App, name string) (auth.App, error) {
 		}
 		names = append(names, a.Name)
 	}
-	return auth.App{}, fmt.Errorf("--app: %s", strict.Unknown("app", name, names))
+	return auth.App{}, fmt.Errorf("--app: %s", yamlfile.Unknown("app", name, names))
 }
 
 // acquire asks Entra ID for a new token and returns what it says, with the end of its time as Entra ID tells it, which does

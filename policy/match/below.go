@@ -3,7 +3,7 @@ package match
 import (
 	"slices"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // A rule that ends in /** is about a resource and what is below it. Some of what stands below it in a URL is another resource:

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
-	"graphproxy/policy/odata"
 )
 
 // finds reports whether a rule matches a target narrowly and widely.

@@ -3,7 +3,7 @@ package match
 import (
 	"slices"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // castTypes are the types that Graph's paths cast to, without their namespace: OData 4.01 lets a cast stand as a bare name too,

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // Covers reports whether every request that b matches narrowly, a matches narrowly too; false when that is not sure.

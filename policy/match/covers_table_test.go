@@ -3,8 +3,8 @@ package match_test
 import (
 	"testing"
 
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
-	"graphproxy/policy/odata"
 )
 
 // ruleOf makes a rule of a template, and of values for its first variable if there are any.

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
-	"graphproxy/policy/odata"
 )
 
 // What rules and targets are made of: few words, so that they often meet.

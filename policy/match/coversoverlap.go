@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // Overlaps reports whether a request may exist that a matches widely and b narrowly; true when not sure. Each rule is

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // Denies reports whether every request that b matches narrowly, a matches widely, so that a deny rule a leaves nothing

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // Expansion is one thing that $expand may hold: a path, with options in parentheses that do not reach further

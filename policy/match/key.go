@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // Key narrows one variable of a template to values.

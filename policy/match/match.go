@@ -14,7 +14,7 @@ package match
 import (
 	"slices"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // Rule is what a request must look like to match. It must not be changed once it has been added to a tree;

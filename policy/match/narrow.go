@@ -4,7 +4,7 @@ import (
 	"math"
 	"strings"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // Narrow holds the rules of which one must match for a request to be allowed. The zero value holds none.

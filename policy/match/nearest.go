@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strconv"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // Nearest returns, for a target that Find finds no rule for, the rule that comes nearest, and what keeps it

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // operations are the functions and actions that Graph's API reference (v1.0 and beta) puts beside the keys of

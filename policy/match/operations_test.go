@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
-	"graphproxy/policy/odata"
 )
 
 // What Graph puts beside the keys of a collection is no key, however it is called.

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // Option narrows one query option. In a Narrow tree it is met when the option is absent, except for Select.

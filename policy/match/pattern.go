@@ -3,7 +3,7 @@ package match
 import (
 	"strings"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // MaxPattern is the length of the longest value with stars, in bytes.

@@ -6,8 +6,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
-	"graphproxy/policy/odata"
 )
 
 // matches reports whether a rule with the value under where matches the key, narrowly and widely.

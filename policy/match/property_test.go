@@ -6,8 +6,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
-	"graphproxy/policy/odata"
 )
 
 // segments are what paths of templates and targets are drawn from; the latter take no variables.

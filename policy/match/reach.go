@@ -1,6 +1,6 @@
 package match
 
-import "graphproxy/policy/odata"
+import "graphproxy/policy/graph/odata"
 
 // namedOptions says which of the options that reach beyond a resource the conditions of a rule are about. A rule that names none
 // allows none of them.

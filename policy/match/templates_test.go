@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
-	"graphproxy/policy/odata"
 )
 
 // templates returns the different paths of the operations, parsed, in order.

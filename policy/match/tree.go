@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // tree holds rules by their templates, one node for each beginning of a template, and numbers them in the

@@ -3,7 +3,7 @@ package match
 import (
 	"strings"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // MaxSegments is the number of segments up to which targets are read widely. It is more than one from odata.Parse can have: 64

@@ -6,8 +6,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
-	"graphproxy/policy/odata"
 )
 
 // denies reports whether a deny rule of a path, with values for its first variable if there are any, matches a target.

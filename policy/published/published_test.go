@@ -8,9 +8,9 @@ import (
 	"testing"
 
 	"graphproxy/policy"
+	"graphproxy/policy/analysis/lint"
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/limit"
-	"graphproxy/policy/lint"
-	"graphproxy/policy/odata"
 	"graphproxy/policy/published"
 )
 

@@ -18,7 +18,7 @@ import (
 	"fmt"
 	"slices"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // MaxItems is how many items Graph takes in one batch.

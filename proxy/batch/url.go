@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strings"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 const (

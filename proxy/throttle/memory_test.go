@@ -12,7 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 	"graphproxy/proxy/throttle"
 )
 

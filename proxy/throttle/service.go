@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strings"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // service is one of Graph's services as far as it counts by itself (learn.microsoft.com/graph/throttling-limits).

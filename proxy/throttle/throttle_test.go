@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 	"graphproxy/proxy/throttle"
 )
 

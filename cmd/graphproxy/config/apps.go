@@ -14,7 +14,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"graphproxy/auth"
-	"graphproxy/policy/strict"
+	"graphproxy/policy/yamlfile"
 )
 
 // appsPrefix begins the variables of app registrations besides that of AZURE_*: GRAPHPROXY_APPS_0_CLIENT_ID.
@@ -58,7 +58,7 @@ func registrations(set map[string]string) (all []Registration, problems []error)
 		switch {
 		case r.Name == "":
 			problems = append(problems, fmt.Errorf("%sNAME is not set: set it to the name that the policy's app: has for this app registration", r.prefix))
-		case !strict.IsName(r.Name):
+		case !yamlfile.IsName(r.Name):
 			problems = append(problems, fmt.Errorf("%sNAME is not made of letters, digits, \"-\", \"_\" and \".\": write a name that the policy's app: can have", r.prefix))
 		}
 		all = append(all, r)
@@ -78,7 +78,7 @@ func nearApp(name string) string {
 	if m == nil {
 		return ""
 	}
-	if near := strict.Nearest(m[2], variables(new(Registration))); near != "" {
+	if near := yamlfile.Nearest(m[2], variables(new(Registration))); near != "" {
 		return appsPrefix + m[1] + "_" + near
 	}
 	return ""

@@ -17,9 +17,9 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"graphproxy/auth"
-	"graphproxy/policy/limit/shared"
-	"graphproxy/policy/odata"
-	"graphproxy/policy/strict"
+	"graphproxy/policy/graph/odata"
+	"graphproxy/policy/yamlfile"
+	"graphproxy/proxy/redislimit"
 )
 
 // Config is what the environment says: one field a variable, in the order of docs/configuration.md, whose table a test holds
@@ -52,10 +52,10 @@ type Config struct {
 	TLSClientCAFile string    `env:"GRAPHPROXY_TLS_CLIENT_CA_FILE"`
 	TrustedProxies  Networks  `env:"GRAPHPROXY_TRUSTED_PROXIES"`
 
-	RedisURL      shared.Address `env:"GRAPHPROXY_REDIS_URL"`
-	RedisFailure  Failure        `env:"GRAPHPROXY_REDIS_FAILURE" envDefault:"local"`
-	RedisTimeout  Duration       `env:"GRAPHPROXY_REDIS_TIMEOUT" envDefault:"100ms"`
-	RedisReplicas Count          `env:"GRAPHPROXY_REDIS_REPLICAS" envDefault:"1"`
+	RedisURL      redislimit.Address `env:"GRAPHPROXY_REDIS_URL"`
+	RedisFailure  Failure            `env:"GRAPHPROXY_REDIS_FAILURE" envDefault:"local"`
+	RedisTimeout  Duration           `env:"GRAPHPROXY_REDIS_TIMEOUT" envDefault:"100ms"`
+	RedisReplicas Count              `env:"GRAPHPROXY_REDIS_REPLICAS" envDefault:"1"`
 
 	Policy          string   `env:"GRAPHPROXY_POLICY" envDefault:"policy.yaml"`
 	ForwardHeaders  List     `env:"GRAPHPROXY_FORWARD_HEADERS"`
@@ -124,7 +124,7 @@ func unknown(set map[string]string) []error {
 		cure := "remove it, or see docs/configuration.md for the variables that there are"
 		if near := nearApp(name); near != "" {
 			cure = "did you mean " + near + "?"
-		} else if near := strict.Nearest(own, known); near != "" {
+		} else if near := yamlfile.Nearest(own, known); near != "" {
 			cure = "did you mean " + prefix + near + "?"
 		}
 		problems = append(problems, fmt.Errorf("%s is not a variable that this version knows; %s", name, cure))

@@ -15,8 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"graphproxy/auth"
-	"graphproxy/policy/limit/shared"
 	"graphproxy/proxy"
+	"graphproxy/proxy/redislimit"
 )
 
 // admin serves health and metrics. It says nothing that is secret, and takes no orders.
@@ -24,8 +24,8 @@ type admin struct {
 	apps     *apps
 	policy   *PolicyFile
 	hosts    proxy.Hosts
-	audit    *AuditLog       // nil: there is none
-	redis    *shared.Buckets // nil: limits are not shared
+	audit    *AuditLog           // nil: there is none
+	redis    *redislimit.Buckets // nil: limits are not shared
 	stopping atomic.Bool
 	registry *prometheus.Registry
 }

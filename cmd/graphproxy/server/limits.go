@@ -7,14 +7,14 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"graphproxy/policy/limit/shared"
 	"graphproxy/proxy"
+	"graphproxy/proxy/redislimit"
 	"graphproxy/proxy/throttle"
 )
 
 // limits are what is known of room: the buckets that replicas share, if they do, and what Graph said of its own limits.
 type limits struct {
-	redis    *shared.Buckets // nil: each replica counts for itself
+	redis    *redislimit.Buckets // nil: each replica counts for itself
 	throttle *throttle.Memory
 }
 
@@ -29,7 +29,7 @@ func openLimits(p Parts, r prometheus.Registerer) (l limits, err error) {
 		return l, nil
 	}
 	memory := l.throttle
-	l.redis, err = shared.Open(p.Redis, shared.Options{
+	l.redis, err = redislimit.Open(p.Redis, redislimit.Options{
 		Deny: p.RedisDeny, Timeout: p.RedisWait, Replicas: p.Replicas, Now: time.Now, Log: p.Log, Metrics: r,
 		Holds: func(key string, until time.Time) {
 			if s, err := throttle.ParseScope(key); err == nil { // else of a replica of another version
@@ -66,7 +66,7 @@ type redisState struct {
 	Error    string    `json:"error,omitempty"`
 }
 
-func redisStateOf(b *shared.Buckets) *redisState {
+func redisStateOf(b *redislimit.Buckets) *redisState {
 	if b == nil {
 		return nil
 	}

@@ -14,8 +14,8 @@ import (
 
 	"graphproxy/auth"
 	"graphproxy/auth/filewatch"
-	"graphproxy/policy/limit/shared"
 	"graphproxy/proxy"
+	"graphproxy/proxy/redislimit"
 )
 
 // Parts are what a Server is made of. All but Roots, Public, Unix, PublicURL, Hosts, Headers, Drain, Audit, Keys and ClientCA must be set.
@@ -36,10 +36,10 @@ type Parts struct {
 	Audit       *AuditLog
 	Keys        *KeyPair
 	ClientCA    *ClientCA
-	Redis       shared.Address // where limits are shared with other replicas
-	RedisDeny   bool           // refuse requests that a limit covers while Redis is gone
-	RedisWait   time.Duration  // for an answer of Redis; 0: 100 ms
-	Replicas    int            // that there are at least; 0: 1
+	Redis       redislimit.Address // where limits are shared with other replicas
+	RedisDeny   bool               // refuse requests that a limit covers while Redis is gone
+	RedisWait   time.Duration      // for an answer of Redis; 0: 100 ms
+	Replicas    int                // that there are at least; 0: 1
 	Log         *slog.Logger
 }
 

@@ -11,7 +11,7 @@
 // tell; and what a request costs while a service is loaded.
 package cost
 
-import "graphproxy/policy/odata"
+import "graphproxy/policy/graph/odata"
 
 // Most is the most that Of returns: the transitive members of a group, with $expand.
 const Most = 6

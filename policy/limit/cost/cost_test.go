@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/limit/cost"
-	"graphproxy/policy/odata"
 )
 
 func parse(t testing.TB, request string) (string, *odata.Target) {

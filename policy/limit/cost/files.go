@@ -3,7 +3,7 @@ package cost
 import (
 	"strings"
 
-	"graphproxy/policy/odata"
+	"graphproxy/policy/graph/odata"
 )
 
 // filesOf returns the segments of a SharePoint or OneDrive request from where the files begin: drives, sites, shares, or the drive of

@@ -1,6 +1,6 @@
 package cost
 
-import "graphproxy/policy/odata"
+import "graphproxy/policy/graph/odata"
 
 // Identity reports whether a request is one of Graph's identity and access service: one whose throttling counts resource units,
 // whose answers say x-ms-resource-unit, and which knows x-ms-throttle-priority. A request that may as well be another

@@ -1,0 +1,254 @@
+package policycmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"graphproxy/cmd/graphproxy/config"
+	"graphproxy/policy"
+	"graphproxy/policy/graph/odata"
+	"graphproxy/policy/yamlfile"
+)
+
+func newExplain(settings *config.Config) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "explain [--policy FILE] CALLER 'METHOD /path?query'",
+		Short: "Say how a request of a caller is read and decided, and by which rule",
+		Long:  "explain says how a request is read, which rules are asked, and which one decides. A request without a version is of v1.0.\nStatus 0: allowed. 1: denied, also where report mode would let it through. 2: the request has two readings, or no such caller.",
+		Args:  arguments("CALLER", "'METHOD /path?query'"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return explain(cmd, file, args[0], args[1])
+		},
+	}
+	cmd.Flags().StringVar(&file, "policy", settings.Policy, "the policy `FILE`")
+	return cmd
+}
+
+// explanation is the result of the command explain, as JSON.
+type explanation struct {
+	Policy   string    `json:"policy"`
+	Hash     string    `json:"hash"`
+	Caller   string    `json:"caller"`
+	App      string    `json:"app"`
+	Tenant   string    `json:"tenant,omitempty"`    // that the app is used in, if it is not its own
+	Priority string    `json:"priority,omitempty"`  // that Graph is told
+	InFlight string    `json:"in_flight,omitempty"` // as the policy has it
+	Mode     string    `json:"mode"`
+	Method   string    `json:"method"`
+	Target   target    `json:"target"`
+	Steps    []step    `json:"steps"`
+	Decision string    `json:"decision"`
+	Passes   bool      `json:"passes"` // allowed, or let through by report mode
+	Rule     *ruleText `json:"rule,omitempty"`
+	Nearest  *ruleText `json:"nearest,omitempty"`
+	Differs  string    `json:"differs,omitempty"`
+	Limits   []string  `json:"limits,omitempty"`
+	Message  string    `json:"message"`
+	Answer   string    `json:"answer,omitempty"` // what the caller of a denied request reads
+}
+
+// step is one question on the way to a decision, and its answer.
+type step struct {
+	Name   string `json:"name"`
+	Result string `json:"result"`
+}
+
+// target is how the request's URL was read.
+type target struct {
+	Version  string    `json:"version"`
+	Segments []segment `json:"segments"`
+	Query    []option  `json:"query"`
+	Sent     string    `json:"sent"` // the text that Graph gets
+}
+
+type segment struct {
+	Kind string `json:"kind"`
+	Text string `json:"text"`
+}
+
+type option struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+func explain(cmd *cobra.Command, file, caller, text string) error {
+	p, err := read(file)
+	if err != nil {
+		return err
+	}
+	if err := checkCaller(p, caller); err != nil {
+		return err
+	}
+	request, err := policy.ParseRequest(caller, text)
+	if err != nil {
+		var bad *odata.Error
+		if errors.As(err, &bad) {
+			return fmt.Errorf("the request is refused with 400 %s: %w", bad.Code, err)
+		}
+		return err
+	}
+	result := explanationOf(p, request)
+	if err := print(cmd, result, result.text); err != nil {
+		return err
+	}
+	if result.Decision == "deny" {
+		return ErrNo
+	}
+	return nil
+}
+
+func checkCaller(p *policy.Policy, name string) error {
+	var names []string
+	for _, c := range p.Callers() {
+		if c.Name == name {
+			return nil
+		}
+		names = append(names, c.Name)
+	}
+	return fmt.Errorf("%s: %s", p.File(), yamlfile.Unknown("caller", name, names))
+}
+
+func explanationOf(p *policy.Policy, r policy.Request) explanation {
+	e := p.Explain(r)
+	x := explanation{
+		Policy: p.File(), Hash: p.Hash(), Caller: r.Caller, App: e.App, Tenant: e.Tenant, Priority: e.Priority, InFlight: e.InFlight, Mode: "enforce", Method: r.Method, Target: targetOf(r.Target), Steps: steps(p, r, e),
+		Decision: decision(e.Allow), Passes: e.Allow || e.Reports, Rule: ruleOf(e.Rule), Nearest: ruleOf(e.Nearest), Differs: e.Differs, Limits: e.Limits, Message: e.String(), Answer: e.Answer,
+	}
+	if x.App == "" {
+		x.App = "default"
+	}
+	if e.Allow && e.Rule != nil {
+		x.Target.matched(e.Rule)
+	}
+	if e.Reports {
+		x.Mode = "report"
+	}
+	return x
+}
+
+func targetOf(t *odata.Target) target {
+	out := target{Version: t.Version, Segments: []segment{}, Query: []option{}, Sent: t.EscapedPath()}
+	if q := t.RawQuery(); q != "" {
+		out.Sent += "?" + q
+	}
+	for i := range t.Segments {
+		out.Segments = append(out.Segments, segmentOf(&t.Segments[i]))
+	}
+	for _, o := range t.Query {
+		out.Query = append(out.Query, option{o.Fold, o.Value})
+	}
+	return out
+}
+
+// nameOrKey is what a plain segment is as long as no rule says which.
+const nameOrKey = "name or key"
+
+// segmentOf names a segment in words.
+func segmentOf(s *odata.Segment) segment {
+	switch {
+	case s.Kind == odata.Key:
+		return segment{"key", s.Text}
+	case s.Kind == odata.Args:
+		var args []string
+		for _, a := range s.Args {
+			args = append(args, a.Name+"="+a.Value)
+		}
+		return segment{"arguments or alternate key", strings.Join(args, ",")}
+	case s.Kind == odata.Path:
+		return segment{"drive or site path", s.Text}
+	case s.Kind == odata.System:
+		return segment{"system segment", s.Text}
+	case s.Call:
+		return segment{"function", s.Text}
+	case s.Qualified:
+		return segment{"cast, function or action", s.Text}
+	}
+	return segment{nameOrKey, s.Text}
+}
+
+// matched says what the segments are, now that the rule which allows them is known. Both have the same segments then, as
+// far as the rule goes.
+func (t *target) matched(r *policy.Rule) {
+	for i, s := range r.Match().Template.Segments {
+		switch {
+		case s.Var:
+			t.Segments[i].Kind = "key {" + s.Text + "}"
+		case t.Segments[i].Kind == nameOrKey:
+			t.Segments[i].Kind = "name"
+		}
+	}
+}
+
+// steps are the questions that were asked, in order, up to the one that decided.
+func steps(p *policy.Policy, r policy.Request, e policy.Explanation) []step {
+	allow, deny := p.Rules(r.Caller)
+	switch {
+	case e.Rule != nil && !e.Allow:
+		return []step{{"deny", e.Rule.Where() + " matches: " + describe(e.Rule)}}
+	case e.Batch:
+		return []step{{"deny", noneMatches(len(deny))}, {"batch", "needs no rule: each item is judged as a request of its own"}}
+	case e.Allow:
+		return []step{{"deny", noneMatches(len(deny))}, {"allow", e.Rule.Where() + " matches: " + describe(e.Rule)}}
+	case e.Nearest == nil:
+		return []step{{"deny", noneMatches(len(deny))}, {"allow", noneMatches(len(allow)) + ", and none begins like it"}}
+	}
+	return []step{{"deny", noneMatches(len(deny))}, {"allow", noneMatches(len(allow))}, {"nearest", e.Nearest.Where() + ": " + describe(e.Nearest) + ", " + e.Differs}}
+}
+
+func noneMatches(n int) string {
+	if n == 0 {
+		return "this caller has no such rule"
+	}
+	return fmt.Sprintf("none of %d matches", n)
+}
+
+// describe is a rule with its conditions on one line.
+func describe(r *policy.Rule) string {
+	return strings.Join(append([]string{r.Text}, r.Conditions...), ", ")
+}
+
+func (x explanation) text(w io.Writer) error {
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%-9s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("policy", "%s, hash %s", x.Policy, x.Hash)
+	app := x.App
+	if x.Tenant != "" {
+		app += " in tenant " + x.Tenant
+	}
+	line("caller", "%s, app %s, mode %s", x.Caller, app, x.Mode)
+	if x.Priority != "" {
+		line("priority", "%s", x.Priority)
+	}
+	if x.InFlight != "" {
+		line("in flight", "%s", x.InFlight)
+	}
+	line("request", "%s %s", x.Method, x.Target.Sent)
+	line("version", "%s", x.Target.Version)
+	for _, s := range x.Target.Segments {
+		line("segment", "%s (%s)", s.Text, s.Kind)
+	}
+	for _, o := range x.Target.Query {
+		line("option", "%s = %s", o.Name, o.Value)
+	}
+	for _, s := range x.Steps {
+		line(s.Name, "%s", s.Result)
+	}
+	for _, name := range x.Limits {
+		line("limit", "%s", name)
+	}
+	if x.Answer != "" {
+		line("answer", "%s", x.Answer)
+	}
+	verdict := x.Decision
+	if x.Decision == "deny" && x.Passes {
+		verdict += ", but report mode lets it through"
+	}
+	_, err := fmt.Fprintf(w, "decision  %s\n", verdict)
+	return err
+}

@@ -1,0 +1,120 @@
+package policycmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"graphproxy/policy/analysis/audit"
+	"graphproxy/policy/analysis/suggest"
+	"graphproxy/policy/graph/catalog"
+)
+
+func newSuggest() *cobra.Command {
+	var log string
+	var pin bool
+	var operations []string
+	cmd := &cobra.Command{
+		Use:   "suggest --audit FILE",
+		Short: "Write the rules that an audit log of report mode asks for",
+		Long:  "suggest writes, as YAML ready to paste, the smallest set of rules that allows what an audit log saw. Keys become {id}; with --pin those\nof which only one value was seen stay that value. Status 0: rules were found. 1: the log asks for none. 2: it cannot be read.",
+		Args:  arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if log == "" {
+				return fmt.Errorf("%s: --audit FILE is missing; see %s --help", cmd.CommandPath(), cmd.CommandPath())
+			}
+			known, err := suggestOperations(operations)
+			if err != nil {
+				return err
+			}
+			return suggestRules(cmd, suggest.Options{Pin: pin, Operations: known}, log)
+		},
+	}
+	cmd.Flags().StringVar(&log, "audit", "", "the audit log, a `FILE` or - for standard input")
+	cmd.Flags().BoolVar(&pin, "pin", false, "keep a key of which only one value was seen")
+	cmd.Flags().StringArrayVar(&operations, "operations", nil, "tell keys from names by a `FILE` of lines METHOD /path; beta in its name means the version beta. May be given several times")
+	return cmd
+}
+
+// suggestion is the result of the command suggest, as JSON.
+type suggestion struct {
+	*suggest.Suggestion
+	Skipped audit.Skipped `json:"skipped"`
+}
+
+func suggestRules(cmd *cobra.Command, o suggest.Options, name string) error {
+	log, err := open(cmd, name)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	s := suggest.New(o)
+	skipped, err := audit.Read(log, func(l audit.Line) error { s.Add(l); return nil })
+	if err != nil {
+		return fmt.Errorf("reading the audit log %s: %w", name, err)
+	}
+	result := suggestion{s.Suggest(), skipped}
+	if err := result.Verify(); err != nil {
+		return err
+	}
+	if err := print(cmd, result, result.text); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(result.Callers, func(c suggest.Caller) bool { return len(c.Rules) > 0 }) {
+		return ErrNo
+	}
+	return nil
+}
+
+func (s suggestion) text(w io.Writer) error {
+	err := s.WriteYAML(w)
+	for _, note := range skippedNotes(s.Skipped) {
+		_, e := fmt.Fprintf(w, "# %s\n", note)
+		err = errors.Join(err, e)
+	}
+	return err
+}
+
+// skippedNotes says which lines of a log were passed over.
+func skippedNotes(s audit.Skipped) []string {
+	var notes []string
+	for _, reason := range slices.Sorted(maps.Keys(s.Refused)) {
+		notes = append(notes, fmt.Sprintf("%s refused before it was judged: %s", count(s.Refused[reason], "request"), reason))
+	}
+	if s.Other > 0 {
+		notes = append(notes, count(s.Other, "line")+" of something else than requests")
+	}
+	if s.Broken+s.TooLong > 0 {
+		notes = append(notes, count(s.Broken+s.TooLong, "line")+" broken off or too long")
+	}
+	return notes
+}
+
+// suggestOperations reads lists of what Graph has; nil for no files.
+func suggestOperations(files []string) (*suggest.Operations, error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
+	all := new(suggest.Operations)
+	return all, eachOperations(files, func(f io.Reader, version string) error { return all.Read(f, version) })
+}
+
+// eachOperations opens files of operations, and passes each on with the version that its name tells.
+func eachOperations(files []string, read func(f io.Reader, version string) error) error {
+	for _, name := range files {
+		f, err := OpenFile(name)
+		if err != nil {
+			return err
+		}
+		err = read(f, catalog.VersionOf(name))
+		f.Close()
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+// Package policycmd is the command graphproxy policy: what a security team asks about a policy file before it lands.
+//
+// It decides what the commands print and with which status they end: 0 yes, 1 no, 2 could not tell. What a policy means is
+// decided in graphproxy/policy and its rooms. It reads files, and of the environment what it is given; it asks no network.
+package policycmd
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"graphproxy/cmd/graphproxy/config"
+	"graphproxy/policy"
+	"graphproxy/policy/yamlfile"
+)
+
+// ErrNo is what a command returns that could tell, and whose answer is no: denied, failing, differing. What there is to say
+// has been printed.
+var ErrNo = errors.New("no")
+
+// New makes the command with its subcommands. They look at the environment for the policy file's name and for whether the
+// proxy listens to other machines.
+func New(environ []string) *cobra.Command {
+	policy := &cobra.Command{
+		Use:   "policy",
+		Short: "Check, test, explain, compare and suggest policy files",
+		Long:  "policy answers questions about a policy file. Where no FILE is given it is that of GRAPHPROXY_POLICY, or else policy.yaml.\nIt ends with status 0 for yes, 1 for no and 2 if it could not tell. docs/policy.md shows each command.",
+		Args:  cobra.ArbitraryArgs, // or cobra would answer an unknown command itself, in several lines
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			cmd.SetOut(cmd.ErrOrStderr()) // help that was not asked for is no result
+			return errors.Join(cmd.Help(), errors.New("\nsay which command to run"))
+		},
+	}
+	policy.SuggestionsMinimumDistance = 2
+	policy.PersistentFlags().Bool("json", false, "print JSON for machines")
+	settings, _ := config.Parse(environ) // what is wrong with other settings is serve's to tell
+	policy.AddCommand(newCheck(settings), newTest(settings), newExplain(settings), newDiff(), newSuggest(), newLimits(), newSchema())
+	return policy
+}
+
+func unknownCommand(cmd *cobra.Command, name string) error {
+	if near := cmd.SuggestionsFor(name); len(near) > 0 {
+		return fmt.Errorf("%s: unknown command %q; did you mean %q?", cmd.CommandPath(), name, near[0])
+	}
+	return fmt.Errorf("%s: unknown command %q; see %s --help", cmd.CommandPath(), name, cmd.CommandPath())
+}
+
+// arguments refuses too few and too many arguments. Names are theirs; those in brackets may be left out.
+func arguments(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > len(names) {
+			return fmt.Errorf("%s: %q is one argument too many; see %s --help", cmd.CommandPath(), args[len(names)], cmd.CommandPath())
+		}
+		if len(args) < len(names) && !strings.HasPrefix(names[len(args)], "[") {
+			return fmt.Errorf("%s: %s is missing; see %s --help", cmd.CommandPath(), names[len(args)], cmd.CommandPath())
+		}
+		return nil
+	}
+}
+
+// fileOf is the one argument that names a policy file, or else the environment's.
+func fileOf(args []string, settings *config.Config) string {
+	if len(args) > 0 {
+		return args[0]
+	}
+	return settings.Policy
+}
+
+// read reads a policy file without running its tests. The error says that there is no policy to answer by.
+func read(file string) (*policy.Policy, error) {
+	data, err := readFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return policy.ParseUntested(file, data)
+}
+
+// readFile reads a file of at most the size that a policy may have, and one byte more, so that the reader of it can tell.
+func readFile(file string) ([]byte, error) {
+	f, err := OpenFile(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, yamlfile.MaxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be read: %w", file, err)
+	}
+	return data, nil
+}
+
+// OpenFile opens a file for reading. The error names the cure.
+func OpenFile(name string) (*os.File, error) {
+	f, err := os.Open(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s is not there: correct the path", name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be opened: %w", name, errors.Unwrap(err))
+	}
+	return f, nil
+}
+
+// print writes a result: as JSON if that is asked for, else as text writes it.
+func print(cmd *cobra.Command, result any, text func(w io.Writer) error) error {
+	if asJSON, err := cmd.Flags().GetBool("json"); err != nil || !asJSON {
+		return errors.Join(err, text(cmd.OutOrStdout()))
+	}
+	enc := json.NewEncoder(cmd.OutOrStdout())
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(result)
+}
+
+// ruleText is a rule as JSON has it.
+type ruleText struct {
+	Text       string   `json:"text"`
+	Where      string   `json:"where"`
+	Conditions []string `json:"conditions,omitempty"`
+}
+
+func ruleOf(r *policy.Rule) *ruleText {
+	if r == nil {
+		return nil
+	}
+	return &ruleText{r.Text, r.Where(), r.Conditions}
+}
+
+func decision(allow bool) string {
+	if allow {
+		return "allow"
+	}
+	return "deny"
+}

@@ -1,0 +1,159 @@
+// Package audit reads graphproxy's audit log, one JSON line for each request and each item of a batch, for the tools that compare
+// and suggest policies.
+//
+// It decides which lines are audit lines: operators send those and the program's own log to one place, files are cut by rotation
+// and copying, and neither may stop a tool. What is passed over is counted. What follows from a line it leaves to others.
+package audit
+
+import (
+	"encoding/json"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"graphproxy/policy/graph/odata"
+)
+
+// MaxLine is the length of the longest line that is read, in bytes.
+const MaxLine = 1 << 20
+
+// Line is the record of one request that came to a judgement, or of one such item of a batch.
+type Line struct {
+	Number    int       `json:"-"` // in the log, from 1
+	Time      time.Time `json:"time"`
+	Caller    string    `json:"caller"`
+	Method    string    `json:"method"`
+	Version   string    `json:"version"`
+	Path      string    `json:"path"`     // template of the rule that decided; "" if none did
+	Target    string    `json:"target"`   // decoded path with its keys
+	Query     []string  `json:"query"`    // names of the query options; their values are not recorded
+	Rule      string    `json:"rule"`     // file:line of the rule that decided
+	Decision  string    `json:"decision"` // Allow, Deny or Limit
+	WouldDeny bool      `json:"would_deny"`
+	Reason    string    `json:"reason"`
+	Status    int       `json:"status"`
+	Policy    string    `json:"policy"` // hash of the policy file that judged
+	Batch     string    `json:"batch"`  // of an item: request id of its batch
+	Item      string    `json:"item"`   // of an item: its id
+	Cut       []string  `json:"cut"`    // names of the fields that were too long for a line and are shortened
+
+	// Parsed is the target with the names of its query options, which have no values; nil if it cannot be read back, as where
+	// the target or the names were shortened: the front of a target would be read as another one.
+	Parsed *odata.Target `json:"-"`
+}
+
+// The values of Line.Decision. Requests that were refused before a judgement have no Line.
+const (
+	Allow = "allow" // judged and let through, whatever Graph answered
+	Deny  = "deny"  // no rule allowed it, or one denied it
+	Limit = "limit" // judged and would have been let through, but there was no room in a limit
+
+	refuse = "refuse" // never came to a judgement
+)
+
+// IsEnvelope reports whether the line is of a $batch itself. Rules are not about it: each of its items has its own line.
+func (l *Line) IsEnvelope() bool {
+	return l.Parsed != nil && l.Parsed.IsBatch()
+}
+
+// Allowed reports whether the policy that judged allows the request, whatever its mode and whether or not there was room.
+func (l *Line) Allowed() bool { return l.Decision != Deny && !l.WouldDeny }
+
+// Skipped counts the lines that are not passed on.
+type Skipped struct {
+	Other   int            `json:"other,omitempty"`    // no audit lines: the program's own log, or another's
+	Broken  int            `json:"broken,omitempty"`   // cut off or otherwise no JSON, though they begin like it
+	TooLong int            `json:"too_long,omitempty"` // longer than MaxLine
+	Refused map[string]int `json:"refused,omitempty"`  // requests that never came to a judgement, by reason
+}
+
+// Total returns the number of lines that are not passed on.
+func (s Skipped) Total() int {
+	n := s.Other + s.Broken + s.TooLong
+	for _, count := range s.Refused {
+		n += count
+	}
+	return n
+}
+
+// Read passes each line of the log to each, in order. It needs memory for one line. The error is the reader's or the first that
+// each returns; what was skipped until then is told with it. A line that cannot be read is no error.
+func Read(r io.Reader, each func(Line) error) (Skipped, error) {
+	var skipped Skipped
+	lines := newLineReader(r)
+	for {
+		text, err := lines.next()
+		if err == io.EOF {
+			return skipped, nil
+		}
+		if err != nil {
+			return skipped, err
+		}
+		l, ok := skipped.parse(text, lines.tooLong)
+		if !ok {
+			continue
+		}
+		l.Number = lines.number
+		if !slices.Contains(l.Cut, "target") && !slices.Contains(l.Cut, "query") {
+			l.Parsed = readTarget(l.Target, l.Query)
+		}
+		if err := each(l); err != nil {
+			return skipped, err
+		}
+	}
+}
+
+// parse reads one line, or counts it among those that are skipped.
+func (s *Skipped) parse(text []byte, tooLong bool) (l Line, ok bool) {
+	switch {
+	case tooLong:
+		s.TooLong++
+		return l, false
+	case len(text) == 0:
+		return l, false
+	case text[0] != '{':
+		s.Other++
+		return l, false
+	case !json.Valid(text):
+		s.Broken++
+		return l, false
+	}
+	var raw struct {
+		Line
+		Level, Msg *string // of a log line; the program's own tells of each request in much the same words
+	}
+	err := json.Unmarshal(text, &raw)
+	l = raw.Line
+	switch {
+	case err != nil, raw.Level != nil, raw.Msg != nil, l.Policy == "" || l.Method == "":
+		s.Other++
+	case l.Decision == refuse:
+		s.refused(l.Reason)
+	case l.Decision == Allow, l.Decision == Deny, l.Decision == Limit:
+		return l, true
+	default:
+		s.Other++
+	}
+	return l, false
+}
+
+func (s *Skipped) refused(reason string) {
+	if s.Refused == nil {
+		s.Refused = make(map[string]int)
+	}
+	s.Refused[reason]++
+}
+
+// readTarget reads back a target and the names of its options; nil if that is not certain.
+func readTarget(path string, query []string) *odata.Target {
+	t, err := odata.ParseReadable(path)
+	if err != nil || len(query) == 0 {
+		return t
+	}
+	t, err = odata.Parse(t.EscapedPath(), strings.Join(query, "=&")+"=")
+	if err != nil || !slices.Equal(t.OptionNames(), query) {
+		return nil
+	}
+	return t
+}

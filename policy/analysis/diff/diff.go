@@ -1,0 +1,152 @@
+// Package diff tells what changes from one policy to another: what each caller gains and loses, in rules, and which requests
+// of an audit log would be answered otherwise.
+//
+// It decides what is told as a gain or a loss, and when it is not sure it tells a difference: a policy of which it says that a
+// caller gains nothing allows the caller nothing new. It leaves to others how rules match (policy/match), how an audit log is
+// read (policy/analysis/audit), and what is to be done about a difference.
+package diff
+
+import "graphproxy/policy"
+
+// Difference is what changes from an old policy to a new one. Its zero value is none.
+type Difference struct {
+	Old     string   `json:"old"` // name of the file
+	New     string   `json:"new"`
+	Callers []Caller `json:"callers,omitempty"` // those that differ: in the order of the new file, then removed ones
+	Limits  []Change `json:"limits,omitempty"`  // of the limits that cover more than one caller
+	File    []Change `json:"file,omitempty"`    // of what holds for the whole file and lets nothing through
+}
+
+// Caller is what changes for one caller.
+type Caller struct {
+	Name    string   `json:"name"`
+	Changes []Change `json:"changes"`
+}
+
+// Change is one thing that differs.
+type Change struct {
+	Sign  string `json:"sign"` // "+" came, "-" went, "~" is otherwise
+	Kind  Kind   `json:"kind"`
+	Gains bool   `json:"gains"` // it may let more through, or let more be the caller
+	Loses bool   `json:"loses"` // it may let less through, or let fewer be the caller
+	Text  string `json:"text"`  // a sentence of which the caller is the subject, or of a limit
+	Where string `json:"where,omitempty"`
+}
+
+// Kind tells what a Change is about.
+type Kind string
+
+// The values of Kind.
+const (
+	KindCaller   Kind = "caller"
+	KindIdentity Kind = "identity"
+	KindMode     Kind = "mode"
+	KindApp      Kind = "app"
+	KindAllow    Kind = "allow"
+	KindDeny     Kind = "deny"
+	KindLimit    Kind = "limit"
+	KindContact  Kind = "contact"
+)
+
+// Policies compares two policies.
+func Policies(old, new *policy.Policy) Difference {
+	d := Difference{Old: old.File(), New: new.File(), Limits: commonLimits(old, new), File: contact(old, new)}
+	was := make(map[string]*policy.Caller)
+	for i := range old.Callers() {
+		was[old.Callers()[i].Name] = &old.Callers()[i]
+	}
+	for i := range new.Callers() {
+		c := &new.Callers()[i]
+		d.add(c.Name, callers(sideOf(old, was[c.Name]), sideOf(new, c)))
+		delete(was, c.Name)
+	}
+	for i := range old.Callers() {
+		if c := &old.Callers()[i]; was[c.Name] != nil {
+			d.add(c.Name, callers(sideOf(old, c), sideOf(new, nil)))
+		}
+	}
+	return d
+}
+
+func (d *Difference) add(name string, changes []Change) {
+	if len(changes) > 0 {
+		d.Callers = append(d.Callers, Caller{Name: name, Changes: changes})
+	}
+}
+
+// Empty reports whether nothing differs.
+func (d Difference) Empty() bool {
+	return len(d.Callers) == 0 && len(d.Limits) == 0 && len(d.File) == 0
+}
+
+// Gains reports whether the caller may gain something.
+func (c Caller) Gains() bool { return anyOf(c.Changes, func(ch *Change) bool { return ch.Gains }) }
+
+// Loses reports whether the caller may lose something.
+func (c Caller) Loses() bool { return anyOf(c.Changes, func(ch *Change) bool { return ch.Loses }) }
+
+func anyOf(changes []Change, is func(*Change) bool) bool {
+	for i := range changes {
+		if is(&changes[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// side is one caller in one of the policies.
+type side struct {
+	policy      *policy.Policy
+	caller      *policy.Caller // nil: the policy does not know it
+	allow, deny []*rule
+}
+
+func sideOf(p *policy.Policy, c *policy.Caller) *side {
+	s := &side{policy: p, caller: c}
+	if c == nil {
+		return s
+	}
+	allow, deny := p.Rules(c.Name)
+	for _, r := range allow {
+		if !isBatch(r) { // a batch needs no rule, and an allow rule for it has no effect
+			s.allow = append(s.allow, newRule(r))
+		}
+	}
+	for _, r := range deny {
+		s.deny = append(s.deny, newRule(r))
+	}
+	return s
+}
+
+func (s *side) where() string {
+	return place(s.policy, s.caller.Line)
+}
+
+// callers tells what changes for one caller.
+func callers(old, new *side) []Change {
+	var changes []Change
+	switch {
+	case old.caller == nil:
+		changes = append(changes, Change{Sign: "+", Kind: KindCaller, Gains: true,
+			Text: "is a new caller" + reportNote(new), Where: new.where()})
+	case new.caller == nil:
+		changes = append(changes, Change{Sign: "-", Kind: KindCaller, Loses: true,
+			Text: "is no longer a caller", Where: old.where()})
+	default:
+		changes = append(changes, settings(old, new)...)
+	}
+	changes = append(changes, identities(old, new)...)
+	changes = append(changes, allowed(old, new)...)
+	changes = append(changes, denied(old, new)...)
+	if old.caller != nil && new.caller != nil {
+		changes = append(changes, ruleSettings(old, new)...)
+	}
+	return changes
+}
+
+func reportNote(s *side) string {
+	if s.policy.Reports(s.caller.Name) {
+		return ", in report mode: what would be denied is let through and recorded"
+	}
+	return ""
+}

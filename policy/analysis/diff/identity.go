@@ -1,0 +1,119 @@
+package diff
+
+import (
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"graphproxy/policy"
+)
+
+// identities tells what proves the caller that did not, and the other way.
+func identities(old, new *side) []Change {
+	var changes []Change
+	was, is := evidence(old), evidence(new)
+	for _, id := range is {
+		if !slices.ContainsFunc(was, func(w policy.Identity) bool { return proves(&w, &id) }) {
+			changes = append(changes, Change{Sign: "+", Kind: KindIdentity, Gains: true,
+				Text: "is known by " + identityText(&id), Where: place(new.policy, id.Line)})
+		}
+	}
+	for _, id := range was {
+		if !slices.ContainsFunc(is, func(i policy.Identity) bool { return proves(&i, &id) }) {
+			changes = append(changes, Change{Sign: "-", Kind: KindIdentity, Loses: true,
+				Text: "is no longer known by " + identityText(&id), Where: place(old.policy, id.Line)})
+		}
+	}
+	return changes
+}
+
+// evidence returns the caller's identities, each network for itself.
+func evidence(s *side) []policy.Identity {
+	if s.caller == nil {
+		return nil
+	}
+	var all []policy.Identity
+	for _, id := range s.caller.Identities {
+		if len(id.Networks) == 0 {
+			all = append(all, id)
+			continue
+		}
+		for _, n := range id.Networks {
+			one := id
+			one.Networks = []netip.Prefix{n}
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+// proves reports whether all evidence that is b's is a's, too.
+func proves(a, b *policy.Identity) bool {
+	if a.Kind != b.Kind || a.KeySHA256 != b.KeySHA256 || a.URI != b.URI ||
+		!strings.EqualFold(a.DNS, b.DNS) || a.CommonName != b.CommonName {
+		return false
+	}
+	switch a.Kind {
+	case "token":
+		return a.Issuer == b.Issuer && a.JWKSFile == b.JWKSFile && a.Audience == b.Audience &&
+			(a.Subject == "" || a.Subject == b.Subject) && claimsProve(a.Claims, b.Claims)
+	case "unix":
+		return number(a.UID, b.UID) && number(a.GID, b.GID) && (a.User == "" || a.User == b.User)
+	case "network":
+		return a.Networks[0].Bits() <= b.Networks[0].Bits() && a.Networks[0].Contains(b.Networks[0].Addr())
+	}
+	return true
+}
+
+func claimsProve(a, b map[string][]string) bool {
+	for name, values := range a {
+		others, found := b[name]
+		if !found || slices.ContainsFunc(others, func(v string) bool { return !slices.Contains(values, v) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func number(a, b *int) bool { return a == nil || b != nil && *a == *b }
+
+// identityText names evidence as the file does. A key's hash is shortened: it is there to be recognised.
+func identityText(id *policy.Identity) string {
+	var parts []string
+	add := func(name, value string) {
+		if value != "" {
+			parts = append(parts, name+value)
+		}
+	}
+	switch id.Kind {
+	case "key":
+		add("sha256:", hex.EncodeToString(id.KeySHA256[:])[:12]+"…")
+	case "network":
+		add("", id.Networks[0].String())
+	}
+	add("uri ", id.URI)
+	add("dns ", id.DNS)
+	add("common_name ", id.CommonName)
+	add("issuer ", id.Issuer)
+	add("audience ", id.Audience)
+	add("subject ", id.Subject)
+	for _, name := range slices.Sorted(maps.Keys(id.Claims)) {
+		add("claim ", fmt.Sprintf("%s %q", name, id.Claims[name]))
+	}
+	add("jwks_file ", id.JWKSFile)
+	add("uid ", numberText(id.UID))
+	add("gid ", numberText(id.GID))
+	add("user ", id.User)
+	return strings.TrimSuffix(id.Kind+" "+strings.Join(parts, ", "), " ")
+}
+
+func numberText(n *int) string {
+	if n == nil {
+		return ""
+	}
+	return strconv.Itoa(*n)
+}

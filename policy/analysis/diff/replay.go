@@ -1,0 +1,220 @@
+package diff
+
+import (
+	"cmp"
+	"io"
+	"slices"
+	"strings"
+
+	"graphproxy/policy"
+	"graphproxy/policy/analysis/audit"
+	"graphproxy/policy/graph/odata"
+)
+
+// Replayed is what the requests of an audit log come to under two policies.
+type Replayed struct {
+	Old        string        `json:"old"` // name of the file
+	New        string        `json:"new"`
+	Requests   int           `json:"requests"`   // that were replayed: Unchanged and those of Groups
+	Unchanged  int           `json:"unchanged"`  // both policies answer them alike
+	Groups     []Group       `json:"groups"`     // the others, most frequent first
+	Unreadable int           `json:"unreadable"` // requests whose recorded target cannot be read back
+	Skipped    audit.Skipped `json:"skipped"`    // lines of the log that are no judged requests
+}
+
+// Group is recorded requests of one caller that the same rules decide.
+type Group struct {
+	Change  Outcome  `json:"change"`
+	Count   int      `json:"count"`
+	Caller  string   `json:"caller"`
+	Method  string   `json:"method"`            // HEAD is judged as GET
+	Path    string   `json:"path"`              // template of the rule that allows, in the old policy or the new
+	Example string   `json:"example"`           // target of the first of them
+	Options []string `json:"options,omitempty"` // of OutcomeUnknown: those whose values would tell
+	Old     Ruling   `json:"old"`
+	New     Ruling   `json:"new"`
+}
+
+// Ruling is how one policy decides the requests of a group.
+type Ruling struct {
+	Allow  bool   `json:"allow"`            // whatever the mode; of OutcomeUnknown: whether it may be so
+	Report bool   `json:"report,omitempty"` // the caller is in report mode, which lets through what is denied
+	Caller bool   `json:"caller"`           // the policy knows the caller; else its requests are 401
+	Rule   string `json:"rule,omitempty"`   // file:line of the rule that decides; "" if none does
+	Text   string `json:"text,omitempty"`   // of the rule
+}
+
+// Outcome is what changes for a request.
+type Outcome string
+
+// The values of Outcome.
+const (
+	OutcomeDenied  Outcome = "allowed to denied"
+	OutcomeAllowed Outcome = "denied to allowed"
+	OutcomeUnknown Outcome = "unknown" // it hangs on values of query options, which the log does not hold
+)
+
+// Empty reports whether no recorded request changes its answer, or may do so.
+func (r Replayed) Empty() bool { return len(r.Groups) == 0 }
+
+// Replay decides each request of an audit log by both policies, without regard to their modes. The log holds the names of query
+// options and not their values: where the decision hangs on those, the request is counted as unknown, unless the log was written
+// under one of the policies and so tells its decision, or the conditions are the same in both. The error is the reader's.
+func Replay(old, new *policy.Policy, r io.Reader) (Replayed, error) {
+	p := &replay{result: Replayed{Old: old.File(), New: new.File()}, old: newJudge(old), new: newJudge(new), groups: make(map[string]*Group)}
+	var err error
+	p.result.Skipped, err = audit.Read(r, p.line)
+	for _, g := range p.groups {
+		p.result.Groups = append(p.result.Groups, *g)
+	}
+	slices.SortFunc(p.result.Groups, func(a, b Group) int {
+		return cmp.Or(b.Count-a.Count, strings.Compare(a.Caller, b.Caller), strings.Compare(a.key(), b.key()))
+	})
+	return p.result, err
+}
+
+type replay struct {
+	result   Replayed
+	old, new *judge
+	groups   map[string]*Group
+}
+
+func (p *replay) line(l audit.Line) error {
+	if l.Parsed == nil {
+		p.result.Unreadable++
+		return nil
+	}
+	p.result.Requests++
+	method := l.Method
+	if method == "HEAD" {
+		method = "GET"
+	}
+	old, new := p.old.outlook(l.Caller, method, l.Parsed), p.new.outlook(l.Caller, method, l.Parsed)
+	a := compareAnswers(&old, &new, p.recorded(l))
+	if a.change == "" {
+		p.result.Unchanged++
+		return nil
+	}
+	p.count(Group{
+		Change: a.change, Caller: l.Caller, Method: method, Path: a.path(l.Parsed), Example: l.Target, Options: a.options,
+		Old: rulingOf(a.old, old.book), New: rulingOf(a.new, new.book),
+	})
+	return nil
+}
+
+// recorded returns what the line tells of the decisions of either policy.
+func (p *replay) recorded(l audit.Line) func(old, new bool) bool {
+	allowed := l.Allowed()
+	return func(old, new bool) bool {
+		return (l.Policy != p.old.policy.Hash() || old == allowed) && (l.Policy != p.new.policy.Hash() || new == allowed)
+	}
+}
+
+func (p *replay) count(g Group) {
+	key := g.key()
+	if p.groups[key] == nil {
+		p.groups[key] = &g
+	}
+	p.groups[key].Count++
+}
+
+func (g *Group) key() string {
+	return strings.Join([]string{string(g.Change), g.Caller, g.Method, g.Path, g.Old.Rule, g.New.Rule, strings.Join(g.Options, ",")}, "\n")
+}
+
+func rulingOf(r ruling, b *book) Ruling {
+	out := Ruling{Allow: r.allow, Report: b.reports, Caller: b.known}
+	if r.rule != nil {
+		out.Rule, out.Text = r.rule.Where(), r.rule.Text
+	}
+	return out
+}
+
+// answers is how two policies answer one request. Where it is not known, old and new are what they come to if they differ.
+type answers struct {
+	change   Outcome // "": they answer alike
+	old, new ruling
+	options  []string
+}
+
+// maxConditions bounds the assumptions that are gone through, 2 to this power.
+const maxConditions = 10
+
+// compareAnswers goes through all assumptions about the conditions that hang on values, those apart that possible rules out.
+func compareAnswers(old, new *outlook, possible func(old, new bool) bool) answers {
+	conditions := new.conditions(old.conditions(nil))
+	if len(conditions) > maxConditions {
+		return unknown(conditions, old, new)
+	}
+	a, seen := answers{}, make(map[[2]bool]bool)
+	pairs := make([][2]bool, 1<<len(conditions))
+	for assumed := range pairs {
+		holds := func(c condition) bool { return assumed>>slices.Index(conditions, c)&1 == 1 }
+		o, n := old.decide(holds), new.decide(holds)
+		pairs[assumed] = [2]bool{o.allow, n.allow}
+		if !possible(o.allow, n.allow) {
+			continue
+		}
+		if o.allow != n.allow && !seen[pairs[assumed]] {
+			a.old, a.new = o, n
+		}
+		seen[pairs[assumed]] = true
+	}
+	switch denied, allowed := seen[[2]bool{true, false}], seen[[2]bool{false, true}]; {
+	case len(seen) == 0: // what was recorded is not what the rules say now; they are what is compared
+		return compareAnswers(old, new, func(bool, bool) bool { return true })
+	case !denied && !allowed:
+		return answers{}
+	case len(seen) == 1 && denied:
+		a.change = OutcomeDenied
+	case len(seen) == 1:
+		a.change = OutcomeAllowed
+	default:
+		a.change, a.options = OutcomeUnknown, optionsOf(deciding(conditions, pairs))
+	}
+	return a
+}
+
+// deciding returns the conditions that make a difference to an answer. The pairs are the answers, by assumption.
+func deciding(conditions []condition, pairs [][2]bool) []condition {
+	var deciding []condition
+	for i, c := range conditions {
+		for assumed, pair := range pairs {
+			if pair != pairs[assumed^1<<i] {
+				deciding = append(deciding, c)
+				break
+			}
+		}
+	}
+	return deciding
+}
+
+// unknown is the answer for a request that hangs on more conditions than are gone through.
+func unknown(conditions []condition, old, new *outlook) answers {
+	all := func(condition) bool { return true }
+	return answers{change: OutcomeUnknown, old: old.decide(all), new: new.decide(all), options: optionsOf(conditions)}
+}
+
+func optionsOf(conditions []condition) []string {
+	var names []string
+	for _, c := range conditions {
+		names = append(names, c.option)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// path is what requests are grouped by: the template of the rule that allows, else of any that decides.
+func (a *answers) path(t *odata.Target) string {
+	for _, r := range []ruling{a.old, a.new} {
+		if r.allow && r.rule != nil {
+			return r.rule.Path
+		}
+	}
+	for _, r := range []ruling{a.old, a.new} {
+		if r.rule != nil {
+			return r.rule.Path
+		}
+	}
+	return t.Path()
+}

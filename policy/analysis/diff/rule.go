@@ -1,0 +1,152 @@
+package diff
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"graphproxy/policy"
+	"graphproxy/policy/graph/odata"
+	"graphproxy/policy/match"
+)
+
+// rule is a rule of a policy and what it is compared by.
+type rule struct {
+	*policy.Rule
+	template string          // without the names that the file gives to variables
+	key      string          // template and conditions: rules with the same key match the same, methods apart
+	where    []key           // conditions on keys
+	query    map[string]bool // texts of the conditions on query options
+	settings string          // limit, app, tenant and priority
+	one      match.Rule      // the rule for one method, because methods are compared for themselves
+}
+
+// key is a condition on a variable, which goes by its number.
+type key struct {
+	variable int
+	values   []string // sorted
+}
+
+func newRule(r *policy.Rule) *rule {
+	m := r.Match()
+	c := &rule{Rule: r, template: unnamed(m.Template), query: make(map[string]bool), settings: limitText(r.Limit()) + ", " + r.App() + ", " + r.Tenant() + ", " + r.Priority() + ", " + strings.Join(r.References(), "\n"), one: *m}
+	c.one.Methods = match.Get
+	names := match.Variables(m.Template)
+	var conditions []string
+	for i := range m.Keys {
+		values := slices.Sorted(slices.Values(m.Keys[i].Values()))
+		k := key{variable: slices.Index(names, strings.TrimPrefix(m.Keys[i].Reason, "where: ")), values: slices.Compact(values)}
+		c.where = append(c.where, k)
+		conditions = append(conditions, fmt.Sprintf("%d%q", k.variable, k.values))
+	}
+	for _, text := range r.Conditions[len(m.Keys):] {
+		c.query[text] = true
+		conditions = append(conditions, text)
+	}
+	slices.Sort(conditions)
+	c.key = c.template + "\n" + strings.Join(conditions, "\n")
+	return c
+}
+
+// unnamed returns the template's text with variables by number and names as they are compared, so that two templates that are
+// written the same match the same.
+func unnamed(t *odata.Template) string {
+	segments, n := slices.Clone(t.Segments), 0
+	number := func(text *string) {
+		*text = strconv.Itoa(n)
+		n++
+	}
+	for i := range segments {
+		s := &segments[i]
+		if s.Var {
+			number(&s.Text)
+		} else {
+			s.Text = s.Fold
+		}
+		s.Args = slices.Clone(s.Args)
+		for j := range s.Args {
+			if s.Args[j].Var {
+				number(&s.Args[j].Value)
+			}
+		}
+	}
+	text := (&odata.Target{Version: t.Version, Segments: segments}).EscapedPath()
+	if t.Below {
+		text += "/**"
+	}
+	return text
+}
+
+func (r *rule) methods() match.Methods { return r.Match().Methods }
+
+// text is the rule for some of its methods, with its conditions: "GET /users/{id}: where: {id: [\"*@contoso.com\"]}".
+func (r *rule) text(methods match.Methods) string {
+	return r.title(methods) + conditionText(": ", r.Conditions)
+}
+
+func (r *rule) title(methods match.Methods) string {
+	_, path, _ := strings.Cut(r.Text, " ")
+	return methods.String() + " " + path
+}
+
+func conditionText(before string, conditions []string) string {
+	if len(conditions) == 0 {
+		return ""
+	}
+	return before + strings.Join(conditions, ", ")
+}
+
+// conditionsBesides returns the rule's conditions that the other has not, as text.
+func (r *rule) conditionsBesides(other *rule) string {
+	var own []string
+	for _, c := range r.Conditions {
+		if !slices.Contains(other.Conditions, c) {
+			own = append(own, c)
+		}
+	}
+	if len(own) == 0 {
+		return "no further condition"
+	}
+	return strings.Join(own, ", ")
+}
+
+// covers reports whether the rule allows all that the other allows, methods apart.
+func (r *rule) covers(other *rule) bool {
+	return r.key == other.key || match.Covers(&r.one, &other.one)
+}
+
+// forbids reports whether the rule, under deny, denies all that the other denies there, methods apart.
+func (r *rule) forbids(other *rule) bool {
+	if r.template != other.template && r.template != other.template+"/**" {
+		return false
+	}
+	for _, k := range r.where {
+		if !slices.ContainsFunc(other.where, k.includes) {
+			return false
+		}
+	}
+	if hasArgs(r.one.Template) && len(r.where) != len(other.where) {
+		return false // with a value, a rule about an alternate key is about plain keys, too; without, it is not
+	}
+	for text := range r.query {
+		if !other.query[text] {
+			return false
+		}
+	}
+	return true
+}
+
+func hasArgs(t *odata.Template) bool {
+	return slices.ContainsFunc(t.Segments, func(s odata.Segment) bool { return s.Kind == odata.Args })
+}
+
+// includes reports whether the condition is met by all that meets the other.
+func (k key) includes(other key) bool {
+	return k.variable == other.variable && !slices.ContainsFunc(other.values, func(v string) bool { return !slices.Contains(k.values, v) })
+}
+
+// isBatch reports whether the rule is about batches as such.
+func isBatch(r *policy.Rule) bool { return r.Match().Template.Segments[0].Fold == "$batch" }
+
+func place(p *policy.Policy, line int) string { return p.File() + ":" + strconv.Itoa(line) }

@@ -1,0 +1,293 @@
+package diff
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"graphproxy/policy"
+	"graphproxy/policy/limit"
+	"graphproxy/policy/match"
+)
+
+// settings tells what differs for a caller of both policies besides who it is and what it may do.
+func settings(old, new *side) []Change {
+	var changes []Change
+	name, where := new.caller.Name, new.where()
+	switch was, is := old.policy.Reports(name), new.policy.Reports(name); {
+	case is && !was:
+		changes = append(changes, Change{Sign: "+", Kind: KindMode, Gains: true, Where: where,
+			Text: "is in report mode now: everything that would be denied is let through and recorded"})
+	case was && !is:
+		changes = append(changes, Change{Sign: "-", Kind: KindMode, Loses: true, Where: where,
+			Text: "is no longer in report mode: what is not allowed is denied now, and was let through"})
+	}
+	if was, is := appText(old.caller.App, old.caller.Tenant), appText(new.caller.App, new.caller.Tenant); was != is {
+		changes = append(changes, appChange("", was, is, where))
+	}
+	if was, is := rank(old.caller.Priority), rank(new.caller.Priority); was != is {
+		changes = append(changes, Change{Sign: "~", Kind: KindLimit, Gains: is > was, Loses: is < was, Where: where,
+			Text: fmt.Sprintf("priority: %s is now %s", cmp.Or(old.caller.Priority, "normal"), cmp.Or(new.caller.Priority, "normal"))})
+	}
+	changes = appendInFlight(changes, old.caller.InFlight, new.caller.InFlight, where)
+	return appendLimit(changes, "limit: ", old.policy.CallerLimit(name), new.policy.CallerLimit(name), where)
+}
+
+// appendInFlight tells of another share. A number and a part of all cannot be compared without the proxy's settings.
+func appendInFlight(changes []Change, was, is policy.Share, where string) []Change {
+	if was == is {
+		return changes
+	}
+	same := was.Requests > 0 == (is.Requests > 0)
+	more, less := is.Requests+percent(is) > was.Requests+percent(was), is.Requests+percent(is) < was.Requests+percent(was)
+	return append(changes, Change{Sign: "~", Kind: KindLimit, Gains: !same || more, Loses: !same || less, Where: where,
+		Text: fmt.Sprintf("in_flight: %s is now %s", shareText(was), shareText(is))})
+}
+
+// percent is the part of all that a share without a number is, by default a half.
+func percent(s policy.Share) int {
+	if s == (policy.Share{}) {
+		return 50
+	}
+	return s.Percent
+}
+
+func shareText(s policy.Share) string {
+	return cmp.Or(s.String(), "half of all, or all for a caller by itself")
+}
+
+// appChange tells of another app registration. Whether Graph allows it more or less is not to be seen in a policy.
+func appChange(of, was, is, where string) Change {
+	return Change{Sign: "~", Kind: KindApp, Gains: true, Loses: true,
+		Text: fmt.Sprintf("%sapp: %s is now %s", of, was, is), Where: where}
+}
+
+func appText(name, tenant string) string {
+	if name == "" {
+		name = "the default one"
+	}
+	if tenant != "" {
+		name += " in tenant " + tenant
+	}
+	return name
+}
+
+// ruleSettings tells of limits and apps that differ between rules that match the same, or of which one matches all that the other
+// does.
+func ruleSettings(old, new *side) []Change {
+	oldKeys, newKeys := keysOf(old.allow), keysOf(new.allow)
+	var changes []Change
+	tell := func(o, n, of *rule) {
+		if methods := o.methods() & n.methods(); methods != 0 {
+			changes = append(changes, ruleSetting(o, n, of.title(methods)+": ", n.Where())...)
+		}
+	}
+	for _, n := range new.allow {
+		for _, o := range old.allow {
+			switch {
+			case o.settings == n.settings:
+			case o.key == n.key, !oldKeys[n.key] && o.covers(n):
+				tell(o, n, n)
+			case !newKeys[o.key] && n.covers(o):
+				tell(o, n, o)
+			}
+		}
+	}
+	return append(changes, orders(old, new)...)
+}
+
+// orders tells of rules that changed places and have limits or apps of their own: of those that allow a request, the first decides.
+func orders(old, new *side) []Change {
+	was := make(map[string]int)
+	for i, r := range old.allow {
+		was[r.key] = i + 1
+	}
+	var changes []Change
+	for i, later := range new.allow {
+		for _, first := range new.allow[:i] {
+			if later.settings == first.settings || was[first.key] <= was[later.key] || was[later.key] == 0 ||
+				later.methods()&first.methods() == 0 || !match.Overlaps(&later.one, &first.one) {
+				continue
+			}
+			text := first.title(later.methods()&first.methods()) + " comes before " + later.title(later.methods()) +
+				" now, and its limit and app count for what both allow"
+			changes = append(changes, Change{Sign: "~", Kind: KindLimit, Gains: true, Loses: true,
+				Text: text, Where: first.Where()})
+		}
+	}
+	return changes
+}
+
+func ruleSetting(old, new *rule, of, where string) []Change {
+	var changes []Change
+	if was, is := appText(old.App(), old.Tenant()), appText(new.App(), new.Tenant()); was != is {
+		changes = append(changes, appChange(of, was, is, where))
+	}
+	if old.Priority() != new.Priority() {
+		changes = append(changes, Change{Sign: "~", Kind: KindLimit, Gains: true, Loses: true, Where: where,
+			Text: fmt.Sprintf("%spriority: %s is now %s", of, cmp.Or(old.Priority(), "the caller's"), cmp.Or(new.Priority(), "the caller's"))})
+	}
+	if was, is := referencesText(old), referencesText(new); was != is {
+		changes = append(changes, Change{Sign: "~", Kind: KindAllow, Gains: true, Loses: true, Where: where,
+			Text: fmt.Sprintf("%sreferences: %s is now %s", of, was, is)})
+	}
+	return appendLimit(changes, of+"limit: ", old.Limit(), new.Limit(), where)
+}
+
+// referencesText is what requests under a rule may refer to.
+func referencesText(r *rule) string {
+	if !r.BoundsReferences() {
+		return "any"
+	}
+	return strings.Join(r.References(), " and ")
+}
+
+// rank orders priorities. Graph takes a request that names none as normal.
+func rank(priority string) int {
+	return slices.Index([]string{"low", "", "high"}, strings.TrimPrefix(priority, "normal"))
+}
+
+// settingsText is what a rule that came has of its own.
+func settingsText(r *rule) string {
+	text := ""
+	if r.Limit() != nil {
+		text += ", limit: " + limitText(r.Limit())
+	}
+	if r.BoundsReferences() {
+		text += ", references: " + referencesText(r)
+	}
+	if r.App() != "" {
+		text += ", app: " + r.App()
+	}
+	if r.Tenant() != "" {
+		text += ", tenant: " + r.Tenant()
+	}
+	if r.Priority() != "" {
+		text += ", priority: " + r.Priority()
+	}
+	return text
+}
+
+func appendLimit(changes []Change, of string, was, is *limit.Limit, where string) []Change {
+	if limitText(was) == limitText(is) {
+		return changes
+	}
+	looser, tighter := looserThan(is, was), looserThan(was, is)
+	verdict := "tighter"
+	switch {
+	case looser && tighter:
+		verdict = "looser in one, tighter in another"
+	case looser:
+		verdict = "looser"
+	}
+	text := fmt.Sprintf("%s%s is now %s (%s)", of, limitText(was), limitText(is), verdict)
+	return append(changes, Change{Sign: "~", Kind: KindLimit, Gains: looser, Loses: tighter, Text: text, Where: where})
+}
+
+// looserThan reports whether a lets something through that b does not.
+func looserThan(a, b *limit.Limit) bool {
+	if b == nil {
+		return false
+	}
+	if a == nil {
+		return true
+	}
+	if a.Unit != b.Unit {
+		return true // what a request counts as differs, so each may let something through that the other does not
+	}
+	more := func(a, b float64) bool { return b != 0 && (a == 0 || a > b) } // 0 is no bound
+	return a.Wait > b.Wait || more(a.Rate, b.Rate) || more(float64(a.Burst), float64(b.Burst)) || more(float64(a.Concurrency), float64(b.Concurrency))
+}
+
+func limitText(l *limit.Limit) string {
+	if l == nil {
+		return "none"
+	}
+	var parts []string
+	if l.Rate != 0 {
+		parts = append(parts, rateText(l.Rate), "burst "+strconv.Itoa(l.Burst))
+	}
+	if l.Unit != limit.Requests {
+		parts = append(parts, "in "+l.Unit.String())
+	}
+	if l.Concurrency != 0 {
+		parts = append(parts, strconv.Itoa(l.Concurrency)+" at once")
+	}
+	if l.Wait != 0 {
+		parts = append(parts, "waits up to "+l.Wait.String())
+	}
+	return strings.Join(parts, ", ")
+}
+
+// rateText writes a rate in the smallest unit in which it is a whole number.
+func rateText(perSecond float64) string {
+	for _, unit := range []struct {
+		seconds float64
+		name    string
+	}{{1, "s"}, {60, "m"}, {3600, "h"}, {86400, "24h"}} {
+		if n := perSecond * unit.seconds; math.Abs(n-math.Round(n)) < 1e-9*n {
+			return strconv.FormatFloat(math.Round(n), 'f', -1, 64) + "/" + unit.name
+		}
+	}
+	return strconv.FormatFloat(perSecond*3600, 'g', 6, 64) + "/h"
+}
+
+// contact compares whom refused callers are to ask.
+func contact(old, new *policy.Policy) []Change {
+	was, is := cmp.Or(old.Contact(), "none"), cmp.Or(new.Contact(), "none")
+	if was == is {
+		return nil
+	}
+	return []Change{{Sign: "~", Kind: KindContact, Text: fmt.Sprintf("contact: %s is now %s", was, is), Where: new.File()}}
+}
+
+// commonLimits tells of the limits that cover more than one caller.
+func commonLimits(old, new *policy.Policy) []Change {
+	var changes []Change
+	was := make(map[string]policy.CommonLimit)
+	for _, c := range old.Limits() {
+		was[c.Limit.Name] = c
+	}
+	for _, c := range new.Limits() {
+		o, found := was[c.Limit.Name]
+		delete(was, c.Limit.Name)
+		if !found {
+			changes = append(changes, Change{Sign: "-", Kind: KindLimit, Loses: true,
+				Text: c.Limit.Name + " is new: " + commonText(c), Where: new.File()})
+			continue
+		}
+		changes = appendLimit(changes, c.Limit.Name+": ", o.Limit, c.Limit, new.File())
+		if coverText(o) != coverText(c) {
+			changes = append(changes, Change{Sign: "~", Kind: KindLimit, Gains: true, Loses: true,
+				Text: c.Limit.Name + ": " + coverText(o) + " is now " + coverText(c), Where: new.File()})
+		}
+	}
+	for _, c := range old.Limits() {
+		if _, gone := was[c.Limit.Name]; gone {
+			changes = append(changes, Change{Sign: "+", Kind: KindLimit, Gains: true,
+				Text: c.Limit.Name + " is gone: " + commonText(c), Where: old.File()})
+		}
+	}
+	return changes
+}
+
+func commonText(c policy.CommonLimit) string { return limitText(c.Limit) + ", " + coverText(c) }
+
+func coverText(c policy.CommonLimit) string {
+	covers := make([]string, len(c.Covers))
+	for i, r := range c.Covers {
+		covers[i] = r.Text
+	}
+	slices.Sort(covers)
+	text := "covers " + strings.Join(slices.Compact(covers), ", ")
+	if c.All {
+		text = "covers every request"
+	}
+	if len(c.Per) > 0 {
+		text += ", for each " + strings.Join(slices.Sorted(slices.Values(c.Per)), " and ")
+	}
+	return text
+}

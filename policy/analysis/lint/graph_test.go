@@ -1,0 +1,77 @@
+package lint_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"graphproxy/policy"
+	"graphproxy/policy/analysis/lint"
+)
+
+// Whoever writes as the examples do must not be warned.
+func TestTheExamplesHaveNothingOdd(t *testing.T) {
+	o := lint.Options{Operations: graph(t)}
+	examples, shown := make(map[string]string), ""
+	for _, file := range []string{shared(t, "policy-example.yaml"), "../testdata/example.yaml", "../../cmd/graphproxy/sandbox.yaml"} {
+		examples[filepath.Base(file)] = read(t, file)
+	}
+	for _, file := range []string{"../../docs/policy.md", "../../README.md"} {
+		shown += read(t, file) // with the warnings that it means to show
+		for i, block := range strings.Split(read(t, file), "```yaml\n")[1:] {
+			text, _, _ := strings.Cut(block, "```")
+			examples[filepath.Base(file)+strings.Repeat("'", i)] = text
+		}
+	}
+	for name, text := range examples {
+		t.Run(name, func(t *testing.T) {
+			p, err := policy.Parse("policy.yaml", []byte(text))
+			if err != nil {
+				t.Skipf("it does not load by itself: %v", err)
+			}
+			for _, w := range lint.Check(p, o) {
+				if !slices.Contains(p.Warnings(), w) && !strings.Contains(shown, w.Message) {
+					t.Error(w)
+				}
+			}
+		})
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// Each operation of Graph is a rule that is not odd; and a policy of all of them is linted before anyone gets tired.
+func TestARuleForEachOfGraphsOperationsIsNotOdd(t *testing.T) {
+	for version, list := range map[string]string{"": "graph-v1.0-operations.txt", "/beta": "graph-beta-operations.txt"} {
+		t.Run(list, func(t *testing.T) {
+			var text strings.Builder
+			text.WriteString("version: 1\ncallers:\n  app:\n    identity: [anyone]\n    allow:\n")
+			rules := 0
+			for line := range strings.Lines(read(t, shared(t, filepath.Join("data", list)))) {
+				method, path, _ := strings.Cut(strings.TrimSpace(line), " ")
+				text.WriteString("      - \"" + method + " " + version + path + "\"\n")
+				rules++
+			}
+			p := load(t, text.String())
+			o := lint.Options{Operations: graph(t)}
+			start := time.Now()
+			got := texts(lint.Check(p, o))
+			t.Logf("%d rules in %v, %d warnings", rules, time.Since(start), len(got))
+			for i, w := range got {
+				if i < 20 {
+					t.Error(w)
+				}
+			}
+		})
+	}
+}

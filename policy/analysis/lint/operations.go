@@ -1,0 +1,142 @@
+package lint
+
+import (
+	"io"
+	"path"
+	"slices"
+	"strings"
+
+	"graphproxy/policy/graph/catalog"
+	"graphproxy/policy/graph/odata"
+	"graphproxy/policy/match"
+)
+
+// Operations are what Graph can do: methods and paths, of one version or both. The zero value holds none. It is safe for
+// concurrent use after the last Read.
+type Operations struct{ versions map[string]*resource }
+
+// resource is a path of Graph's, up to one of its segments.
+type resource struct {
+	names   map[string]*resource // by name without namespace, functions and casts too
+	system  map[string]*resource
+	args    map[string]*resource // by the names of the arguments, sorted
+	key     *resource
+	special bool   // a cast, or a function without arguments
+	text    string // "/users/{user-id}"
+	methods match.Methods
+	below   match.Methods // of the resource itself and all below it
+}
+
+// Read adds a list, as catalog.Read takes it. The error names the line; what stands before it has been added.
+func (o *Operations) Read(r io.Reader, version string) error {
+	return catalog.Read(r, version, o.add)
+}
+
+func (o *Operations) add(name string, t *odata.Template) {
+	method := match.MethodOf(name)
+	if o.versions == nil {
+		o.versions = make(map[string]*resource)
+	}
+	n := o.versions[t.Version]
+	if n == nil {
+		n = new(resource)
+		o.versions[t.Version] = n
+	}
+	for i := range t.Segments {
+		n = n.child(&t.Segments[i])
+		n.below |= method
+	}
+	n.methods |= method
+}
+
+// child returns the resource that a segment leads to, made if it is not there.
+func (n *resource) child(s *odata.Segment) *resource {
+	at, key, text := &n.names, s.Base, n.text+"/"+s.Text
+	switch {
+	case s.Kind == odata.Args:
+		at, key, text = &n.args, argNames(s), n.text+"("+argNames(s)+")"
+	case s.Kind == odata.System:
+		at = &n.system
+	case s.Var || s.Kind != odata.Name:
+		if n.key == nil {
+			n.key = &resource{text: n.text + "/{" + s.Text + "}"}
+		}
+		return n.key
+	}
+	if *at == nil {
+		*at = make(map[string]*resource)
+	}
+	if (*at)[key] == nil {
+		(*at)[key] = &resource{text: text, special: s.Qualified || s.Call}
+	}
+	return (*at)[key]
+}
+
+func argNames(s *odata.Segment) string {
+	var names []string
+	for _, a := range s.Args {
+		names = append(names, a.Fold)
+	}
+	slices.Sort(names)
+	return strings.Join(names, ",")
+}
+
+// isEnd reports whether the list has nothing below the resource but casts and what can be called on it. Such are where
+// Graph goes on with a resource that the list has elsewhere, or with properties.
+func (n *resource) isEnd() bool {
+	if n.key != nil {
+		return false
+	}
+	for _, next := range n.names {
+		if !next.special && len(next.args) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// children returns the names that can follow the resource, as the list spells them.
+func (n *resource) children() []string {
+	var names []string
+	for _, next := range n.names {
+		names = append(names, next.text[len(n.text)+1:])
+	}
+	slices.Sort(names)
+	return names
+}
+
+// elsewhere returns the resource that the list has everything below in the place of n, or nil: a drive of a user is a
+// drive.
+func (n *resource) elsewhere(top *resource) *resource {
+	drive := top.at("drives", "")
+	parent, last := path.Split(n.text)
+	name, isKey := strings.ToLower(last), strings.HasPrefix(last, "{")
+	if isKey {
+		name = strings.ToLower(path.Base(parent))
+	}
+	switch {
+	case name == "drive" && !isKey, name == "drives" && isKey && n != drive:
+		return drive
+	case name == "driveitem" && !isKey, name == "root" && !isKey,
+		isKey && slices.Contains([]string{"children", "special", "bundles", "following"}, name):
+		return drive.at("items", "")
+	case name == "team" && !isKey, name == "joinedteams" && isKey:
+		return top.at("teams", "")
+	}
+	return nil
+}
+
+// at follows names, of which "" is a key; nil if there is no such resource.
+func (n *resource) at(names ...string) *resource {
+	for _, name := range names {
+		switch {
+		case n == nil:
+			return nil
+		case name == "":
+			n = n.key
+		default:
+			n = n.names[name]
+		}
+	}
+	return n
+}

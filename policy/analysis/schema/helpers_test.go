@@ -1,0 +1,186 @@
+package schema_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
+
+	"graphproxy/policy/analysis/schema"
+)
+
+// compile returns the schema, ready to judge what instance returns.
+func compile(t testing.TB) *jsonschema.Schema {
+	t.Helper()
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("policy.schema.json", tree(t)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("policy.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// tree returns the schema as plain values.
+func tree(t testing.TB) map[string]any {
+	t.Helper()
+	decoded, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema.JSON()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return decoded.(map[string]any)
+}
+
+// instance reads a file as an editor does that holds it against a schema: YAML as JSON has it. The error is for what is no
+// YAML, or no JSON.
+func instance(text []byte) (any, error) {
+	var document yaml.Node
+	if err := yaml.Unmarshal(text, &document); err != nil {
+		return nil, err
+	}
+	if document.Kind == 0 {
+		return nil, nil
+	}
+	return value(document.Content[0])
+}
+
+func value(n *yaml.Node) (any, error) {
+	switch n.Kind {
+	case yaml.AliasNode:
+		return value(n.Alias)
+	case yaml.MappingNode:
+		return mapping(n)
+	case yaml.SequenceNode:
+		items := make([]any, len(n.Content))
+		for i, item := range n.Content {
+			var err error
+			if items[i], err = value(item); err != nil {
+				return nil, err
+			}
+		}
+		return items, nil
+	}
+	return scalar(n)
+}
+
+func mapping(n *yaml.Node) (any, error) {
+	all := make(map[string]any)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		v, err := value(n.Content[i+1])
+		if err != nil {
+			return nil, err
+		}
+		key := n.Content[i]
+		if merged, isMapping := v.(map[string]any); isMapping && key.Tag == "!!merge" {
+			for k, v := range merged {
+				all[k] = v
+			}
+			continue
+		}
+		if _, doubled := all[key.Value]; doubled {
+			return nil, fmt.Errorf("line %d: the key %q is there twice", key.Line, key.Value)
+		}
+		all[key.Value] = v
+	}
+	return all, nil
+}
+
+func scalar(n *yaml.Node) (any, error) {
+	switch n.ShortTag() {
+	case "!!null", "!!bool", "!!int", "!!float":
+	default:
+		return n.Value, nil // dates too: JSON has none
+	}
+	var v any
+	if err := n.Decode(&v); err != nil {
+		return nil, err
+	}
+	if f, isFloat := v.(float64); isFloat && (math.IsInf(f, 0) || math.IsNaN(f)) {
+		return n.Value, nil
+	}
+	return v, nil
+}
+
+// judge says what becomes of a file in an editor.
+func judge(s *jsonschema.Schema, text []byte) (verdict, error) {
+	v, err := instance(text)
+	if err != nil {
+		return noYAML, err
+	}
+	if err := s.Validate(v); err != nil {
+		return marked, err
+	}
+	return unmarked, nil
+}
+
+type verdict string
+
+const (
+	noYAML   verdict = "the reader of YAML refuses it"
+	marked   verdict = "the schema refuses it"
+	unmarked verdict = "the schema accepts it"
+)
+
+func read(t testing.TB, file string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// goodFiles returns policies that load, by name.
+func goodFiles(t testing.TB) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{
+		"testdata/example.yaml": read(t, "../testdata/example.yaml"),
+		"sandbox.yaml":          read(t, "../../cmd/graphproxy/sandbox.yaml"),
+		"every query option":    everyOption(t),
+	}
+	for _, document := range []string{"docs/policy.md", "README.md"} {
+		for i, block := range strings.Split(string(read(t, "../../"+document)), "```yaml\n")[1:] {
+			if text, _, _ := strings.Cut(block, "```"); strings.Contains("\n"+text, "\ncallers:") {
+				files[fmt.Sprintf("%s, example %d", document, i)] = []byte(text)
+			}
+		}
+	}
+	if data, err := os.ReadFile("../../../../shared/policy-example.yaml"); err == nil {
+		files["shared/policy-example.yaml"] = data
+	} else {
+		t.Logf("left out: %v", err)
+	}
+	return files
+}
+
+// everyOption returns a policy with each query option that the schema knows by name, in an allow rule and in a deny rule,
+// an include under deny, and a token whose keys are in a file.
+func everyOption(t testing.TB) []byte {
+	t.Helper()
+	rules := func(definition string) []any {
+		query := make(map[string]any)
+		for name := range tree(t)["definitions"].(map[string]any)[definition].(map[string]any)["properties"].(map[string]any) {
+			query[name] = []string{"id"}
+		}
+		return []any{map[string]any{"GET /users": map[string]any{"query": query}}}
+	}
+	deny := append(rules("denyQuery"), map[string]any{"include": "devices"})
+	token := map[string]any{"issuer": "https://oidc.contoso.example", "audience": "graphproxy", "subject": "hr", "jwks_file": "/etc/graphproxy/keys.json"}
+	text, err := json.Marshal(map[string]any{
+		"version": 1,
+		"rules":   map[string]any{"devices": []string{"GET /devices"}},
+		"callers": map[string]any{"app": map[string]any{"identity": []any{map[string]any{"token": token}}, "allow": rules("query"), "deny": deny}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}

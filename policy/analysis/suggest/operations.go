@@ -1,0 +1,62 @@
+package suggest
+
+import (
+	"io"
+	"slices"
+
+	"graphproxy/policy/graph/catalog"
+	"graphproxy/policy/graph/odata"
+	"graphproxy/policy/match"
+)
+
+// Operations are what Graph can do: paths with variables, of one version or both. The zero value holds none. After the last Read it
+// is safe for concurrent use.
+type Operations struct {
+	templates []*odata.Template // those with fewer variables first
+	tree      match.Narrow
+}
+
+// Read adds a list, as catalog.Read takes it. The error names the line, and nothing has been added then.
+func (o *Operations) Read(r io.Reader, version string) error {
+	templates := slices.Clone(o.templates)
+	seen := make(map[string]bool)
+	err := catalog.Read(r, version, func(_ string, t *odata.Template) {
+		if !seen[t.Text] {
+			seen[t.Text] = true
+			templates = append(templates, t)
+		}
+	})
+	if err == nil {
+		o.set(templates)
+	}
+	return err
+}
+
+// set puts the most exact templates first, so that a name is found before the variable beside it.
+func (o *Operations) set(templates []*odata.Template) {
+	slices.SortStableFunc(templates, func(a, b *odata.Template) int { return len(match.Variables(a)) - len(match.Variables(b)) })
+	o.templates, o.tree = templates, match.Narrow{}
+	for _, t := range templates {
+		o.tree.Add(&match.Rule{Methods: match.Any, Template: t})
+	}
+}
+
+// keysOf returns which segments of a target are keys; nil if no operation is known to have such a path.
+func (o *Operations) keysOf(t *odata.Target) []bool {
+	if o == nil {
+		return nil
+	}
+	found := o.tree.Find(t, match.Get)
+	if found.Index < 0 {
+		return nil
+	}
+	segments := o.templates[found.Index].Segments
+	if len(segments) != len(t.Segments) {
+		return nil // a template that ends in /**
+	}
+	keys := make([]bool, len(segments))
+	for i := range segments {
+		keys[i] = segments[i].Var && segments[i].Kind == odata.Name && !isWellKnown(t.Segments[i].Fold)
+	}
+	return keys
+}

@@ -1,0 +1,171 @@
+// Package suggest writes rules from an audit log: the smallest set that allows what callers were seen to request.
+//
+// It decides which segments of a path are keys and so become variables, which rules are the same or cover each other, and which
+// are left over. In doubt a segment stays as it is: a key that is taken for a name gives a rule that is too narrow, which
+// somebody notices; a name that is taken for a key gives one that is too wide, which nobody does. It never suggests "/**".
+//
+// What the log holds is the callers' text. Nothing of it gets into the YAML unless it is part of a template that package odata
+// reads back as just that. Reading the log is left to package audit, and whether the rules are wanted to people.
+package suggest
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"graphproxy/policy/analysis/audit"
+	"graphproxy/policy/graph/odata"
+	"graphproxy/policy/match"
+	"graphproxy/policy/yamlfile"
+)
+
+// Options say how to suggest.
+type Options struct {
+	// Pin keeps a key as it is where a rule was used with one value only.
+	Pin bool
+	// Operations are Graph's, if there is a list of them. They tell for certain which segments are keys; a path that is not
+	// among them is read as without them.
+	Operations *Operations
+}
+
+// Suggester collects what was requested. It needs memory for each different request, about one kilobyte. It is not safe for
+// concurrent use; New makes one.
+type Suggester struct {
+	options Options
+	keys    *keyReader
+	callers map[string]*collected
+	nobody  int
+}
+
+// New returns a Suggester that has seen nothing.
+func New(o Options) *Suggester {
+	return &Suggester{options: o, keys: newKeyReader(), callers: make(map[string]*collected)}
+}
+
+// collected is what one caller requested.
+type collected struct {
+	items map[itemKey]*item
+
+	denied, unreadable, unwritable int
+	forbidden                      map[forbiddenKey]*Forbidden
+}
+
+type itemKey struct {
+	method match.Methods
+	path   string
+}
+
+// item is one target and method that was requested.
+type item struct {
+	method match.Methods
+	target *odata.Target // without its query
+	count  int           // requests
+	named  [3]int        // how many of them used each of match.RefusedUnlessNamed
+	proves bool          // Graph's answer tells that it knows the path
+	keys   []bool        // which segments are keys, as far as they have been read
+}
+
+type forbiddenKey struct{ rule, path string }
+
+// reasonDenied is the reason of a line that an explicit deny rule denies, see policy.Decision.
+const reasonDenied = "denied"
+
+// Add takes a line of the log into account. What was denied is not suggested and only counted; the same goes for what an explicit
+// deny rule would have denied, had report mode not let it through. A $batch itself is nothing, its items have lines of
+// their own.
+func (s *Suggester) Add(l audit.Line) {
+	switch {
+	case l.IsEnvelope():
+		return
+	case !isCaller(l.Caller):
+		s.nobody++
+		return
+	}
+	c := s.callers[l.Caller]
+	if c == nil {
+		c = &collected{items: make(map[itemKey]*item), forbidden: make(map[forbiddenKey]*Forbidden)}
+		s.callers[l.Caller] = c
+	}
+	method := match.MethodOf(l.Method)
+	switch {
+	case l.Decision == audit.Deny:
+		c.denied++
+	case l.Parsed == nil:
+		c.unreadable++
+	case l.WouldDeny && l.Reason == reasonDenied:
+		c.forbid(&l, method)
+	case method == 0 || len(l.Parsed.Segments) == 0:
+		c.unwritable++
+	default:
+		c.add(&l, method)
+	}
+}
+
+// isCaller reports whether a policy can have a caller of that name. It is "" for a caller who was not known.
+func isCaller(name string) bool {
+	const longest = 64
+	return yamlfile.IsName(name) && len(name) <= longest
+}
+
+func (c *collected) add(l *audit.Line, method match.Methods) {
+	key := itemKey{method, l.Parsed.EscapedPath()}
+	it := c.items[key]
+	if it == nil {
+		it = &item{method: method, target: withoutQuery(l.Parsed)}
+		c.items[key] = it
+	}
+	it.count++
+	for i, name := range match.RefusedUnlessNamed() {
+		if _, found := l.Parsed.Option(name); found {
+			it.named[i]++
+		}
+	}
+	it.proves = it.proves || isProof(l)
+}
+
+// sorted returns the items in an order that is the same for every log of the same requests. The first of several spellings goes into
+// the rule; from the end of the alphabet, those are the ones in lower case and without parentheses.
+func (c *collected) sorted() []*item {
+	paths := slices.SortedFunc(maps.Keys(c.items), func(a, b itemKey) int {
+		return cmp.Or(strings.Compare(b.path, a.path), int(a.method)-int(b.method))
+	})
+	items := make([]*item, len(paths))
+	for i, key := range paths {
+		items[i] = c.items[key]
+	}
+	return items
+}
+
+// isProof reports whether Graph's answer tells that it knows the path: it answers 400 to names that it does not know, and 429
+// and the like before it looks. Without this, one mistyped request below deviceManagement would turn all that is there into keys.
+func isProof(l *audit.Line) bool {
+	if l.Decision != audit.Allow {
+		return false
+	}
+	switch l.Status {
+	case 403, 404, 409, 410, 412:
+		return true
+	}
+	return 200 <= l.Status && l.Status < 400
+}
+
+func withoutQuery(t *odata.Target) *odata.Target {
+	return &odata.Target{Version: t.Version, Segments: t.Segments}
+}
+
+// forbid counts a request that an explicit deny rule denies.
+func (c *collected) forbid(l *audit.Line, method match.Methods) {
+	key := forbiddenKey{l.Rule, l.Path}
+	f := c.forbidden[key]
+	if f == nil {
+		f = &Forbidden{Rule: l.Rule, Path: l.Path, seen: make(map[itemKey]*item)}
+		c.forbidden[key] = f
+	}
+	f.Requests++
+	seen := itemKey{method, l.Parsed.EscapedPath()}
+	if f.seen[seen] == nil {
+		f.seen[seen] = &item{method: method, target: withoutQuery(l.Parsed)}
+	}
+	f.seen[seen].count++
+}

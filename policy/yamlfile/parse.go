@@ -1,0 +1,75 @@
+package yamlfile
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// MaxSize is the size of the largest file that is read, in bytes. A rule for each operation of Graph takes 1.5 MB.
+const MaxSize = 4 << 20
+
+// Parse reads the file's one document. What is wrong with it as YAML goes to the report; ok is false if
+// nothing of it can be read. Even if ok, the caller must look at the report at the end: a repeated key is
+// told there and read once.
+func Parse(r *Report, data []byte) (root Value, ok bool) {
+	if len(data) > MaxSize {
+		r.Add(1, "", "the file has %d bytes; at most %d are read", len(data), MaxSize)
+		return Value{}, false
+	}
+	if !utf8.Valid(data) {
+		r.Add(lineOfBadByte(data), "", "the file is not UTF-8; save it as UTF-8")
+		return Value{}, false
+	}
+	if !checkCharacters(r, data) {
+		return Value{}, false
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var document yaml.Node
+	err := decoder.Decode(&document)
+	switch {
+	case errors.Is(err, io.EOF) || err == nil && isNull(document.Content[0]):
+		r.Add(1, "", "the file is empty")
+		if err != nil {
+			return Value{}, false
+		}
+	case err != nil:
+		addSyntax(r, err, data)
+		return Value{}, false
+	default:
+		root, ok = Value{node: document.Content[0], report: r}, true
+		check(r, root.node, "")
+	}
+	checkEnd(r, decoder, data)
+	return root, ok
+}
+
+// checkEnd refuses what follows the document. A reader that takes the first one only would miss it, and a
+// person would not.
+func checkEnd(r *Report, decoder *yaml.Decoder, data []byte) {
+	var second yaml.Node
+	switch err := decoder.Decode(&second); {
+	case err == nil:
+		r.Add(second.Line, "", "a second document begins here; a policy is one document, so take the line \"---\" out")
+	case !errors.Is(err, io.EOF):
+		addSyntax(r, err, data)
+	}
+}
+
+func lineOfBadByte(data []byte) int {
+	line := 1
+	for len(data) > 0 {
+		c, size := utf8.DecodeRune(data)
+		if c == utf8.RuneError && size == 1 {
+			break
+		}
+		if c == '\n' {
+			line++
+		}
+		data = data[size:]
+	}
+	return line
+}

@@ -1,0 +1,206 @@
+package redislimit
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"graphproxy/policy/limit"
+)
+
+// alone enforces this replica's share. late: it stands in for one late answer, while Redis goes on granting.
+func (b *Buckets) alone(claims []limit.Claim, g *limit.Grant, late bool) *limit.Refusal {
+	now, n := b.now(), b.replicas()
+	own := shares(claims, n)
+	b.lower(now, claims, own, n, late)
+	refusal := b.local.Take(now, own, g)
+	if refusal != nil {
+		for i := range own {
+			if own[i].Limit == refusal.Limit {
+				refusal.Limit = claims[i].Limit
+				break
+			}
+		}
+		return refusal
+	}
+	c := b.newCall(claims, "")
+	for _, taken := range c.buckets {
+		if claims[taken.claim].Slot {
+			continue
+		}
+		part := &own[taken.claim]
+		b.owed.add(taken.name, &claims[taken.claim], part, float64(min(taken.cost, part.Limit.Burst)), now)
+	}
+	// Redis learns of the slots when it is back.
+	b.hold(g, b.leases.next(b.id), c.slots)
+	return nil
+}
+
+// lower keeps the replica's own buckets from beginning full: they hold its share of what is known of those in Redis. Of a bucket that
+// is not known, a Redis that is slow may grant the burst, so the replica's own holds one token; and likewise while Redis is asked.
+func (b *Buckets) lower(now time.Time, claims, own []limit.Claim, n int, late bool) {
+	for i := range claims {
+		l := claims[i].Limit
+		if claims[i].Rate() <= 0 {
+			continue
+		}
+		switch tokens, found := b.levels.at(rateKey(bucketName(&claims[i])), l.Rate, l.Burst, now); {
+		case found && !late:
+			b.local.Lower(now, &own[i], tokens/float64(n))
+		case found:
+			b.local.Lower(now, &own[i], min(1, tokens/float64(n)))
+		case late || b.slow.Load():
+			b.local.Lower(now, &own[i], 1)
+		}
+	}
+}
+
+func (b *Buckets) adjustAlone(claims []limit.Claim, cost int) {
+	now, own := b.now(), shares(claims, b.replicas())
+	b.local.Adjust(now, own, cost)
+	for i := range claims {
+		if l := claims[i].Limit; l != nil && l.Unit == limit.ResourceUnits && l.Rate > 0 {
+			b.owed.add(bucketName(&claims[i]), &claims[i], &own[i], excess(&own[i], cost), now)
+		}
+	}
+}
+
+func (b *Buckets) returnAlone(claims []limit.Claim) {
+	now, own := b.now(), shares(claims, b.replicas())
+	b.local.Return(now, own)
+	for i := range claims {
+		if l := claims[i].Limit; l != nil && l.Rate > 0 && !limit.Repeats(claims, i) {
+			b.owed.add(bucketName(&claims[i]), &claims[i], &own[i], float64(-cost(&own[i])), now)
+		}
+	}
+}
+
+func (b *Buckets) replicas() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.census.replicas()
+}
+
+// shares returns the claims with the n-th part of their limits.
+func shares(claims []limit.Claim, n int) []limit.Claim {
+	if n <= 1 {
+		return claims
+	}
+	own, limits := make([]limit.Claim, len(claims)), make([]limit.Limit, len(claims))
+	for i := range claims {
+		own[i] = claims[i]
+		if claims[i].Limit != nil {
+			limits[i] = share(*claims[i].Limit, n)
+			own[i].Limit = &limits[i]
+		}
+	}
+	return own
+}
+
+func share(l limit.Limit, n int) limit.Limit {
+	l.Rate /= float64(n)
+	if l.Rate > 0 {
+		l.Burst = max(1, l.Burst/n)
+	}
+	if l.Concurrency > 0 {
+		l.Concurrency = max(1, l.Concurrency/n)
+	}
+	return l
+}
+
+const owedBound = 100_000 // buckets; what is taken from more is forgotten, so each may give its burst once more
+
+// owed is what this replica took by itself and its buckets have not yet made good. On Redis' return it is taken there, so
+// that nothing is granted twice: all replicas' local buckets together then go on as the one in Redis.
+type owed struct {
+	mu  sync.Mutex
+	all map[string]*debt // by bucketName
+}
+
+type debt struct {
+	rate, share float64 // the limit's, and this replica's part of it
+	burst       int     // the limit's
+	tokens      float64
+	at          time.Time // as of when
+}
+
+func (d *debt) settle(now time.Time) {
+	if passed := now.Sub(d.at); passed > 0 {
+		d.tokens = max(0, d.tokens-passed.Seconds()*d.share)
+		d.at = now
+	}
+}
+
+// add notes tokens taken, or given back if less than 0. own is the claim as the local bucket has seen it.
+func (o *owed) add(name string, c, own *limit.Claim, tokens float64, now time.Time) {
+	if c.Limit.Rate <= 0 {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	d := o.all[name]
+	if d == nil {
+		if o.forget(now); len(o.all) >= owedBound {
+			return
+		}
+		d = &debt{rate: c.Limit.Rate, share: own.Limit.Rate, burst: c.Limit.Burst, at: now}
+		o.all[name] = d
+	}
+	d.settle(now)
+	d.tokens = max(0, d.tokens+tokens)
+}
+
+// forget makes room: it looks at a few, in no order, and drops those that are settled.
+func (o *owed) forget(now time.Time) {
+	if o.all == nil {
+		o.all = map[string]*debt{}
+	}
+	looked := 0
+	for name, d := range o.all {
+		if d.settle(now); d.tokens == 0 {
+			delete(o.all, name)
+		}
+		if looked++; looked == 4 {
+			return
+		}
+	}
+}
+
+// take empties it.
+func (o *owed) take() map[string]*debt {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	all := o.all
+	o.all = nil
+	return all
+}
+
+// restore puts back what take returned.
+func (o *owed) restore(all map[string]*debt) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for name, d := range o.all {
+		if old := all[name]; old != nil {
+			d.tokens += old.tokens
+		}
+		all[name] = d
+	}
+	o.all = all
+}
+
+// handOver takes in Redis what was taken without it. When that fails all of it is tried again, even if a part has
+// arrived: rather twice than not at all.
+func (b *Buckets) handOver(ctx context.Context) error {
+	all, now := b.owed.take(), b.now()
+	corrections := make([]correction, 0, len(all))
+	for name, d := range all {
+		if d.settle(now); d.tokens > 0 {
+			corrections = append(corrections, correction{rateKey(name), d.rate, d.burst, d.tokens})
+		}
+	}
+	err := b.sendCorrections(ctx, corrections)
+	if err != nil {
+		b.owed.restore(all)
+	}
+	return err
+}
