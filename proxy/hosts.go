@@ -84,7 +84,7 @@ func newOriginCheck(publicURL string) (*http.CrossOriginProtection, error) {
 // checkOrigin refuses what a page of another site may have made a browser send: evidence that is there whoever makes the request proves
 // nothing then.
 func (h *Handler) checkOrigin(r *http.Request, evidence string) error {
-	if err := h.origins.Check(r); err != nil {
+	if err := h.origins.Check(asUnsafe(r)); err != nil {
 		return &Error{Status: http.StatusForbidden, Code: codeDenied, Inner: "crossOrigin", Message: "a browser sent this request for a page of another site, and graphproxy serves none; " +
 			"call it from a program, or from pages at its own address"}
 	}
@@ -92,6 +92,18 @@ func (h *Handler) checkOrigin(r *http.Request, evidence string) error {
 		return &Error{Status: http.StatusMisdirectedRequest, Code: codeInvalid, Inner: "unknownHost", Message: UnknownHost(r.Host)}
 	}
 	return nil
+}
+
+// asUnsafe returns r, or for a read that a browser marks as cross-site the same request with the method of a write:
+// http.CrossOriginProtection lets reads pass, because a page cannot see their answers. They spend quota and show what exists.
+func asUnsafe(r *http.Request) *http.Request {
+	isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if !isRead || r.Header.Get("Sec-Fetch-Site") != "cross-site" {
+		return r
+	}
+	write := *r
+	write.Method = http.MethodPost
+	return &write
 }
 
 // isAmbient reports whether evidence goes with every request of a machine, so that a page in its browser has it, too.
