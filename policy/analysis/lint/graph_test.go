@@ -16,10 +16,10 @@ import (
 func TestTheExamplesHaveNothingOdd(t *testing.T) {
 	o := lint.Options{Operations: graph(t)}
 	examples, shown := make(map[string]string), ""
-	for _, file := range []string{shared(t, "policy-example.yaml"), "../testdata/example.yaml", "../../cmd/graphproxy/sandbox.yaml"} {
+	for _, file := range []string{shared(t, "policy-example.yaml"), "../../testdata/example.yaml", "../../../cmd/graphproxy/sandbox.yaml"} {
 		examples[filepath.Base(file)] = read(t, file)
 	}
-	for _, file := range []string{"../../docs/policy.md", "../../README.md"} {
+	for _, file := range []string{"../../../docs/policy.md", "../../../README.md"} {
 		shown += read(t, file) // with the warnings that it means to show
 		for i, block := range strings.Split(read(t, file), "```yaml\n")[1:] {
 			text, _, _ := strings.Cut(block, "```")

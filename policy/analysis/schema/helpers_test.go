@@ -142,12 +142,12 @@ func read(t testing.TB, file string) []byte {
 func goodFiles(t testing.TB) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{
-		"testdata/example.yaml": read(t, "../testdata/example.yaml"),
-		"sandbox.yaml":          read(t, "../../cmd/graphproxy/sandbox.yaml"),
+		"testdata/example.yaml": read(t, "../../testdata/example.yaml"),
+		"sandbox.yaml":          read(t, "../../../cmd/graphproxy/sandbox.yaml"),
 		"every query option":    everyOption(t),
 	}
 	for _, document := range []string{"docs/policy.md", "README.md"} {
-		for i, block := range strings.Split(string(read(t, "../../"+document)), "```yaml\n")[1:] {
+		for i, block := range strings.Split(string(read(t, "../../../"+document)), "```yaml\n")[1:] {
 			if text, _, _ := strings.Cut(block, "```"); strings.Contains("\n"+text, "\ncallers:") {
 				files[fmt.Sprintf("%s, example %d", document, i)] = []byte(text)
 			}

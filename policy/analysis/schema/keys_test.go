@@ -87,7 +87,7 @@ func properties(s any, at place, into map[place][]string) {
 func walk(t *testing.T) (w *walker, documents []*yaml.Node) {
 	t.Helper()
 	w = &walker{schema: tree(t), mappings: make(map[place]*yaml.Node), keys: make(map[place]map[string]*yaml.Node)}
-	for _, text := range [][]byte{read(t, "../testdata/example.yaml"), everyOption(t)} {
+	for _, text := range [][]byte{read(t, "../../testdata/example.yaml"), everyOption(t)} {
 		var document yaml.Node
 		if err := yaml.Unmarshal(text, &document); err != nil {
 			t.Fatal(err)

@@ -107,7 +107,7 @@ func TestBadFilesAreMarkedAsFarAsASchemaCanSee(t *testing.T) {
 			want[name] = v
 		}
 	}
-	files, err := filepath.Glob("../testdata/bad/*.yaml")
+	files, err := filepath.Glob("../../testdata/bad/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no bad files: %v", err)
 	}
