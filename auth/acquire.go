@@ -11,7 +11,7 @@ import (
 
 // acquirer asks for one token with the credential given, which shall carry the claims if there are any. It returns within
 // its context's time.
-type acquirer func(context.Context, *credential, Claims) (acquired, *Error)
+type acquirer func(context.Context, *credential, ClaimsChallenge) (acquired, *Error)
 
 // newAcquirer returns the way to a token that the app's kind of credential needs.
 func newAcquirer(a App, o Options) acquirer {
@@ -30,7 +30,7 @@ func viaEntra(a App, t *http.Transport) acquirer {
 		Transport:     newEntraTransport(bounded{t}, a.AuthorityHost),
 		CheckRedirect: noRedirects,
 	}
-	return func(ctx context.Context, c *credential, claims Claims) (acquired, *Error) {
+	return func(ctx context.Context, c *credential, claims ClaimsChallenge) (acquired, *Error) {
 		// The next acquisition is half an hour away: it shall not start on a connection that died meanwhile.
 		defer t.CloseIdleConnections()
 		cred, err := c.msal()
@@ -105,7 +105,7 @@ func httpsForm(authority string) string {
 // would hand the old one back for as long as it lives, so that a renewal renewed nothing. Claims make it pass the
 // cache by, and are used for nothing else: managed identity endpoints take none, and MSAL sends none.
 func viaManagedIdentity(a App, t *http.Transport) acquirer {
-	return func(ctx context.Context, _ *credential, _ Claims) (acquired, *Error) {
+	return func(ctx context.Context, _ *credential, _ ClaimsChallenge) (acquired, *Error) {
 		http := newManagedClient(t)
 		defer http.CloseIdleConnections()
 		var id managedidentity.ID = managedidentity.SystemAssigned()

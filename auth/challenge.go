@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// Claims are what Graph wants a new token to carry before it takes one again: a claims request, a JSON object (OpenID Connect
-// Core, section 5.5). "" asks for nothing.
-type Claims string
+// A ClaimsChallenge is what Graph wants a new token to carry before it takes one again: a claims request,
+// which is a JSON object (OpenID Connect Core, section 5.5). "" asks for nothing.
+type ClaimsChallenge string
 
 // maxClaims is the most that a challenge may hold, encoded. Those that were seen have some 100 bytes.
 const maxClaims = 8 << 10
 
-// RefusalOf returns what a 401 of one of Graph's services says in its header: the claims of the first Bearer challenge that has any,
-// and whether a Bearer challenge says invalid_token. What is no base64 of a JSON object is no claim: the token was refused, and an
-// ordinary new one is all that can be asked for.
+// RefusalOf returns what a 401 of one of Graph's services says in its header: the claims of the first Bearer challenge
+// that has any, and whether a Bearer challenge says invalid_token. What is no base64 of a JSON object is no claim: the
+// token was refused, and an ordinary new one is all that can be asked for.
 // https://learn.microsoft.com/entra/identity-platform/claims-challenge
 func RefusalOf(service string, h http.Header) Refusal {
 	r := Refusal{Service: service}
@@ -34,7 +34,7 @@ func RefusalOf(service string, h http.Header) Refusal {
 	return r
 }
 
-func decodeClaims(value string) (Claims, bool) {
+func decodeClaims(value string) (ClaimsChallenge, bool) {
 	if len(value) > maxClaims {
 		return "", false
 	}
@@ -44,7 +44,7 @@ func decodeClaims(value string) (Claims, bool) {
 	if err != nil || json.Unmarshal(text, &object) != nil || len(object) == 0 {
 		return "", false
 	}
-	return Claims(text), true
+	return ClaimsChallenge(text), true
 }
 
 // challenges goes through the parameters of a WWW-Authenticate field (RFC 9110, section 11.6.1), which may hold several

@@ -15,7 +15,7 @@ func TestClaimsAreFoundInAChallengeHoweverItIsWritten(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		fields []string
-		want   auth.Claims
+		want   auth.ClaimsChallenge
 	}{
 		{"no field", nil, ""},
 		{"a plain refusal", []string{`Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000"`}, ""},

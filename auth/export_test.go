@@ -14,13 +14,13 @@ type Acquired struct {
 }
 
 // NewSourceFunc is NewSource with acquire in the place of MSAL and the network.
-func NewSourceFunc(a App, o Options, acquire func(context.Context, Claims) (Acquired, *Error)) (*Source, error) {
+func NewSourceFunc(a App, o Options, acquire func(context.Context, ClaimsChallenge) (Acquired, *Error)) (*Source, error) {
 	a = a.withDefaults()
 	cred, problems := a.check(time.Now())
 	if err := a.errorsOf(problems); err != nil {
 		return nil, err
 	}
-	return newSource(a, o, cred, func(ctx context.Context, _ *credential, claims Claims) (acquired, *Error) {
+	return newSource(a, o, cred, func(ctx context.Context, _ *credential, claims ClaimsChallenge) (acquired, *Error) {
 		got, err := acquire(ctx, claims)
 		return acquired{got.Access, got.Expires, got.Refresh}, err
 	}), nil

@@ -7,9 +7,9 @@ import (
 
 // Refusal is what Graph said when it answered 401.
 type Refusal struct {
-	Service string // of Graph's that refused; a small set of names
-	Claims  Claims // that a new token shall carry
-	Invalid bool   // Graph says invalid_token (RFC 6750, section 3.1)
+	Service string          // of Graph's that refused; a small set of names
+	Claims  ClaimsChallenge // that a new token shall carry
+	Invalid bool            // Graph says invalid_token (RFC 6750, section 3.1)
 }
 
 // definite reports whether Graph said that the token itself does not do. A bare 401 may be about the resource alone: OneNote, To Do

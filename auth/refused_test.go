@@ -269,14 +269,14 @@ func TestClaimsOfARefusal(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := &fakeEntra{life: time.Hour}
 			s := fakeSource(t, secretApp, f, nil)
-			for i, claims := range []auth.Claims{`{"access_token":{"nbf":{}}}`, ""} {
+			for i, claims := range []auth.ClaimsChallenge{`{"access_token":{"nbf":{}}}`, ""} {
 				token := take(t, s)
 				pass(2 * time.Minute)
 				s.Refused(token, auth.Refusal{Service: fmt.Sprint(i), Claims: claims})
 				s.Refused(token, auth.Refusal{Service: "late", Claims: `{"late":1}`})
 				synctest.Wait()
 			}
-			if diff := cmp.Diff([]auth.Claims{"", `{"access_token":{"nbf":{}}}`, ""}, f.claims); diff != "" {
+			if diff := cmp.Diff([]auth.ClaimsChallenge{"", `{"access_token":{"nbf":{}}}`, ""}, f.claims); diff != "" {
 				t.Error(diff)
 			}
 		})

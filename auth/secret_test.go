@@ -42,7 +42,7 @@ type unexportedToken struct{ v auth.Token }
 func TestHiddenValues(t *testing.T) {
 	secret, token := auth.NewSecret(canary), auth.NewToken(canary)
 	source, err := auth.NewSourceFunc(auth.App{TenantID: "contoso.com", ClientID: "app", Secret: secret}, auth.Options{},
-		func(context.Context, auth.Claims) (auth.Acquired, *auth.Error) {
+		func(context.Context, auth.ClaimsChallenge) (auth.Acquired, *auth.Error) {
 			return auth.Acquired{Access: canary, Expires: time.Now().Add(time.Hour)}, nil
 		})
 	if err != nil {

@@ -42,10 +42,10 @@ type Source struct {
 	last       *Error    // of the attempt before, nil after a success
 	forced     forced
 	suspicions suspicions
-	claims     Claims // for the next attempt
-	tokens     uint64 // acquired
-	failed     uint64 // attempts
-	fileErr    string // what is wrong with the credential's file now
+	claims     ClaimsChallenge // for the next attempt
+	tokens     uint64          // acquired
+	failed     uint64          // attempts
+	fileErr    string          // what is wrong with the credential's file now
 	told       told
 
 	files files // the credential and its file; has a lock of its own, since reading a file may take time
@@ -54,7 +54,7 @@ type Source struct {
 // flight is one attempt to acquire a token. token, err and retry are written before done is closed, and read after.
 type flight struct {
 	cancel context.CancelFunc
-	claims Claims // that the token shall carry
+	claims ClaimsChallenge // that the token shall carry
 	done   chan struct{}
 	token  *token
 	err    *Error

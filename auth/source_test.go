@@ -26,7 +26,7 @@ type fakeEntra struct {
 	hang     bool          // answer nothing until the attempt is given up
 	token    string        // instead of "t<n>"
 	attempts []time.Time
-	claims   []auth.Claims // of the attempts
+	claims   []auth.ClaimsChallenge // of the attempts
 }
 
 func (f *fakeEntra) set(change func(*fakeEntra)) {
@@ -35,7 +35,7 @@ func (f *fakeEntra) set(change func(*fakeEntra)) {
 	change(f)
 }
 
-func (f *fakeEntra) acquire(ctx context.Context, claims auth.Claims) (auth.Acquired, *auth.Error) {
+func (f *fakeEntra) acquire(ctx context.Context, claims auth.ClaimsChallenge) (auth.Acquired, *auth.Error) {
 	f.mu.Lock()
 	f.attempts = append(f.attempts, time.Now())
 	f.claims = append(f.claims, claims)

@@ -43,7 +43,7 @@ func (p *Policy) Explain(r Request) Explanation {
 	case e.Batch:
 		e.Allow = d.Rule == nil && r.Method == "POST"
 	case d.Allow:
-		for _, c := range p.Claims(nil, r, d) {
+		for _, c := range p.Charges(nil, r, d) {
 			e.Limits = append(e.Limits, c.Limit.Name)
 		}
 	case d.Reason == ReasonReferences:

@@ -46,7 +46,7 @@ func FuzzParse(f *testing.F) {
 			}
 			r := unknown
 			r.Caller = name
-			p.Claims(nil, r, p.Decide(r))
+			p.Charges(nil, r, p.Decide(r))
 		}
 	})
 }

@@ -63,7 +63,7 @@ callers:
     allow: [GET /users]
 `)
 	got := make(map[string]string)
-	for _, c := range p.EnvelopeClaims(nil, request(t, "app", "POST /$batch")) {
+	for _, c := range p.EnvelopeCharges(nil, request(t, "app", "POST /$batch")) {
 		got[c.Limit.Name] = c.Key
 		if !c.Slot || c.Rate() != 0 {
 			t.Errorf("%s: it takes units", c.Limit.Name)
@@ -78,7 +78,7 @@ callers:
 	if len(got) != len(want) {
 		t.Errorf("it claims %v", got)
 	}
-	if n := len(p.EnvelopeClaims(nil, request(t, "nobody", "POST /$batch"))); n != 0 {
+	if n := len(p.EnvelopeCharges(nil, request(t, "nobody", "POST /$batch"))); n != 0 {
 		t.Errorf("an unknown caller claims %d", n)
 	}
 }

@@ -78,15 +78,15 @@ callers:
 		"GET /users": "app=hr&tenant=contoso.example", "GET /groups": "app=writer&tenant=default",
 	} {
 		r := request(t, "app", text)
-		if got := p.Claims(nil, r, p.Decide(r)); len(got) != 1 || got[0].Key != want {
+		if got := p.Charges(nil, r, p.Decide(r)); len(got) != 1 || got[0].Key != want {
 			t.Errorf("%s claims %+v, want %q", text, got, want)
 		}
 	}
 	r := request(t, "app", "GET /users")
-	room := p.Claims(nil, r, p.Decide(r))[:0]
+	room := p.Charges(nil, r, p.Decide(r))[:0]
 	plain := load(t, "version: 1\nlimits: {units: {rate: 10/s, unit: resource-units}}\ncallers: {app: {identity: [anyone], allow: [GET /users]}}")
 	d := plain.Decide(r)
-	if n := testing.AllocsPerRun(100, func() { room = plain.Claims(room[:0], r, d) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { room = plain.Charges(room[:0], r, d) }); n != 0 {
 		t.Errorf("a claim in resource units allocates %v times", n)
 	}
 }

@@ -33,7 +33,7 @@ callers:
     limit: {rate: 1000000/s, burst: 1000000}
     allow: ["GET /users/{id}"]
 `
-	h, err := proxy.New(proxy.Config{Graph: root, Apps: oneApp(fixed{}), Rules: rules(b, file), Audit: io.Discard})
+	h, err := proxy.New(proxy.Config{Graph: root, Apps: oneApp(fixed{}), Authorization: rules(b, file), Audit: io.Discard})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -34,11 +34,11 @@ func TestAConnectionThatProvesNothingAnyMoreIsClosed(t *testing.T) {
 	trusted.Use([]*x509.Certificate{ca.Certificate()})
 	p, err := policy.Parse("policy.yaml", []byte(byCertificate))
 	must(t, err)
-	known, err := proxy.NewRules(p, caller.Options{Authorities: trusted})
+	known, err := proxy.NewAuthorization(p, caller.Options{Authorities: trusted})
 	must(t, err)
 	for _, h2 := range []bool{false, true} {
 		audit := new(lines)
-		h, err := proxy.New(proxy.Config{Graph: &url.URL{Scheme: "http", Host: "127.0.0.1:1"}, Apps: oneApp(tokenless{}), Rules: known, Audit: audit, Log: slog.New(slog.DiscardHandler)})
+		h, err := proxy.New(proxy.Config{Graph: &url.URL{Scheme: "http", Host: "127.0.0.1:1"}, Apps: oneApp(tokenless{}), Authorization: known, Audit: audit, Log: slog.New(slog.DiscardHandler)})
 		must(t, err)
 		server := httptest.NewUnstartedServer(nil)
 		server.Config = proxy.NewServer(h, slog.New(slog.DiscardHandler))

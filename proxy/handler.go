@@ -52,11 +52,11 @@ type Apps interface {
 	App(name, tenant string) *App
 }
 
-// Config is what a Handler needs. Graph, Apps and Rules must be set.
+// Config is what a Handler needs. Graph, Apps and Authorization must be set.
 type Config struct {
 	Graph          *url.URL // Graph's root: scheme and host only, e.g. https://graph.microsoft.com
-	Apps           Apps     // must have every one that Rules name
-	Rules          *Rules
+	Apps           Apps     // must have every one that Authorization names
+	Authorization  *Authorization
 	Buckets        Buckets          // nil: of this process
 	Throttle       *throttle.Memory // what Graph said of its limits; nil: a new one
 	PublicURL      string           // scheme and host that links carry, e.g. https://graph.contoso.com; "": those that the caller used
@@ -72,31 +72,31 @@ type Config struct {
 
 // Handler is the proxy. Safe for concurrent use.
 type Handler struct {
-	graph     *url.URL
-	apps      Apps
-	rules     atomic.Pointer[Rules]
-	buckets   Buckets
-	queue     *queue.Queue
-	throttle  *throttle.Memory
-	headers   headerList
-	wire      wire
-	audit     *auditor
-	unaudited func() error // Config.AuditFailure
-	log       *slog.Logger
-	quiet     *log.Logger // of the reverse proxy: what it says is in the record already
-	metrics   *metrics
-	inFlight  atomic.Int64 // all requests, for the metric
-	unknown   pool         // of requests whose caller is not known yet
-	places    pool         // of requests that are worked on
-	waiting   pool         // of requests that wait for a limit
-	usages    sync.Map     // *usage by caller
-	memory    *memory
-	buffers   *bufferPool
-	public    string
-	hosts     Hosts
-	origins   *http.CrossOriginProtection
-	links     atomic.Pointer[addressed]
-	zip       zipper
+	graph         *url.URL
+	apps          Apps
+	authorization atomic.Pointer[Authorization]
+	buckets       Buckets
+	queue         *queue.Queue
+	throttle      *throttle.Memory
+	headers       headerList
+	wire          wire
+	audit         *auditor
+	unaudited     func() error // Config.AuditFailure
+	log           *slog.Logger
+	quiet         *log.Logger // of the reverse proxy: what it says is in the record already
+	metrics       *metrics
+	inFlight      atomic.Int64 // all requests, for the metric
+	unknown       pool         // of requests whose caller is not known yet
+	places        pool         // of requests that are worked on
+	waiting       pool         // of requests that wait for a limit
+	usages        sync.Map     // *usage by caller
+	memory        *memory
+	buffers       *bufferPool
+	public        string
+	hosts         Hosts
+	origins       *http.CrossOriginProtection
+	links         atomic.Pointer[addressed]
+	zip           zipper
 }
 
 // New makes a Handler. Errors name the field and the cure.
@@ -144,7 +144,7 @@ func New(c Config) (*Handler, error) {
 		memory: memory, buffers: newBufferPool(), public: c.PublicURL, hosts: hosts, origins: origins,
 	}
 	h.places.most, h.waiting.most, h.unknown.most = int64(c.MaxInFlight), int64(c.MaxInFlight), int64(c.MaxInFlight)+mostUnknown
-	h.rules.Store(c.Rules)
+	h.authorization.Store(c.Authorization)
 	return h, nil
 }
 
@@ -156,8 +156,8 @@ func (c Config) check() error {
 		return errors.New("proxy.Config.Graph: holds more than a scheme and a host; requests carry the path")
 	case c.Apps == nil:
 		return errors.New("proxy.Config.Apps: is nil; requests cannot go without a token")
-	case c.Rules == nil:
-		return errors.New("proxy.Config.Rules: is nil; nothing would be allowed")
+	case c.Authorization == nil:
+		return errors.New("proxy.Config.Authorization: is nil; nothing would be allowed")
 	case !isAddress(c.PublicURL):
 		return errors.New("proxy.Config.PublicURL: holds more or less than a scheme and a host; write https://graph.contoso.com")
 	case c.MaxInFlight < 0:
@@ -166,15 +166,15 @@ func (c Config) check() error {
 	return nil
 }
 
-// Use judges all later requests by r. Requests under way end as they began.
-func (h *Handler) Use(r *Rules) { h.rules.Store(r) }
+// Use judges all later requests by a. Requests under way end as they began.
+func (h *Handler) Use(a *Authorization) { h.authorization.Store(a) }
 
-// Rules are those in force.
-func (h *Handler) Rules() *Rules { return h.rules.Load() }
+// Authorization returns the one in force.
+func (h *Handler) Authorization() *Authorization { return h.authorization.Load() }
 
 // exchange is one request on its way: what is known of it so far, for the record.
 type exchange struct {
-	rules *Rules
+	rules *Authorization
 	rec   *Record
 	start time.Time
 	out   *responseWriter
@@ -205,7 +205,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	start := time.Now()
-	rules := h.rules.Load()
+	rules := h.authorization.Load()
 	rec := &Record{
 		Time: start.UTC(), Method: methodName(r.Method), Decision: decisionRefuse,
 		RequestID: newID(), ClientRequestID: clientRequestID(r.Header), Policy: rules.policy.Hash(),

@@ -41,7 +41,7 @@ func TestAnAllowedRequestReachesGraphWithTheTokenAndComesBack(t *testing.T) {
 		"caller": "app", "evidence": "network", "app": "default", "method": "GET", "version": "v1.0", "path": "/v1.0/users/{id}",
 		"target": "/v1.0/users/adele@contoso.com", "query": []any{"$select"}, "rule": "policy.yaml:8", "decision": "allow",
 		"status": float64(200), "graph_status": float64(200), "bytes_in": float64(0), "bytes_out": float64(len(a.body)),
-		"request_id": a.header.Get("request-id"), "client_request_id": a.header.Get("client-request-id"), "policy": r.handler.Rules().Policy().Hash(),
+		"request_id": a.header.Get("request-id"), "client_request_id": a.header.Get("client-request-id"), "policy": r.handler.Authorization().Policy().Hash(),
 	}
 	ignore := cmpopts.IgnoreMapEntries(func(k string, _ any) bool { return k == "time" || k == "ms" || k == "graph_ms" })
 	if diff := cmp.Diff(want, r.one(t), ignore); diff != "" {
@@ -537,13 +537,13 @@ func TestRulesAreSwappedForLaterRequests(t *testing.T) {
 
 func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
 	r := newRig(t, everyone)
-	good := proxy.Config{Graph: mustURL(t, "https://graph.microsoft.com"), Apps: oneApp(r.source), Rules: rules(t, everyone)}
+	good := proxy.Config{Graph: mustURL(t, "https://graph.microsoft.com"), Apps: oneApp(r.source), Authorization: rules(t, everyone)}
 	tests := map[string]func(*proxy.Config){
 		"no Graph":            func(c *proxy.Config) { c.Graph = nil },
 		"a Graph with a path": func(c *proxy.Config) { c.Graph = mustURL(t, "https://graph.microsoft.com/v1.0") },
 		"another scheme":      func(c *proxy.Config) { c.Graph = mustURL(t, "ftp://graph.microsoft.com") },
 		"no tokens":           func(c *proxy.Config) { c.Apps = nil },
-		"no rules":            func(c *proxy.Config) { c.Rules = nil },
+		"no rules":            func(c *proxy.Config) { c.Authorization = nil },
 		"a negative bound":    func(c *proxy.Config) { c.MaxInFlight = -1 },
 	}
 	for name, spoil := range tests {

@@ -164,7 +164,7 @@ func TestAHeaderThatFramesOrProvesCannotBeForwarded(t *testing.T) {
 	for _, name := range []string{"Authorization", "cookie", "Host", "X-HTTP-Method-Override", "x-forwarded-for", "Connection", "Expect", "X-Api-Key", "Proxy-Anything", "bad name", ""} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, everyone)
-			c := proxy.Config{Graph: mustURL(t, r.graph.URL()), Apps: oneApp(r.source), Rules: rules(t, everyone), ForwardHeaders: []string{name}}
+			c := proxy.Config{Graph: mustURL(t, r.graph.URL()), Apps: oneApp(r.source), Authorization: rules(t, everyone), ForwardHeaders: []string{name}}
 			if _, err := proxy.New(c); err == nil {
 				t.Errorf("New accepted %q", name)
 			}

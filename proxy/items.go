@@ -80,8 +80,8 @@ func (h *Handler) serveBatch(x *exchange, r *http.Request, request policy.Reques
 func (h *Handler) readEnvelope(x *exchange, r *http.Request, request policy.Request) ([]byte, error) {
 	defer x.leave.end()
 	l := &x.leave
-	l.claims = x.rules.policy.EnvelopeClaims(l.few[:0], request)
-	if len(l.claims) > 0 {
+	l.charges = x.rules.policy.EnvelopeCharges(l.few[:0], request)
+	if len(l.charges) > 0 {
 		if err := h.take(r.Context(), x, x.rec, l); err != nil {
 			return nil, err
 		}
@@ -93,7 +93,7 @@ func (h *Handler) readEnvelope(x *exchange, r *http.Request, request policy.Requ
 func (run *itemRun) giveBack(h *Handler) {
 	for i := range run.leaves {
 		if run.errs[i] == nil {
-			h.buckets.Return(run.leaves[i].claims)
+			h.buckets.Return(run.leaves[i].charges)
 		}
 	}
 }
@@ -258,7 +258,7 @@ func (h *Handler) judgeItem(ctx context.Context, x *exchange, run *itemRun, i in
 	}
 	for _, on := range item.DependsOn {
 		if run.leaves[on].app != l.app {
-			h.buckets.Return(l.claims)
+			h.buckets.Return(l.charges)
 			l.end()
 			l.app = nil
 			return badRequest("mixedApps", "the item depends on %.80q, which the policy sends with another app registration, so in another batch; send them one after the other", run.batch.Items[on].ID)

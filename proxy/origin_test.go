@@ -254,7 +254,7 @@ func TestNamesOfHostsAreChecked(t *testing.T) {
 		if _, err := proxy.NewHosts("", []string{name}); err == nil || !strings.Contains(err.Error(), "graph.contoso.com") {
 			t.Errorf("%q: %v", name, err)
 		}
-		c := proxy.Config{Graph: mustURL(t, "http://127.0.0.1:1"), Apps: oneApp(fixed{}), Rules: rules(t, everyone), Hosts: []string{name}}
+		c := proxy.Config{Graph: mustURL(t, "http://127.0.0.1:1"), Apps: oneApp(fixed{}), Authorization: rules(t, everyone), Hosts: []string{name}}
 		if _, err := proxy.New(c); err == nil || !strings.Contains(err.Error(), "proxy.Config.Hosts") {
 			t.Errorf("New with %q: %v", name, err)
 		}

@@ -75,7 +75,7 @@ callers:
 
 func TestACallerThatSendsNextToNothingIsCutOff(t *testing.T) {
 	audit := new(lines)
-	h, err := proxy.New(proxy.Config{Graph: mustURL(t, "http://127.0.0.1:1"), Apps: oneApp(fixed{}), Rules: rules(t, anyoneMayWrite), Audit: audit, Log: slog.New(slog.DiscardHandler)})
+	h, err := proxy.New(proxy.Config{Graph: mustURL(t, "http://127.0.0.1:1"), Apps: oneApp(fixed{}), Authorization: rules(t, anyoneMayWrite), Audit: audit, Log: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	paced(t, h, func(c net.Conn) {
 		start := time.Now()
@@ -106,7 +106,7 @@ func TestACallerThatSendsNextToNothingIsCutOff(t *testing.T) {
 }
 
 func TestACallerThatSendsSlowlyButSteadilyIsHeard(t *testing.T) {
-	h, err := proxy.New(proxy.Config{Graph: mustURL(t, "http://127.0.0.1:1"), Apps: oneApp(tokenless{}), Rules: rules(t, anyoneMayWrite), Log: slog.New(slog.DiscardHandler)})
+	h, err := proxy.New(proxy.Config{Graph: mustURL(t, "http://127.0.0.1:1"), Apps: oneApp(tokenless{}), Authorization: rules(t, anyoneMayWrite), Log: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	paced(t, h, func(c net.Conn) {
 		body := `{"requests":[{"id":"1","method":"GET","url":"/test/x"}]` + strings.Repeat(" ", 1<<20) + "}"

@@ -86,7 +86,7 @@ func newRig(t *testing.T, file string, options ...option) *rig {
 	go func() { defer close(done); r.source.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
 
-	c := proxy.Config{Graph: root, Apps: oneApp(r.source), Rules: rules(t, file), Hosts: []string{"graphproxy", "x"}, Audit: r.audit, Log: log}
+	c := proxy.Config{Graph: root, Apps: oneApp(r.source), Authorization: rules(t, file), Hosts: []string{"graphproxy", "x"}, Audit: r.audit, Log: log}
 	for _, o := range options {
 		o(&c, r)
 	}
@@ -109,11 +109,11 @@ func (r *rig) verify(token string) ([]string, error) {
 	return claims.Roles, err
 }
 
-func rules(t testing.TB, file string) *proxy.Rules {
+func rules(t testing.TB, file string) *proxy.Authorization {
 	t.Helper()
 	p, err := policy.Parse("policy.yaml", []byte(file))
 	must(t, err)
-	r, err := proxy.NewRules(p, caller.Options{})
+	r, err := proxy.NewAuthorization(p, caller.Options{})
 	must(t, err)
 	return r
 }

@@ -17,39 +17,39 @@ import (
 // Buckets give requests room under limits: those of this process, or those that replicas share. Both methods must be safe for
 // concurrent use.
 type Buckets interface {
-	// Take takes from every claimed bucket or from none; then the refusal says from which one it could not. g is filled. An error
+	// Take takes from every charged bucket or from none; then the refusal says from which one it could not. g is filled. An error
 	// means that nobody can tell whether there is room.
-	Take(ctx context.Context, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error)
+	Take(ctx context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error)
 	// Adjust corrects what was taken for a request that cost this many resource units.
-	Adjust(claims []limit.Claim, cost int)
+	Adjust(charges []limit.Charge, cost int)
 	// Return gives back what was taken for a request that is refused after all. Slots are the grant's.
-	Return(claims []limit.Claim)
+	Return(charges []limit.Charge)
 }
 
 // own are the buckets of this process.
 type own struct{ *limit.Limiter }
 
-func (o own) Take(_ context.Context, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error) {
-	return o.Limiter.Take(time.Now(), claims, g), nil
+func (o own) Take(_ context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error) {
+	return o.Limiter.Take(time.Now(), charges, g), nil
 }
 
-func (o own) Adjust(claims []limit.Claim, cost int) { o.Limiter.Adjust(time.Now(), claims, cost) }
+func (o own) Adjust(charges []limit.Charge, cost int) { o.Limiter.Adjust(time.Now(), charges, cost) }
 
-func (o own) Return(claims []limit.Claim) { o.Limiter.Return(time.Now(), claims) }
+func (o own) Return(charges []limit.Charge) { o.Limiter.Return(time.Now(), charges) }
 
 // leave is what lets one request go on to Graph: the policy's decision with the app that it names, room under every limit, and
 // whether Graph has to be left alone. The zero leave lets nothing go. It must not be copied once it was given.
 type leave struct {
 	decision policy.Decision
 	app      *App
-	claims   []limit.Claim
+	charges  []limit.Charge
 	slots    limit.Grant
 	scope    throttle.Scope
 	probe    *throttle.Probe // nil for most: it alone goes where all others are held back
 	delay    time.Duration   // to wait first, because Graph's limit is near
 	check    func() error    // what an allowed request has to pass before it takes anything; nil: nothing
 
-	few [4]limit.Claim // what claims usually fits into
+	few [4]limit.Charge // what charges usually fits into
 }
 
 // end gives back what a request does not need any more. It may be called more than once.
@@ -64,7 +64,7 @@ func (h *Handler) admit(ctx context.Context, x *exchange, rec *Record, request p
 	if err := h.ask(rec, l); err != nil {
 		return err
 	}
-	if l.claims = x.rules.policy.Claims(l.few[:0], request, l.decision); len(l.claims) == 0 {
+	if l.charges = x.rules.policy.Charges(l.few[:0], request, l.decision); len(l.charges) == 0 {
 		return nil
 	}
 	if err := h.take(ctx, x, rec, l); err != nil {
@@ -82,7 +82,7 @@ func (h *Handler) admit(ctx context.Context, x *exchange, rec *Record, request p
 func (h *Handler) askAgain(rec *Record, l *leave) error {
 	err := h.ask(rec, l)
 	if err != nil {
-		h.buckets.Return(l.claims)
+		h.buckets.Return(l.charges)
 		l.end()
 	}
 	return err
@@ -101,10 +101,10 @@ func (h *Handler) ask(rec *Record, l *leave) error {
 
 // take takes from the buckets.
 func (h *Handler) take(ctx context.Context, x *exchange, rec *Record, l *leave) error {
-	refusal, err := h.queue.TakeUnless(ctx, rec.Caller, l.claims, &l.slots, func() bool { return h.wait(x) })
+	refusal, err := h.queue.TakeUnless(ctx, rec.Caller, l.charges, &l.slots, func() bool { return h.wait(x) })
 	switch noPlace := h.resume(x); {
 	case noPlace != nil && err == nil && refusal == nil:
-		h.buckets.Return(l.claims)
+		h.buckets.Return(l.charges)
 		return noPlace
 	case err != nil && ctx.Err() != nil:
 		return errCallerGone
@@ -180,9 +180,9 @@ func pause(ctx context.Context, d time.Duration) error {
 // seen takes in what an answer of Graph's says of its limits.
 func (h *Handler) seen(l *leave, status int, header http.Header) {
 	h.throttle.Seen(time.Now(), l.scope, l.probe, status, header)
-	if units := header.Get("X-Ms-Resource-Unit"); units != "" && len(l.claims) > 0 {
+	if units := header.Get("X-Ms-Resource-Unit"); units != "" && len(l.charges) > 0 {
 		if cost, err := strconv.Atoi(units); err == nil {
-			h.buckets.Adjust(l.claims, cost)
+			h.buckets.Adjust(l.charges, cost)
 		}
 	}
 }

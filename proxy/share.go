@@ -70,7 +70,7 @@ const leastBytes = 4
 
 // allot returns what the policy lets a caller have. The caller by itself may have half of everything if the policy says nothing else, and
 // everything if there is no other caller.
-func (h *Handler) allot(rules *Rules, caller string) allotment {
+func (h *Handler) allot(rules *Authorization, caller string) allotment {
 	places := h.places.most
 	most := places - places/2
 	switch s := rules.shares[caller]; {

@@ -375,9 +375,9 @@ func TestRequestsWhoseCallerIsUnknownTakeNoPlaces(t *testing.T) {
 		"  b:\n    identity: [{token: {issuer: \"" + issuer.Issuer() + "\", audience: graphproxy, subject: x}}]\n    allow: [GET /users]\n"
 	p, err := policy.Parse("policy.yaml", []byte(file))
 	must(t, err)
-	known, err := proxy.NewRules(p, caller.Options{Tokens: oidc.NewKeys(oidc.Options{Client: issuer.Client()})})
+	known, err := proxy.NewAuthorization(p, caller.Options{Tokens: oidc.NewKeys(oidc.Options{Client: issuer.Client()})})
 	must(t, err)
-	r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.Rules, c.MaxInFlight = known, 2 })
+	r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.Authorization, c.MaxInFlight = known, 2 })
 	token, err := issuer.Sign(map[string]any{"aud": "graphproxy", "sub": "x"}, nil)
 	must(t, err)
 	answers := make(chan int, waiting+more)

@@ -53,7 +53,7 @@ func TestABodyThatIsTooLongIsReadToItsEnd(t *testing.T) {
 
 func longHandler(t *testing.T) http.Handler {
 	t.Helper()
-	h, err := proxy.New(proxy.Config{Graph: mustURL(t, "http://127.0.0.1:1"), Apps: oneApp(fixed{}), Rules: rules(t, longPolicy), Log: slog.New(slog.DiscardHandler)})
+	h, err := proxy.New(proxy.Config{Graph: mustURL(t, "http://127.0.0.1:1"), Apps: oneApp(fixed{}), Authorization: rules(t, longPolicy), Log: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	return h
 }

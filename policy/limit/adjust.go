@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Adjust corrects what the claims in ResourceUnits took, once Graph has said what the request really cost (its header
-// x-ms-resource-unit). Claims are those that Take granted; those in Requests stay as they are. A cost below 0 counts as 0.
+// Adjust corrects what the charges in ResourceUnits took, once Graph has said what the request really cost (its header
+// x-ms-resource-unit). Charges are those that Take granted; those in Requests stay as they are. A cost below 0 counts as 0.
 //
 // More is taken at once, even if the bucket has not as much: it then goes below zero, and grants nothing until it has filled up
 // again. At most a burst below, so that one answer cannot shut a bucket for hours. Less is given back: never more than Take
@@ -17,37 +17,37 @@ import (
 // save for what no debt had room for. In a stretch that begins between a Take and its Adjust, what was given back comes on top.
 //
 // It is safe for concurrent use.
-func (l *Limiter) Adjust(now time.Time, claims []Claim, cost int) {
-	for i := range claims {
-		c := &claims[i]
+func (l *Limiter) Adjust(now time.Time, charges []Charge, cost int) {
+	for i := range charges {
+		c := &charges[i]
 		if c.Limit != nil && c.Limit.Unit == ResourceUnits && c.Limit.valid() && c.Limit.Rate > 0 {
-			l.adjust(now, claims[i:i+1], max(cost, 0)-c.tokens())
+			l.adjust(now, charges[i:i+1], max(cost, 0)-c.tokens())
 		}
 	}
 }
 
-// Return gives the tokens back that the claims took, all of them, because their request was refused after all and Graph never heard of
-// it. Claims are those that Take granted; what it says of Adjust's giving back goes for this, too. Slots are the Grant's.
+// Return gives the tokens back that the charges took, all of them, because their request was refused after all and Graph never heard of
+// it. Charges are those that Take granted; what it says of Adjust's giving back goes for this, too. Slots are the Grant's.
 //
 // It is safe for concurrent use.
-func (l *Limiter) Return(now time.Time, claims []Claim) {
-	for i := range claims {
-		if c := &claims[i]; c.Limit != nil && c.Limit.valid() && c.Limit.Rate > 0 && !Repeats(claims, i) {
-			l.adjust(now, claims[i:i+1], -c.tokens())
+func (l *Limiter) Return(now time.Time, charges []Charge) {
+	for i := range charges {
+		if c := &charges[i]; c.Limit != nil && c.Limit.valid() && c.Limit.Rate > 0 && !Repeats(charges, i) {
+			l.adjust(now, charges[i:i+1], -c.tokens())
 		}
 	}
 }
 
-// Lower takes from the claim's bucket what it holds beyond this many tokens, so that it does not begin full where its level is known
+// Lower takes from the charge's bucket what it holds beyond this many tokens, so that it does not begin full where its level is known
 // otherwise. A bucket that holds less stays as it is.
 //
 // It is safe for concurrent use.
-func (l *Limiter) Lower(now time.Time, c *Claim, tokens float64) {
+func (l *Limiter) Lower(now time.Time, c *Charge, tokens float64) {
 	if c.Limit == nil || !c.Limit.valid() || c.Rate() <= 0 {
 		return
 	}
 	var array [1]slot
-	slots, _ := l.slots(array[:0], []Claim{*c})
+	slots, _ := l.slots(array[:0], []Charge{*c})
 	lock(slots)
 	defer unlock(slots)
 	find(slots, 0, now)
@@ -58,21 +58,21 @@ func (l *Limiter) Lower(now time.Time, c *Claim, tokens float64) {
 	}
 }
 
-// Repeats reports whether a claim before the one at i names the same bucket, from which Take took only once.
-func Repeats(claims []Claim, i int) bool {
-	c := &claims[i]
-	return slices.ContainsFunc(claims[:i], func(d Claim) bool {
+// Repeats reports whether a charge before the one at i names the same bucket, from which Take took only once.
+func Repeats(charges []Charge, i int) bool {
+	c := &charges[i]
+	return slices.ContainsFunc(charges[:i], func(d Charge) bool {
 		return d.Limit != nil && d.Key == c.Key && d.Limit.value() == c.Limit.value()
 	})
 }
 
-// adjust takes more units for the one claim, or gives back -more.
-func (l *Limiter) adjust(now time.Time, claim []Claim, more int) {
+// adjust takes more units for the one charge, or gives back -more.
+func (l *Limiter) adjust(now time.Time, charge []Charge, more int) {
 	if more == 0 {
 		return
 	}
 	var array [1]slot
-	slots, _ := l.slots(array[:0], claim)
+	slots, _ := l.slots(array[:0], charge)
 	lock(slots)
 	defer unlock(slots)
 	find(slots, 0, now)

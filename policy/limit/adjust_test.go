@@ -46,7 +46,7 @@ func units(rate float64, burst int) *limit.Limit {
 	return &limit.Limit{Name: "units", Rate: rate, Burst: burst, Unit: limit.ResourceUnits}
 }
 
-func cost(l *limit.Limit, n int) []limit.Claim { return []limit.Claim{{Limit: l, Cost: n}} }
+func cost(l *limit.Limit, n int) []limit.Charge { return []limit.Charge{{Limit: l, Cost: n}} }
 
 // left counts the tokens that a bucket still gives, one by one.
 func left(l *limit.Limiter, now time.Time, lim *limit.Limit) (n int) {
@@ -89,7 +89,7 @@ func TestCosts(t *testing.T) {
 			mustTake(t, l, start.Add(tt.wait), cost(lim, tt.n))
 		})
 	}
-	t.Run("a limit in requests is asked for its claim's cost as well", func(t *testing.T) {
+	t.Run("a limit in requests is asked for its charge's cost as well", func(t *testing.T) {
 		l, lim := limit.New(), &limit.Limit{Name: "requests", Rate: 1, Burst: 5}
 		mustTake(t, l, start, cost(lim, 3))
 		if n := left(l, start, lim); n != 2 {
@@ -104,7 +104,7 @@ func TestCosts(t *testing.T) {
 			t.Errorf("Take = %+v, want no slot, and none remaining", r)
 		}
 	})
-	t.Run("a bucket that is claimed twice is asked for the greater cost, in either order", func(t *testing.T) {
+	t.Run("a bucket that is charged twice is asked for the greater cost, in either order", func(t *testing.T) {
 		for _, both := range [][]int{{2, 5}, {5, 2}} {
 			l, lim := limit.New(), units(1, 10)
 			mustTake(t, l, start, append(cost(lim, both[0]), cost(lim, both[1])...))
@@ -115,9 +115,9 @@ func TestCosts(t *testing.T) {
 	})
 	t.Run("nothing is taken of any bucket when one has not enough", func(t *testing.T) {
 		l, a, b := limit.New(), units(1, 10), &limit.Limit{Name: "b", Rate: 1, Burst: 3}
-		claims := append(cost(a, 5), cost(b, 3)...)
-		mustTake(t, l, start, claims)
-		if _, r := take(l, start, claims); r == nil || r.Limit != b {
+		charges := append(cost(a, 5), cost(b, 3)...)
+		mustTake(t, l, start, charges)
+		if _, r := take(l, start, charges); r == nil || r.Limit != b {
 			t.Fatalf("Take = %+v, want b in the way", r)
 		}
 		if n := left(l, start, a); n != 5 {
@@ -148,10 +148,10 @@ func TestAdjust(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l, lim := limit.New(), units(1, tt.burst)
-			claims := cost(lim, tt.taken)
-			mustTake(t, l, start, claims)
+			charges := cost(lim, tt.taken)
+			mustTake(t, l, start, charges)
 			now := start.Add(tt.after)
-			l.Adjust(now, claims, tt.cost)
+			l.Adjust(now, charges, tt.cost)
 			if tt.want < 0 {
 				_, r := take(l, now, one(lim))
 				if wait := time.Duration(1-tt.want) * time.Second; r == nil || r.RetryAfter != wait || r.Remaining != 0 {
@@ -164,44 +164,44 @@ func TestAdjust(t *testing.T) {
 			}
 		})
 	}
-	t.Run("only resource units are corrected, each for its own claim", func(t *testing.T) {
+	t.Run("only resource units are corrected, each for its own charge", func(t *testing.T) {
 		l := limit.New()
 		requests, slots := &limit.Limit{Name: "requests", Rate: 1, Burst: 10}, &limit.Limit{Name: "slots", Concurrency: 1, Unit: limit.ResourceUnits}
-		claims := []limit.Claim{
+		charges := []limit.Charge{
 			{Limit: requests}, {Limit: slots}, {Limit: units(1, 10), Key: "a", Cost: 2}, {Limit: units(1, 20), Key: "b", Cost: 4}, {},
 			{Limit: &limit.Limit{Name: "bad", Rate: 1, Unit: limit.ResourceUnits}},
 		}
-		mustTake(t, l, start, claims[:4])
-		l.Adjust(start, claims, 5)
+		mustTake(t, l, start, charges[:4])
+		l.Adjust(start, charges, 5)
 		for i, want := range []int{9, 0, 5, 15} {
 			n := 0
 			for ; n < 100; n++ {
-				c := claims[i]
+				c := charges[i]
 				c.Cost = 1
-				if _, r := take(l, start, []limit.Claim{c}); r != nil {
+				if _, r := take(l, start, []limit.Charge{c}); r != nil {
 					break
 				}
 			}
 			if n != want {
-				t.Errorf("claim %d: %d left, want %d", i, n, want)
+				t.Errorf("charge %d: %d left, want %d", i, n, want)
 			}
 		}
 	})
 	t.Run("no slot is given back", func(t *testing.T) {
 		l, lim := limit.New(), units(1, 10)
 		lim.Concurrency = 1
-		claims := cost(lim, 5)
-		g := mustTake(t, l, start, claims)
-		l.Adjust(start, claims, 1)
-		if _, r := take(l, start, claims); r == nil || !r.Concurrency {
+		charges := cost(lim, 5)
+		g := mustTake(t, l, start, charges)
+		l.Adjust(start, charges, 1)
+		if _, r := take(l, start, charges); r == nil || !r.Concurrency {
 			t.Errorf("Take = %+v, want the slot to be held", r)
 		}
 		g.Release()
-		mustTake(t, l, start, claims)
+		mustTake(t, l, start, charges)
 	})
 	t.Run("a bucket in debt is not dropped", func(t *testing.T) {
 		l, lim := limit.NewSize(1), units(1, 10)
-		a := []limit.Claim{{Limit: lim, Key: "a", Cost: 6}}
+		a := []limit.Charge{{Limit: lim, Key: "a", Cost: 6}}
 		mustTake(t, l, start, a)
 		l.Adjust(start, a, 16)
 		if _, r := take(l, start.Add(15*time.Second), key(lim, "b")); r == nil || !r.Full {
@@ -211,7 +211,7 @@ func TestAdjust(t *testing.T) {
 	})
 	t.Run("what was dropped was full, and is made again to take more", func(t *testing.T) {
 		l, lim := limit.NewSize(1), units(1, 10)
-		a, later := []limit.Claim{{Limit: lim, Key: "a", Cost: 2}}, start.Add(time.Minute)
+		a, later := []limit.Charge{{Limit: lim, Key: "a", Cost: 2}}, start.Add(time.Minute)
 		mustTake(t, l, start, a)
 		mustTake(t, l, later, key(lim, "b"))
 		l.Adjust(later, a, 5) // no place
@@ -220,24 +220,24 @@ func TestAdjust(t *testing.T) {
 		if n := left(l, later, &limit.Limit{Name: "other", Rate: 1, Burst: 3}); n != 3 {
 			t.Errorf("another limit has %d left of 3", n)
 		}
-		if _, r := take(l, later, []limit.Claim{{Limit: lim, Key: "a", Cost: 8}}); r == nil || r.Remaining != 7 {
+		if _, r := take(l, later, []limit.Charge{{Limit: lim, Key: "a", Cost: 8}}); r == nil || r.Remaining != 7 {
 			t.Errorf("Take = %+v, want 7 left of 10", r)
 		}
 	})
 	t.Run("an old time gives nothing twice", func(t *testing.T) {
 		l, lim := limit.New(), units(1, 10)
-		claims := cost(lim, 10)
-		mustTake(t, l, start.Add(time.Minute), claims)
-		l.Adjust(start, claims, 12)
+		charges := cost(lim, 10)
+		mustTake(t, l, start.Add(time.Minute), charges)
+		l.Adjust(start, charges, 12)
 		if _, r := take(l, start.Add(time.Minute), one(lim)); r == nil || r.RetryAfter != 3*time.Second {
 			t.Errorf("Take = %+v, want a wait of 3 s for a debt of 2", r)
 		}
 	})
 	t.Run("it allocates nothing", func(t *testing.T) {
 		l, lim := limit.New(), units(1e9, 1<<30)
-		claims := cost(lim, 5)
-		mustTake(t, l, start, claims)
-		if n := testing.AllocsPerRun(100, func() { l.Adjust(start, claims, 1); l.Adjust(start, claims, 9) }); n != 0 {
+		charges := cost(lim, 5)
+		mustTake(t, l, start, charges)
+		if n := testing.AllocsPerRun(100, func() { l.Adjust(start, charges, 1); l.Adjust(start, charges, 9) }); n != 0 {
 			t.Errorf("Adjust allocates %v times", n)
 		}
 	})
@@ -265,7 +265,7 @@ func combination(t *testing.T, lim *limit.Limit, n, keys int) {
 	// rush sends 100 requests with each key, gives their slots back if told to, and returns how many passed.
 	rush := func(now time.Time, release bool) (granted int) {
 		for i := range 100 * keys {
-			g, r := take(l, now, []limit.Claim{{Limit: lim, Key: fmt.Sprint("key", i%keys), Cost: n}})
+			g, r := take(l, now, []limit.Charge{{Limit: lim, Key: fmt.Sprint("key", i%keys), Cost: n}})
 			if r == nil {
 				granted++
 			}

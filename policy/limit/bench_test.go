@@ -19,7 +19,7 @@ import (
 //	one of 950,000 keyed buckets         500   281   244 bytes of heap for each, with a key of 24
 //	a keyed bucket that is new          2156  2087   167 bytes, 4 allocations
 //	one bucket, adjusted twice           569   598
-func benchTake(b *testing.B, claims func(i int) []limit.Claim, n int, l *limit.Limiter) {
+func benchTake(b *testing.B, charges func(i int) []limit.Charge, n int, l *limit.Limiter) {
 	var who atomic.Int64
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -28,7 +28,7 @@ func benchTake(b *testing.B, claims func(i int) []limit.Claim, n int, l *limit.L
 		for pb.Next() {
 			i++
 			var g limit.Grant
-			if r := l.Take(start.Add(time.Duration(i)*time.Microsecond), claims(i%n), &g); r != nil {
+			if r := l.Take(start.Add(time.Duration(i)*time.Microsecond), charges(i%n), &g); r != nil {
 				b.Fatal(r)
 			}
 			g.Release()
@@ -37,21 +37,21 @@ func benchTake(b *testing.B, claims func(i int) []limit.Claim, n int, l *limit.L
 }
 
 func BenchmarkTake(b *testing.B) {
-	limits := func(n int) (c []limit.Claim) {
+	limits := func(n int) (c []limit.Charge) {
 		for i := range n {
-			c = append(c, limit.Claim{Limit: &limit.Limit{Name: "limits." + strconv.Itoa(i), Rate: 1e9, Burst: 1 << 40, Concurrency: 1 << 20}})
+			c = append(c, limit.Charge{Limit: &limit.Limit{Name: "limits." + strconv.Itoa(i), Rate: 1e9, Burst: 1 << 40, Concurrency: 1 << 20}})
 		}
 		return c
 	}
 	for _, n := range []int{1, 5} {
 		b.Run("buckets="+strconv.Itoa(n), func(b *testing.B) {
 			c := limits(n)
-			benchTake(b, func(int) []limit.Claim { return c }, 1, limit.New())
+			benchTake(b, func(int) []limit.Charge { return c }, 1, limit.New())
 		})
 	}
 	b.Run("refused", func(b *testing.B) {
 		l, c := limit.New(), limits(5)
-		c = append(c, limit.Claim{Limit: &limit.Limit{Name: "none left", Rate: 1e-9, Burst: 1}})
+		c = append(c, limit.Charge{Limit: &limit.Limit{Name: "none left", Rate: 1e-9, Burst: 1}})
 		take(l, start, c)
 		b.ReportAllocs()
 		for b.Loop() {
@@ -67,18 +67,18 @@ func BenchmarkTake(b *testing.B) {
 func BenchmarkKeys(b *testing.B) {
 	const n = 950_000 // under the bound, so that no shard is full
 	lim := &limit.Limit{Name: "limits.mailbox", Rate: 1e-3, Burst: 1 << 40, Concurrency: 4}
-	claims := make([][1]limit.Claim, n)
-	for i := range claims {
-		claims[i][0] = limit.Claim{Limit: lim, Key: "adele" + strconv.Itoa(i) + "@contoso.com"}
+	charges := make([][1]limit.Charge, n)
+	for i := range charges {
+		charges[i][0] = limit.Charge{Limit: lim, Key: "adele" + strconv.Itoa(i) + "@contoso.com"}
 	}
 	before, l := live(), limit.New()
-	for i := range claims {
-		if g, r := take(l, start, claims[i][:]); r == nil {
+	for i := range charges {
+		if g, r := take(l, start, charges[i][:]); r == nil {
 			g.Release()
 		}
 	}
 	bytes := float64(live()-before) / float64(l.Len())
-	benchTake(b, func(i int) []limit.Claim { return claims[i][:] }, n, l)
+	benchTake(b, func(i int) []limit.Charge { return charges[i][:] }, n, l)
 	b.ReportMetric(bytes, "B/key")
 	runtime.KeepAlive(l)
 }
@@ -86,7 +86,7 @@ func BenchmarkKeys(b *testing.B) {
 // BenchmarkAdjust is a request in resource units that costs one more than was thought, and so needs two looks at its bucket.
 func BenchmarkAdjust(b *testing.B) {
 	l := limit.New()
-	c := []limit.Claim{{Limit: &limit.Limit{Name: "limits.directory", Rate: 1e9, Burst: 1 << 40, Unit: limit.ResourceUnits}, Cost: 3}}
+	c := []limit.Charge{{Limit: &limit.Limit{Name: "limits.directory", Rate: 1e9, Burst: 1 << 40, Unit: limit.ResourceUnits}, Cost: 3}}
 	b.ReportAllocs()
 	for b.Loop() {
 		var g limit.Grant

@@ -69,7 +69,7 @@ func (l *Limiter) shard(name, key string) *shard {
 	return l.shards[h&uint64(len(l.shards)-1)]
 }
 
-// identity is what makes two claims the same bucket. The handle stands for the limit's value in 8 bytes instead of 40, and
+// identity is what makes two charges the same bucket. The handle stands for the limit's value in 8 bytes instead of 40, and
 // keeps no old policy in memory as its pointer would.
 type identity struct {
 	limit unique.Handle[Limit]

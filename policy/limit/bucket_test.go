@@ -9,9 +9,9 @@ import (
 	"graphproxy/policy/limit"
 )
 
-func key(l *limit.Limit, k string) []limit.Claim { return []limit.Claim{{Limit: l, Key: k}} }
+func key(l *limit.Limit, k string) []limit.Charge { return []limit.Charge{{Limit: l, Key: k}} }
 
-func mustTake(t *testing.T, l *limit.Limiter, now time.Time, c []limit.Claim) *limit.Grant {
+func mustTake(t *testing.T, l *limit.Limiter, now time.Time, c []limit.Charge) *limit.Grant {
 	t.Helper()
 	g, r := take(l, now, c)
 	if r != nil {
@@ -46,12 +46,12 @@ func TestBucketsAreBounded(t *testing.T) {
 	t.Run("when full, a longer wait of another bucket is the one told, and nothing is taken", func(t *testing.T) {
 		l, tenant := limit.NewSize(1), &limit.Limit{Name: "tenant", Rate: 1, Burst: 1}
 		mustTake(t, l, start, key(hourly, "a"))
-		both := append(key(hourly, "b"), limit.Claim{Limit: tenant})
+		both := append(key(hourly, "b"), limit.Charge{Limit: tenant})
 		if _, r := take(l, start, both); r == nil || !r.Full {
 			t.Fatalf("Take = %+v, want full", r)
 		}
 		mustTake(t, l, start, one(tenant))
-		both = append(both, limit.Claim{Limit: hourly, Key: "a"})
+		both = append(both, limit.Charge{Limit: hourly, Key: "a"})
 		if _, r := take(l, start, both); r == nil || r.Key != "a" || r.RetryAfter != time.Hour {
 			t.Fatalf("Take = %+v, want an hour for a", r)
 		}
@@ -76,7 +76,7 @@ func TestBucketsAreBounded(t *testing.T) {
 		}
 		g.Release()
 	})
-	t.Run("claims of one request do not drop each other's buckets", func(t *testing.T) {
+	t.Run("charges of one request do not drop each other's buckets", func(t *testing.T) {
 		l := limit.NewSize(1)
 		if _, r := take(l, start, append(key(hourly, "a"), key(hourly, "b")...)); r == nil || !r.Full {
 			t.Fatalf("Take = %+v, want full: one place for two new buckets", r)

@@ -56,38 +56,38 @@ func (l *Limit) valid() bool {
 	return l.Rate >= 0 && l.Rate <= math.MaxFloat64 && (l.Rate == 0 || l.Burst >= 1) && l.Concurrency >= 0
 }
 
-// A Claim names one bucket: a limit has a bucket for each key.
-type Claim struct {
+// A Charge names one bucket: a limit has a bucket for each key.
+type Charge struct {
 	Limit *Limit
 	Key   string // "" for the one bucket of a limit that has no per; copied when it must be kept
 	Cost  int    // units to take; less than 1 counts as 1, more than Limit.Burst as Limit.Burst
 	Slot  bool   // take only a slot, and no units: the rate of the limit does not count
 }
 
-// Rate is the rate that the claim is bound by; 0 is none.
-func (c *Claim) Rate() float64 {
+// Rate is the rate that the charge is bound by; 0 is none.
+func (c *Charge) Rate() float64 {
 	if c.Slot {
 		return 0
 	}
 	return c.Limit.Rate
 }
 
-// tokens is what a claim takes. A cost above the burst takes the whole bucket, or it could never be granted: such a request
+// tokens is what a charge takes. A cost above the burst takes the whole bucket, or it could never be granted: such a request
 // goes through when the bucket is full, and Adjust takes what is missing as a debt.
-func (c *Claim) tokens() int {
+func (c *Charge) tokens() int {
 	if c.Slot {
 		return 0
 	}
 	return max(1, min(c.Cost, c.Limit.Burst))
 }
 
-// A Refusal says which of the claimed buckets is in the way, and how long. When several are, it is the one whose wait is
-// longest, and among equal ones the one claimed first.
+// A Refusal says which of the charged buckets is in the way, and how long. When several are, it is the one whose wait is
+// longest, and among equal ones the one charged first.
 type Refusal struct {
-	Limit       *Limit        // the claim's own; never nil
-	Key         string        // the claim's own. It may name a person: for the log's judgement, not for another caller
+	Limit       *Limit        // the charge's own; never nil
+	Key         string        // the charge's own. It may name a person: for the log's judgement, not for another caller
 	RetryAfter  time.Duration // more than 0, to the nanosecond: at now plus this, the bucket has room if nobody else took it
-	Remaining   int           // whole units that are left in it, too few for the claim's cost; 0 when it is slots or Full
+	Remaining   int           // whole units that are left in it, too few for the charge's cost; 0 when it is slots or Full
 	Concurrency bool          // its slots are all taken; RetryAfter is then a second, because nobody knows when one is free
 	Full        bool          // the Limiter holds as many keyed buckets as it may and none can be dropped; a second, too
 }

@@ -13,11 +13,11 @@ import (
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-func one(l *limit.Limit) []limit.Claim { return []limit.Claim{{Limit: l}} }
+func one(l *limit.Limit) []limit.Charge { return []limit.Charge{{Limit: l}} }
 
-func take(l *limit.Limiter, now time.Time, claims []limit.Claim) (*limit.Grant, *limit.Refusal) {
+func take(l *limit.Limiter, now time.Time, charges []limit.Charge) (*limit.Grant, *limit.Refusal) {
 	var g limit.Grant
-	r := l.Take(now, claims, &g)
+	r := l.Take(now, charges, &g)
 	return &g, r
 }
 
@@ -44,11 +44,11 @@ func TestTake(t *testing.T) {
 	slots := &limit.Limit{Name: "slots", Concurrency: 2}
 	both := &limit.Limit{Name: "both", Rate: 0.5, Burst: 3, Concurrency: 1}
 	none := &limit.Limit{Name: "none"}
-	mailbox := func(key string) limit.Claim { return limit.Claim{Limit: slow, Key: key} }
+	mailbox := func(key string) limit.Charge { return limit.Charge{Limit: slow, Key: key} }
 
 	type step struct {
 		at      time.Duration
-		claims  []limit.Claim
+		charges []limit.Charge
 		release int // number (from 1) of the granted step to release before
 		want    told
 	}
@@ -56,93 +56,93 @@ func TestTake(t *testing.T) {
 		name  string
 		steps []step
 	}{
-		{"a request that nothing covers is granted", []step{{}, {claims: one(none)}}},
+		{"a request that nothing covers is granted", []step{{}, {charges: one(none)}}},
 		{"a bucket gives its burst and then the rate", []step{
-			{claims: one(fast)},
-			{claims: one(fast)},
-			{claims: one(fast), want: told{Name: "fast", After: 100 * time.Millisecond}},
-			{at: 40 * time.Millisecond, claims: one(fast), want: told{Name: "fast", After: 60 * time.Millisecond}},
-			{at: 100 * time.Millisecond, claims: one(fast)},
-			{at: 100 * time.Millisecond, claims: one(fast), want: told{Name: "fast", After: 100 * time.Millisecond}},
-			{at: time.Hour, claims: one(fast)},
-			{at: time.Hour, claims: one(fast)},
-			{at: time.Hour, claims: one(fast), want: told{Name: "fast", After: 100 * time.Millisecond}},
+			{charges: one(fast)},
+			{charges: one(fast)},
+			{charges: one(fast), want: told{Name: "fast", After: 100 * time.Millisecond}},
+			{at: 40 * time.Millisecond, charges: one(fast), want: told{Name: "fast", After: 60 * time.Millisecond}},
+			{at: 100 * time.Millisecond, charges: one(fast)},
+			{at: 100 * time.Millisecond, charges: one(fast), want: told{Name: "fast", After: 100 * time.Millisecond}},
+			{at: time.Hour, charges: one(fast)},
+			{at: time.Hour, charges: one(fast)},
+			{at: time.Hour, charges: one(fast), want: told{Name: "fast", After: 100 * time.Millisecond}},
 		}},
 		{"a wait is rounded up to the nanosecond at which there is room", []step{
-			{claims: one(third)},
-			{claims: one(third), want: told{Name: "third", After: 333333334}},
-			{at: 333333332, claims: one(third), want: told{Name: "third", After: 2}},
-			{at: 333333334, claims: one(third)},
+			{charges: one(third)},
+			{charges: one(third), want: told{Name: "third", After: 333333334}},
+			{at: 333333332, charges: one(third), want: told{Name: "third", After: 2}},
+			{at: 333333334, charges: one(third)},
 		}},
 		{"a rate over several minutes is as exact", []step{
-			{claims: one(long)}, {claims: one(long)}, {claims: one(long)},
-			{claims: one(long), want: told{Name: "long", After: 60 * time.Millisecond}},
-			{at: 60 * time.Millisecond, claims: one(long)},
+			{charges: one(long)}, {charges: one(long)}, {charges: one(long)},
+			{charges: one(long), want: told{Name: "long", After: 60 * time.Millisecond}},
+			{at: 60 * time.Millisecond, charges: one(long)},
 		}},
 		{"a refusal names the bucket with the longest wait", []step{
-			{claims: []limit.Claim{{Limit: fast}, {Limit: slow}}},
-			{claims: one(fast)},
-			{claims: []limit.Claim{{Limit: fast}, {Limit: slow}}, want: told{Name: "slow", After: 2 * time.Second}},
-			{claims: []limit.Claim{{Limit: slow}, {Limit: fast}}, want: told{Name: "slow", After: 2 * time.Second}},
+			{charges: []limit.Charge{{Limit: fast}, {Limit: slow}}},
+			{charges: one(fast)},
+			{charges: []limit.Charge{{Limit: fast}, {Limit: slow}}, want: told{Name: "slow", After: 2 * time.Second}},
+			{charges: []limit.Charge{{Limit: slow}, {Limit: fast}}, want: told{Name: "slow", After: 2 * time.Second}},
 		}},
-		{"of equal waits the first claim's is named", []step{
-			{claims: []limit.Claim{mailbox("a"), mailbox("b"), mailbox("c")}},
-			{claims: []limit.Claim{mailbox("c"), mailbox("a"), mailbox("b")}, want: told{Name: "slow", Key: "c", After: 2 * time.Second}},
-			{claims: []limit.Claim{mailbox("b"), mailbox("c"), mailbox("a")}, want: told{Name: "slow", Key: "b", After: 2 * time.Second}},
+		{"of equal waits the first charge's is named", []step{
+			{charges: []limit.Charge{mailbox("a"), mailbox("b"), mailbox("c")}},
+			{charges: []limit.Charge{mailbox("c"), mailbox("a"), mailbox("b")}, want: told{Name: "slow", Key: "c", After: 2 * time.Second}},
+			{charges: []limit.Charge{mailbox("b"), mailbox("c"), mailbox("a")}, want: told{Name: "slow", Key: "b", After: 2 * time.Second}},
 		}},
 		{"a refused request takes from no bucket", []step{
-			{claims: one(slow)},
-			{claims: []limit.Claim{{Limit: fast}, {Limit: slots}, {Limit: slow}}, want: told{Name: "slow", After: 2 * time.Second}},
-			{claims: []limit.Claim{{Limit: fast}, {Limit: slots}, {Limit: slow}}, want: told{Name: "slow", After: 2 * time.Second}},
-			{claims: []limit.Claim{{Limit: slow}, {Limit: fast}, {Limit: slots}}, want: told{Name: "slow", After: 2 * time.Second}},
-			{claims: []limit.Claim{{Limit: fast}, {Limit: slots}}},
-			{claims: []limit.Claim{{Limit: fast}, {Limit: slots}}},
-			{claims: one(fast), want: told{Name: "fast", After: 100 * time.Millisecond}},
-			{claims: one(slots), want: told{Name: "slots", After: time.Second, Concurrency: true}},
+			{charges: one(slow)},
+			{charges: []limit.Charge{{Limit: fast}, {Limit: slots}, {Limit: slow}}, want: told{Name: "slow", After: 2 * time.Second}},
+			{charges: []limit.Charge{{Limit: fast}, {Limit: slots}, {Limit: slow}}, want: told{Name: "slow", After: 2 * time.Second}},
+			{charges: []limit.Charge{{Limit: slow}, {Limit: fast}, {Limit: slots}}, want: told{Name: "slow", After: 2 * time.Second}},
+			{charges: []limit.Charge{{Limit: fast}, {Limit: slots}}},
+			{charges: []limit.Charge{{Limit: fast}, {Limit: slots}}},
+			{charges: one(fast), want: told{Name: "fast", After: 100 * time.Millisecond}},
+			{charges: one(slots), want: told{Name: "slots", After: time.Second, Concurrency: true}},
 		}},
-		{"a bucket that is claimed twice is asked once", []step{
-			{claims: []limit.Claim{{Limit: slow}, {Limit: slots}, {Limit: slow}, {Limit: slots}}},
-			{claims: []limit.Claim{{Limit: slots}}},
-			{claims: []limit.Claim{{Limit: slots}}, want: told{Name: "slots", After: time.Second, Concurrency: true}},
+		{"a bucket that is charged twice is asked once", []step{
+			{charges: []limit.Charge{{Limit: slow}, {Limit: slots}, {Limit: slow}, {Limit: slots}}},
+			{charges: []limit.Charge{{Limit: slots}}},
+			{charges: []limit.Charge{{Limit: slots}}, want: told{Name: "slots", After: time.Second, Concurrency: true}},
 		}},
 		{"each key has its own bucket", []step{
-			{claims: []limit.Claim{mailbox("adele")}},
-			{claims: []limit.Claim{mailbox("alex")}},
-			{claims: one(slow)},
-			{claims: []limit.Claim{mailbox("adele")}, want: told{Name: "slow", Key: "adele", After: 2 * time.Second}},
+			{charges: []limit.Charge{mailbox("adele")}},
+			{charges: []limit.Charge{mailbox("alex")}},
+			{charges: one(slow)},
+			{charges: []limit.Charge{mailbox("adele")}, want: told{Name: "slow", Key: "adele", After: 2 * time.Second}},
 		}},
 		{"slots come back when they are released", []step{
-			{claims: one(slots)},
-			{claims: one(slots)},
-			{claims: one(slots), want: told{Name: "slots", After: time.Second, Concurrency: true}},
-			{at: time.Hour, claims: one(slots), want: told{Name: "slots", After: time.Second, Concurrency: true}},
-			{at: time.Hour, release: 1, claims: one(slots)},
-			{at: time.Hour, release: 1, claims: one(slots), want: told{Name: "slots", After: time.Second, Concurrency: true}},
-			{at: time.Hour, release: 2, claims: one(slots)},
+			{charges: one(slots)},
+			{charges: one(slots)},
+			{charges: one(slots), want: told{Name: "slots", After: time.Second, Concurrency: true}},
+			{at: time.Hour, charges: one(slots), want: told{Name: "slots", After: time.Second, Concurrency: true}},
+			{at: time.Hour, release: 1, charges: one(slots)},
+			{at: time.Hour, release: 1, charges: one(slots), want: told{Name: "slots", After: time.Second, Concurrency: true}},
+			{at: time.Hour, release: 2, charges: one(slots)},
 		}},
 		{"releasing gives no token back", []step{
-			{claims: one(both)},
-			{release: 1, claims: one(both)},
-			{release: 2, claims: one(both)},
-			{release: 3, claims: one(both), want: told{Name: "both", After: 2 * time.Second}},
+			{charges: one(both)},
+			{release: 1, charges: one(both)},
+			{release: 2, charges: one(both)},
+			{release: 3, charges: one(both), want: told{Name: "both", After: 2 * time.Second}},
 		}},
 		{"a limit by both tells the longer wait of its two", []step{
-			{claims: one(both)},
-			{claims: one(both), want: told{Name: "both", After: time.Second, Concurrency: true}},
-			{release: 1, claims: one(both)},
-			{release: 3, claims: one(both)},
-			{claims: one(both), want: told{Name: "both", After: 2 * time.Second}},
-			{at: 1500 * time.Millisecond, claims: one(both), want: told{Name: "both", After: time.Second, Concurrency: true}},
+			{charges: one(both)},
+			{charges: one(both), want: told{Name: "both", After: time.Second, Concurrency: true}},
+			{release: 1, charges: one(both)},
+			{release: 3, charges: one(both)},
+			{charges: one(both), want: told{Name: "both", After: 2 * time.Second}},
+			{at: 1500 * time.Millisecond, charges: one(both), want: told{Name: "both", After: time.Second, Concurrency: true}},
 		}},
 		{"time that goes backwards gives no token twice", []step{
-			{at: time.Minute, claims: one(slow)},
-			{at: 0, claims: one(slow), want: told{Name: "slow", After: time.Minute + 2*time.Second}},
-			{at: time.Minute + 1*time.Second, claims: one(slow), want: told{Name: "slow", After: time.Second}},
-			{at: 0, claims: one(slow), want: told{Name: "slow", After: time.Minute + 2*time.Second}},
-			{at: time.Minute + 2*time.Second, claims: one(slow)},
-			{at: 0, claims: one(fast)},
-			{at: 0, claims: one(fast)},
-			{at: time.Minute + 2*time.Second, claims: one(slow), want: told{Name: "slow", After: 2 * time.Second}},
+			{at: time.Minute, charges: one(slow)},
+			{at: 0, charges: one(slow), want: told{Name: "slow", After: time.Minute + 2*time.Second}},
+			{at: time.Minute + 1*time.Second, charges: one(slow), want: told{Name: "slow", After: time.Second}},
+			{at: 0, charges: one(slow), want: told{Name: "slow", After: time.Minute + 2*time.Second}},
+			{at: time.Minute + 2*time.Second, charges: one(slow)},
+			{at: 0, charges: one(fast)},
+			{at: 0, charges: one(fast)},
+			{at: time.Minute + 2*time.Second, charges: one(slow), want: told{Name: "slow", After: 2 * time.Second}},
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestTake(t *testing.T) {
 			for i, s := range tt.steps {
 				grants[s.release].Release()
 				var r *limit.Refusal
-				grants[i+1], r = take(l, start.Add(s.at), s.claims)
+				grants[i+1], r = take(l, start.Add(s.at), s.charges)
 				if d := cmp.Diff(s.want, tell(r)); d != "" {
 					t.Fatalf("step %d at %v (-want +got):\n%s", i+1, s.at, d)
 				}
@@ -216,7 +216,7 @@ func TestLimitsThatCannotBeKeptAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := limit.New()
-			_, r := take(l, start, []limit.Claim{{Limit: good}, {Limit: bad, Key: "k"}})
+			_, r := take(l, start, []limit.Charge{{Limit: good}, {Limit: bad, Key: "k"}})
 			if r == nil || r.Limit == nil || r.Key != "k" || r.RetryAfter <= 0 {
 				t.Fatalf("Take = %+v, want a refusal that names the limit and a wait", r)
 			}
@@ -271,17 +271,17 @@ func TestRelease(t *testing.T) {
 	})
 	t.Run("all slots come back, of more buckets than Grant has places for", func(t *testing.T) {
 		l := limit.New()
-		var claims []limit.Claim
+		var charges []limit.Charge
 		for i := range 30 {
-			claims = append(claims, limit.Claim{Limit: &limit.Limit{Name: "slots", Concurrency: 1}, Key: strconv.Itoa(i)})
+			charges = append(charges, limit.Charge{Limit: &limit.Limit{Name: "slots", Concurrency: 1}, Key: strconv.Itoa(i)})
 		}
 		for range 3 {
-			g, r := take(l, start, claims)
+			g, r := take(l, start, charges)
 			if r != nil {
 				t.Fatalf("Take = %+v with all slots free", r)
 			}
-			for _, c := range claims {
-				if _, r := take(l, start, []limit.Claim{c}); r == nil || !r.Concurrency || r.Key != c.Key {
+			for _, c := range charges {
+				if _, r := take(l, start, []limit.Charge{c}); r == nil || !r.Concurrency || r.Key != c.Key {
 					t.Fatalf("Take = %+v with slot %q taken", r, c.Key)
 				}
 			}
@@ -293,13 +293,13 @@ func TestRelease(t *testing.T) {
 
 func TestTakeAllocatesNothing(t *testing.T) {
 	l := limit.New()
-	var claims []limit.Claim
+	var charges []limit.Charge
 	for i := range 8 {
-		claims = append(claims, limit.Claim{Limit: &limit.Limit{Name: "l", Rate: 1e9, Burst: 1 << 30, Concurrency: 9}, Key: strconv.Itoa(i)})
+		charges = append(charges, limit.Charge{Limit: &limit.Limit{Name: "l", Rate: 1e9, Burst: 1 << 30, Concurrency: 9}, Key: strconv.Itoa(i)})
 	}
 	take := func() {
 		var g limit.Grant
-		if r := l.Take(start, claims, &g); r != nil {
+		if r := l.Take(start, charges, &g); r != nil {
 			t.Fatal(r)
 		}
 		g.Release()

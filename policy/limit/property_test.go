@@ -59,13 +59,13 @@ type held struct {
 
 // TestTakeKeepsEveryLimit runs two Limiters: a small one, which must drop buckets and is asked everything, and a large one,
 // which is only asked what the small one has granted. If refusals took anything, or dropping gave anything, the two
-// would part. Both have one shard, so both have one clock, which only claims move.
+// would part. Both have one shard, so both have one clock, which only charges move.
 func TestTakeKeepsEveryLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		small, large := limit.NewSize(rapid.IntRange(2, 9).Draw(t, "size")), limit.NewSize(2000)
 		pool := rapid.SliceOfN(limits(), 1, 5).Draw(t, "limits")
-		claim := rapid.Custom(func(t *rapid.T) limit.Claim {
-			return limit.Claim{Limit: rapid.SampledFrom(pool).Draw(t, "limit"), Key: rapid.StringMatching(`[u-z]?`).Draw(t, "key")}
+		charge := rapid.Custom(func(t *rapid.T) limit.Charge {
+			return limit.Charge{Limit: rapid.SampledFrom(pool).Draw(t, "limit"), Key: rapid.StringMatching(`[u-z]?`).Draw(t, "key")}
 		})
 		books := map[bucketName]*ledger{}
 		var flight []held
@@ -75,20 +75,20 @@ func TestTakeKeepsEveryLimit(t *testing.T) {
 			if len(flight) > 0 && rapid.Bool().Draw(t, "release") {
 				release(t, &flight)
 			}
-			claims := rapid.SliceOfN(claim, 1, 10).Draw(t, "claims")
+			charges := rapid.SliceOfN(charge, 1, 10).Draw(t, "charges")
 			if now.After(latest) {
 				latest = now
 			}
-			g, r := take(small, now, claims)
+			g, r := take(small, now, charges)
 			if r != nil {
-				checkRefusal(t, small, now, claims, r)
+				checkRefusal(t, small, now, charges, r)
 				continue
 			}
-			again, r := take(large, latest, claims) // refusals moved only the small one's clock
+			again, r := take(large, latest, charges) // refusals moved only the small one's clock
 			if r != nil {
 				t.Fatalf("granted, but another Limiter that saw the same grants and no refusals says %+v", r)
 			}
-			flight = append(flight, held{[2]*limit.Grant{g, again}, record(t, books, latest, claims)})
+			flight = append(flight, held{[2]*limit.Grant{g, again}, record(t, books, latest, charges)})
 		}
 		for len(flight) > 0 {
 			release(t, &flight)
@@ -115,10 +115,10 @@ func release(t *rapid.T, flight *[]held) {
 	*flight = append((*flight)[:i], (*flight)[i+1:]...)
 }
 
-func record(t *rapid.T, books map[bucketName]*ledger, now time.Time, claims []limit.Claim) []*ledger {
+func record(t *rapid.T, books map[bucketName]*ledger, now time.Time, charges []limit.Charge) []*ledger {
 	seen := map[bucketName]bool{}
 	var out []*ledger
-	for _, c := range claims {
+	for _, c := range charges {
 		name := bucketName{*c.Limit, c.Key}
 		if seen[name] {
 			continue
@@ -137,19 +137,19 @@ func record(t *rapid.T, books map[bucketName]*ledger, now time.Time, claims []li
 	return out
 }
 
-// checkRefusal holds that the refusal names one of the claims, and that it stands as long as nothing else happens.
-func checkRefusal(t *rapid.T, l *limit.Limiter, now time.Time, claims []limit.Claim, r *limit.Refusal) {
+// checkRefusal holds that the refusal names one of the charges, and that it stands as long as nothing else happens.
+func checkRefusal(t *rapid.T, l *limit.Limiter, now time.Time, charges []limit.Charge, r *limit.Refusal) {
 	named := false
-	for _, c := range claims {
+	for _, c := range charges {
 		named = named || c.Limit == r.Limit && c.Key == r.Key
 	}
 	if !named || r.RetryAfter <= 0 {
-		t.Fatalf("refusal %+v by a bucket that was not claimed, or with no wait", r)
+		t.Fatalf("refusal %+v by a bucket that was not charged, or with no wait", r)
 	}
 	if r.Concurrency && r.Limit.Concurrency == 0 {
 		t.Fatalf("refusal %+v for slots by a limit that has none", r)
 	}
-	if _, again := take(l, now, claims); again == nil {
+	if _, again := take(l, now, charges); again == nil {
 		t.Fatalf("refused with %+v, then granted at the same time", r)
 	}
 }
@@ -167,7 +167,7 @@ func drain(t *rapid.T, l *limit.Limiter, now time.Time, pool []*limit.Limit) {
 		}
 		done[*lim] = true
 		for i := range want + 1 {
-			if _, r := take(l, now, []limit.Claim{{Limit: lim}}); (r == nil) != (i < want) {
+			if _, r := take(l, now, []limit.Charge{{Limit: lim}}); (r == nil) != (i < want) {
 				t.Fatalf("request %d to the idle bucket of %+v: %+v", i+1, *lim, r)
 			}
 		}
@@ -188,13 +188,13 @@ func TestTakeIsExactUnderConcurrency(t *testing.T) {
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() {
-			claims := []limit.Claim{{Limit: scarce}, {Limit: others[0]}, {Limit: others[1]}, {Limit: others[2]}, {Limit: inFlight}}
-			for i := range claims {
-				j := (i + g) % len(claims)
-				claims[i], claims[j] = claims[j], claims[i]
+			charges := []limit.Charge{{Limit: scarce}, {Limit: others[0]}, {Limit: others[1]}, {Limit: others[2]}, {Limit: inFlight}}
+			for i := range charges {
+				j := (i + g) % len(charges)
+				charges[i], charges[j] = charges[j], charges[i]
 			}
 			for i := range 3000 {
-				grant, r := take(l, start.Add(time.Duration(i-g*100)), claims)
+				grant, r := take(l, start.Add(time.Duration(i-g*100)), charges)
 				if r != nil {
 					continue
 				}
@@ -217,7 +217,7 @@ func TestTakeIsExactUnderConcurrency(t *testing.T) {
 	for _, o := range others {
 		left := 0
 		for ; ; left++ {
-			if _, r := take(l, start, []limit.Claim{{Limit: o}}); r != nil {
+			if _, r := take(l, start, []limit.Charge{{Limit: o}}); r != nil {
 				break
 			}
 		}
@@ -226,7 +226,7 @@ func TestTakeIsExactUnderConcurrency(t *testing.T) {
 		}
 	}
 	for i := range slots + 1 {
-		if _, r := take(l, start, []limit.Claim{{Limit: inFlight}}); (r == nil) != (i < slots) {
+		if _, r := take(l, start, []limit.Charge{{Limit: inFlight}}); (r == nil) != (i < slots) {
 			t.Errorf("slot %d afterwards: %+v", i+1, r)
 		}
 	}

@@ -8,42 +8,42 @@ import (
 )
 
 const (
-	inline   = 8           // claims for which Take allocates nothing; a request is seldom covered by more than five
+	inline   = 8           // charges for which Take allocates nothing; a request is seldom covered by more than five
 	unknown  = time.Second // the wait to tell where the real one cannot be known
 	farthest = 1 << 61     // ns; so that neither a sum of two waits nor rounding one up to seconds overflows
 )
 
-// slot is one claim on its way through Take.
+// slot is one charge on its way through Take.
 type slot struct {
-	claim  int // its index, which breaks ties
+	charge int // its index, which breaks ties
 	limit  *Limit
 	cost   int
 	id     identity
 	shard  *shard
-	bucket *bucket // nil: there is no room for a new bucket, or an earlier claim already names this one
+	bucket *bucket // nil: there is no room for a new bucket, or an earlier charge already names this one
 	double bool
 }
 
-// Take asks every claimed bucket for one request, at the time now. If all have room it takes from all of them, and g, which
+// Take asks every charged bucket for one request, at the time now. If all have room it takes from all of them, and g, which
 // must be a zero Grant of the caller's, holds the concurrency slots: its Release gives them back, but not the tokens. If
 // any has none, it takes from no bucket, leaves g as it is, and says which one to wait for. A bucket that is
-// claimed twice is asked once, for the greater cost. No claims, no refusal.
+// charged twice is asked once, for the greater cost. No charges, no refusal.
 //
-// It fails closed: a claim without a limit, or with one that cannot be kept (a rate with a burst below 1, a negative or
+// It fails closed: a charge without a limit, or with one that cannot be kept (a rate with a burst below 1, a negative or
 // infinite number), is refused, and so is a new key when the Limiter is full and can drop none (see NewSize).
 //
-// It is safe for concurrent use, and exact under it: the locks of all claimed buckets are held, in one fixed order, from
+// It is safe for concurrent use, and exact under it: the locks of all charged buckets are held, in one fixed order, from
 // the first look to the last taking, so a request in the middle of a refusal is never seen to have taken
 // anything. (Reservations of x/time/rate cannot be given back exactly once later ones have come in between.) Nothing waits under
-// these locks: they are held for about two hundred nanoseconds a claim, and for some tens of microseconds at worst, when a
+// these locks: they are held for about two hundred nanoseconds a charge, and for some tens of microseconds at worst, when a
 // new key makes a table grow or has to look for a bucket to drop. Buckets share 64 locks by their hash, so unrelated
-// ones rarely meet. Take allocates only for buckets that are new, for a refusal, and above 8 claims.
+// ones rarely meet. Take allocates only for buckets that are new, for a refusal, and above 8 charges.
 //
 // Pass time.Now as it is: its monotonic reading keeps steps of the wall clock out. A now before one that a bucket has seen
 // counts as the later one, so time that goes backwards, or arrives out of order, gives no tokens twice.
-func (l *Limiter) Take(now time.Time, claims []Claim, g *Grant) *Refusal {
+func (l *Limiter) Take(now time.Time, charges []Charge, g *Grant) *Refusal {
 	var array [inline]slot
-	slots, refusal := l.slots(array[:0], claims)
+	slots, refusal := l.slots(array[:0], charges)
 	if refusal != nil || len(slots) == 0 {
 		return refusal
 	}
@@ -52,7 +52,7 @@ func (l *Limiter) Take(now time.Time, claims []Claim, g *Grant) *Refusal {
 	for i := range slots {
 		find(slots, i, now)
 	}
-	if r := longest(now, slots, claims); r != nil {
+	if r := longest(now, slots, charges); r != nil {
 		return r
 	}
 	for i := range slots {
@@ -63,19 +63,19 @@ func (l *Limiter) Take(now time.Time, claims []Claim, g *Grant) *Refusal {
 	return nil
 }
 
-// slots resolves claims as far as that needs no lock, in the order in which their locks must be taken.
-func (l *Limiter) slots(slots []slot, claims []Claim) ([]slot, *Refusal) {
-	for i := range claims {
-		c := &claims[i]
+// slots resolves charges as far as that needs no lock, in the order in which their locks must be taken.
+func (l *Limiter) slots(slots []slot, charges []Charge) ([]slot, *Refusal) {
+	for i := range charges {
+		c := &charges[i]
 		if c.Limit == nil {
-			return nil, &Refusal{Limit: &Limit{Name: "a claim without a limit"}, Key: c.Key, RetryAfter: unknown}
+			return nil, &Refusal{Limit: &Limit{Name: "a charge without a limit"}, Key: c.Key, RetryAfter: unknown}
 		}
 		if !c.Limit.valid() {
 			return nil, &Refusal{Limit: c.Limit, Key: c.Key, RetryAfter: unknown}
 		}
 		if c.Limit.bounded() {
 			id := identity{unique.Make(c.Limit.value()), c.Key}
-			slots = append(slots, slot{claim: i, limit: c.Limit, cost: c.tokens(), id: id, shard: l.shard(c.Limit.Name, c.Key)})
+			slots = append(slots, slot{charge: i, limit: c.Limit, cost: c.tokens(), id: id, shard: l.shard(c.Limit.Name, c.Key)})
 		}
 	}
 	slices.SortFunc(slots, func(a, b slot) int { return a.shard.order - b.shard.order })
@@ -121,7 +121,7 @@ func find(slots []slot, i int, now time.Time) {
 	s.bucket = b
 }
 
-// wait returns how long after now there is room for the slot's claim, and what it waits for.
+// wait returns how long after now there is room for the slot's charge, and what it waits for.
 func (s *slot) wait(now time.Time) (d time.Duration, concurrency, full bool) {
 	switch {
 	case s.double:
@@ -137,15 +137,15 @@ func (s *slot) wait(now time.Time) (d time.Duration, concurrency, full bool) {
 }
 
 // longest returns the refusal by the bucket that makes the request wait longest, nil if none does.
-func longest(now time.Time, slots []slot, claims []Claim) *Refusal {
+func longest(now time.Time, slots []slot, charges []Charge) *Refusal {
 	var worst Refusal
 	at := -1
 	for i := range slots {
 		s := &slots[i]
 		d, concurrency, full := s.wait(now)
-		if d > worst.RetryAfter || d > 0 && d == worst.RetryAfter && s.claim < at {
-			at = s.claim
-			worst = Refusal{Limit: claims[at].Limit, Key: claims[at].Key, RetryAfter: d, Concurrency: concurrency, Full: full}
+		if d > worst.RetryAfter || d > 0 && d == worst.RetryAfter && s.charge < at {
+			at = s.charge
+			worst = Refusal{Limit: charges[at].Limit, Key: charges[at].Key, RetryAfter: d, Concurrency: concurrency, Full: full}
 			if !concurrency && !full {
 				worst.Remaining = max(0, int(s.bucket.rate.TokensAt(s.shard.last)))
 			}

@@ -72,8 +72,8 @@ func (m *model) check(t *rapid.T) {
 }
 
 type adjustable struct {
-	claims []limit.Claim
-	models []*model
+	charges []limit.Charge
+	models  []*model
 }
 
 // TestUnitsKeepEveryLimit lets requests of random costs through, corrects many of them later, some long after and in another order,
@@ -97,11 +97,11 @@ func TestUnitsKeepEveryLimit(t *testing.T) {
 				flight = adjustOne(t, l, now, flight)
 				continue
 			}
-			var claims []limit.Claim
-			for _, lim := range pool[:rapid.IntRange(1, len(pool)).Draw(t, "claims")] {
-				claims = append(claims, limit.Claim{Limit: lim, Cost: rapid.IntRange(0, 12).Draw(t, "cost")})
+			var charges []limit.Charge
+			for _, lim := range pool[:rapid.IntRange(1, len(pool)).Draw(t, "charges")] {
+				charges = append(charges, limit.Charge{Limit: lim, Cost: rapid.IntRange(0, 12).Draw(t, "cost")})
 			}
-			if granted := takeUnits(t, l, now, claims, models); granted != nil {
+			if granted := takeUnits(t, l, now, charges, models); granted != nil {
 				flight = append(flight, *granted)
 			}
 		}
@@ -122,22 +122,22 @@ func unitLimits() *rapid.Generator[*limit.Limit] {
 func adjustOne(t *rapid.T, l *limit.Limiter, now time.Time, flight []adjustable) []adjustable {
 	i := rapid.IntRange(0, len(flight)-1).Draw(t, "which")
 	really := rapid.IntRange(0, 40).Draw(t, "really")
-	l.Adjust(now, flight[i].claims, really)
-	for j, c := range flight[i].claims {
+	l.Adjust(now, flight[i].charges, really)
+	for j, c := range flight[i].charges {
 		flight[i].models[j].adjust(float64(really - tokens(c)))
 	}
 	return append(flight[:i], flight[i+1:]...)
 }
 
-func tokens(c limit.Claim) int { return max(1, min(c.Cost, c.Limit.Burst)) }
+func tokens(c limit.Charge) int { return max(1, min(c.Cost, c.Limit.Burst)) }
 
-func takeUnits(t *rapid.T, l *limit.Limiter, now time.Time, claims []limit.Claim, models map[*limit.Limit]*model) *adjustable {
+func takeUnits(t *rapid.T, l *limit.Limiter, now time.Time, charges []limit.Charge, models map[*limit.Limit]*model) *adjustable {
 	missing := -math.MaxFloat64
-	for _, c := range claims {
+	for _, c := range charges {
 		missing = max(missing, float64(tokens(c))-models[c.Limit].tokens)
 	}
 	var g limit.Grant
-	r := l.Take(now, claims, &g)
+	r := l.Take(now, charges, &g)
 	switch {
 	case r != nil && missing < -slack:
 		t.Fatalf("refused with %+v when all had room", r)
@@ -149,8 +149,8 @@ func takeUnits(t *rapid.T, l *limit.Limiter, now time.Time, claims []limit.Claim
 		}
 		return nil
 	}
-	granted := &adjustable{claims: claims}
-	for _, c := range claims {
+	granted := &adjustable{charges: charges}
+	for _, c := range charges {
 		m := models[c.Limit]
 		m.move(float64(tokens(c)))
 		m.cost += float64(tokens(c))

@@ -62,7 +62,7 @@ func covering(t *testing.T, p *policy.Policy, text string) (names []string) {
 	if !d.Allow {
 		t.Errorf("%s is not allowed by what covers it: %s", text, d.Reason)
 	}
-	for _, c := range p.Claims(nil, r, d) {
+	for _, c := range p.Charges(nil, r, d) {
 		name := strings.TrimPrefix(c.Limit.Name, "limits.") + " " + c.Key
 		if c.Limit.Unit == limit.ResourceUnits {
 			name += fmt.Sprintf(" ×%d", c.Cost)

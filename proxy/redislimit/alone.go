@@ -9,27 +9,27 @@ import (
 )
 
 // alone enforces this replica's share. late: it stands in for one late answer, while Redis goes on granting.
-func (b *Buckets) alone(claims []limit.Claim, g *limit.Grant, late bool) *limit.Refusal {
+func (b *Buckets) alone(charges []limit.Charge, g *limit.Grant, late bool) *limit.Refusal {
 	now, n := b.now(), b.replicas()
-	own := shares(claims, n)
-	b.lower(now, claims, own, n, late)
+	own := shares(charges, n)
+	b.lower(now, charges, own, n, late)
 	refusal := b.local.Take(now, own, g)
 	if refusal != nil {
 		for i := range own {
 			if own[i].Limit == refusal.Limit {
-				refusal.Limit = claims[i].Limit
+				refusal.Limit = charges[i].Limit
 				break
 			}
 		}
 		return refusal
 	}
-	c := b.newCall(claims, "")
+	c := b.newCall(charges, "")
 	for _, taken := range c.buckets {
-		if claims[taken.claim].Slot {
+		if charges[taken.charge].Slot {
 			continue
 		}
-		part := &own[taken.claim]
-		b.owed.add(taken.name, &claims[taken.claim], part, float64(min(taken.cost, part.Limit.Burst)), now)
+		part := &own[taken.charge]
+		b.owed.add(taken.name, &charges[taken.charge], part, float64(min(taken.cost, part.Limit.Burst)), now)
 	}
 	// Redis learns of the slots when it is back.
 	b.hold(g, b.leases.next(b.id), c.slots)
@@ -38,13 +38,13 @@ func (b *Buckets) alone(claims []limit.Claim, g *limit.Grant, late bool) *limit.
 
 // lower keeps the replica's own buckets from beginning full: they hold its share of what is known of those in Redis. Of a bucket that
 // is not known, a Redis that is slow may grant the burst, so the replica's own holds one token; and likewise while Redis is asked.
-func (b *Buckets) lower(now time.Time, claims, own []limit.Claim, n int, late bool) {
-	for i := range claims {
-		l := claims[i].Limit
-		if claims[i].Rate() <= 0 {
+func (b *Buckets) lower(now time.Time, charges, own []limit.Charge, n int, late bool) {
+	for i := range charges {
+		l := charges[i].Limit
+		if charges[i].Rate() <= 0 {
 			continue
 		}
-		switch tokens, found := b.levels.at(rateKey(bucketName(&claims[i])), l.Rate, l.Burst, now); {
+		switch tokens, found := b.levels.at(rateKey(bucketName(&charges[i])), l.Rate, l.Burst, now); {
 		case found && !late:
 			b.local.Lower(now, &own[i], tokens/float64(n))
 		case found:
@@ -55,22 +55,22 @@ func (b *Buckets) lower(now time.Time, claims, own []limit.Claim, n int, late bo
 	}
 }
 
-func (b *Buckets) adjustAlone(claims []limit.Claim, cost int) {
-	now, own := b.now(), shares(claims, b.replicas())
+func (b *Buckets) adjustAlone(charges []limit.Charge, cost int) {
+	now, own := b.now(), shares(charges, b.replicas())
 	b.local.Adjust(now, own, cost)
-	for i := range claims {
-		if l := claims[i].Limit; l != nil && l.Unit == limit.ResourceUnits && l.Rate > 0 {
-			b.owed.add(bucketName(&claims[i]), &claims[i], &own[i], excess(&own[i], cost), now)
+	for i := range charges {
+		if l := charges[i].Limit; l != nil && l.Unit == limit.ResourceUnits && l.Rate > 0 {
+			b.owed.add(bucketName(&charges[i]), &charges[i], &own[i], excess(&own[i], cost), now)
 		}
 	}
 }
 
-func (b *Buckets) returnAlone(claims []limit.Claim) {
-	now, own := b.now(), shares(claims, b.replicas())
+func (b *Buckets) returnAlone(charges []limit.Charge) {
+	now, own := b.now(), shares(charges, b.replicas())
 	b.local.Return(now, own)
-	for i := range claims {
-		if l := claims[i].Limit; l != nil && l.Rate > 0 && !limit.Repeats(claims, i) {
-			b.owed.add(bucketName(&claims[i]), &claims[i], &own[i], float64(-cost(&own[i])), now)
+	for i := range charges {
+		if l := charges[i].Limit; l != nil && l.Rate > 0 && !limit.Repeats(charges, i) {
+			b.owed.add(bucketName(&charges[i]), &charges[i], &own[i], float64(-cost(&own[i])), now)
 		}
 	}
 }
@@ -81,16 +81,16 @@ func (b *Buckets) replicas() int {
 	return b.census.replicas()
 }
 
-// shares returns the claims with the n-th part of their limits.
-func shares(claims []limit.Claim, n int) []limit.Claim {
+// shares returns the charges with the n-th part of their limits.
+func shares(charges []limit.Charge, n int) []limit.Charge {
 	if n <= 1 {
-		return claims
+		return charges
 	}
-	own, limits := make([]limit.Claim, len(claims)), make([]limit.Limit, len(claims))
-	for i := range claims {
-		own[i] = claims[i]
-		if claims[i].Limit != nil {
-			limits[i] = share(*claims[i].Limit, n)
+	own, limits := make([]limit.Charge, len(charges)), make([]limit.Limit, len(charges))
+	for i := range charges {
+		own[i] = charges[i]
+		if charges[i].Limit != nil {
+			limits[i] = share(*charges[i].Limit, n)
 			own[i].Limit = &limits[i]
 		}
 	}
@@ -131,8 +131,8 @@ func (d *debt) settle(now time.Time) {
 	}
 }
 
-// add notes tokens taken, or given back if less than 0. own is the claim as the local bucket has seen it.
-func (o *owed) add(name string, c, own *limit.Claim, tokens float64, now time.Time) {
+// add notes tokens taken, or given back if less than 0. own is the charge as the local bucket has seen it.
+func (o *owed) add(name string, c, own *limit.Charge, tokens float64, now time.Time) {
 	if c.Limit.Rate <= 0 {
 		return
 	}

@@ -16,22 +16,22 @@ func BenchmarkTake(b *testing.B) {
 	for _, n := range []int{1, 5} {
 		b.Run("buckets="+strconv.Itoa(n), func(b *testing.B) {
 			r := open(b, startRedis(b).url(), redislimit.Options{})
-			var claims []limit.Claim
+			var charges []limit.Charge
 			for i := range n {
-				claims = append(claims, limit.Claim{Limit: &limit.Limit{Name: "limits." + strconv.Itoa(i), Rate: 1e9, Burst: 1e9}, Key: "adele@contoso.com"})
+				charges = append(charges, limit.Charge{Limit: &limit.Limit{Name: "limits." + strconv.Itoa(i), Rate: 1e9, Burst: 1e9}, Key: "adele@contoso.com"})
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				r.take(b, claims...)
+				r.take(b, charges...)
 			}
 		})
 	}
 	b.Run("slot", func(b *testing.B) {
 		r := running(b, startRedis(b).url(), redislimit.Options{})
-		claim := limit.Claim{Limit: &limit.Limit{Name: "slots", Concurrency: 1e6}}
+		charge := limit.Charge{Limit: &limit.Limit{Name: "slots", Concurrency: 1e6}}
 		b.ReportAllocs()
 		for b.Loop() {
-			_, g := r.take(b, claim)
+			_, g := r.take(b, charge)
 			g.Release()
 		}
 	})
@@ -40,11 +40,11 @@ func BenchmarkTake(b *testing.B) {
 // BenchmarkParallel is what one Redis does for many callers at once.
 func BenchmarkParallel(b *testing.B) {
 	r := open(b, startRedis(b).url(), redislimit.Options{})
-	claim := limit.Claim{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1e9, Burst: 1e9}}
+	charge := limit.Charge{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1e9, Burst: 1e9}}
 	b.SetParallelism(16)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			r.take(b, claim)
+			r.take(b, charge)
 		}
 	})
 }
@@ -52,10 +52,10 @@ func BenchmarkParallel(b *testing.B) {
 // BenchmarkAlone is the same request while Redis is away.
 func BenchmarkAlone(b *testing.B) {
 	r := open(b, "unix:///nowhere", redislimit.Options{})
-	claim := limit.Claim{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1e9, Burst: 1e9}}
+	charge := limit.Charge{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1e9, Burst: 1e9}}
 	b.ReportAllocs()
 	for b.Loop() {
-		r.take(b, claim)
+		r.take(b, charge)
 	}
 }
 
@@ -67,12 +67,12 @@ func BenchmarkKeys(b *testing.B) {
 	lim := &limit.Limit{Name: "limits.mailbox", Rate: 0.001, Burst: 1000}
 	before := memory(b, client.Info(ctx, "memory").Val())
 	for i := range keys {
-		r.take(b, limit.Claim{Limit: lim, Key: fmt.Sprintf("adele%d@contoso.com", i)})
+		r.take(b, limit.Charge{Limit: lim, Key: fmt.Sprintf("adele%d@contoso.com", i)})
 	}
 	bytes := memory(b, client.Info(ctx, "memory").Val()) - before
 	i := 0
 	for b.Loop() {
-		r.take(b, limit.Claim{Limit: lim, Key: fmt.Sprintf("adele%d@contoso.com", i%keys)})
+		r.take(b, limit.Charge{Limit: lim, Key: fmt.Sprintf("adele%d@contoso.com", i%keys)})
 		i++
 	}
 	b.ReportMetric(bytes/keys, "B/key")

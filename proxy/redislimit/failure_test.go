@@ -19,7 +19,7 @@ func TestRedisThatWasNeverThere(t *testing.T) {
 	t.Run("each replica is by itself", func(t *testing.T) {
 		r := running(t, "unix://"+t.TempDir()+"/redis.sock", redislimit.Options{})
 		for i := range 3 {
-			if refusal, _ := r.take(t, limit.Claim{Limit: lim}); (refusal != nil) != (i == 2) {
+			if refusal, _ := r.take(t, limit.Charge{Limit: lim}); (refusal != nil) != (i == 2) {
 				t.Errorf("request %d: %+v", i+1, refusal)
 			} else if refusal != nil && refusal.Limit != lim {
 				t.Errorf("the refusal is by %+v", refusal.Limit)
@@ -33,7 +33,7 @@ func TestRedisThatWasNeverThere(t *testing.T) {
 		r := running(t, "redis://graphproxy:hunter2@127.0.0.1:1", redislimit.Options{Deny: true})
 		for range 100 {
 			var g limit.Grant
-			refusal, err := r.Take(context.Background(), []limit.Claim{{Limit: lim}}, &g)
+			refusal, err := r.Take(context.Background(), []limit.Charge{{Limit: lim}}, &g)
 			if !errors.Is(err, redislimit.ErrUnavailable) || refusal != nil {
 				t.Fatalf("refusal %+v, error %v", refusal, err)
 			}
@@ -45,7 +45,7 @@ func TestRedisThatWasNeverThere(t *testing.T) {
 	t.Run("a wrong password is told, and not what it was", func(t *testing.T) {
 		s := startRedis(t, "--requirepass", "secret")
 		r := open(t, "unix://:hunter2@"+s.socket, redislimit.Options{})
-		r.take(t, limit.Claim{Limit: lim})
+		r.take(t, limit.Charge{Limit: lim})
 		if err := r.State().Err; err == nil || !strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("error %v", err)
 		}
@@ -60,7 +60,7 @@ func TestCallersThatGoAway(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	var g limit.Grant
-	_, err := r.Take(ctx, []limit.Claim{{Limit: &limit.Limit{Rate: 1, Burst: 1}}}, &g)
+	_, err := r.Take(ctx, []limit.Charge{{Limit: &limit.Limit{Rate: 1, Burst: 1}}}, &g)
 	if !errors.Is(err, context.Canceled) || !r.State().Shared {
 		t.Errorf("error %v, state %+v: who left says nothing of Redis", err, r.State())
 	}
@@ -69,12 +69,12 @@ func TestCallersThatGoAway(t *testing.T) {
 func TestConnectionsThatWereClosed(t *testing.T) {
 	redis := startRedis(t)
 	r := open(t, redis.url(), redislimit.Options{})
-	claim := limit.Claim{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1, Burst: 10}}
-	r.take(t, claim)
+	charge := limit.Charge{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1, Burst: 10}}
+	r.take(t, charge)
 	if err := redis.client().ClientKillByFilter(context.Background(), "TYPE", "normal").Err(); err != nil {
 		t.Fatal(err)
 	}
-	r.take(t, claim)
+	r.take(t, charge)
 	if s := r.State(); !s.Shared {
 		t.Errorf("a connection that was closed while idle counts as the loss of Redis: %v", s.Err)
 	}
@@ -84,10 +84,10 @@ func TestWhatWasTakenAloneIsNotGrantedAgain(t *testing.T) {
 	redis := startRedis(t)
 	ctx := context.Background()
 	r := open(t, redis.url(), redislimit.Options{})
-	hours := limit.Claim{Limit: &limit.Limit{Name: "hours", Rate: 1.0 / 3600, Burst: 10}}
-	quick := limit.Claim{Limit: &limit.Limit{Name: "quick", Rate: 1e6, Burst: 10}}
-	units := limit.Claim{Limit: &limit.Limit{Name: "units", Rate: 1.0 / 3600, Burst: 10, Unit: limit.ResourceUnits}, Cost: 3}
-	slots := limit.Claim{Limit: &limit.Limit{Name: "slots", Concurrency: 2}}
+	hours := limit.Charge{Limit: &limit.Limit{Name: "hours", Rate: 1.0 / 3600, Burst: 10}}
+	quick := limit.Charge{Limit: &limit.Limit{Name: "quick", Rate: 1e6, Burst: 10}}
+	units := limit.Charge{Limit: &limit.Limit{Name: "units", Rate: 1.0 / 3600, Burst: 10, Unit: limit.ResourceUnits}, Cost: 3}
+	slots := limit.Charge{Limit: &limit.Limit{Name: "slots", Concurrency: 2}}
 	r.Step(ctx, false)
 
 	redis.kill()
@@ -100,7 +100,7 @@ func TestWhatWasTakenAloneIsNotGrantedAgain(t *testing.T) {
 		}
 		grants = append(grants, g)
 	}
-	r.Adjust([]limit.Claim{hours, quick, units, slots}, 5)
+	r.Adjust([]limit.Charge{hours, quick, units, slots}, 5)
 	redis.start()
 	r.Step(ctx, false)
 	if !r.State().Shared {
@@ -109,7 +109,7 @@ func TestWhatWasTakenAloneIsNotGrantedAgain(t *testing.T) {
 
 	other := open(t, redis.url(), redislimit.Options{})
 	left := map[string]int{}
-	for _, c := range []limit.Claim{hours, {Limit: units.Limit}, slots} {
+	for _, c := range []limit.Charge{hours, {Limit: units.Limit}, slots} {
 		for refusal, _ := other.take(t, c); refusal == nil; refusal, _ = other.take(t, c) {
 			left[c.Limit.Name]++
 		}
@@ -155,7 +155,7 @@ func TestSharesOfThree(t *testing.T) {
 			tt.limit.Name = name
 			for i, r := range replicas {
 				n := 0
-				for refusal, _ := r.take(t, limit.Claim{Limit: &tt.limit}); refusal == nil; refusal, _ = r.take(t, limit.Claim{Limit: &tt.limit}) {
+				for refusal, _ := r.take(t, limit.Charge{Limit: &tt.limit}); refusal == nil; refusal, _ = r.take(t, limit.Charge{Limit: &tt.limit}) {
 					n++
 				}
 				if n != tt.each {
@@ -165,7 +165,7 @@ func TestSharesOfThree(t *testing.T) {
 		})
 	}
 	t.Run("time fills them at a third of the rate", func(t *testing.T) {
-		slow := limit.Claim{Limit: &limit.Limit{Name: "slow", Rate: 0.1, Burst: 3}}
+		slow := limit.Charge{Limit: &limit.Limit{Name: "slow", Rate: 0.1, Burst: 3}}
 		replicas[0].take(t, slow)
 		refusal, _ := replicas[0].take(t, slow)
 		if refusal == nil || refusal.RetryAfter < 29*time.Second || refusal.RetryAfter > 30*time.Second || refusal.Limit != slow.Limit {
@@ -178,7 +178,7 @@ func TestLeasesOfTheDeadRunOut(t *testing.T) {
 	redis := startRedis(t)
 	ctx := context.Background()
 	dead, alive, third := open(t, redis.url(), redislimit.Options{}), open(t, redis.url(), redislimit.Options{}), open(t, redis.url(), redislimit.Options{})
-	slots := limit.Claim{Limit: &limit.Limit{Name: "slots", Concurrency: 2}}
+	slots := limit.Charge{Limit: &limit.Limit{Name: "slots", Concurrency: 2}}
 	at := func(d time.Duration) {
 		for _, r := range []*replica{dead, alive, third} {
 			r.SetClock(start.Add(d))
@@ -295,9 +295,9 @@ func TestKeysExpireAndNameNobody(t *testing.T) {
 	r := open(t, redis.url(), redislimit.Options{})
 	r.Step(ctx, false)
 	_, g := r.take(t,
-		limit.Claim{Limit: &limit.Limit{Name: "callers.hr-sync.limit", Rate: 0.1, Burst: 6}, Key: "adele@contoso.com", Cost: 2},
-		limit.Claim{Limit: &limit.Limit{Name: "slots", Concurrency: 6}, Key: "adele@contoso.com"},
-		limit.Claim{Limit: &limit.Limit{Name: "for ever", Rate: 1e-300, Burst: 1}})
+		limit.Charge{Limit: &limit.Limit{Name: "callers.hr-sync.limit", Rate: 0.1, Burst: 6}, Key: "adele@contoso.com", Cost: 2},
+		limit.Charge{Limit: &limit.Limit{Name: "slots", Concurrency: 6}, Key: "adele@contoso.com"},
+		limit.Charge{Limit: &limit.Limit{Name: "for ever", Rate: 1e-300, Burst: 1}})
 	defer g.Release()
 	client := redis.client()
 	keys := client.Keys(ctx, "*").Val()
@@ -327,14 +327,14 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 	}
 	before := goleak.IgnoreCurrent()
 	r := running(t, redis.url(), redislimit.Options{})
-	_, g := r.take(t, limit.Claim{Limit: &limit.Limit{Name: "slots", Concurrency: 1}})
+	_, g := r.take(t, limit.Charge{Limit: &limit.Limit{Name: "slots", Concurrency: 1}})
 	g.Release()
 	eventually(t, 5*time.Second, "the replica is known", func() bool { return client.Exists(ctx, "{graphproxy}:replicas").Val() == 1 })
 	r.stop()
 	if keys := client.Keys(ctx, "*").Val(); len(keys) != 0 {
 		t.Errorf("left in Redis: %q", keys)
 	}
-	if refusal, _ := r.take(t, limit.Claim{Limit: &limit.Limit{Rate: 1, Burst: 1}}); refusal != nil {
+	if refusal, _ := r.take(t, limit.Charge{Limit: &limit.Limit{Rate: 1, Burst: 1}}); refusal != nil {
 		t.Errorf("a straggler is judged without Redis, not refused: %+v", refusal)
 	}
 	if text := r.logs.String(); text != "" {

@@ -17,10 +17,10 @@ const (
 	holdsKey    = prefix + "holds"
 )
 
-// bucketName is what makes two claims the same bucket, in all replicas: the limit's value, save how long to wait for it, and
+// bucketName is what makes two charges the same bucket, in all replicas: the limit's value, save how long to wait for it, and
 // the key. It is hashed, to 128 bits, because keys may name persons: Redis then holds no names, though whoever reads it
 // can find out whether a name that they guess is there.
-func bucketName(c *limit.Claim) string {
+func bucketName(c *limit.Charge) string {
 	l := c.Limit
 	text := make([]byte, 0, 256)
 	text = binary.AppendUvarint(text, uint64(len(l.Name)))

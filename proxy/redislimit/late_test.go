@@ -81,10 +81,10 @@ func pass(from, to net.Conn, f *far) {
 func TestARedisThatIsFarIsNotLost(t *testing.T) {
 	f := farFrom(t, startRedis(t), 49*time.Millisecond)
 	r := running(t, f.url, redislimit.Options{Timeout: 2 * time.Second})
-	claim := limit.Claim{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1e6, Burst: 1e6}}
+	charge := limit.Charge{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1e6, Burst: 1e6}}
 	var all sync.WaitGroup
 	for range 60 {
-		all.Go(func() { r.take(t, claim) })
+		all.Go(func() { r.take(t, charge) })
 	}
 	all.Wait()
 	if s := r.State(); !s.Shared {
@@ -96,20 +96,20 @@ func TestOneLateAnswerDecidesOneRequest(t *testing.T) {
 	f := farFrom(t, startRedis(t), 0)
 	r := open(t, f.url, redislimit.Options{Timeout: 50 * time.Millisecond})
 	lim := &limit.Limit{Name: "limits.tenant", Rate: 1e-6, Burst: 20}
-	claim := limit.Claim{Limit: lim}
+	charge := limit.Charge{Limit: lim}
 	r.Step(t.Context(), false)
-	r.take(t, claim)
+	r.take(t, charge)
 	late := func() {
 		t.Helper()
 		f.delay.Store(int64(300 * time.Millisecond))
-		r.take(t, claim)
+		r.take(t, charge)
 		f.delay.Store(0)
 	}
 	prompt := func() {
 		t.Helper()
 		eventually(t, 5*time.Second, "an answer in time", func() bool {
 			before := r.metric(t, "graphproxy_redis_failures_total")
-			r.take(t, limit.Claim{Limit: &limit.Limit{Name: "other", Rate: 1e6, Burst: 1e6}})
+			r.take(t, limit.Charge{Limit: &limit.Limit{Name: "other", Rate: 1e6, Burst: 1e6}})
 			return r.metric(t, "graphproxy_redis_failures_total") == before || !r.State().Shared
 		})
 	}
@@ -133,10 +133,10 @@ func TestOneLateAnswerDecidesOneRequest(t *testing.T) {
 func TestASecondOfSilenceIsEnough(t *testing.T) {
 	f := farFrom(t, startRedis(t), 0)
 	r := open(t, f.url, redislimit.Options{Timeout: 50 * time.Millisecond})
-	claim := limit.Claim{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1, Burst: 20}}
+	charge := limit.Charge{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1, Burst: 20}}
 	r.Step(t.Context(), false)
 	f.drop.Store(true)
-	r.take(t, claim)
+	r.take(t, charge)
 	if !r.State().Shared {
 		t.Error("one late answer was enough")
 	}
@@ -151,15 +151,15 @@ func TestALocalBucketBeginsWithTheKnownLevel(t *testing.T) {
 		a.Step(ctx, false)
 		b.Step(ctx, false)
 	}
-	claim := limit.Claim{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1e-6, Burst: 20}}
+	charge := limit.Charge{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1e-6, Burst: 20}}
 	for range 7 {
-		a.take(t, claim)
-		b.take(t, claim)
+		a.take(t, charge)
+		b.take(t, charge)
 	}
 	redis.kill()
 	for name, r := range map[string]*replica{"a": a, "b": b} {
 		n := 0
-		for refusal, _ := r.take(t, claim); refusal == nil; refusal, _ = r.take(t, claim) {
+		for refusal, _ := r.take(t, charge); refusal == nil; refusal, _ = r.take(t, charge) {
 			n++
 		}
 		if n > 3 { // 6 or 7 were left, for two
@@ -182,18 +182,18 @@ func TestALostBucketBeginsWithTheKnownLevel(t *testing.T) {
 			redis := startRedis(t)
 			r := open(t, redis.url(), redislimit.Options{})
 			r.Step(t.Context(), false)
-			claim := limit.Claim{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1e-6, Burst: 20}}
-			units := limit.Claim{Limit: &limit.Limit{Name: "units", Rate: 1e-6, Burst: 20, Unit: limit.ResourceUnits}, Cost: 15}
+			charge := limit.Charge{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1e-6, Burst: 20}}
+			units := limit.Charge{Limit: &limit.Limit{Name: "units", Rate: 1e-6, Burst: 20, Unit: limit.ResourceUnits}, Cost: 15}
 			for range 15 {
-				r.take(t, claim)
+				r.take(t, charge)
 			}
 			r.take(t, units)
 			lose(redis)
-			r.Adjust([]limit.Claim{units}, 18)
+			r.Adjust([]limit.Charge{units}, 18)
 			r.Step(t.Context(), false) // finds it again where it was lost
 			r.Step(t.Context(), false)
 			n := 0
-			for refusal, _ := r.take(t, claim); refusal == nil; refusal, _ = r.take(t, claim) {
+			for refusal, _ := r.take(t, charge); refusal == nil; refusal, _ = r.take(t, charge) {
 				n++
 			}
 			if n > 5 {
@@ -213,8 +213,8 @@ func TestALostBucketBeginsWithTheKnownLevel(t *testing.T) {
 func TestADeclaredNumberOfReplicasBoundsTheShare(t *testing.T) {
 	r := open(t, "unix://"+t.TempDir()+"/redis.sock", redislimit.Options{Replicas: 4})
 	n := 0
-	claim := limit.Claim{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1e-6, Burst: 20}}
-	for refusal, _ := r.take(t, claim); refusal == nil; refusal, _ = r.take(t, claim) {
+	charge := limit.Charge{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1e-6, Burst: 20}}
+	for refusal, _ := r.take(t, charge); refusal == nil; refusal, _ = r.take(t, charge) {
 		n++
 	}
 	if n != 5 {
@@ -236,7 +236,7 @@ func TestARefusalByRedisIsAnErrorWithItsCure(t *testing.T) {
 			s := startRedis(t, tt.args...)
 			r := open(t, "unix://"+tt.user+s.socket, redislimit.Options{})
 			for range 3 {
-				r.take(t, limit.Claim{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1, Burst: 2}})
+				r.take(t, limit.Charge{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1, Burst: 2}})
 				r.Step(t.Context(), false)
 			}
 			text := r.logs.String()
@@ -267,11 +267,11 @@ func TestTwoReplicasKeepOneBurstWhileTheMachineIsBusy(t *testing.T) {
 	}
 	var granted atomic.Int64
 	var all sync.WaitGroup
-	claim := limit.Claim{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1e-6, Burst: 20}}
+	charge := limit.Charge{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1e-6, Burst: 20}}
 	for i := range 80 {
 		r := []*replica{a, b}[i%2]
 		all.Go(func() {
-			if refusal, _ := r.take(t, claim); refusal == nil {
+			if refusal, _ := r.take(t, charge); refusal == nil {
 				granted.Add(1)
 			}
 		})

@@ -22,7 +22,7 @@ func TestRequestsWaitForRoomInRedis(t *testing.T) {
 		}
 		queues = append(queues, q)
 	}
-	claims := []limit.Claim{
+	charges := []limit.Charge{
 		{Limit: &limit.Limit{Name: "rate", Rate: 100, Burst: 1, Wait: 10 * time.Second}},
 		{Limit: &limit.Limit{Name: "slots", Concurrency: 2, Wait: 10 * time.Second}},
 	}
@@ -31,7 +31,7 @@ func TestRequestsWaitForRoomInRedis(t *testing.T) {
 	for i := range 40 {
 		all.Go(func() {
 			var g limit.Grant
-			r, err := queues[i%2].Take(t.Context(), fmt.Sprint(i%5), claims, &g)
+			r, err := queues[i%2].Take(t.Context(), fmt.Sprint(i%5), charges, &g)
 			if r != nil || err != nil {
 				t.Errorf("%+v %v after %s", r, err, time.Since(start))
 			}

@@ -34,8 +34,8 @@ func everything(t *testing.T, url string) {
 		r.Step(ctx, true)
 		return r.State().Shared
 	})
-	rated := limit.Claim{Limit: &limit.Limit{Name: "rated", Rate: 0.001, Burst: 5, Unit: limit.ResourceUnits}}
-	both := limit.Claim{Limit: &limit.Limit{Name: "both", Rate: 0.001, Burst: 100, Concurrency: 1}, Key: "adele@contoso.com"}
+	rated := limit.Charge{Limit: &limit.Limit{Name: "rated", Rate: 0.001, Burst: 5, Unit: limit.ResourceUnits}}
+	both := limit.Charge{Limit: &limit.Limit{Name: "both", Rate: 0.001, Burst: 100, Concurrency: 1}, Key: "adele@contoso.com"}
 	refusal, g := r.take(t, rated, both)
 	if refusal != nil {
 		t.Fatalf("refusal %+v", refusal)
@@ -43,7 +43,7 @@ func everything(t *testing.T, url string) {
 	if refusal, _ := r.take(t, both); refusal == nil || !refusal.Concurrency {
 		t.Errorf("a second slot of one: %+v", refusal)
 	}
-	r.Adjust([]limit.Claim{rated}, 5)
+	r.Adjust([]limit.Charge{rated}, 5)
 	r.Step(ctx, true)
 	g.Release()
 	r.Step(ctx, true)
@@ -140,8 +140,8 @@ func TestSentinels(t *testing.T) {
 
 	t.Run("another master takes over", func(t *testing.T) {
 		r := running(t, url, redislimit.Options{})
-		claim := limit.Claim{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1e-6, Burst: 10}}
-		r.take(t, claim)
+		charge := limit.Charge{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1e-6, Burst: 10}}
+		r.take(t, charge)
 		conn := master.client().Conn()
 		defer func() { _ = conn.Close() }()
 		eventually(t, 10*time.Second, "the other has what was taken", func() bool {
@@ -153,7 +153,7 @@ func TestSentinels(t *testing.T) {
 		took := eventually(t, 30*time.Second, "limits are shared again", func() bool { return r.State().Shared })
 		t.Logf("shared again %v after the loss", took.Round(time.Millisecond))
 		left := 0
-		for refusal, _ := r.take(t, claim); refusal == nil; refusal, _ = r.take(t, claim) {
+		for refusal, _ := r.take(t, charge); refusal == nil; refusal, _ = r.take(t, charge) {
 			left++
 		}
 		if left != 9 {

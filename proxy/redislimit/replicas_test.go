@@ -25,12 +25,12 @@ type crowd struct {
 }
 
 // rush has each replica asked by some callers, who come back when told, or after a few milliseconds.
-func rush(replicas []*replica, claims ...limit.Claim) *crowd {
+func rush(replicas []*replica, charges ...limit.Charge) *crowd {
 	c := &crowd{stop: make(chan struct{})}
 	for _, r := range replicas {
 		for range 3 {
 			c.wg.Go(func() {
-				for c.once(r, claims) {
+				for c.once(r, charges) {
 				}
 			})
 		}
@@ -38,10 +38,10 @@ func rush(replicas []*replica, claims ...limit.Claim) *crowd {
 	return c
 }
 
-func (c *crowd) once(r *replica, claims []limit.Claim) bool {
+func (c *crowd) once(r *replica, charges []limit.Charge) bool {
 	var g limit.Grant
 	start := time.Now()
-	refusal, err := r.Take(context.Background(), claims, &g)
+	refusal, err := r.Take(context.Background(), charges, &g)
 	for took := int64(time.Since(start)); ; {
 		if old := c.slowest.Load(); took <= old || c.slowest.CompareAndSwap(old, took) {
 			break
@@ -87,7 +87,7 @@ func TestThreeReplicasKeepOneLimit(t *testing.T) {
 	replicas := three(t, startRedis(t).url(), generous)
 	lim := &limit.Limit{Name: "limits.tenant", Rate: 500, Burst: 50, Concurrency: 100}
 	begin := time.Now()
-	c := rush(replicas, limit.Claim{Limit: lim}, limit.Claim{Limit: &limit.Limit{Name: "more than enough", Rate: 1e6, Burst: 1e6}})
+	c := rush(replicas, limit.Charge{Limit: lim}, limit.Charge{Limit: &limit.Limit{Name: "more than enough", Rate: 1e6, Burst: 1e6}})
 	<-time.After(runFor)
 	c.end()
 	allowed := lim.Rate*time.Since(begin).Seconds() + float64(lim.Burst)
@@ -119,7 +119,7 @@ func outage(t *testing.T, gone, back func(*server)) {
 	replicas := three(t, redis.url(), timeout)
 	lim := &limit.Limit{Name: "limits.tenant", Rate: 300, Burst: 60}
 	begin := time.Now()
-	c := rush(replicas, limit.Claim{Limit: lim})
+	c := rush(replicas, limit.Charge{Limit: lim})
 	defer func() { c.end() }()
 	<-time.After(runFor / 3)
 

@@ -178,10 +178,10 @@ func running(t testing.TB, url string, o redislimit.Options) *replica {
 }
 
 // take is one request.
-func (r *replica) take(t testing.TB, claims ...limit.Claim) (*limit.Refusal, *limit.Grant) {
+func (r *replica) take(t testing.TB, charges ...limit.Charge) (*limit.Refusal, *limit.Grant) {
 	t.Helper()
 	var g limit.Grant
-	refusal, err := r.Take(context.Background(), claims, &g)
+	refusal, err := r.Take(context.Background(), charges, &g)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,9 +15,9 @@ import (
 
 const unknown = time.Second // the wait to tell where the real one cannot be known, as in package limit
 
-// Take asks every claimed bucket for its cost, as limit.Limiter.Take does: all or none, a bucket that is claimed twice is
+// Take asks every charged bucket for its cost, as limit.Limiter.Take does: all or none, a bucket that is charged twice is
 // asked once for the greater cost, the Refusal names the longest wait, and g's Release gives concurrency slots back. Waits are exact to a
-// microsecond, by Redis' clock. No claims, no refusal, and no round trip.
+// microsecond, by Redis' clock. No charges, no refusal, and no round trip.
 //
 // A slot is a lease: Run renews it until g is released, and it ends by itself within 30 s when the process dies.
 //
@@ -25,18 +25,18 @@ const unknown = time.Second // the wait to tell where the real one cannot be kno
 // answers in a row or a second of silence each replica enforces its share until Run has found Redis again:
 // rate, burst and concurrency divided by the number of replicas last seen, rounded down, but at least a burst and a slot
 // of 1, so that a limit of fewer slots than replicas may be passed. With Options.Deny the error is ErrUnavailable
-// instead. The only other error is ctx's own, when it ends first. It fails closed like Limiter.Take: a claim that cannot
+// instead. The only other error is ctx's own, when it ends first. It fails closed like Limiter.Take: a charge that cannot
 // be kept is refused.
-func (b *Buckets) Take(ctx context.Context, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error) {
-	if refusal := impossible(claims); refusal != nil {
+func (b *Buckets) Take(ctx context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error) {
+	if refusal := impossible(charges); refusal != nil {
 		return refusal, nil
 	}
-	if len(claims) == 0 {
+	if len(charges) == 0 {
 		return nil, nil
 	}
 	late := false
 	if b.up.Load() {
-		refusal, err := b.ask(ctx, claims, g)
+		refusal, err := b.ask(ctx, charges, g)
 		if err == nil {
 			b.late.Store(0)
 			return refusal, nil
@@ -50,7 +50,7 @@ func (b *Buckets) Take(ctx context.Context, claims []limit.Claim, g *limit.Grant
 	if b.deny {
 		return nil, ErrUnavailable
 	}
-	return b.alone(claims, g, late), nil
+	return b.alone(charges, g, late), nil
 }
 
 // connecting is how many halves of Options.Timeout a question may wait to be written: a new connection takes several round trips.
@@ -73,15 +73,15 @@ func (b *Buckets) missed(err error) {
 	b.lost(err)
 }
 
-// impossible refuses a claim without a limit, or with one that cannot be kept. NaN fails the first comparison.
-func impossible(claims []limit.Claim) *limit.Refusal {
-	for i := range claims {
-		l := claims[i].Limit
+// impossible refuses a charge without a limit, or with one that cannot be kept. NaN fails the first comparison.
+func impossible(charges []limit.Charge) *limit.Refusal {
+	for i := range charges {
+		l := charges[i].Limit
 		if l == nil {
-			return &limit.Refusal{Limit: &limit.Limit{Name: "a claim without a limit"}, Key: claims[i].Key, RetryAfter: unknown}
+			return &limit.Refusal{Limit: &limit.Limit{Name: "a charge without a limit"}, Key: charges[i].Key, RetryAfter: unknown}
 		}
 		if !(l.Rate >= 0 && l.Rate <= math.MaxFloat64) || l.Rate > 0 && l.Burst < 1 || l.Concurrency < 0 {
-			return &limit.Refusal{Limit: l, Key: claims[i].Key, RetryAfter: unknown}
+			return &limit.Refusal{Limit: l, Key: charges[i].Key, RetryAfter: unknown}
 		}
 	}
 	return nil
@@ -98,25 +98,25 @@ type call struct {
 	returns []correction // that give back what it took
 }
 
-// bucket is one that is claimed.
+// bucket is one that is charged.
 type bucket struct {
-	name  string
-	claim int // the index of the first claim that names it
-	cost  int // the greatest of all that do
+	name   string
+	charge int // the index of the first charge that names it
+	cost   int // the greatest of all that do
 }
 
-func (b *Buckets) newCall(claims []limit.Claim, lease string) *call {
+func (b *Buckets) newCall(charges []limit.Charge, lease string) *call {
 	now := b.now()
-	c := &call{lease: lease, buckets: make([]bucket, 0, len(claims))}
-	for i := range claims {
-		if l := claims[i].Limit; claims[i].Rate() > 0 || l.Concurrency > 0 {
-			c.add(i, &claims[i])
+	c := &call{lease: lease, buckets: make([]bucket, 0, len(charges))}
+	for i := range charges {
+		if l := charges[i].Limit; charges[i].Rate() > 0 || l.Concurrency > 0 {
+			c.add(i, &charges[i])
 		}
 	}
 	c.keys, c.args = make([]string, 0, 2*len(c.buckets)), make([]any, 0, 3+5*len(c.buckets))
 	c.args = append(c.args, b.clock, lease, leaseLength.Microseconds())
 	for _, asked := range c.buckets {
-		l, rate := claims[asked.claim].Limit, claims[asked.claim].Rate()
+		l, rate := charges[asked.charge].Limit, charges[asked.charge].Rate()
 		hint := ""
 		if rate > 0 {
 			key := rateKey(asked.name)
@@ -133,27 +133,27 @@ func (b *Buckets) newCall(claims []limit.Claim, lease string) *call {
 	return c
 }
 
-func (c *call) add(i int, claim *limit.Claim) {
-	name := bucketName(claim)
+func (c *call) add(i int, charge *limit.Charge) {
+	name := bucketName(charge)
 	for k := range c.buckets {
 		if known := &c.buckets[k]; known.name == name {
-			known.cost = max(known.cost, cost(claim))
+			known.cost = max(known.cost, cost(charge))
 			return
 		}
 	}
-	c.buckets = append(c.buckets, bucket{name, i, cost(claim)})
+	c.buckets = append(c.buckets, bucket{name, i, cost(charge)})
 }
 
-// cost is the tokens that a claim takes. More than the bucket can hold would never be there, so then it takes all.
-func cost(c *limit.Claim) int { return max(1, min(c.Cost, c.Limit.Burst)) }
+// cost is the tokens that a charge takes. More than the bucket can hold would never be there, so then it takes all.
+func cost(c *limit.Charge) int { return max(1, min(c.Cost, c.Limit.Burst)) }
 
 // number is the shortest text that is read as exactly this.
 func number(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
 
 // ask asks Redis.
-func (b *Buckets) ask(ctx context.Context, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error) {
+func (b *Buckets) ask(ctx context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error) {
 	lease := b.leases.next(b.id)
-	c := b.newCall(claims, lease)
+	c := b.newCall(charges, lease)
 	if len(c.keys) == 0 {
 		return nil, nil
 	}
@@ -165,9 +165,9 @@ func (b *Buckets) ask(ctx context.Context, claims []limit.Claim, g *limit.Grant)
 		b.hold(g, lease, c.slots)
 		return nil, nil
 	}
-	claim := &claims[c.buckets[answer[0]-1].claim]
+	charge := &charges[c.buckets[answer[0]-1].charge]
 	return &limit.Refusal{
-		Limit: claim.Limit, Key: claim.Key, RetryAfter: time.Duration(answer[1]) * time.Microsecond,
+		Limit: charge.Limit, Key: charge.Key, RetryAfter: time.Duration(answer[1]) * time.Microsecond,
 		Concurrency: answer[2] == 1, Remaining: int(answer[3]),
 	}, nil
 }
@@ -257,35 +257,35 @@ func (b *Buckets) undo(c *call, answer []int64, err error) {
 	}
 }
 
-// Adjust corrects what the resource-unit claims of a granted request took to what it really cost, as limit.Limiter.Adjust
+// Adjust corrects what the resource-unit charges of a granted request took to what it really cost, as limit.Limiter.Adjust
 // does, but without waiting for it: it is sent together with others, soon. What is still unsent when the process ends, or
 // Redis is away for long, is lost.
-func (b *Buckets) Adjust(claims []limit.Claim, cost int) {
+func (b *Buckets) Adjust(charges []limit.Charge, cost int) {
 	if !b.up.Load() {
-		b.adjustAlone(claims, cost)
+		b.adjustAlone(charges, cost)
 		return
 	}
-	for i := range claims {
-		if l := claims[i].Limit; l != nil && l.Unit == limit.ResourceUnits && l.Rate > 0 {
-			b.outbox.adjust(correction{key: rateKey(bucketName(&claims[i])), rate: l.Rate, burst: l.Burst, take: excess(&claims[i], cost)})
+	for i := range charges {
+		if l := charges[i].Limit; l != nil && l.Unit == limit.ResourceUnits && l.Rate > 0 {
+			b.outbox.adjust(correction{key: rateKey(bucketName(&charges[i])), rate: l.Rate, burst: l.Burst, take: excess(&charges[i], cost)})
 		}
 	}
 }
 
-// Return gives the tokens back that the claims took, as limit.Limiter.Return does, and as soon as Adjust does.
-func (b *Buckets) Return(claims []limit.Claim) {
+// Return gives the tokens back that the charges took, as limit.Limiter.Return does, and as soon as Adjust does.
+func (b *Buckets) Return(charges []limit.Charge) {
 	if !b.up.Load() {
-		b.returnAlone(claims)
+		b.returnAlone(charges)
 		return
 	}
-	for i := range claims {
-		if l := claims[i].Limit; l != nil && l.Rate > 0 && !limit.Repeats(claims, i) {
-			b.outbox.adjust(correction{key: rateKey(bucketName(&claims[i])), rate: l.Rate, burst: l.Burst, take: float64(-cost(&claims[i]))})
+	for i := range charges {
+		if l := charges[i].Limit; l != nil && l.Rate > 0 && !limit.Repeats(charges, i) {
+			b.outbox.adjust(correction{key: rateKey(bucketName(&charges[i])), rate: l.Rate, burst: l.Burst, take: float64(-cost(&charges[i]))})
 		}
 	}
 }
 
-// excess is what a claim should have taken beyond what it took.
-func excess(c *limit.Claim, real int) float64 {
+// excess is what a charge should have taken beyond what it took.
+func excess(c *limit.Charge, real int) float64 {
 	return float64(min(max(real, 0), 2*c.Limit.Burst) - cost(c))
 }

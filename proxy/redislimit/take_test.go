@@ -23,8 +23,8 @@ func TestTakeAnswersAsLimiterDoes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		examples++
 		pool := rapid.SliceOfN(limits(fmt.Sprint(examples)), 1, 4).Draw(t, "limits")
-		claim := rapid.Custom(func(t *rapid.T) limit.Claim {
-			return limit.Claim{
+		charge := rapid.Custom(func(t *rapid.T) limit.Charge {
+			return limit.Charge{
 				Limit: rapid.SampledFrom(pool).Draw(t, "limit"), Key: rapid.SampledFrom([]string{"", "adele@contoso.com", "ü"}).Draw(t, "key"),
 				Cost: rapid.IntRange(0, 7).Draw(t, "cost"),
 			}
@@ -40,10 +40,10 @@ func TestTakeAnswersAsLimiterDoes(t *testing.T) {
 				flight = flight[1:]
 			}
 			flush(t, r)
-			claims := rapid.SliceOfN(claim, 1, 6).Draw(t, "claims")
+			charges := rapid.SliceOfN(charge, 1, 6).Draw(t, "charges")
 			var own, theirs limit.Grant
-			want := local.Take(now, claims, &own)
-			got, err := r.Take(context.Background(), claims, &theirs)
+			want := local.Take(now, charges, &own)
+			got, err := r.Take(context.Background(), charges, &theirs)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,8 +53,8 @@ func TestTakeAnswersAsLimiterDoes(t *testing.T) {
 			}
 			flight = append(flight, [2]*limit.Grant{&own, &theirs})
 			if real := rapid.IntRange(-5, 12).Draw(t, "real cost"); real >= 0 {
-				local.Adjust(now, claims, real)
-				r.Adjust(claims, real)
+				local.Adjust(now, charges, real)
+				r.Adjust(charges, real)
 				flush(t, r) // or Redis would do it at a later time
 			}
 		}
@@ -118,10 +118,10 @@ func TestTakeTakesFromAllOrNone(t *testing.T) {
 		r := running(t, url, redislimit.Options{})
 		for g := range 3 {
 			wg.Go(func() {
-				claims := []limit.Claim{{Limit: others[0]}, {Limit: scarce}, {Limit: others[1]}, {Limit: scarce}}
-				claims[0], claims[g] = claims[g], claims[0]
+				charges := []limit.Charge{{Limit: others[0]}, {Limit: scarce}, {Limit: others[1]}, {Limit: scarce}}
+				charges[0], charges[g] = charges[g], charges[0]
 				for range 200 {
-					refusal, grant := r.take(t, claims...)
+					refusal, grant := r.take(t, charges...)
 					if refusal != nil {
 						continue
 					}
@@ -140,7 +140,7 @@ func TestTakeTakesFromAllOrNone(t *testing.T) {
 	r := open(t, url, redislimit.Options{})
 	for granted.Load() < burst { // some were refused for want of slots that were on their way back
 		eventually(t, 5*time.Second, "slots come back", func() bool {
-			refusal, grant := r.take(t, limit.Claim{Limit: scarce}, limit.Claim{Limit: others[0]}, limit.Claim{Limit: others[1]})
+			refusal, grant := r.take(t, limit.Charge{Limit: scarce}, limit.Charge{Limit: others[0]}, limit.Charge{Limit: others[1]})
 			grant.Release()
 			_ = r.Flush(context.Background())
 			return refusal == nil
@@ -151,7 +151,7 @@ func TestTakeTakesFromAllOrNone(t *testing.T) {
 		t.Errorf("%d granted of a burst of %d, %d at once of %d slots", granted.Load(), burst, most.Load(), slots)
 	}
 	left := 0
-	for refusal, _ := r.take(t, limit.Claim{Limit: others[0]}); refusal == nil; refusal, _ = r.take(t, limit.Claim{Limit: others[0]}) {
+	for refusal, _ := r.take(t, limit.Charge{Limit: others[0]}); refusal == nil; refusal, _ = r.take(t, limit.Charge{Limit: others[0]}) {
 		left++
 	}
 	if left != plenty-burst {
@@ -161,7 +161,7 @@ func TestTakeTakesFromAllOrNone(t *testing.T) {
 
 func TestTakeFailsClosed(t *testing.T) {
 	r := open(t, "unix:///nowhere", redislimit.Options{})
-	for name, c := range map[string]limit.Claim{
+	for name, c := range map[string]limit.Charge{
 		"no limit":             {Key: "k"},
 		"no burst":             {Limit: &limit.Limit{Rate: 1}},
 		"a negative rate":      {Limit: &limit.Limit{Rate: -1, Burst: 1}},
@@ -177,7 +177,7 @@ func TestTakeFailsClosed(t *testing.T) {
 		t.Errorf("%v questions for what needs none", got)
 	}
 	if refusal, _ := r.take(t); refusal != nil {
-		t.Errorf("no claims, and yet %+v", refusal)
+		t.Errorf("no charges, and yet %+v", refusal)
 	}
 }
 
@@ -204,12 +204,12 @@ func TestAdjustCorrectsWhatWasTaken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r.SetClock(start)
-			claims := []limit.Claim{{Limit: tt.limit, Cost: tt.cost}, {Limit: &limit.Limit{Name: "slots", Concurrency: 1}}}
-			_, g := r.take(t, claims...)
-			r.Adjust(claims, tt.real)
+			charges := []limit.Charge{{Limit: tt.limit, Cost: tt.cost}, {Limit: &limit.Limit{Name: "slots", Concurrency: 1}}}
+			_, g := r.take(t, charges...)
+			r.Adjust(charges, tt.real)
 			g.Release()
 			flush(t, r)
-			refusal, _ := r.take(t, limit.Claim{Limit: tt.limit, Cost: 10})
+			refusal, _ := r.take(t, limit.Charge{Limit: tt.limit, Cost: 10})
 			if got := wait(refusal); got != tt.wait {
 				t.Errorf("waits %v for a whole bucket, want %v", got, tt.wait)
 			}
@@ -219,7 +219,7 @@ func TestAdjustCorrectsWhatWasTaken(t *testing.T) {
 
 func TestClocksThatGoBack(t *testing.T) {
 	r := open(t, startRedis(t).url(), redislimit.Options{})
-	claim := limit.Claim{Limit: &limit.Limit{Name: "clock", Rate: 1, Burst: 2}}
+	charge := limit.Charge{Limit: &limit.Limit{Name: "clock", Rate: 1, Burst: 2}}
 	for i, tt := range []struct {
 		at   time.Duration
 		wait time.Duration
@@ -235,7 +235,7 @@ func TestClocksThatGoBack(t *testing.T) {
 		{1 * time.Second, time.Second, "but no more"},
 	} {
 		r.SetClock(start.Add(tt.at))
-		refusal, _ := r.take(t, claim)
+		refusal, _ := r.take(t, charge)
 		if got := wait(refusal); got != tt.wait {
 			t.Errorf("%d: waits %v, want %v: %s", i, got, tt.wait, tt.why)
 		}

@@ -72,8 +72,8 @@ func (a *admin) routes() http.Handler {
 	return a.guard(mux)
 }
 
-// guard refuses what a page of another site may have had a browser send under the page's own host name, which it could read the answer to.
-// Probes and scrapers that use an address, or HTTP/1.0 without a Host, pass.
+// guard refuses what a page of another site may have had a browser send under the page's own host name, which it could
+// read the answer to. Probes and scrapers that use an address, or HTTP/1.0 without a Host, pass.
 func (a *admin) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -85,8 +85,8 @@ func (a *admin) guard(next http.Handler) http.Handler {
 	})
 }
 
-// readiness is the body of /readyz. A proxy is ready when it can serve the callers of some app registration: to take it out of
-// service because of another one's credential would harm those who have nothing to do with it.
+// readiness is the body of /readyz. A proxy is ready when it can serve the callers of some app registration: to take it
+// out of service because of another one's credential would harm those who have nothing to do with it.
 type readiness struct {
 	Ready    bool        `json:"ready"`
 	Stopping bool        `json:"stopping"`

@@ -20,8 +20,8 @@ const defaultApp = "default"
 // appKey is how a policy names an app registration; the tenant is "" for the app's own.
 type appKey struct{ name, tenant string }
 
-// apps are the app registrations, each with a token source of its own for each tenant that it is used in. One that fails
-// touches no other. Safe for concurrent use.
+// apps are the app registrations, each with a token source of its own for each tenant that it is used in. One that
+// fails touches no other. Safe for concurrent use.
 type apps struct {
 	configured map[string]auth.App
 	options    auth.Options
@@ -53,8 +53,8 @@ func (s *apps) App(name, tenant string) *proxy.App {
 	return (*s.found.Load())[appKey{name, tenant}]
 }
 
-// use makes sources for the tenants that a policy names besides the apps' own. Those of an older policy stay: requests that
-// it judged may still be under way.
+// use makes sources for the tenants that a policy names besides the apps' own. Those of an older policy stay: requests
+// that it judged may still be under way.
 func (s *apps) use(p *policy.Policy) error {
 	var problems []error
 	for _, ref := range p.Apps() {
@@ -111,7 +111,7 @@ func (s *apps) all() []*auth.Source {
 	return slices.Clone(s.sources)
 }
 
-// reload makes all sources look at their credentials.
+// reload makes all sources read their credentials again.
 func (s *apps) reload() {
 	for _, source := range s.all() {
 		source.Reload()
@@ -146,8 +146,8 @@ func appName(ref policy.AppRef) string {
 	return ref.Name
 }
 
-// checkApps tells of app registrations that a policy names and that are not configured: its requests would otherwise go out with
-// another one's permissions.
+// checkApps refuses a policy that names app registrations which are not configured: its requests would otherwise go out
+// with the permissions of another one.
 func checkApps(p *policy.Policy, all []auth.App) error {
 	known := make(map[string]auth.App)
 	var names []string
@@ -159,11 +159,15 @@ func checkApps(p *policy.Policy, all []auth.App) error {
 		a, ok := known[appName(ref)]
 		switch {
 		case !ok && ref.Name == "":
-			problems = append(problems, fmt.Errorf("%s: no app registration is named, and there is no default one: write app: with one of %s, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and a credential", ref.Where, strings.Join(names, ", ")))
+			problems = append(problems, fmt.Errorf("%s: no app registration is named, and there is no default one: write app: with one of %s, "+
+				"or set AZURE_TENANT_ID, AZURE_CLIENT_ID and a credential", ref.Where, strings.Join(names, ", ")))
 		case !ok:
-			problems = append(problems, fmt.Errorf("%s: the app registration %q is not configured: write one of %s, or set GRAPHPROXY_APPS_0_NAME=%s and the other variables of docs/configuration.md", ref.Where, ref.Name, strings.Join(names, ", "), ref.Name))
+			problems = append(problems, fmt.Errorf("%s: the app registration %q is not configured: write one of %s, "+
+				"or set GRAPHPROXY_APPS_0_NAME=%s and the other variables of docs/configuration.md",
+				ref.Where, ref.Name, strings.Join(names, ", "), ref.Name))
 		case ref.Tenant != "" && a.ManagedIdentity && !strings.EqualFold(ref.Tenant, a.TenantID):
-			problems = append(problems, fmt.Errorf("%s: the app registration %q is a managed identity, which is of one tenant: take the tenant out", ref.Where, appName(ref)))
+			problems = append(problems, fmt.Errorf("%s: the app registration %q is a managed identity, which is of one tenant: "+
+				"take the tenant out", ref.Where, appName(ref)))
 		}
 	}
 	return errors.Join(problems...)

@@ -14,16 +14,17 @@ import (
 // flushTimeout is how long the process waits at its end for a log that is slow.
 const flushTimeout = 5 * time.Second
 
-// AuditLog is where audit lines go, and what happens while they cannot be written. A nil AuditLog is nowhere. It is safe for
-// concurrent use.
+// AuditLog is where audit lines go, and what happens while they cannot be written. A nil AuditLog is nowhere. It is
+// safe for concurrent use.
 type AuditLog struct {
 	*logwriter.Writer
 	refuse bool // requests that cannot be recorded are refused
 	log    *slog.Logger
 }
 
-// OpenAudit opens where audit lines go: "-" is stdout, "off" is nowhere (nil), any other is a file's path. A new file is readable
-// by its owner only, because it holds who asked for whom. With refuse, requests must not go on while lines cannot be written.
+// OpenAudit opens where audit lines go: "-" is stdout, "off" is nowhere (nil), any other is a file's path. A new file
+// is readable by its owner only, because it holds who asked for whom. With refuse, requests must not go on while lines
+// cannot be written.
 func OpenAudit(where string, refuse bool, stdout io.Writer, log *slog.Logger) (*AuditLog, error) {
 	a := &AuditLog{refuse: refuse, log: log}
 	options := logwriter.Options{Lost: lostLines, Failed: a.failed, Reopened: a.reopened, Resumed: a.resumed}

@@ -14,18 +14,19 @@ import (
 	"graphproxy/auth/filewatch"
 )
 
-// ClientCA is the CAs whose client certificates count, read again when their file changes. Make it with LoadClientCA; a nil
-// ClientCA is none. Its CAs may be used by any goroutine; look is for one.
+// ClientCA is the CAs whose client certificates count. They are read again when their file changes. Make it with
+// LoadClientCA. A nil ClientCA has no CAs. Any goroutine may use the CAs; only one may call reload.
 type ClientCA struct {
 	log     *slog.Logger
 	current caller.Authorities
 
-	file  string
-	files *filewatch.Set
-	told  string // the problem that the log was told of last
+	file   string
+	files  *filewatch.Set
+	logged string // the problem that was logged last
 }
 
-// LoadClientCA reads the file for the first time. Errors name the variable, the path and the cure, and nothing of what is in the file.
+// LoadClientCA reads the file for the first time. Errors name the variable, the path and the cure, and nothing of what
+// is in the file.
 func LoadClientCA(file string, now time.Time) (*ClientCA, error) {
 	c := &ClientCA{file: file, files: filewatch.New(maxFile, file)}
 	contents, err := c.files.Read()
@@ -53,8 +54,8 @@ func (c *ClientCA) parse(data []byte, now time.Time) ([]*x509.Certificate, error
 	return cas, nil
 }
 
-// parseCAs reads a bundle of PEM certificates. What is not a CA's is refused rather than passed over: whoever put it there
-// believes that it counts.
+// parseCAs reads a bundle of PEM certificates. What is not a CA's is refused rather than passed over: whoever put it
+// there believes that it counts.
 func parseCAs(data []byte, now time.Time) ([]*x509.Certificate, error) {
 	var cas []*x509.Certificate
 	var end time.Time
@@ -90,40 +91,41 @@ func (c *ClientCA) Authorities() *caller.Authorities {
 	return &c.current
 }
 
-// look reads the file again if it has changed. A file that is no good leaves the CAs from before in use.
-func (c *ClientCA) look(ctx context.Context) {
+// reload reads the file again if it has changed. A file that does not load leaves the CAs from before in use.
+func (c *ClientCA) reload(ctx context.Context) {
 	contents, err := c.files.Changed(ctx)
 	if err == nil && contents == nil {
 		return
 	}
 	if err != nil {
-		c.tell(c.unreadable(err))
+		c.report(c.unreadable(err))
 		return
 	}
 	cas, err := c.parse(contents[0], time.Now())
 	if err != nil {
-		c.tell(err)
+		c.report(err)
 		return
 	}
-	c.tell(nil)
+	c.report(nil)
 	c.current.Use(cas)
 	c.log.Info("the CAs of client certificates have changed, the new ones count", "certificates", len(cas))
 }
 
-func (c *ClientCA) tell(err error) {
+// report logs a problem once, not at each reload. Nil means that there is none.
+func (c *ClientCA) report(err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()
 	}
-	if text != "" && text != c.told {
+	if text != "" && text != c.logged {
 		c.log.Error("the CAs of client certificates from before stay in use", "error", err)
 	}
-	c.told = text
+	c.logged = text
 }
 
-// TLS is for listeners: with the certificate that callers are shown and the CAs whose clients are verified, each as it is when a
-// connection begins, so that neither change drops a connection. It is nil without a certificate, which is plain HTTP. A client
-// that shows no certificate is let in; one that shows a wrong one is not. ca may be nil.
+// TLS is for listeners: with the certificate that callers are shown and the CAs whose clients are verified, each as it
+// is when a connection begins, so that neither change drops a connection. It is nil without a certificate, which is
+// plain HTTP. A client that shows no certificate is let in; one that shows a wrong one is not. ca may be nil.
 func TLS(keys *KeyPair, ca *ClientCA) *tls.Config {
 	config := keys.Config()
 	if config == nil || ca == nil {
@@ -131,8 +133,8 @@ func TLS(keys *KeyPair, ca *ClientCA) *tls.Config {
 	}
 	config.ClientAuth = tls.VerifyClientCertIfGiven
 	config.ClientCAs = ca.current.Pool()
-	// A session that is taken up again carries the certificate from when it began. The client may have a new one by now, and
-	// the CA of the old one may be gone.
+	// A session that is taken up again carries the certificate from when it began. The client may have a new one by
+	// now, and the CA of the old one may be gone.
 	config.SessionTicketsDisabled = true
 	now := config.Clone()
 	now.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {

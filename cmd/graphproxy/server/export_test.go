@@ -9,19 +9,19 @@ import (
 )
 
 // Start is start, without the time that a file must stay as it is.
-func (p *PolicyFile) Start(log *slog.Logger, use func(*proxy.Rules) error) {
+func (p *PolicyFile) Start(log *slog.Logger, use func(*proxy.Authorization) error) {
 	p.files.Impatient()
 	p.start(log, reach{}, use)
 }
 
-// Look is look.
-func (p *PolicyFile) Look(ctx context.Context) { p.look(ctx) }
+// Reload is reload.
+func (p *PolicyFile) Reload(ctx context.Context) { p.reload(ctx) }
 
 // State is state.
 func (p *PolicyFile) State() (hash string, bad error) { return p.state() }
 
-// Rules are those in force.
-func (p *PolicyFile) Rules() *proxy.Rules { return p.current.Load().rules }
+// Authorization returns the one in force.
+func (p *PolicyFile) Authorization() *proxy.Authorization { return p.current.Load().authorization }
 
 // Start sets the log, and takes away the time that a file must stay as it is.
 func (k *KeyPair) Start(log *slog.Logger) {
@@ -29,8 +29,8 @@ func (k *KeyPair) Start(log *slog.Logger) {
 	k.files.Impatient()
 }
 
-// Look is look.
-func (k *KeyPair) Look(ctx context.Context) { k.look(ctx) }
+// Reload is reload.
+func (k *KeyPair) Reload(ctx context.Context) { k.reload(ctx) }
 
 // Start sets the log, and takes away the time that a file must stay as it is.
 func (c *ClientCA) Start(log *slog.Logger) {
@@ -38,8 +38,8 @@ func (c *ClientCA) Start(log *slog.Logger) {
 	c.files.Impatient()
 }
 
-// Look is look.
-func (c *ClientCA) Look(ctx context.Context) { c.look(ctx) }
+// Reload is reload.
+func (c *ClientCA) Reload(ctx context.Context) { c.reload(ctx) }
 
 // WithPeer is withPeer.
 func WithPeer(ctx context.Context, c net.Conn) context.Context { return withPeer(ctx, c) }

@@ -11,9 +11,8 @@ import (
 	"graphproxy/auth/filewatch"
 )
 
-// KeyPair is the certificate that callers are shown, read again when its files change. Make it with LoadKeyPair; a nil KeyPair
-// is none. Its
-// certificate may be used by any goroutine; look is for one.
+// KeyPair is the certificate that callers are shown. It is read again when its files change. Make it with LoadKeyPair.
+// A nil KeyPair has no certificate. Any goroutine may use the certificate; only one may call reload.
 type KeyPair struct {
 	log     *slog.Logger
 	current atomic.Pointer[tls.Certificate]
@@ -21,10 +20,11 @@ type KeyPair struct {
 	files             *filewatch.Set
 	certFile, keyFile string
 
-	told string // the problem that the log was told of last
+	logged string // the problem that was logged last
 }
 
-// LoadKeyPair reads the files for the first time. Errors name the variable, the path and the cure, and nothing of what is in the files.
+// LoadKeyPair reads the files for the first time. Errors name the variable, the path and the cure, and nothing of what
+// is in the files.
 func LoadKeyPair(certFile, keyFile string, now time.Time) (*KeyPair, error) {
 	k := &KeyPair{files: filewatch.New(maxFile, certFile, keyFile), certFile: certFile, keyFile: keyFile}
 	contents, err := k.files.Read()
@@ -39,7 +39,8 @@ func LoadKeyPair(certFile, keyFile string, now time.Time) (*KeyPair, error) {
 	return k, nil
 }
 
-// unreadable says which of the two files cannot be read. err is of one of them: the certificate's is tried again.
+// unreadable returns an error that names the file that cannot be read. Err is of one of the two: the certificate's is
+// read again to find out.
 func (k *KeyPair) unreadable(err error) error {
 	if _, _, bad := filewatch.NewFile(k.certFile, maxFile).Read(); bad != nil {
 		return fmt.Errorf("GRAPHPROXY_TLS_CERT_FILE: %s %w", theFile(k.certFile), bad)
@@ -61,36 +62,38 @@ func (k *KeyPair) parse(contents [][]byte, now time.Time) (*tls.Certificate, err
 	return &cert, nil
 }
 
-// look reads the files again if they have changed. Files that are no good leave the certificate from before in use.
-func (k *KeyPair) look(ctx context.Context) {
+// reload reads the files again if they have changed. Files that do not load leave the certificate from before in use.
+func (k *KeyPair) reload(ctx context.Context) {
 	contents, err := k.files.Changed(ctx)
 	if err == nil && contents == nil {
 		return
 	}
 	if err != nil {
-		k.tell(k.unreadable(err))
+		k.report(k.unreadable(err))
 		return
 	}
 	cert, err := k.parse(contents, time.Now())
-	k.tell(err)
+	k.report(err)
 	if err == nil {
 		k.current.Store(cert)
 		k.log.Info("the TLS certificate has changed, showing callers the new one", "expires", cert.Leaf.NotAfter.UTC())
 	}
 }
 
-func (k *KeyPair) tell(err error) {
+// report logs a problem once, not at each reload. Nil means that there is none.
+func (k *KeyPair) report(err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()
 	}
-	if text != "" && text != k.told {
+	if text != "" && text != k.logged {
 		k.log.Error("the TLS certificate from before stays in use", "error", err)
 	}
-	k.told = text
+	k.logged = text
 }
 
-// Config is for listeners; nil if there is no certificate, which is plain HTTP. HTTP/2 is offered, as Go's own servers do.
+// Config is for listeners; nil if there is no certificate, which is plain HTTP. HTTP/2 is offered, as Go's own servers
+// do.
 func (k *KeyPair) Config() *tls.Config {
 	if k == nil {
 		return nil

@@ -12,7 +12,7 @@ import (
 	"graphproxy/proxy/throttle"
 )
 
-// limits are what is known of room: the buckets that replicas share, if they do, and what Graph said of its own limits.
+// limits are the buckets that replicas share, if they do, and what Graph answered of its own limits.
 type limits struct {
 	redis    *redislimit.Buckets // nil: each replica counts for itself
 	throttle *throttle.Memory
@@ -30,7 +30,12 @@ func openLimits(p Parts, r prometheus.Registerer) (l limits, err error) {
 	}
 	memory := l.throttle
 	l.redis, err = redislimit.Open(p.Redis, redislimit.Options{
-		Deny: p.RedisDeny, Timeout: p.RedisWait, Replicas: p.Replicas, Now: time.Now, Log: p.Log, Metrics: r,
+		Deny:     p.RedisDeny,
+		Timeout:  p.RedisWait,
+		Replicas: p.Replicas,
+		Now:      time.Now,
+		Log:      p.Log,
+		Metrics:  r,
 		Holds: func(key string, until time.Time) {
 			if s, err := throttle.ParseScope(key); err == nil { // else of a replica of another version
 				memory.Tell(time.Now(), s, until)

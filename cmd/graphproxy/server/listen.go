@@ -15,7 +15,7 @@ import (
 	"github.com/pires/go-proxyproto"
 )
 
-// tlsListener tells that a listener speaks TLS.
+// tlsListener marks a listener that speaks TLS.
 type tlsListener struct{ net.Listener }
 
 // OverTLS speaks TLS on a listener. config must offer the protocols that are wanted (NextProtos).
@@ -30,8 +30,8 @@ type Sockets struct {
 	Mode    fs.FileMode    // of unix sockets
 }
 
-// Listen opens addresses, host:port or unix:/path, all of them or none. Errors begin with the name of the setting and end with the
-// cure.
+// Listen opens addresses, host:port or unix:/path, all of them or none. Errors begin with the name of the setting and
+// end with the cure.
 func Listen(setting string, o Sockets, at ...string) ([]net.Listener, error) {
 	var open []net.Listener
 	var problems []error
@@ -71,9 +71,9 @@ func (o Sockets) open(setting, at string) (net.Listener, error) {
 	return l, nil
 }
 
-// behind reads the PROXY protocol, version 1 or 2, before anything else on connections from these addresses that begin with it
-// (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt). The connection's address is then the told one. From anybody
-// else the header is neither HTTP nor TLS, and ends the connection.
+// behind reads the PROXY protocol, version 1 or 2, before anything else on connections from these addresses that begin
+// with it (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt). The connection's address is then the told one.
+// From anybody else the header is neither HTTP nor TLS, and ends the connection.
 func behind(l net.Listener, proxies []netip.Prefix) net.Listener {
 	return &proxyproto.Listener{Listener: l, ReadHeaderTimeout: 10 * time.Second, ConnPolicy: func(c proxyproto.ConnPolicyOptions) (proxyproto.Policy, error) {
 		from, ok := c.Upstream.(*net.TCPAddr)

@@ -19,15 +19,16 @@ import (
 // maxFile bounds a policy or certificate file, in bytes. What is larger is another file.
 const maxFile = 16 << 20
 
-// PolicyFile keeps the rules in force in step with a file. A file that does not load leaves those from before in force.
-// Make it with LoadPolicy; it serves one Server. look is for one goroutine; state may be called by any, and never waits.
+// PolicyFile keeps the policy in force in step with a file. A file that does not load leaves the policy from before in
+// force. Make it with LoadPolicy. It serves one Server. Only one goroutine may call reload. Any may call state, which
+// never waits.
 type PolicyFile struct {
 	path    string
 	apps    []auth.App
 	known   caller.Options // what the process knows of callers besides the policy
 	reach   reach
 	log     *slog.Logger
-	use     func(*proxy.Rules) error
+	use     func(*proxy.Authorization) error
 	reloads *prometheus.CounterVec
 
 	files   *filewatch.Set
@@ -36,8 +37,8 @@ type PolicyFile struct {
 
 // policyInForce is what a PolicyFile knows at one moment.
 type policyInForce struct {
-	rules *proxy.Rules
-	bad   error // why the file as it is now is not in force; nil: it is
+	authorization *proxy.Authorization
+	bad           error // why the file as it is now is not in force; nil: it is
 }
 
 // reach is by which ways callers come, as far as a policy can be out of step with it.
@@ -47,20 +48,26 @@ type reach struct {
 	certificates bool // with client certificates that count
 }
 
-// LoadPolicy reads the file for the first time. The errors of one that does not load begin with its name and a line. A policy that
-// names other app registrations than these does not load, nor does one whose callers' evidence cannot be verified with what
-// is known.
+// LoadPolicy reads the file for the first time. The errors of one that does not load begin with its name and a line. A
+// policy that names other app registrations than these does not load, nor does one whose callers' evidence cannot be
+// verified with what is known.
 func LoadPolicy(path string, apps []auth.App, known caller.Options) (*PolicyFile, error) {
-	p := &PolicyFile{path: path, apps: apps, known: known, files: filewatch.New(maxFile, path), use: func(*proxy.Rules) error { return nil }}
+	p := &PolicyFile{
+		path:  path,
+		apps:  apps,
+		known: known,
+		files: filewatch.New(maxFile, path),
+		use:   func(*proxy.Authorization) error { return nil },
+	}
 	contents, err := p.files.Read()
 	if err != nil {
 		return nil, fmt.Errorf("GRAPHPROXY_POLICY (policy.yaml unless it is set): the file %q %w", path, err)
 	}
-	rules, err := p.parse(contents[0])
+	authorization, err := p.parse(contents[0])
 	if err != nil {
 		return nil, err
 	}
-	p.current.Store(&policyInForce{rules: rules})
+	p.current.Store(&policyInForce{authorization: authorization})
 	p.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "graphproxy_policy_reloads_total",
 		Help: "Times that a changed policy file was read again, by result: success, or failure that left the old one in force.",
@@ -70,9 +77,9 @@ func LoadPolicy(path string, apps []auth.App, known caller.Options) (*PolicyFile
 	return p, nil
 }
 
-// parse makes rules of a file's bytes. They carry the file's name without its directory: callers see it, in the names of
-// limits, and where the operator keeps the file is none of their business.
-func (p *PolicyFile) parse(data []byte) (*proxy.Rules, error) {
+// parse compiles a file's bytes. The policy has the file's name without its directory: callers see the name, in the
+// names of limits, and must not learn where the operator keeps the file.
+func (p *PolicyFile) parse(data []byte) (*proxy.Authorization, error) {
 	parsed, err := policy.Parse(filepath.Base(p.path), data)
 	if err != nil {
 		return nil, err
@@ -80,55 +87,55 @@ func (p *PolicyFile) parse(data []byte) (*proxy.Rules, error) {
 	if err := checkApps(parsed, p.apps); err != nil {
 		return nil, err
 	}
-	return proxy.NewRules(parsed, p.known)
+	return proxy.NewAuthorization(parsed, p.known)
 }
 
-// PolicyReloaded is what the log says when a policy file that changed is in force.
+// PolicyReloaded is the log's message when a policy file that changed is in force.
 const PolicyReloaded = "policy loaded anew"
 
-// start begins to change what use puts in force, and tells what is odd in the file.
-func (p *PolicyFile) start(log *slog.Logger, r reach, use func(*proxy.Rules) error) {
+// start makes reload put policies in force by use. It logs the first policy and its warnings.
+func (p *PolicyFile) start(log *slog.Logger, r reach, use func(*proxy.Authorization) error) {
 	p.log, p.reach, p.use = log, r, use
-	p.tell("policy loaded")
+	p.logInForce("policy loaded")
 }
 
-// look reads the file again if it has changed.
-func (p *PolicyFile) look(ctx context.Context) {
+// reload reads the file again if it has changed.
+func (p *PolicyFile) reload(ctx context.Context) {
 	contents, err := p.files.Changed(ctx)
 	switch {
 	case err != nil:
 		err = fmt.Errorf("the file %q %w", p.path, err)
-		if bad := p.current.Load().bad; bad == nil || bad.Error() != err.Error() { // logged once, not at every look
+		if bad := p.current.Load().bad; bad == nil || bad.Error() != err.Error() { // logged once, not at each reload
 			p.fail(err)
 		}
 	case contents != nil:
-		rules, err := p.parse(contents[0])
+		authorization, err := p.parse(contents[0])
 		if err == nil {
-			err = p.use(rules)
+			err = p.use(authorization)
 		}
 		if err != nil {
 			p.fail(err)
 			return
 		}
-		p.current.Store(&policyInForce{rules: rules})
+		p.current.Store(&policyInForce{authorization: authorization})
 		p.reloads.WithLabelValues("success").Inc()
-		p.tell(PolicyReloaded)
+		p.logInForce(PolicyReloaded)
 	}
 }
 
 // fail notes why the file as it is now is not in force.
 func (p *PolicyFile) fail(err error) {
-	rules := p.current.Load().rules
-	p.current.Store(&policyInForce{rules: rules, bad: err})
+	authorization := p.current.Load().authorization
+	p.current.Store(&policyInForce{authorization: authorization, bad: err})
 	p.reloads.WithLabelValues("failure").Inc()
 	p.log.Error("the policy file does not load, the policy from before stays in force",
-		"file", p.path, "policy", rules.Policy().Hash(), "error", err)
+		"file", p.path, "policy", authorization.Policy().Hash(), "error", err)
 }
 
-// tell logs the policy in force and what is odd about it.
-func (p *PolicyFile) tell(what string) {
-	now := p.current.Load().rules.Policy()
-	p.log.Info(what, "file", p.path, "policy", now.Hash(), "callers", len(now.Callers()))
+// logInForce logs the policy in force with its warnings.
+func (p *PolicyFile) logInForce(message string) {
+	now := p.current.Load().authorization.Policy()
+	p.log.Info(message, "file", p.path, "policy", now.Hash(), "callers", len(now.Callers()))
 	for _, w := range now.Warnings() {
 		p.log.Warn("odd in the policy", "warning", w.Error())
 	}
@@ -141,7 +148,7 @@ func (p *PolicyFile) tell(what string) {
 	}
 }
 
-// odd says what does not fit between an identity and the ways that callers come.
+// odd returns what does not fit between an identity and the ways that callers come; "" if all fits.
 func (r reach) odd(kind string) string {
 	switch {
 	case kind == caller.Anyone && r.public:
@@ -154,17 +161,17 @@ func (r reach) odd(kind string) string {
 	return ""
 }
 
-// Hash is that of the policy in force.
+// Hash returns the hash of the policy in force.
 func (p *PolicyFile) Hash() string { return p.inForce().Policy().Hash() }
 
-// Callers counts the callers that the policy in force names.
+// Callers returns how many callers the policy in force names.
 func (p *PolicyFile) Callers() int { return len(p.inForce().Policy().Callers()) }
 
-// inForce returns the rules in force.
-func (p *PolicyFile) inForce() *proxy.Rules { return p.current.Load().rules }
+// inForce returns the policy in force, with its callers.
+func (p *PolicyFile) inForce() *proxy.Authorization { return p.current.Load().authorization }
 
-// state is the policy in force, and why the file as it is now is not.
+// state returns the hash of the policy in force, and why the file as it is now is not in force; nil if it is.
 func (p *PolicyFile) state() (hash string, bad error) {
 	now := p.current.Load()
-	return now.rules.Policy().Hash(), now.bad
+	return now.authorization.Policy().Hash(), now.bad
 }

@@ -49,8 +49,8 @@ func (l *auditLog) Write(p []byte) (int, error) {
 	return l.buf.Write(p)
 }
 
-// A thousand changes of the policy file under load, every other one to a file that does not load: no request fails, and each is
-// decided as the policy says whose hash is in its audit line.
+// A thousand changes of the policy file under load, every other one to a file that does not load: no request fails, and
+// each is decided as the policy says whose hash is in its audit line.
 func TestAThousandReloadsNeverFailARequestNorDecideWrongly(t *testing.T) {
 	wide := strings.Replace(narrow, "[GET /users]", "[GET /groups, GET /users]", 1)
 	good := []string{wide, narrow}
@@ -74,9 +74,9 @@ func TestAThousandReloadsNeverFailARequestNorDecideWrongly(t *testing.T) {
 	root, err := url.Parse(graph.URL())
 	must(t, err)
 	audit := new(auditLog)
-	h, err := proxy.New(proxy.Config{Graph: root, Apps: anyToken{}, Rules: file.Rules(), Audit: audit, Log: slog.New(slog.DiscardHandler)})
+	h, err := proxy.New(proxy.Config{Graph: root, Apps: anyToken{}, Authorization: file.Authorization(), Audit: audit, Log: slog.New(slog.DiscardHandler)})
 	must(t, err)
-	file.Start(slog.New(slog.DiscardHandler), func(r *proxy.Rules) error { h.Use(r); return nil })
+	file.Start(slog.New(slog.DiscardHandler), func(r *proxy.Authorization) error { h.Use(r); return nil })
 	front := httptest.NewServer(h)
 	defer front.Close()
 
@@ -116,7 +116,7 @@ func TestAThousandReloadsNeverFailARequestNorDecideWrongly(t *testing.T) {
 			text = good[i/2%2]
 		}
 		write(t, path, text)
-		file.Look(t.Context())
+		file.Reload(t.Context())
 		hash, problem := file.State()
 		if loads {
 			if hashes[text] == "" {

@@ -19,9 +19,9 @@ import (
 // cutTimeout is how long requests that are cut off may take to answer and to write their records.
 const cutTimeout = 2 * time.Second
 
-// Run serves callers and health on listeners that are open, until ctx ends; then it stops as docs/operations.md describes. If
-// ready is not nil it is called once, when connections are accepted and there is a token. The end of hurry cuts stopping short:
-// it may be nil. Run closes the listeners.
+// Run serves callers and health on listeners that are open, until ctx ends; then it stops as docs/operations.md
+// describes. If ready is not nil it is called once, when connections are accepted and there is a token. The end of
+// hurry cuts stopping short: it may be nil. Run closes the listeners.
 func (s *Server) Run(ctx context.Context, callers []net.Listener, health net.Listener, hurry <-chan struct{}, ready func()) error {
 	// What serves requests in flight goes on while they end.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -107,8 +107,8 @@ func modeOf(p *policy.Policy) string {
 	return "mixed"
 }
 
-// drain makes the replica not ready, and serves on for a while, so that what balances the load can notice. Answers end their
-// connections meanwhile.
+// drain makes the replica not ready, and serves on for a while, so that what balances the load can notice. Answers end
+// their connections meanwhile.
 func (s *Server) drain(hurry <-chan struct{}) {
 	s.admin.stopping.Store(true)
 	s.handler.leaving.Store(true)
@@ -124,8 +124,9 @@ func (s *Server) drain(hurry <-chan struct{}) {
 	}
 }
 
-// stop ends the serving of callers. Health is served until the end, so that what balances the load sees that this replica is not
-// ready. Requests that are still in flight at the end of Patience, or when hurry ends, are cut off by cut.
+// stop ends the serving of callers. Health is served until the end, so that what balances the load sees that this
+// replica is not ready. Requests that are still in flight at the end of Patience, or when hurry ends, are cut off by
+// cut.
 func (s *Server) stop(server *http.Server, hurry <-chan struct{}, cut context.CancelCauseFunc) {
 	s.admin.stopping.Store(true)
 	s.handler.leaving.Store(true)
@@ -169,8 +170,8 @@ func (s *Server) cutOff(server *http.Server, cut context.CancelCauseFunc) {
 	s.handler.wait(ctx)
 }
 
-// watch looks at the files that may change, every now and then and on SIGHUP. The credential's own files are looked at by
-// the source, which gets SIGHUP from here.
+// watch reloads the files that may change, at an interval and on SIGHUP. The token source reloads the credential's own
+// files; watch passes SIGHUP on to it.
 func (s *Server) watch(ctx context.Context, hup <-chan os.Signal) {
 	tick := time.NewTicker(filewatch.Every)
 	defer tick.Stop()
@@ -184,12 +185,12 @@ func (s *Server) watch(ctx context.Context, hup <-chan os.Signal) {
 			s.apps.reload()
 		case <-tick.C:
 		}
-		s.parts.Policy.look(ctx)
+		s.parts.Policy.reload(ctx)
 		if s.parts.Keys != nil {
-			s.parts.Keys.look(ctx)
+			s.parts.Keys.reload(ctx)
 		}
 		if s.parts.ClientCA != nil {
-			s.parts.ClientCA.look(ctx)
+			s.parts.ClientCA.reload(ctx)
 		}
 	}
 }

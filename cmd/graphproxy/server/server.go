@@ -1,7 +1,8 @@
-// Package server runs the proxy as a process does: its listeners, its health, its files that change, its signals and its end.
+// Package server runs the proxy as a process does: its listeners, its health, its files that change, its signals and
+// its end.
 //
-// It decides when the process is ready, what it shows operators, when a changed file counts, and how long requests may go
-// on when it is time to stop. What a request may do and what it meets on its way, it leaves to graphproxy/proxy.
+// It decides when the process is ready, what it shows operators, when a changed file counts, and how long requests may
+// go on when it is time to stop. What a request may do and what it meets on its way, it leaves to graphproxy/proxy.
 package server
 
 import (
@@ -18,7 +19,8 @@ import (
 	"graphproxy/proxy/redislimit"
 )
 
-// Parts are what a Server is made of. All but Roots, Public, Unix, PublicURL, Hosts, Headers, Drain, Audit, Keys and ClientCA must be set.
+// Parts are what a Server is made of. All but Roots, Public, Unix, PublicURL, Hosts, Headers, Drain, Audit, Keys and
+// ClientCA must be set.
 type Parts struct {
 	Version     string // of graphproxy
 	Apps        []auth.App
@@ -76,17 +78,30 @@ func New(p Parts) (*Server, error) {
 	}
 	a.redis = limits.redis
 	h, err := proxy.New(proxy.Config{
-		Graph: graph, Apps: apps, Rules: p.Policy.inForce(), Buckets: limits.buckets(), Throttle: limits.throttle, PublicURL: p.PublicURL, Hosts: p.Hosts, ForwardHeaders: p.Headers,
-		MaxInFlight: p.MaxInFlight, Roots: p.Roots, Audit: p.Audit.writer(), AuditFailure: p.Audit.refusal, Log: p.Log, Metrics: a.registry,
+		Graph:          graph,
+		Apps:           apps,
+		Authorization:  p.Policy.inForce(),
+		Buckets:        limits.buckets(),
+		Throttle:       limits.throttle,
+		PublicURL:      p.PublicURL,
+		Hosts:          p.Hosts,
+		ForwardHeaders: p.Headers,
+		MaxInFlight:    p.MaxInFlight,
+		Roots:          p.Roots,
+		Audit:          p.Audit.writer(),
+		AuditFailure:   p.Audit.refusal,
+		Log:            p.Log,
+		Metrics:        a.registry,
 	})
 	if err != nil {
 		return nil, err
 	}
-	p.Policy.start(p.Log, reach{public: p.Public, unix: p.Unix, certificates: p.ClientCA != nil}, func(r *proxy.Rules) error {
-		if err := apps.use(r.Policy()); err != nil {
+	ways := reach{public: p.Public, unix: p.Unix, certificates: p.ClientCA != nil}
+	p.Policy.start(p.Log, ways, func(a *proxy.Authorization) error {
+		if err := apps.use(a.Policy()); err != nil {
 			return err
 		}
-		h.Use(r)
+		h.Use(a)
 		return nil
 	})
 	if p.Keys != nil {

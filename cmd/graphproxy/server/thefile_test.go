@@ -64,8 +64,8 @@ func TestFilesThatAreGoneLaterAreNamedInTheLog(t *testing.T) {
 	for _, name := range []string{"tls.crt", "tls.key", "clients.pem"} {
 		s := newSecured(t, authority(t, "clients"))
 		must(t, os.Remove(s.path(name)))
-		s.keys.Look(t.Context())
-		s.ca.Look(t.Context())
+		s.keys.Reload(t.Context())
+		s.ca.Reload(t.Context())
 		if !strings.Contains(s.log.String(), filepath.Base(s.dir)+"/"+name) {
 			t.Errorf("%s: %s", name, s.log.String())
 		}

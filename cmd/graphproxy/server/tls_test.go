@@ -25,8 +25,8 @@ import (
 
 const workload = "spiffe://contoso.example/ns/hr/sync"
 
-// secured is a server with a certificate and client CAs in files, whose callers are known by a SPIFFE id. It answers with the
-// caller or the refusal's code.
+// secured is a server with a certificate and client CAs in files, whose callers are known by a SPIFFE id. It answers
+// with the caller or the refusal's code.
 type secured struct {
 	t        *testing.T
 	dir      string
@@ -189,7 +189,7 @@ func TestClientCAsAreReadAgain(t *testing.T) {
 
 	for _, bad := range []string{"", "no certificate", string(second.PEM()) + "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"} {
 		write(t, s.path("clients.pem"), bad)
-		s.ca.Look(t.Context())
+		s.ca.Reload(t.Context())
 		expect("after a bad file", old, "hr by certificate")
 		expect("after a bad file", fresh, "handshake")
 	}
@@ -197,12 +197,12 @@ func TestClientCAsAreReadAgain(t *testing.T) {
 		t.Errorf("log: %s", &s.log)
 	}
 	s.trust(first, second)
-	s.ca.Look(t.Context())
+	s.ca.Reload(t.Context())
 	expect("with both", old, "hr by certificate")
 	expect("with both", fresh, "hr by certificate")
 
 	s.trust(second)
-	s.ca.Look(t.Context())
+	s.ca.Reload(t.Context())
 	expect("on the connection that was there", old, "certificateUnknown")
 	expect("on another connection", fresh, "hr by certificate")
 	expect("after that", old, "handshake")
@@ -236,8 +236,8 @@ func TestLoadClientCARefuses(t *testing.T) {
 	}
 }
 
-// Certificate, key and client CA are replaced again and again under load, over connections that stay and ones that are new: no
-// request fails, and each new certificate is shown.
+// Certificate, key and client CA are replaced again and again under load, over connections that stay and ones that are
+// new: no request fails, and each new certificate is shown.
 func TestRotationUnderLoadFailsNoRequest(t *testing.T) {
 	clients := authority(t, "clients")
 	s := newSecured(t, clients)
@@ -259,8 +259,8 @@ func TestRotationUnderLoadFailsNoRequest(t *testing.T) {
 	for range 20 {
 		shown := s.showCertificate()
 		s.trust(clients, authority(t, "next"))
-		s.keys.Look(t.Context())
-		s.ca.Look(t.Context())
+		s.keys.Reload(t.Context())
+		s.ca.Reload(t.Context())
 		if got := s.shown(); !got.Equal(shown) {
 			t.Error("another certificate than the new one is shown")
 		}

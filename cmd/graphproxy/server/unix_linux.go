@@ -10,8 +10,8 @@ import (
 	"graphproxy/auth/caller"
 )
 
-// listenUnix binds a socket whose file never has more than the mode: Linux makes it with that of the descriptor, less the umask,
-// which is why it is set once more afterwards.
+// listenUnix binds a socket whose file never has more than the mode: Linux makes it with that of the descriptor, less
+// the umask, which is why it is set once more afterwards.
 func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error

@@ -11,13 +11,13 @@ import (
 	"graphproxy/policy/limit/queue"
 )
 
-func plenty(name string, concurrency int, wait time.Duration) []limit.Claim {
-	return claim(&limit.Limit{Name: name, Rate: 1e9, Burst: 1 << 40, Concurrency: concurrency, Wait: wait})
+func plenty(name string, concurrency int, wait time.Duration) []limit.Charge {
+	return charge(&limit.Limit{Name: name, Rate: 1e9, Burst: 1 << 40, Concurrency: concurrency, Wait: wait})
 }
 
-// never claims a bucket of its own that has no room in a lifetime, once it is empty.
-func never() []limit.Claim {
-	return claim(&limit.Limit{Name: time.Now().String(), Rate: 1e-9, Burst: 1, Wait: 1 << 62})
+// never charges a bucket of its own that has no room in a lifetime, once it is empty.
+func never() []limit.Charge {
+	return charge(&limit.Limit{Name: time.Now().String(), Rate: 1e-9, Burst: 1, Wait: 1 << 62})
 }
 
 // BenchmarkTake compares a request that does not wait with the Taker alone. The one allocation of all is the Grant.
@@ -27,15 +27,15 @@ func BenchmarkTake(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	alone := func(ctx context.Context, _ string, c []limit.Claim, g *limit.Grant) (*limit.Refusal, error) {
+	alone := func(ctx context.Context, _ string, c []limit.Charge, g *limit.Grant) (*limit.Refusal, error) {
 		return taker.Take(ctx, c, g)
 	}
 	rate := plenty("rate", 0, time.Second)
 	for _, bb := range []struct {
-		name   string
-		take   func(context.Context, string, []limit.Claim, *limit.Grant) (*limit.Refusal, error)
-		claims []limit.Claim
-		others bool // wait for another bucket
+		name    string
+		take    func(context.Context, string, []limit.Charge, *limit.Grant) (*limit.Refusal, error)
+		charges []limit.Charge
+		others  bool // wait for another bucket
 	}{
 		{"the taker alone", alone, rate, false},
 		{"a limit without a wait", q.Take, plenty("no wait", 0, 0), false},
@@ -55,7 +55,7 @@ func BenchmarkTake(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
 					var g limit.Grant
-					if r, err := bb.take(ctx, "app", bb.claims, &g); r != nil || err != nil {
+					if r, err := bb.take(ctx, "app", bb.charges, &g); r != nil || err != nil {
 						b.Error(r, err)
 						return
 					}
@@ -67,14 +67,14 @@ func BenchmarkTake(b *testing.B) {
 }
 
 // wait has n requests of ten callers wait for what never comes, and returns a function that waits for their end.
-func wait(b *testing.B, ctx context.Context, q *queue.Queue, claims []limit.Claim, n int) func() {
+func wait(b *testing.B, ctx context.Context, q *queue.Queue, charges []limit.Charge, n int) func() {
 	done := make(chan struct{})
 	var first limit.Grant
-	_, _ = q.Take(ctx, "app", claims, &first)
+	_, _ = q.Take(ctx, "app", charges, &first)
 	for i := range n {
 		go func() {
 			var g limit.Grant
-			_, _ = q.Take(ctx, strconv.Itoa(i%10), claims, &g)
+			_, _ = q.Take(ctx, strconv.Itoa(i%10), charges, &g)
 			done <- struct{}{}
 		}()
 	}
@@ -96,7 +96,7 @@ func BenchmarkHandOn(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			slot := claim(&limit.Limit{Name: "slot", Concurrency: 1, Wait: time.Hour})
+			slot := charge(&limit.Limit{Name: "slot", Concurrency: 1, Wait: time.Hour})
 			left := make(chan struct{}, b.N)
 			for range b.N {
 				left <- struct{}{}
@@ -132,13 +132,13 @@ func BenchmarkWaiting(b *testing.B) {
 		b.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(b.Context())
-	claims, before := never(), live()
-	end := wait(b, ctx, q, claims, n)
+	charges, before := never(), live()
+	end := wait(b, ctx, q, charges, n)
 	bytes := float64(live()-before) / n // without the goroutines' stacks, which they have anyway
 	b.ReportAllocs()
 	for b.Loop() {
 		var g limit.Grant
-		if r, err := q.Take(ctx, "1", claims, &g); r == nil || err != nil {
+		if r, err := q.Take(ctx, "1", charges, &g); r == nil || err != nil {
 			b.Fatal(r, err)
 		}
 	}

@@ -210,7 +210,7 @@ func (l *line) ahead(caller string) int {
 
 // refusal is what a waiter is told that cannot stay.
 func (l *line) refusal(own *room, at, now time.Time) *limit.Refusal {
-	c := own.claim
+	c := own.charge
 	r := &limit.Refusal{Limit: c.Limit, Key: c.Key, RetryAfter: longestPause, Concurrency: l.slots}
 	if l.rated() {
 		r.RetryAfter = max(at.Sub(now), l.units(1), 1)

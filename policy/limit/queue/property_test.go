@@ -18,19 +18,19 @@ import (
 
 // asked is a request of a run.
 type asked struct {
-	gap    time.Duration // after the one before
-	caller string
-	claims []limit.Claim
-	holds  time.Duration
-	leaves time.Duration // when its caller goes away; 0: never
+	gap     time.Duration // after the one before
+	caller  string
+	charges []limit.Charge
+	holds   time.Duration
+	leaves  time.Duration // when its caller goes away; 0: never
 
-	kind string // caller and claims
+	kind string // caller and charges
 	came time.Time
 }
 
 func (a *asked) String() string {
 	s := fmt.Sprintf("\n+%v %s, holds %v, leaves after %v:", a.gap, a.caller, a.holds, a.leaves)
-	for _, c := range a.claims {
+	for _, c := range a.charges {
 		s += fmt.Sprintf(" %+v %q %d", *c.Limit, c.Key, c.Cost)
 	}
 	return s
@@ -66,12 +66,12 @@ func runs() *rapid.Generator[[]*asked] {
 			}
 			a.kind = a.caller
 			for _, l := range limits {
-				if rapid.IntRange(0, 2).Draw(t, "claims") > 0 {
-					c := limit.Claim{Limit: l, Key: rapid.SampledFrom([]string{"", "k"}).Draw(t, "key"), Cost: 1}
+				if rapid.IntRange(0, 2).Draw(t, "charges") > 0 {
+					c := limit.Charge{Limit: l, Key: rapid.SampledFrom([]string{"", "k"}).Draw(t, "key"), Cost: 1}
 					if l.Unit == limit.ResourceUnits {
 						c.Cost = rapid.IntRange(1, 3).Draw(t, "cost")
 					}
-					a.claims = append(a.claims, c)
+					a.charges = append(a.charges, c)
 					a.kind += fmt.Sprintf(" %s/%s/%d", l.Name, c.Key, c.Cost)
 				}
 			}
@@ -83,7 +83,7 @@ func runs() *rapid.Generator[[]*asked] {
 
 // longestWait is the bound of the whole wait, whichever of its limits a request has waited for.
 func (a *asked) longestWait() (d time.Duration) {
-	for _, c := range a.claims {
+	for _, c := range a.charges {
 		d = max(d, c.Limit.Wait)
 	}
 	return d
@@ -105,12 +105,12 @@ type grant struct {
 	units int
 }
 
-func name(c *limit.Claim) string { return c.Limit.Name + "/" + c.Key }
+func name(c *limit.Charge) string { return c.Limit.Name + "/" + c.Key }
 
-func units(c *limit.Claim) int { return max(1, min(c.Cost, c.Limit.Burst)) }
+func units(c *limit.Charge) int { return max(1, min(c.Cost, c.Limit.Burst)) }
 
 // level is what is in a bucket.
-func (m *model) level(c *limit.Claim, now time.Time) float64 {
+func (m *model) level(c *limit.Charge, now time.Time) float64 {
 	at, ok := m.at[name(c)]
 	if !ok {
 		return float64(c.Limit.Burst)
@@ -118,16 +118,16 @@ func (m *model) level(c *limit.Claim, now time.Time) float64 {
 	return min(float64(c.Limit.Burst), m.tokens[name(c)]+now.Sub(at).Seconds()*c.Limit.Rate)
 }
 
-func (m *model) Take(_ context.Context, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error) {
+func (m *model) Take(_ context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	r := m.Limiter.Take(now, claims, g)
+	r := m.Limiter.Take(now, charges, g)
 	if r != nil {
 		return r, nil
 	}
-	for i := range claims {
-		c := &claims[i]
+	for i := range charges {
+		c := &charges[i]
 		m.tokens[name(c)] = m.level(c, now) - float64(units(c))
 		m.at[name(c)] = now
 		m.granted[name(c)] = append(m.granted[name(c)], grant{now, units(c)})
@@ -136,22 +136,22 @@ func (m *model) Take(_ context.Context, claims []limit.Claim, g *limit.Grant) (*
 	return nil, nil
 }
 
-func (m *model) release(g *limit.Grant, claims []limit.Claim) {
+func (m *model) release(g *limit.Grant, charges []limit.Charge) {
 	m.mu.Lock()
-	for i := range claims {
-		m.held[name(&claims[i])]--
+	for i := range charges {
+		m.held[name(&charges[i])]--
 	}
 	m.mu.Unlock()
 	g.Release()
 }
 
-// room reports whether the claims would be granted.
-func (m *model) room(claims []limit.Claim) bool {
+// room reports whether the charges would be granted.
+func (m *model) room(charges []limit.Charge) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	for i := range claims {
-		c := &claims[i]
+	for i := range charges {
+		c := &charges[i]
 		empty := c.Limit.Rate > 0 && m.level(c, now) < float64(units(c))+1e-6
 		if empty || c.Limit.Concurrency > 0 && m.held[name(c)] >= c.Limit.Concurrency {
 			return false
@@ -163,8 +163,8 @@ func (m *model) room(claims []limit.Claim) bool {
 // check holds every stretch of time against rate·t + burst.
 func (m *model) check(p *problems, run []*asked) {
 	for _, a := range run {
-		for i := range a.claims {
-			c := &a.claims[i]
+		for i := range a.charges {
+			c := &a.charges[i]
 			grants := m.granted[name(c)]
 			if c.Limit.Rate == 0 || len(grants) == 0 {
 				continue
@@ -251,7 +251,7 @@ func play(t *testing.T, p *problems, run []*asked) {
 // it, who ask for more.)
 func forgotten(p *problems, m *model, waiting map[*asked]bool) {
 	for w := range waiting {
-		if !m.room(w.claims) {
+		if !m.room(w.charges) {
 			return
 		}
 	}
@@ -268,7 +268,7 @@ func ask(t *testing.T, p *problems, q *queue.Queue, m *model, i int, a *asked, d
 		defer cancel()
 	}
 	var g limit.Grant
-	r, err := q.Take(ctx, a.caller, a.claims, &g)
+	r, err := q.Take(ctx, a.caller, a.charges, &g)
 	done()
 	waited := time.Since(a.came)
 	if waited > a.longestWait() {
@@ -290,6 +290,6 @@ func ask(t *testing.T, p *problems, q *queue.Queue, m *model, i int, a *asked, d
 		m.kinds[a.kind] = append(m.kinds[a.kind], i)
 		m.mu.Unlock()
 		time.Sleep(a.holds)
-		m.release(&g, a.claims)
+		m.release(&g, a.charges)
 	}
 }

@@ -7,7 +7,7 @@
 // Who waits stands in the line of one bucket: at first of the one that refused it. A line is round robin between callers, and
 // first come, first served for each, so that an app with a thousand waiting requests gets as many turns as an app with
 // one. Other buckets' requests do not notice: who waits for one mailbox holds up neither another mailbox nor a limit
-// that both share. A request that claims several buckets for which others wait passes one line after the other, the narrow
+// that both share. A request that charges several buckets for which others wait passes one line after the other, the narrow
 // ones first, and asks the Taker at the end; if that refuses all the same, it stands in the line of the bucket that refused,
 // in front of the younger ones of its caller.
 //
@@ -39,9 +39,9 @@ const (
 )
 
 // A Taker takes for a request from every bucket that covers it, all or none, and keeps to what limit.Limiter.Take says of
-// claims, grants and refusals. It must be safe for concurrent use.
+// charges, grants and refusals. It must be safe for concurrent use.
 type Taker interface {
-	Take(ctx context.Context, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error)
+	Take(ctx context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error)
 }
 
 // Options are what a Queue needs and bounds. Bounds less than 1 count as the default.
@@ -102,43 +102,43 @@ func (q *Queue) Len() int {
 //   - ctx's error, when that ends first. The request leaves the line at once. If that crosses with a turn that was granted,
 //     slots are given back; tokens stay taken, as those of a request that was sent.
 //
-// It does not overtake: if somebody waits for one of the claimed buckets, it waits behind them. Between requests that arrive
+// It does not overtake: if somebody waits for one of the charged buckets, it waits behind them. Between requests that arrive
 // while nobody waits there is no order.
 //
 // A slot that a Grant gives back is handed on at once; for slots that other replicas give back the line looks after a second at
 // the latest. For that a grant of a limit with both Wait and Concurrency costs two small allocations (see
-// limit.Grant.OnRelease). Otherwise a request for whose buckets nobody waits costs two hashes a claim at most: no lock, no
+// limit.Grant.OnRelease). Otherwise a request for whose buckets nobody waits costs two hashes a charge at most: no lock, no
 // allocation.
-func (q *Queue) Take(ctx context.Context, caller string, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error) {
-	return q.TakeUnless(ctx, caller, claims, g, nil)
+func (q *Queue) Take(ctx context.Context, caller string, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error) {
+	return q.TakeUnless(ctx, caller, charges, g, nil)
 }
 
 // TakeUnless is Take for a request that must be allowed to wait: before it begins to, mayWait is called. If that reports false, the request is
 // refused as when too many wait. It is called at most twice, with a lock held: it must neither block nor call the Queue.
 func (q *Queue) TakeUnless(
-	ctx context.Context, caller string, claims []limit.Claim, g *limit.Grant, mayWait func() bool,
+	ctx context.Context, caller string, charges []limit.Charge, g *limit.Grant, mayWait func() bool,
 ) (*limit.Refusal, error) {
-	if q.open.Load() > 0 && q.crowded(claims) {
-		return q.wait(ctx, caller, claims, g, nil, mayWait)
+	if q.open.Load() > 0 && q.crowded(charges) {
+		return q.wait(ctx, caller, charges, g, nil, mayWait)
 	}
-	return q.ask(ctx, caller, claims, g, mayWait)
+	return q.ask(ctx, caller, charges, g, mayWait)
 }
 
 // ask asks the Taker for a request that overtakes nobody.
 func (q *Queue) ask(
-	ctx context.Context, caller string, claims []limit.Claim, g *limit.Grant, mayWait func() bool,
+	ctx context.Context, caller string, charges []limit.Charge, g *limit.Grant, mayWait func() bool,
 ) (*limit.Refusal, error) {
-	refusal, err := q.taker.Take(ctx, claims, g)
+	refusal, err := q.taker.Take(ctx, charges, g)
 	switch {
 	case err != nil:
 		return nil, err
 	case refusal == nil:
-		q.watch(claims, g)
+		q.watch(charges, g)
 		return nil, nil
 	case !waitable(refusal):
 		return refusal, nil
 	}
-	return q.wait(ctx, caller, claims, g, refusal, mayWait)
+	return q.wait(ctx, caller, charges, g, refusal, mayWait)
 }
 
 // waitable reports whether to wait for what is in the way. When the Limiter is Full it has run out of memory for keys: waiting
@@ -147,10 +147,10 @@ func waitable(r *limit.Refusal) bool {
 	return r.Limit.Wait > 0 && !r.Full && !math.IsNaN(r.Limit.Rate)
 }
 
-// crowded reports whether somebody may wait for one of the claimed buckets; if not, nobody does.
-func (q *Queue) crowded(claims []limit.Claim) bool {
-	for i := range claims {
-		c := &claims[i]
+// crowded reports whether somebody may wait for one of the charged buckets; if not, nobody does.
+func (q *Queue) crowded(charges []limit.Charge) bool {
+	for i := range charges {
+		c := &charges[i]
 		if c.Limit != nil && c.Limit.Wait > 0 && q.hashed[q.hash(c.Limit.Name, c.Key)].Load() > 0 {
 			return true
 		}
@@ -164,10 +164,10 @@ func (q *Queue) hash(name, key string) int {
 }
 
 // watch has the slots of a grant handed on when they are given back.
-func (q *Queue) watch(claims []limit.Claim, g *limit.Grant) {
-	for i := range claims {
-		if l := claims[i].Limit; l != nil && l.Wait > 0 && l.Concurrency > 0 {
-			q.watchSlot(l, claims[i].Key, g)
+func (q *Queue) watch(charges []limit.Charge, g *limit.Grant) {
+	for i := range charges {
+		if l := charges[i].Limit; l != nil && l.Wait > 0 && l.Concurrency > 0 {
+			q.watchSlot(l, charges[i].Key, g)
 		}
 	}
 }

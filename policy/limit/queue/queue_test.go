@@ -23,8 +23,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // local is a Limiter as a Taker.
 type local struct{ *limit.Limiter }
 
-func (l local) Take(_ context.Context, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error) {
-	return l.Limiter.Take(time.Now(), claims, g), nil
+func (l local) Take(_ context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error) {
+	return l.Limiter.Take(time.Now(), charges, g), nil
 }
 
 func newQueue(t testing.TB, o queue.Options) *queue.Queue {
@@ -41,7 +41,7 @@ func perSecond(rate float64, wait time.Duration) *limit.Limit {
 	return &limit.Limit{Name: "limits.test", Rate: rate, Burst: 1, Wait: wait}
 }
 
-func claim(l *limit.Limit) []limit.Claim { return []limit.Claim{{Limit: l}} }
+func charge(l *limit.Limit) []limit.Charge { return []limit.Charge{{Limit: l}} }
 
 // bubble runs a test in its own time, and checks that nothing is left afterwards.
 func bubble(t *testing.T, o queue.Options, f func(t *testing.T, q *queue.Queue)) {
@@ -67,7 +67,7 @@ func TestARequestWaitsForRoomAsLongAsTheLimitSays(t *testing.T) {
 		for range 5 {
 			all.Go(func() {
 				var g limit.Grant
-				r, err := q.Take(t.Context(), "app", claim(l), &g)
+				r, err := q.Take(t.Context(), "app", charge(l), &g)
 				mu.Lock()
 				defer mu.Unlock()
 				switch {
@@ -94,7 +94,7 @@ func TestARequestWaitsForRoomAsLongAsTheLimitSays(t *testing.T) {
 func TestALimitWithoutAWaitRefusesAtOnce(t *testing.T) {
 	bubble(t, queue.Options{}, func(t *testing.T, q *queue.Queue) {
 		hard, soft := &limit.Limit{Name: "hard", Rate: 1, Burst: 1}, perSecond(10, time.Minute)
-		both := []limit.Claim{{Limit: soft}, {Limit: hard}}
+		both := []limit.Charge{{Limit: soft}, {Limit: hard}}
 		for _, want := range []bool{true, false} {
 			var g limit.Grant
 			r, err := q.Take(t.Context(), "app", both, &g)
@@ -108,7 +108,7 @@ func TestALimitWithoutAWaitRefusesAtOnce(t *testing.T) {
 func TestARequestThatMovesOnToAHardLimitIsRefused(t *testing.T) {
 	bubble(t, queue.Options{}, func(t *testing.T, q *queue.Queue) {
 		hard, soft := &limit.Limit{Name: "hard", Rate: 0.01, Burst: 2}, perSecond(1, time.Minute)
-		both := []limit.Claim{{Limit: soft}, {Limit: hard}}
+		both := []limit.Charge{{Limit: soft}, {Limit: hard}}
 		var all sync.WaitGroup
 		var mu sync.Mutex
 		var outcome []string
@@ -138,14 +138,14 @@ func TestASlotThatIsFreeGoesToTheNextAtOnce(t *testing.T) {
 		l := &limit.Limit{Name: "slots", Concurrency: 1, Wait: 500 * time.Millisecond}
 		start := time.Now()
 		var first limit.Grant
-		if r, err := q.Take(t.Context(), "app", claim(l), &first); r != nil || err != nil {
+		if r, err := q.Take(t.Context(), "app", charge(l), &first); r != nil || err != nil {
 			t.Fatal(r, err)
 		}
 		var second limit.Grant
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			if r, err := q.Take(t.Context(), "app", claim(l), &second); r != nil || err != nil {
+			if r, err := q.Take(t.Context(), "app", charge(l), &second); r != nil || err != nil {
 				t.Error(r, err)
 			}
 		}()
@@ -156,7 +156,7 @@ func TestASlotThatIsFreeGoesToTheNextAtOnce(t *testing.T) {
 			t.Errorf("after %s", took)
 		}
 		var third limit.Grant
-		if r, _ := q.Take(t.Context(), "app", claim(l), &third); r == nil || !r.Concurrency || time.Since(start) != 800*time.Millisecond {
+		if r, _ := q.Take(t.Context(), "app", charge(l), &third); r == nil || !r.Concurrency || time.Since(start) != 800*time.Millisecond {
 			t.Errorf("%+v after %s: the slot stays taken", r, time.Since(start))
 		}
 		second.Release()
@@ -167,7 +167,7 @@ func TestACallerThatGoesLeavesTheLineAndHarmsNobody(t *testing.T) {
 	bubble(t, queue.Options{}, func(t *testing.T, q *queue.Queue) {
 		l := perSecond(1, time.Minute)
 		var g limit.Grant
-		if r, err := q.Take(t.Context(), "app", claim(l), &g); r != nil || err != nil {
+		if r, err := q.Take(t.Context(), "app", charge(l), &g); r != nil || err != nil {
 			t.Fatal(r, err)
 		}
 		start := time.Now()
@@ -176,7 +176,7 @@ func TestACallerThatGoesLeavesTheLineAndHarmsNobody(t *testing.T) {
 		for range 20 {
 			all.Go(func() {
 				var g limit.Grant
-				if _, err := q.Take(ctx, "app", claim(l), &g); !errors.Is(err, context.Canceled) || time.Since(start) != 500*time.Millisecond {
+				if _, err := q.Take(ctx, "app", charge(l), &g); !errors.Is(err, context.Canceled) || time.Since(start) != 500*time.Millisecond {
 					t.Errorf("%v after %s", err, time.Since(start))
 				}
 			})
@@ -184,7 +184,7 @@ func TestACallerThatGoesLeavesTheLineAndHarmsNobody(t *testing.T) {
 		synctest.Wait()
 		all.Go(func() {
 			var g limit.Grant
-			if r, err := q.Take(t.Context(), "app", claim(l), &g); r != nil || err != nil || time.Since(start) != time.Second {
+			if r, err := q.Take(t.Context(), "app", charge(l), &g); r != nil || err != nil || time.Since(start) != time.Second {
 				t.Errorf("%v %v after %s", r, err, time.Since(start))
 			}
 		})
@@ -197,7 +197,7 @@ func TestACallerThatGoesLeavesTheLineAndHarmsNobody(t *testing.T) {
 func TestThoseWhoWaitForOneBucketAreNotInTheWayOfOthers(t *testing.T) {
 	bubble(t, queue.Options{}, func(t *testing.T, q *queue.Queue) {
 		tenant, mailbox := &limit.Limit{Name: "tenant", Rate: 1000, Burst: 1000, Wait: time.Minute}, perSecond(1, time.Minute)
-		of := func(key string) []limit.Claim { return []limit.Claim{{Limit: tenant}, {Limit: mailbox, Key: key}} }
+		of := func(key string) []limit.Charge { return []limit.Charge{{Limit: tenant}, {Limit: mailbox, Key: key}} }
 		var all sync.WaitGroup
 		for range 30 {
 			all.Go(func() {
@@ -229,7 +229,7 @@ func TestTheLinesAreBounded(t *testing.T) {
 			caller := []string{"a", "b"}[i%2]
 			all.Go(func() {
 				var g limit.Grant
-				if r, _ := q.Take(t.Context(), caller, claim(l), &g); r != nil {
+				if r, _ := q.Take(t.Context(), caller, charge(l), &g); r != nil {
 					mu.Lock()
 					refused[caller]++
 					mu.Unlock()
@@ -258,7 +258,7 @@ func TestABusyCallerDoesNotStarveTheOthers(t *testing.T) {
 				all.Go(func() {
 					came := time.Now()
 					var g limit.Grant
-					r, err := q.Take(t.Context(), caller, claim(l), &g)
+					r, err := q.Take(t.Context(), caller, charge(l), &g)
 					mu.Lock()
 					defer mu.Unlock()
 					asked[caller]++
@@ -312,7 +312,7 @@ func TestNoRunLetsThroughMoreThanTheLimitNorForgetsAnybody(t *testing.T) {
 				all.Go(func() {
 					came := time.Now()
 					var g limit.Grant
-					r, err := q.Take(t.Context(), caller, claim(l), &g)
+					r, err := q.Take(t.Context(), caller, charge(l), &g)
 					if err != nil || time.Since(came) > wait+time.Millisecond {
 						t.Errorf("%v after %s", err, time.Since(came))
 					}
@@ -359,7 +359,7 @@ func TestManyCallersAtOnce(t *testing.T) {
 					cancel()
 				}
 				var g limit.Grant
-				r, err := q.Take(ctx, fmt.Sprint(i%5), []limit.Claim{{Limit: rate}, {Limit: slots}}, &g)
+				r, err := q.Take(ctx, fmt.Sprint(i%5), []limit.Charge{{Limit: rate}, {Limit: slots}}, &g)
 				if r != nil || err != nil && !errors.Is(err, context.Canceled) {
 					t.Error(r, err)
 				}

@@ -26,7 +26,7 @@ func (q *Queue) join(w *waiter, refusal *limit.Refusal) (stays bool, _ *limit.Re
 		at, known = l.earliest(w, now), l.rated()
 		refusal = l.refusal(r, at, now)
 	}
-	late := known && at.After(w.start.Add(r.claim.Limit.Wait))
+	late := known && at.After(w.start.Add(r.charge.Limit.Wait))
 	if late || q.waiting >= q.maxWaiting || q.callers[w.caller] >= q.maxPerCaller || w.mayWait != nil && !w.mayWait() {
 		return false, refusal
 	}
@@ -39,7 +39,7 @@ func (q *Queue) join(w *waiter, refusal *limit.Refusal) (stays bool, _ *limit.Re
 	return true, nil
 }
 
-// way returns what is in a new waiter's way: its claim, and the line if there is one.
+// way returns what is in a new waiter's way: its charge, and the line if there is one.
 func (q *Queue) way(w *waiter, refusal *limit.Refusal) (*room, *line) {
 	if refusal != nil {
 		r := w.refused(refusal)
@@ -104,7 +104,7 @@ func (q *Queue) enter(w *waiter, l *line) {
 		q.endPass(p, false)
 		return true
 	})
-	w.limit(w.room(l).claim.Limit.Wait)
+	w.limit(w.room(l).charge.Limit.Wait)
 	l.push(w)
 	q.mark(l)
 }
@@ -154,7 +154,7 @@ func (q *Queue) turned(w *waiter, refusal *limit.Refusal, err error) (stays bool
 func (q *Queue) again(w *waiter, l *line, refusal *limit.Refusal, now time.Time) (stays bool) {
 	r := w.refused(refusal)
 	if r != nil {
-		w.limit(r.claim.Limit.Wait)
+		w.limit(r.charge.Limit.Wait)
 	}
 	late := !refusal.Concurrency && now.Add(refusal.RetryAfter).After(w.deadline)
 	stays = r != nil && !late && waitable(refusal)

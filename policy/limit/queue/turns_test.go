@@ -17,13 +17,13 @@ import (
 )
 
 // scripted is a Taker that answers as it is told.
-type scripted func(ctx context.Context, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error)
+type scripted func(ctx context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error)
 
-func (s scripted) Take(ctx context.Context, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error) {
-	return s(ctx, claims, g)
+func (s scripted) Take(ctx context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error) {
+	return s(ctx, charges, g)
 }
 
-// demand is callers who ask again and again for the same claims, until the time is over.
+// demand is callers who ask again and again for the same charges, until the time is over.
 type demand struct {
 	mu          sync.Mutex
 	all         sync.WaitGroup
@@ -36,18 +36,18 @@ func newDemand() *demand {
 }
 
 // every asks at a steady pace, whatever the answers, and keeps what it got for the time that it holds it.
-func (d *demand) every(q *queue.Queue, caller string, claims []limit.Claim, pace, holds, whole time.Duration) {
+func (d *demand) every(q *queue.Queue, caller string, charges []limit.Charge, pace, holds, whole time.Duration) {
 	d.all.Go(func() {
 		for start := time.Now(); time.Since(start) < whole; time.Sleep(pace) {
-			d.all.Go(func() { d.ask(q, caller, claims, holds) })
+			d.all.Go(func() { d.ask(q, caller, charges, holds) })
 		}
 	})
 }
 
-func (d *demand) ask(q *queue.Queue, caller string, claims []limit.Claim, holds time.Duration) {
+func (d *demand) ask(q *queue.Queue, caller string, charges []limit.Charge, holds time.Duration) {
 	came := time.Now()
 	var g limit.Grant
-	r, err := q.Take(context.Background(), caller, claims, &g)
+	r, err := q.Take(context.Background(), caller, charges, &g)
 	d.mu.Lock()
 	d.asked[caller]++
 	if r == nil && err == nil {
@@ -61,33 +61,33 @@ func (d *demand) ask(q *queue.Queue, caller string, claims []limit.Claim, holds 
 	}
 }
 
-func TestNobodyIsStarvedByWhoeverClaimsMoreOrLess(t *testing.T) {
+func TestNobodyIsStarvedByWhoeverChargesMoreOrLess(t *testing.T) {
 	tenant := &limit.Limit{Name: "limits.tenant", Rate: 20, Burst: 5, Wait: 3 * time.Second}
 	mailbox := &limit.Limit{Name: "limits.mailbox", Rate: 2, Burst: 2, Wait: 3 * time.Second}
 	own := &limit.Limit{Name: "callers.busy.limit", Concurrency: 5, Wait: 3 * time.Second}
 	common := &limit.Limit{Name: "limits.flight", Concurrency: 5, Wait: 3 * time.Second}
 	for _, tt := range []struct {
 		name    string
-		busy    map[string][]limit.Claim
-		modest  []limit.Claim
+		busy    map[string][]limit.Charge
+		modest  []limit.Charge
 		holds   time.Duration
 		atLeast int
 	}{
-		{"of two busy callers, one in the mailbox and one in the tenant, neither", map[string][]limit.Claim{
+		{"of two busy callers, one in the mailbox and one in the tenant, neither", map[string][]limit.Charge{
 			"busy in the mailbox": {{Limit: tenant}, {Limit: mailbox, Key: "adele"}}, "busy in the tenant": {{Limit: tenant}},
-		}, []limit.Claim{{Limit: tenant}, {Limit: mailbox, Key: "adele"}}, 0, 55},
-		{"whoever gives back a slot of its own and a common one does not take the common one again", map[string][]limit.Claim{
+		}, []limit.Charge{{Limit: tenant}, {Limit: mailbox, Key: "adele"}}, 0, 55},
+		{"whoever gives back a slot of its own and a common one does not take the common one again", map[string][]limit.Charge{
 			"busy": {{Limit: own}, {Limit: common}},
-		}, []limit.Claim{{Limit: common}}, 200 * time.Millisecond, 60},
-		{"who claims only the common slot leaves some to who also claims another", map[string][]limit.Claim{
+		}, []limit.Charge{{Limit: common}}, 200 * time.Millisecond, 60},
+		{"who charges only the common slot leaves some to who also charges another", map[string][]limit.Charge{
 			"busy": {{Limit: common}},
-		}, []limit.Claim{{Limit: own}, {Limit: common}}, 200 * time.Millisecond, 60},
+		}, []limit.Charge{{Limit: own}, {Limit: common}}, 200 * time.Millisecond, 60},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, queue.Options{}, func(t *testing.T, q *queue.Queue) {
 				d := newDemand()
-				for caller, claims := range tt.busy {
-					d.every(q, caller, claims, 10*time.Millisecond, tt.holds, time.Minute)
+				for caller, charges := range tt.busy {
+					d.every(q, caller, charges, 10*time.Millisecond, tt.holds, time.Minute)
 				}
 				d.every(q, "modest", tt.modest, time.Second, tt.holds, time.Minute)
 				d.all.Wait()
@@ -105,8 +105,8 @@ func TestWhoMovesKeepsTheShorterWait(t *testing.T) {
 		slots := &limit.Limit{Name: "slots", Concurrency: 1, Wait: 300 * time.Millisecond}
 		slow := &limit.Limit{Name: "slow", Rate: 0.1, Burst: 1, Wait: time.Minute}
 		var slot, token limit.Grant
-		for claims, g := range map[*limit.Limit]*limit.Grant{slots: &slot, slow: &token} {
-			if r, err := q.Take(t.Context(), "app", claim(claims), g); r != nil || err != nil {
+		for charges, g := range map[*limit.Limit]*limit.Grant{slots: &slot, slow: &token} {
+			if r, err := q.Take(t.Context(), "app", charge(charges), g); r != nil || err != nil {
 				t.Fatal(r, err)
 			}
 		}
@@ -114,7 +114,7 @@ func TestWhoMovesKeepsTheShorterWait(t *testing.T) {
 		var g limit.Grant
 		done := make(chan *limit.Refusal)
 		go func() {
-			r, _ := q.Take(t.Context(), "app", []limit.Claim{{Limit: slots}, {Limit: slow}}, &g)
+			r, _ := q.Take(t.Context(), "app", []limit.Charge{{Limit: slots}, {Limit: slow}}, &g)
 			done <- r
 		}()
 		time.Sleep(9800 * time.Millisecond) // it waits for the slow one: that is the longer wait
@@ -135,8 +135,8 @@ func TestWhoeverIsGoneOnItsTurnGivesTheSlotBack(t *testing.T) {
 		limiter := limit.New()
 		var first, second, third limit.Grant
 		ctx, cancel := context.WithCancel(t.Context())
-		q, err := queue.New(scripted(func(_ context.Context, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error) {
-			r := limiter.Take(time.Now(), claims, g)
+		q, err := queue.New(scripted(func(_ context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error) {
+			r := limiter.Take(time.Now(), charges, g)
 			if g == &second && r == nil {
 				cancel() // between the grant and the return
 			}
@@ -145,19 +145,19 @@ func TestWhoeverIsGoneOnItsTurnGivesTheSlotBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r, err := q.Take(t.Context(), "app", claim(l), &first); r != nil || err != nil {
+		if r, err := q.Take(t.Context(), "app", charge(l), &first); r != nil || err != nil {
 			t.Fatal(r, err)
 		}
 		var all sync.WaitGroup
 		all.Go(func() {
-			if r, err := q.Take(ctx, "app", claim(l), &second); r != nil || !errors.Is(err, context.Canceled) {
+			if r, err := q.Take(ctx, "app", charge(l), &second); r != nil || !errors.Is(err, context.Canceled) {
 				t.Error(r, err)
 			}
 		})
 		synctest.Wait()
 		came := time.Now()
 		all.Go(func() {
-			if r, err := q.Take(t.Context(), "app", claim(l), &third); r != nil || err != nil || time.Since(came) != 0 {
+			if r, err := q.Take(t.Context(), "app", charge(l), &third); r != nil || err != nil || time.Since(came) != 0 {
 				t.Errorf("%v %v after %v", r, err, time.Since(came))
 			}
 		})
@@ -172,11 +172,11 @@ func TestTheTakersErrorIsTheWaitersError(t *testing.T) {
 		l, down := perSecond(1, time.Minute), errors.New("down")
 		var broken atomic.Bool
 		limiter := limit.New()
-		q, err := queue.New(scripted(func(_ context.Context, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error) {
+		q, err := queue.New(scripted(func(_ context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error) {
 			if broken.Load() {
 				return nil, down
 			}
-			return limiter.Take(time.Now(), claims, g), nil
+			return limiter.Take(time.Now(), charges, g), nil
 		}), queue.Options{Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
@@ -186,7 +186,7 @@ func TestTheTakersErrorIsTheWaitersError(t *testing.T) {
 		for range 5 {
 			all.Go(func() {
 				var g limit.Grant
-				r, err := q.Take(t.Context(), "app", claim(l), &g)
+				r, err := q.Take(t.Context(), "app", charge(l), &g)
 				if r != nil || err == nil && time.Since(start) > 0 || err != nil && (!errors.Is(err, down) || time.Since(start) != time.Second) {
 					t.Errorf("%v %v after %v", r, err, time.Since(start))
 				}
@@ -206,8 +206,8 @@ func TestAPanicOfTheTakersDoesNotStopTheLine(t *testing.T) {
 		l := perSecond(1, time.Minute)
 		limiter := limit.New()
 		var bad limit.Grant
-		q, err := queue.New(scripted(func(_ context.Context, claims []limit.Claim, g *limit.Grant) (*limit.Refusal, error) {
-			r := limiter.Take(time.Now(), claims, g)
+		q, err := queue.New(scripted(func(_ context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error) {
+			r := limiter.Take(time.Now(), charges, g)
 			if g == &bad && r == nil {
 				panic("bad")
 			}
@@ -217,7 +217,7 @@ func TestAPanicOfTheTakersDoesNotStopTheLine(t *testing.T) {
 			t.Fatal(err)
 		}
 		var first limit.Grant
-		if r, err := q.Take(t.Context(), "app", claim(l), &first); r != nil || err != nil {
+		if r, err := q.Take(t.Context(), "app", charge(l), &first); r != nil || err != nil {
 			t.Fatal(r, err)
 		}
 		start := time.Now()
@@ -228,11 +228,11 @@ func TestAPanicOfTheTakersDoesNotStopTheLine(t *testing.T) {
 					t.Error("no panic")
 				}
 			}()
-			_, _ = q.Take(t.Context(), "app", claim(l), &bad)
+			_, _ = q.Take(t.Context(), "app", charge(l), &bad)
 		})
 		synctest.Wait()
 		var last limit.Grant
-		if r, err := q.Take(t.Context(), "app", claim(l), &last); r != nil || err != nil || time.Since(start) != 2*time.Second {
+		if r, err := q.Take(t.Context(), "app", charge(l), &last); r != nil || err != nil || time.Since(start) != 2*time.Second {
 			t.Errorf("%v %v after %v", r, err, time.Since(start))
 		}
 		all.Wait()
@@ -245,7 +245,7 @@ func TestASlotThatComesBackLateIsFoundSoon(t *testing.T) {
 		l := &limit.Limit{Name: "slots", Concurrency: 1, Wait: time.Minute}
 		var given atomic.Bool
 		var asked atomic.Int64
-		q, err := queue.New(scripted(func(context.Context, []limit.Claim, *limit.Grant) (*limit.Refusal, error) {
+		q, err := queue.New(scripted(func(context.Context, []limit.Charge, *limit.Grant) (*limit.Refusal, error) {
 			if asked.Add(1) > 1 && !given.Load() {
 				return &limit.Refusal{Limit: l, RetryAfter: time.Second, Concurrency: true}, nil
 			}
@@ -255,13 +255,13 @@ func TestASlotThatComesBackLateIsFoundSoon(t *testing.T) {
 			t.Fatal(err)
 		}
 		var first, second limit.Grant
-		if r, err := q.Take(t.Context(), "app", claim(l), &first); r != nil || err != nil {
+		if r, err := q.Take(t.Context(), "app", charge(l), &first); r != nil || err != nil {
 			t.Fatal(r, err)
 		}
 		var all sync.WaitGroup
 		start := time.Now()
 		all.Go(func() {
-			if r, err := q.Take(t.Context(), "app", claim(l), &second); r != nil || err != nil || time.Since(start) > 325*time.Millisecond {
+			if r, err := q.Take(t.Context(), "app", charge(l), &second); r != nil || err != nil || time.Since(start) > 325*time.Millisecond {
 				t.Errorf("%v %v after %v", r, err, time.Since(start))
 			}
 		})
@@ -285,7 +285,7 @@ func TestARefusalTellsWhenThereIsRoomBehindThoseWhoWait(t *testing.T) {
 		for i, caller := range []string{"a", "a", "a", "a", "a", "a", "a", "b", "b"} {
 			all.Go(func() {
 				var g limit.Grant
-				if r, _ := q.Take(t.Context(), caller, claim(l), &g); r != nil {
+				if r, _ := q.Take(t.Context(), caller, charge(l), &g); r != nil {
 					mu.Lock()
 					got = append(got, fmt.Sprintf("%d %s %v", i, caller, r.RetryAfter))
 					mu.Unlock()

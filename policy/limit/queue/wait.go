@@ -13,7 +13,7 @@ import (
 type waiter struct {
 	caller   string
 	arrival  uint64
-	rooms    []room // of the claims that may be waited for, narrow ones first
+	rooms    []room // of the charges that may be waited for, narrow ones first
 	start    time.Time
 	deadline time.Time
 	ready    chan *limit.Refusal // nil: its turn
@@ -25,16 +25,16 @@ type waiter struct {
 	index  int // in line.ends
 }
 
-// room is a claim and its bucket.
+// room is a charge and its bucket.
 type room struct {
 	bucket bucket
-	claim  *limit.Claim
+	charge *limit.Charge
 }
 
-func newWaiter(caller string, claims []limit.Claim, now time.Time) *waiter {
+func newWaiter(caller string, charges []limit.Charge, now time.Time) *waiter {
 	w := &waiter{caller: caller, start: now, deadline: now.Add(1 << 62), ready: make(chan *limit.Refusal, 1)}
-	for i := range claims {
-		if c := &claims[i]; c.Limit != nil && c.Limit.Wait > 0 {
+	for i := range charges {
+		if c := &charges[i]; c.Limit != nil && c.Limit.Wait > 0 {
 			w.rooms = append(w.rooms, room{bucketOf(c.Limit, c.Key), c})
 		}
 	}
@@ -42,19 +42,19 @@ func newWaiter(caller string, claims []limit.Claim, now time.Time) *waiter {
 	return w
 }
 
-// room returns the waiter's claim on the line's bucket. Of several the Taker counts the one with the greatest cost; here it
+// room returns the waiter's charge on the line's bucket. Of several the Taker counts the one with the greatest cost; here it
 // is the first, as the cost only tells when to ask.
 func (w *waiter) room(l *line) *room {
 	i := slices.IndexFunc(w.rooms, func(r room) bool { return r.bucket == l.bucket })
 	return &w.rooms[i]
 }
 
-func (w *waiter) cost(l *line) int { return max(1, min(w.room(l).claim.Cost, l.bucket.limit.Burst)) }
+func (w *waiter) cost(l *line) int { return max(1, min(w.room(l).charge.Cost, l.bucket.limit.Burst)) }
 
-// refused returns the waiter's claim that the Taker refused, nil if it is none that may be waited for.
+// refused returns the waiter's charge that the Taker refused, nil if it is none that may be waited for.
 func (w *waiter) refused(r *limit.Refusal) *room {
 	for i := range w.rooms {
-		if c := w.rooms[i].claim; c.Limit == r.Limit && c.Key == r.Key {
+		if c := w.rooms[i].charge; c.Limit == r.Limit && c.Key == r.Key {
 			return &w.rooms[i]
 		}
 	}
@@ -75,13 +75,13 @@ func (w *waiter) limit(wait time.Duration) {
 
 // wait waits for a turn, until one is granted. Refusal is the one that made it wait; nil: others who wait did.
 func (q *Queue) wait(
-	ctx context.Context, caller string, claims []limit.Claim, g *limit.Grant, refusal *limit.Refusal, mayWait func() bool,
+	ctx context.Context, caller string, charges []limit.Charge, g *limit.Grant, refusal *limit.Refusal, mayWait func() bool,
 ) (*limit.Refusal, error) {
-	w := newWaiter(caller, claims, q.now())
+	w := newWaiter(caller, charges, q.now())
 	w.mayWait = mayWait
 	stays, refusal := q.join(w, refusal)
 	if !stays && refusal == nil {
-		return q.ask(ctx, caller, claims, g, mayWait) // nobody waits for these buckets after all
+		return q.ask(ctx, caller, charges, g, mayWait) // nobody waits for these buckets after all
 	}
 	for stays {
 		select {
@@ -94,7 +94,7 @@ func (q *Queue) wait(
 			return nil, ctx.Err()
 		}
 		var err error
-		if stays, refusal, err = q.try(ctx, w, claims, g); err != nil {
+		if stays, refusal, err = q.try(ctx, w, charges, g); err != nil {
 			return nil, err
 		}
 	}
@@ -102,20 +102,20 @@ func (q *Queue) wait(
 }
 
 // try takes the turn.
-func (q *Queue) try(ctx context.Context, w *waiter, claims []limit.Claim, g *limit.Grant) (stays bool, _ *limit.Refusal, _ error) {
+func (q *Queue) try(ctx context.Context, w *waiter, charges []limit.Charge, g *limit.Grant) (stays bool, _ *limit.Refusal, _ error) {
 	asked := false
 	defer func() {
 		if !asked {
 			q.leave(w) // a panic of the Taker's must not stop the line
 		}
 	}()
-	refusal, err := q.taker.Take(ctx, claims, g)
+	refusal, err := q.taker.Take(ctx, charges, g)
 	asked = true
 	stays = q.turned(w, refusal, err)
 	if err != nil || refusal != nil {
 		return stays, refusal, err
 	}
-	q.watch(claims, g)
+	q.watch(charges, g)
 	if err := ctx.Err(); err != nil {
 		g.Release()
 		return false, nil, err

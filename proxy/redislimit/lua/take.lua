@@ -1,9 +1,9 @@
 -- Asks every bucket, and takes from all of them or from none.
--- ARGV: now or 0, id of the lease, its length in microseconds; then for each claim rate, burst, cost, concurrency, and the
+-- ARGV: now or 0, id of the lease, its length in microseconds; then for each charge rate, burst, cost, concurrency, and the
 -- level that the replica knows of, or nothing.
--- KEYS: for each claim the bucket's key if it has a rate, and the slots' key if it has a concurrency.
--- Returns the number of the claim that makes the request wait longest (0: granted), the wait in microseconds, 1 if it waits
--- for slots, the whole tokens that its bucket holds, and how many buckets were restored; then for each claim that has a rate what
+-- KEYS: for each charge the bucket's key if it has a rate, and the slots' key if it has a concurrency.
+-- Returns the number of the charge that makes the request wait longest (0: granted), the wait in microseconds, 1 if it waits
+-- for slots, the whole tokens that its bucket holds, and how many buckets were restored; then for each charge that has a rate what
 -- its bucket holds afterwards, in thousandths.
 local now, lease, length = clock(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local buckets, slots = {}, {}

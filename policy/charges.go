@@ -33,25 +33,25 @@ const (
 
 func isVariable(per string) bool { return per != perCaller && per != perApp && per != perTenant }
 
-// Claims appends a claim for every bucket that covers an allowed request: the caller's limit, that of the
+// Charges appends a charge for every bucket that covers an allowed request: the caller's limit, that of the
 // rule which decided, and the common limits in file order. Their covers match all spellings that may be the
 // same resource, as deny rules do, so that no spelling escapes a limit. A request that is not allowed, and a
-// $batch, whose items are counted each, claim nothing.
+// $batch, whose items are counted each, charge nothing.
 //
 // The key of a bucket is "" or made of names and values in lower case, "app=default&id=adele@contoso.com",
 // where the app is d.App or "default", and the tenant d.Tenant or "default". It may name a person.
 //
-// A claim on a limit in resource units carries the cost that Graph publishes for the request, see package cost.
-func (p *Policy) Claims(dst []limit.Claim, r Request, d Decision) []limit.Claim {
+// A charge on a limit in resource units carries the cost that Graph publishes for the request, see package cost.
+func (p *Policy) Charges(dst []limit.Charge, r Request, d Decision) []limit.Charge {
 	book := p.rules[r.Caller]
 	if book == nil || r.Target == nil || !d.Allow || r.Target.IsBatch() {
 		return dst
 	}
 	if book.limit != nil {
-		dst = append(dst, claim(book.limit, "", r))
+		dst = append(dst, charge(book.limit, "", r))
 	}
 	if d.Rule != nil && d.Rule.limit != nil {
-		dst = append(dst, claim(d.Rule.limit, r.Caller, r))
+		dst = append(dst, charge(d.Rule.limit, r.Caller, r))
 	}
 	if len(p.limits) == 0 {
 		return dst
@@ -59,35 +59,36 @@ func (p *Policy) Claims(dst []limit.Claim, r Request, d Decision) []limit.Claim 
 	hits := p.covers.All(r.Target, match.MethodOf(r.Method))
 	for i, c := range p.limits {
 		if !c.covers {
-			dst = append(dst, claim(c.limit, bucketKey(c.per, r, d, nil), r))
+			dst = append(dst, charge(c.limit, bucketKey(c.per, r, d, nil), r))
 		} else if h := p.firstHit(hits, i); h != nil {
-			dst = append(dst, claim(c.limit, bucketKey(c.per, r, d, h), r))
+			dst = append(dst, charge(c.limit, bucketKey(c.per, r, d, h), r))
 		}
 	}
 	return dst
 }
 
-// EnvelopeClaims appends a claim on a slot of every limit of concurrency that is the caller's own: its limit, and each common one that
-// covers every request and has a bucket for each caller. A $batch takes them until its items have been read, which take their own.
-func (p *Policy) EnvelopeClaims(dst []limit.Claim, r Request) []limit.Claim {
+// EnvelopeCharges appends a charge on a slot of every limit of concurrency that is the caller's own: its limit, and
+// each common one that covers every request and has a bucket for each caller. A $batch takes them until its items have
+// been read, which take their own.
+func (p *Policy) EnvelopeCharges(dst []limit.Charge, r Request) []limit.Charge {
 	book := p.rules[r.Caller]
 	if book == nil {
 		return dst
 	}
 	if l := book.limit; l != nil && l.Concurrency > 0 {
-		dst = append(dst, limit.Claim{Limit: l, Slot: true})
+		dst = append(dst, limit.Charge{Limit: l, Slot: true})
 	}
 	d := Decision{App: book.app, Tenant: book.tenant}
 	for _, c := range p.limits {
 		if !c.covers && c.limit.Concurrency > 0 && slices.Contains(c.per, perCaller) {
-			dst = append(dst, limit.Claim{Limit: c.limit, Key: bucketKey(c.per, r, d, nil), Slot: true})
+			dst = append(dst, limit.Charge{Limit: c.limit, Key: bucketKey(c.per, r, d, nil), Slot: true})
 		}
 	}
 	return dst
 }
 
-func claim(l *limit.Limit, key string, r Request) limit.Claim {
-	c := limit.Claim{Limit: l, Key: key}
+func charge(l *limit.Limit, key string, r Request) limit.Charge {
+	c := limit.Charge{Limit: l, Key: key}
 	if l.Unit == limit.ResourceUnits {
 		c.Cost = cost.Of(r.Method, r.Target)
 	}
