@@ -221,10 +221,8 @@ func malformedBody(err error) error {
 
 // checkBody refuses a body where none has a meaning (RFC 9110 section 9.3.1): what Graph might read there was not judged.
 func checkBody(r *http.Request, in io.Reader) error {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return nil
-	}
-	if r.Body == nil || r.Body == http.NoBody {
+	isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if !hasBody(r) || !isRead && r.ContentLength != 0 { // HTTP/2 may give a length of 0 and end the body in a later frame
 		return nil
 	}
 	var one [1]byte
