@@ -7,6 +7,8 @@ import (
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/managedidentity"
+
+	"graphproxy/auth/loopback"
 )
 
 // acquirer asks for one token with the credential given, which shall carry the claims if there are any. It returns within
@@ -89,7 +91,7 @@ func (a App) msalOptions(client *http.Client) []confidential.Option {
 // this machine.
 func (a App) knownAuthority() bool {
 	u, err := url.Parse(a.AuthorityHost)
-	return err == nil && (microsoftLogin(u.Host) || loopback(u.Hostname()))
+	return err == nil && (microsoftLogin(u.Host) || loopback.Host(u.Hostname()))
 }
 
 // httpsForm writes an http authority as https, which MSAL insists on; entraTransport turns it back.

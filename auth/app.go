@@ -14,12 +14,13 @@ package auth
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"graphproxy/auth/loopback"
 )
 
 // App is one app registration (or managed identity) and the one credential that proves it. It is plain data, to be
@@ -151,7 +152,7 @@ func (a App) checkAuthority() []error {
 	if u.User != nil || u.Path != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		problems = append(problems, fmt.Errorf("%s has more than a scheme and a host: remove the rest (the tenant belongs in %s)", name, a.env("TENANT_ID")))
 	}
-	if u.Scheme == "http" && !loopback(u.Hostname()) {
+	if u.Scheme == "http" && !loopback.Host(u.Hostname()) {
 		problems = append(problems, fmt.Errorf("%s begins with http://, and a credential is sent there: write https:// (http is accepted on loopback only)", name))
 	}
 	return problems
@@ -195,16 +196,6 @@ func (a App) authority() string { return a.AuthorityHost + "/" + a.TenantID }
 // consentURL is where an administrator grants the app registration the permissions that it lists.
 func (a App) consentURL() string {
 	return a.authority() + "/adminconsent?client_id=" + url.QueryEscape(a.ClientID)
-}
-
-// loopback reports whether host (without a port) is this machine by its spelling. Names other than localhost are not
-// resolved: what a name resolves to is not ours to trust.
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 // errorsOf joins problems into one error with the app's name in front, or nil.

@@ -201,7 +201,7 @@ func TestCheckFiles(t *testing.T) {
 		{"a file with a newline is no secret", secret("\r\n"), [][]string{{"AZURE_CLIENT_SECRET_FILE", "empty"}}},
 		{"a huge file is no secret", secret(strings.Repeat(canary, 1<<17)), [][]string{{"AZURE_CLIENT_SECRET_FILE", "larger than"}}},
 		{"a missing file", auth.App{TenantID: "contoso.com", ClientID: "app", SecretFile: missing}, [][]string{{"AZURE_CLIENT_SECRET_FILE", "no such file", "correct the path"}}},
-		{"a directory", auth.App{TenantID: "contoso.com", ClientID: "app", SecretFile: t.TempDir()}, [][]string{{"AZURE_CLIENT_SECRET_FILE", "not a regular file"}}},
+		{"a directory", auth.App{TenantID: "contoso.com", ClientID: "app", SecretFile: t.TempDir()}, [][]string{{"AZURE_CLIENT_SECRET_FILE", "a directory, a pipe or a device", "regular file"}}},
 		{"a missing federated token", auth.App{TenantID: "contoso.com", ClientID: "app", FederatedTokenFile: missing}, [][]string{{"AZURE_FEDERATED_TOKEN_FILE", "no such file"}}},
 		{"an empty federated token", auth.App{TenantID: "contoso.com", ClientID: "app", FederatedTokenFile: writeFile(t, " \n")}, [][]string{{"AZURE_FEDERATED_TOKEN_FILE", "empty"}}},
 		{"a missing certificate", auth.App{TenantID: "contoso.com", ClientID: "app", CertificatePath: missing}, [][]string{{"AZURE_CLIENT_CERTIFICATE_PATH", "no such file"}}},

@@ -8,12 +8,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"time"
 
 	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/confidential"
+
+	"graphproxy/auth/filewatch"
 )
 
 // kind is a kind of credential.
@@ -28,13 +27,14 @@ const (
 
 // credential is what the app shows to Entra ID, as it was read. It is immutable.
 type credential struct {
-	kind   kind
-	app    App
-	file   string            // that it came from and is read again from; "" if none
-	digest [sha256.Size]byte // of the file's bytes: how a change is seen (Kubernetes swaps symbolic links, so times tell nothing)
-	secret Secret
-	chain  []*x509.Certificate // the certificate of key first
-	key    *rsa.PrivateKey
+	kind      kind
+	app       App
+	file      string            // path of the file that it was read from; "" if there is none
+	digest    [sha256.Size]byte // of the file's bytes
+	secret    Secret
+	chain     []*x509.Certificate // the certificate of key first
+	key       *rsa.PrivateKey
+	tokenFile *filewatch.File // of a federated token; read by one attempt at a time
 }
 
 // credentialFile is the path of the file that the credential of the given kind is read from, or "", and the suffix of
@@ -57,9 +57,9 @@ func (a App) load(k kind) (*credential, error) {
 	if path == "" {
 		return &credential{kind: k, app: a, secret: a.Secret}, a.checkSecret("CLIENT_SECRET", a.Secret)
 	}
-	data, err := readCredentialFile(path)
+	data, _, err := filewatch.NewFile(path, maxFile).Read()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", a.env(suffix), err)
+		return nil, fmt.Errorf("%s: the file %w", a.env(suffix), err)
 	}
 	return a.parse(k, data)
 }
@@ -78,8 +78,9 @@ func (a App) parse(k kind, data []byte) (*credential, error) {
 		}
 	case federatedKind:
 		if len(bytes.TrimSpace(data)) == 0 {
-			return nil, fmt.Errorf("%s: the file is empty: whoever issues the federated token has not written it yet", a.env(suffix))
+			return nil, fmt.Errorf("%s: the file is empty: the issuer of the federated token has not written it yet", a.env(suffix))
 		}
+		c.tokenFile = filewatch.NewFile(path, maxFile)
 	case certificateKind:
 		var err error
 		if c.key, c.chain, err = a.parseCertificate(data); err != nil {
@@ -90,7 +91,7 @@ func (a App) parse(k kind, data []byte) (*credential, error) {
 }
 
 // valid returns what is wrong with the credential at now although it could be read: a certificate's time is over. It
-// is asked again before each use, since a certificate can end while the proxy runs, and MSAL would send it.
+// is called before each use, because a certificate can expire while the proxy runs, and MSAL would send it.
 func (c *credential) valid(now time.Time) *Error {
 	if c.kind != certificateKind {
 		return nil
@@ -124,66 +125,25 @@ func (c *credential) msal() (confidential.Credential, error) {
 	return confidential.Credential{}, errors.New("a managed identity has no credential of its own")
 }
 
-// assertion reads the federated token: it lives an hour or so, and what was in the file at start is no help later.
-// White space around it is taken off; sent on, a newline at its end would make it another token.
+// assertion reads the federated token. It reads the file at each use, because the token is valid for an hour or so.
+// It removes white space around the token: a newline at its end would make it another token.
 func (c *credential) assertion(context.Context, confidential.AssertionRequestOptions) (string, error) {
-	data, err := readCredentialFile(c.file)
+	data, _, err := c.tokenFile.Read()
 	if err == nil {
 		if token := string(bytes.TrimSpace(data)); token != "" {
 			return token, nil
 		}
-		err = errors.New("the file is empty")
+		err = errors.New("is empty")
 	}
 	return "", &Error{
 		Cause: "the federated token could not be read",
 		Cure:  "see to it that the file in " + c.app.env("FEDERATED_TOKEN_FILE") + " is there and readable",
-		Err:   err,
+		Err:   fmt.Errorf("the file %w", err),
 	}
 }
 
 // maxFile bounds a credential's file in bytes: the largest are PFX files with a chain, of some 10 kB.
 const maxFile = 1 << 20
-
-// readCredentialFile reads a file of at most maxFile bytes. What is not a regular file is refused: a pipe gives its
-// content once, and the file is read again and again.
-func readCredentialFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, readable(err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is not a regular file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, readable(err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, readable(err)
-	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("the file is larger than %d bytes: it is not a credential", maxFile)
-	}
-	return data, nil
-}
-
-// readable adds the cure to an error of the file system. It leaves the path out: a secret that was put into the variable for
-// its file would be in it.
-func readable(err error) error {
-	var at *fs.PathError
-	if errors.As(err, &at) {
-		err = at.Err
-	}
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("%w: correct the path, or create the file", err)
-	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("%w: let the user that the proxy runs as read it", err)
-	}
-	return err
-}
 
 // trimNewline takes one newline off the end, which editors and echo put there.
 func trimNewline(b []byte) []byte {

@@ -14,7 +14,7 @@ const longestSleep = time.Minute
 func (s *Source) Run(ctx context.Context) {
 	defer s.stop()
 	var looks <-chan time.Time
-	if s.files.watched() {
+	if s.credential.file != nil {
 		ticker := time.NewTicker(s.poll)
 		defer ticker.Stop()
 		looks = ticker.C
@@ -27,7 +27,9 @@ func (s *Source) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-looks:
-			s.Reload()
+			if s.refreshCredential(ctx, false) {
+				s.renewNow()
+			}
 		case <-timer.C:
 		case <-s.wake:
 		}
@@ -71,8 +73,8 @@ func (s *Source) start() *flight {
 // attempt asks for a token once, with the credential as it is on disk now.
 func (s *Source) attempt(ctx context.Context, f *flight) {
 	defer f.cancel()
-	s.look()
-	cred := s.files.credential()
+	s.refreshCredential(ctx, false)
+	cred := s.credential.used.Load()
 	if err := cred.valid(time.Now()); err != nil {
 		s.finish(f, acquired{}, err)
 		return

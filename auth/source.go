@@ -48,7 +48,7 @@ type Source struct {
 	fileErr    string          // what is wrong with the credential's file now
 	told       told
 
-	files files // the credential and its file; has a lock of its own, since reading a file may take time
+	credential watchedCredential // has a lock of its own, because to read a file may take time
 }
 
 // flight is one attempt to acquire a token. token, err and retry are written before done is closed, and read after.
@@ -81,7 +81,7 @@ func newSource(a App, o Options, cred *credential, acquire acquirer) *Source {
 	if s.poll <= 0 {
 		s.poll = 2 * time.Second
 	}
-	s.files.use(cred)
+	s.credential.use(cred)
 	return s
 }
 

@@ -23,7 +23,7 @@ func TestSecretFile(t *testing.T) {
 		write(t, path, "one\n")
 		return path, auth.App{TenantID: "contoso.com", ClientID: "app", SecretFile: path}
 	}
-	t.Run("a change is a request at once, and none is none", func(t *testing.T) {
+	t.Run("a change is a request as soon as it has rested, and none is none", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			path, app := setup(t)
 			f := &fakeEntra{life: time.Hour}
@@ -35,13 +35,17 @@ func TestSecretFile(t *testing.T) {
 				t.Errorf("%d requests before the change", f.count())
 			}
 			write(t, path, "two\n")
-			pass(2 * time.Second)
+			pass(2 * time.Second) // overwritten in place, so it must rest
+			if f.count() != 1 {
+				t.Errorf("%d requests before the file has rested", f.count())
+			}
+			pass(3 * time.Second)
 			if f.count() != 2 {
 				t.Errorf("%d requests after it", f.count())
 			}
 		})
 	})
-	t.Run("a mistake is told while the old token is served, and put right", func(t *testing.T) {
+	t.Run("a mistake is reported while the old token is served, and put right", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			path, app := setup(t)
 			f := &fakeEntra{life: time.Hour}
@@ -49,7 +53,7 @@ func TestSecretFile(t *testing.T) {
 			running(t, s)
 			synctest.Wait()
 			write(t, path, "")
-			pass(2 * time.Second)
+			pass(5 * time.Second)
 			if st := s.Status(); !strings.Contains(st.FileErr, "AZURE_CLIENT_SECRET_FILE") || !strings.Contains(st.FileErr, "empty") || !st.Ready {
 				t.Errorf("an empty file: %+v", st)
 			}
@@ -60,16 +64,17 @@ func TestSecretFile(t *testing.T) {
 			if st := s.Status(); st.FileErr == "" || st.Err != nil || st.Acquisitions != 2 {
 				t.Errorf("no file, and a renewal with the secret from before: %+v", st)
 			}
-			f.set(func(f *fakeEntra) { f.err = &auth.Error{Cause: "wrong secret"} })
+			// Entra's Retry-After keeps other attempts out: the next one is that of the new secret.
+			f.set(func(f *fakeEntra) { f.err = &auth.Error{Cause: "wrong secret", RetryAfter: time.Minute} })
 			write(t, path, "wrong")
-			pass(3 * time.Second)
+			pass(5 * time.Second)
 			st := s.Status()
 			if st.FileErr != "" || st.Err == nil || !st.Ready {
 				t.Errorf("a wrong secret: %+v", st)
 			}
 			f.set(func(f *fakeEntra) { f.err = nil })
 			write(t, path, "right")
-			pass(2 * time.Second)
+			pass(5 * time.Second)
 			if st := s.Status(); st.Err != nil || st.Acquisitions != 3 {
 				t.Errorf("the right one: %+v", st)
 			}
@@ -122,7 +127,7 @@ func TestCertificateThatEnds(t *testing.T) {
 			t.Errorf("file error %q", st.FileErr)
 		}
 		replace(t, path, pemFile(t, key, certificate(t, key, 0, time.Hour)))
-		pass(2 * time.Second)
+		pass(3 * time.Second)
 		if st := s.Status(); !st.Ready || st.Err != nil || st.FileErr != "" {
 			t.Errorf("with a new one: %+v", st)
 		}

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"graphproxy/auth/loopback"
 )
 
 // Redirect is a redirect URI on this machine, where a program can wait for the answer. The zero value is none.
@@ -23,7 +25,7 @@ func ParseRedirect(text string) (Redirect, error) {
 		return Redirect{}, errors.New("is not an address such as http://localhost:8400/: write http://, a host of this machine and a port")
 	case u.RawQuery != "", u.ForceQuery, u.Fragment != "", strings.Contains(text, "#"):
 		return Redirect{}, errors.New("has a query or a fragment: remove it; Entra ID writes its answer there")
-	case !loopback(u.Hostname()):
+	case !loopback.Host(u.Hostname()):
 		return Redirect{}, errors.New("is an address of another machine, where this command cannot wait: write http://localhost and a port")
 	case u.Path != u.EscapedPath(), strings.ContainsFunc(u.Path, unsafe):
 		return Redirect{}, errors.New("has a path that a browser may write in another way: use letters, digits, slashes, hyphens and underscores only")
@@ -44,11 +46,6 @@ func ParseRedirect(text string) (Redirect, error) {
 // unsafe reports whether a browser may change a letter of a path, as it does with dot segments and with what it escapes.
 func unsafe(r rune) bool {
 	return !strings.ContainsRune("/-_", r) && (r < '0' || '9' < r && r < 'A' || 'Z' < r && r < 'a' || 'z' < r)
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
 // String is the redirect URI as it was written.

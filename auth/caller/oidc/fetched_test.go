@@ -253,7 +253,7 @@ func TestSourcesThatAreRefused(t *testing.T) {
 		"two places": {[]oidc.Source{{Issuer: "https://oidc.contoso.example"}, {Issuer: "https://oidc.contoso.example", JWKSFile: "x"}},
 			`the keys of issuer "https://oidc.contoso.example" are to come from two places`},
 		"a file that is not there": {[]oidc.Source{{Issuer: "https://oidc.contoso.example", JWKSFile: "absent.json"}, {Issuer: ""}},
-			"issuer \"https://oidc.contoso.example\": jwks_file \"absent.json\": no such file or directory\n\"\" is no issuer"},
+			"issuer \"https://oidc.contoso.example\": jwks_file \"absent.json\": it cannot be opened: no such file or directory: correct the path, or create the file\n\"\" is no issuer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			keys := oidc.NewKeys(oidc.Options{Client: &http.Client{Transport: stopped{}}})

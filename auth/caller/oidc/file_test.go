@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -81,7 +82,7 @@ func TestCheckJWKSFile(t *testing.T) {
 		"keys, no list": {`{"keys":{}}`, `the JWK Set has no list "keys"`},
 		"an empty list": {`{"keys":[]}`, "none of its keys can be used"},
 		"doubled":       {`{"keys":[],"keys":[]}`, "the JWK Set holds a member twice"},
-		"huge":          {strings.Repeat(" ", 1<<20+1), "it is larger than 1048576 bytes: it is no JWK Set"},
+		"huge":          {strings.Repeat(" ", 1<<20+1), "it is larger than 1024 KiB: it is not the right file"},
 		"a secret":      {`{"keys":[{"kty":"oct","k":"AAAA"}]}`, "none of its keys can be used"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -96,7 +97,11 @@ func TestCheckJWKSFile(t *testing.T) {
 			}
 		})
 	}
-	for _, path := range []string{dir, filepath.Join(dir, "absent"), ""} {
+	pipe := filepath.Join(dir, "a pipe that no program writes to")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, filepath.Join(dir, "absent"), "", pipe, "/dev/zero"} {
 		if oidc.CheckJWKSFile(path) == nil {
 			t.Errorf("%q is taken", path)
 		}

@@ -15,11 +15,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
 	"time"
+
+	"graphproxy/auth/loopback"
 )
 
 // Source is an issuer and where its keys are had from.
@@ -147,10 +148,5 @@ func isAddress(s string) bool {
 	if err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(s, "?#") {
 		return false
 	}
-	return u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname())
-}
-
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	return u.Scheme == "https" || u.Scheme == "http" && loopback.Host(u.Hostname())
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"graphproxy/auth"
+	"graphproxy/auth/loopback"
 )
 
 // The types of Config's fields. The errors of their UnmarshalText continue a sentence that begins with the variable's
@@ -127,17 +128,7 @@ func (a Address) loopback() bool {
 		return true
 	}
 	host, _, err := net.SplitHostPort(string(a))
-	return err == nil && isLoopback(host)
-}
-
-// isLoopback reports whether a host, without a port, is this machine by its spelling. Other names than localhost are not
-// looked up: what they mean may change.
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
+	return err == nil && loopback.Host(host)
 }
 
 // socketPrefix begins the address of a unix socket.
@@ -249,7 +240,7 @@ func (r *Root) UnmarshalText(text []byte) error {
 	if err != nil {
 		return err
 	}
-	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
+	if u.Scheme == "http" && !loopback.Host(u.Hostname()) {
 		return errors.New("begins with http://, and access tokens are sent there: write https:// (http is accepted on loopback only)")
 	}
 	*r = Root(u.Scheme + "://" + u.Host)
