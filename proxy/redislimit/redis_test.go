@@ -61,7 +61,7 @@ func everything(t *testing.T, url string) {
 // documented returns the ACL commands of docs/redis.md.
 func documented(t *testing.T) []string {
 	t.Helper()
-	text, err := os.ReadFile("../../../docs/redis.md")
+	text, err := os.ReadFile("../../docs/redis.md")
 	if err != nil {
 		t.Fatal(err)
 	}
