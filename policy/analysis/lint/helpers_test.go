@@ -39,7 +39,7 @@ func texts(problems []*policy.Error) []string {
 // shared returns the path of what lies beside the repository, or skips the test.
 func shared(t testing.TB, name string) string {
 	t.Helper()
-	file, err := filepath.Abs(filepath.Join("..", "..", "..", "shared", name))
+	file, err := filepath.Abs(filepath.Join("..", "..", "..", "..", "shared", name))
 	if err != nil {
 		t.Fatal(err)
 	}
