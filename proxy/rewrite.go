@@ -101,6 +101,11 @@ func mapBody(text []byte, l *links.Rewriter) ([]byte, error) {
 	return body, nil
 }
 
+// isStored reports whether an answer may be bytes that a user has stored. The answer to an upload is Graph's own: it has links.
+func isStored(method string, t *odata.Target) bool {
+	return (method == http.MethodGet || method == http.MethodHead) && isMedia(t)
+}
+
 // rewriteAnswer makes the links of Graph's answer lead to the proxy.
 func (f *forwarding) rewriteAnswer(res *http.Response) error {
 	l := f.x.links
@@ -112,7 +117,7 @@ func (f *forwarding) rewriteAnswer(res *http.Response) error {
 			res.Header[name][i] = l.Location(value, f.target.Version)
 		}
 	}
-	if res.StatusCode == http.StatusPartialContent || isMedia(f.target) || !isJSON(res.Header.Get("Content-Type")) {
+	if res.StatusCode == http.StatusPartialContent || isStored(res.Request.Method, f.target) || !isJSON(res.Header.Get("Content-Type")) {
 		return nil
 	}
 	delete(res.Header, "Content-Length") // what the body becomes has another; res.ContentLength stays, or each piece would be flushed

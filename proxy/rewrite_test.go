@@ -89,6 +89,11 @@ func TestLinksInAnswers(t *testing.T) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = io.WriteString(w, link)
 		},
+		"PUT /v1.0/groups/1/drive/root:/a.json:/content": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusCreated)
+			_, _ = io.WriteString(w, link)
+		},
 		"GET /v1.0/groups/1/members/$ref": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = io.WriteString(w, `{"value":["`+graph+`/v1.0/users/1"]}`)
@@ -108,6 +113,7 @@ func TestLinksInAnswers(t *testing.T) {
 		{"JSON", "GET", "/v1.0/groups/json", mapped},
 		{"what is no JSON", "GET", "/v1.0/groups/text", link},
 		{"a file, though it is JSON", "GET", "/v1.0/groups/1/photo/$value", link},
+		{"what Graph says of a file that came", "PUT", "/v1.0/groups/1/drive/root:/a.json:/content", mapped},
 		{"bare values of $ref", "GET", "/v1.0/groups/1/members/$ref", `{"value":["` + r.server.URL + `/v1.0/users/1"]}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -19,18 +19,25 @@ func NamedByPeople(collection string) bool {
 }
 
 // isChosen reports whether the segment that comes next, or the key that it has in parentheses, is a name that a person has chosen:
-// of a list or a folder, or of anything in a workbook. Such a name may hold and end in what no id does. Text is the segment's.
+// of a list or a folder, of a file behind children, or of anything in a workbook. Such a name may hold and end in what no id does.
+// Text is the segment's.
 func (r *pathReader) isChosen(text string) bool {
 	collection, _, _ := strings.Cut(text, "(")
-	if NamedByPeople(fold(collection)) {
+	if holdsChosen(fold(collection)) {
 		return true
 	}
 	for i := range r.segments {
-		if s := &r.segments[i]; s.Fold == "workbook" || i == len(r.segments)-1 && NamedByPeople(s.Fold) {
+		if s := &r.segments[i]; s.Fold == "workbook" || i == len(r.segments)-1 && holdsChosen(s.Fold) {
 			return true
 		}
 	}
 	return false
+}
+
+// holdsChosen reports whether a key in the collection may be a name that a person has chosen. Behind children, Graph takes an item's
+// id and its name: children('Q3 plan; final.docx').
+func holdsChosen(collection string) bool {
+	return collection == "children" || NamedByPeople(collection)
 }
 
 // checkName refuses, in a name or key, what a reader that normalises text takes for the syntax of a path; and in a name that no person

@@ -59,6 +59,8 @@ func TestParseRefusesPaths(t *testing.T) {
 			"/v1.0/d/workbook/worksheets('%EF%BC%8E')", "/v1.0/%EF%BC%8E%EF%BC%8E/users", "/v1.0/users/%E2%81%87"}},
 		{"a name that is a keyword once something is dropped or folded", ambiguous, []string{"/v1.0/users/%EF%BC%84count", "/v1.0/users/%EF%B9%A9ref", "/v1.0/d/workbook/tables/%20$count"}},
 		{"a name of nothing that is displayed", ambiguous, []string{"/v1.0/d/workbook/worksheets/%20", "/v1.0/d/workbook/worksheets/%E2%80%8B", "/v1.0/sites/s/lists/..%C2%A0", "/v1.0/sites/s/lists/.%E2%80%8B.", "/v1.0/sites/s/lists('%C2%AD')"}},
+		{"the name of a file behind children that may be another path", ambiguous, []string{"/v1.0/drives/d/items/i/children('a%2Fb')", "/v1.0/drives/d/items/i/children('..')",
+			"/v1.0/drives/d/items/i/children/%2E%2E", "/v1.0/drives/d/items/i/children('a%5Cb')", "/v1.0/drives/d/items/i/children('a%EF%BC%8Fb')", "/v1.0/drives/d/items/i/children/50%25ab"}},
 		{"dots of another width in a drive path", ambiguous, []string{"/v1.0/drive/root:/%EF%BC%8E%EF%BC%8E/b", "/v1.0/drive/root:/a/%E2%80%A5/b", "/v1.0/drive/root:/a/%EF%BC%8E%EF%BC%8E%EF%BC%8Fb", "/v1.0/drive/root:/.%E2%80%8B./b", "/v1.0/drive/root:/%E2%80%8B/b"}},
 		{"a slash where nothing is searched for", ambiguous, []string{"/v1.0/drive/root/search('a%2Fb')", "/v1.0/drive/root/search(x='a%2Fb')", "/v1.0/drive/root/search(q=a%2Fb)", "/v1.0/drive/root/find(q='a%2Fb')",
 			"/v1.0/drive/root/find(q='a/b')", "/v1.0/users('a/b')", "/v1.0/drive/root/search(q='a%2F..%2Fb')", "/v1.0/drive/root/search(q='a/../b')", "/v1.0/drive/root/search(q='./a')", "/v1.0/drive/root/search(q='a/b)",
