@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"graphproxy/policy/graph/service"
 	"graphproxy/policy/limit"
-	"graphproxy/policy/limit/cost"
 	"graphproxy/policy/match"
 )
 
@@ -41,7 +41,7 @@ func isVariable(per string) bool { return per != perCaller && per != perApp && p
 // The key of a bucket is "" or made of names and values in lower case, "app=default&id=adele@contoso.com",
 // where the app is d.App or "default", and the tenant d.Tenant or "default". It may name a person.
 //
-// A charge on a limit in resource units carries the cost that Graph publishes for the request, see package cost.
+// A charge on a limit in resource units carries the cost that Graph publishes for the request, see package service.
 func (p *Policy) Charges(dst []limit.Charge, r Request, d Decision) []limit.Charge {
 	book := p.rules[r.Caller]
 	if book == nil || r.Target == nil || !d.Allow || r.Target.IsBatch() {
@@ -90,7 +90,7 @@ func (p *Policy) EnvelopeCharges(dst []limit.Charge, r Request) []limit.Charge {
 func charge(l *limit.Limit, key string, r Request) limit.Charge {
 	c := limit.Charge{Limit: l, Key: key}
 	if l.Unit == limit.ResourceUnits {
-		c.Cost = cost.Of(r.Method, r.Target)
+		c.Cost = service.Units(r.Method, r.Target)
 	}
 	return c
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"graphproxy/policy/graph/service"
 	"graphproxy/policy/limit"
-	"graphproxy/policy/limit/cost"
 	"graphproxy/policy/match"
 	"graphproxy/policy/yamlfile"
 )
@@ -151,9 +151,9 @@ func (l *loader) unit(lim *limit.Limit, keys map[string]yamlfile.Value) {
 	lim.Unit = limit.ResourceUnits
 	switch burst := keys["burst"]; {
 	case !burst.IsSet():
-		lim.Burst = max(lim.Burst, cost.Most)
-	case lim.Burst > 0 && lim.Burst < cost.Most:
-		burst.Errorf("a request may cost %d resource units, so the bucket must hold as many; write burst: %[1]d, or more", cost.Most)
+		lim.Burst = max(lim.Burst, service.MostUnits)
+	case lim.Burst > 0 && lim.Burst < service.MostUnits:
+		burst.Errorf("a request may cost %d resource units, so the bucket must hold as many; write burst: %[1]d, or more", service.MostUnits)
 	}
 }
 

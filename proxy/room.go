@@ -9,8 +9,8 @@ import (
 
 	"graphproxy/policy"
 	"graphproxy/policy/graph/odata"
+	"graphproxy/policy/graph/service"
 	"graphproxy/policy/limit"
-	"graphproxy/policy/limit/cost"
 	"graphproxy/proxy/throttle"
 )
 
@@ -148,7 +148,10 @@ func (q *quota) header(reset time.Duration, set func(name, value string)) {
 // some refuse headers that they do not know.
 // https://learn.microsoft.com/graph/throttling-limits#identity-and-access-service-limits
 func priority(d policy.Decision, t *odata.Target) string {
-	if d.Priority == "" || !cost.Identity(t) {
+	if d.Priority == "" {
+		return ""
+	}
+	if s, _ := service.Of(t.Segments); s != service.Directory {
 		return ""
 	}
 	return d.Priority

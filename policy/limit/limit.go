@@ -30,7 +30,7 @@ type Unit uint8
 // The units that there are.
 const (
 	Requests      Unit = iota // each request is one
-	ResourceUnits             // each request is what Graph counts it as; see policy/limit/cost
+	ResourceUnits             // each request is what Graph counts it as; see policy/graph/service
 )
 
 // String returns the unit as a policy writes it.

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"graphproxy/policy/graph/service"
 )
 
 // maxHold bounds how long an answer can hold a scope back. Graph asks for minutes at most; an answer that says more is a mistake, or a
@@ -119,7 +121,7 @@ func decimal(text string) (float64, bool) {
 // ofResource reports whether a refusal in scope s is taken to be about the resource alone at first: SharePoint refuses requests for a
 // blocked drive without a word of how long, for ever, and takes those for others; and a workbook is refused by itself.
 func (s Scope) ofResource(says said) bool {
-	return s.own.isSet() && (s.service == excel && s.own.item != "" || says.hold() == 0 && !says.limit)
+	return s.own.isSet() && (s.service == service.Excel && s.own.item != "" || says.hold() == 0 && !says.limit)
 }
 
 // narrowed is the scope that an answer to a request in scope s is about: that of the service, and where x-ms-throttle-scope says more

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"graphproxy/policy/graph/service"
 )
 
 // access says which requests a scope is about.
@@ -28,7 +30,7 @@ type Scope struct {
 	app, tenant string // "" stands for all of them
 	key         string // "" stands for all of the service's
 	own         own    // where Graph counts by the service alone: the resource, which a refusal that says nothing may be about
-	service     service
+	service     service.Service
 	access      access
 }
 
@@ -80,13 +82,13 @@ func (s Scope) Key() string {
 		s.key = s.own.text()
 	}
 	return strings.Join([]string{
-		serviceNames[s.service], accessNames[s.access], url.PathEscape(s.app), url.PathEscape(s.tenant), url.PathEscape(s.key),
+		s.service.String(), accessNames[s.access], url.PathEscape(s.app), url.PathEscape(s.tenant), url.PathEscape(s.key),
 	}, "/")
 }
 
 // Service names what the scope counts against in one word, "outlook", for logs and metrics: there are about twenty, and none names
 // a person.
-func (s Scope) Service() string { return serviceNames[s.service] }
+func (s Scope) Service() string { return s.service.String() }
 
 // ParseScope reads what Key wrote. The error says which part is not understood; the text may come from a replica of another version.
 func ParseScope(text string) (Scope, error) {
@@ -94,7 +96,7 @@ func ParseScope(text string) (Scope, error) {
 	if len(parts) != 5 {
 		return Scope{}, errors.New("reading a throttle scope: it has not the five parts service/access/app/tenant/key")
 	}
-	kind, ok := indexOf(serviceNames[:], parts[0])
+	kind, ok := service.Parse(parts[0])
 	if !ok {
 		return Scope{}, fmt.Errorf("reading a throttle scope: unknown service %q", parts[0])
 	}
@@ -102,7 +104,7 @@ func ParseScope(text string) (Scope, error) {
 	if !ok {
 		return Scope{}, fmt.Errorf("reading a throttle scope: unknown access %q; it is any, read or write", parts[1])
 	}
-	s := Scope{service: service(kind), access: access(who)}
+	s := Scope{service: kind, access: access(who)}
 	for i, to := range []*string{&s.app, &s.tenant, &s.key} {
 		value, err := url.PathUnescape(parts[2+i])
 		if err != nil {

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"graphproxy/policy/graph/service"
 )
 
 const (
@@ -46,7 +48,7 @@ type Options struct {
 type Memory struct {
 	options Options
 	scopes  atomic.Int64 // in all shards
-	shards  [services]shard
+	shards  [service.Count]shard
 }
 
 // New makes an empty Memory: nothing is held.

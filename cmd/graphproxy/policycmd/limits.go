@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"graphproxy/policy/published"
+	"graphproxy/policy/graph/service"
 	"graphproxy/policy/yamlfile"
 )
 
@@ -17,18 +17,19 @@ func newLimits() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "limits",
 		Short: "Print the limits that Microsoft publishes for Graph, as limits of a policy",
-		Long:  "limits prints, as YAML to paste and adapt, the limits that Microsoft publishes for Graph's services, each with its source and with what\nof it a policy cannot express.",
-		Args:  arguments(),
+		Long: "limits prints, as YAML to paste and adapt, the limits that Microsoft publishes for Graph's services, each with its source and " +
+			"with what\nof it a policy cannot express.",
+		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			services, err := published.Services(published.Size(strings.ToUpper(size)))
+			presets, err := service.Presets(service.Size(strings.ToUpper(size)))
 			if err != nil {
 				return fmt.Errorf("--tenant-size: %w", err)
 			}
-			if services, err = serviceOf(services, name); err != nil {
+			if presets, err = presetOf(presets, name); err != nil {
 				return err
 			}
-			return print(cmd, services, func(w io.Writer) error {
-				_, err := io.WriteString(w, published.Text(services))
+			return print(cmd, presets, func(w io.Writer) error {
+				_, err := io.WriteString(w, service.Text(presets))
 				return err
 			})
 		},
@@ -38,22 +39,22 @@ func newLimits() *cobra.Command {
 	return cmd
 }
 
-// serviceOf returns the one service of this name, or all if there is no name.
-func serviceOf(services []published.Service, name string) ([]published.Service, error) {
+// presetOf returns the one preset of this name, or all if there is no name.
+func presetOf(presets []service.Preset, name string) ([]service.Preset, error) {
 	if name == "" {
-		return services, nil
+		return presets, nil
 	}
 	var names []string
-	for _, s := range services {
-		names = append(names, s.Name)
+	for _, p := range presets {
+		names = append(names, p.Name)
 	}
 	i := slices.Index(names, strings.ToLower(name))
 	if i < 0 {
-		told := yamlfile.Unknown("service", name, names)
+		problem := yamlfile.Unknown("service", name, names)
 		if yamlfile.Nearest(name, names) == "" {
-			told += "; there are " + strings.Join(names, ", ")
+			problem += "; there are " + strings.Join(names, ", ")
 		}
-		return nil, fmt.Errorf("--service: %s", told)
+		return nil, fmt.Errorf("--service: %s", problem)
 	}
-	return services[i : i+1], nil
+	return presets[i : i+1], nil
 }

@@ -1,12 +1,4 @@
-package published
-
-const (
-	pageGraph      = "https://learn.microsoft.com/graph/throttling-limits"
-	pageSharePoint = "https://learn.microsoft.com/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online"
-)
-
-// appTenant is the scope of most limits. app and tenant are those that a request is sent with.
-func appTenant() []string { return []string{"app", "tenant"} }
+package service
 
 // directoryPaths are the resources of identity and access. What lies below a user or a group is named one by one: mail, files and
 // teams are there, too.
@@ -45,7 +37,9 @@ func directoryWrites() []string {
 			id + "/checkMemberGroups", id + "/checkMemberObjects", id + "/getMemberGroups", id + "/getMemberObjects", id + "/restore"})...)
 		rules = append(rules, writes+" "+id+"/appRoleAssignments/**")
 	}
-	rules = append(rules, on("POST", []string{"/users/{id}/changePassword", "/users/{id}/reprocessLicenseAssignment", "/users/{id}/revokeSignInSessions"})...)
+	rules = append(rules, on("POST", []string{
+		"/users/{id}/changePassword", "/users/{id}/reprocessLicenseAssignment", "/users/{id}/revokeSignInSessions",
+	})...)
 	return append(rules, on(writes, []string{
 		"/users/{id}/licenseDetails/**", "/users/{id}/manager/**", "/users/{id}/scopedRoleMemberOf/**", "/users/{id}/sponsors/**",
 		"/groups/{id}/groupLifecyclePolicies/**", "/groups/{id}/members/**", "/groups/{id}/owners/**",
@@ -57,60 +51,101 @@ func directoryWrites() []string {
 	})...)
 }
 
-func directory(rate string) []Service {
-	return []Service{
+// directory has the limits of Entra ID. rate is the resource units of an app in a tenant, which go by the size of the tenant.
+func directory(rate string) []Preset {
+	units := perAppAndTenant("directory", "resource units of an app in a tenant", rate, on("ANY", directoryPaths()))
+	units.Unit = resourceUnits
+	return []Preset{
 		{
-			Name: "any", Title: "Every request to Graph", Source: pageGraph,
-			Limits: []Limit{{Name: "any", What: "requests of an app, in all tenants", Rate: "130000/10s", Per: []string{"app"}}},
+			Name:    "any",
+			Title:   "Every request to Graph",
+			Source:  pageGraph,
+			Limits:  []Limit{{Name: "any", What: "requests of an app, in all tenants", Rate: "130000/10s", Per: []string{"app"}}},
+			Service: Other,
 		},
 		{
-			Name: "directory", Title: "Identity and access: users, groups, applications, devices and the like", Source: pageGraph,
+			Name:   "directory",
+			Title:  "Identity and access: users, groups, applications, devices and the like",
+			Source: pageGraph,
 			Note: "Resource units by the users in the tenant: fewer than 50 3500/10s, to 500 5000/10s, more 8000/10s. In all " +
 				"tenants together an app has 150000/20s and 35000/5m writes. All apps of a tenant share 18000/5m writes, " +
 				"which other apps use up, too. Devices, and applications by their audience, have limits on writes besides: " +
 				"25/10s of devices for each user.",
 			Limits: []Limit{
-				{Name: "directory", What: "resource units of an app in a tenant", Rate: rate, Unit: units, Per: appTenant(), Covers: on("ANY", directoryPaths())},
-				{Name: "directory-writes", What: "writes of an app in a tenant", Rate: "3000/150s", Per: appTenant(), Covers: directoryWrites()},
+				units,
+				perAppAndTenant("directory-writes", "writes of an app in a tenant", "3000/150s", directoryWrites()),
 			},
+			Service: Directory,
 		},
 		{
-			Name: "identity-reports", Title: "Identity reports: audit logs and sign-ins", Source: pageGraph,
+			Name:   "identity-reports",
+			Title:  "Identity reports: audit logs and sign-ins",
+			Source: pageGraph,
 			Note: "In all tenants together an app has 122/10s. Reading signInActivity of users, 10/m, cannot be told from " +
 				"reading users.",
-			Limits: []Limit{{Name: "identity-reports", What: "requests of an app in a tenant", Rate: "5/10s", Per: appTenant(), Covers: on("ANY", []string{"/auditLogs/**"})}},
+			Limits: []Limit{perAppAndTenant("identity-reports", "requests of an app in a tenant", "5/10s", on("ANY", []string{
+				"/auditLogs/**", "/reports/authenticationMethods/**", "/reports/getRelyingPartyDetailedSummary(period={period})",
+			}))},
+			Service: IdentityReports,
 		},
 		{
-			Name: "identity-protection", Title: "Identity protection and conditional access", Source: pageGraph,
-			Note: "All apps of a tenant share it, which other apps use up, too. Graph sends no Retry-After here.",
-			Limits: []Limit{{Name: "identity-protection", What: "requests in a tenant, of all apps", Rate: "1/s", Per: []string{"tenant"},
-				Covers: on("ANY", []string{"/identityProtection/**", "/identity/conditionalAccess/**"})}},
+			Name:   "identity-protection",
+			Title:  "Identity protection and conditional access",
+			Source: pageGraph,
+			Note:   "All apps of a tenant share it, which other apps use up, too. Graph sends no Retry-After here.",
+			Limits: []Limit{perTenant("identity-protection", "1/s", on("ANY", []string{
+				"/identityProtection/**", "/identity/conditionalAccess/**", "/policies/conditionalAccessPolicies/**",
+			}))},
+			Service: IdentityProtection,
 		},
 		{
-			Name: "identity-providers", Title: "Identity providers and user flows", Source: pageGraph,
-			Note: "All apps of a tenant share 300/m.",
-			Limits: []Limit{{Name: "identity-providers", What: "requests of an app in a tenant", Rate: "200/m", Per: appTenant(),
-				Covers: on("ANY", []string{"/identity/identityProviders/**", "/identity/b2xUserFlows/**", "/identity/userFlowAttributes/**"})}},
+			Name:   "identity-providers",
+			Title:  "Identity providers and user flows",
+			Source: pageGraph,
+			Note:   "All apps of a tenant share 300/m.",
+			Limits: []Limit{perAppAndTenant("identity-providers", "requests of an app in a tenant", "200/m", on("ANY", []string{
+				"/identity/identityProviders/**", "/identity/b2xUserFlows/**", "/identity/userFlowAttributes/**",
+				"/identity/apiConnectors/**", "/identityProviders/**",
+			}))},
+			Service: UserFlows,
 		},
 		{
-			Name: "invitations", Title: "Invitations of guests", Source: pageGraph,
-			Note:   "All apps of a tenant share it, which other apps use up, too.",
-			Limits: []Limit{{Name: "invitations", What: "requests in a tenant, of all apps", Rate: "150/5s", Per: []string{"tenant"}, Covers: on("ANY", []string{"/invitations/**"})}},
+			Name:    "invitations",
+			Title:   "Invitations of guests",
+			Source:  pageGraph,
+			Note:    "All apps of a tenant share it, which other apps use up, too.",
+			Limits:  []Limit{perTenant("invitations", "150/5s", on("ANY", []string{"/invitations/**"}))},
+			Service: Invitations,
 		},
+		subscriptions(),
 		{
-			Name: "subscriptions", Title: "Subscriptions to change notifications", Source: pageGraph,
-			Note: "In all tenants together an app has four times as much, or 40/20s for lists.",
-			Limits: []Limit{
-				{Name: "subscriptions-writes", What: "writes of an app in a tenant", Rate: "500/20s", Per: appTenant(), Covers: []string{"POST /subscriptions", "PATCH,DELETE /subscriptions/{id}"}},
-				{Name: "subscriptions-reads", What: "single subscriptions that an app reads in a tenant", Rate: "500/20s", Per: appTenant(), Covers: []string{"GET /subscriptions/{id}"}},
-				{Name: "subscriptions-lists", What: "lists that an app reads in a tenant", Rate: "25/20s", Per: appTenant(), Covers: []string{"GET /subscriptions"}},
-				{Name: "subscriptions-reauthorize", What: "subscriptions that an app reauthorizes in a tenant", Rate: "1000/20s", Per: appTenant(), Covers: []string{"POST /subscriptions/{id}/reauthorize"}},
-			},
+			Name:   "extensions",
+			Title:  "Open and schema extensions",
+			Source: pageGraph,
+			Limits: []Limit{perAppAndTenant("extensions", "requests of an app in a tenant", "455/10s", on("ANY", []string{
+				"/schemaExtensions/**", "/users/{id}/extensions/**", "/groups/{id}/extensions/**", "/devices/{id}/extensions/**",
+				"/organization/{id}/extensions/**",
+			}))},
+			Service: Extensions,
 		},
-		{
-			Name: "extensions", Title: "Open and schema extensions", Source: pageGraph,
-			Limits: []Limit{{Name: "extensions", What: "requests of an app in a tenant", Rate: "455/10s", Per: appTenant(),
-				Covers: on("ANY", []string{"/schemaExtensions/**", "/users/{id}/extensions/**", "/groups/{id}/extensions/**", "/devices/{id}/extensions/**", "/organization/{id}/extensions/**"})}},
+	}
+}
+
+func subscriptions() Preset {
+	return Preset{
+		Name:   "subscriptions",
+		Title:  "Subscriptions to change notifications",
+		Source: pageGraph,
+		Note:   "In all tenants together an app has four times as much, or 40/20s for lists.",
+		Limits: []Limit{
+			perAppAndTenant("subscriptions-writes", "writes of an app in a tenant", "500/20s",
+				[]string{"POST /subscriptions", "PATCH,DELETE /subscriptions/{id}"}),
+			perAppAndTenant("subscriptions-reads", "single subscriptions that an app reads in a tenant", "500/20s",
+				[]string{"GET /subscriptions/{id}"}),
+			perAppAndTenant("subscriptions-lists", "lists that an app reads in a tenant", "25/20s", []string{"GET /subscriptions"}),
+			perAppAndTenant("subscriptions-reauthorize", "subscriptions that an app reauthorizes in a tenant", "1000/20s",
+				[]string{"POST /subscriptions/{id}/reauthorize"}),
 		},
+		Service: Subscriptions,
 	}
 }

@@ -1,17 +1,4 @@
-// Package published knows the limits that Microsoft publishes for Graph, as limits of a policy: to paste and adapt, so that requests
-// wait or fail in graphproxy, where it is cheap and fair, and not in Graph, where it throttles the app.
-//
-// It decides what of each limit a policy can express, and says in comments what it cannot. It leaves to others what a limit
-// means (package policy) and what Graph answers in the end: the published numbers are upper bounds, "subject to change", and
-// Graph may throttle below them.
-//
-// Not here are Viva Engage, whose limits go by the user who has signed in, Planner, for which nothing is published, and what is in
-// beta only.
-//
-// The sources are https://learn.microsoft.com/graph/throttling-limits, of 2026-02-06, and for SharePoint and OneDrive
-// https://learn.microsoft.com/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online,
-// of 2025-10-02.
-package published
+package service
 
 import (
 	"fmt"
@@ -19,24 +6,45 @@ import (
 	"strings"
 )
 
-// A Service is a part of Graph that is throttled by itself.
-type Service struct {
-	Name   string  `json:"name"`           // to ask for it by: "directory"
-	Title  string  `json:"title"`          // in words
-	Source string  `json:"source"`         // the page that publishes it
-	Note   string  `json:"note,omitempty"` // what is published besides, or cannot be expressed, in sentences
-	Limits []Limit `json:"limits"`
+const (
+	pageGraph      = "https://learn.microsoft.com/graph/throttling-limits"
+	pageSharePoint = "https://learn.microsoft.com/sharepoint/dev/general-development/" +
+		"how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online"
+)
+
+// A Preset is the limits that Microsoft publishes for a part of Graph, as limits of a policy: to paste and adapt, so that requests wait
+// or fail in graphproxy, where it is cheap and fair, and not in Graph, where it throttles the app.
+//
+// The published numbers are upper bounds and "subject to change"; Graph may throttle below them. Viva Engage has no preset, because its
+// limits go by the user who has signed in, and neither have Planner, for which nothing is published, and what is in beta only.
+type Preset struct {
+	Name    string  `json:"name"`           // as a command asks for it: "directory"
+	Title   string  `json:"title"`          // in words
+	Source  string  `json:"source"`         // the page that publishes it
+	Note    string  `json:"note,omitempty"` // what is published besides, or cannot be expressed, in sentences
+	Limits  []Limit `json:"limits"`
+	Service Service `json:"-"` // that answers what the limits cover; Other if several do
 }
 
 // A Limit is one entry of a policy's limits.
 type Limit struct {
-	Name        string   `json:"name"` // unique among all services
+	Name        string   `json:"name"` // unique among all presets
 	What        string   `json:"what"` // what is counted, in words, on one line
 	Rate        string   `json:"rate,omitempty"`
 	Unit        string   `json:"unit,omitempty"` // of the rate: "resource-units", or "" for requests
 	Concurrency int      `json:"concurrency,omitempty"`
 	Per         []string `json:"per"`
 	Covers      []string `json:"covers,omitempty"` // none: every request
+}
+
+// perAppAndTenant is a limit with the scope that most have: the app and the tenant that a request is sent with.
+func perAppAndTenant(name, what, rate string, covers []string) Limit {
+	return Limit{Name: name, What: what, Rate: rate, Per: []string{"app", "tenant"}, Covers: covers}
+}
+
+// perTenant is a limit that all apps of a tenant share.
+func perTenant(name, rate string, covers []string) Limit {
+	return Limit{Name: name, What: "requests in a tenant, of all apps", Rate: rate, Per: []string{"tenant"}, Covers: covers}
 }
 
 // Size is the size of a tenant as the limits of the directory go by it.
@@ -49,9 +57,9 @@ const (
 	Large  Size = "L" // more
 )
 
-// Services returns the limits of all services, in an order that does not change, for a tenant of a size. Every call returns new
-// ones. An unknown size is an error.
-func Services(size Size) ([]Service, error) {
+// Presets returns the presets of all services, in an order that does not change, for a tenant of a size. Every call returns new ones.
+// An unknown size is an error.
+func Presets(size Size) ([]Preset, error) {
 	rate := map[Size]string{Small: "3500/10s", Medium: "5000/10s", Large: "8000/10s"}[size]
 	if rate == "" {
 		return nil, fmt.Errorf("the tenant's size %q is not known: S is fewer than 50 users, M 50 to 500, L more", string(size))
@@ -65,27 +73,27 @@ const header = `# The limits that Microsoft publishes for Graph, each with its s
 # requests wait for room. Templates are of v1.0; to count beta too, add them with /beta in front.
 `
 
-// Text writes services as the limits of a policy, with comments. It begins with "limits:" after the first comment, and loads.
-func Text(services []Service) string {
+// Text writes presets as the limits of a policy, with comments. It begins with "limits:" after the first comment, and loads.
+func Text(presets []Preset) string {
 	var b strings.Builder
 	b.WriteString(header)
 	b.WriteString("limits:\n")
-	for i := range services {
+	for i := range presets {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		services[i].text(&b)
+		presets[i].text(&b)
 	}
 	return b.String()
 }
 
-func (s *Service) text(b *strings.Builder) {
-	fmt.Fprintf(b, "  # %s\n  # %s\n", s.Title, s.Source)
-	for _, line := range lines(s.Note) {
+func (p *Preset) text(b *strings.Builder) {
+	fmt.Fprintf(b, "  # %s\n  # %s\n", p.Title, p.Source)
+	for _, line := range lines(p.Note) {
 		fmt.Fprintf(b, "  # %s\n", line)
 	}
-	for i := range s.Limits {
-		s.Limits[i].text(b)
+	for i := range p.Limits {
+		p.Limits[i].text(b)
 	}
 }
 
@@ -131,6 +139,7 @@ func on(methods string, paths []string) []string {
 }
 
 const (
-	writes = "POST,PUT,PATCH,DELETE"
-	units  = "resource-units"
+	posts         = "POST,PUT,PATCH"
+	writes        = posts + ",DELETE"
+	resourceUnits = "resource-units"
 )

@@ -1,4 +1,4 @@
-package published_test
+package service_test
 
 import (
 	"fmt"
@@ -10,13 +10,13 @@ import (
 	"graphproxy/policy"
 	"graphproxy/policy/analysis/lint"
 	"graphproxy/policy/graph/odata"
+	"graphproxy/policy/graph/service"
 	"graphproxy/policy/limit"
-	"graphproxy/policy/published"
 )
 
-func services(t *testing.T, size published.Size) []published.Service {
+func presets(t *testing.T, size service.Size) []service.Preset {
 	t.Helper()
-	all, err := published.Services(size)
+	all, err := service.Presets(size)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,9 +24,9 @@ func services(t *testing.T, size published.Size) []published.Service {
 }
 
 // load makes a policy of limits, with a caller who may do what they cover.
-func load(t *testing.T, all []published.Service) *policy.Policy {
+func load(t *testing.T, all []service.Preset) *policy.Policy {
 	t.Helper()
-	text := "version: 1\n" + published.Text(all) + "callers:\n  app:\n    identity: [anyone]\n    allow:\n"
+	text := "version: 1\n" + service.Text(all) + "callers:\n  app:\n    identity: [anyone]\n    allow:\n"
 	seen := make(map[string]bool)
 	for _, s := range all {
 		for _, l := range s.Limits {
@@ -126,12 +126,12 @@ var samples = map[string]string{
 }
 
 func TestEachLimitLoadsAndCoversItsSample(t *testing.T) {
-	for _, size := range []published.Size{published.Small, published.Medium, published.Large} {
-		all := services(t, size)
+	for _, size := range []service.Size{service.Small, service.Medium, service.Large} {
+		all := presets(t, size)
 		whole := load(t, all)
 		left := make(map[string]bool)
 		for _, s := range all {
-			load(t, []published.Service{s})
+			load(t, []service.Preset{s})
 			for _, l := range s.Limits {
 				if left[l.Name] {
 					t.Errorf("two limits have the name %s", l.Name)
@@ -153,7 +153,7 @@ func TestEachLimitLoadsAndCoversItsSample(t *testing.T) {
 }
 
 func TestALimitCoversItsServiceAndNoOther(t *testing.T) {
-	p := load(t, services(t, published.Small))
+	p := load(t, presets(t, service.Small))
 	for request, want := range map[string][]string{
 		"GET /users/7":             {"any app=default", "directory app=default&tenant=default ×1"},
 		"GET /users/7/messages":    {"any app=default", "mailbox app=default&id=7"},
@@ -170,22 +170,22 @@ func TestALimitCoversItsServiceAndNoOther(t *testing.T) {
 }
 
 func TestTheSizeOfTheTenantSetsTheUnitsOfTheDirectory(t *testing.T) {
-	for size, want := range map[published.Size]float64{published.Small: 350, published.Medium: 500, published.Large: 800} {
-		for _, l := range load(t, services(t, size)).Limits() {
+	for size, want := range map[service.Size]float64{service.Small: 350, service.Medium: 500, service.Large: 800} {
+		for _, l := range load(t, presets(t, size)).Limits() {
 			if l.Limit.Name == "limits.directory" && (l.Limit.Rate != want || l.Limit.Unit != limit.ResourceUnits) {
 				t.Errorf("%s: %+v, want %v a second", size, *l.Limit, want)
 			}
 		}
 	}
-	if _, err := published.Services("XL"); err == nil || !strings.Contains(err.Error(), `"XL"`) {
-		t.Errorf("Services(XL) = %v", err)
+	if _, err := service.Presets("XL"); err == nil || !strings.Contains(err.Error(), `"XL"`) {
+		t.Errorf("Presets(XL) = %v", err)
 	}
 }
 
 func TestTheTextIsTheSameEachTime(t *testing.T) {
-	first := published.Text(services(t, published.Large))
+	first := service.Text(presets(t, service.Large))
 	for range 10 {
-		if published.Text(services(t, published.Large)) != first {
+		if service.Text(presets(t, service.Large)) != first {
 			t.Fatal("two texts differ")
 		}
 	}
@@ -206,7 +206,7 @@ func TestEveryCoverIsInGraph(t *testing.T) {
 	if err := o.Read(f, "v1.0"); err != nil {
 		t.Fatal(err)
 	}
-	for _, w := range lint.Check(load(t, services(t, published.Small)), lint.Options{Operations: &o}) {
+	for _, w := range lint.Check(load(t, presets(t, service.Small)), lint.Options{Operations: &o}) {
 		if strings.Contains(w.Message, "names nothing") {
 			t.Error(w)
 		}

@@ -1,11 +1,11 @@
-package cost_test
+package service_test
 
 import (
 	"strings"
 	"testing"
 
 	"graphproxy/policy/graph/odata"
-	"graphproxy/policy/limit/cost"
+	"graphproxy/policy/graph/service"
 )
 
 func parse(t testing.TB, request string) (string, *odata.Target) {
@@ -20,6 +20,14 @@ func parse(t testing.TB, request string) (string, *odata.Target) {
 		t.Fatalf("%s: %v", request, err)
 	}
 	return method, target
+}
+
+func isDirectory(t *odata.Target) bool {
+	if t == nil {
+		return false
+	}
+	s, _ := service.Of(t.Segments)
+	return s == service.Directory
 }
 
 func TestCostsOfIdentityAndAccess(t *testing.T) {
@@ -87,11 +95,11 @@ func TestCostsOfIdentityAndAccess(t *testing.T) {
 		"POST /servicePrincipals/7/getMemberGroups":         2,
 		"POST /me/getMemberObjects":                         2,
 	} {
-		if got := cost.Of(parse(t, request)); got != want {
-			t.Errorf("Of(%s) = %d, want %d", request, got, want)
+		if got := service.Units(parse(t, request)); got != want {
+			t.Errorf("Units(%s) = %d, want %d", request, got, want)
 		}
-		if _, target := parse(t, request); !cost.Identity(target) {
-			t.Errorf("Identity(%s) = false", request)
+		if _, target := parse(t, request); !isDirectory(target) {
+			t.Errorf("isDirectory(%s) = false", request)
 		}
 	}
 }
@@ -139,11 +147,11 @@ func TestCostsOfFilesAndSites(t *testing.T) {
 		"GET /shares/7/driveItem":                           1,
 	} {
 		method, target := parse(t, request)
-		if got := cost.Of(method, target); got != want {
-			t.Errorf("Of(%s) = %d, want %d", request, got, want)
+		if got := service.Units(method, target); got != want {
+			t.Errorf("Units(%s) = %d, want %d", request, got, want)
 		}
-		if cost.Identity(target) {
-			t.Errorf("Identity(%s) = true", request)
+		if isDirectory(target) {
+			t.Errorf("isDirectory(%s) = true", request)
 		}
 	}
 }
@@ -157,16 +165,16 @@ func TestOtherServicesCountRequests(t *testing.T) {
 		"GET /users/drive/messages",
 	} {
 		method, target := parse(t, request)
-		if got := cost.Of(method, target); got != 1 || cost.Identity(target) {
-			t.Errorf("Of(%s) = %d, Identity %v, want 1 of another service", request, got, cost.Identity(target))
+		if got := service.Units(method, target); got != 1 || isDirectory(target) {
+			t.Errorf("Units(%s) = %d, isDirectory %v, want 1 of another service", request, got, isDirectory(target))
 		}
 	}
-	if cost.Of("GET", nil) != 1 || cost.Identity(nil) {
+	if service.Units("GET", nil) != 1 || isDirectory(nil) {
 		t.Error("no target is not one request of another service")
 	}
 }
 
-func BenchmarkOf(b *testing.B) {
+func BenchmarkUnits(b *testing.B) {
 	for name, request := range map[string]string{
 		"user": "GET /users/adele@contoso.com?$select=id,mail", "members": "GET /groups('7')/transitiveMembers?$expand=manager&$top=5",
 		"file": "GET /drives/7/items/8/children?$expand=thumbnails", "mail": "GET /users/7/messages",
@@ -175,16 +183,16 @@ func BenchmarkOf(b *testing.B) {
 			method, target := parse(b, request)
 			b.ReportAllocs()
 			for b.Loop() {
-				cost.Of(method, target)
+				service.Units(method, target)
 			}
 		})
 	}
 }
 
-func TestOfAllocatesNothing(t *testing.T) {
+func TestUnitsAllocateNothing(t *testing.T) {
 	for _, request := range []string{"GET /groups('7')/transitiveMembers?$expand=manager&$top=5", "GET /drives/7/items/8?$expand=Permissions", "GET /users?$top=many"} {
 		method, target := parse(t, request)
-		if n := testing.AllocsPerRun(100, func() { cost.Of(method, target) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { service.Units(method, target) }); n != 0 {
 			t.Errorf("%s: %v allocations", request, n)
 		}
 	}

@@ -1,4 +1,4 @@
-package cost
+package service
 
 import (
 	"strings"
@@ -34,9 +34,9 @@ func filesOf(t *odata.Target) []odata.Segment {
 	return nil
 }
 
-// ofFiles returns the cost by SharePoint's classes: 5 for what deals in permissions, 2 for a list, for delta without a token and for a
+// fileUnits returns the cost by SharePoint's classes: 5 for what deals in permissions, 2 for a list, for delta without a token and for a
 // write, 1 for a single item, a download and delta with a token.
-func ofFiles(method string, t *odata.Target, files []odata.Segment) int {
+func fileUnits(method string, t *odata.Target, files []odata.Segment) int {
 	if sharing(t, files) {
 		return 5
 	}
