@@ -11,8 +11,8 @@ import (
 	"graphproxy/auth/loopback"
 )
 
-// acquirer asks for one token with the credential given, which shall carry the claims if there are any. It returns within
-// its context's time.
+// acquirer asks for one token with the credential given, which shall carry the claims if there are any. It returns
+// within its context's time.
 type acquirer func(context.Context, *credential, ClaimsChallenge) (acquired, *Error)
 
 // newAcquirer returns the way to a token that the app's kind of credential needs.
@@ -55,8 +55,8 @@ func viaEntra(a App, t *http.Transport) acquirer {
 	}
 }
 
-// maxToken bounds an access token in bytes. Those of apps with hundreds of roles have some 20 KiB, and servers take no header that is longer
-// than this.
+// maxToken bounds an access token in bytes. Those of apps with hundreds of roles have some 20 KiB, and servers take no
+// header that is longer than this.
 const maxToken = 64 << 10
 
 // checked refuses a token that no server would take: every request would carry it.
@@ -70,8 +70,8 @@ func checked(got acquired) (acquired, *Error) {
 	return got, nil
 }
 
-// msalOptions are MSAL's settings. The capability CP1 says that claims challenges are understood (Source.Refused): Graph then
-// refuses a token as soon as its app is disabled or at risk, and not only when the token's time is over.
+// msalOptions are MSAL's settings. The capability CP1 says that claims challenges are understood (Source.Refused):
+// Graph then refuses a token as soon as its app is disabled or at risk, and not only when the token's time is over.
 // https://learn.microsoft.com/entra/identity/conditional-access/concept-continuous-access-evaluation-workload
 func (a App) msalOptions(client *http.Client) []confidential.Option {
 	options := []confidential.Option{

@@ -58,8 +58,8 @@ func (a App) Check() []error {
 	return problems
 }
 
-// CheckAddress is Check without the credential: whether a names a tenant, an app, a sign-in server and a scope, which is all
-// that an address for an administrator's consent is made of.
+// CheckAddress is Check without the credential: whether a names a tenant, an app, a sign-in server and a scope, which
+// is all that an address for an administrator's consent is made of.
 func (a App) CheckAddress() []error {
 	a = a.withDefaults()
 	return slices.Concat(a.checkTenant(), a.checkClientID(), a.checkAuthority(), a.checkScope())

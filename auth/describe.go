@@ -32,8 +32,9 @@ func (t Token) Describe() Description {
 	return describe(strings.TrimPrefix((*t.p.header)[0], "Bearer "))
 }
 
-// OtherTenant reports whether a tenant's ID, as a token or an answer of Entra ID tells it, is not that of the app's tenant.
-// Where one of the two is not a GUID nobody can tell, and it reports false; a managed identity is not asked for a tenant.
+// OtherTenant reports whether a tenant's ID, as a token or an answer of Entra ID tells it, is not that of the app's
+// tenant. Where one of the two is not a GUID nobody can tell, and it reports false; a managed identity is not asked for
+// a tenant.
 func (a App) OtherTenant(tenantID string) bool {
 	isGUID := func(s string) bool { return guidPattern.MatchString(`"` + s + `"`) }
 	return !a.ManagedIdentity && isGUID(tenantID) && isGUID(a.TenantID) && !strings.EqualFold(tenantID, a.TenantID)
@@ -87,8 +88,8 @@ func audience(claim json.RawMessage) string {
 	return text(claim)
 }
 
-// date is a claim that is a NumericDate (RFC 7519, section 2), else the zero time. Beyond the year 9999 a time cannot be
-// written as JSON.
+// date is a claim that is a NumericDate (RFC 7519, section 2), else the zero time. Beyond the year 9999 a time cannot
+// be written as JSON.
 func date(claim json.RawMessage) time.Time {
 	const year10000 = 253402300800
 	var seconds float64

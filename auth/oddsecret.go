@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// oddSecret returns what is in a client secret that cannot be part of one, and the cure; "" if there is nothing. A secret is made of
-// printable ASCII (RFC 6749 appendix A.2); what else is found was added by an editor, a shell or a template. Entra ID would only
-// answer that the secret is wrong. The text quotes nothing of the secret.
+// oddSecret returns what is in a client secret that cannot be part of one, and the cure; "" if there is nothing. A
+// secret is made of printable ASCII (RFC 6749 appendix A.2); what else is found was added by an editor, a shell or a
+// template. Entra ID would only answer that the secret is wrong. The text quotes nothing of the secret.
 func oddSecret(s string) string {
 	switch {
 	case strings.HasPrefix(s, "\xEF\xBB\xBF"):

@@ -12,8 +12,8 @@ type Refusal struct {
 	Invalid bool            // Graph says invalid_token (RFC 6750, section 3.1)
 }
 
-// definite reports whether Graph said that the token itself does not do. A bare 401 may be about the resource alone: OneNote, To Do
-// and Planner answer some app-only requests so.
+// definite reports whether Graph said that the token itself does not do. A bare 401 may be about the resource alone:
+// OneNote, To Do and Planner answer some app-only requests so.
 func (r Refusal) definite() bool { return r.Invalid || r.Claims != "" }
 
 // spare is how long a token is left alone for a service that refused a fresh one too.
@@ -73,8 +73,8 @@ type Renewal struct {
 // ResourceFault reports whether the refusal is the resource's fault: Graph refused a fresh token there, too.
 func (r Renewal) ResourceFault() bool { return r.fault }
 
-// Wait returns a token that is newer than the one that was refused. It waits for the token request under way, at most until ctx
-// ends. It reports false when there is no such token, and none is to be had now.
+// Wait returns a token that is newer than the one that was refused. It waits for the token request under way, at most
+// until ctx ends. It reports false when there is no such token, and none is to be had now.
 func (r Renewal) Wait(ctx context.Context) (Token, bool) {
 	if r.newer != nil {
 		return Token{r.newer}, true
@@ -92,8 +92,8 @@ func (r Renewal) Wait(ctx context.Context) (Token, bool) {
 	return Token{r.flight.token}, true
 }
 
-// Taken reports to the source that Graph took the newer token where it had refused the older one: the next refusal there is about
-// another token again.
+// Taken reports to the source that Graph took the newer token where it had refused the older one: the next refusal
+// there is about another token again.
 func (r Renewal) Taken() {
 	if r.source == nil {
 		return
@@ -121,15 +121,16 @@ func (f *forced) next(now time.Time, age time.Duration) {
 
 // Refused takes in that Graph answered 401 to a request with t. It does not wait; the Renewal does.
 //
-// The token is suspect then: a new one is asked for, and the old one is served to others until the new one is there. Where Graph
-// says that the token itself does not do (claims, or invalid_token), the old one is served no more. When the service refuses a
-// token too that came after its first refusal, the fault is the resource's: for five minutes its refusals change nothing.
+// The token is suspect then: a new one is asked for, and the old one is served to others until the new one is there.
+// Where Graph says that the token itself does not do (claims, or invalid_token), the old one is served no more. When
+// the service refuses a token too that came after its first refusal, the fault is the resource's: for five minutes its
+// refusals change nothing.
 //
-// A refusal may force one token request a second, and when new tokens are refused too fewer and fewer, down to one a minute. It
-// forces none while Entra ID does not answer: the attempts that are due anyway are enough.
+// A refusal may force one token request a second, and when new tokens are refused too fewer and fewer, down to one a
+// minute. It forces none while Entra ID does not answer: the attempts that are due anyway are enough.
 //
-// The attempt that the refusal starts asks for its claims. No later one does: claims that Entra ID does not take must not stand in
-// the way of every token, and Graph names them again if it still wants them.
+// The attempt that the refusal starts asks for its claims. No later one does: claims that Entra ID does not take must
+// not stand in the way of every token, and Graph names them again if it still wants them.
 func (s *Source) Refused(t Token, r Refusal) Renewal {
 	if t.p == nil {
 		return Renewal{}

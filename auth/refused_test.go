@@ -171,7 +171,8 @@ func TestRefusalsWhileEntraIsAway(t *testing.T) {
 	})
 }
 
-// refuseAlways lets a service refuse every token, every 500 ms for the time given, as requests that are sent once more do.
+// refuseAlways lets a service refuse every token, every 500 ms for the time given, as requests that are sent once more
+// do.
 func refuseAlways(t *testing.T, s *auth.Source, r auth.Refusal, d time.Duration) (faults int) {
 	t.Helper()
 	for start := time.Now(); time.Since(start) < d; pass(500 * time.Millisecond) {

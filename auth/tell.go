@@ -32,7 +32,8 @@ func (s *Source) tellFailure(err *Error, now time.Time, left, wait time.Duration
 	}
 }
 
-// tellToken returns what tells the log of a new token: at info the first, and the first after failures. The lock is held.
+// tellToken returns what tells the log of a new token: at info the first, and the first after failures. The lock is
+// held.
 func (s *Source) tellToken(t *token, news bool) func() {
 	level := slog.LevelDebug
 	if news {

@@ -94,12 +94,13 @@ func margin(life time.Duration) time.Duration {
 	return min(max(life/20, time.Second), life/2)
 }
 
-// longestAge is the age at which a token is renewed that would live for a day, as those of continuous access evaluation do:
-// a role that was granted or taken away since is not in it. The rest of its life is there for an outage.
+// longestAge is the age at which a token is renewed that would live for a day, as those of continuous access evaluation
+// do: a role that was granted or taken away since is not in it. The rest of its life is there for an outage.
 const longestAge = time.Hour
 
-// refreshAt is when to renew: when Entra says, else at 50 to 60 % of life, and after an hour or so at the latest. MSAL alone
-// renews five minutes before the end, which leaves five minutes to survive an outage; half of a life is half an hour.
+// refreshAt is when to renew: when Entra says, else at 50 to 60 % of life, and after an hour or so at the latest. MSAL
+// alone renews five minutes before the end, which leaves five minutes to survive an outage; half of a life is half an
+// hour.
 func refreshAt(a acquired, now time.Time, life time.Duration, fraction float64) time.Time {
 	own := min(life/2, longestAge)
 	soon := now.Add(own + time.Duration(float64(own/5)*fraction))

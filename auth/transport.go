@@ -21,7 +21,8 @@ import (
 // error page of any size into an error message.
 const maxBody = 1 << 20
 
-// errForeignHost is the refusal to send anything to a host that is neither the authority's nor Microsoft's, or in clear.
+// errForeignHost is the refusal to send anything to a host that is neither the authority's nor Microsoft's, or in
+// clear.
 var errForeignHost = errors.New("the address is on another host than the authority, or without TLS")
 
 // proxyError is an HTTPS proxy's refusal to let us through.

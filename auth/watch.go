@@ -17,7 +17,8 @@ type watchedCredential struct {
 
 	file *filewatch.Set // nil: the credential is in no file; written before any other goroutine uses it
 
-	// The file as last read. It is parsed once for each content, because opening a PFX takes tenths of a second by design.
+	// The file as last read. It is parsed once for each content, because opening a PFX takes tenths of a second by
+	// design.
 	digest   [sha256.Size]byte
 	latest   *credential // nil if parseErr
 	parseErr error
@@ -36,8 +37,9 @@ func (w *watchedCredential) use(c *credential) {
 	_, _ = w.refresh(context.Background(), true, time.Now()) // from now on Changed compares with what is there now
 }
 
-// begin takes the lock, and reports false when ctx ends before it has it. The lock is a channel and no sync.Mutex because its
-// holder may sleep for a moment: testing/synctest does not move its clock while a goroutine waits for a mutex.
+// begin takes the lock, and reports false when ctx ends before it has it. The lock is a channel and no sync.Mutex
+// because its holder may sleep for a moment: testing/synctest does not move its clock while a goroutine waits for a
+// mutex.
 func (w *watchedCredential) begin(ctx context.Context) bool {
 	select {
 	case w.lock <- struct{}{}:
@@ -50,9 +52,9 @@ func (w *watchedCredential) begin(ctx context.Context) bool {
 // end gives the lock back.
 func (w *watchedCredential) end() { <-w.lock }
 
-// refresh reads the file again: at once, or when a change of it has rested (filewatch.Set.Changed). It reports whether a new and
-// good credential was found, which is in use from then on. err is what is wrong with the file; the credential from before stays
-// in use then. The lock is held.
+// refresh reads the file again: at once, or when a change of it has rested (filewatch.Set.Changed). It reports whether
+// a new and good credential was found, which is in use from then on. err is what is wrong with the file; the credential
+// from before stays in use then. The lock is held.
 func (w *watchedCredential) refresh(ctx context.Context, atOnce bool, now time.Time) (changed bool, err error) {
 	w.read(ctx, atOnce)
 	switch {
@@ -94,16 +96,17 @@ func (w *watchedCredential) read(ctx context.Context, atOnce bool) {
 	}
 }
 
-// Reload reads the credential's file now, as SIGHUP asks for, and returns when it has. A new credential starts a token request
-// at once, which Reload does not wait for. A file that cannot be used changes nothing but Status.
+// Reload reads the credential's file now, as SIGHUP asks for, and returns when it has. A new credential starts a token
+// request at once, which Reload does not wait for. A file that cannot be used changes nothing but Status.
 func (s *Source) Reload() {
 	if s.refreshCredential(context.Background(), true) {
 		s.renewNow()
 	}
 }
 
-// refreshCredential reads the credential's file again (see watchedCredential.refresh), and logs and notes what is wrong with it.
-// It reports whether there is a new credential. It waits for another read that is under way, at most until ctx ends.
+// refreshCredential reads the credential's file again (see watchedCredential.refresh), and logs and notes what is wrong
+// with it. It reports whether there is a new credential. It waits for another read that is under way, at most until ctx
+// ends.
 func (s *Source) refreshCredential(ctx context.Context, atOnce bool) bool {
 	if s.credential.file == nil || !s.credential.begin(ctx) {
 		return false

@@ -1,9 +1,10 @@
-// Package caller decides who is calling, by the evidence that comes with a request: a client certificate, a token, a key, the
-// peer of a unix socket, the peer's address, or none at all where that is allowed.
+// Package caller decides who is calling, by the evidence that comes with a request: a client certificate, a token, a
+// key, the peer of a unix socket, the peer's address, or none at all where that is allowed.
 //
-// What the caller may do, policy decides; how a refusal looks on the wire, and that evidence is never sent on, proxy sees to.
-// Whether a token is one of its issuer's, package oidc decides; here is decided whose it is. That a client certificate is one of
-// a CA's, crypto/tls finds out when the connection begins; here is decided whether that still holds, and whose it is.
+// What the caller may do, policy decides; how a refusal looks on the wire, and that evidence is never sent on, proxy
+// sees to. Whether a token is one of its issuer's, package oidc decides; here is decided whose it is. That a client
+// certificate is one of a CA's, crypto/tls finds out when the connection begins; here is decided whether that still
+// holds, and whose it is.
 package caller
 
 import (
@@ -35,8 +36,9 @@ type Identity struct {
 	Kind string
 	Line int // in the policy file, for messages; 0: not told
 
-	// certificate: a URI SAN, such as a SPIFFE id, exact or ending in /*, which is one segment or more; a DNS SAN, without wildcard;
-	// the subject's common name. The scheme and host of a URI, and DNS names, compare without regard to letter case.
+	// certificate: a URI SAN, such as a SPIFFE id, exact or ending in /*, which is one segment or more; a DNS SAN,
+	// without wildcard; the subject's common name. The scheme and host of a URI, and DNS names, compare without regard
+	// to letter case.
 	URI, DNS, CommonName string
 
 	Issuer, Audience, Subject string              // token; the subject may hold *
@@ -54,7 +56,8 @@ type Identity struct {
 // Found is who is calling and the kind of evidence that says so, which is all of it that may be recorded.
 type Found struct{ Name, Evidence string }
 
-// Options are what New needs besides the callers. The zero value is good for callers without token and certificate identities.
+// Options are what New needs besides the callers. The zero value is good for callers without token and certificate
+// identities.
 type Options struct {
 	Tokens      *oidc.Keys       // the keys of issuers; must be set if a caller has a token identity
 	Authorities *Authorities     // whose client certificates count; nil: nobody's, so that every certificate is refused
@@ -82,23 +85,24 @@ type Authenticator struct {
 
 // Authenticate returns who sends r. The error is an *Error.
 //
-// The strongest evidence that is presented names the caller: certificate, token, key, unix, network, anyone. Whatever is
-// presented must verify: one that fails is an error, whatever the others say, stronger or weaker. A client certificate counts as
-// presented when any caller has a certificate identity; a bearer token (RFC 6750 §2.1, the scheme in any letter case) or an
-// X-Api-Key header, even an empty one, when any has a token or key identity. Otherwise they are ignored, as are other
-// schemes of Authorization. A bearer of three parts with dots between is a token; any other, and every X-Api-Key, is a key.
+// The strongest evidence that is presented names the caller: certificate, token, key, unix, network, anyone. Whatever
+// is presented must verify: one that fails is an error, whatever the others say, stronger or weaker. A client
+// certificate counts as presented when any caller has a certificate identity; a bearer token (RFC 6750 §2.1, the scheme
+// in any letter case) or an X-Api-Key header, even an empty one, when any has a token or key identity. Otherwise they
+// are ignored, as are other schemes of Authorization. A bearer of three parts with dots between is a token; any other,
+// and every X-Api-Key, is a key.
 //
-// What has two readings is refused: evidence that fits two callers, a header that occurs twice, commas and blanks within a
-// credential, a bearer and an X-Api-Key of different callers (of the same caller they are one).
+// What has two readings is refused: evidence that fits two callers, a header that occurs twice, commas and blanks
+// within a credential, a bearer and an X-Api-Key of different callers (of the same caller they are one).
 //
-// The connection's certificate is judged by the time and the Authorities at each request, however old the connection is. The
-// peer of a unix socket is the one of WithPeer. If it is no caller, it is refused when any caller has a unix identity, and may
-// be anyone when none has.
+// The connection's certificate is judged by the time and the Authorities at each request, however old the connection
+// is. The peer of a unix socket is the one of WithPeer. If it is no caller, it is refused when any caller has a unix
+// identity, and may be anyone when none has.
 //
-// A network is that of the TCP peer, r.RemoteAddr. If that is one of the Proxies, X-Forwarded-For tells the peer: the last
-// address in it that is not another of the Proxies, or the first of all. An entry that is no address is refused when any caller
-// has a network identity, but unknown and names that begin with _ (RFC 7239 §6) are addresses of no network. From others the
-// header says nothing. ::ffff:10.0.0.1 is 10.0.0.1, and zones do not count.
+// A network is that of the TCP peer, r.RemoteAddr. If that is one of the Proxies, X-Forwarded-For tells the peer: the
+// last address in it that is not another of the Proxies, or the first of all. An entry that is no address is refused
+// when any caller has a network identity, but unknown and names that begin with _ (RFC 7239 §6) are addresses of no
+// network. From others the header says nothing. ::ffff:10.0.0.1 is 10.0.0.1, and zones do not count.
 //
 // It waits for the network only when a token's issuer has keys that are not known yet: see oidc.Verifier.
 func (a *Authenticator) Authenticate(r *http.Request) (Found, error) {

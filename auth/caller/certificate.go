@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Authorities are the CAs whose client certificates count. They are replaced as a whole. The zero value has none, so that no
-// certificate verifies. Safe for concurrent use.
+// Authorities are the CAs whose client certificates count. They are replaced as a whole. The zero value has none, so
+// that no certificate verifies. Safe for concurrent use.
 type Authorities struct{ current atomic.Pointer[authorities] }
 
 type authorities struct {
@@ -20,8 +20,8 @@ type authorities struct {
 	known map[string]bool // by the bytes of the certificate
 }
 
-// Use replaces the CAs. Connections that began before stay open, and their certificates count for as long as the CA that they
-// were verified by is among the new ones.
+// Use replaces the CAs. Connections that began before stay open, and their certificates count for as long as the CA
+// that they were verified by is among the new ones.
 func (s *Authorities) Use(cas []*x509.Certificate) {
 	next := &authorities{pool: x509.NewCertPool(), known: make(map[string]bool)}
 	for _, ca := range cas {
@@ -39,8 +39,8 @@ func (s *Authorities) Pool() *x509.CertPool {
 	return x509.NewCertPool()
 }
 
-// vouch reports whether a chain that was verified when the connection began still holds. What its signatures say does not
-// change; its times pass, and its CA may have been taken away.
+// vouch reports whether a chain that was verified when the connection began still holds. What its signatures say does
+// not change; its times pass, and its CA may have been taken away.
 func (s *Authorities) vouch(chains [][]*x509.Certificate, now time.Time) bool {
 	if s == nil || s.current.Load() == nil {
 		return false
@@ -59,7 +59,8 @@ type certificateOwner struct {
 	name            string
 }
 
-// certificate returns whose client certificate the connection began with, "" when there is none or nobody has a use for one.
+// certificate returns whose client certificate the connection began with, "" when there is none or nobody has a use for
+// one.
 func (a *Authenticator) certificate(s *tls.ConnectionState) (string, *Error) {
 	if len(a.certificates) == 0 || s == nil || len(s.PeerCertificates) == 0 {
 		return "", nil
@@ -117,8 +118,8 @@ func namesOf(c *x509.Certificate) certificateNames {
 	return n
 }
 
-// holds reports whether a certificate has all names that the identity asks for. A wildcard in the certificate is a name like any
-// other, and not one that an identity can ask for.
+// holds reports whether a certificate has all names that the identity asks for. A wildcard in the certificate is a name
+// like any other, and not one that an identity can ask for.
 func (o *certificateOwner) holds(n certificateNames) bool {
 	return (o.uri.text == "" || slices.ContainsFunc(n.uris, o.uri.match)) &&
 		(o.dns == "" || slices.Contains(n.dns, o.dns)) &&
@@ -156,8 +157,8 @@ func canonical(u *url.URL) string {
 	return lower.String()
 }
 
-// match reports whether a canonical URI is the one, or is below it by one segment or more. A segment that could be read in two
-// ways, with escapes or dots, lies below nothing.
+// match reports whether a canonical URI is the one, or is below it by one segment or more. A segment that could be read
+// in two ways, with escapes or dots, lies below nothing.
 func (p uriPattern) match(uri string) bool {
 	if !p.below {
 		return uri == p.text

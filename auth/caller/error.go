@@ -6,7 +6,8 @@ import (
 	"graphproxy/auth/caller/oidc"
 )
 
-// An Error is a request without a caller: 401. Code and Message are for the caller to read and hold nothing of the evidence.
+// An Error is a request without a caller: 401. Code and Message are for the caller to read and hold nothing of the
+// evidence.
 type Error struct {
 	// Code is innerError.code:
 	//   callerUnknown        nothing was presented, and neither network nor anyone names a caller
@@ -23,8 +24,8 @@ type Error struct {
 	Message string // with the cure
 	Err     error  // for the operator's log, or nil
 
-	// Reconnect says that the connection itself proves nothing any more: it should be closed, so that the next request comes
-	// on one that begins with the certificate of that day.
+	// Reconnect says that the connection itself proves nothing any more: it should be closed, so that the next request
+	// comes on one that begins with the certificate of that day.
 	Reconnect bool
 }
 

@@ -14,8 +14,8 @@ import (
 	"graphproxy/auth/caller/pkitest"
 )
 
-// Whatever a sender writes into X-Forwarded-For: from a peer that is not trusted it changes nothing, and a trusted proxy that
-// appends the sender's address makes it that address.
+// Whatever a sender writes into X-Forwarded-For: from a peer that is not trusted it changes nothing, and a trusted
+// proxy that appends the sender's address makes it that address.
 func FuzzForwardedFor(f *testing.F) {
 	for _, seed := range []string{"", "10.77.0.1", "10.77.0.1,", " unknown", "_x, [::1]:5", "[::ffff:10.77.0.1]", "10.77.0.1:80, 192.0.2.1", ",,", "::1%eth0", "10.77.0.1/32"} {
 		f.Add(seed)

@@ -14,9 +14,9 @@ import (
 	"graphproxy/auth/caller/oidc"
 )
 
-// New returns an Authenticator of these callers, which it does not keep. The error tells all problems at once, each with its
-// cure: those of Check, users that this machine does not have, and issuers whose keys cannot be had (oidc.Keys.Verifier). The
-// keys of issuers that are new are fetched in the background.
+// New returns an Authenticator of these callers, which it does not keep. The error tells all problems at once, each
+// with its cure: those of Check, users that this machine does not have, and issuers whose keys cannot be had
+// (oidc.Keys.Verifier). The keys of issuers that are new are fetched in the background.
 func New(callers []Caller, o Options) (*Authenticator, error) {
 	b := newBuilder(lookUp)
 	b.addAll(callers)
@@ -31,8 +31,8 @@ func New(callers []Caller, o Options) (*Authenticator, error) {
 	return &b.a, nil
 }
 
-// Check tells what is wrong with callers wherever they are to be known: identities that say nothing, and any two callers that the
-// same evidence could identify. It looks at no file, no network and no list of users.
+// Check tells what is wrong with callers wherever they are to be known: identities that say nothing, and any two
+// callers that the same evidence could identify. It looks at no file, no network and no list of users.
 func Check(callers []Caller) error {
 	b := newBuilder(nil)
 	b.addAll(callers)
@@ -229,8 +229,8 @@ func unmap(p netip.Prefix) netip.Prefix {
 	return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 }
 
-// disjoin sorts the networks and leaves out those within another of the same caller. Two networks share no address or one
-// holds the other, and in this order the holder comes first.
+// disjoin sorts the networks and leaves out those within another of the same caller. Two networks share no address or
+// one holds the other, and in this order the holder comes first.
 func (b *builder) disjoin() {
 	slices.SortStableFunc(b.nets, func(x, y network) int {
 		return cmp.Or(x.prefix.Addr().Compare(y.prefix.Addr()), cmp.Compare(x.prefix.Bits(), y.prefix.Bits()))

@@ -92,8 +92,9 @@ func clone(n *int) *int {
 	return new(*n)
 }
 
-// overlaps reports whether evidence of their kind could satisfy both identities. Certificates that share no kind of name are
-// taken to be different ones (one that has both names is refused when it comes); a process has a uid and a gid at once.
+// overlaps reports whether evidence of their kind could satisfy both identities. Certificates that share no kind of
+// name are taken to be different ones (one that has both names is refused when it comes); a process has a uid and a gid
+// at once.
 func overlaps(a, b *described) bool {
 	switch a.Kind {
 	case Certificate:
@@ -127,8 +128,8 @@ func claims(a, b map[string][]string) bool {
 // either reports whether two fields could both hold of one value; an empty one always holds.
 func either(a, b string) bool { return a == "" || b == "" || intersect(a, b) }
 
-// intersect reports whether some string matches both patterns, in which * stands for any run of characters. When both have
-// a *, what stands between the first and the last never matters: the other pattern's * can take it in.
+// intersect reports whether some string matches both patterns, in which * stands for any run of characters. When both
+// have a *, what stands between the first and the last never matters: the other pattern's * can take it in.
 func intersect(a, b string) bool {
 	i, j := strings.IndexByte(a, '*'), strings.IndexByte(b, '*')
 	switch {

@@ -13,8 +13,8 @@ type Peer struct{ UID, GID uint32 }
 
 type peerKey struct{}
 
-// WithPeer returns a context for the requests of a connection over a unix socket (http.Server's ConnContext). Whoever calls it
-// has asked the kernel: see unix(7), SO_PEERCRED.
+// WithPeer returns a context for the requests of a connection over a unix socket (http.Server's ConnContext). Whoever
+// calls it has asked the kernel: see unix(7), SO_PEERCRED.
 func WithPeer(ctx context.Context, p Peer) context.Context {
 	return context.WithValue(ctx, peerKey{}, p)
 }
@@ -33,8 +33,8 @@ type networkOwner struct {
 	name   string
 }
 
-// peer names the caller by where it calls from. An address of another form than net/http gives to TCP connections is a unix
-// socket's ("@", "") and no network evidence.
+// peer names the caller by where it calls from. An address of another form than net/http gives to TCP connections is a
+// unix socket's ("@", "") and no network evidence.
 func (a *Authenticator) peer(r *http.Request) (Found, *Error) {
 	remote, err := netip.ParseAddrPort(r.RemoteAddr)
 	switch {
@@ -76,8 +76,8 @@ func (a *Authenticator) user(ctx context.Context) (Found, *Error) {
 	return Found{whose.name, Unix}, nil
 }
 
-// origin returns the address that a request comes from. Each proxy appends whom it got the request from, so what stands at the
-// end is true for as far as the proxies are to be trusted, and what stands before is whatever the sender wrote.
+// origin returns the address that a request comes from. Each proxy appends whom it got the request from, so what stands
+// at the end is true for as far as the proxies are to be trusted, and what stands before is whatever the sender wrote.
 func (a *Authenticator) origin(remote netip.Addr, forwarded []string) (netip.Addr, *Error) {
 	text := strings.Join(forwarded, ",")
 	if blanks(text) == "" {
@@ -96,8 +96,8 @@ func (a *Authenticator) trusts(addr netip.Addr) bool {
 	return slices.ContainsFunc(a.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// hop reads an entry of X-Forwarded-For: an address, with or without a port, IPv6 with or without brackets. One that a proxy
-// did not want to tell is the zero Addr, which is in no network.
+// hop reads an entry of X-Forwarded-For: an address, with or without a port, IPv6 with or without brackets. One that a
+// proxy did not want to tell is the zero Addr, which is in no network.
 func hop(text string) (netip.Addr, bool) {
 	if strings.EqualFold(text, "unknown") || strings.HasPrefix(text, "_") {
 		return netip.Addr{}, true
@@ -116,8 +116,8 @@ func hop(text string) (netip.Addr, bool) {
 // plain returns an address as it is compared.
 func plain(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }
 
-// network returns whose network the address is in. The networks are disjoint, so only the one that begins at the address
-// or last before it can hold it.
+// network returns whose network the address is in. The networks are disjoint, so only the one that begins at the
+// address or last before it can hold it.
 func (a *Authenticator) network(addr netip.Addr) string {
 	i, exact := slices.BinarySearchFunc(a.networks, addr, func(n networkOwner, addr netip.Addr) int {
 		return n.prefix.Addr().Compare(addr)

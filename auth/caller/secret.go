@@ -25,7 +25,8 @@ type tokenOwner struct {
 
 func (o *tokenOwner) owner() owner { return owner{o.name, o.Line} }
 
-// secret returns who sends the token or key in the headers, nobody when there is none. Anything presented that fails is an error.
+// secret returns who sends the token or key in the headers, nobody when there is none. Anything presented that fails is
+// an error.
 func (a *Authenticator) secret(r *http.Request) (Found, *Error) {
 	if !a.secrets {
 		return Found{}, nil
@@ -108,8 +109,8 @@ func (o *tokenOwner) holds(t *oidc.Token) bool {
 	return true
 }
 
-// bearer returns the credential of a bearer Authorization header; presented is false if there is none. The scheme is what
-// stands before the first blank (RFC 9110 §11.6.2).
+// bearer returns the credential of a bearer Authorization header; presented is false if there is none. The scheme is
+// what stands before the first blank (RFC 9110 §11.6.2).
 func bearer(values []string) (credential string, presented bool, err *Error) {
 	if len(values) == 0 {
 		return "", false, nil
@@ -162,8 +163,8 @@ func unambiguous(credential, where string) *Error {
 	return nil
 }
 
-// key returns whose key it is. Every configured hash is compared, each in constant time, so how long it takes tells nothing
-// of how near a guess was, nor of whose key it is. At 15 ns a hash that is cheap up to some thousands.
+// key returns whose key it is. Every configured hash is compared, each in constant time, so how long it takes tells
+// nothing of how near a guess was, nor of whose key it is. At 15 ns a hash that is cheap up to some thousands.
 func (a *Authenticator) key(key string) (string, *Error) {
 	if key == "" || len(key) > maxKey {
 		return "", errKey()

@@ -7,9 +7,10 @@ import (
 	"sync"
 )
 
-// Receiver is the http.Handler behind a redirect URI. It takes one answer to one question, answers the browser with a small
-// page that shows nothing of the request, and goes on waiting after everything that is not the answer: another path is 404,
-// another method 405, a missing or wrong state 400. It is safe for concurrent use. Make it with NewReceiver.
+// Receiver is the http.Handler behind a redirect URI. It takes one answer to one question, answers the browser with a
+// small page that shows nothing of the request, and goes on waiting after everything that is not the answer: another
+// path is 404, another method 405, a missing or wrong state 400. It is safe for concurrent use. Make it with
+// NewReceiver.
 type Receiver struct {
 	question Question
 	once     sync.Once

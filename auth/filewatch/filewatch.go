@@ -1,8 +1,9 @@
 // Package filewatch reads small files of settings, and finds out when they change.
 //
-// It decides when a file counts as changed: a file that was put in the place of another by a rename or a symbolic link counts at
-// once; a file that is overwritten in place counts when it has rested, because half a policy can be a valid one that lacks the
-// denials at its end. It leaves to its callers what is in the files and how often they are looked at.
+// It decides when a file counts as changed: a file that was put in the place of another by a rename or a symbolic link
+// counts at once; a file that is overwritten in place counts when it has rested, because half a policy can be a valid
+// one that lacks the denials at its end. It leaves to its callers what is in the files and how often they are looked
+// at.
 package filewatch
 
 import (
@@ -23,8 +24,8 @@ const (
 	rest = Every - settle
 )
 
-// Set is a few files that belong together, as they were last seen. Make it with New. It is not safe for concurrent use. Content
-// counts and not time stamps, because Kubernetes replaces mounted files by swapping a symbolic link.
+// Set is a few files that belong together, as they were last seen. Make it with New. It is not safe for concurrent use.
+// Content counts and not time stamps, because Kubernetes replaces mounted files by swapping a symbolic link.
 type Set struct {
 	files  []*File
 	settle time.Duration
@@ -60,8 +61,8 @@ func (s *Set) Read() ([][]byte, error) {
 	return contents, err
 }
 
-// Changed returns the files' contents if they differ from what was last seen, and nil if not, or not yet. After an error,
-// a file counts as overwritten in place when it is back. Changed takes up to 0.1 s when something has changed.
+// Changed returns the files' contents if they differ from what was last seen, and nil if not, or not yet. After an
+// error, a file counts as overwritten in place when it is back. Changed takes up to 0.1 s when something has changed.
 func (s *Set) Changed(ctx context.Context) ([][]byte, error) {
 	contents, now, err := s.read()
 	if err != nil {
@@ -79,7 +80,8 @@ func (s *Set) Changed(ctx context.Context) ([][]byte, error) {
 	return contents, nil
 }
 
-// rested reports whether a change counts by now: the files are other files, or a look before this one saw the same content.
+// rested reports whether a change counts by now: the files are other files, or a look before this one saw the same
+// content.
 func (s *Set) rested(now state) bool {
 	if s.rest == 0 || s.seen.infos != nil && !now.sameFiles(s.seen) {
 		return true

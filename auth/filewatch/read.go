@@ -31,9 +31,10 @@ type outcome struct {
 // NewFile returns the file at a path, which may hold at most most bytes. It does not touch the file.
 func NewFile(name string, most int64) *File { return &File{name: name, most: most} }
 
-// Read returns what is in the file, and which file that is (os.SameFile). Only a regular file is read: a pipe or a device could
-// keep the process waiting. A file system that hangs is an error after 5 s, and from then on at once until it answers. Errors continue a sentence that begins with the name
-// of the setting, end with the cure, and leave out the path, because a secret may stand there by mistake.
+// Read returns what is in the file, and which file that is (os.SameFile). Only a regular file is read: a pipe or a
+// device could keep the process waiting. A file system that hangs is an error after 5 s, and from then on at once until
+// it answers. Errors continue a sentence that begins with the name of the setting, end with the cure, and leave out the
+// path, because a secret may stand there by mistake.
 func (f *File) Read() ([]byte, fs.FileInfo, error) {
 	wait := time.Duration(0) // for a read that has been waited for before
 	if f.pending == nil {

@@ -6,9 +6,9 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// A rule that ends in /** is about a resource and what is below it. Some of what stands below it in a URL is another resource:
-// sites/{host}:/{path} is not below the site of the host, and root:/{path}:/children/{id} is any item of the drive. What a rule
-// allows does not reach there; what a rule denies or counts does, see Wide.
+// A rule that ends in /** is about a resource and what is below it. Some of what stands below it in a URL is another
+// resource: sites/{host}:/{path} is not below the site of the host, and root:/{path}:/children/{id} is any item of the
+// drive. What a rule allows does not reach there; what a rule denies or counts does, see Wide.
 
 // boundary tells what a template that ends in /** is about, as far as URLs lead away from it.
 type boundary uint8
@@ -68,8 +68,8 @@ func (b boundary) takesBelow(segments []odata.Segment, i int) bool {
 	return true
 }
 
-// leavesAt reports whether the keys behind a name lead away from what the template is about, since Graph does not promise to
-// look whether they are below it.
+// leavesAt reports whether the keys behind a name lead away from what the template is about, since Graph does not
+// promise to look whether they are below it.
 func (b boundary) leavesAt(name string) bool {
 	switch b {
 	case toItem:
@@ -85,8 +85,8 @@ func hasKey(segments []odata.Segment, i int) bool {
 	return i+1 < len(segments) && segments[i+1].Kind != odata.System
 }
 
-// takesPath reports whether the path in colons that is segment i is below what stands in front of it: an item of a drive or a
-// special folder, or the root of a drive. That of a site is another site.
+// takesPath reports whether the path in colons that is segment i is below what stands in front of it: an item of a
+// drive or a special folder, or the root of a drive. That of a site is another site.
 func (b boundary) takesPath(segments []odata.Segment, i int) bool {
 	return isIn(segments, i-1, "items") || isIn(segments, i-1, "special") || isDriveRoot(segments, i-1) ||
 		isIn(segments, i-1, "sites") && b == toAllSites
@@ -99,8 +99,8 @@ func isDriveRoot(segments []odata.Segment, i int) bool {
 	return segments[i-1].Kind == odata.Name && segments[i-1].Base == "drive" || isIn(segments, i-1, "drives") || isIn(segments, i-1, "shares")
 }
 
-// coversBelow reports whether the /** of a takes all that b matches behind the segments of a's template; false when that is not
-// sure.
+// coversBelow reports whether the /** of a takes all that b matches behind the segments of a's template; false when
+// that is not sure.
 func coversBelow(a, b *Rule) bool {
 	x, y := a.Template.Segments, b.Template.Segments
 	bound, other := boundaryOf(a), boundaryOf(b)

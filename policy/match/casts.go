@@ -6,8 +6,8 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// castTypes are the types that Graph's paths cast to, without their namespace: OData 4.01 lets a cast stand as a bare name too,
-// members/user. They come from Graph's metadata and API reference (v1.0 and beta). Lower case, sorted.
+// castTypes are the types that Graph's paths cast to, without their namespace: OData 4.01 lets a cast stand as a bare
+// name too, members/user. They come from Graph's metadata and API reference (v1.0 and beta). Lower case, sorted.
 var castTypes = [...]string{
 	"aaduserconversationmember", "administrativeunit", "androidforworkapp", "androidlobapp", "androidmanagedstoreapp", "androidstoreapp",
 	"application", "approleassignment", "building", "calendarsharingmessage", "countrynamedlocation", "desk", "device", "directoryrole",
@@ -19,8 +19,8 @@ var castTypes = [...]string{
 	"windowsappx", "windowsmobilemsi", "windowsphone81appx", "windowsstoreapp", "windowsuniversalappx", "windowswebapp", "workspace",
 }
 
-// isBareCast reports whether the name of segment i may be a cast without its namespace. Graph has none behind collections whose
-// keys people choose: a list may be called Event, and an external item Group.
+// isBareCast reports whether the name of segment i may be a cast without its namespace. Graph has none behind
+// collections whose keys people choose: a list may be called Event, and an external item Group.
 func isBareCast(segments []odata.Segment, i int) bool {
 	s := &segments[i]
 	if i == 0 || s.Call || s.Qualified {

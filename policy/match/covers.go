@@ -101,7 +101,8 @@ func literalCovers(x, y []odata.Segment, i int) bool {
 	return false
 }
 
-// isAfterKey reports whether segment i follows a key, where no other can follow and so a plain name takes the namespace.
+// isAfterKey reports whether segment i follows a key, where no other can follow and so a plain name takes the
+// namespace.
 func isAfterKey(segments []odata.Segment, i int) bool {
 	return i > 0 && (isKeyVariable(&segments[i-1]) || segments[i-1].Kind == odata.Args)
 }

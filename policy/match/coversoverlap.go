@@ -130,7 +130,8 @@ func (r *Rule) argsMayStandFor(i int, b *Rule, j int) bool {
 	return (!missing || alternate) && r.keysMayBeTouched(i, b, j)
 }
 
-// argMayBe reports whether an argument of segment j of the rule may be read as a key, in the form that odata.Bare gives it.
+// argMayBe reports whether an argument of segment j of the rule may be read as a key, in the form that odata.Bare gives
+// it.
 func (r *Rule) argMayBe(j int, a *odata.Arg, bare string) bool {
 	if a.Var {
 		return r.mayBe(j, a.Fold, bare)
@@ -195,8 +196,8 @@ func mayBeRead(values []string, patterns []pattern, isPath bool) bool {
 	})
 }
 
-// readings returns patterns for everything that may be read as a key for which p stands. What stands before a semicolon is missing: a
-// star allows only what it allows without the rest, see Key.allows.
+// readings returns patterns for everything that may be read as a key for which p stands. What stands before a semicolon
+// is missing: a star allows only what it allows without the rest, see Key.allows.
 func readings(p []rune) [][]rune {
 	bare := slices.Concat([]rune{before}, p, []rune{behind})
 	all := [][]rune{bare, slices.Concat(bare, []rune{'@', hex})} // with a tenant

@@ -89,7 +89,8 @@ func (e *Expansion) isPlain(item string) bool {
 	return item == "*" || isPropertyName(item)
 }
 
-// onlyReachable reports whether a $select that no list bounds stays within the resource and what the entries let it reach.
+// onlyReachable reports whether a $select that no list bounds stays within the resource and what the entries let it
+// reach.
 func onlyReachable(value string, entries []Expansion) bool {
 	if !strings.ContainsAny(value, "/()%") {
 		return true

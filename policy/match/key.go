@@ -42,8 +42,8 @@ func (k *Key) metBy(s *odata.Segment) bool {
 	return k.allows(s.FoldText(), s.Kind == odata.Path)
 }
 
-// allows reports whether one of the values stands for a text, and also for the key that is left for a server which takes what
-// follows a semicolon for a parameter, unless the whole text is one of the values.
+// allows reports whether one of the values stands for a text, and also for the key that is left for a server which
+// takes what follows a semicolon for a parameter, unless the whole text is one of the values.
 func (k *Key) allows(folded string, isPath bool) bool {
 	if !k.values.allows(folded) {
 		return false
@@ -83,8 +83,8 @@ func (k *Key) namesAny(a *odata.Arg) bool {
 	return k.names(a.FoldValue(), a.WideValue(), true) || slices.ContainsFunc(a.Items, k.namesText)
 }
 
-// names reports whether a text may name one of the values. A key may also be read without what stands around it, see odata.Bare,
-// and up to a semicolon, behind which some servers see a parameter.
+// names reports whether a text may name one of the values. A key may also be read without what stands around it, see
+// odata.Bare, and up to a semicolon, behind which some servers see a parameter.
 func (k *Key) names(folded, wide string, isKey bool) bool {
 	if k.values.mayMean(folded, wide) {
 		return true
@@ -111,7 +111,8 @@ func argument(args []odata.Arg, fold string) *odata.Arg {
 	return nil
 }
 
-// bareText returns the one form in which a key or name is looked up that may be read as others, and bareValue that of an argument.
+// bareText returns the one form in which a key or name is looked up that may be read as others, and bareValue that of
+// an argument.
 func bareText(s *odata.Segment) string { return odata.Bare(s.WideText()) }
 
 func bareValue(a *odata.Arg) string { return odata.Bare(a.WideValue()) }

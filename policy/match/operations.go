@@ -56,8 +56,8 @@ func isOperation(segments []odata.Segment, i int) bool {
 	return isOperationNamed(segments[i].Base, segments, i)
 }
 
-// mayBeCalled reports whether a server may take the name of segment i for a function, an action or a cast: also "delta " and
-// "ｄelta", which are certainly none.
+// mayBeCalled reports whether a server may take the name of segment i for a function, an action or a cast: also "delta
+// " and "ｄelta", which are certainly none.
 func mayBeCalled(segments []odata.Segment, i int) bool {
 	s := &segments[i]
 	bare := bareText(s)

@@ -183,8 +183,8 @@ func (o *Option) mayBeOneOf(value string) bool {
 	return cut && o.values.mayMean(odata.Fold(first), odata.Wide(first))
 }
 
-// hidesQuote reports whether a server that decodes the value once more would see another single quote in it: a star between
-// quotes must not run over that one either.
+// hidesQuote reports whether a server that decodes the value once more would see another single quote in it: a star
+// between quotes must not run over that one either.
 func hidesQuote(value string) bool {
 	for {
 		_, after, found := strings.Cut(value, "%")

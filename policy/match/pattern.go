@@ -9,8 +9,8 @@ import (
 // MaxPattern is the length of the longest value with stars, in bytes.
 const MaxPattern = 250
 
-// A pattern is a text in which stars stand for runs of characters. It is compared with texts that are spelled as it is: by
-// odata.Fold for what allows, by odata.Wide for what denies.
+// A pattern is a text in which stars stand for runs of characters. It is compared with texts that are spelled as it is:
+// by odata.Fold for what allows, by odata.Wide for what denies.
 type pattern struct {
 	pieces []string   // the text between stars, one more than stars
 	stars  []rune     // see star
@@ -40,8 +40,8 @@ func runsOver(star, r rune) bool {
 	return r != '/'
 }
 
-// newPattern compiles a text of at most MaxPattern bytes, whose pieces are spelled by spell. If quotes is set, a star between single
-// quotes stays between them, so that department eq '*' cannot be stretched over a second condition.
+// newPattern compiles a text of at most MaxPattern bytes, whose pieces are spelled by spell. If quotes is set, a star
+// between single quotes stays between them, so that department eq '*' cannot be stretched over a second condition.
 func newPattern(text string, quotes bool, spell func(string) string) pattern {
 	p := compile(text, quotes, spell)
 	for _, s := range p.stars {
@@ -80,7 +80,8 @@ func compile(text string, quotes bool, spell func(string) string) (p pattern) {
 	return p
 }
 
-// add adds a piece and the star behind it. Of a piece that is spelled as nothing, only the wider of the stars around it is left.
+// add adds a piece and the star behind it. Of a piece that is spelled as nothing, only the wider of the stars around it
+// is left.
 func (p *pattern) add(piece string, s rune) {
 	if last := len(p.stars) - 1; last >= 0 && piece == "" {
 		p.stars[last] = min(p.stars[last], s)
@@ -130,8 +131,8 @@ func (p *pattern) middle() []rune {
 	return all
 }
 
-// match reports whether the pattern stands for the whole of s. It looks at each byte of s at most a few times, however many stars
-// there are: the caller chooses s.
+// match reports whether the pattern stands for the whole of s. It looks at each byte of s at most a few times, however
+// many stars there are: the caller chooses s.
 func (p *pattern) match(s string) bool {
 	last := len(p.pieces) - 1
 	if last == 0 {
@@ -197,8 +198,8 @@ func plusAsSpace(s string) string { return strings.ReplaceAll(s, "+", " ") }
 // allows reports whether one of the patterns stands for s, which odata.Fold has spelled.
 func (p *patterns) allows(s string) bool { return matchAny(p.narrow, s) }
 
-// mayMean reports whether one of the patterns may stand for a text, which odata.Fold and odata.Wide have spelled: also the folder
-// Salaries for Salaries/**, and a "+" for a space.
+// mayMean reports whether one of the patterns may stand for a text, which odata.Fold and odata.Wide have spelled: also
+// the folder Salaries for Salaries/**, and a "+" for a space.
 func (p *patterns) mayMean(folded, wide string) bool {
 	if matchAny(p.narrow, folded) {
 		return true

@@ -2,8 +2,8 @@ package match
 
 import "graphproxy/policy/graph/odata"
 
-// namedOptions says which of the options that reach beyond a resource the conditions of a rule are about. A rule that names none
-// allows none of them.
+// namedOptions says which of the options that reach beyond a resource the conditions of a rule are about. A rule that
+// names none allows none of them.
 type namedOptions struct {
 	expand, selects, apply, compute bool
 	expansions                      []Expansion // of $expand
@@ -26,8 +26,9 @@ func namedBy(options []Option) (n namedOptions) {
 	return n
 }
 
-// reaches returns the reason why an option reaches further than the rule allows, "" if it does not. $expand returns other resources,
-// and so does a path or a parenthesis in $select. $apply and $compute return what is derived from any property.
+// reaches returns the reason why an option reaches further than the rule allows, "" if it does not. $expand returns
+// other resources, and so does a path or a parenthesis in $select. $apply and $compute return what is derived from any
+// property.
 func (r *Rule) reaches(o *odata.Option) string {
 	isNamed := true
 	switch o.Fold {

@@ -6,8 +6,8 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// MaxSegments is the number of segments up to which targets are read widely. It is more than one from odata.Parse can have: 64
-// between slashes, each with a key.
+// MaxSegments is the number of segments up to which targets are read widely. It is more than one from odata.Parse can
+// have: 64 between slashes, each with a key.
 const MaxSegments = 132
 
 // Wide holds the rules of which none must match for a request to be allowed, or which all count that match.
@@ -25,8 +25,8 @@ type Hit struct {
 	at    positions
 }
 
-// Add adds a rule and returns its number, from 0. A rule for $batch is for both versions, because a batch is a resource of
-// neither.
+// Add adds a rule and returns its number, from 0. A rule for $batch is for both versions, because a batch is a resource
+// of neither.
 func (t *Wide) Add(r *Rule) int {
 	n, e := t.add(r)
 	n.addWide(e, 0)
@@ -103,8 +103,8 @@ func (t *Wide) All(target *odata.Target, method Methods) []Hit {
 	return f.hits
 }
 
-// Values returns what stands for a variable of the rule's template: one value, or those of an alternate key
-// with several parts. All spellings of a key that may be read as one are returned as one, see odata.Wide and odata.Bare. It
+// Values returns what stands for a variable of the rule's template: one value, or those of an alternate key with
+// several parts. All spellings of a key that may be read as one are returned as one, see odata.Wide and odata.Bare. It
 // is nil if the template has no such variable.
 func (h *Hit) Values(target *odata.Target, name string) []string {
 	v, found := findVariable(h.rule.Template, name)
@@ -205,9 +205,9 @@ func (f *wideFinder) to(n *node, depth, i int) {
 	}
 }
 
-// toLiteral follows a name or key as a literal of templates, in each way in which it may be read: without what stands around it, and
-// up to a semicolon. A dotted name is followed also as what it is not read as at its place: a cast as a key, and a key as a cast.
-// Which of them a rule means depends on what stands before it there, which may be a variable.
+// toLiteral follows a name or key as a literal of templates, in each way in which it may be read: without what stands
+// around it, and up to a semicolon. A dotted name is followed also as what it is not read as at its place: a cast as a
+// key, and a key as a cast. Which of them a rule means depends on what stands before it there, which may be a variable.
 func (f *wideFinder) toLiteral(n *node, depth, i int) {
 	if n.names == nil {
 		return
@@ -243,7 +243,8 @@ func withoutMicrosoft(fold string) string {
 
 func lastLabel(fold string) string { return fold[strings.LastIndexByte(fold, '.')+1:] }
 
-// withoutNamespace returns a name without Graph's namespace, for a name that odata did not read as one with a namespace.
+// withoutNamespace returns a name without Graph's namespace, for a name that odata did not read as one with a
+// namespace.
 func withoutNamespace(name string) (local string, found bool) {
 	local, found = strings.CutPrefix(strings.TrimPrefix(name, "microsoft."), "graph.")
 	if !found || !isDotted(local) {
@@ -252,8 +253,8 @@ func withoutNamespace(name string) (local string, found bool) {
 	return local[strings.LastIndexByte(local, '.')+1:], true
 }
 
-// fromRoot follows root as items/root, and items/root as root: Graph takes both for the folder at the top of a drive, also where a path
-// in colons goes on from it.
+// fromRoot follows root as items/root, and items/root as root: Graph takes both for the folder at the top of a drive,
+// also where a path in colons goes on from it.
 func (f *wideFinder) fromRoot(n *node, depth, i int) {
 	switch s := &f.segments[i]; wideName(s) {
 	case "items":

@@ -11,9 +11,9 @@ const byteOrderMark = '\uFEFF'
 
 // checkCharacters reports every line with a character that readers of YAML and editors treat in different ways, and
 // reports whether there is none. For yaml.v3, which reads YAML 1.1, U+0085, U+2028 and U+2029 end a line, and so does a
-// carriage return alone. For readers of YAML 1.2, for editors and for git they do not: a rule can hide behind one in what looks
-// like a comment. Format characters hide text or change the order in which it is displayed. A byte order mark at the
-// beginning is no problem.
+// carriage return alone. For readers of YAML 1.2, for editors and for git they do not: a rule can hide behind one in
+// what looks like a comment. Format characters hide text or change the order in which it is displayed. A byte order
+// mark at the beginning is no problem.
 func checkCharacters(r *Report, data []byte) bool {
 	line, reported := 1, 0
 	for i, c := range string(data) {
@@ -47,8 +47,9 @@ func characterProblem(c rune, rest []byte) string {
 // escape writes a character as an escape of YAML and JSON, in double quotes.
 func escape(c rune) string { return strconv.QuoteToASCII(string(c)) }
 
-// isFormat reports whether c is not displayed itself: zero-width characters, marks of direction, an inner byte order mark. The
-// signs that stand before Arabic and Syriac numbers are displayed, though Unicode calls them format characters.
+// isFormat reports whether c is not displayed itself: zero-width characters, marks of direction, an inner byte order
+// mark. The signs that stand before Arabic and Syriac numbers are displayed, though Unicode calls them format
+// characters.
 func isFormat(c rune) bool {
 	return unicode.Is(unicode.Cf, c) && !unicode.Is(unicode.Prepended_Concatenation_Mark, c)
 }

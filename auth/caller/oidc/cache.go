@@ -12,8 +12,8 @@ const (
 )
 
 // cache holds tokens that were verified, by the hash of their whole text, because a caller sends the same one with each
-// request and an RSA signature takes 50 µs to verify. An entry is good for the key set that it was verified with only, so a key
-// that is withdrawn takes its tokens along. The zero cache is empty. It is safe for concurrent use.
+// request and an RSA signature takes 50 µs to verify. An entry is good for the key set that it was verified with only,
+// so a key that is withdrawn takes its tokens along. The zero cache is empty. It is safe for concurrent use.
 type cache struct {
 	mu      sync.Mutex
 	entries map[[sha256.Size]byte]verified

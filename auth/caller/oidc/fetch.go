@@ -29,8 +29,8 @@ func newClient(client *http.Client) *http.Client {
 	return &c
 }
 
-// newTransport returns a transport for rare requests to several hosts. HTTP/1.1 on purpose: a connection that failed is closed,
-// whereas a dead HTTP/2 connection is given to the next attempt, too.
+// newTransport returns a transport for rare requests to several hosts. HTTP/1.1 on purpose: a connection that failed is
+// closed, whereas a dead HTTP/2 connection is given to the next attempt, too.
 func newTransport() *http.Transport {
 	t := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -45,7 +45,8 @@ func newTransport() *http.Transport {
 	return t
 }
 
-// sameHost: an issuer speaks for itself alone. A redirect to elsewhere would let an open redirect of its site name the keys.
+// sameHost: an issuer speaks for itself alone. A redirect to elsewhere would let an open redirect of its site name the
+// keys.
 func sameHost(r *http.Request, via []*http.Request) error {
 	first := via[0].URL
 	if r.URL.Scheme != first.Scheme || !strings.EqualFold(r.URL.Host, first.Host) {
@@ -119,8 +120,8 @@ func (k *Keys) get(ctx context.Context, address string) ([]byte, http.Header, er
 	return body, res.Header, nil
 }
 
-// maxAge returns how long keys may be used before they are fetched again: what Cache-Control says (RFC 9111 §5.2.2.1), within
-// bounds.
+// maxAge returns how long keys may be used before they are fetched again: what Cache-Control says (RFC 9111 §5.2.2.1),
+// within bounds.
 func maxAge(header http.Header) time.Duration {
 	for _, line := range header.Values("Cache-Control") {
 		for directive := range strings.SplitSeq(line, ",") {

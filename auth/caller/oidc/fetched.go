@@ -17,8 +17,8 @@ const (
 	mostAge      = 24 * time.Hour
 )
 
-// maxWaiting is how many requests wait for the keys of one issuer at once. A token costs nothing to make up, and one that names an unknown
-// key waits: the others are refused at once.
+// maxWaiting is how many requests wait for the keys of one issuer at once. A token costs nothing to make up, and one
+// that names an unknown key waits: the others are refused at once.
 const maxWaiting = 64
 
 var errCrowd = errors.New("too many tokens wait for the issuer's keys")
@@ -88,7 +88,8 @@ func (f *fetched) renew(ctx context.Context, had *keySet) (*keySet, error) {
 	return f.set, err
 }
 
-// start starts a fetch; f.mu is held. The fetch has a context of its own: a caller that goes away does not end it for others.
+// start starts a fetch; f.mu is held. The fetch has a context of its own: a caller that goes away does not end it for
+// others.
 func (f *fetched) start() {
 	done := make(chan struct{})
 	f.flight = done

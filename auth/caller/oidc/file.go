@@ -34,9 +34,9 @@ func readKeyFile(f *filewatch.File, path string) (*keySet, error) {
 
 // file is the keys of an issuer that are in a file. It is read when a token comes, at most once in each Poll.
 //
-// A file that was overwritten in place counts at once, unlike other files (see filewatch.Set). Half a JWK Set is no JSON, so it
-// cannot be taken for a whole one; and the first token after a quiet hour must not be verified with a key that has been
-// withdrawn since.
+// A file that was overwritten in place counts at once, unlike other files (see filewatch.Set). Half a JWK Set is no
+// JSON, so it cannot be taken for a whole one; and the first token after a quiet hour must not be verified with a key
+// that has been withdrawn since.
 type file struct {
 	keys *Keys
 	path string
@@ -59,8 +59,8 @@ func newFile(k *Keys, s Source) (*file, error) {
 	return f, nil
 }
 
-// current implements keySource. It reads the whole file each time, because a file of the same size and time may be another one;
-// it is a few kB.
+// current implements keySource. It reads the whole file each time, because a file of the same size and time may be
+// another one; it is a few kB.
 func (f *file) current() *keySet {
 	f.mu.Lock()
 	defer f.mu.Unlock()

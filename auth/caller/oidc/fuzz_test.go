@@ -8,8 +8,8 @@ import (
 	"graphproxy/auth/caller/oidc/oidctest"
 )
 
-// FuzzVerify: whatever is sent, only what the issuer signed verifies, and nothing panics. (An ECDSA signature r, s has the twin
-// r, n-s, which verifies and says the same; bytes that are changed at random do not find it.)
+// FuzzVerify: whatever is sent, only what the issuer signed verifies, and nothing panics. (An ECDSA signature r, s has
+// the twin r, n-s, which verifies and says the same; bytes that are changed at random do not find it.)
 func FuzzVerify(f *testing.F) {
 	r := newRig(f, oidctest.Options{}).trust()
 	good := map[string]bool{}

@@ -20,9 +20,9 @@ var (
 	errHalf     = errors.New("holds U+FFFD or half of a surrogate pair")
 )
 
-// readObject reads one JSON object whose members all have different names, at every depth. At the top they must differ by more
-// than letter case, because some readers take "Iss" for "iss". Values are string, json.Number, bool, nil, []any and
-// map[string]any.
+// readObject reads one JSON object whose members all have different names, at every depth. At the top they must differ
+// by more than letter case, because some readers take "Iss" for "iss". Values are string, json.Number, bool, nil, []any
+// and map[string]any.
 func readObject(data []byte) (map[string]any, error) {
 	if !utf8.Valid(data) || !json.Valid(data) {
 		return nil, errNoObject
@@ -112,7 +112,8 @@ func noHalf(s string) error {
 	return nil
 }
 
-// fold spells a name for comparing without regard to case: of the letters that are one but for their case, the smallest.
+// fold spells a name for comparing without regard to case: of the letters that are one but for their case, the
+// smallest.
 func fold(name string) string {
 	return strings.Map(func(r rune) rune {
 		least := r

@@ -28,8 +28,8 @@ type jwt struct {
 	iat   time.Time
 }
 
-// read reads a JWT of at most maxToken bytes in compact serialisation. Everything that does not need the issuer's keys or a clock
-// is checked here.
+// read reads a JWT of at most maxToken bytes in compact serialisation. Everything that does not need the issuer's keys
+// or a clock is checked here.
 func read(raw string) (*jwt, *Error) {
 	parts := strings.Split(raw, ".")
 	if len(parts) != 3 {
@@ -65,8 +65,8 @@ func readPart(part, name string) (map[string]any, *Error) {
 	return object, nil
 }
 
-// decode reads the one base64url spelling of data: no padding, no bits beyond the last byte, and none of the line breaks that
-// encoding/base64 skips.
+// decode reads the one base64url spelling of data: no padding, no bits beyond the last byte, and none of the line
+// breaks that encoding/base64 skips.
 func decode(s string) ([]byte, bool) {
 	if strings.ContainsAny(s, "\r\n") {
 		return nil, false
@@ -75,8 +75,8 @@ func decode(s string) ([]byte, bool) {
 	return data, err == nil
 }
 
-// header takes what is needed of the header. Members that bring a key along, or point to one, are refused even though nothing
-// here would look at them: whoever sends them hopes that somebody does.
+// header takes what is needed of the header. Members that bring a key along, or point to one, are refused even though
+// nothing here would look at them: whoever sends them hopes that somebody does.
 func (t *jwt) header(header map[string]any) *Error {
 	for _, name := range [...]string{"crit", "b64", "jwk", "jku", "x5u", "x5c", "zip", "enc"} {
 		if _, found := header[name]; found {
@@ -106,8 +106,8 @@ func isAlgorithm(alg string) bool {
 	return false
 }
 
-// isTokenType reports whether a typ header is that of a JWT (RFC 7519 §5.1) or of an access token (RFC 9068 §2.1). A logout
-// token, a DPoP proof and the like are signed with the same keys and say something else.
+// isTokenType reports whether a typ header is that of a JWT (RFC 7519 §5.1) or of an access token (RFC 9068 §2.1). A
+// logout token, a DPoP proof and the like are signed with the same keys and say something else.
 func isTokenType(typ any) bool {
 	text, _ := typ.(string)
 	text = strings.TrimPrefix(strings.ToLower(text), "application/")

@@ -34,8 +34,8 @@ type key struct {
 	public   any    // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
 }
 
-// jwk is what is taken of a JWK. Certificates (x5c) are left aside: the set as a whole is trusted, by TLS or because it is a
-// file, and a certificate that Go cannot read is no reason to lose the key.
+// jwk is what is taken of a JWK. Certificates (x5c) are left aside: the set as a whole is trusted, by TLS or because it
+// is a file, and a certificate that Go cannot read is no reason to lose the key.
 type jwk struct {
 	Kty string   `json:"kty"`
 	Kid string   `json:"kid,omitempty"`
@@ -50,7 +50,8 @@ type jwk struct {
 	D   any      `json:"d,omitempty"` // set: the private key is known to whoever reads the set
 }
 
-// parseKeySet reads a JWK Set (RFC 7517 §5). Keys that cannot verify a token, or should not, are left out, as the RFC says.
+// parseKeySet reads a JWK Set (RFC 7517 §5). Keys that cannot verify a token, or should not, are left out, as the RFC
+// says.
 func parseKeySet(data []byte) (*keySet, error) {
 	object, err := readObject(data)
 	if err != nil {
@@ -102,8 +103,8 @@ func parseKey(text []byte) (key, bool) {
 	return key{kid: j.Kid, alg: j.Alg, public: parsed.Key}, true
 }
 
-// fits reports whether the key is for the algorithm: an RSA key whose owner says PS256 verifies nothing else, and each ES
-// algorithm has its curve (RFC 7518 §3.4).
+// fits reports whether the key is for the algorithm: an RSA key whose owner says PS256 verifies nothing else, and each
+// ES algorithm has its curve (RFC 7518 §3.4).
 func (k *key) fits(alg string) bool {
 	if k.alg != "" && k.alg != alg {
 		return false
@@ -136,8 +137,8 @@ func (s *keySet) names(kid string) bool {
 	return s != nil && kid != "" && slices.ContainsFunc(s.keys, func(k key) bool { return k.kid == kid })
 }
 
-// fitting returns the keys that may have signed the token: those of its key id, or, when it names none, the only one that
-// fits. Trying all would let one key answer for another.
+// fitting returns the keys that may have signed the token: those of its key id, or, when it names none, the only one
+// that fits. Trying all would let one key answer for another.
 func (s *keySet) fitting(t *jwt) []key {
 	if s == nil {
 		return nil

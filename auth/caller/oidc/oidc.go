@@ -1,12 +1,12 @@
-// Package oidc decides whether a JWT is what an issuer that the policy trusts has signed, and whether its time has come and
-// not gone: signed with RS, PS, ES or EdDSA by one of the keys that the issuer publishes, or that a file holds.
+// Package oidc decides whether a JWT is what an issuer that the policy trusts has signed, and whether its time has come
+// and not gone: signed with RS, PS, ES or EdDSA by one of the keys that the issuer publishes, or that a file holds.
 //
-// It leaves to auth/caller whose token it is: audience, subject and claims are matched there. A token that verifies here proves
-// nothing by itself. What is ambiguous is refused: doubled members, other spellings of base64url, headers that bring a key
-// along. What cannot be decided is refused, too: an issuer whose keys were never had verifies nothing.
+// It leaves to auth/caller whose token it is: audience, subject and claims are matched there. A token that verifies
+// here proves nothing by itself. What is ambiguous is refused: doubled members, other spellings of base64url, headers
+// that bring a key along. What cannot be decided is refused, too: an issuer whose keys were never had verifies nothing.
 //
-// The formats are those of RFC 7519 (JWT), RFC 7515 (JWS compact serialisation), RFC 7517 (JWK) and OpenID Connect Discovery
-// 1.0; the advice of RFC 8725 (JWT best current practices) is followed.
+// The formats are those of RFC 7519 (JWT), RFC 7515 (JWS compact serialisation), RFC 7517 (JWK) and OpenID Connect
+// Discovery 1.0; the advice of RFC 8725 (JWT best current practices) is followed.
 package oidc
 
 import (
@@ -25,8 +25,8 @@ import (
 
 // Source is an issuer and where its keys are had from.
 type Source struct {
-	// Issuer is the exact text of the iss claim: an https address without query, or http on loopback. With a JWKSFile it may be
-	// any text.
+	// Issuer is the exact text of the iss claim: an https address without query, or http on loopback. With a JWKSFile
+	// it may be any text.
 	Issuer   string
 	JWKSFile string // path of a file with the issuer's JWK Set (RFC 7517 §5); "": the keys are discovered over HTTP
 }
@@ -39,8 +39,9 @@ type Options struct {
 	Poll   time.Duration    // how often a JWKSFile is looked at while tokens come; 0: 2 s
 }
 
-// Keys holds the keys of issuers for the life of the process, so that a policy that is loaded again need not fetch them again.
-// It is safe for concurrent use. Make it with NewKeys. It runs nothing but fetches, each of which ends within 10 s.
+// Keys holds the keys of issuers for the life of the process, so that a policy that is loaded again need not fetch them
+// again. It is safe for concurrent use. Make it with NewKeys. It runs nothing but fetches, each of which ends within 10
+// s.
 type Keys struct {
 	client *http.Client
 	log    *slog.Logger
@@ -71,24 +72,24 @@ func NewKeys(o Options) *Keys {
 type keySource interface {
 	// current returns the keys in hand without waiting for the network, nil if there are none.
 	current() *keySet
-	// renew is asked when had does not verify a token, and waits for newer keys if it is their time. The error says that
-	// the keys cannot be had now; the keys beside it are the ones in hand.
+	// renew is asked when had does not verify a token, and waits for newer keys if it is their time. The error says
+	// that the keys cannot be had now; the keys beside it are the ones in hand.
 	renew(ctx context.Context, had *keySet) (*keySet, error)
 }
 
-// Verifier verifies the tokens of the issuers of one policy. It is immutable and safe for concurrent use. The zero value trusts
-// no issuer.
+// Verifier verifies the tokens of the issuers of one policy. It is immutable and safe for concurrent use. The zero
+// value trusts no issuer.
 type Verifier struct {
 	keys    *Keys
 	issuers map[string]keySource
 }
 
-// Verifier returns a Verifier that trusts these issuers. A JWKSFile is read before it returns; the keys of other issuers, if
-// they are not in hand, are fetched in the background, so that they are there when the first token comes. A file that these Keys
-// have read before leaves its keys in use if it is bad now, and the log tells.
+// Verifier returns a Verifier that trusts these issuers. A JWKSFile is read before it returns; the keys of other
+// issuers, if they are not in hand, are fetched in the background, so that they are there when the first token comes. A
+// file that these Keys have read before leaves its keys in use if it is bad now, and the log tells.
 //
-// The error tells all problems at once: files that cannot be used, issuers that are no addresses, an issuer with two places for
-// its keys.
+// The error tells all problems at once: files that cannot be used, issuers that are no addresses, an issuer with two
+// places for its keys.
 func (k *Keys) Verifier(sources []Source) (*Verifier, error) {
 	v := &Verifier{keys: k, issuers: make(map[string]keySource)}
 	where := make(map[string]Source)
@@ -142,7 +143,8 @@ func (k *Keys) source(s Source) (keySource, error) {
 	return f, nil
 }
 
-// isAddress reports whether s is an address that keys may be fetched from: https, or http on loopback, where nobody listens in.
+// isAddress reports whether s is an address that keys may be fetched from: https, or http on loopback, where nobody
+// listens in.
 func isAddress(s string) bool {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(s, "?#") {

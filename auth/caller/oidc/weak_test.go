@@ -18,7 +18,8 @@ import (
 	"graphproxy/auth/caller/oidc/oidctest"
 )
 
-// Wycheproof's rsa_pss_*_sha*_mgf1_* vectors have salts of 0, 20 and the longest possible; RFC 7518 §3.5 wants the hash's length.
+// Wycheproof's rsa_pss_*_sha*_mgf1_* vectors have salts of 0, 20 and the longest possible; RFC 7518 §3.5 wants the
+// hash's length.
 func TestPSSTakesOneLengthOfSalt(t *testing.T) {
 	r := newRig(t, oidctest.Options{}).trust()
 	key, _, err := r.Key("PS256")
@@ -79,7 +80,8 @@ func pssWithoutSalt(t *testing.T, key *rsa.PrivateKey, hash crypto.Hash, digest 
 	return signature.FillBytes(make([]byte, size))
 }
 
-// rocaKey makes a key as Infineon's library did: each prime is k*M + (65537^a mod M), M being the product of the first primes.
+// rocaKey makes a key as Infineon's library did: each prime is k*M + (65537^a mod M), M being the product of the first
+// primes.
 func rocaKey(t *testing.T, bits, primes int) *rsa.PrivateKey {
 	t.Helper()
 	m, e := big.NewInt(1), big.NewInt(65537)

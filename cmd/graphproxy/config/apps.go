@@ -20,24 +20,30 @@ import (
 // appsPrefix begins the variables of app registrations besides that of AZURE_*: GRAPHPROXY_APPS_0_CLIENT_ID.
 const appsPrefix = "GRAPHPROXY_APPS_"
 
-// Registration is what the environment says of one of several app registrations: the variables of docs/configuration.md, with a
-// prefix that ends in its number.
+// defaultTag is the struct tag with the variable of the default app registration, which has Azure's names. The tag env
+// has the suffix that stands behind a prefix such as GRAPHPROXY_APPS_0_.
+const defaultTag = "azure"
+
+// defaultName is the name of the app registration that AZURE_* describes.
+const defaultName = "default"
+
+// Registration is one app registration: that of AZURE_*, or one of several that have a prefix with a number.
 type Registration struct {
 	Name                string      `env:"NAME"`
-	TenantID            string      `env:"TENANT_ID"`
-	ClientID            string      `env:"CLIENT_ID"`
-	ClientSecret        auth.Secret `env:"CLIENT_SECRET"`
-	ClientSecretFile    string      `env:"CLIENT_SECRET_FILE"`
-	CertificatePath     string      `env:"CLIENT_CERTIFICATE_PATH"`
-	CertificatePassword auth.Secret `env:"CLIENT_CERTIFICATE_PASSWORD"`
-	SendChain           Truth       `env:"CLIENT_SEND_CERTIFICATE_CHAIN" envDefault:"false"`
-	FederatedTokenFile  string      `env:"FEDERATED_TOKEN_FILE"`
-	ManagedIdentity     Truth       `env:"MANAGED_IDENTITY" envDefault:"false"`
-	AuthorityHost       string      `env:"AUTHORITY_HOST"`
-	Scope               string      `env:"SCOPE"`
-	InstanceDiscovery   Truth       `env:"INSTANCE_DISCOVERY" envDefault:"true"`
+	TenantID            string      `env:"TENANT_ID" azure:"AZURE_TENANT_ID"`
+	ClientID            string      `env:"CLIENT_ID" azure:"AZURE_CLIENT_ID"`
+	ClientSecret        auth.Secret `env:"CLIENT_SECRET" azure:"AZURE_CLIENT_SECRET"`
+	ClientSecretFile    string      `env:"CLIENT_SECRET_FILE" azure:"AZURE_CLIENT_SECRET_FILE"`
+	CertificatePath     string      `env:"CLIENT_CERTIFICATE_PATH" azure:"AZURE_CLIENT_CERTIFICATE_PATH"`
+	CertificatePassword auth.Secret `env:"CLIENT_CERTIFICATE_PASSWORD" azure:"AZURE_CLIENT_CERTIFICATE_PASSWORD"`
+	SendChain           Truth       `env:"CLIENT_SEND_CERTIFICATE_CHAIN" azure:"AZURE_CLIENT_SEND_CERTIFICATE_CHAIN" envDefault:"false"`
+	FederatedTokenFile  string      `env:"FEDERATED_TOKEN_FILE" azure:"AZURE_FEDERATED_TOKEN_FILE"`
+	ManagedIdentity     Truth       `env:"MANAGED_IDENTITY" azure:"GRAPHPROXY_MANAGED_IDENTITY" envDefault:"false"`
+	AuthorityHost       string      `env:"AUTHORITY_HOST" azure:"AZURE_AUTHORITY_HOST"`
+	Scope               string      `env:"SCOPE" azure:"GRAPHPROXY_SCOPE"`
+	InstanceDiscovery   Truth       `env:"INSTANCE_DISCOVERY" azure:"GRAPHPROXY_INSTANCE_DISCOVERY" envDefault:"true"`
 
-	prefix string // GRAPHPROXY_APPS_0_
+	prefix string // GRAPHPROXY_APPS_0_; "": AZURE_
 }
 
 var appVariable = regexp.MustCompile(`^` + appsPrefix + `(0|[1-9][0-9]{0,3})_([A-Z_]+)$`)
@@ -54,12 +60,14 @@ func registrations(set map[string]string) (all []Registration, problems []error)
 	for _, n := range slices.Sorted(maps.Keys(numbers)) {
 		r := Registration{prefix: fmt.Sprintf("%s%d_", appsPrefix, n)}
 		err := env.ParseWithOptions(&r, env.Options{Environment: set, Prefix: r.prefix})
-		problems = append(problems, misread(err, reflect.TypeFor[Registration](), r.prefix)...)
+		problems = append(problems, misread(err, reflect.TypeFor[Registration](), "env", r.prefix)...)
 		switch {
 		case r.Name == "":
-			problems = append(problems, fmt.Errorf("%sNAME is not set: set it to the name that the policy's app: has for this app registration", r.prefix))
+			problems = append(problems, fmt.Errorf("%sNAME is not set: "+
+				"set it to the name that the policy's app: has for this app registration", r.prefix))
 		case !yamlfile.IsName(r.Name):
-			problems = append(problems, fmt.Errorf("%sNAME is not made of letters, digits, \"-\", \"_\" and \".\": write a name that the policy's app: can have", r.prefix))
+			problems = append(problems, fmt.Errorf("%sNAME is not made of letters, digits, \"-\", \"_\" and \".\": "+
+				"write a name that the policy's app: can have", r.prefix))
 		}
 		all = append(all, r)
 	}
@@ -69,7 +77,7 @@ func registrations(set map[string]string) (all []Registration, problems []error)
 // isAppVariable reports whether a variable is one of an app registration's.
 func isAppVariable(name string) bool {
 	m := appVariable.FindStringSubmatch(name)
-	return m != nil && slices.Contains(variables(new(Registration)), m[2])
+	return m != nil && slices.Contains(names(suffixes()), m[2])
 }
 
 // nearApp is the variable that a misspelt one of an app registration's was meant to be, or "".
@@ -78,66 +86,74 @@ func nearApp(name string) string {
 	if m == nil {
 		return ""
 	}
-	if near := yamlfile.Nearest(m[2], variables(new(Registration))); near != "" {
+	if near := yamlfile.Nearest(m[2], names(suffixes())); near != "" {
 		return appsPrefix + m[1] + "_" + near
 	}
 	return ""
 }
 
-// Apps are the app registrations, that of AZURE_* first. That one is there if anything of it is set, or if there is no
-// other. Their Check tells what is wrong with each.
+// Apps returns the app registrations, that of AZURE_* first. That one is there if anything of it is set, or if there is
+// no other. Their Check returns what is wrong with each.
 func (c *Config) Apps() []auth.App {
 	var apps []auth.App
-	if len(c.registrations) == 0 || c.hasDefault() {
-		apps = append(apps, c.defaultApp())
+	if len(c.registrations) == 0 || c.isSet() {
+		apps = append(apps, c.app())
 	}
 	for _, r := range c.registrations {
-		apps = append(apps, auth.App{
-			Name: r.Name, Prefix: r.prefix, TenantID: r.TenantID, ClientID: r.ClientID,
-			Secret: r.ClientSecret, SecretFile: r.ClientSecretFile,
-			CertificatePath: r.CertificatePath, CertificatePassword: r.CertificatePassword, SendChain: bool(r.SendChain),
-			FederatedTokenFile: r.FederatedTokenFile, ManagedIdentity: bool(r.ManagedIdentity),
-			AuthorityHost: cmp.Or(r.AuthorityHost, c.AuthorityHost), Scope: cmp.Or(r.Scope, c.Scope), InstanceDiscovery: bool(r.InstanceDiscovery && c.InstanceDiscovery),
-		})
+		a := r.app()
+		a.AuthorityHost, a.Scope = cmp.Or(a.AuthorityHost, c.AuthorityHost), cmp.Or(a.Scope, c.Scope)
+		a.InstanceDiscovery = a.InstanceDiscovery && bool(c.InstanceDiscovery)
+		apps = append(apps, a)
 	}
 	return apps
 }
 
-// hasDefault reports whether something of the default app registration is set.
-func (c *Config) hasDefault() bool {
-	return c.TenantID != "" || c.ClientID != "" || c.ClientSecret.IsSet() || c.ClientSecretFile != "" || c.CertificatePath != "" || c.FederatedTokenFile != "" || bool(c.ManagedIdentity)
+// isSet reports whether something is set that makes an app registration.
+func (r *Registration) isSet() bool {
+	return r.TenantID != "" || r.ClientID != "" || r.ClientSecret.IsSet() || r.ClientSecretFile != "" ||
+		r.CertificatePath != "" || r.FederatedTokenFile != "" || bool(r.ManagedIdentity)
 }
 
-// defaultApp is the app registration that AZURE_* describes.
-func (c *Config) defaultApp() auth.App {
+// app returns the registration as package auth takes it.
+func (r *Registration) app() auth.App {
 	return auth.App{
-		Name: "default", TenantID: c.TenantID, ClientID: c.ClientID,
-		Secret: c.ClientSecret, SecretFile: c.ClientSecretFile,
-		CertificatePath: c.CertificatePath, CertificatePassword: c.CertificatePassword, SendChain: bool(c.SendChain),
-		FederatedTokenFile: c.FederatedTokenFile, ManagedIdentity: bool(c.ManagedIdentity),
-		AuthorityHost: c.AuthorityHost, Scope: c.Scope, InstanceDiscovery: bool(c.InstanceDiscovery),
+		Name:                r.Name,
+		Prefix:              r.prefix,
+		TenantID:            r.TenantID,
+		ClientID:            r.ClientID,
+		Secret:              r.ClientSecret,
+		SecretFile:          r.ClientSecretFile,
+		CertificatePath:     r.CertificatePath,
+		CertificatePassword: r.CertificatePassword,
+		SendChain:           bool(r.SendChain),
+		FederatedTokenFile:  r.FederatedTokenFile,
+		ManagedIdentity:     bool(r.ManagedIdentity),
+		AuthorityHost:       r.AuthorityHost,
+		Scope:               r.Scope,
+		InstanceDiscovery:   bool(r.InstanceDiscovery),
 	}
 }
 
-// checkApps tells of names that two app registrations have.
+// checkApps returns the names that two app registrations have.
 func (c *Config) checkApps() []error {
 	var problems []error
 	first := make(map[string]string)
 	for _, a := range c.Apps() {
 		if before, doubled := first[a.Name]; doubled && a.Name != "" {
-			problems = append(problems, fmt.Errorf("%sNAME is the name of another app registration, too, that of %s: give each its own", a.Prefix, before))
+			problems = append(problems, fmt.Errorf("%sNAME is the name of another app registration, too, that of %s: "+
+				"give each its own", a.Prefix, before))
 			continue
 		}
-		first[a.Name] = cmp.Or(strings.TrimSuffix(a.Prefix, "_"), "AZURE_*, which is called default")
+		first[a.Name] = cmp.Or(strings.TrimSuffix(a.Prefix, "_"), "AZURE_*, which is called "+defaultName)
 	}
 	return problems
 }
 
-// CheckApps tells everything that is wrong with the app registrations, reading their credentials' files.
+// CheckApps returns everything that is wrong with the app registrations. It reads their credentials' files.
 func (c *Config) CheckApps() error {
 	var problems []error
 	for i, a := range c.Apps() {
-		if i > 0 && c.hasDefault() { // what the others have from the default one was told with it
+		if i > 0 && c.isSet() { // what the others have from the default one was reported with it
 			a.AuthorityHost, a.Scope = other(a.AuthorityHost, c.AuthorityHost), other(a.Scope, c.Scope)
 		}
 		problems = append(problems, a.Check()...)

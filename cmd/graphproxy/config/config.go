@@ -1,7 +1,7 @@
 // Package config reads graphproxy's settings from environment variables.
 //
-// It decides which variables there are, which values they may have, and what a problem with one is called. What shows only
-// in the files that variables name, it leaves to those who read the files.
+// It decides which variables there are, which values they may have, and what a problem with one is called. It leaves to
+// others what shows only in the files that variables name.
 package config
 
 import (
@@ -16,31 +16,21 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
-	"graphproxy/auth"
 	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/yamlfile"
 	"graphproxy/proxy/redislimit"
 )
 
-// Config is what the environment says: one field a variable, in the order of docs/configuration.md, whose table a test holds
-// against this struct. What is wrong with one variable by itself is told by the UnmarshalText of the field's type.
+// Config is the settings: one field a variable, in the order of docs/configuration.md. A test compares the table there
+// with this struct. The UnmarshalText of a field's type returns what is wrong with the one variable.
 //
-// It is plain data. Printing it shows no secret. No message shows a variable's value: a secret that was put into the wrong variable would be in it.
+// It is plain data. Printing it shows no secret. No message shows a variable's value, because a secret may stand in the
+// wrong variable.
 type Config struct {
-	TenantID            string      `env:"AZURE_TENANT_ID"`
-	ClientID            string      `env:"AZURE_CLIENT_ID"`
-	ClientSecret        auth.Secret `env:"AZURE_CLIENT_SECRET"`
-	ClientSecretFile    string      `env:"AZURE_CLIENT_SECRET_FILE"`
-	CertificatePath     string      `env:"AZURE_CLIENT_CERTIFICATE_PATH"`
-	CertificatePassword auth.Secret `env:"AZURE_CLIENT_CERTIFICATE_PASSWORD"`
-	SendChain           Truth       `env:"AZURE_CLIENT_SEND_CERTIFICATE_CHAIN" envDefault:"false"`
-	FederatedTokenFile  string      `env:"AZURE_FEDERATED_TOKEN_FILE"`
-	ManagedIdentity     Truth       `env:"GRAPHPROXY_MANAGED_IDENTITY" envDefault:"false"`
-	AuthorityHost       string      `env:"AZURE_AUTHORITY_HOST"`
-	Cloud               Cloud       `env:"GRAPHPROXY_CLOUD" envDefault:"public"`
-	GraphURL            Root        `env:"GRAPHPROXY_GRAPH_URL"`
-	Scope               string      `env:"GRAPHPROXY_SCOPE"`
-	InstanceDiscovery   Truth       `env:"GRAPHPROXY_INSTANCE_DISCOVERY" envDefault:"true"`
+	Registration `env:"-"` // the default app registration; Parse reads it by the names in its tag azure
+
+	Cloud    Cloud `env:"GRAPHPROXY_CLOUD" envDefault:"public"`
+	GraphURL Root  `env:"GRAPHPROXY_GRAPH_URL"`
 
 	Listen          Addresses `env:"GRAPHPROXY_LISTEN" envDefault:"127.0.0.1:8080"`
 	UnixSocketMode  Mode      `env:"GRAPHPROXY_UNIX_SOCKET_MODE" envDefault:"0660"`
@@ -67,17 +57,24 @@ type Config struct {
 	AuditLog        string   `env:"GRAPHPROXY_AUDIT_LOG" envDefault:"-"`
 	AuditFailure    OnLoss   `env:"GRAPHPROXY_AUDIT_FAILURE" envDefault:"continue"`
 
-	registrations []Registration
+	registrations []Registration // besides the default one
 }
 
-// Parse reads settings from environ, as os.Environ gives them, and tells every problem that shows without looking at a file.
-// The Config is good for use only when there is none.
+// Parse reads settings from environ, as os.Environ gives them, and returns every problem that shows without looking at
+// a file. The Config is good for use only when there is none.
 func Parse(environ []string) (*Config, []error) {
 	set := settings(environ)
 	var c Config
-	problems := append(unknown(set), misread(env.ParseWithOptions(&c, env.Options{Environment: set}), reflect.TypeFor[Config](), "")...)
-	registrations, misread := registrations(set)
-	c.registrations, problems = registrations, append(problems, misread...)
+	azure := env.ParseWithOptions(&c.Registration, env.Options{Environment: set, TagName: defaultTag})
+	others := env.ParseWithOptions(&c, env.Options{Environment: set})
+	registrations, bad := registrations(set)
+	problems := slices.Concat(
+		unknown(set),
+		misread(azure, reflect.TypeFor[Registration](), defaultTag, ""),
+		misread(others, reflect.TypeFor[Config](), "env", ""),
+		bad,
+	)
+	c.Name, c.registrations = defaultName, registrations
 	if c.GraphURL == "" {
 		c.GraphURL = Root(c.Cloud.GraphURL)
 	}
@@ -101,16 +98,16 @@ func settings(environ []string) map[string]string {
 	return set
 }
 
-// launcher is left alone: GRAPHPROXY_BIN is how scripts that start graphproxy name the binary to themselves, and an export
-// carries it into the process.
+// launcher is not reported as unknown: scripts that start graphproxy keep the path of the binary in GRAPHPROXY_BIN, and
+// export it.
 const launcher = "BIN"
 
-// unknown tells of variables in graphproxy's name space that it does not know: a setting that is misspelt must not be
-// taken for one that is not set.
+// unknown returns the variables in graphproxy's name space that it does not know: a setting that is misspelt must not
+// be taken for one that is not set.
 func unknown(set map[string]string) []error {
 	const prefix = "GRAPHPROXY_"
 	known := make([]string, 0, 32)
-	for _, name := range variables(new(Config)) {
+	for _, name := range names(variables()) {
 		if own, ok := strings.CutPrefix(name, prefix); ok {
 			known = append(known, own)
 		}
@@ -133,34 +130,22 @@ func unknown(set map[string]string) []error {
 	return problems
 }
 
-// variables are the names that a struct of settings knows.
-func variables(settings any) []string {
-	params, err := env.GetFieldParams(settings)
-	if err != nil { // only a tag that is wrong, which every test would meet
-		return nil
-	}
-	names := make([]string, 0, len(params))
-	for _, p := range params {
-		names = append(names, p.Key)
-	}
-	return names
-}
-
 var (
 	linkName = regexp.MustCompile(`(?:^|_)(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_[0-9]+_(?:TCP|UDP|SCTP)_(?:PROTO|PORT|ADDR))$`)
 	linkURL  = regexp.MustCompile(`(?:^|_)PORT(?:_[0-9]+_(?:TCP|UDP|SCTP))?=(?:tcp|udp|sctp)://`)
 )
 
 // isServiceLink reports whether a variable is one of those that Kubernetes adds to every container for a Service called
-// graphproxy or graphproxy-…, such as GRAPHPROXY_PORT=tcp://10.0.0.7:8080. Nobody has set them, so nobody can cure them.
+// graphproxy or graphproxy-…, such as GRAPHPROXY_PORT=tcp://10.0.0.7:8080. The operator has not set them and cannot
+// remove them.
 // https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 func isServiceLink(own, value string) bool {
 	return linkName.MatchString(own) || linkURL.MatchString(own+"="+value)
 }
 
-// misread turns what env says of a struct of settings into one problem a variable. Its own text holds the name of our field, not
-// of the variable.
-func misread(err error, settings reflect.Type, prefix string) []error {
+// misread turns an error of env about a struct of settings into one problem a variable. Env's own text holds the name
+// of our field; the name of the variable is prefix and the field's tag.
+func misread(err error, settings reflect.Type, tag, prefix string) []error {
 	if err == nil {
 		return nil
 	}
@@ -176,24 +161,28 @@ func misread(err error, settings reflect.Type, prefix string) []error {
 			continue
 		}
 		field, _ := settings.FieldByName(p.Name)
-		problems = append(problems, fmt.Errorf("%s%s %w", prefix, field.Tag.Get("env"), p.Err))
+		problems = append(problems, fmt.Errorf("%s%s %w", prefix, field.Tag.Get(tag), p.Err))
 	}
 	return problems
 }
 
-// check tells what is wrong with variables that are right by themselves.
+// check returns what is wrong with variables that are right by themselves.
 func (c *Config) check() []error {
 	var problems []error
 	switch {
 	case c.TLSCertFile != "" && c.TLSKeyFile == "":
-		problems = append(problems, errors.New("GRAPHPROXY_TLS_CERT_FILE is set without GRAPHPROXY_TLS_KEY_FILE: set both for TLS, or none for plain HTTP"))
+		problems = append(problems, errors.New("GRAPHPROXY_TLS_CERT_FILE is set without GRAPHPROXY_TLS_KEY_FILE: "+
+			"set both for TLS, or none for plain HTTP"))
 	case c.TLSCertFile == "" && c.TLSKeyFile == "" && c.TLSClientCAFile != "":
-		problems = append(problems, errors.New("GRAPHPROXY_TLS_CLIENT_CA_FILE is set without GRAPHPROXY_TLS_CERT_FILE and GRAPHPROXY_TLS_KEY_FILE: client certificates come with TLS; set all three"))
+		problems = append(problems, errors.New("GRAPHPROXY_TLS_CLIENT_CA_FILE is set without GRAPHPROXY_TLS_CERT_FILE and "+
+			"GRAPHPROXY_TLS_KEY_FILE: client certificates come with TLS; set all three"))
 	case c.TLSCertFile == "" && c.TLSKeyFile != "":
-		problems = append(problems, errors.New("GRAPHPROXY_TLS_KEY_FILE is set without GRAPHPROXY_TLS_CERT_FILE: set both for TLS, or none for plain HTTP"))
+		problems = append(problems, errors.New("GRAPHPROXY_TLS_KEY_FILE is set without GRAPHPROXY_TLS_CERT_FILE: "+
+			"set both for TLS, or none for plain HTTP"))
 	}
 	if slices.Contains(c.Listen, c.AdminListen) && !strings.HasSuffix(string(c.AdminListen), ":0") {
-		problems = append(problems, errors.New("GRAPHPROXY_ADMIN_LISTEN is also in GRAPHPROXY_LISTEN: health and metrics are not for callers; give them an address of their own"))
+		problems = append(problems, errors.New("GRAPHPROXY_ADMIN_LISTEN is also in GRAPHPROXY_LISTEN: "+
+			"health and metrics are not for callers; give them an address of their own"))
 	}
 	return problems
 }

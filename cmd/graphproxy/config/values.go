@@ -260,7 +260,8 @@ func (o *Origin) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// HostNames are names of hosts, separated by commas. A port behind one says nothing and is left out: a name counts with any port.
+// HostNames are names of hosts, separated by commas. A port behind one says nothing and is left out: a name counts with
+// any port.
 type HostNames []string
 
 var hostName = regexp.MustCompile(`^([A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?)\.?(?::[0-9]{1,5})?$`)
@@ -282,8 +283,8 @@ func (hs *HostNames) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// parseOrigin reads a URL that holds a scheme and a host, and nothing else. It may hold a password by mistake, so nothing of it
-// is shown.
+// parseOrigin reads a URL that holds a scheme and a host, and nothing else. It may hold a password by mistake, so
+// nothing of it is shown.
 func parseOrigin(text []byte) (*url.URL, error) {
 	u, err := url.Parse(string(text))
 	switch {

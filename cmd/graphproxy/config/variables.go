@@ -17,21 +17,44 @@ type Variable struct {
 	Meaning string // in Markdown, on one line; a default that depends on others stands here
 }
 
-// Variables returns the variables of Config in the order of its fields. docs/configuration.md has the same table.
-func Variables() []Variable {
-	params, err := env.GetFieldParams(new(Config))
-	if err != nil { // only a wrong tag, which every test would meet
+// variables returns the variables of Config, but for those of further app registrations.
+func variables() []env.FieldParams {
+	return append(params(new(Registration), defaultTag), params(new(Config), "env")...)
+}
+
+// suffixes returns the variables of a further app registration, without their prefix.
+func suffixes() []env.FieldParams { return params(new(Registration), "env") }
+
+// params returns the variables that the fields of a struct of settings name in a tag.
+func params(settings any, tag string) []env.FieldParams {
+	all, err := env.GetFieldParamsWithOptions(settings, env.Options{TagName: tag})
+	if err != nil { // only a wrong tag, with which every test fails
 		return nil
 	}
-	about := meanings()
-	all := make([]Variable, 0, len(params))
+	return all
+}
+
+// names returns the variables' names.
+func names(params []env.FieldParams) []string {
+	all := make([]string, 0, len(params))
 	for _, p := range params {
+		all = append(all, p.Key)
+	}
+	return all
+}
+
+// Variables returns the variables of Config in the order of its fields. docs/configuration.md has the same table.
+func Variables() []Variable {
+	about := meanings()
+	all := []Variable{}
+	for _, p := range variables() {
 		all = append(all, Variable{Name: p.Key, Default: p.DefaultValue, Meaning: about[p.Key]})
 	}
 	return all
 }
 
-// WriteVariables writes the variables for a terminal of width columns: each name with its default, and its meaning below.
+// WriteVariables writes the variables for a terminal of width columns: each name with its default, and its meaning
+// below.
 func WriteVariables(w io.Writer, width int) error {
 	var b strings.Builder
 	for _, v := range Variables() {
@@ -68,7 +91,7 @@ func wrap(text string, width int) []string {
 	return slices.Clip(lines)
 }
 
-// meanings says what each variable is for, by name.
+// meanings returns what each variable is for, by its name.
 func meanings() map[string]string {
 	return map[string]string{
 		"AZURE_TENANT_ID": "the tenant of the app registration: a GUID or a domain. `common`, `organizations` and " +

@@ -9,14 +9,15 @@ import (
 )
 
 const (
-	// firstPause is how long after a slot was given back the line asks again, when the Taker did not have it yet: Redis is told
-	// by another goroutine. The pause doubles up to longestPause, which is also how often a line looks for slots of which it is
-	// not told.
+	// firstPause is how long after a slot was given back the line asks again, when the Taker did not have it yet: Redis
+	// is told by another goroutine. The pause doubles up to longestPause, which is also how often a line looks for
+	// slots of which it is not told.
 	firstPause   = 5 * time.Millisecond
 	longestPause = time.Second
 )
 
-// line is those who wait for one bucket. It exists as long as somebody waits in it, has its turn, or holds a pass of it.
+// line is those who wait for one bucket. It exists as long as somebody waits in it, has its turn, or holds a pass of
+// it.
 type line struct {
 	bucket bucket
 	hash   int

@@ -183,8 +183,8 @@ func (m *model) check(p *problems, run []*asked) {
 	}
 }
 
-// TestAnyRunKeepsItsPromises holds runs of requests with several limits each against what the package promises: rates, waits,
-// order, and that nobody is forgotten.
+// TestAnyRunKeepsItsPromises holds runs of requests with several limits each against what the package promises: rates,
+// waits, order, and that nobody is forgotten.
 func TestAnyRunKeepsItsPromises(t *testing.T) {
 	gen := runs()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -247,8 +247,8 @@ func play(t *testing.T, p *problems, run []*asked) {
 	}
 }
 
-// forgotten looks for a lost wake-up: all who wait would have room. (One of several may have room and wait for those before
-// it, who ask for more.)
+// forgotten looks for a lost wake-up: all who wait would have room. (One of several may have room and wait for those
+// before it, who ask for more.)
 func forgotten(p *problems, m *model, waiting map[*asked]bool) {
 	for w := range waiting {
 		if !m.room(w.charges) {

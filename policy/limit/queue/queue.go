@@ -1,19 +1,19 @@
 // Package queue lets a request wait a while for room instead of refusing it at once, in a fair order.
 //
-// It decides who is asked next, and when; whether there is room decides the Taker that it asks, package limit or one that
-// replicas share. A request waits only for limits that have a Wait, and never longer than the least Wait of those that it
-// has waited for.
+// It decides who is asked next, and when; whether there is room decides the Taker that it asks, package limit or one
+// that replicas share. A request waits only for limits that have a Wait, and never longer than the least Wait of those
+// that it has waited for.
 //
-// Who waits stands in the line of one bucket: at first of the one that refused it. A line is round robin between callers, and
-// first come, first served for each, so that an app with a thousand waiting requests gets as many turns as an app with
-// one. Other buckets' requests do not notice: who waits for one mailbox holds up neither another mailbox nor a limit
-// that both share. A request that charges several buckets for which others wait passes one line after the other, the narrow
-// ones first, and asks the Taker at the end; if that refuses all the same, it stands in the line of the bucket that refused,
-// in front of the younger ones of its caller.
+// Who waits stands in the line of one bucket: at first of the one that refused it. A line is round robin between
+// callers, and first come, first served for each, so that an app with a thousand waiting requests gets as many turns as
+// an app with one. Other buckets' requests do not notice: who waits for one mailbox holds up neither another mailbox
+// nor a limit that both share. A request that charges several buckets for which others wait passes one line after the
+// other, the narrow ones first, and asks the Taker at the end; if that refuses all the same, it stands in the line of
+// the bucket that refused, in front of the younger ones of its caller.
 //
-// A line learns that there is room by the time that the refusal told, or by a slot that is given back, and asks until it is
-// refused again: about two questions for each request that waited, one at a time. With a Taker behind a network a line
-// therefore hands on at most one request in two round trips.
+// A line learns that there is room by the time that the refusal told, or by a slot that is given back, and asks until
+// it is refused again: about two questions for each request that waited, one at a time. With a Taker behind a network a
+// line therefore hands on at most one request in two round trips.
 //
 // The package reads no clock (Options.Now does), but sets timers: one for each line. It starts no other goroutine; a
 // request asks the Taker on its own.
@@ -38,8 +38,8 @@ const (
 	DefaultMaxPerCaller = 1_000
 )
 
-// A Taker takes for a request from every bucket that covers it, all or none, and keeps to what limit.Limiter.Take says of
-// charges, grants and refusals. It must be safe for concurrent use.
+// A Taker takes for a request from every bucket that covers it, all or none, and keeps to what limit.Limiter.Take says
+// of charges, grants and refusals. It must be safe for concurrent use.
 type Taker interface {
 	Take(ctx context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error)
 }
@@ -57,8 +57,8 @@ type Queue struct {
 	now                      func() time.Time
 	maxWaiting, maxPerCaller int
 
-	// What a request looks at before it takes, without a lock: how many lines there are, and how many for a hash of their
-	// bucket. They change under mu.
+	// What a request looks at before it takes, without a lock: how many lines there are, and how many for a hash of
+	// their bucket. They change under mu.
 	seed   maphash.Seed
 	open   atomic.Int32
 	hashed [1 << 10]atomic.Int32
@@ -102,19 +102,20 @@ func (q *Queue) Len() int {
 //   - ctx's error, when that ends first. The request leaves the line at once. If that crosses with a turn that was granted,
 //     slots are given back; tokens stay taken, as those of a request that was sent.
 //
-// It does not overtake: if somebody waits for one of the charged buckets, it waits behind them. Between requests that arrive
-// while nobody waits there is no order.
+// It does not overtake: if somebody waits for one of the charged buckets, it waits behind them. Between requests that
+// arrive while nobody waits there is no order.
 //
-// A slot that a Grant gives back is handed on at once; for slots that other replicas give back the line looks after a second at
-// the latest. For that a grant of a limit with both Wait and Concurrency costs two small allocations (see
-// limit.Grant.OnRelease). Otherwise a request for whose buckets nobody waits costs two hashes a charge at most: no lock, no
-// allocation.
+// A slot that a Grant gives back is handed on at once; for slots that other replicas give back the line looks after a
+// second at the latest. For that a grant of a limit with both Wait and Concurrency costs two small allocations (see
+// limit.Grant.OnRelease). Otherwise a request for whose buckets nobody waits costs two hashes a charge at most: no
+// lock, no allocation.
 func (q *Queue) Take(ctx context.Context, caller string, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error) {
 	return q.TakeUnless(ctx, caller, charges, g, nil)
 }
 
-// TakeUnless is Take for a request that must be allowed to wait: before it begins to, mayWait is called. If that reports false, the request is
-// refused as when too many wait. It is called at most twice, with a lock held: it must neither block nor call the Queue.
+// TakeUnless is Take for a request that must be allowed to wait: before it begins to, mayWait is called. If that
+// reports false, the request is refused as when too many wait. It is called at most twice, with a lock held: it must
+// neither block nor call the Queue.
 func (q *Queue) TakeUnless(
 	ctx context.Context, caller string, charges []limit.Charge, g *limit.Grant, mayWait func() bool,
 ) (*limit.Refusal, error) {
@@ -141,8 +142,8 @@ func (q *Queue) ask(
 	return q.wait(ctx, caller, charges, g, refusal, mayWait)
 }
 
-// waitable reports whether to wait for what is in the way. When the Limiter is Full it has run out of memory for keys: waiting
-// requests would only hold more. (A rate that is no number would be a key that no map finds again.)
+// waitable reports whether to wait for what is in the way. When the Limiter is Full it has run out of memory for keys:
+// waiting requests would only hold more. (A rate that is no number would be a key that no map finds again.)
 func waitable(r *limit.Refusal) bool {
 	return r.Limit.Wait > 0 && !r.Full && !math.IsNaN(r.Limit.Rate)
 }
@@ -177,8 +178,8 @@ func (q *Queue) watchSlot(l *limit.Limit, key string, g *limit.Grant) {
 	g.OnRelease(func() { q.freed(l, key) })
 }
 
-// freed is told that a slot was given back. It is after that, so whoever was refused before, and is not seen here yet, will see
-// the slot when it asks once more: see join.
+// freed is told that a slot was given back. It is after that, so whoever was refused before, and is not seen here yet,
+// will see the slot when it asks once more: see join.
 func (q *Queue) freed(l *limit.Limit, key string) {
 	if q.open.Load() == 0 || q.hashed[q.hash(l.Name, key)].Load() == 0 {
 		return
@@ -217,9 +218,10 @@ func (b *bucket) width() float64 {
 	return w
 }
 
-// compare puts buckets into the one order in which a request passes their lines: narrow ones first. Who has passed a line
-// may hold room in that bucket while it stands in the next line, and that should be the short wait: for the tenant's bucket
-// while it holds a mailbox's, not the other way round. Because nobody holds room in a wider one, none can wait in a circle.
+// compare puts buckets into the one order in which a request passes their lines: narrow ones first. Who has passed a
+// line may hold room in that bucket while it stands in the next line, and that should be the short wait: for the
+// tenant's bucket while it holds a mailbox's, not the other way round. Because nobody holds room in a wider one, none
+// can wait in a circle.
 func (b *bucket) compare(o *bucket) int {
 	return cmp.Or(
 		cmp.Compare(b.width(), o.width()), cmp.Compare(b.limit.Name, o.limit.Name), cmp.Compare(b.key, o.key),

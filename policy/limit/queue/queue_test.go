@@ -290,8 +290,8 @@ func TestABusyCallerDoesNotStarveTheOthers(t *testing.T) {
 	})
 }
 
-// Over any run of one limit: no bucket lets through more than its rate and burst, nobody waits longer than it may, and each
-// caller's requests go in their order.
+// Over any run of one limit: no bucket lets through more than its rate and burst, nobody waits longer than it may, and
+// each caller's requests go in their order.
 func TestNoRunLetsThroughMoreThanTheLimitNorForgetsAnybody(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		rate := float64(rapid.IntRange(1, 50).Draw(rt, "rate"))

@@ -8,8 +8,8 @@ import (
 	"graphproxy/policy/limit"
 )
 
-// join puts a new waiter into the line of the bucket that refused it, or, if it has not asked, of one for which others wait.
-// If it cannot stay, it returns the refusal; none when it has not asked and nobody waits.
+// join puts a new waiter into the line of the bucket that refused it, or, if it has not asked, of one for which others
+// wait. If it cannot stay, it returns the refusal; none when it has not asked and nobody waits.
 func (q *Queue) join(w *waiter, refusal *limit.Refusal) (stays bool, _ *limit.Refusal) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -54,8 +54,8 @@ func (q *Queue) way(w *waiter, refusal *limit.Refusal) (*room, *line) {
 	return nil, nil
 }
 
-// newLine begins a line. A slot may have been given back after the Taker refused, and before the line was there to be told:
-// so whoever begins a line for slots asks once more. Room in a rate comes when the refusal says.
+// newLine begins a line. A slot may have been given back after the Taker refused, and before the line was there to be
+// told: so whoever begins a line for slots asks once more. Room in a rate comes when the refusal says.
 func (q *Queue) newLine(w *waiter, own *room, r *limit.Refusal, now time.Time) *line {
 	b := own.bucket
 	b.key = strings.Clone(b.key) // it may be a piece of a request's much longer target
@@ -94,8 +94,8 @@ func (q *Queue) endPass(p pass, used bool) {
 	q.mark(p.line)
 }
 
-// enter lets a waiter wait in the line. Passes of this line and of wider ones are no longer good: nobody holds room in a
-// wider bucket than it waits for.
+// enter lets a waiter wait in the line. Passes of this line and of wider ones are no longer good: nobody holds room in
+// a wider bucket than it waits for.
 func (q *Queue) enter(w *waiter, l *line) {
 	w.passes = slices.DeleteFunc(w.passes, func(p pass) bool {
 		if p.line.bucket.compare(&l.bucket) < 0 {
@@ -200,8 +200,8 @@ func (q *Queue) move(w *waiter, l, next *line, now time.Time) {
 	q.enter(w, next)
 }
 
-// ahead returns the first line in which the waiter, whose turn in l it is, must stand before it may ask: one that it has not
-// passed, or in which an older request of its caller stands (again).
+// ahead returns the first line in which the waiter, whose turn in l it is, must stand before it may ask: one that it
+// has not passed, or in which an older request of its caller stands (again).
 func (q *Queue) ahead(w *waiter, l *line) *line {
 	for i := range w.rooms {
 		next := q.lines[w.rooms[i].bucket]
@@ -220,8 +220,8 @@ func (q *Queue) mark(l *line) {
 	}
 }
 
-// settle brings all lines where something happened to rest. Each step either uses up room that is known, or takes a waiter
-// out, or moves one behind an older one, so it comes to an end.
+// settle brings all lines where something happened to rest. Each step either uses up room that is known, or takes a
+// waiter out, or moves one behind an older one, so it comes to an end.
 func (q *Queue) settle(now time.Time) {
 	for i := 0; i < len(q.marked); i++ { // it grows
 		l := q.marked[i]

@@ -42,8 +42,8 @@ func newWaiter(caller string, charges []limit.Charge, now time.Time) *waiter {
 	return w
 }
 
-// room returns the waiter's charge on the line's bucket. Of several the Taker counts the one with the greatest cost; here it
-// is the first, as the cost only tells when to ask.
+// room returns the waiter's charge on the line's bucket. Of several the Taker counts the one with the greatest cost;
+// here it is the first, as the cost only tells when to ask.
 func (w *waiter) room(l *line) *room {
 	i := slices.IndexFunc(w.rooms, func(r room) bool { return r.bucket == l.bucket })
 	return &w.rooms[i]
