@@ -131,11 +131,25 @@ func start(t *testing.T, environ []string, args ...string) *process {
 
 func startTo(t *testing.T, stdout *os.File, environ []string, args ...string) *process {
 	t.Helper()
+	p := prepare(t, stdout, environ, args...)
+	p.run(t)
+	return p
+}
+
+// prepare returns a process that does not run yet.
+func prepare(t *testing.T, stdout *os.File, environ []string, args ...string) *process {
+	t.Helper()
 	p := &process{cmd: exec.Command("graphproxy", args...), stdout: new(lines), stderr: new(lines), client: new(http.Client), ended: make(chan struct{})}
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(environ, noPause), p.stdout, p.stderr
 	if stdout != nil {
 		p.cmd.Stdout = stdout
 	}
+	return p
+}
+
+// run starts a process that was prepared, and ends it with the test.
+func (p *process) run(t *testing.T) {
+	t.Helper()
 	must(t, p.cmd.Start())
 	go func() { defer close(p.ended); _ = p.cmd.Wait() }()
 	t.Cleanup(func() {
@@ -146,7 +160,6 @@ func startTo(t *testing.T, stdout *os.File, environ []string, args ...string) *p
 			t.Logf("stdout:\n%sstderr:\n%s", p.stdout, p.stderr)
 		}
 	})
-	return p
 }
 
 // listening finds an address in the log, as an URL.

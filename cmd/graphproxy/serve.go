@@ -136,7 +136,10 @@ func listen(c *config.Config, secure *tls.Config) (callers []net.Listener, healt
 		at = append(at, string(a))
 	}
 	sockets := server.Sockets{TLS: secure, Proxies: c.TrustedProxies, Mode: fs.FileMode(c.UnixSocketMode)}
-	callers, err = server.Listen("GRAPHPROXY_LISTEN", sockets, at...)
+	callers, err = server.Activated(sockets)
+	if err == nil && len(callers) == 0 {
+		callers, err = server.Listen("GRAPHPROXY_LISTEN", sockets, at...)
+	}
 	if err := errors.Join(err, adminErr); err != nil {
 		server.CloseAll(admin)
 		server.CloseAll(callers)

@@ -62,13 +62,7 @@ func (o Sockets) open(setting, at string) (net.Listener, error) {
 	if err != nil {
 		return nil, ListenError(setting, err)
 	}
-	if len(o.Proxies) > 0 {
-		l = behind(l, o.Proxies)
-	}
-	if o.TLS != nil {
-		l = OverTLS(l, o.TLS)
-	}
-	return l, nil
+	return o.speak(l), nil
 }
 
 // behind reads the PROXY protocol, version 1 or 2, before anything else on connections from these addresses that begin

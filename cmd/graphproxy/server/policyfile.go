@@ -46,6 +46,7 @@ type reach struct {
 	public       bool // from other machines
 	unix         bool // over a unix socket
 	certificates bool // with client certificates that count
+	encrypted    bool // with TLS, those that come over TCP
 }
 
 // LoadPolicy reads the file for the first time. The errors of one that does not load begin with its name and a line. A
@@ -153,6 +154,9 @@ func (r reach) odd(kind string) string {
 	switch {
 	case kind == caller.Anyone && r.public:
 		return "a caller needs no evidence, and a listener is open to other machines: anyone on the network is that caller"
+	case (kind == caller.Key || kind == caller.Token) && r.public && !r.encrypted:
+		return "a caller is known by a key or token, and a listener without TLS is open to other machines: who can read the network " +
+			"can be that caller; set GRAPHPROXY_TLS_CERT_FILE and GRAPHPROXY_TLS_KEY_FILE, or let a proxy in front end TLS"
 	case kind == caller.Certificate && !r.certificates:
 		return "a caller is known by a client certificate, and none counts: set GRAPHPROXY_TLS_CLIENT_CA_FILE"
 	case kind == caller.Unix && !r.unix:

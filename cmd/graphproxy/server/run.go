@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
+
 	"graphproxy/auth/filewatch"
 	"graphproxy/policy"
 	"graphproxy/proxy"
@@ -49,6 +51,8 @@ func (s *Server) Run(ctx context.Context, callers []net.Listener, health net.Lis
 		serve(server, l)
 	}
 	s.logStart(callers, health)
+	notify(s.parts.Log, daemon.SdNotifyReady)
+	running.Go(func() { keepAlive(background, s.parts.Log) })
 	running.Go(func() {
 		if s.apps.anyToken(ctx) && ready != nil {
 			ready()
@@ -110,6 +114,7 @@ func modeOf(p *policy.Policy) string {
 // drain makes the replica not ready, and serves on for a while, so that what balances the load can notice. Answers end
 // their connections meanwhile.
 func (s *Server) drain(hurry <-chan struct{}) {
+	notify(s.parts.Log, daemon.SdNotifyStopping)
 	s.admin.stopping.Store(true)
 	s.handler.leaving.Store(true)
 	if s.parts.Drain <= 0 {

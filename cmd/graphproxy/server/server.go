@@ -96,7 +96,7 @@ func New(p Parts) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	ways := reach{public: p.Public, unix: p.Unix, certificates: p.ClientCA != nil}
+	ways := reach{public: p.Public, unix: p.Unix, certificates: p.ClientCA != nil, encrypted: p.Keys != nil}
 	p.Policy.start(p.Log, ways, func(a *proxy.Authorization) error {
 		if err := apps.use(a.Policy()); err != nil {
 			return err

@@ -56,7 +56,7 @@ func TestZeroDataDocumentsNothing(t *testing.T) {
 // published opens Microsoft's file, which lies in shared/data beside the repository, or skips the test.
 func published(t testing.TB) *os.File {
 	t.Helper()
-	f, err := os.Open(filepath.Join("..", "..", "..", "shared", "data", "permissions.json"))
+	f, err := os.Open(filepath.Join("..", "..", "..", "..", "shared", "data", "permissions.json"))
 	if err != nil {
 		t.Skipf("Microsoft's permissions.json is not there: %v", err)
 	}

@@ -17,7 +17,7 @@ import (
 // listOf opens a list of Graph's operations that lies in shared/data beside the repository, or skips the test.
 func listOf(t testing.TB, version string) *os.File {
 	t.Helper()
-	f, err := os.Open(filepath.Join("..", "..", "..", "shared", "data", "graph-"+version+"-operations.txt"))
+	f, err := os.Open(filepath.Join("..", "..", "..", "..", "shared", "data", "graph-"+version+"-operations.txt"))
 	if err != nil {
 		t.Skipf("the list of Graph's operations is not there: %v", err)
 	}
