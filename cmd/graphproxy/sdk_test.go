@@ -184,8 +184,9 @@ func (w *sdkWorld) wantKeyKept(t *testing.T, least int) {
 	}
 }
 
-// The code in docs/sdks.md is the code that the test above runs: each block is the recipe in the file that the line above it links to.
-func TestTheRecipesAreTheCodeThatIsTested(t *testing.T) {
+// recipeBlocks returns the code in docs/sdks.md, by the file that the line above it links to.
+func recipeBlocks(t *testing.T) map[string]string {
+	t.Helper()
 	docs, err := os.ReadFile("../../docs/sdks.md")
 	must(t, err)
 	blocks := map[string]string{}
@@ -193,6 +194,12 @@ func TestTheRecipesAreTheCodeThatIsTested(t *testing.T) {
 	for _, m := range block.FindAllStringSubmatch(string(docs), -1) {
 		blocks[m[1]] = m[2]
 	}
+	return blocks
+}
+
+// The code in docs/sdks.md is the code that the test above runs: each block is the recipe in the file that the line above it links to.
+func TestTheRecipesAreTheCodeThatIsTested(t *testing.T) {
+	blocks := recipeBlocks(t)
 	for _, r := range recipes() {
 		code, err := os.ReadFile(filepath.Join(sdkDir, r.file))
 		must(t, err)
