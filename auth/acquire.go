@@ -41,7 +41,8 @@ func viaEntra(a App, t *http.Transport) acquirer {
 		}
 		app, err := confidential.New(httpsForm(a.authority()), a.ClientID, cred, a.msalOptions(client)...)
 		if err != nil {
-			return acquired{}, a.named(&Error{Cause: "the authority cannot be used", Cure: "check $AUTHORITY_HOST and $TENANT_ID"})
+			return acquired{}, a.named(&Error{Cause: "the authority cannot be used", Cure: "check $AUTHORITY_HOST " +
+				"and $TENANT_ID"})
 		}
 		var wanted []confidential.AcquireByCredentialOption
 		if claims != "" {
@@ -118,7 +119,8 @@ func viaManagedIdentity(a App, t *http.Transport) acquirer {
 		if err != nil {
 			return acquired{}, a.named(&Error{
 				Cause: "this platform has no managed identity of the kind that is configured",
-				Cure:  "leave $CLIENT_ID empty if the platform has only one identity (Cloud Shell, Service Fabric), or configure another credential",
+				Cure: "leave $CLIENT_ID empty if the platform has only one identity (Cloud Shell, Service Fabric), " +
+					"or configure another credential",
 			})
 		}
 		res, err := client.AcquireToken(ctx, a.Scope, managedidentity.WithClaims("{}"))

@@ -118,13 +118,18 @@ func (a App) checkTenant() []error {
 	case a.ManagedIdentity: // the platform knows the tenant
 		return nil
 	case tenant == "":
-		return []error{fmt.Errorf("%s is not set: set it to the tenant's ID (a GUID) or to one of its domains, such as contoso.onmicrosoft.com", name)}
+		return []error{fmt.Errorf("%s is not set: set it to the tenant's ID (a GUID) or to one of its domains, "+
+			"such as contoso.onmicrosoft.com", name)}
 	case tenant == "common", tenant == "organizations", tenant == "consumers":
-		return []error{fmt.Errorf("%s is %q, which stands for many tenants: an app that acts as itself belongs to one, and a token got this way may be one that Graph cannot place; set the tenant's ID (a GUID) or one of its domains", name, a.TenantID)}
+		return []error{fmt.Errorf("%s is %q, which stands for many tenants: "+
+			"an app that acts as itself belongs to one, and a token got this way may be one that Graph cannot "+
+			"place; set the tenant's ID (a GUID) or one of its domains", name, a.TenantID)}
 	case tenant == "adfs", tenant == "dstsv2":
-		return []error{fmt.Errorf("%s is %q, which selects another identity product, not an Entra ID tenant; set the tenant's ID (a GUID) or one of its domains", name, a.TenantID)}
+		return []error{fmt.Errorf("%s is %q, which selects another identity product, not an Entra ID tenant; "+
+			"set the tenant's ID (a GUID) or one of its domains", name, a.TenantID)}
 	case !tenantPattern.MatchString(a.TenantID):
-		return []error{fmt.Errorf("%s is not a tenant: write a GUID or a domain, of letters, digits, dots and hyphens only, without scheme or path", name)}
+		return []error{fmt.Errorf("%s is not a tenant: write a GUID or a domain, of letters, digits, "+
+			"dots and hyphens only, without scheme or path", name)}
 	}
 	return nil
 }
@@ -137,7 +142,8 @@ func (a App) checkClientID() []error {
 	case a.ClientID == "":
 		return []error{fmt.Errorf("%s is not set: set it to the application (client) ID of the app registration", name)}
 	case strings.ContainsAny(a.ClientID, " \t\r\n"):
-		return []error{fmt.Errorf("%s has white space in it, which an application (client) ID has not: take it out", name)}
+		return []error{fmt.Errorf("%s has white space in it, which an application (client) ID has not: "+
+			"take it out", name)}
 	}
 	return nil
 }
@@ -146,14 +152,17 @@ func (a App) checkAuthority() []error {
 	name := a.env("AUTHORITY_HOST")
 	u, err := url.Parse(a.AuthorityHost)
 	if err != nil || u.Hostname() == "" || u.Opaque != "" || (u.Scheme != "https" && u.Scheme != "http") {
-		return []error{fmt.Errorf("%s is not a URL such as https://login.microsoftonline.com; write the scheme and the host", name)}
+		return []error{fmt.Errorf("%s is not a URL such as https://login.microsoftonline.com; "+
+			"write the scheme and the host", name)}
 	}
 	var problems []error
 	if u.User != nil || u.Path != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
-		problems = append(problems, fmt.Errorf("%s has more than a scheme and a host: remove the rest (the tenant belongs in %s)", name, a.env("TENANT_ID")))
+		problems = append(problems, fmt.Errorf("%s has more than a scheme and a host: "+
+			"remove the rest (the tenant belongs in %s)", name, a.env("TENANT_ID")))
 	}
 	if u.Scheme == "http" && !loopback.Host(u.Hostname()) {
-		problems = append(problems, fmt.Errorf("%s begins with http://, and a credential is sent there: write https:// (http is accepted on loopback only)", name))
+		problems = append(problems, fmt.Errorf("%s begins with http://, and a credential is sent there: "+
+			"write https:// (http is accepted on loopback only)", name))
 	}
 	return problems
 }
@@ -162,7 +171,8 @@ func (a App) checkScope() []error {
 	if strings.HasSuffix(a.Scope, "/.default") && len(a.Scope) > len("/.default") && !strings.ContainsAny(a.Scope, " \t\r\n") {
 		return nil
 	}
-	return []error{fmt.Errorf("%s does not end in /.default: an app-only token is asked for with one scope, such as https://graph.microsoft.com/.default", a.env("SCOPE"))}
+	return []error{fmt.Errorf("%s does not end in /.default: an app-only token is asked for with one scope, "+
+		"such as https://graph.microsoft.com/.default", a.env("SCOPE"))}
 }
 
 // kind returns the one kind of credential that is configured. None and several are errors: which of two credentials
@@ -184,10 +194,12 @@ func (a App) kind() (kind, error) {
 	case 1:
 		return kinds[0], nil
 	case 0:
-		return 0, fmt.Errorf("no credential is set: set exactly one of %s, %s, %s, %s, %s", a.env("CLIENT_SECRET"), a.env("CLIENT_SECRET_FILE"),
+		return 0, fmt.Errorf("no credential is set: set exactly one of %s, %s, %s, %s, "+
+			"%s", a.env("CLIENT_SECRET"), a.env("CLIENT_SECRET_FILE"),
 			a.env("CLIENT_CERTIFICATE_PATH"), a.env("FEDERATED_TOKEN_FILE"), a.env("MANAGED_IDENTITY"))
 	}
-	return 0, fmt.Errorf("%d credentials are set, %s: keep one and remove the others", len(found), strings.Join(found, " and "))
+	return 0, fmt.Errorf("%d credentials are set, %s: keep one and remove the "+
+		"others", len(found), strings.Join(found, " and "))
 }
 
 // authority returns Entra's address for the tenant.

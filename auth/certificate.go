@@ -28,11 +28,13 @@ func (a App) parseCertificate(data []byte) (*rsa.PrivateKey, []*x509.Certificate
 	}
 	private, ok := key.(*rsa.PrivateKey)
 	if !ok {
-		return nil, nil, errors.New("holds a key that is not RSA: Entra ID takes assertions signed with RSA keys; make a certificate with an RSA key of 2048 bits or more")
+		return nil, nil, errors.New("holds a key that is not RSA: Entra ID takes assertions signed with RSA keys; " +
+			"make a certificate with an RSA key of 2048 bits or more")
 	}
 	chain, ok := leafFirst(private, certs)
 	if !ok {
-		return nil, nil, errors.New("holds a key that belongs to none of its certificates: put the key and its own certificate together")
+		return nil, nil, errors.New("holds a key that belongs to none of its certificates: " +
+			"put the key and its own certificate together")
 	}
 	return private, chain, nil
 }
@@ -59,7 +61,8 @@ func parsePEM(data []byte) (key any, certs []*x509.Certificate, err error) {
 		if block.Type == "CERTIFICATE" {
 			c, err := x509.ParseCertificate(block.Bytes)
 			if err != nil {
-				return nil, nil, errors.New("holds a CERTIFICATE block that cannot be read: export the certificate again")
+				return nil, nil, errors.New("holds a CERTIFICATE block that cannot be read: " +
+					"export the certificate again")
 			}
 			certs = append(certs, c)
 			continue
@@ -78,9 +81,11 @@ func parsePEM(data []byte) (key any, certs []*x509.Certificate, err error) {
 	}
 	switch {
 	case len(certs) == 0:
-		return nil, nil, errors.New("holds no CERTIFICATE block: the certificate and its private key must be in it together")
+		return nil, nil, errors.New("holds no CERTIFICATE block: " +
+			"the certificate and its private key must be in it together")
 	case key == nil:
-		return nil, nil, errors.New("holds no PRIVATE KEY block: the certificate and its private key must be in it together")
+		return nil, nil, errors.New("holds no PRIVATE KEY block: " +
+			"the certificate and its private key must be in it together")
 	}
 	return key, certs, nil
 }
@@ -88,7 +93,9 @@ func parsePEM(data []byte) (key any, certs []*x509.Certificate, err error) {
 // parseKey reads a block that may be a private key; nil and no error for a block that is something else.
 func parseKey(block *pem.Block) (key any, err error) {
 	if _, legacy := block.Headers["DEK-Info"]; legacy || block.Type == "ENCRYPTED PRIVATE KEY" {
-		return nil, errors.New("holds an encrypted private key: decrypt it with \"openssl pkcs8 -in FILE -out FILE\" and guard the file by its permissions, or use a PFX file with a password")
+		return nil, errors.New("holds an encrypted private key: " +
+			"decrypt it with \"openssl pkcs8 -in FILE -out FILE\" and guard the file by its permissions, " +
+			"or use a PFX file with a password")
 	}
 	switch block.Type {
 	case "PRIVATE KEY":
@@ -121,7 +128,8 @@ func (a App) parsePFX(data []byte) (key any, certs []*x509.Certificate, err erro
 	if _, err := x509.ParseCertificate(data); err == nil {
 		return nil, nil, errors.New("is a certificate without its private key: export both together, as PEM or PFX")
 	}
-	return nil, nil, errors.New("is neither PEM nor a PFX (PKCS #12) file with one certificate and its key: export the certificate with its private key again")
+	return nil, nil, errors.New("is neither PEM nor a PFX (PKCS #12) file with one certificate and its key: " +
+		"export the certificate with its private key again")
 }
 
 // within tells of a certificate whose time is over or has not come. The problem continues the sentence "the
@@ -130,9 +138,11 @@ func within(c *x509.Certificate, now time.Time) (problem, cure string) {
 	const minute = "2006-01-02 15:04 UTC"
 	switch {
 	case now.After(c.NotAfter):
-		return "expired on " + c.NotAfter.UTC().Format(minute), "make a new one, add it to the app registration (Certificates & secrets), and put it into the file"
+		return "expired on " + c.NotAfter.UTC().Format(minute), "make a new one, " +
+			"add it to the app registration (Certificates & secrets), and put it into the file"
 	case now.Before(c.NotBefore):
-		return "is valid only from " + c.NotBefore.UTC().Format(minute), "use one that is valid now, or correct the clock of this machine"
+		return "is valid only from " + c.NotBefore.UTC().Format(minute), "use one that is valid now, " +
+			"or correct the clock of this machine"
 	}
 	return "", ""
 }

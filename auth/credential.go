@@ -78,7 +78,8 @@ func (a App) parse(k kind, data []byte) (*credential, error) {
 		}
 	case federatedKind:
 		if len(bytes.TrimSpace(data)) == 0 {
-			return nil, fmt.Errorf("%s: the file is empty: the issuer of the federated token has not written it yet", a.env(suffix))
+			return nil, fmt.Errorf("%s: the file is empty: the issuer of the federated token has not written it "+
+				"yet", a.env(suffix))
 		}
 		c.tokenFile = filewatch.NewFile(path, maxFile)
 	case certificateKind:

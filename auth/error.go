@@ -92,11 +92,13 @@ func (a App) explain(ctx context.Context, err error) *Error {
 	var garbled msal.InvalidJsonErr
 	switch {
 	case errors.As(err, &garbled):
-		e.Cause, e.Cure = "the answer was not an answer of Entra ID", "check $AUTHORITY_HOST, and whether a proxy or a captive portal answers in its place"
+		e.Cause, e.Cure = "the answer was not an answer of Entra ID", "check $AUTHORITY_HOST, "+
+			"and whether a proxy or a captive portal answers in its place"
 	default:
 		e.Cause, e.Cure, e.Err = network(ctx, err)
 		if a.ManagedIdentity && ctx.Err() != context.Canceled {
-			e.Cause, e.Cure = "the managed identity endpoint was not reached", "run the proxy on an Azure resource that has a managed identity, or configure another credential"
+			e.Cause, e.Cure = "the managed identity endpoint was not reached", "run the proxy on an Azure resource "+
+				"that has a managed identity, or configure another credential"
 		}
 	}
 	return a.named(e)
@@ -176,25 +178,34 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 func byStatus(status, code int, oauth string) (cause, cure string) {
 	switch {
 	case status == http.StatusTooManyRequests:
-		return "Entra ID holds this app's token requests back", "wait; if it goes on, look for another program that asks for tokens of the same app without keeping them"
+		return "Entra ID holds this app's token requests back",
+			"wait; if it goes on, look for another program that asks for tokens of the same app without keeping them"
 	case status >= 500:
-		return fmt.Sprintf("Entra ID is failing (HTTP %d)", status), "wait: the proxy goes on trying; see https://azure.status.microsoft if it lasts"
+		return fmt.Sprintf("Entra ID is failing (HTTP %d)", status),
+			"wait: the proxy goes on trying; see https://azure.status.microsoft if it lasts"
 	case status == http.StatusProxyAuthRequired:
 		return "the HTTPS proxy asks for a user name and a password (HTTP 407)", "put them into HTTPS_PROXY"
 	case status >= 300 && status < 400:
-		return fmt.Sprintf("the answer was a redirect (HTTP %d), and a credential is not sent to another address", status), "check $AUTHORITY_HOST, and whether a proxy or a captive portal answers in Entra's place"
+		return fmt.Sprintf("the answer was a redirect (HTTP %d), "+
+				"and a credential is not sent to another address", status),
+			"check $AUTHORITY_HOST, and whether a proxy or a captive portal answers in Entra's place"
 	case code != 0:
-		return fmt.Sprintf("Entra ID refused the token request (HTTP %d)", status), "look the code up at https://login.microsoftonline.com/error?code=" + strconv.Itoa(code)
+		return fmt.Sprintf("Entra ID refused the token request (HTTP %d)", status),
+			"look the code up at https://login.microsoftonline.com/error?code=" + strconv.Itoa(code)
 	case oauth == "invalid_client":
-		return fmt.Sprintf("Entra ID refused the credential (HTTP %d)", status), "check $CLIENT_ID and the credential that is configured with it"
+		return fmt.Sprintf("Entra ID refused the credential (HTTP %d)", status),
+			"check $CLIENT_ID and the credential that is configured with it"
 	case oauth == "unauthorized_client":
-		return fmt.Sprintf("Entra ID does not know the app, or does not allow it this kind of sign-in (HTTP %d)", status), "check $CLIENT_ID and $TENANT_ID"
+		return fmt.Sprintf("Entra ID does not know the app, or does not allow it this kind of sign-in (HTTP "+
+				"%d)", status),
+			"check $CLIENT_ID and $TENANT_ID"
 	case oauth == "invalid_scope":
 		return fmt.Sprintf("Entra ID does not know the scope (HTTP %d)", status), "check $SCOPE and the cloud"
 	case status == http.StatusNotFound:
 		return "there is no such tenant at this address (HTTP 404)", "check $AUTHORITY_HOST and $TENANT_ID"
 	}
-	return fmt.Sprintf("the token request was refused without a reason (HTTP %d)", status), "check $AUTHORITY_HOST, and whether a proxy answers in Entra's place"
+	return fmt.Sprintf("the token request was refused without a reason (HTTP %d)", status),
+		"check $AUTHORITY_HOST, and whether a proxy answers in Entra's place"
 }
 
 // managedByStatus explains a refusal of a managed identity endpoint, whose answers carry no AADSTS codes to rely on.
@@ -203,9 +214,11 @@ func managedByStatus(status int) (cause, cure string) {
 	case status == http.StatusTooManyRequests:
 		return "the managed identity endpoint holds requests back", "wait: the proxy goes on trying"
 	case status >= 500:
-		return fmt.Sprintf("the managed identity endpoint is failing (HTTP %d)", status), "wait: the proxy goes on trying"
+		return fmt.Sprintf("the managed identity endpoint is failing (HTTP %d)", status),
+			"wait: the proxy goes on trying"
 	}
-	return fmt.Sprintf("the managed identity endpoint refused the request (HTTP %d)", status), "assign a managed identity to this resource; a user-assigned one needs its client ID in $CLIENT_ID"
+	return fmt.Sprintf("the managed identity endpoint refused the request (HTTP %d)", status),
+		"assign a managed identity to this resource; a user-assigned one needs its client ID in $CLIENT_ID"
 }
 
 // network explains an error without an answer. Only errors of types that are known to quote nothing of what was sent
@@ -220,29 +233,39 @@ func network(ctx context.Context, err error) (cause, cure string, safe error) {
 	var proxy *proxyError
 	switch {
 	case errors.Is(err, errForeignHost):
-		return errForeignHost.Error() + ", and the credential was not sent there", "check $AUTHORITY_HOST and what answers at that address", nil
+		return errForeignHost.Error() + ", and the credential was not sent there", "check $AUTHORITY_HOST and what " +
+			"answers at that address", nil
 	case errors.As(err, &proxy):
-		return "the HTTPS proxy does not let the request through", "check HTTPS_PROXY and NO_PROXY, and what the proxy allows", proxy
+		return "the HTTPS proxy does not let the request through",
+			"check HTTPS_PROXY and NO_PROXY, and what the proxy allows", proxy
 	case errors.As(err, &unknown):
-		return "the certificate of the sign-in server is signed by an authority that this machine does not know", "if a proxy on the way inspects TLS, put its CA certificate into a file and name it in SSL_CERT_FILE", nil
+		return "the certificate of the sign-in server is signed by an authority that this machine does not know",
+			"if a proxy on the way inspects TLS, put its CA certificate into a file and name it in SSL_CERT_FILE", nil
 	case errors.As(err, &host):
-		return "the certificate of the sign-in server is for another host", "check $AUTHORITY_HOST and what answers at that address", nil
+		return "the certificate of the sign-in server is for another host",
+			"check $AUTHORITY_HOST and what answers at that address", nil
 	case errors.As(err, &invalid):
-		return "the certificate of the sign-in server is not valid", "check the clock of this machine, and what answers at the address in $AUTHORITY_HOST", nil
+		return "the certificate of the sign-in server is not valid",
+			"check the clock of this machine, and what answers at the address in $AUTHORITY_HOST", nil
 	case errors.Is(err, http.ErrSchemeMismatch), errors.As(err, &record):
 		return "what answered does not speak TLS", "check $AUTHORITY_HOST and HTTPS_PROXY", nil
 	case errors.As(err, &dns):
-		return "the name of the sign-in server was not found", "check DNS, $AUTHORITY_HOST and HTTPS_PROXY", &net.DNSError{Err: dnsReason(dns), Name: dns.Name, IsNotFound: dns.IsNotFound, IsTimeout: dns.IsTimeout}
+		return "the name of the sign-in server was not found",
+			"check DNS, $AUTHORITY_HOST and " +
+				"HTTPS_PROXY", &net.DNSError{Err: dnsReason(dns), Name: dns.Name, IsNotFound: dns.IsNotFound, IsTimeout: dns.IsTimeout}
 	case errors.As(err, &op) && op.Op == "proxyconnect":
 		return "the HTTPS proxy was not reached", "check HTTPS_PROXY", errno(err)
 	case ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return "the token request was given up because the proxy is stopping", "", ctx.Err()
 	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), op != nil && op.Timeout():
-		return "the sign-in server did not answer in time", "check the network and firewall to $AUTHORITY_HOST (port 443), and HTTPS_PROXY", nil
+		return "the sign-in server did not answer in time",
+			"check the network and firewall to $AUTHORITY_HOST (port 443), and HTTPS_PROXY", nil
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "the sign-in server refused the connection", "check $AUTHORITY_HOST, the firewall and HTTPS_PROXY", errno(err)
+		return "the sign-in server refused the connection",
+			"check $AUTHORITY_HOST, the firewall and HTTPS_PROXY", errno(err)
 	}
-	return "the token request failed on its way", "check the network to $AUTHORITY_HOST; the proxy goes on trying", errno(err)
+	return "the token request failed on its way",
+		"check the network to $AUTHORITY_HOST; the proxy goes on trying", errno(err)
 }
 
 func dnsReason(e *net.DNSError) string {

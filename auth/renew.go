@@ -90,17 +90,18 @@ func (s *Source) finish(f *flight, got acquired, err *Error) {
 	if err == nil {
 		var ok bool
 		if t, ok = newToken(got, now, jitter()); !ok {
-			err = &Error{Cause: "the answer held no token that can be used", Cure: "check the clock of this machine, and what answers in Entra's place"}
+			err = &Error{Cause: "the answer held no token that can be used", Cure: "check the clock of this " +
+				"machine, and what answers in Entra's place"}
 		}
 	}
-	var tell func()
+	var writeLog func()
 	s.mu.Lock()
 	s.flight = nil
 	if err == nil {
 		f.token = t
-		tell = s.succeeded(t)
+		writeLog = s.succeeded(t)
 	} else {
-		f.err, tell = s.failedWith(err, now)
+		f.err, writeLog = s.failedWith(err, now)
 	}
 	if s.again && !s.stopped {
 		f.retry = err != nil
@@ -108,22 +109,23 @@ func (s *Source) finish(f *flight, got acquired, err *Error) {
 	}
 	s.again = false
 	s.mu.Unlock()
-	tell()
+	writeLog()
 	close(f.done)
 	s.poke()
 }
 
-// succeeded takes a new token into use. The lock is held; what it returns tells the log, without it.
-func (s *Source) succeeded(t *token) (tell func()) {
+// succeeded takes a new token into use. The lock is held; the caller calls writeLog without it.
+func (s *Source) succeeded(t *token) (writeLog func()) {
 	s.current.Store(t)
 	s.tokens++
-	tell = s.tellToken(t, s.last != nil || s.tokens == 1)
+	writeLog = s.tokenLog(t, s.last != nil || s.tokens == 1)
 	s.failures, s.next, s.last = 0, time.Time{}, nil
-	return tell
+	return writeLog
 }
 
-// failedWith notes a failure and returns it as those who wait get it. The lock is held; tell is called without it.
-func (s *Source) failedWith(err *Error, now time.Time) (told *Error, tell func()) {
+// failedWith notes a failure and returns it as waiting callers get it. The lock is held; the caller calls writeLog
+// without it.
+func (s *Source) failedWith(err *Error, now time.Time) (forCallers *Error, writeLog func()) {
 	if s.stopped {
 		return err, func() {} // given up by us: nothing is wrong
 	}
@@ -135,7 +137,7 @@ func (s *Source) failedWith(err *Error, now time.Time) (told *Error, tell func()
 	}
 	wait := pause(s.failures, left, err.RetryAfter, jitter())
 	s.next, s.last = now.Add(wait), err
-	return err.until(wait), s.tellFailure(err, now, left, wait)
+	return err.until(wait), s.failureLog(err, now, left, wait)
 }
 
 // renewNow asks for a token with a new credential, without regard to pauses: while the old token lives there is time

@@ -29,7 +29,7 @@ type Source struct {
 	log     *slog.Logger
 	poll    time.Duration
 	acquire acquirer
-	wake    chan struct{} // tells Run that something changed; holds one
+	wake    chan struct{} // wakes Run when something has changed; holds one value
 
 	current atomic.Pointer[token] // read without a lock; written under mu
 
@@ -46,7 +46,7 @@ type Source struct {
 	tokens     uint64          // acquired
 	failed     uint64          // attempts
 	fileErr    string          // what is wrong with the credential's file now
-	told       told
+	logged     logged
 
 	credential watchedCredential // has a lock of its own, because to read a file may take time
 }

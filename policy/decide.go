@@ -15,9 +15,9 @@ type ruleBook struct {
 	limit    *limit.Limit
 	inFlight Share
 
-	allow      match.Narrow
+	allow      match.AllowSet
 	allowRules []*Rule // by number in allow
-	deny       match.Wide
+	deny       match.DenySet
 	denyRules  []*Rule
 }
 

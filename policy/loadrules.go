@@ -94,7 +94,7 @@ func (l *loader) checkDeny(item yamlfile.Value, r *Rule) {
 		item.Errorf("%s is denied here, so its references, limit, app, tenant or priority has no meaning; take it out", r.Text)
 	}
 	for i := range r.match.Options {
-		if err := r.match.Options[i].CheckWide(); err != nil {
+		if err := r.match.Options[i].CheckDenySet(); err != nil {
 			item.Errorf("%v", err)
 		}
 	}

@@ -33,8 +33,8 @@ type Policy struct {
 	callers    []Caller
 	rules      map[string]*ruleBook // by caller
 	limits     []*commonLimit
-	covers     match.Wide // the items of all covers
-	coverOf    []cover    // by number in covers
+	covers     match.DenySet // the items of all covers
+	coverOf    []cover       // by number in covers
 	apps       []AppRef
 	cases      []Case
 	contact    string // whom a refused caller is to ask

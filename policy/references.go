@@ -10,7 +10,7 @@ import (
 
 // references are the resources that a rule lets a request refer to. A nil one lets it refer to any.
 type references struct {
-	allowed match.Narrow
+	allowed match.AllowSet
 	texts   []string
 }
 

@@ -34,7 +34,7 @@ type Caller struct {
 // An Identity is one way to be known. Of the fields after Line, those of its Kind are set and all of them must hold.
 type Identity struct {
 	Kind string
-	Line int // in the policy file, for messages; 0: not told
+	Line int // in the policy file, for messages; 0: unknown
 
 	// certificate: a URI SAN, such as a SPIFFE id, exact or ending in /*, which is one segment or more; a DNS SAN,
 	// without wildcard; the subject's common name. The scheme and host of a URI, and DNS names, compare without regard
@@ -126,13 +126,13 @@ func (a *Authenticator) Authenticate(r *http.Request) (Found, error) {
 	return peer, nil
 }
 
-// sole collects whom evidence identifies, which must be one.
-type sole struct {
+// onlyCaller collects the callers that evidence identifies. It must be one.
+type onlyCaller struct {
 	name    string
 	several bool
 }
 
-func (s *sole) add(name string) {
+func (s *onlyCaller) add(name string) {
 	s.several = s.several || s.name != "" && s.name != name
 	s.name = name
 }

@@ -39,9 +39,9 @@ func (s *Authorities) Pool() *x509.CertPool {
 	return x509.NewCertPool()
 }
 
-// vouch reports whether a chain that was verified when the connection began still holds. What its signatures say does
-// not change; its times pass, and its CA may have been taken away.
-func (s *Authorities) vouch(chains [][]*x509.Certificate, now time.Time) bool {
+// stillTrusts reports whether a chain that was verified when the connection began still holds. What its signatures say
+// does not change; its times pass, and its CA may have been taken away.
+func (s *Authorities) stillTrusts(chains [][]*x509.Certificate, now time.Time) bool {
 	if s == nil || s.current.Load() == nil {
 		return false
 	}
@@ -65,7 +65,7 @@ func (a *Authenticator) certificate(s *tls.ConnectionState) (string, *Error) {
 	if len(a.certificates) == 0 || s == nil || len(s.PeerCertificates) == 0 {
 		return "", nil
 	}
-	if !a.authorities.vouch(s.VerifiedChains, a.now()) {
+	if !a.authorities.stillTrusts(s.VerifiedChains, a.now()) {
 		return "", errStale()
 	}
 	leaf := s.PeerCertificates[0]
@@ -76,11 +76,13 @@ func (a *Authenticator) certificate(s *tls.ConnectionState) (string, *Error) {
 	switch {
 	case len(names.uris) > 1 && names.spiffe:
 		// https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md §2: exactly one.
-		return "", errAmbiguous("the client certificate has a SPIFFE id and another URI: ask its issuer for one with a single id")
+		return "", errAmbiguous("the client certificate has a SPIFFE id and another URI: " +
+			"ask its issuer for one with a single id")
 	case len(names.commonNames) > 1 && a.commonNames:
-		return "", errAmbiguous("the client certificate has several common names: ask its issuer for one with a single name")
+		return "", errAmbiguous("the client certificate has several common names: " +
+			"ask its issuer for one with a single name")
 	}
-	var whose sole
+	var whose onlyCaller
 	for i := range a.certificates {
 		if a.certificates[i].holds(names) {
 			whose.add(a.certificates[i].name)
@@ -88,7 +90,8 @@ func (a *Authenticator) certificate(s *tls.ConnectionState) (string, *Error) {
 	}
 	switch {
 	case whose.several:
-		return "", errAmbiguous("the client certificate has names of several callers: ask the policy's owner to tell them apart")
+		return "", errAmbiguous("the client certificate has names of several callers: " +
+			"ask the policy's owner to tell them apart")
 	case whose.name == "":
 		return "", errCertificate()
 	}
@@ -141,11 +144,13 @@ func newURIPattern(text string) (uriPattern, error) {
 	u, err := url.Parse(base)
 	switch {
 	case strings.Contains(base, "*"):
-		return uriPattern{}, errors.New("a star stands only at the end, after a slash: write such as spiffe://contoso.example/hr/*")
+		return uriPattern{}, errors.New("a star stands only at the end, after a slash: " +
+			"write such as spiffe://contoso.example/hr/*")
 	case err != nil || u.Scheme == "" || u.Host == "" && u.Opaque == "":
 		return uriPattern{}, errors.New("is no URI with a scheme: write such as spiffe://contoso.example/hr-sync")
 	case u.User != nil || below && (u.Host == "" || strings.ContainsAny(base, "?#%")):
-		return uriPattern{}, errors.New("has more than a scheme, a host and a path: write such as spiffe://contoso.example/hr/*")
+		return uriPattern{}, errors.New("has more than a scheme, a host and a path: " +
+			"write such as spiffe://contoso.example/hr/*")
 	}
 	return uriPattern{canonical(u), below}, nil
 }

@@ -40,61 +40,69 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// What a caller cannot find out is for the policy's owner to say; naming what is configured would help others more.
-const ask = "or ask the policy's owner "
+// orOwner begins the cure for what a caller cannot find out. To name what is configured would help an attacker more.
+const orOwner = "or ask the policy's owner "
 
 func errCaller() *Error {
 	return &Error{Code: "callerUnknown", Message: "nothing in this request says which caller of the proxy sends it: " +
 		`send the key that you were given as "Authorization: Bearer KEY" or as X-Api-Key, ` +
-		ask + "to add your network to your caller's identity"}
+		orOwner + "to add your network to your caller's identity"}
 }
 
 func errKey() *Error {
-	return &Error{Code: "keyUnknown", Message: "the key is not one of any caller: check that it is whole and still the current one, " +
-		ask + "to add its SHA-256 to your caller's identity"}
+	return &Error{Code: "keyUnknown", Message: "the key is not one of any caller: " +
+		"check that it is whole and still the current one, " +
+		orOwner + "to add its SHA-256 to your caller's identity"}
 }
 
 // errToken is why a token does not verify, which package oidc says in words that are safe to show.
 func errToken(err error) *Error {
 	var known *oidc.Error
 	if !errors.As(err, &known) {
-		return &Error{Code: oidc.CodeInvalid, Message: "the token could not be verified: try again in a minute", Err: err}
+		return &Error{Code: oidc.CodeInvalid, Message: "the token could not be verified: " +
+			"try again in a minute", Err: err}
 	}
 	return &Error{Code: known.Code, Message: known.Message, Err: known.Err}
 }
 
 func errNoTokens() *Error {
-	return &Error{Code: oidc.CodeInvalid, Message: "the bearer credential looks like a JWT, and no caller is known by one: " +
-		"send the key that you were given instead, " + ask + "to add a token to your caller's identity"}
+	return &Error{Code: oidc.CodeInvalid, Message: "the bearer credential looks like a JWT, " +
+		"and no caller is known by one: " +
+		"send the key that you were given instead, " + orOwner + "to add a token to your caller's identity"}
 }
 
 func errTokenUnknown() *Error {
-	return &Error{Code: "tokenUnknown", Message: "the token verifies and is not that of any caller: get one for the audience, the subject " +
-		"and the claims that were agreed upon, " + ask + "which those are"}
+	return &Error{Code: "tokenUnknown", Message: "the token verifies and is not that of any caller: " +
+		"get one for the audience, the subject " +
+		"and the claims that were agreed upon, " + orOwner + "which those are"}
 }
 
 func errCertificate() *Error {
-	return &Error{Code: "certificateUnknown", Message: "the client certificate is not that of any caller: connect with the one that was agreed upon, " +
-		ask + "which names in a certificate your caller is known by"}
+	return &Error{Code: "certificateUnknown", Message: "the client certificate is not that of any caller: " +
+		"connect with the one that was agreed upon, " +
+		orOwner + "which names in a certificate your caller is known by"}
 }
 
 func errUse() *Error {
-	return &Error{Code: "certificateUnknown", Message: "the client certificate is not one for clients: connect with one that is no CA's and " +
+	return &Error{Code: "certificateUnknown", Message: "the client certificate is not one for clients: " +
+		"connect with one that is no CA's and " +
 		"has the extended key usage clientAuth"}
 }
 
 func errStale() *Error {
-	return &Error{Code: "certificateUnknown", Message: "the client certificate has expired since this connection began, or its CA counts no longer: " +
+	return &Error{Code: "certificateUnknown", Message: "the client certificate has expired since this connection " +
+		"began, or its CA counts no longer: " +
 		"connect again, with a new one if need be", Reconnect: true}
 }
 
 func errUnix() *Error {
 	return &Error{Code: "unixUnknown", Message: "the user at the other end of the unix socket is no caller: " +
-		"run as the user that was agreed upon, " + ask + "to add your user to your caller's identity"}
+		"run as the user that was agreed upon, " + orOwner + "to add your user to your caller's identity"}
 }
 
 func errForwarded() *Error {
-	return errAmbiguous("the X-Forwarded-For header has an entry that is no address, so the request's origin is not known: " +
+	return errAmbiguous("the X-Forwarded-For header has an entry that is no address, " +
+		"so the request's origin is not known: " +
 		"ask the operator of the proxy in front to send addresses")
 }
 

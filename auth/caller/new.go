@@ -61,14 +61,15 @@ func (b *builder) addAll(callers []Caller) {
 		case names[c.Name]:
 			b.problem(owner{name: c.Name}, "there is another caller of this name: rename one of them")
 		case len(c.Identities) == 0:
-			b.problem(owner{name: c.Name}, "has no identity, so nobody can be it: add one, such as a key; write anyone if that is meant")
+			b.problem(owner{name: c.Name}, "has no identity, so nobody can be it: add one, such as a key; "+
+				"write anyone if that is meant")
 		}
 		names[c.Name] = true
 		for _, id := range c.Identities {
 			b.add(owner{c.Name, id.Line}, id)
 		}
 	}
-	b.disjoin()
+	b.sortNetworks()
 }
 
 // trust takes in whose word counts for evidence: that of issuers and of proxies.
@@ -85,7 +86,8 @@ func (b *builder) trust(o Options) {
 		return
 	}
 	if o.Tokens == nil {
-		b.problem(b.a.tokens[0].owner(), "token: the keys of issuers are not to be had here, so no token can be verified: take the identity out")
+		b.problem(b.a.tokens[0].owner(), "token: the keys of issuers are not to be had here, "+
+			"so no token can be verified: take the identity out")
 		return
 	}
 	var all []oidc.Source
@@ -135,7 +137,7 @@ type described struct {
 
 // Problem is one thing that is wrong with callers. The errors of New and Check unwrap to these (errors.Join).
 type Problem struct {
-	Line    int    // of the identity; 0: not told
+	Line    int    // of the identity; 0: unknown
 	Caller  string // whose; "": nobody's
 	Message string // what is wrong, and the cure
 }
@@ -229,9 +231,9 @@ func unmap(p netip.Prefix) netip.Prefix {
 	return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 }
 
-// disjoin sorts the networks and leaves out those within another of the same caller. Two networks share no address or
-// one holds the other, and in this order the holder comes first.
-func (b *builder) disjoin() {
+// sortNetworks sorts the networks and leaves out those within another of the same caller. Two networks share no address
+// or one holds the other, and in this order the holder comes first.
+func (b *builder) sortNetworks() {
 	slices.SortStableFunc(b.nets, func(x, y network) int {
 		return cmp.Or(x.prefix.Addr().Compare(y.prefix.Addr()), cmp.Compare(x.prefix.Bits(), y.prefix.Bits()))
 	})

@@ -61,7 +61,7 @@ func (a *Authenticator) user(ctx context.Context) (Found, *Error) {
 	if !ok {
 		return Found{}, errUnix()
 	}
-	var whose sole
+	var whose onlyCaller
 	for i := range a.unix {
 		if a.unix[i].holds(p) {
 			whose.add(a.unix[i].name)
@@ -69,7 +69,8 @@ func (a *Authenticator) user(ctx context.Context) (Found, *Error) {
 	}
 	switch {
 	case whose.several: // New sees to it that this cannot be
-		return Found{}, errAmbiguous("the user at the other end of the unix socket could be several callers: ask the policy's owner to tell them apart")
+		return Found{}, errAmbiguous("the user at the other end of the unix socket could be several callers: " +
+			"ask the policy's owner to tell them apart")
 	case whose.name == "":
 		return Found{}, errUnix()
 	}

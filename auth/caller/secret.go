@@ -55,7 +55,8 @@ func (a *Authenticator) secret(r *http.Request) (Found, *Error) {
 	case !viaBearer:
 		return Found{name, Key}, nil
 	case name != found.Name:
-		return Found{}, errAmbiguous("the Authorization and X-Api-Key headers prove different callers: send one of them")
+		return Found{}, errAmbiguous("the Authorization and X-Api-Key headers prove different callers: " +
+			"send one of them")
 	}
 	return found, nil
 }
@@ -78,7 +79,7 @@ func (a *Authenticator) token(ctx context.Context, raw string) (string, *Error) 
 	if err != nil {
 		return "", errToken(err)
 	}
-	var whose sole
+	var whose onlyCaller
 	for i := range a.tokens {
 		if a.tokens[i].holds(t) {
 			whose.add(a.tokens[i].name)

@@ -30,11 +30,11 @@ type Question struct {
 	state    string
 }
 
-// Ask makes a question with a state of its own, 32 random bytes. Entra ID sends the answer to redirect, which must be
+// NewQuestion makes a question with a state of its own, 32 random bytes. Entra ID sends the answer to redirect, which must be
 // one of the app registration's. With v1 it is asked on the older page, which grants what the app registration lists in
 // the same way. The app must have passed auth.App.CheckAddress. A managed identity has no app registration: no page
 // asks for it.
-func Ask(app auth.App, redirect Redirect, v1 bool) Question {
+func NewQuestion(app auth.App, redirect Redirect, v1 bool) Question {
 	state := make([]byte, 32)
 	_, _ = rand.Read(state) // never fails: crypto/rand ends the program instead
 	return Question{app, redirect, v1, base64.RawURLEncoding.EncodeToString(state)}

@@ -33,7 +33,7 @@ func redirect(t *testing.T, text string) consent.Redirect {
 
 func ask(t *testing.T) consent.Question {
 	t.Helper()
-	return consent.Ask(app(), redirect(t, "http://localhost:8400/back"), false)
+	return consent.NewQuestion(app(), redirect(t, "http://localhost:8400/back"), false)
 }
 
 // parts are an address without its query, and the query.
@@ -66,7 +66,7 @@ func TestTheAddressIsThatOfTheAppAndTheCloud(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			q := consent.Ask(app(), redirect(t, "http://localhost:8400/"), tt.v1)
+			q := consent.NewQuestion(app(), redirect(t, "http://localhost:8400/"), tt.v1)
 			page, query := parts(t, q.URL())
 			want := url.Values{"client_id": {clientID}, "redirect_uri": {"http://localhost:8400/"}, "state": {state(t, q)}}
 			if tt.scope != nil {
@@ -159,7 +159,7 @@ func TestTheTenantOfAGrantIsHeldAgainstTheApp(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			a := app()
 			a.TenantID = tt.configured
-			q := consent.Ask(a, redirect(t, "http://localhost/"), false)
+			q := consent.NewQuestion(a, redirect(t, "http://localhost/"), false)
 			if got := q.OtherTenant(consent.Answer{Granted: true, TenantID: tt.told}); got != tt.want {
 				t.Errorf("got %t", got)
 			}

@@ -38,13 +38,15 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	answer, err := r.question.Read(req.URL.RawQuery)
 	if err != nil {
-		page(w, http.StatusBadRequest, "Not the answer", "This is not the answer that graphproxy waits for, and it goes on waiting. Open the address that it prints.")
+		page(w, http.StatusBadRequest, "Not the answer", "This is not the answer that graphproxy waits for, "+
+			"and it goes on waiting. Open the address that it prints.")
 		return
 	}
 	taken := false
 	r.once.Do(func() { r.answers <- answer; taken = true })
 	if !taken {
-		page(w, http.StatusBadRequest, "Answered", "The question has been answered already. Run graphproxy consent to ask again.")
+		page(w, http.StatusBadRequest, "Answered", "The question has been answered already. Run graphproxy consent "+
+			"to ask again.")
 		return
 	}
 	r.show(w, answer)
@@ -58,7 +60,8 @@ func (r *Receiver) show(w http.ResponseWriter, a Answer) {
 	case !a.Granted:
 		page(w, http.StatusOK, "No answer", "Entra ID said neither yes nor no.")
 	case r.question.OtherTenant(a):
-		page(w, http.StatusOK, "Consent was granted in another tenant", "graphproxy is configured for another tenant than the one that you signed in to.")
+		page(w, http.StatusOK, "Consent was granted in another tenant", "graphproxy is configured for another "+
+			"tenant than the one that you signed in to.")
 	default:
 		page(w, http.StatusOK, "Consent was granted", "graphproxy has the answer. You can close this window.")
 	}
@@ -74,5 +77,6 @@ func page(w http.ResponseWriter, status int, title, text string) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	title, text = html.EscapeString(title), html.EscapeString(text)
-	_, _ = io.WriteString(w, "<!doctype html>\n<html lang=\"en\">\n<title>graphproxy: "+title+"</title>\n<h1>"+title+"</h1>\n<p>"+text+"</p>\n</html>\n")
+	_, _ = io.WriteString(w, "<!doctype html>\n<html "+
+		"lang=\"en\">\n<title>graphproxy: "+title+"</title>\n<h1>"+title+"</h1>\n<p>"+text+"</p>\n</html>\n")
 }

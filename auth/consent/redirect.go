@@ -22,13 +22,16 @@ func ParseRedirect(text string) (Redirect, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil, u.Scheme != "http", u.Hostname() == "", u.Opaque != "", u.User != nil, !strings.HasPrefix(text, "http://"):
-		return Redirect{}, errors.New("is not an address such as http://localhost:8400/: write http://, a host of this machine and a port")
+		return Redirect{}, errors.New("is not an address such as http://localhost:8400/: write http://, " +
+			"a host of this machine and a port")
 	case u.RawQuery != "", u.ForceQuery, u.Fragment != "", strings.Contains(text, "#"):
 		return Redirect{}, errors.New("has a query or a fragment: remove it; Entra ID writes its answer there")
 	case !loopback.Host(u.Hostname()):
-		return Redirect{}, errors.New("is an address of another machine, where this command cannot wait: write http://localhost and a port")
+		return Redirect{}, errors.New("is an address of another machine, where this command cannot wait: " +
+			"write http://localhost and a port")
 	case u.Path != u.EscapedPath(), strings.ContainsFunc(u.Path, unsafe):
-		return Redirect{}, errors.New("has a path that a browser may write in another way: use letters, digits, slashes, hyphens and underscores only")
+		return Redirect{}, errors.New("has a path that a browser may write in another way: use letters, digits, " +
+			"slashes, hyphens and underscores only")
 	}
 	r := Redirect{text: text, host: strings.ToLower(u.Hostname()), port: u.Port(), path: u.Path}
 	if r.path == "" {

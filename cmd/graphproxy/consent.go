@@ -61,7 +61,7 @@ func (c *consenting) run(cmd *cobra.Command, environ []string) error {
 	if err != nil {
 		return err
 	}
-	question := consent.Ask(a, redirect, c.v1)
+	question := consent.NewQuestion(a, redirect, c.v1)
 	if c.urlOnly {
 		_, err := fmt.Fprintln(c.stdout, question.URL())
 		return err

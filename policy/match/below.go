@@ -8,7 +8,7 @@ import (
 
 // A rule that ends in /** is about a resource and what is below it. Some of what stands below it in a URL is another
 // resource: sites/{host}:/{path} is not below the site of the host, and root:/{path}:/children/{id} is any item of the
-// drive. What a rule allows does not reach there; what a rule denies or counts does, see Wide.
+// drive. What a rule allows does not reach there; what a rule denies or counts does, see DenySet.
 
 // boundary tells what a template that ends in /** is about, as far as URLs lead away from it.
 type boundary uint8

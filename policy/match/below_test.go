@@ -15,9 +15,9 @@ func finds(t *testing.T, r *match.Rule, path string) (narrow, wide bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var n match.Narrow
+	var n match.AllowSet
 	n.Add(r)
-	var w match.Wide
+	var w match.DenySet
 	w.Add(r)
 	_, wide = w.First(target, match.Get)
 	return n.Find(target, match.Get).Index == 0, wide
@@ -121,7 +121,7 @@ func TestARuleThatStopsSaysSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var n match.Narrow
+	var n match.AllowSet
 	n.Add(ruleOf(t, "/sites/{site}/**"))
 	index, clause, found := n.Nearest(target, match.Get)
 	if index != 0 || !found || clause != "whose /** does not reach the other item or site that the path names" {

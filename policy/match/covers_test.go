@@ -155,13 +155,13 @@ func coverTarget(r *rand.Rand, rule *match.Rule) (*odata.Target, bool) {
 }
 
 func matchesNarrowly(rule *match.Rule, t *odata.Target) bool {
-	var tree match.Narrow
+	var tree match.AllowSet
 	tree.Add(rule)
 	return tree.Find(t, match.Get).Index == 0
 }
 
 func matchesWidely(rule *match.Rule, t *odata.Target) bool {
-	var tree match.Wide
+	var tree match.DenySet
 	tree.Add(rule)
 	_, found := tree.First(t, match.Get)
 	return found

@@ -54,7 +54,7 @@ func mayBePassed(x []odata.Segment, i int, b *Rule, j int) bool {
 	if s.Kind == odata.Args {
 		return i > 0 && isLiteral(&x[i-1])
 	}
-	if isLiteral(s) && wideName(s) == "items" { // before root, see fromRoot
+	if isLiteral(s) && denyName(s) == "items" { // before root, see fromRoot
 		return true
 	}
 	return isLiteral(s) && isDotted(s.Base) && !endsInOperation(b, j)
@@ -62,7 +62,7 @@ func mayBePassed(x []odata.Segment, i int, b *Rule, j int) bool {
 
 // isItemsRoot reports whether segments are items/root, for which root alone may stand.
 func isItemsRoot(x []odata.Segment) bool {
-	return isLiteral(&x[0]) && wideName(&x[0]) == "items" && isLiteral(&x[1]) && wideName(&x[1]) == "root"
+	return isLiteral(&x[0]) && denyName(&x[0]) == "items" && isLiteral(&x[1]) && denyName(&x[1]) == "root"
 }
 
 // endsInOperation reports whether segment j of b is a function or action that nothing follows, in every request that b
@@ -101,7 +101,7 @@ func (r *Rule) mayStandFor(i int, b *Rule, j int) bool {
 	case s.Kind == odata.Args:
 		return r.argsMayStandFor(i, b, j)
 	case isLiteral(s):
-		return literalMayStandFor(wideName(s), b, j)
+		return literalMayStandFor(denyName(s), b, j)
 	case isLiteral(other) && endsInOperation(b, j):
 		return false
 	}
@@ -186,7 +186,7 @@ func mayBeRead(values []string, patterns []pattern, isPath bool) bool {
 	return slices.ContainsFunc(values, func(v string) bool {
 		w := newPattern(v, false, odata.Wide)
 		if isPath {
-			w = newWidePattern(v, false, true)
+			w = newDenyPattern(v, false, true)
 		}
 		if before, _, cut := strings.Cut(v, ";"); cut && !isPath && mayBeRead([]string{before}, patterns, false) {
 			return true

@@ -36,7 +36,8 @@ func newExpansion(parsed odata.Expand) (Expansion, error) {
 	e := Expansion{path: parsed.Path, text: strings.Join(parsed.Path, "/"), star: parsed.Star}
 	for _, o := range parsed.Options {
 		if o.Name != optionSelect {
-			return e, errors.New("an entry may hold $select and $expand only; " + o.Name + " is allowed without being written")
+			return e, errors.New("an entry may hold $select and $expand only; " + o.Name + " is allowed without " +
+				"being written")
 		}
 		if e.names, _ = odata.ParseSelect(o.Value); slices.Contains(e.names, "*") {
 			return e, errors.New("$select=* is every property; leave it out")

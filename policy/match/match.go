@@ -1,8 +1,8 @@
 // Package match decides whether rules match a request: the template of a rule, its methods, and its
 // conditions on keys and query options.
 //
-// It matches in two ways. Narrow is for what a match allows: the spellings that are certainly the resource
-// that the template names match, and what is not understood does not. Wide is for what a match forbids or
+// It matches in two ways. AllowSet is for what a match allows: the spellings that are certainly the resource
+// that the template names match, and what is not understood does not. DenySet is for what a match forbids or
 // counts: all that may be the resource matches, and so does what is not understood. Both keep their rules in
 // a tree, so that the time to find the ones that match grows with the target's length and not with the number
 // of rules.

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// The readers of lists of names here allocate nothing, and need no grammar: in a Narrow tree, what is not
-// exactly one of the names does not do; in a Wide one, a name counts wherever it stands.
+// The readers of lists of names here allocate nothing, and need no grammar: in a AllowSet tree, what is not
+// exactly one of the names does not do; in a DenySet one, a name counts wherever it stands.
 
 // onlyNames reports whether a $select holds only the names.
 func onlyNames(value string, names []string) bool {

@@ -11,8 +11,8 @@ import (
 // Nearest returns, for a target that Find finds no rule for, the rule that comes nearest, and what keeps it
 // from matching, as a clause: "whose where: id does not hold". It is false if no rule begins like the target.
 // It takes its time.
-func (t *Narrow) Nearest(target *odata.Target, method Methods) (index int, clause string, found bool) {
-	f := newNarrowFinder(target, method)
+func (t *AllowSet) Nearest(target *odata.Target, method Methods) (index int, clause string, found bool) {
+	f := newAllowFinder(target, method)
 	f.explain = true
 	f.from(t.root(target.Version), 0)
 	switch {
@@ -28,7 +28,7 @@ func (t *Narrow) Nearest(target *odata.Target, method Methods) (index int, claus
 	if target.Version == "beta" {
 		other.Version = "v1.0"
 	}
-	g := newNarrowFinder(&other, method)
+	g := newAllowFinder(&other, method)
 	g.explain = true
 	g.from(t.root(other.Version), 0)
 	switch {

@@ -65,7 +65,7 @@ func matchesKey(t *testing.T, place, path string) bool {
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
-	var tree match.Narrow
+	var tree match.AllowSet
 	tree.Add(&match.Rule{Methods: match.Get, Template: template})
 	return tree.Find(target, match.Get).Index >= 0
 }

@@ -10,8 +10,8 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// Option narrows one query option. In a Narrow tree it is met when the option is absent, except for Select.
-// In a Wide tree it is touched only when the option is there and may hold one of the values; an absent
+// Option narrows one query option. In a AllowSet tree it is met when the option is absent, except for Select.
+// In a DenySet tree it is touched only when the option is there and may hold one of the values; an absent
 // $select counts as well, because it asks for properties that may be meant.
 type Option struct {
 	Name   string // Fold: "$select"
@@ -22,7 +22,7 @@ type Option struct {
 	values     patterns    // oneOf
 	quoted     bool        // oneOf: a value holds a quote, so a star may stand between two
 	names      []string    // selects: as odata.ParseSelect has them
-	words      []string    // selects, expands: every name, without its namespace, for Wide
+	words      []string    // selects, expands: every name, without its namespace, for DenySet
 	expansions []Expansion // expands
 }
 
@@ -96,12 +96,13 @@ func words(paths []string) []string {
 	return all
 }
 
-// CheckWide returns an error if the condition has no single meaning in a Wide tree: whether "at most 50"
+// CheckDenySet returns an error if the condition has no single meaning in a DenySet tree: whether "at most 50"
 // forbids the numbers up to 50 or those beyond, readers would disagree.
-func (o *Option) CheckWide() error {
+func (o *Option) CheckDenySet() error {
 	switch {
 	case o.kind == refused || o.kind == atMost:
-		return fmt.Errorf("%s has two readings here, what to deny and what to leave; bound %s in the allow rule, or write the values to deny (\"**\" for any)", o.Reason, o.Name)
+		return fmt.Errorf("%s has two readings here, what to deny and what to leave; bound %s in the allow rule, "+
+			"or write the values to deny (\"**\" for any)", o.Reason, o.Name)
 	case slices.ContainsFunc(o.expansions, func(e Expansion) bool { return e.names != nil || len(e.nested) > 0 }):
 		return errors.New(o.Reason + " takes names only here, and denies them at any depth")
 	}

@@ -171,12 +171,12 @@ func newPatterns(values []string, quotes, path bool) patterns {
 	var p patterns
 	for _, v := range values {
 		p.narrow = append(p.narrow, newPattern(v, quotes, odata.Fold))
-		p.wide = append(p.wide, newWidePattern(v, quotes, path))
+		p.wide = append(p.wide, newDenyPattern(v, quotes, path))
 	}
 	return p
 }
 
-func newWidePattern(v string, quotes, path bool) pattern {
+func newDenyPattern(v string, quotes, path bool) pattern {
 	switch {
 	case path && !strings.Contains(v, "*"):
 		return newPattern(v, false, odata.WidePath)

@@ -26,9 +26,9 @@ func matches(t testing.TB, value, key string) (narrow, wide bool) {
 		{Kind: odata.Name, Text: "users", Fold: "users", Base: "users"},
 		{Kind: odata.Key, Text: key, Fold: odata.Fold(key), Base: odata.Fold(key), Quoted: true},
 	}}
-	var n match.Narrow
+	var n match.AllowSet
 	n.Add(rule)
-	var w match.Wide
+	var w match.DenySet
 	w.Add(rule)
 	_, wide = w.First(target, match.Get)
 	return n.Find(target, match.Get).Index >= 0, wide

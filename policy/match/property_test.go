@@ -78,8 +78,8 @@ func TestWhatMatchesNarrowlyMatchesWidely(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		rule := drawRule(r)
 		target := drawTarget(r, rule)
-		var n match.Narrow
-		var w match.Wide
+		var n match.AllowSet
+		var w match.DenySet
 		n.Add(rule)
 		w.Add(rule)
 		for _, o := range rule.Options {
@@ -98,8 +98,8 @@ func TestWhatMatchesNarrowlyMatchesWidely(t *testing.T) {
 func TestTheFirstRuleThatMatchesIsFound(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		var rules []*match.Rule
-		var narrow match.Narrow
-		var wide match.Wide
+		var narrow match.AllowSet
+		var wide match.DenySet
 		for range rapid.IntRange(1, 6).Draw(r, "rules") {
 			rule := drawRule(r)
 			rules = append(rules, rule)
@@ -109,12 +109,12 @@ func TestTheFirstRuleThatMatchesIsFound(t *testing.T) {
 		target := drawTarget(r, rapid.SampledFrom(rules).Draw(r, "rule"))
 		wantNarrow, wantWide := -1, len(rules)
 		for i, rule := range rules {
-			var n match.Narrow
+			var n match.AllowSet
 			n.Add(rule)
 			if wantNarrow < 0 && n.Find(target, match.Get).Index == 0 {
 				wantNarrow = i
 			}
-			var w match.Wide
+			var w match.DenySet
 			w.Add(rule)
 			if _, found := w.First(target, match.Get); found {
 				wantWide = min(wantWide, i)

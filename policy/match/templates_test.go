@@ -125,8 +125,8 @@ func TestEveryTemplateOfGraphMatchesItsURLsAndNoOther(t *testing.T) {
 		t.Run(list.file, func(t *testing.T) {
 			all := templates(t, operations(t, list.file, list.version))
 			// What matches first in both orders is the only match.
-			var forward, backward match.Narrow
-			var wide match.Wide
+			var forward, backward match.AllowSet
+			var wide match.DenySet
 			resources := make(map[string]bool)
 			for _, template := range all {
 				forward.Add(&match.Rule{Methods: match.Get, Template: template})

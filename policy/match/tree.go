@@ -21,16 +21,16 @@ type entry struct {
 }
 
 type node struct {
-	names      map[string]*node // literal names by Fold; in a Wide tree by Base, and literal keys too
-	keys       map[string]*node // literal keys; not in a Wide tree
-	operations map[string]*node // functions and actions by Base; not in a Wide tree
+	names      map[string]*node // literal names by Fold; in a DenySet tree by Base, and literal keys too
+	keys       map[string]*node // literal keys; not in a DenySet tree
+	operations map[string]*node // functions and actions by Base; not in a DenySet tree
 	system     map[string]*node
 	paths      map[string]*node // literal drive paths
 	args       []argsEdge
 	variable   *node // {id}
 	path       *node // {path}
 
-	operation bool // in a Wide tree: arguments after the name may mean nothing
+	operation bool // in a DenySet tree: arguments after the name may mean nothing
 	afterKey  bool // the node stands for a key, so no key follows it
 
 	here, below []entry // rules that end here, and that end here in /**; by index
@@ -76,7 +76,7 @@ func (n *node) end(e entry) {
 	}
 }
 
-// common returns the child for what Narrow and Wide have in common, or nil for literal names and keys.
+// common returns the child for what AllowSet and DenySet have in common, or nil for literal names and keys.
 func (n *node) common(s *odata.Segment) *node {
 	switch {
 	case s.Kind == odata.System:

@@ -35,11 +35,15 @@ func checkCharacters(r *Report, data []byte) bool {
 func characterProblem(c rune, rest []byte) string {
 	switch {
 	case c == '\r' && (len(rest) == 0 || rest[0] != '\n'):
-		return "the file holds a carriage return (U+000D) without a line feed, which ends a line for some readers only; end lines with a line feed, or with both"
+		return "the file holds a carriage return (U+000D) without a line feed, " +
+			"which ends a line for some readers only; end lines with a line feed, or with both"
 	case c == '\u0085' || c == '\u2028' || c == '\u2029':
-		return fmt.Sprintf("the file holds the line break %U, which ends a line for some readers only; use a line feed, or write %s in double quotes", c, escape(c))
+		return fmt.Sprintf("the file holds the line break %U, which ends a line for some readers only; "+
+			"use a line feed, or write %s in double quotes", c, escape(c))
 	case isFormat(c):
-		return fmt.Sprintf("the file holds the format character %U, which is not displayed and can change how the line looks; take it out, or write %s in double quotes", c, escape(c))
+		return fmt.Sprintf("the file holds the format character %U, "+
+			"which is not displayed and can change how the line looks; take it out, "+
+			"or write %s in double quotes", c, escape(c))
 	}
 	return ""
 }

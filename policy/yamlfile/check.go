@@ -12,10 +12,12 @@ import (
 func check(r *Report, n *yaml.Node, where string) {
 	switch {
 	case n.Kind == yaml.AliasNode:
-		r.Add(n.Line, where, "aliases (*%s) are not read; write the value out, or in quotes if the text begins with *", n.Value)
+		r.Add(n.Line, where, "aliases (*%s) are not read; write the value out, "+
+			"or in quotes if the text begins with *", n.Value)
 		return
 	case n.Anchor != "":
-		r.Add(n.Line, where, "anchors (&%s) are not read; write the value without one, or in quotes if the text begins with &", n.Anchor)
+		r.Add(n.Line, where, "anchors (&%s) are not read; write the value without one, "+
+			"or in quotes if the text begins with &", n.Anchor)
 	case n.Style&yaml.TaggedStyle != 0 || n.Tag == "!":
 		r.Add(n.Line, where, "tags (%s) are not read; write the value without one", n.Tag)
 	}

@@ -34,10 +34,12 @@ func invalid(problem, cure string) *Error {
 // whole is the cure for what no issuer writes.
 const whole = "send a JWT as its issuer wrote it, whole and unchanged"
 
-// asks is the cure for what an issuer does write, but should not.
-const asks = "ask the issuer's operator for one that graphproxy takes"
+// askOperator is the cure for what an issuer does write, but should not.
+const askOperator = "ask the issuer's operator for one that graphproxy takes"
 
-func errLarge() *Error { return invalid("is larger than "+strconv.Itoa(maxToken)+" bytes", asks) }
+func errLarge() *Error {
+	return invalid("is larger than "+strconv.Itoa(maxToken)+" bytes", askOperator)
+}
 
 func errExpired() *Error {
 	return &Error{Code: CodeExpired, Message: "the token has expired: get a new one from its issuer"}
@@ -45,7 +47,8 @@ func errExpired() *Error {
 
 func errIssuer() *Error {
 	return &Error{Code: CodeIssuerUnknown, Message: "the token's issuer is not one that any caller's identity names: " +
-		"get one from the issuer that was agreed upon, or ask the policy's owner to add a token identity to your caller"}
+		"get one from the issuer that was agreed upon, or ask the policy's owner to add a token identity to your " +
+		"caller"}
 }
 
 func errSignature() *Error {

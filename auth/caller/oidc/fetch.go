@@ -76,7 +76,8 @@ func (k *Keys) fetch(ctx context.Context, issuer string) (*keySet, time.Duration
 	}
 	uri, _ := document["jwks_uri"].(string)
 	if !isKeyAddress(uri) {
-		return nil, 0, fmt.Errorf("discovery: the document's jwks_uri %.80q is no https:// address, nor http:// on loopback", uri)
+		return nil, 0, fmt.Errorf("discovery: the document's jwks_uri %.80q is no https:// address, "+
+			"nor http:// on loopback", uri)
 	}
 	body, header, err := k.get(ctx, uri)
 	if err != nil {

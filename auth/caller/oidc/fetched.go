@@ -113,7 +113,8 @@ func (f *fetched) finish(set *keySet, age time.Duration, err error) {
 		f.retry = now.Add(min(longestPause, firstPause<<min(before, 6)))
 		f.failures++
 		if before == 0 {
-			f.keys.log.Error("the keys of an issuer cannot be fetched, those in hand stay in use", "issuer", f.issuer, "err", err)
+			f.keys.log.Error("the keys of an issuer cannot be fetched, "+
+				"those in hand stay in use", "issuer", f.issuer, "err", err)
 		}
 		return
 	}

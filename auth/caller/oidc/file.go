@@ -27,7 +27,8 @@ func readKeyFile(f *filewatch.File, path string) (*keySet, error) {
 	}
 	if len(set.keys) == 0 {
 		return nil, fmt.Errorf("jwks_file %q: none of its keys can be used%s: "+
-			"write public RSA keys of at least %d bits, EC keys on P-256, P-384 or P-521, or Ed25519 keys", path, set.because(), minRSA)
+			"write public RSA keys of at least %d bits, EC keys on P-256, P-384 or P-521, "+
+			"or Ed25519 keys", path, set.because(), minRSA)
 	}
 	return set, nil
 }

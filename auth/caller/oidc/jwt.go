@@ -80,11 +80,12 @@ func decode(s string) ([]byte, bool) {
 func (t *jwt) header(header map[string]any) *Error {
 	for _, name := range [...]string{"crit", "b64", "jwk", "jku", "x5u", "x5c", "zip", "enc"} {
 		if _, found := header[name]; found {
-			return invalid("has the header "+strconv.Quote(name)+", which graphproxy does not take", asks)
+			return invalid("has the header "+strconv.Quote(name)+", which graphproxy does not take", askOperator)
 		}
 	}
 	if t.alg, _ = header["alg"].(string); !isAlgorithm(t.alg) {
-		return invalid("is not signed with RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or EdDSA", asks)
+		return invalid("is not signed with RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, "+
+			"ES512 or EdDSA", askOperator)
 	}
 	if typ, found := header["typ"]; found && !isTokenType(typ) {
 		return invalid("is of another type than JWT or at+jwt", "send a token that is meant for graphproxy")
@@ -122,7 +123,7 @@ func (t *jwt) claims(claims map[string]any) *Error {
 	}
 	if sub, found := claims["sub"]; found {
 		if t.token.Subject, ok = sub.(string); !ok || t.token.Subject == "" {
-			return invalid("has a subject (sub) that is no text", asks)
+			return invalid("has a subject (sub) that is no text", askOperator)
 		}
 	}
 	if t.token.Audiences = audiences(claims["aud"]); t.token.Audiences == nil {
@@ -140,7 +141,7 @@ func (t *jwt) claims(claims map[string]any) *Error {
 		}
 		var err error
 		if *date.to, err = numericDate(value); err != nil {
-			return invalid("has no "+date.name+" that "+err.Error(), asks)
+			return invalid("has no "+date.name+" that "+err.Error(), askOperator)
 		}
 	}
 	return nil
@@ -184,7 +185,8 @@ func (t *jwt) timely(now time.Time) *Error {
 	case t.nbf.After(latest):
 		return invalid("is not valid yet (nbf)", "wait until it is, and see that the clocks are right")
 	case t.iat.After(latest):
-		return invalid("was issued in the future (iat)", "see that the clocks of its issuer and of graphproxy are right")
+		return invalid("was issued in the future (iat)", "see that the clocks of its issuer and of graphproxy are "+
+			"right")
 	}
 	return nil
 }

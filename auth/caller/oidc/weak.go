@@ -13,7 +13,8 @@ import (
 // warnWeak logs the keys of a set that were left out because they are weak. from and name say where the set came from.
 func (k *Keys) warnWeak(s *keySet, from, name string) {
 	if len(s.weak) > 0 {
-		k.log.Warn("weak keys of an issuer are not used, and tokens that they sign are refused; ask the issuer to replace them",
+		k.log.Warn("weak keys of an issuer are not used, and tokens that they sign are refused; "+
+			"ask the issuer to replace them",
 			from, name, "weak", s.weak)
 	}
 }

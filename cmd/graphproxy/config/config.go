@@ -174,7 +174,8 @@ func (c *Config) check() []error {
 		problems = append(problems, errors.New("GRAPHPROXY_TLS_CERT_FILE is set without GRAPHPROXY_TLS_KEY_FILE: "+
 			"set both for TLS, or none for plain HTTP"))
 	case c.TLSCertFile == "" && c.TLSKeyFile == "" && c.TLSClientCAFile != "":
-		problems = append(problems, errors.New("GRAPHPROXY_TLS_CLIENT_CA_FILE is set without GRAPHPROXY_TLS_CERT_FILE and "+
+		problems = append(problems, errors.New("GRAPHPROXY_TLS_CLIENT_CA_FILE is set without "+
+			"GRAPHPROXY_TLS_CERT_FILE and "+
 			"GRAPHPROXY_TLS_KEY_FILE: client certificates come with TLS; set all three"))
 	case c.TLSCertFile == "" && c.TLSKeyFile != "":
 		problems = append(problems, errors.New("GRAPHPROXY_TLS_KEY_FILE is set without GRAPHPROXY_TLS_CERT_FILE: "+

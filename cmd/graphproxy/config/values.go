@@ -83,7 +83,8 @@ func (o *OnLoss) UnmarshalText(text []byte) error {
 		*o = s
 		return nil
 	}
-	return errors.New("is neither continue nor refuse: write continue to serve without an audit log while it cannot be written, or refuse to answer 503")
+	return errors.New("is neither continue nor refuse: write continue to serve without an audit log while it cannot " +
+		"be written, or refuse to answer 503")
 }
 
 // List is items separated by commas, without the spaces around them.
@@ -113,7 +114,8 @@ func (a *Address) UnmarshalText(text []byte) error {
 	}
 	host, port, err := net.SplitHostPort(s)
 	if err != nil || strings.ContainsAny(host, " \t/@") {
-		return errors.New("is not an address to listen on: write host:port, such as 127.0.0.1:8080, [::1]:8080 or :8080")
+		return errors.New("is not an address to listen on: write host:port, such as 127.0.0.1:8080, " +
+			"[::1]:8080 or :8080")
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
 		return errors.New("has no port from 0 to 65535 after the last colon: write host:port, such as 127.0.0.1:8080")
@@ -190,9 +192,11 @@ func (ns *Networks) UnmarshalText(text []byte) error {
 		}
 		switch {
 		case err != nil:
-			return fmt.Errorf("(item %d) is neither a network nor an address: write such as 10.20.0.0/16 or 10.20.0.7", i+1)
+			return fmt.Errorf("(item %d) is neither a network nor an address: "+
+				"write such as 10.20.0.0/16 or 10.20.0.7", i+1)
 		case p.Masked() != p:
-			return fmt.Errorf("(item %d) has bits set beyond its length: write the network's first address, or the address without a length", i+1)
+			return fmt.Errorf("(item %d) has bits set beyond its length: write the network's first address, "+
+				"or the address without a length", i+1)
 		case p.Addr().Is4In6():
 			return fmt.Errorf("(item %d) is IPv4 in IPv6 dress: write it as IPv4", i+1)
 		}
@@ -208,7 +212,8 @@ type Mode fs.FileMode
 func (m *Mode) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseUint(string(text), 8, 32)
 	if err != nil || n > 0o777 || n&0o600 != 0o600 {
-		return errors.New("is not a socket's mode, which lets its owner read and write: write octal digits such as 0660")
+		return errors.New("is not a socket's mode, which lets its owner read and write: " +
+			"write octal digits such as 0660")
 	}
 	*m = Mode(n)
 	return nil
@@ -241,7 +246,8 @@ func (r *Root) UnmarshalText(text []byte) error {
 		return err
 	}
 	if u.Scheme == "http" && !loopback.Host(u.Hostname()) {
-		return errors.New("begins with http://, and access tokens are sent there: write https:// (http is accepted on loopback only)")
+		return errors.New("begins with http://, and access tokens are sent there: " +
+			"write https:// (http is accepted on loopback only)")
 	}
 	*r = Root(u.Scheme + "://" + u.Host)
 	return nil
@@ -276,7 +282,8 @@ func (hs *HostNames) UnmarshalText(text []byte) error {
 	for i, item := range items {
 		m := hostName.FindStringSubmatch(item)
 		if m == nil {
-			return fmt.Errorf("(item %d) is not the name of a host: write such as graph.contoso.com, without https:// and path, each name whole and in ASCII", i+1)
+			return fmt.Errorf("(item %d) is not the name of a host: write such as graph.contoso.com, "+
+				"without https:// and path, each name whole and in ASCII", i+1)
 		}
 		*hs = append(*hs, m[1])
 	}
@@ -343,5 +350,6 @@ func (f *Failure) UnmarshalText(text []byte) error {
 		*f = Failure(s)
 		return nil
 	}
-	return errors.New("is neither local nor deny: write local to let each replica enforce its share by itself while Redis is gone, or deny to refuse requests that a limit covers")
+	return errors.New("is neither local nor deny: write local to let each replica enforce its share by itself while " +
+		"Redis is gone, or deny to refuse requests that a limit covers")
 }

@@ -23,8 +23,8 @@ type book struct {
 
 type single struct {
 	*policy.Rule
-	narrow  match.Narrow // holds the rule if it allows
-	wide    match.Wide   // holds the rule if it denies
+	narrow  match.AllowSet // holds the rule if it allows
+	wide    match.DenySet  // holds the rule if it denies
 	options []condition
 }
 

@@ -46,7 +46,7 @@ func (b *book) allowedElsewhere(d *policy.Rule, byRoot map[string][]*policy.Rule
 		if !match.Overlaps(moved, a.Match()) {
 			continue
 		}
-		var denied, allowed = new(match.Wide), new(match.Narrow)
+		var denied, allowed = new(match.DenySet), new(match.AllowSet)
 		allowed.Add(bare(a.Match()))
 		denied.Add(moved)
 		for _, t := range examples(a.Match(), moved) {
@@ -65,7 +65,7 @@ func (b *book) touched(t *odata.Target, method match.Methods, left *pairs) bool 
 		if r.Match().Template.Version != t.Version || r.Match().Methods&method == 0 {
 			return false
 		}
-		var tree match.Wide
+		var tree match.DenySet
 		tree.Add(bare(r.Match()))
 		_, found := tree.First(t, method)
 		return found || !left.take()

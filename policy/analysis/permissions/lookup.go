@@ -65,7 +65,7 @@ func meet(rule, entry *odata.Template, m match.Methods) *odata.Template {
 	if !match.Covers(&match.Rule{Methods: m, Template: rule}, &match.Rule{Methods: m, Template: both}) {
 		return nil
 	}
-	var narrow match.Narrow
+	var narrow match.AllowSet
 	narrow.Add(&match.Rule{Methods: m, Template: entry})
 	if narrow.Find(targetOf(segments, entry.Version), m).Index < 0 {
 		return nil

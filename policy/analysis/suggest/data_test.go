@@ -189,7 +189,7 @@ func TestEveryOperationOfGraphInOneLog(t *testing.T) {
 			if err := suggested.Verify(); err != nil {
 				t.Fatal(err)
 			}
-			var tree match.Narrow
+			var tree match.AllowSet
 			var rules []*match.Rule
 			for _, text := range texts(t, suggested) {
 				rules = append(rules, parseRule(t, text))

@@ -10,7 +10,7 @@ import (
 
 // keyReader tells keys from names by what requests look like.
 type keyReader struct {
-	variable match.Narrow // matches /x/{a}/{b}
+	variable match.AllowSet // matches /x/{a}/{b}
 }
 
 func newKeyReader() *keyReader {

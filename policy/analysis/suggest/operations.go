@@ -13,7 +13,7 @@ import (
 // is safe for concurrent use.
 type Operations struct {
 	templates []*odata.Template // those with fewer variables first
-	tree      match.Narrow
+	tree      match.AllowSet
 }
 
 // Read adds a list, as catalog.Read takes it. The error names the line, and nothing has been added then.
@@ -35,7 +35,7 @@ func (o *Operations) Read(r io.Reader, version string) error {
 // set puts the most exact templates first, so that a name is found before the variable beside it.
 func (o *Operations) set(templates []*odata.Template) {
 	slices.SortStableFunc(templates, func(a, b *odata.Template) int { return len(match.Variables(a)) - len(match.Variables(b)) })
-	o.templates, o.tree = templates, match.Narrow{}
+	o.templates, o.tree = templates, match.AllowSet{}
 	for _, t := range templates {
 		o.tree.Add(&match.Rule{Methods: match.Any, Template: t})
 	}

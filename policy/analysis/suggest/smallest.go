@@ -27,8 +27,8 @@ func newCandidate(method match.Methods, t *odata.Template, names []string) *cand
 }
 
 // rules returns a tree of candidates, in their order.
-func rules(candidates []*candidate) *match.Narrow {
-	tree := new(match.Narrow)
+func rules(candidates []*candidate) *match.AllowSet {
+	tree := new(match.AllowSet)
 	for _, c := range candidates {
 		tree.Add(&match.Rule{Methods: c.method, Template: c.template})
 	}
@@ -70,7 +70,7 @@ func markNeeded(candidates []*candidate, items []*item) (contested []*item) {
 	return contested
 }
 
-func allowsAll(tree *match.Narrow, items []*item) bool {
+func allowsAll(tree *match.AllowSet, items []*item) bool {
 	return !slices.ContainsFunc(items, func(it *item) bool { return tree.Find(it.target, it.method).Index < 0 })
 }
 

@@ -119,7 +119,7 @@ func requests(items []*item) (n int) {
 }
 
 // against returns the requests with the number of those that the rules allow.
-func (f *Forbidden) against(tree *match.Narrow) *Forbidden {
+func (f *Forbidden) against(tree *match.AllowSet) *Forbidden {
 	result := &Forbidden{Rule: f.Rule, Path: f.Path, Requests: f.Requests}
 	for _, it := range f.seen {
 		if tree.Find(it.target, it.method).Index >= 0 {

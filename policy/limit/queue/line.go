@@ -27,28 +27,28 @@ type line struct {
 	slots bool          // slots were in the way, so at is only when to look
 	pause time.Duration // until the next look for slots
 
-	turn     *waiter    // asks the Taker now; it stands in no line
-	gift     bool       // it has its turn because of free
-	passes   int        // waiters that have gone on to the next line
-	promised int        // units that are theirs
-	ring     *list.List // *own of callers who wait; the front one is next
-	callers  map[string]*own
-	ends     deadlines
+	turn          *waiter    // asks the Taker now; it stands in no line
+	fromFreedSlot bool       // the turn came from a slot that another request freed, not from the refill
+	passes        int        // waiters that have gone on to the next line
+	promised      int        // units that are theirs
+	ring          *list.List // *callerQueue of callers who wait; the front one is next
+	callers       map[string]*callerQueue
+	ends          deadlines
 
 	timer  *time.Timer
 	marked bool // in Queue.marked
 	gone   bool
 }
 
-// own is the requests of one caller in a line, the oldest first.
-type own struct {
+// callerQueue is the requests of one caller in a line, the oldest first.
+type callerQueue struct {
 	caller  string
 	waiters *list.List // *waiter
 	place   *list.Element
 }
 
 func newLine(b bucket, hash int) *line {
-	return &line{bucket: b, hash: hash, pause: longestPause, ring: list.New(), callers: map[string]*own{}}
+	return &line{bucket: b, hash: hash, pause: longestPause, ring: list.New(), callers: map[string]*callerQueue{}}
 }
 
 // due reports whether it is time for the next one.
@@ -59,13 +59,15 @@ func (l *line) due(now time.Time) bool {
 // when is the time for the next one, if nothing else happens.
 func (l *line) when() time.Time { return l.at.Add(l.units(l.next().cost(l) - 1)) }
 
-func (l *line) next() *waiter { return l.ring.Front().Value.(*own).waiters.Front().Value.(*waiter) }
+func (l *line) next() *waiter {
+	return l.ring.Front().Value.(*callerQueue).waiters.Front().Value.(*waiter)
+}
 
 // push puts a waiter in: behind the older ones of its caller, and the caller behind the others if it is new.
 func (l *line) push(w *waiter) {
 	o := l.callers[w.caller]
 	if o == nil {
-		o = &own{caller: w.caller, waiters: list.New()}
+		o = &callerQueue{caller: w.caller, waiters: list.New()}
 		o.place = l.ring.PushBack(o)
 		l.callers[w.caller] = o
 	}
@@ -127,25 +129,25 @@ func (l *line) block(r *limit.Refusal, cost int, now time.Time) {
 	l.at = now.Add(wait - l.units(cost-1) + l.units(l.promised))
 }
 
-// back notes that a turn has not been used.
-func (l *line) back() {
-	if l.gift {
+// turnUnused notes that a turn has not been used.
+func (l *line) turnUnused() {
+	if l.fromFreedSlot {
 		l.free++
 	}
 }
 
 // pass is the room of one who has gone on to the next line.
 type pass struct {
-	line *line
-	cost int
-	gift bool // it was free
+	line          *line
+	cost          int
+	fromFreedSlot bool // as that of its line
 }
 
 // spend promises room to a waiter that goes on to the next line.
 func (l *line) spend(w *waiter, now time.Time) pass {
 	p := pass{l, w.cost(l), l.free > 0}
 	switch {
-	case p.gift:
+	case p.fromFreedSlot:
 		l.free--
 	case l.rated():
 		l.at = l.at.Add(l.units(p.cost))
@@ -164,7 +166,7 @@ func (p pass) end(used bool) {
 	l.promised -= p.cost
 	switch {
 	case used:
-	case p.gift || !l.rated():
+	case p.fromFreedSlot || !l.rated():
 		l.free++
 	default:
 		l.at = l.at.Add(-l.units(p.cost))
@@ -200,18 +202,18 @@ func (l *line) ahead(caller string) int {
 		n += o.waiters.Len()
 	}
 	for e := l.ring.Front(); e != nil; e = e.Next() {
-		if e.Value.(*own) == o {
+		if e.Value.(*callerQueue) == o {
 			rounds-- // those behind it in the ring have one turn less
 			continue
 		}
-		n += min(e.Value.(*own).waiters.Len(), rounds)
+		n += min(e.Value.(*callerQueue).waiters.Len(), rounds)
 	}
 	return n
 }
 
-// refusal is what a waiter is told that cannot stay.
-func (l *line) refusal(own *room, at, now time.Time) *limit.Refusal {
-	c := own.charge
+// refusal returns the refusal of a waiter that cannot stay.
+func (l *line) refusal(refused *chargedBucket, at, now time.Time) *limit.Refusal {
+	c := refused.charge
 	r := &limit.Refusal{Limit: c.Limit, Key: c.Key, RetryAfter: longestPause, Concurrency: l.slots}
 	if l.rated() {
 		r.RetryAfter = max(at.Sub(now), l.units(1), 1)

@@ -122,11 +122,11 @@ func (q *Queue) TakeUnless(
 	if q.open.Load() > 0 && q.crowded(charges) {
 		return q.wait(ctx, caller, charges, g, nil, mayWait)
 	}
-	return q.ask(ctx, caller, charges, g, mayWait)
+	return q.takeOrWait(ctx, caller, charges, g, mayWait)
 }
 
-// ask asks the Taker for a request that overtakes nobody.
-func (q *Queue) ask(
+// takeOrWait calls the Taker for a request for whose buckets no other waits, and waits if it is refused.
+func (q *Queue) takeOrWait(
 	ctx context.Context, caller string, charges []limit.Charge, g *limit.Grant, mayWait func() bool,
 ) (*limit.Refusal, error) {
 	refusal, err := q.taker.Take(ctx, charges, g)

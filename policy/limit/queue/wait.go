@@ -13,7 +13,7 @@ import (
 type waiter struct {
 	caller   string
 	arrival  uint64
-	rooms    []room // of the charges that may be waited for, narrow ones first
+	charged  []chargedBucket // of the charges that may be waited for, narrow ones first
 	start    time.Time
 	deadline time.Time
 	ready    chan *limit.Refusal // nil: its turn
@@ -25,8 +25,8 @@ type waiter struct {
 	index  int // in line.ends
 }
 
-// room is a charge and its bucket.
-type room struct {
+// chargedBucket is a charge and its bucket.
+type chargedBucket struct {
 	bucket bucket
 	charge *limit.Charge
 }
@@ -35,27 +35,29 @@ func newWaiter(caller string, charges []limit.Charge, now time.Time) *waiter {
 	w := &waiter{caller: caller, start: now, deadline: now.Add(1 << 62), ready: make(chan *limit.Refusal, 1)}
 	for i := range charges {
 		if c := &charges[i]; c.Limit != nil && c.Limit.Wait > 0 {
-			w.rooms = append(w.rooms, room{bucketOf(c.Limit, c.Key), c})
+			w.charged = append(w.charged, chargedBucket{bucketOf(c.Limit, c.Key), c})
 		}
 	}
-	slices.SortStableFunc(w.rooms, func(a, b room) int { return a.bucket.compare(&b.bucket) })
+	slices.SortStableFunc(w.charged, func(a, b chargedBucket) int { return a.bucket.compare(&b.bucket) })
 	return w
 }
 
-// room returns the waiter's charge on the line's bucket. Of several the Taker counts the one with the greatest cost;
-// here it is the first, as the cost only tells when to ask.
-func (w *waiter) room(l *line) *room {
-	i := slices.IndexFunc(w.rooms, func(r room) bool { return r.bucket == l.bucket })
-	return &w.rooms[i]
+// chargeOn returns the waiter's charge on the line's bucket. Of several the Taker counts the one with the greatest
+// cost; here it is the first, as the cost only tells when to ask.
+func (w *waiter) chargeOn(l *line) *chargedBucket {
+	i := slices.IndexFunc(w.charged, func(r chargedBucket) bool { return r.bucket == l.bucket })
+	return &w.charged[i]
 }
 
-func (w *waiter) cost(l *line) int { return max(1, min(w.room(l).charge.Cost, l.bucket.limit.Burst)) }
+func (w *waiter) cost(l *line) int {
+	return max(1, min(w.chargeOn(l).charge.Cost, l.bucket.limit.Burst))
+}
 
 // refused returns the waiter's charge that the Taker refused, nil if it is none that may be waited for.
-func (w *waiter) refused(r *limit.Refusal) *room {
-	for i := range w.rooms {
-		if c := w.rooms[i].charge; c.Limit == r.Limit && c.Key == r.Key {
-			return &w.rooms[i]
+func (w *waiter) refused(r *limit.Refusal) *chargedBucket {
+	for i := range w.charged {
+		if c := w.charged[i].charge; c.Limit == r.Limit && c.Key == r.Key {
+			return &w.charged[i]
 		}
 	}
 	return nil
@@ -81,7 +83,7 @@ func (q *Queue) wait(
 	w.mayWait = mayWait
 	stays, refusal := q.join(w, refusal)
 	if !stays && refusal == nil {
-		return q.ask(ctx, caller, charges, g, mayWait) // nobody waits for these buckets after all
+		return q.takeOrWait(ctx, caller, charges, g, mayWait) // nobody waits for these buckets after all
 	}
 	for stays {
 		select {
@@ -103,15 +105,15 @@ func (q *Queue) wait(
 
 // try takes the turn.
 func (q *Queue) try(ctx context.Context, w *waiter, charges []limit.Charge, g *limit.Grant) (stays bool, _ *limit.Refusal, _ error) {
-	asked := false
+	returned := false
 	defer func() {
-		if !asked {
+		if !returned {
 			q.leave(w) // a panic of the Taker's must not stop the line
 		}
 	}()
 	refusal, err := q.taker.Take(ctx, charges, g)
-	asked = true
-	stays = q.turned(w, refusal, err)
+	returned = true
+	stays = q.endTurn(w, refusal, err)
 	if err != nil || refusal != nil {
 		return stays, refusal, err
 	}

@@ -14,7 +14,7 @@ func (q *Queue) join(w *waiter, refusal *limit.Refusal) (stays bool, _ *limit.Re
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := q.now()
-	r, l := q.way(w, refusal)
+	r, l := q.blockedBy(w, refusal)
 	if r == nil {
 		return false, refusal
 	}
@@ -39,8 +39,8 @@ func (q *Queue) join(w *waiter, refusal *limit.Refusal) (stays bool, _ *limit.Re
 	return true, nil
 }
 
-// way returns what is in a new waiter's way: its charge, and the line if there is one.
-func (q *Queue) way(w *waiter, refusal *limit.Refusal) (*room, *line) {
+// blockedBy returns the charge that a new waiter must wait for, and the line of its bucket if there is one.
+func (q *Queue) blockedBy(w *waiter, refusal *limit.Refusal) (*chargedBucket, *line) {
 	if refusal != nil {
 		r := w.refused(refusal)
 		if r == nil {
@@ -49,15 +49,15 @@ func (q *Queue) way(w *waiter, refusal *limit.Refusal) (*room, *line) {
 		return r, q.lines[r.bucket]
 	}
 	if l := q.ahead(w, nil); l != nil {
-		return w.room(l), l
+		return w.chargeOn(l), l
 	}
 	return nil, nil
 }
 
 // newLine begins a line. A slot may have been given back after the Taker refused, and before the line was there to be
 // told: so whoever begins a line for slots asks once more. Room in a rate comes when the refusal says.
-func (q *Queue) newLine(w *waiter, own *room, r *limit.Refusal, now time.Time) *line {
-	b := own.bucket
+func (q *Queue) newLine(w *waiter, refused *chargedBucket, r *limit.Refusal, now time.Time) *line {
+	b := refused.bucket
 	b.key = strings.Clone(b.key) // it may be a piece of a request's much longer target
 	l := newLine(b, q.hash(b.limit.Name, b.key))
 	if l.block(r, w.cost(l), now); l.slots {
@@ -104,7 +104,7 @@ func (q *Queue) enter(w *waiter, l *line) {
 		q.endPass(p, false)
 		return true
 	})
-	w.limit(w.room(l).charge.Limit.Wait)
+	w.limit(w.chargeOn(l).charge.Limit.Wait)
 	l.push(w)
 	q.mark(l)
 }
@@ -119,7 +119,7 @@ func (q *Queue) leave(w *waiter) {
 		return
 	case l.turn == w:
 		l.turn, w.line = nil, nil
-		l.back()
+		l.turnUnused()
 	default:
 		l.remove(w)
 	}
@@ -128,8 +128,8 @@ func (q *Queue) leave(w *waiter) {
 	q.settle(now)
 }
 
-// turned notes what came of a turn. Stays: the waiter stands in a line again.
-func (q *Queue) turned(w *waiter, refusal *limit.Refusal, err error) (stays bool) {
+// endTurn notes the result of a turn. It reports whether the waiter stands in a line again.
+func (q *Queue) endTurn(w *waiter, refusal *limit.Refusal, err error) (stays bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := q.now()
@@ -138,20 +138,20 @@ func (q *Queue) turned(w *waiter, refusal *limit.Refusal, err error) (stays bool
 	q.mark(l)
 	switch {
 	case err != nil:
-		l.back()
+		l.turnUnused()
 		q.end(w, false)
 	case refusal == nil:
 		l.free++ // there may be more: the next one will see
 		q.end(w, true)
 	default:
-		stays = q.again(w, l, refusal, now)
+		stays = q.waitAgain(w, l, refusal, now)
 	}
 	q.settle(now)
 	return stays
 }
 
-// again lets a waiter wait that was refused on its turn in l, if that can help.
-func (q *Queue) again(w *waiter, l *line, refusal *limit.Refusal, now time.Time) (stays bool) {
+// waitAgain lets a waiter wait once more that was refused on its turn in l. It reports false if waiting cannot help.
+func (q *Queue) waitAgain(w *waiter, l *line, refusal *limit.Refusal, now time.Time) (stays bool) {
 	r := w.refused(refusal)
 	if r != nil {
 		w.limit(r.charge.Limit.Wait)
@@ -164,13 +164,13 @@ func (q *Queue) again(w *waiter, l *line, refusal *limit.Refusal, now time.Time)
 	}
 	switch {
 	case next != nil:
-		q.wrong(w, next)
+		q.cancelPass(w, next)
 		next.block(refusal, w.cost(next), now)
 	case stays:
 		next = q.newLine(w, r, refusal, now)
 	}
 	if next != l {
-		l.back()
+		l.turnUnused()
 	}
 	switch {
 	case !stays:
@@ -183,8 +183,9 @@ func (q *Queue) again(w *waiter, l *line, refusal *limit.Refusal, now time.Time)
 	return stays
 }
 
-// wrong ends a pass of the line for which there was no room after all. It is not there for others either.
-func (q *Queue) wrong(w *waiter, l *line) {
+// cancelPass ends a pass of the line when the Taker refused it. The capacity is not given to other waiters: there is
+// none.
+func (q *Queue) cancelPass(w *waiter, l *line) {
 	if i := w.passed(l); i >= 0 {
 		q.endPass(w.passes[i], true)
 		w.passes = slices.Delete(w.passes, i, i+1)
@@ -203,8 +204,8 @@ func (q *Queue) move(w *waiter, l, next *line, now time.Time) {
 // ahead returns the first line in which the waiter, whose turn in l it is, must stand before it may ask: one that it
 // has not passed, or in which an older request of its caller stands (again).
 func (q *Queue) ahead(w *waiter, l *line) *line {
-	for i := range w.rooms {
-		next := q.lines[w.rooms[i].bucket]
+	for i := range w.charged {
+		next := q.lines[w.charged[i].bucket]
 		if next != nil && next != l && (w.passed(next) < 0 || next.older(w)) {
 			return next
 		}
@@ -228,22 +229,22 @@ func (q *Queue) settle(now time.Time) {
 		l.marked = false
 		q.expire(l, now.Add(-1)) // in its last instant, a waiter may still have its turn
 		for l.due(now) {
-			q.hand(l, l.pop(), now)
+			q.giveTurn(l, l.pop(), now)
 		}
 		q.expire(l, now)
-		q.rest(l, now)
+		q.setTimer(l, now)
 	}
 	clear(q.marked)
 	q.marked = q.marked[:0]
 }
 
-// hand gives a waiter its turn: it goes on to the next line, or may ask the Taker.
-func (q *Queue) hand(l *line, w *waiter, now time.Time) {
+// giveTurn gives a waiter its turn: it goes on to the next line, or may call the Taker.
+func (q *Queue) giveTurn(l *line, w *waiter, now time.Time) {
 	if next := q.ahead(w, l); next != nil {
 		q.move(w, l, next, now)
 		return
 	}
-	l.gift = l.free > 0
+	l.fromFreedSlot = l.free > 0
 	l.turn, l.free, w.line = w, 0, l
 	w.ready <- nil
 }
@@ -255,12 +256,12 @@ func (q *Queue) expire(l *line, now time.Time) {
 		l.remove(w)
 		q.mark(l)
 		q.end(w, false)
-		w.ready <- l.refusal(w.room(l), l.at, now)
+		w.ready <- l.refusal(w.chargeOn(l), l.at, now)
 	}
 }
 
-// rest sets the timer to when something will happen next, or ends the line.
-func (q *Queue) rest(l *line, now time.Time) {
+// setTimer sets the timer to the time of the next event in the line, or ends the line if it is not needed any more.
+func (q *Queue) setTimer(l *line, now time.Time) {
 	if l.ring.Len() > 0 {
 		next := l.ends[0].deadline
 		if at := l.when(); l.turn == nil && at.Before(next) {
@@ -278,7 +279,7 @@ func (q *Queue) rest(l *line, now time.Time) {
 	}
 }
 
-// tick is told that a line's time has come.
+// tick runs when a line's timer has run out.
 func (q *Queue) tick(l *line) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -44,7 +44,7 @@ type reached [MaxSegments + 2]bool
 func isSurelyPassed(x []odata.Segment, i int, y []odata.Segment, j int) bool {
 	s := &y[j]
 	if s.Kind == odata.Args {
-		return i > 0 && isLiteral(&x[i-1]) && (i > 1 || isOperation(x, i-1)) // see addWide
+		return i > 0 && isLiteral(&x[i-1]) && (i > 1 || isOperation(x, i-1)) // see addToDeny
 	}
 	if !isLiteral(s) {
 		return false
@@ -72,7 +72,7 @@ func (r *Rule) surelyStandsFor(i int, b *Rule, j int) bool {
 			return false
 		}
 	case s.Var:
-		if !isKeyVariable(other) && other.Kind != odata.Args && !(isLiteral(other) && isSurelyWideKey(b.Template.Segments, j)) {
+		if !isKeyVariable(other) && other.Kind != odata.Args && !(isLiteral(other) && isSurelyKeyInDenySet(b.Template.Segments, j)) {
 			return false
 		}
 	case isLiteral(other):
@@ -83,9 +83,9 @@ func (r *Rule) surelyStandsFor(i int, b *Rule, j int) bool {
 	return !slices.ContainsFunc(r.Keys, func(k Key) bool { return k.segment == i && !k.isSurelyTouched(b, j) })
 }
 
-// isSurelyWideKey is isSurelyKey for matching widely, where parentheses after a key do no harm, and a namespace before
-// it does.
-func isSurelyWideKey(segments []odata.Segment, i int) bool {
+// isSurelyKeyInDenySet is isSurelyKey for matching widely, where parentheses after a key do no harm, and a namespace
+// before it does.
+func isSurelyKeyInDenySet(segments []odata.Segment, i int) bool {
 	how, name := spelled(segments, i)
 	return how == keyOnly || how == plainName && (!isDotted(name) || strings.Contains(name, ".") && !hasNamespace(name)) // which with parentheses is a call
 }

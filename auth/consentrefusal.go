@@ -18,11 +18,14 @@ func (a App) Declined(oauth, description string) *Error {
 	case oauth == "permission_denied", oauth == "access_denied":
 		e.Cause, e.Cure, _ = aadsts(65004)
 	case e.Code != 0:
-		e.Cause, e.Cure = "Entra ID did not grant consent", "look the code up at https://login.microsoftonline.com/error?code="+strconv.Itoa(e.Code)
+		e.Cause, e.Cure = "Entra ID did not grant consent", "look the code up at "+
+			"https://login.microsoftonline.com/error?code="+strconv.Itoa(e.Code)
 	case oauthPattern.MatchString(oauth):
-		e.Cause, e.Cure = "Entra ID did not grant consent and calls the reason "+oauth, "ask again; the sign-in logs of the tenant tell more"
+		e.Cause, e.Cure = "Entra ID did not grant consent and calls the reason "+oauth, "ask again; "+
+			"the sign-in logs of the tenant tell more"
 	default:
-		e.Cause, e.Cure = "Entra ID did not grant consent, without a reason", "ask again; the sign-in logs of the tenant tell more"
+		e.Cause, e.Cure = "Entra ID did not grant consent, without a reason", "ask again; "+
+			"the sign-in logs of the tenant tell more"
 	}
 	return a.named(e)
 }

@@ -138,7 +138,8 @@ func (s *Source) Refused(t Token, r Refusal) Renewal {
 	n, is := s.refused(t.p, r, time.Now().Round(0))
 	switch is {
 	case blamed:
-		s.log.Warn("Graph refused a fresh token as well, so the resource is at fault; its refusals are passed on and cause no token requests",
+		s.log.Warn("Graph refused a fresh token as well, so the resource is at fault; "+
+			"its refusals are passed on and cause no token requests",
 			"service", r.Service, "for", spare)
 	case suspicious:
 		s.poke()

@@ -29,7 +29,7 @@ func denies(t testing.TB, rule, target string, values ...string) bool {
 	if err != nil {
 		t.Fatalf("%s: %v", target, err)
 	}
-	var w match.Wide
+	var w match.DenySet
 	w.Add(r)
 	_, found := w.First(read, match.Get)
 	return found
@@ -95,7 +95,7 @@ func TestTheValuesOfAHitAreSpelledAlike(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var w match.Wide
+	var w match.DenySet
 	w.Add(&match.Rule{Methods: match.Get, Template: template})
 	for _, target := range []string{"/users/adele@contoso.com", "/users('ADELE@contoso.com')", "/users(userPrincipalName='ADELE@contoso.com%20')", "/users/ad%C3%A8le@contoso.com",
 		"/users/smtp:adele@contoso.com", "/users(mail='%EF%BD%81dele@contoso.com.')", "/users/adele@contoso.com@0f8fad5b-d9cb-469f-a165-70867728950e"} {
@@ -120,7 +120,7 @@ func TestAPatternLooksAtEachByteAFewTimes(t *testing.T) {
 	if words := match.Work("*@contoso.com"); words != 0 {
 		t.Errorf("a value with one star: %d words for each byte", words)
 	}
-	var w match.Wide
+	var w match.DenySet
 	for range 40 {
 		template, err := odata.ParseTemplate("/users/{id}")
 		if err != nil {
@@ -141,7 +141,7 @@ func TestAPatternLooksAtEachByteAFewTimes(t *testing.T) {
 func BenchmarkManyPatternsAndALongKey(b *testing.B) {
 	for name, key := range map[string]string{"letters": strings.Repeat("a", 8000), "slashes": strings.Repeat("a/", 60) + strings.Repeat("a", 7000)} {
 		b.Run(name, func(b *testing.B) {
-			var w match.Wide
+			var w match.DenySet
 			for range 40 {
 				template, err := odata.ParseTemplate("/root:/{path}")
 				if err != nil {
@@ -185,7 +185,7 @@ func TestStarsBetweenQuotesMeanWhatTheyMean(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		value := rapid.StringMatching(`['a*/*b]{1,12}`).Draw(r, "value")
 		text := rapid.StringMatching(`['ab/]{0,12}`).Draw(r, "text")
-		var n match.Narrow
+		var n match.AllowSet
 		n.Add(&match.Rule{Methods: match.Get, Template: template, Options: []match.Option{match.OneOf("$filter", []string{value})}})
 		target, err := odata.Parse("/v1.0/users", "$filter="+text)
 		if err != nil {

@@ -7,9 +7,9 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// Narrow holds the rules of which one must match for a request to be allowed. The zero value holds none.
+// AllowSet holds the rules of which one must match for a request to be allowed. The zero value holds none.
 // After the last Add it is safe for concurrent use.
-type Narrow struct{ tree }
+type AllowSet struct{ tree }
 
 // Result says which rule matches.
 type Result struct {
@@ -22,16 +22,16 @@ type Result struct {
 }
 
 // Add adds a rule and returns its number, from 0. Of several rules that match, the one added first is found.
-func (t *Narrow) Add(r *Rule) int {
+func (t *AllowSet) Add(r *Rule) int {
 	n, e := t.add(r)
 	for i := range r.Template.Segments {
-		n = n.narrowChild(r.Template.Segments, i)
+		n = n.allowChild(r.Template.Segments, i)
 	}
 	n.end(e)
 	return e.index
 }
 
-func (n *node) narrowChild(segments []odata.Segment, i int) *node {
+func (n *node) allowChild(segments []odata.Segment, i int) *node {
 	s := &segments[i]
 	if next := n.common(s); next != nil {
 		return next
@@ -64,14 +64,14 @@ func isDefault(s *odata.Segment) bool {
 
 // Find finds the first rule that matches a target and method. Its time grows with the target's length. It
 // allocates nothing, unless an Expand condition has to read options in parentheses.
-func (t *Narrow) Find(target *odata.Target, method Methods) Result {
-	f := newNarrowFinder(target, method)
+func (t *AllowSet) Find(target *odata.Target, method Methods) Result {
+	f := newAllowFinder(target, method)
 	f.from(t.root(target.Version), 0)
 	return f.Result
 }
 
-// narrowFinder goes through a tree with one target. It lives on the stack.
-type narrowFinder struct {
+// allowFinder goes through a tree with one target. It lives on the stack.
+type allowFinder struct {
 	Result
 	target   *odata.Target
 	segments []odata.Segment
@@ -84,12 +84,12 @@ type narrowFinder struct {
 	explain bool
 }
 
-func newNarrowFinder(target *odata.Target, method Methods) narrowFinder {
-	return narrowFinder{Result: Result{Index: -1, Near: -1}, target: target, segments: target.Segments, method: method, best: math.MaxInt, beyond: -1}
+func newAllowFinder(target *odata.Target, method Methods) allowFinder {
+	return allowFinder{Result: Result{Index: -1, Near: -1}, target: target, segments: target.Segments, method: method, best: math.MaxInt, beyond: -1}
 }
 
 // from follows templates from a node, with segment i of the target next.
-func (f *narrowFinder) from(n *node, i int) {
+func (f *allowFinder) from(n *node, i int) {
 	if n == nil {
 		return
 	}
@@ -124,7 +124,7 @@ func (f *narrowFinder) from(n *node, i int) {
 	}
 }
 
-func (f *narrowFinder) fromName(n *node, i int) {
+func (f *allowFinder) fromName(n *node, i int) {
 	s := &f.segments[i]
 	f.from(n.names[s.Fold], i+1)
 	if n.operations != nil && (!s.Qualified || isDefault(s)) {
@@ -140,7 +140,7 @@ func (f *narrowFinder) fromName(n *node, i int) {
 }
 
 // take looks at rules whose templates stand for the first n segments of the target.
-func (f *narrowFinder) take(entries []entry, n int) {
+func (f *allowFinder) take(entries []entry, n int) {
 	for i := range entries {
 		e := &entries[i]
 		if e.index >= f.best {
@@ -165,7 +165,7 @@ func (f *narrowFinder) take(entries []entry, n int) {
 }
 
 // near keeps the first rule with a condition that failed, else the first whose method differs.
-func (f *narrowFinder) near(index int, reason string) {
+func (f *allowFinder) near(index int, reason string) {
 	if f.Index >= 0 {
 		return
 	}

@@ -10,9 +10,9 @@ import (
 // have: 64 between slashes, each with a key.
 const MaxSegments = 132
 
-// Wide holds the rules of which none must match for a request to be allowed, or which all count that match.
+// DenySet holds the rules of which none must match for a request to be allowed, or which all count that match.
 // The zero value holds none. After the last Add it is safe for concurrent use.
-type Wide struct{ tree }
+type DenySet struct{ tree }
 
 // positions tell which segment of the target stands for each of the template's. They differ where casts are
 // passed over.
@@ -27,17 +27,17 @@ type Hit struct {
 
 // Add adds a rule and returns its number, from 0. A rule for $batch is for both versions, because a batch is a resource
 // of neither.
-func (t *Wide) Add(r *Rule) int {
+func (t *DenySet) Add(r *Rule) int {
 	n, e := t.add(r)
-	n.addWide(e, 0)
+	n.addToDeny(e, 0)
 	if r.Template.Segments[0].Fold == "$batch" {
-		only(&t.v1).addWide(e, 0)
-		only(&t.beta).addWide(e, 0)
+		only(&t.v1).addToDeny(e, 0)
+		only(&t.beta).addToDeny(e, 0)
 	}
 	return e.index
 }
 
-func (n *node) addWide(e entry, i int) {
+func (n *node) addToDeny(e entry, i int) {
 	segments := e.rule.Template.Segments
 	if i == len(segments) {
 		n.end(e)
@@ -45,23 +45,23 @@ func (n *node) addWide(e entry, i int) {
 	}
 	s := &segments[i]
 	if s.Kind == odata.Path && !s.Var {
-		get(&n.paths, s.WideText()).addWide(e, i+1)
+		get(&n.paths, s.WideText()).addToDeny(e, i+1)
 	} else if next := n.common(s); next != nil {
-		next.addWide(e, i+1)
+		next.addToDeny(e, i+1)
 	} else {
-		next = get(&n.names, wideName(s))
+		next = get(&n.names, denyName(s))
 		// Below an entity set a name may be that of a function, range(address='A1'), or a key, mailFolders/inbox, after
 		// which nobody knows what arguments mean. Those of an entity set are an alternate key.
 		next.operation = next.operation || i > 0 || isOperation(segments, i)
-		next.addWide(e, i+1)
+		next.addToDeny(e, i+1)
 	}
 	if next := n.alternate(e.rule, i); next != nil {
-		next.addWide(e, i+1)
+		next.addToDeny(e, i+1)
 	}
 }
 
-// wideName returns the form in which a literal name or key is looked up.
-func wideName(s *odata.Segment) string {
+// denyName returns the form in which a literal name or key is looked up.
+func denyName(s *odata.Segment) string {
 	if s.Qualified {
 		return s.Base
 	}
@@ -89,16 +89,16 @@ func (n *node) alternate(r *Rule, i int) *node {
 }
 
 // First finds the first rule that may match a target and method; false if none may. It allocates nothing.
-func (t *Wide) First(target *odata.Target, method Methods) (index int, found bool) {
-	f := wideFinder{target: target, segments: target.Segments, method: method, best: len(t.rules)}
+func (t *DenySet) First(target *odata.Target, method Methods) (index int, found bool) {
+	f := denyFinder{target: target, segments: target.Segments, method: method, best: len(t.rules)}
 	f.from(t.root(target.Version), 0, 0)
 	return f.best, f.best < len(t.rules)
 }
 
 // All finds every rule that may match a target and method, in no particular order; one may be found in
 // several ways. Conditions do not count.
-func (t *Wide) All(target *odata.Target, method Methods) []Hit {
-	f := wideFinder{target: target, segments: target.Segments, method: method, collect: true}
+func (t *DenySet) All(target *odata.Target, method Methods) []Hit {
+	f := denyFinder{target: target, segments: target.Segments, method: method, collect: true}
 	f.from(t.root(target.Version), 0, 0)
 	return f.hits
 }
@@ -133,8 +133,8 @@ func (h *Hit) Values(target *odata.Target, name string) []string {
 	return values
 }
 
-// wideFinder goes through a tree with one target. It lives on the stack.
-type wideFinder struct {
+// denyFinder goes through a tree with one target. It lives on the stack.
+type denyFinder struct {
 	target   *odata.Target
 	segments []odata.Segment
 	method   Methods
@@ -146,7 +146,7 @@ type wideFinder struct {
 }
 
 // from follows templates from a node at depth, with segment i of the target next.
-func (f *wideFinder) from(n *node, depth, i int) {
+func (f *denyFinder) from(n *node, depth, i int) {
 	if n == nil {
 		return
 	}
@@ -178,7 +178,7 @@ func (f *wideFinder) from(n *node, depth, i int) {
 // fromName follows a name as a key, also together with parentheses that it may have, and as a cast, which
 // leads to the resource that it stands on: /users/x/microsoft.graph.user/messages,
 // /users/microsoft.graph.user('x').
-func (f *wideFinder) fromName(n *node, depth, i int) {
+func (f *denyFinder) fromName(n *node, depth, i int) {
 	s := &f.segments[i]
 	switch {
 	case n.variable == nil && !s.Qualified && !isBareCast(f.segments, i):
@@ -198,7 +198,7 @@ func (f *wideFinder) fromName(n *node, depth, i int) {
 }
 
 // to goes on at a child, for whose segment of the template segment i of the target stands.
-func (f *wideFinder) to(n *node, depth, i int) {
+func (f *denyFinder) to(n *node, depth, i int) {
 	if n != nil && depth < MaxSegments {
 		f.at[depth] = uint8(i)
 		f.from(n, depth+1, i+1)
@@ -208,12 +208,12 @@ func (f *wideFinder) to(n *node, depth, i int) {
 // toLiteral follows a name or key as a literal of templates, in each way in which it may be read: without what stands
 // around it, and up to a semicolon. A dotted name is followed also as what it is not read as at its place: a cast as a
 // key, and a key as a cast. Which of them a rule means depends on what stands before it there, which may be a variable.
-func (f *wideFinder) toLiteral(n *node, depth, i int) {
+func (f *denyFinder) toLiteral(n *node, depth, i int) {
 	if n.names == nil {
 		return
 	}
 	s := &f.segments[i]
-	name := wideName(s)
+	name := denyName(s)
 	f.to(n.names[name], depth, i)
 	switch {
 	case s.Qualified:
@@ -255,14 +255,14 @@ func withoutNamespace(name string) (local string, found bool) {
 
 // fromRoot follows root as items/root, and items/root as root: Graph takes both for the folder at the top of a drive,
 // also where a path in colons goes on from it.
-func (f *wideFinder) fromRoot(n *node, depth, i int) {
-	switch s := &f.segments[i]; wideName(s) {
+func (f *denyFinder) fromRoot(n *node, depth, i int) {
+	switch s := &f.segments[i]; denyName(s) {
 	case "items":
-		if i+1 < len(f.segments) && isNameOrKey(&f.segments[i+1]) && wideName(&f.segments[i+1]) == "root" {
+		if i+1 < len(f.segments) && isNameOrKey(&f.segments[i+1]) && denyName(&f.segments[i+1]) == "root" {
 			f.from(n, depth, i+1)
 		}
 	case "root":
-		if items := n.names["items"]; items != nil && depth < MaxSegments && (i == 0 || wideName(&f.segments[i-1]) != "items") {
+		if items := n.names["items"]; items != nil && depth < MaxSegments && (i == 0 || denyName(&f.segments[i-1]) != "items") {
 			f.at[depth] = uint8(i)
 			f.to(items.names["root"], depth+1, i)
 		}
@@ -273,7 +273,7 @@ func isNameOrKey(s *odata.Segment) bool { return s.Kind == odata.Name || s.Kind 
 
 // fromArgs follows arguments: as such, as an alternate key whose value a template writes as a plain one, and
 // not at all where they are those of a function that a template names without.
-func (f *wideFinder) fromArgs(n *node, depth, i int) {
+func (f *denyFinder) fromArgs(n *node, depth, i int) {
 	args := f.segments[i].Args
 	for j := range n.args {
 		if argsMatch(n.args[j].args, args, true) {
@@ -294,7 +294,7 @@ func (f *wideFinder) fromArgs(n *node, depth, i int) {
 	}
 }
 
-func (f *wideFinder) take(entries []entry) {
+func (f *denyFinder) take(entries []entry) {
 	for i := range entries {
 		e := &entries[i]
 		switch {
