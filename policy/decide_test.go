@@ -168,10 +168,13 @@ allow:
   - GET /devices/{id}:
       query: {$expand: none}`,
 		allowed: []string{"GET /users?$select=id,manager", "GET /users?$select=microsoft.graph.user/department", "GET /users?select=graph.user/department,id", "GET /users?$select=id,@microsoft.graph.downloadUrl", "GET /users?$select=*",
+			"GET /users?$select=Gr%C3%B6%C3%9Fe,%E5%90%8D%E7%A7%B0",
 			"GET /users/1?$select=manager/id", "GET /users/1?select=id,Manager($select=id;$top=1)", "GET /users/1?$select=memberOf/id", "GET /users/1?$select=manager/*",
 			"GET /groups/1?$select=owners/id,ID", "GET /groups/1?$select=@microsoft.graph.downloadUrl", "GET /groups/1?select=content.downloadUrl,@Microsoft.Graph.downloadurl",
 			"GET /sites/1?$select=lists/id", "GET /sites/1?$select=lists($select=id,items/id)", "GET /sites/1?$expand=lists($select=items/id)", "GET /devices/1?$select=id"},
-		denied: []string{"GET /users?$select=manager/id", "GET /users?$select=id,manager($expand=directReports)", "GET /users?select=manager()", "GET /users?$select=manager)", "GET /users?$select=graph.user/manager/id", "GET /users?$select=manager%252Fid",
+		denied: []string{"GET /users?$select=manager/id", "GET /users?$select=id,manager($expand=directReports)", "GET /users?select=manager()", "GET /users?$select=manager)", `GET /users?$select=manager\id`,
+			"GET /users?$select=manager%EF%BC%8Fid", "GET /users?$select=manager%EF%BC%88$select=id%EF%BC%89", "GET /users?$select=id,manager%EF%BC%852Fid", "GET /sites/1?$select=lists%EF%BC%8Fid",
+			"GET /users?$select=graph.user/manager/id", "GET /users?$select=manager%252Fid",
 			"GET /users/1?$select=manager($expand=manager)", "GET /users/1?$select=memberOf/mail", "GET /users/1?$select=manager/manager/id", "GET /users/1?$expand=manager($select=manager/id)", "GET /users/1?$select=manager/$ref",
 			"GET /groups/1?$select=owners/mail", "GET /groups/1?$select=owners($select=id)", "GET /groups/1?$select=id,downloadUrl",
 			"GET /sites/1?$select=lists/items/id", "GET /sites/1?$expand=lists($select=columns/id)", "GET /devices/1?$select=memberOf/id"},
@@ -185,7 +188,19 @@ deny:
   - GET /groups:
       query: {includeAll: ["**"]}`,
 		allowed: []string{"GET /users?a=b%26c=d", "GET /users?kind=x&a=R%26D", "GET /groups?a=b%26includeAl=1", "GET /groups?a=%2526includeAll=1", "GET /groups?a='x;includeAll=1'"},
-		denied:  []string{"GET /users?a=b%26includeAll=true", "GET /users?a=b%26%20IncludeAll%20=true", "GET /users?a=b;kind=y", "GET /users?a=b%26%256bind=y", "GET /groups?a=b%26includeAll=1", "GET /groups?a=b;INCLUDEALL=1"},
+		denied: []string{"GET /users?a=b%26includeAll=true", "GET /users?a=b%26%20IncludeAll%20=true", "GET /users?a=b;kind=y", "GET /users?a=b%26%256bind=y", "GET /groups?a=b%26includeAll=1", "GET /groups?a=b;INCLUDEALL=1",
+			"GET /users?a=b%EF%BC%86kind=y", "GET /users?a=b%26%EF%BD%8Bind=y", "GET /groups?a=b%EF%BC%9BincludeAll=1"},
+	}, {
+		name: "an option that a rule names is the same with a dollar sign",
+		rules: `allow:
+  - GET /users:
+      query: {includeAll: none, kind: [x]}
+  - GET /groups
+deny:
+  - GET /groups:
+      query: {kind: [y]}`,
+		allowed: []string{"GET /users?kind=x", "GET /users?$kind=x", "GET /users?$kin=y", "GET /groups?$kind=x"},
+		denied:  []string{"GET /users?$includeAll=true", "GET /users?%24INCLUDEALL=1", "GET /users?$kind=y", "GET /users?$kind", "GET /groups?$kind=y", "GET /groups?%24Kind=Y"},
 	}, {
 		name: "$expand may hold what is listed, with options that do not reach further",
 		rules: `
@@ -231,7 +246,7 @@ allow:
         $id: ["https://graph.microsoft.com/v1.0/users/*"]`,
 		allowed: []string{"GET /users", "GET /users?$top=1", "GET /users?top=50", "GET /users?$skip=0", "GET /users?$count=true", "GET /users?$orderby=displayName%20desc", "GET /users?$filter=department%20eq%20'HR'", "GET /users?$filter=StartsWith(displayName,'a')%20or%20x", "GET /users?STARTDATETIME=2026-11-21", "GET /users?$id=https://graph.microsoft.com/v1.0/users/7", "GET /users?$select=id&anything=1"},
 		denied: []string{"GET /users?$top=0", "GET /users?$top=51", "GET /users?top=51", "GET /users?$top=-1", "GET /users?$top=050", "GET /users?$top=5e1", "GET /users?$top=", "GET /users?$top=99999999999", "GET /users?$top=%2B5", "GET /users?$skip=101", "GET /users?$search=%22a%22", "GET /users?search=", "GET /users?$count=false",
-			"GET /users?$orderby=mail", "GET /users?$filter=department%20eq%20'HR'%20or%20mail%20ne%20'x'", "GET /users?startDateTime=2025-01-01", "GET /users?$id=https://graph.microsoft.com/v1.0/users/7/messages", "GET /users?id=https://graph.microsoft.com/v1.0/groups/7"},
+			"GET /users?$orderby=mail", "GET /users?$filter=department%20eq%20'HR'%20or%20mail%20ne%20'x'", "GET /users?$filter=department%20eq%20'H%EF%BC%87%20or%20true%20or%20%EF%BC%87R'", "GET /users?startDateTime=2025-01-01", "GET /users?$id=https://graph.microsoft.com/v1.0/users/7/messages", "GET /users?id=https://graph.microsoft.com/v1.0/groups/7"},
 	},
 	{
 		name: "the first rule whose conditions hold allows",
@@ -313,7 +328,8 @@ deny:
 		allowed: []string{"GET /users/1?$select=id", "GET /users/1?$select=mobilePhoneX,id", "GET /groups/1", "GET /groups/1?$expand=members", "GET /groups/1?$expand=members($select=id)", "GET /groups/1?$filter=x"},
 		denied: []string{
 			"GET /users/1", "GET /users/1?$select=mobilephone", "GET /users/1?$select=id,mobilePhone", "GET /users/1?$select=*", "GET /users/1?$select=", "GET /users/1?$select=id%2520", "GET /users/1?$select=graph.user/mobilePhone", "GET /users/1?$select=a(mobilePhone)", "GET /users/1?$select=id,+mobilePhone",
-			"GET /groups/1?$expand=manager", "GET /groups/1?$expand=*", "GET /groups/1?$expand=members($expand=manager)", "GET /groups/1?$expand=members($filter=manager%20eq%201)",
+			"GET /users/1?$select=id,%EF%BD%8DobilePhone", "GET /users/1?$select=id,mobile%E2%80%8BPhone",
+			"GET /groups/1?$expand=manager", "GET /groups/1?$expand=*", "GET /groups/1?$expand=members($expand=manager)", "GET /groups/1?$expand=members($filter=manager%20eq%201)", "GET /groups/1?$select=m%C3%A0nager%EF%BC%8Fid",
 			"GET /groups/1?$filter=x%20eq%20'SECRET'", "GET /groups/1?$filter=a+b", "GET /groups/1?$filter=%2525",
 		},
 	},

@@ -14,7 +14,7 @@ import (
 // is called when the request may be made, so that a body costs nothing before. It reads the body as far as that has to be, and gives what
 // it refers to if the rule bounds that. The leave is to be ended when the request has.
 func (h *Handler) judge(ctx context.Context, x *exchange, rec *Record, request policy.Request, l *leave, refers func(bounded bool) (references, error)) error {
-	request.References = h.referenceIn(request.Target)
+	request.References = x.referenceIn(request.Target)
 	decision := x.rules.policy.Decide(request)
 	app, err := h.app(decision, request.Target)
 	if err != nil {
@@ -47,12 +47,15 @@ func (h *Handler) judge(ctx context.Context, x *exchange, rec *Record, request p
 }
 
 // referenceIn returns what the option $id refers to, if it is there.
-func (h *Handler) referenceIn(t *odata.Target) []string {
+func (x *exchange) referenceIn(t *odata.Target) []string {
 	value, found := t.Option("$id")
 	if !found {
 		return nil
 	}
-	return []string{strings.TrimPrefix(value, h.graph.Scheme+"://"+h.graph.Host)}
+	if x.links != nil {
+		value = x.links.Path(value)
+	}
+	return []string{value}
 }
 
 // app returns the app registration that the decision names. A target that names another tenant than that app's is refused:

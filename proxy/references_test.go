@@ -161,6 +161,7 @@ func TestNothingIsReferredToThatWasNotJudged(t *testing.T) {
 		{ref, `{"@odata.id":"/directoryObjects/2"}`, 403},
 		{ref, `{"@odata.id":"../users/adele@contoso.com"}`, 403},
 		{ref, `{"@odata.id":"https:\u002f\u002fgraph.microsoft.com/v1.0/groups/2"}`, 403},
+		{ref, `{"@odata.id":"https:\u002f\u002fgraph.microsoft.com/v1.0/users/adele@contoso.com"}`, 0},
 		{group, `{"members":["GRAPH/v1.0/groups/2"]}`, 403},
 		{group, `{"members":["OWN/v1.0/groups/2"]}`, 403},
 		{group, `{"members":["/groups/2"]}`, 403},

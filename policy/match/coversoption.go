@@ -3,6 +3,8 @@ package match
 import (
 	"slices"
 	"strings"
+
+	"graphproxy/policy/graph/odata"
 )
 
 // optionsCover reports whether every query that meets the others, and of which the path is for the others' rule,
@@ -118,7 +120,7 @@ func (o *Option) mayBeTouched(others []Option) bool {
 		return mentionsAny(strings.Join(other.names, ","), o.words)
 	case o.kind == oneOf && other.kind == oneOf:
 		return slices.ContainsFunc(other.values.narrow, func(p pattern) bool {
-			return len(p.stars) > 0 || o.mayHold(p.pieces[0])
+			return len(p.stars) > 0 || o.mayHold(&odata.Option{Value: p.pieces[0]})
 		})
 	}
 	return true

@@ -90,10 +90,27 @@ func (e *Expansion) isPlain(item string) bool {
 	return item == "*" || isPropertyName(item)
 }
 
-// onlyReachable reports whether a $select that no list bounds stays within the resource and what the entries let it
-// reach.
+// reaching are the characters of a $select that reaches beyond the resource. An escape may be one, and some servers read a backslash
+// as a slash.
+const reaching = `/\()%`
+
+// staysWithin reports whether a $select that no list bounds stays within the resource and what the entries let it reach, also for a
+// reader that folds characters to those that are compatible to them.
+func staysWithin(o *odata.Option, entries []Expansion) bool {
+	return onlyReachable(o.Value, entries) && (isASCII(o.Value) || countReaching(o.WideValue()) == countReaching(o.Value))
+}
+
+func countReaching(value string) (n int) {
+	for i := range len(value) {
+		if strings.IndexByte(reaching, value[i]) >= 0 {
+			n++
+		}
+	}
+	return n
+}
+
 func onlyReachable(value string, entries []Expansion) bool {
-	if !strings.ContainsAny(value, "/()%") {
+	if !strings.ContainsAny(value, reaching) {
 		return true
 	}
 	items, err := odata.ParseSelectPaths(value)

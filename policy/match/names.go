@@ -3,6 +3,8 @@ package match
 import (
 	"slices"
 	"strings"
+
+	"graphproxy/policy/graph/odata"
 )
 
 // The readers of lists of names here allocate nothing, and need no grammar: in a AllowSet tree, what is not
@@ -77,7 +79,16 @@ func selectsAny(value string, names []string) bool {
 
 // mayExpand reports whether a $select may reach one of the names below the resource: by a path or in parentheses.
 func mayExpand(value string, names []string) bool {
-	return strings.ContainsAny(value, "/(%") && mentionsAny(value, names)
+	return strings.ContainsAny(value, `/\(%`) && mentionsAny(value, names)
+}
+
+// widely returns the list of names that an option holds, as a reader may have it that folds characters to those that are compatible
+// to them.
+func widely(option *odata.Option) string {
+	if isASCII(option.Value) {
+		return option.Value
+	}
+	return option.WideValue()
 }
 
 // mentionsAny reports whether one of the words of value is one of the names.

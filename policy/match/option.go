@@ -131,19 +131,19 @@ func (o *Option) touched(options []odata.Option) bool {
 		switch {
 		case o.isAbout(option.Fold):
 			found = true
-			if o.mayHold(option.Value) {
+			if o.mayHold(option) {
 				return true
 			}
-		case option.Mentions(o.isAbout), o.kind == expands && option.Fold == optionSelect && mayExpand(option.Value, o.words):
+		case option.Mentions(o.isAbout), o.kind == expands && option.Fold == optionSelect && mayExpand(widely(option), o.words):
 			return true
 		}
 	}
 	return !found && o.kind == selects
 }
 
-// isAbout reports whether the option is the condition's. Graph may take any option that begins with "$" without it.
+// isAbout reports whether the option is the condition's. Graph may take any option with a "$" in front and without it.
 func (o *Option) isAbout(fold string) bool {
-	return fold == o.Name || len(fold) == len(o.Name)-1 && o.Name[0] == '$' && o.Name[1:] == fold
+	return strings.TrimPrefix(fold, "$") == strings.TrimPrefix(o.Name, "$")
 }
 
 func (o *Option) holds(value string) bool {
@@ -160,21 +160,22 @@ func (o *Option) holds(value string) bool {
 	return false
 }
 
-func (o *Option) mayHold(value string) bool {
+func (o *Option) mayHold(option *odata.Option) bool {
 	switch o.kind {
 	case oneOf:
-		return o.mayBeOneOf(value)
+		return o.mayBeOneOf(option)
 	case selects:
-		return selectsAny(value, o.words)
+		return selectsAny(widely(option), o.words)
 	case expands:
-		return expandsAny(value, o.words)
+		return expandsAny(widely(option), o.words)
 	}
 	return true
 }
 
 // mayBeOneOf also looks at what a server reads that ends the value at an escaped "&" or "#".
-func (o *Option) mayBeOneOf(value string) bool {
-	if strings.IndexByte(value, '%') >= 0 || o.values.mayMean(odata.Fold(value), odata.Wide(value)) {
+func (o *Option) mayBeOneOf(option *odata.Option) bool {
+	value := option.Value
+	if strings.IndexByte(value, '%') >= 0 || o.values.mayMean(odata.Fold(value), option.WideValue()) {
 		return true
 	}
 	first, _, cut := strings.Cut(value, "&")
@@ -184,9 +185,12 @@ func (o *Option) mayBeOneOf(value string) bool {
 	return cut && o.values.mayMean(odata.Fold(first), odata.Wide(first))
 }
 
-// hidesQuote reports whether a server that decodes the value once more would see another single quote in it: a star
-// between quotes must not run over that one either.
+// hidesQuote reports whether a server that decodes the value once more, or folds characters to those that are compatible to them,
+// would see another single quote in it: a star between quotes must not run over that one either.
 func hidesQuote(value string) bool {
+	if strings.Contains(value, "＇") { // the one character that decomposes to a quote
+		return true
+	}
 	for {
 		_, after, found := strings.Cut(value, "%")
 		if !found {

@@ -39,7 +39,7 @@ func (r *Rule) reaches(o *odata.Option) string {
 	case optionCompute:
 		isNamed = r.named.compute
 	case optionSelect:
-		if !r.named.selects && !onlyReachable(o.Value, r.named.expansions) {
+		if !r.named.selects && !staysWithin(o, r.named.expansions) {
 			return "query: " + optionExpand + ", which a path in $select needs,"
 		}
 	}

@@ -138,7 +138,7 @@ func (w *walker) value(key []byte, names bool) {
 func (w *walker) members(names bool) {
 	for w.pos++; w.peek() != '}'; w.comma() {
 		start, end := w.string()
-		key := plain(w.text[start:end])
+		key := keyOf(w.text[start:end])
 		w.peek()
 		w.pos++ // the colon
 		w.value(key, names || w.enter != nil && w.enter(key))
@@ -214,6 +214,14 @@ func escapedUnit(raw []byte) (unit rune) {
 		return 0
 	}
 	return rune(n[0])<<8 | rune(n[1])
+}
+
+// keyOf returns a key without its escapes.
+func keyOf(raw []byte) []byte {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return raw
+	}
+	return []byte(unquote(raw))
 }
 
 // isReference reports whether Graph reads values under the key as addresses of resources.

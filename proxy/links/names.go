@@ -16,9 +16,9 @@ const maxNames = 100
 
 // Named is what the body of a request refers to.
 type Named struct {
-	// Addresses are the values that may name a resource, in the order of the text and without escapes. Those that are written as
-	// New wrote the addresses of Graph and of the proxy come without scheme, host and port: "/v1.0/users/1". All others come as
-	// they are: those at other hosts, those relative to the version, "users/1", and all odd spellings.
+	// Addresses are the values that may name a resource, in the order of the text and without escapes, as Path returns them: those at
+	// Graph and at the proxy come without scheme, host and port, "/v1.0/users/1". All others come as they are: those at other hosts,
+	// those relative to the version, "users/1", and all odd spellings.
 	Addresses []string
 	// Object reports whether the body is a JSON object.
 	Object bool
@@ -64,7 +64,7 @@ func isSingle(body []byte) bool {
 		return false
 	}
 	start, end := single.string()
-	key := plain(body[start:end])
+	key := keyOf(body[start:end])
 	single.peek()
 	if single.pos++; single.peek() != '"' {
 		return false
@@ -92,18 +92,20 @@ func (n *namer) visit(key []byte, start, end int, names bool) {
 	}
 	n.unreadable = n.unreadable || strings.ContainsRune(text, utf8.RuneError)
 	if n.many = len(n.named.Addresses) == maxNames; !n.many {
-		n.named.Addresses = append(n.named.Addresses, n.r.path(text))
+		n.named.Addresses = append(n.named.Addresses, n.r.Path(text))
 	}
 }
 
-// path takes scheme, host and port off an address at Graph or the proxy.
-func (r *Rewriter) path(text string) string {
-	for _, o := range [...]*origin{&r.graph, &r.public} {
-		if n, match := o.match([]byte(text), true); match == yes {
-			return text[n:]
+// Path takes scheme, host and port off an address at Graph or the proxy. An address at https://graph.microsoft.com is one at Graph,
+// wherever that is: Graph's documentation has it in bodies, and apps keep it when they call another cloud or the sandbox.
+func (r *Rewriter) Path(address string) string {
+	documented := origin{text: "https://graph.microsoft.com", port: ":443"}
+	for _, o := range [...]*origin{&r.graph, &r.public, &documented} {
+		if n, match := o.match([]byte(address), true); match == yes {
+			return address[n:]
 		}
 	}
-	return text
+	return address
 }
 
 // isNaming reports whether all strings under a key, and below it, name resources.
@@ -119,7 +121,7 @@ func isNaming(key []byte) bool {
 	switch control {
 	case "__metadata", "__deferred", "$ref", "$id":
 		return true
-	case "id", "bind", "context", "metadata", "base", "entityid", "readlink", "editlink", "navigationlink", "associationlink",
+	case "id", "bind", "delta", "context", "metadata", "base", "entityid", "readlink", "editlink", "navigationlink", "associationlink",
 		"mediareadlink", "mediaeditlink", "nextlink", "deltalink":
 		return marked
 	}
@@ -138,8 +140,11 @@ func lastCut(s, separator string) (before, after string, found bool) {
 // spaces, control and format characters, and with characters in the place of those that are compatible to them.
 func fold(s string) string {
 	return strings.Map(func(c rune) rune {
-		if unicode.IsSpace(c) || unicode.IsControl(c) || unicode.Is(unicode.Cf, c) {
+		switch {
+		case unicode.IsSpace(c), unicode.IsControl(c), unicode.Is(unicode.Cf, c):
 			return -1
+		case c == '。': // separates the labels of a host (RFC 3490 section 3.1)
+			return '.'
 		}
 		return unicode.ToLower(c)
 	}, norm.NFKC.String(s))
@@ -153,7 +158,15 @@ func mayName(key, raw []byte) bool {
 
 // isPlace reports whether a key says that its value is an address, and no more.
 func isPlace(key []byte) bool {
-	return len(key) <= len("href") && (equalFold(key, "url") || equalFold(key, "uri") || equalFold(key, "href") || equalFold(key, "link"))
+	const most = 32 // with what a lenient reader skips
+	if len(key) > most {
+		return false
+	}
+	switch fold(string(key)) {
+	case "url", "uri", "href", "link":
+		return true
+	}
+	return false
 }
 
 // isResource reports whether a string may name a resource at Graph though its key does not say so.

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"graphproxy/proxy/links"
 )
 
 // addresses puts the addresses of Graph and the proxy in the place of <G> and <P>.
@@ -59,6 +61,13 @@ func TestWhatABodyNamesIsFoundUnderAnyKeyAndInAnySpelling(t *testing.T) {
 		{"percent escapes twice", `{"x":"https:%252F%252Fgraph.microsoft.com/v1.0"}`, "https:%252F%252Fgraph.microsoft.com/v1.0"},
 		{"a dot behind the host", `{"x":"https://graph.microsoft.com./v1.0/groups/2"}`, "https://graph.microsoft.com./v1.0/groups/2"},
 		{"wide letters in the host", `{"x":"https://ｇraph.microsoft.com/v1.0/groups/2"}`, "https://ｇraph.microsoft.com/v1.0/groups/2"},
+		{"an ideographic full stop in the host", `{"x":"https://graph。microsoft.com/v1.0/groups/2"}`, "https://graph。microsoft.com/v1.0/groups/2"},
+		{"its half-width form in the host", `{"x":"https://graph｡microsoft.com/v1.0/groups/2"}`, "https://graph｡microsoft.com/v1.0/groups/2"},
+		{"url with a space behind it, relative", `{"url ":"groups/2"}`, "groups/2"},
+		{"uri in wide letters, relative", `{"\uff35ri":"groups/2"}`, "groups/2"},
+		{"wide signs in escapes in the name", `{"members\uff20bind":"2"}`, "2"},
+		{"what is changed in a collection", `{"members@delta":[{"id":"2"}]}`, "2"},
+		{"what is changed in a collection, under its older name", `{"members@odata.delta":[{"x":"groups/2"}]}`, "groups/2"},
 		{"another cloud", `{"x":"https://graph.microsoft.us/v1.0/groups/2"}`, "https://graph.microsoft.us/v1.0/groups/2"},
 		{"China", `{"x":"https://microsoftgraph.chinacloudapi.cn/v1.0/groups/2"}`, "https://microsoftgraph.chinacloudapi.cn/v1.0/groups/2"},
 		{"Azure AD Graph", `{"x":"https://graph.windows.net/contoso.com/directoryObjects/2"}`, "https://graph.windows.net/contoso.com/directoryObjects/2"},
@@ -73,6 +82,28 @@ func TestWhatABodyNamesIsFoundUnderAnyKeyAndInAnySpelling(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// Graph's documentation has https://graph.microsoft.com in bodies. Apps keep it, also when they call another cloud or the sandbox.
+func TestTheDocumentedAddressOfGraphIsOneOfGraphs(t *testing.T) {
+	r, err := links.New("https://graph.microsoft.us", "https://proxy.contoso.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for address, want := range map[string]string{
+		"https://graph.microsoft.us/v1.0/users/1":           "/v1.0/users/1",
+		"https://proxy.contoso.example:443/v1.0/users/1":    "/v1.0/users/1",
+		"https://graph.microsoft.com/v1.0/users/1":          "/v1.0/users/1",
+		"HTTPS://Graph.Microsoft.com:443/v1.0/users/1":      "/v1.0/users/1",
+		"http://graph.microsoft.com/v1.0/users/1":           "http://graph.microsoft.com/v1.0/users/1",
+		"https://graph.microsoft.com:8443/v1.0/users/1":     "https://graph.microsoft.com:8443/v1.0/users/1",
+		"https://graph.microsoft.com.fabrikam.example/v1.0": "https://graph.microsoft.com.fabrikam.example/v1.0",
+		"https://graph.microsoft.de/v1.0/users/1":           "https://graph.microsoft.de/v1.0/users/1",
+	} {
+		if got := r.Path(address); got != want {
+			t.Errorf("Path(%q) = %q, want %q", address, got, want)
+		}
 	}
 }
 

@@ -40,6 +40,9 @@ func (r *pathReader) parentheses(head, body, raw string) error {
 		r.variableSegment(lit.text)
 		return nil
 	}
+	if hidesQuery(lit.text) {
+		return refuseQuery(raw)
+	}
 	if strings.IndexByte(lit.text, '/') >= 0 {
 		return refuse(codeAmbiguous, "the segment %s has a slash in a key, which Graph reads as a separator; address the resource by its id", quote(raw))
 	}
@@ -85,10 +88,18 @@ func (r *pathReader) checkValue(arg *Arg, raw string) error {
 	if err := checkSlash(arg, raw); err != nil {
 		return err
 	}
+	if hidesQuery(arg.Value) {
+		return refuseQuery(raw)
+	}
 	if c, found := disguised(arg.Value); found && !isSearch(raw) {
 		return refuseDisguised(c, raw)
 	}
 	return nil
+}
+
+func refuseQuery(raw string) error {
+	return refuse(codeAmbiguous, "the segment %s holds an escaped \"?\" with the name of an option behind it, and some servers read a query there; "+
+		"write query options behind the path, and leave the question mark out of text", quote(raw))
 }
 
 func checkArg(args []Arg, arg Arg, raw string) error {

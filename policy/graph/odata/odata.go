@@ -99,6 +99,7 @@ type Option struct {
 	// Value is percent-decoded once. A "+" stays "+": whether it means a space is for Graph to say.
 	Value string
 
+	wide    string // see WideValue
 	encoded string // Value as it is sent on, with the escapes of the caller, which Value has lost
 	bare    bool   // written without "="
 }

@@ -32,7 +32,7 @@ func readQuery(dst []Option, raw string) ([]Option, error) {
 
 func checkOption(options []Option, o Option) error {
 	for i := range options {
-		if options[i].Fold == o.Fold {
+		if strings.TrimPrefix(options[i].Fold, "$") == strings.TrimPrefix(o.Fold, "$") {
 			return refuse(codeAmbiguous, "the query option %s is there twice, as %s and %s; write it once", o.Fold, options[i].Name, o.Name)
 		}
 	}
@@ -50,8 +50,18 @@ func readOption(piece string, number int) (o Option, err error) {
 	}
 	o.Name, o.Fold = name, foldOption(name)
 	o.bare = !found
-	o.Value, o.encoded, err = optionValue(rawValue, o.Name)
+	if o.Value, o.encoded, err = optionValue(rawValue, o.Name); err == nil && !isASCII(o.Value) {
+		o.wide = Wide(o.Value)
+	}
 	return o, err
+}
+
+// WideValue returns the value as Wide spells it. Where that costs something it was done by Parse, once for all rules.
+func (o *Option) WideValue() string {
+	if o.wide != "" {
+		return o.wide
+	}
+	return Wide(o.Value)
 }
 
 // optionName decodes a name: SDKs write %24select and expect it to be put right on the way, since Graph does not.
@@ -101,26 +111,12 @@ func foldOption(name string) string {
 
 // nameReference judges an id that is written without the "$" as $id. Elsewhere than behind $ref an id is an option like
 // any other.
-func nameReference(t *Target) error {
-	if !t.isReference() {
-		return nil
-	}
+func nameReference(t *Target) {
 	for i := range t.Query {
-		o := &t.Query[i]
-		if o.Fold != "id" {
-			continue
+		if t.Query[i].Fold == "id" && t.isReference() {
+			t.Query[i].Fold = "$id"
 		}
-		named := *o
-		named.Fold = "$id"
-		if err := checkOption(t.Query[:i:i], named); err != nil {
-			return err
-		}
-		if err := checkOption(t.Query[i+1:], named); err != nil {
-			return err
-		}
-		*o = named
 	}
-	return nil
 }
 
 // isReference reports whether the target ends in $ref.

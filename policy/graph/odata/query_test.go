@@ -5,6 +5,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 
 	"graphproxy/policy/graph/odata"
 )
@@ -30,7 +34,7 @@ func TestParseQuery(t *testing.T) {
 			"select[$select]=id,@microsoft.graph.downloadUrl & expand[$expand]=fields(select=Name)", "="},
 		{"bare search and format", "search=hr&Format=pdf", "search[$search]=hr & Format[$format]=pdf", "="},
 		{"$search and $format have it", "$search=hr&%24format=pdf", "$search=hr & $format=pdf", "$search=hr&$format=pdf"},
-		{"other options stay as they are", "startDateTime=2026-01-01T00:00:00Z&token=latest&$levels=2&levels=3", "startDateTime[startdatetime]=2026-01-01T00:00:00Z & token=latest & $levels=2 & levels=3", "="},
+		{"other options stay as they are", "startDateTime=2026-01-01T00:00:00Z&token=latest&$levels=2&index=3", "startDateTime[startdatetime]=2026-01-01T00:00:00Z & token=latest & $levels=2 & index=3", "="},
 		{"an upload's conflict behaviour", "@microsoft.graph.conflictBehavior=rename", "@microsoft.graph.conflictBehavior[@microsoft.graph.conflictbehavior]=rename", "="},
 		{"a name without a value", "$count&x=", "$count= & x=", "="},
 		{"a value may hold equals signs", "$filter=a=b", "$filter=a=b", "="},
@@ -47,6 +51,7 @@ func TestParseQuery(t *testing.T) {
 		{"an address in a comparison", "$filter=webUrl eq 'https://contoso.sharepoint.com/x?id=5%26tenantId=7%26file=a'", "$filter=webUrl eq 'https://contoso.sharepoint.com/x?id=5&tenantId=7&file=a'", "$filter=webUrl%20eq%20'https://contoso.sharepoint.com/x?id=5%26tenantId=7%26file=a'"},
 		{"what looks like an option, as text", "$search=a%2526$expand=manager", "$search=a%26$expand=manager", "="},
 		{"semicolons between quotes", `$filter=a eq 'x;$y=1' or b eq "x;top=1"`, `$filter=a eq 'x;$y=1' or b eq "x;top=1"`, `$filter=a%20eq%20'x;$y=1'%20or%20b%20eq%20"x;top=1"`},
+		{"wide punctuation, as text", "$filter=a eq '产品＆设计；ｘ=1＃'&$top=5", "$filter=a eq '产品＆设计；ｘ=1＃' & $top=5", "$filter=a%20eq%20'%E4%BA%A7%E5%93%81%EF%BC%86%E8%AE%BE%E8%AE%A1%EF%BC%9B%EF%BD%98=1%EF%BC%83'&$top=5"},
 		{"a media type with a parameter", "$format=application/json;odata.metadata=none&$top=1", "$format=application/json;odata.metadata=none & $top=1", "="},
 		{"an escaped number sign in the last option", "$top=5&$filter=name eq 'C%23'", "$top=5 & $filter=name eq 'C#'", "$top=5&$filter=name%20eq%20'C%23'"},
 		{"spaces are escaped, also raw ones", "$filter=city eq null&$count=true", "$filter=city eq null & $count=true", "$filter=city%20eq%20null&$count=true"},
@@ -82,7 +87,7 @@ func TestParseRefusesQueries(t *testing.T) {
 		code    string
 		queries []string
 	}{
-		{"an option twice, in any spelling", "ambiguousTarget", []string{"$select=id&$select=mail", "$select=id&select=mail", "$select=id&%24Select=mail", "$SELECT&$select", "search=a&$search=b", "x=1&X=2", "$filter=a&%66ilter=b"}},
+		{"an option twice, in any spelling", "ambiguousTarget", []string{"$select=id&$select=mail", "$select=id&select=mail", "$select=id&%24Select=mail", "$SELECT&$select", "search=a&$search=b", "x=1&X=2", "$filter=a&%66ilter=b", "$levels=2&levels=3", "token=a&$token=b", "$Own=1&own=2", "id=1&$id=2"}},
 		{"a parameter alias", "unsupportedTarget", []string{"@x='a'", "%40x=1", "$filter=id eq @x&@x='y'", "@=1", "@odata.x=1"}},
 		{"a name that is none", "ambiguousTarget", []string{"=x", "$=x", "$$select=id", "a b=1", "+select=id", "$sel+ect=id", "a%20b=1", "a%00=1", "%0D%0Ax=1", "a;b=1", "a;$select=id", "%26=1", "a%3Db=c", "%C3%A9=1", "é=1",
 			"a#b=1", "(token='x')", "a[]=1", "$select%00=id", "a%2541=1", "{x}=1", "a/b=1"}},
@@ -101,6 +106,10 @@ func TestParseRefusesQueries(t *testing.T) {
 			"a=1;$expand=manager", "a=1%3B$expand=manager", "a=1;expand=manager", "a=1; $expand=manager", "a=1;%20expand=manager", "a=1;%2524expand=manager", "$select=id;$expand=manager", "$top=5;$top=999",
 			"a='x';$expand=b", "a=';$expand=b", "a='';$expand=b", "a='x;y;$expand=b", "a=\"x;$expand=b", "a=x';$expand=b", "a='(';$expand=b", "a=(;$expand=b", "a=);$expand=b", "a=)(;$expand=b)", "a=();$expand=b", "a=(x)y;$expand=b",
 			"$expand=a($select=b);$expand=c", "a='%26';$expand=b;'%26'", "a='%26b;$expand=c'", "a=1;b=2;$c=3", "b=1&a=1;b=2"}},
+		{"one option in the value of another, for a server that folds characters to those that are compatible", "ambiguousTarget", []string{
+			"x=a%26%EF%BC%84expand=b", "x=a%26%EF%B9%A9expand=b", "x=a%26%EF%BD%85xpand=b", "x=a%26e%C2%ADxpand=b", "x=a%26$e%E2%80%8Bxpand=b", "x=a%26%C3%A9xpand=b", "x=a%26%EF%BC%8524expand=b",
+			"x=a%EF%BC%86$expand=b", "x=a%EF%B9%A0expand=b", "x=a＆$expand=b", "x=a%CD%BE$expand=b", "x=a%EF%BC%9B$expand=b", "x=a%EF%B9%94top=5", "x=a%EF%B8%94$expand=b", "y=1&x=%EF%BC%86%EF%BD%99=2",
+			"x='%EF%BC%86$expand=b'", "$filter=a eq 'é%EF%BC%86$select=mail'", "x=é%EF%BC%9B%EF%BC%84expand=b"}},
 		{"an escaped number sign that is not in the last option", "ambiguousTarget", []string{"foo=%23&$select=id", "$search=%22C%23%22&$top=5", "a=1&b=%23&c=2", "$filter=a eq '%23'&x"}},
 		{"a name twice in a list", "ambiguousTarget", []string{"$select=id,id", "$select=id,ID", "select=id, id", "$select=id,+id", "$select=id,%20id", "$select=*,*", "$select=a,b,a,c", "$select=graph.user/a,microsoft.graph.User/a",
 			"$expand=manager,manager", "expand=manager,Manager", "$expand=manager,manager($select=id)", "$expand=a($select=id,id)", "$expand=a($expand=b,b)", "$expand=a($expand=b($select=c,C))", "$expand=*,*", "$expand=a/$ref,a/$ref",
@@ -127,6 +136,23 @@ func numbered(n int) string {
 		names = append(names, "n"+strconv.Itoa(i))
 	}
 	return strings.Join(names, ",")
+}
+
+// Every character that a reader which normalises text takes for "&" or ";" separates options for it.
+func TestEveryCharacterThatIsCompatibleToASeparatorIsOne(t *testing.T) {
+	found := 0
+	for r := rune(utf8.RuneSelf); r <= unicode.MaxRune; r++ {
+		if !utf8.ValidRune(r) || !strings.ContainsAny(norm.NFKD.String(string(r)), "&;") {
+			continue
+		}
+		found++
+		if _, err := odata.Parse("/v1.0/users", "x=a"+string(r)+"$expand=b"); err == nil {
+			t.Errorf("%U passes", r)
+		}
+	}
+	if found < 6 {
+		t.Errorf("%d characters", found)
+	}
 }
 
 func TestAListWithoutDoubledNamesPasses(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 func checkQuery(t *Target) error {
 	for i := range t.Query {
 		o := &t.Query[i]
-		if index(o.Value, secondReading) >= 0 {
+		if mayHoldOptions(o.Value) {
 			if err := checkSecondReading(t, o, i == len(t.Query)-1); err != nil {
 				return err
 			}
@@ -42,6 +42,26 @@ func checkSecondReading(t *Target, o *Option, isLast bool) error {
 	return nil
 }
 
+// separators are the characters that decompose to "&" or ";". Wide has the plain ones in their place.
+const separators = "\u037E\uFE14\uFE54\uFE60\uFF06\uFF1B"
+
+// mayHoldOptions reports whether a value needs a closer look. Most do not.
+func mayHoldOptions(value string) bool {
+	return index(value, secondReading) >= 0 || !isASCII(value) && strings.ContainsAny(value, separators)
+}
+
+// hidesQuery reports whether text holds a "?" with the name of an option behind it. In a key or an argument that is text, and a query
+// for a server that decodes the path once more.
+func hidesQuery(text string) bool {
+	_, behind, found := strings.Cut(text, "?")
+	if !found {
+		return false
+	}
+	query := Option{Value: "&" + behind}
+	isOption := func(name string, dollar bool) bool { return dollar || systemOption(fold(name)) != "" }
+	return query.hasOption('&', isOption) || query.hasOption(';', isOption)
+}
+
 // knows reports whether a name without "$" is one of an option: one that Graph has, or one that the target has already. What may
 // stand in the address of a page, such as id or tenantId, is no such name.
 func (t *Target) knows(name string) bool {
@@ -66,7 +86,7 @@ func (t *Target) knows(name string) bool {
 // Mentions reports whether a server that decodes the value of o once more could read in it an option that isAbout accepts by its
 // Fold. Parse refuses a value with the name of an option that Graph has. A rule may name others.
 func (o *Option) Mentions(isAbout func(fold string) bool) bool {
-	if index(o.Value, secondReading) < 0 {
+	if !mayHoldOptions(o.Value) {
 		return false
 	}
 	isOption := func(name string, _ bool) bool { return isAbout(foldOption(name)) }
@@ -74,8 +94,13 @@ func (o *Option) Mentions(isAbout func(fold string) bool) bool {
 }
 
 // hasOption reports whether the text behind one of the separators in the value is name=, and isOption accepts the name, which
-// it gets without "$"; dollar reports that it had one.
+// it gets without "$"; dollar reports that it had one. The text counts as it is, and as a reader has it that folds characters to
+// those that are compatible to them.
 func (o *Option) hasOption(separator byte, isOption func(name string, dollar bool) bool) bool {
+	return hasOption(o.Value, separator, isOption) || !isASCII(o.Value) && hasOption(o.WideValue(), separator, isOption)
+}
+
+func hasOption(value string, separator byte, isOption func(name string, dollar bool) bool) bool {
 	found := false
 	visit := func(piece string) {
 		if !found {
@@ -84,9 +109,9 @@ func (o *Option) hasOption(separator byte, isOption func(name string, dollar boo
 		}
 	}
 	if separator == ';' {
-		eachBehindSemicolon(o.Value, visit)
+		eachBehindSemicolon(value, visit)
 	}
-	for i, piece := range pieces(o.Value, '&') {
+	for i, piece := range pieces(value, '&') {
 		switch {
 		case separator == ';':
 			eachBehindSemicolon(piece, visit)

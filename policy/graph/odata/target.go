@@ -48,9 +48,7 @@ func Parse(escapedPath, rawQuery string) (*Target, error) {
 	if s.Target.Query, err = readQuery(s.query[:0], rawQuery); err != nil {
 		return nil, err
 	}
-	if err := nameReference(&s.Target); err != nil {
-		return nil, err
-	}
+	nameReference(&s.Target)
 	if err := checkQuery(&s.Target); err != nil {
 		return nil, err
 	}
