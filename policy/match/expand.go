@@ -90,12 +90,12 @@ func (e *Expansion) isPlain(item string) bool {
 	return item == "*" || isPropertyName(item)
 }
 
-// reaching are the characters of a $select that reaches beyond the resource. An escape may be one, and some servers read a backslash
-// as a slash.
+// reaching are the characters of a $select that reaches beyond the resource. An escape may be one, and some servers
+// read a backslash as a slash.
 const reaching = `/\()%`
 
-// staysWithin reports whether a $select that no list bounds stays within the resource and what the entries let it reach, also for a
-// reader that folds characters to those that are compatible to them.
+// staysWithin reports whether a $select that no list bounds stays within the resource and what the entries let it
+// reach, also for a reader that folds characters to those that are compatible to them.
 func staysWithin(o *odata.Option, entries []Expansion) bool {
 	return onlyReachable(o.Value, entries) && (isASCII(o.Value) || countReaching(o.WideValue()) == countReaching(o.Value))
 }

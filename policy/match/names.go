@@ -82,8 +82,8 @@ func mayExpand(value string, names []string) bool {
 	return strings.ContainsAny(value, `/\(%`) && mentionsAny(value, names)
 }
 
-// widely returns the list of names that an option holds, as a reader may have it that folds characters to those that are compatible
-// to them.
+// widely returns the list of names that an option holds, as a reader may have it that folds characters to those that
+// are compatible to them.
 func widely(option *odata.Option) string {
 	if isASCII(option.Value) {
 		return option.Value

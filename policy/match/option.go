@@ -134,7 +134,8 @@ func (o *Option) touched(options []odata.Option) bool {
 			if o.mayHold(option) {
 				return true
 			}
-		case option.Mentions(o.isAbout), o.kind == expands && option.Fold == optionSelect && mayExpand(widely(option), o.words):
+		case option.Mentions(o.isAbout),
+			o.kind == expands && option.Fold == optionSelect && mayExpand(widely(option), o.words):
 			return true
 		}
 	}
@@ -185,8 +186,8 @@ func (o *Option) mayBeOneOf(option *odata.Option) bool {
 	return cut && o.values.mayMean(odata.Fold(first), odata.Wide(first))
 }
 
-// hidesQuote reports whether a server that decodes the value once more, or folds characters to those that are compatible to them,
-// would see another single quote in it: a star between quotes must not run over that one either.
+// hidesQuote reports whether a server that decodes the value once more, or folds characters to those that are
+// compatible to them, would see another single quote in it: a star between quotes must not run over that one either.
 func hidesQuote(value string) bool {
 	if strings.Contains(value, "＇") { // the one character that decomposes to a quote
 		return true

@@ -16,9 +16,9 @@ const maxNames = 100
 
 // Named is what the body of a request refers to.
 type Named struct {
-	// Addresses are the values that may name a resource, in the order of the text and without escapes, as Path returns them: those at
-	// Graph and at the proxy come without scheme, host and port, "/v1.0/users/1". All others come as they are: those at other hosts,
-	// those relative to the version, "users/1", and all odd spellings.
+	// Addresses are the values that may name a resource, in the order of the text and without escapes, as Path returns
+	// them: those at Graph and at the proxy come without scheme, host and port, "/v1.0/users/1". All others come as
+	// they are: those at other hosts, those relative to the version, "users/1", and all odd spellings.
 	Addresses []string
 	// Object reports whether the body is a JSON object.
 	Object bool
@@ -96,8 +96,9 @@ func (n *namer) visit(key []byte, start, end int, names bool) {
 	}
 }
 
-// Path takes scheme, host and port off an address at Graph or the proxy. An address at https://graph.microsoft.com is one at Graph,
-// wherever that is: Graph's documentation has it in bodies, and apps keep it when they call another cloud or the sandbox.
+// Path takes scheme, host and port off an address at Graph or the proxy. An address at https://graph.microsoft.com
+// is one at Graph, wherever that is: Graph's documentation has it in bodies, and apps keep it when they call another
+// cloud or the sandbox.
 func (r *Rewriter) Path(address string) string {
 	documented := origin{text: "https://graph.microsoft.com", port: ":443"}
 	for _, o := range [...]*origin{&r.graph, &r.public, &documented} {

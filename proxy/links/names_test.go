@@ -85,7 +85,8 @@ func TestWhatABodyNamesIsFoundUnderAnyKeyAndInAnySpelling(t *testing.T) {
 	}
 }
 
-// Graph's documentation has https://graph.microsoft.com in bodies. Apps keep it, also when they call another cloud or the sandbox.
+// Graph's documentation has https://graph.microsoft.com in bodies. Apps keep it, also when they call another cloud or
+// the sandbox.
 func TestTheDocumentedAddressOfGraphIsOneOfGraphs(t *testing.T) {
 	r, err := links.New("https://graph.microsoft.us", "https://proxy.contoso.example")
 	if err != nil {

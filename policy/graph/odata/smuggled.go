@@ -50,8 +50,8 @@ func mayHoldOptions(value string) bool {
 	return index(value, secondReading) >= 0 || !isASCII(value) && strings.ContainsAny(value, separators)
 }
 
-// hidesQuery reports whether text holds a "?" with the name of an option behind it. In a key or an argument that is text, and a query
-// for a server that decodes the path once more.
+// hidesQuery reports whether text holds a "?" with the name of an option behind it. In a key or an argument that is
+// text, and a query for a server that decodes the path once more.
 func hidesQuery(text string) bool {
 	_, behind, found := strings.Cut(text, "?")
 	if !found {
@@ -93,9 +93,9 @@ func (o *Option) Mentions(isAbout func(fold string) bool) bool {
 	return o.hasOption('&', isOption) || o.hasOption(';', isOption)
 }
 
-// hasOption reports whether the text behind one of the separators in the value is name=, and isOption accepts the name, which
-// it gets without "$"; dollar reports that it had one. The text counts as it is, and as a reader has it that folds characters to
-// those that are compatible to them.
+// hasOption reports whether the text behind one of the separators in the value is name=, and isOption accepts the
+// name, which it gets without "$"; dollar reports that it had one. The text counts as it is, and as a reader has it
+// that folds characters to those that are compatible to them.
 func (o *Option) hasOption(separator byte, isOption func(name string, dollar bool) bool) bool {
 	return hasOption(o.Value, separator, isOption) || !isASCII(o.Value) && hasOption(o.WideValue(), separator, isOption)
 }
