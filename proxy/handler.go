@@ -236,7 +236,7 @@ func (h *Handler) serve(x *exchange, r *http.Request) error {
 		return err
 	}
 	x.rec.target(target)
-	if err := h.checkOrigin(r, found.Evidence); err != nil {
+	if err := h.checkOrigin(r, found.Evidence, x.rules.policy.Ask()); err != nil {
 		return err
 	}
 	if err := checkHeaders(r.Header); err != nil {

@@ -82,11 +82,14 @@ func newOriginCheck(publicURL string) (*http.CrossOriginProtection, error) {
 }
 
 // checkOrigin refuses what a page of another site may have made a browser send: evidence that is there whoever makes the request proves
-// nothing then.
-func (h *Handler) checkOrigin(r *http.Request, evidence string) error {
+// nothing then. ask is the end of a 403, which names whom to ask.
+func (h *Handler) checkOrigin(r *http.Request, evidence, ask string) error {
 	if err := h.origins.Check(asUnsafe(r)); err != nil {
-		return &Error{Status: http.StatusForbidden, Code: codeDenied, Inner: "crossOrigin", Message: "a browser sent this request for a page of another site, and graphproxy serves none; " +
-			"call it from a program, or from pages at its own address"}
+		return &Error{
+			Status: http.StatusForbidden, Code: codeDenied, Inner: "crossOrigin",
+			Message: "a browser sent this request for a page of another site, and graphproxy serves none; " +
+				"call it from a program, or from pages at its own address" + ask,
+		}
 	}
 	if isAmbient(evidence) && !isUnix(r) && !h.hosts.Knows(r.Host) {
 		return &Error{Status: http.StatusMisdirectedRequest, Code: codeInvalid, Inner: "unknownHost", Message: UnknownHost(r.Host)}

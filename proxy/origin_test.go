@@ -260,3 +260,22 @@ func TestNamesOfHostsAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// A refusal of a page's request names whom to ask, as every 403 does, where the policy says it.
+func TestARefusalOfAPagesRequestNamesTheContact(t *testing.T) {
+	for contact, want := range map[string]string{
+		"":                             `from pages at its own address","innerError"`,
+		"contact: graph@contoso.com\n": `from pages at its own address; ask graph@contoso.com","innerError"`,
+	} {
+		r := newRig(t, contact+ambient)
+		for _, request := range []string{
+			wire("DELETE /v1.0/users/adele@contoso.com", "", "Host: localhost", "Sec-Fetch-Site: cross-site"),
+			wire("POST /v1.0/$batch", `{"requests":[]}`, "Host: localhost", "Content-Type: application/json", "Origin: https://evil.example"),
+		} {
+			if a := r.raw(t, request); a.status != 403 || !strings.Contains(a.body, want) {
+				t.Errorf("contact %q: %d %s", contact, a.status, a.body)
+			}
+		}
+		r.sawNothing(t)
+	}
+}
