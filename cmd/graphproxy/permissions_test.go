@@ -63,13 +63,13 @@ func TestPermissionsCouldNotTellWithoutAToken(t *testing.T) {
 
 // What docs/permissions.md shows is what the command prints on the policy that shows every key. With -update it is written there.
 func TestTheDocsOfPermissionsAreTrue(t *testing.T) {
-	published, err := filepath.Abs("../../../shared/data/permissions.json")
-	must(t, err)
-	if _, err := os.Stat(published); err != nil {
-		t.Skipf("Microsoft's permissions.json is not there: %v", err)
-	}
 	dir := t.TempDir()
-	must(t, os.Symlink(published, filepath.Join(dir, "permissions.json")))
+	data, err := os.ReadFile("../../../shared/data/permissions.json")
+	complete := err == nil
+	if !complete {
+		data = []byte(somePermissions)
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "permissions.json"), data, 0o600))
 	example, err := os.ReadFile("../../policy/testdata/example.yaml")
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(dir, "policy.yaml"), example, 0o600))
@@ -90,6 +90,10 @@ func TestTheDocsOfPermissionsAreTrue(t *testing.T) {
 		must(t, err)
 		return string(output)
 	})
+	if !complete { // each command has run and answered yes or no; what it counts needs Microsoft's file
+		t.Log("Microsoft's permissions.json is not beside the repository: only the commands of docs/permissions.md are checked, not their output")
+		return
+	}
 	if *update {
 		must(t, os.WriteFile(name, []byte(want), 0o644))
 	}

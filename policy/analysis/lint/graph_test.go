@@ -10,13 +10,14 @@ import (
 
 	"graphproxy/policy"
 	"graphproxy/policy/analysis/lint"
+	"graphproxy/policy/graph/catalog/catalogtest"
 )
 
 // Whoever writes as the examples do must not be warned.
 func TestTheExamplesHaveNothingOdd(t *testing.T) {
 	o := lint.Options{Operations: graph(t)}
 	examples, shown := make(map[string]string), ""
-	for _, file := range []string{shared(t, "policy-example.yaml"), "../../testdata/example.yaml", "../../../cmd/graphproxy/sandbox.yaml"} {
+	for _, file := range []string{"../../../docs/policy-example.yaml", "../../testdata/example.yaml", "../../../cmd/graphproxy/sandbox.yaml"} {
 		examples[filepath.Base(file)] = read(t, file)
 	}
 	for _, file := range []string{"../../../docs/policy.md", "../../../README.md"} {
@@ -52,14 +53,14 @@ func read(t *testing.T, file string) string {
 
 // Each operation of Graph is a rule that is not odd; and a policy of all of them is linted before anyone gets tired.
 func TestARuleForEachOfGraphsOperationsIsNotOdd(t *testing.T) {
-	for version, list := range map[string]string{"": "graph-v1.0-operations.txt", "/beta": "graph-beta-operations.txt"} {
-		t.Run(list, func(t *testing.T) {
+	for prefix, version := range map[string]string{"": "v1.0", "/beta": "beta"} {
+		t.Run(version, func(t *testing.T) {
 			var text strings.Builder
 			text.WriteString("version: 1\ncallers:\n  app:\n    identity: [anyone]\n    allow:\n")
 			rules := 0
-			for line := range strings.Lines(read(t, shared(t, filepath.Join("data", list)))) {
+			for line := range strings.Lines(catalogtest.List(t, version)) {
 				method, path, _ := strings.Cut(strings.TrimSpace(line), " ")
-				text.WriteString("      - \"" + method + " " + version + path + "\"\n")
+				text.WriteString("      - \"" + method + " " + prefix + path + "\"\n")
 				rules++
 			}
 			p := load(t, text.String())

@@ -1,14 +1,12 @@
 package lint_test
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"graphproxy/policy"
 	"graphproxy/policy/analysis/lint"
-	"graphproxy/policy/graph/catalog"
+	"graphproxy/policy/graph/catalog/catalogtest"
 )
 
 // load parses a policy that must load.
@@ -36,30 +34,12 @@ func texts(problems []*policy.Error) []string {
 	return all
 }
 
-// shared returns the path of what lies beside the repository, or skips the test.
-func shared(t testing.TB, name string) string {
-	t.Helper()
-	file, err := filepath.Abs(filepath.Join("..", "..", "..", "..", "shared", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(file); err != nil {
-		t.Skipf("what is kept beside the repository is not there: %v", err)
-	}
-	return file
-}
-
-// graph returns all of Graph's operations, or skips the test.
+// graph returns Graph's operations, all of them where the complete lists are there.
 func graph(t testing.TB) *lint.Operations {
 	t.Helper()
 	o := new(lint.Operations)
-	for _, name := range []string{"graph-v1.0-operations.txt", "graph-beta-operations.txt"} {
-		f, err := os.Open(shared(t, filepath.Join("data", name)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		if err := o.Read(f, catalog.VersionOf(name)); err != nil {
+	for _, version := range []string{"v1.0", "beta"} {
+		if err := o.Read(strings.NewReader(catalogtest.List(t, version)), version); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,29 +1,16 @@
 package suggest_test
 
 import (
-	"bufio"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"graphproxy/policy/analysis/audit"
 	"graphproxy/policy/analysis/suggest"
+	"graphproxy/policy/graph/catalog/catalogtest"
 	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
 )
-
-// listOf opens a list of Graph's operations that lies in shared/data beside the repository, or skips the test.
-func listOf(t testing.TB, version string) *os.File {
-	t.Helper()
-	f, err := os.Open(filepath.Join("..", "..", "..", "..", "shared", "data", "graph-"+version+"-operations.txt"))
-	if err != nil {
-		t.Skipf("the list of Graph's operations is not there: %v", err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}
 
 // operation is one line of a list.
 type operation struct {
@@ -34,9 +21,8 @@ type operation struct {
 func operations(t testing.TB, version string) []operation {
 	t.Helper()
 	var all []operation
-	lines := bufio.NewScanner(listOf(t, version))
-	for lines.Scan() {
-		method, path, _ := strings.Cut(lines.Text(), " ")
+	for line := range strings.Lines(catalogtest.List(t, version)) {
+		method, path, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		template, err := odata.ParseTemplate("/" + version + path)
 		if err != nil {
 			t.Fatal(err)
@@ -174,7 +160,7 @@ func TestEveryOperationOfGraphInOneLog(t *testing.T) {
 			var o suggest.Options
 			if how == "with the list" {
 				o.Operations = new(suggest.Operations)
-				if err := o.Operations.Read(listOf(t, version), version); err != nil {
+				if err := o.Operations.Read(strings.NewReader(catalogtest.List(t, version)), version); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -1,49 +1,24 @@
 package odata_test
 
 import (
-	"bufio"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"graphproxy/policy/graph/catalog/catalogtest"
 	"graphproxy/policy/graph/odata"
 )
 
-// operations returns the distinct path templates in one of the lists of Graph's operations, which are kept beside the
-// repository and not in it.
-func operations(t *testing.T, name string) []string {
+// operations returns the distinct path templates in the list of Graph's operations of a version.
+func operations(t *testing.T, version string) []string {
 	t.Helper()
-	root, err := filepath.Abs(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for !exists(filepath.Join(root, "go.mod")) {
-		parent := filepath.Dir(root)
-		if parent == root {
-			t.Fatal("no go.mod above the test")
-		}
-		root = parent
-	}
-	file := filepath.Join(root, "..", "shared", "data", name)
-	f, err := os.Open(file)
-	if err != nil {
-		t.Skipf("the list of Graph's operations is missing: %v", err)
-	}
-	defer f.Close()
 	var paths []string
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		_, path, _ := strings.Cut(lines.Text(), " ")
+	for line := range strings.Lines(catalogtest.List(t, version)) {
+		_, path, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		paths = append(paths, path)
 	}
 	slices.Sort(paths)
 	return slices.Compact(paths)
-}
-
-func exists(file string) bool {
-	_, err := os.Stat(file)
-	return err == nil
 }
 
 // sampleKeys are keys as Graph gives them out.
@@ -76,13 +51,13 @@ func fill(template *odata.Template, parentheses bool) []odata.Segment {
 }
 
 func TestEveryOperationOfGraph(t *testing.T) {
-	for _, list := range []struct{ file, prefix string }{
-		{"graph-v1.0-operations.txt", ""},
-		{"graph-beta-operations.txt", "/beta"},
+	for _, list := range []struct{ version, prefix string }{
+		{"v1.0", ""},
+		{"beta", "/beta"},
 	} {
-		t.Run(list.file, func(t *testing.T) {
+		t.Run(list.version, func(t *testing.T) {
 			t.Parallel()
-			paths := operations(t, list.file)
+			paths := operations(t, list.version)
 			targets := 0
 			for _, path := range paths {
 				template, err := odata.ParseTemplate(list.prefix + path)
