@@ -208,9 +208,9 @@ func (r plainRule) leaves(segments []graphtest.Segment, i int) bool {
 	if s.Path {
 		set, opener := nameBefore(segments, i-1), segments[i-1]
 		drive := set == "drive" || i > 2 && slices.Contains([]string{"drives", "shares"}, segments[i-3].Name())
-		return set != "items" && set != "special" && !(opener.Name() == "root" && drive) && !(set == "sites" && anySite)
+		return set != "items" && set != "special" && !(opener.Name() == "root" && drive) && !(set == "sites" && anySite) || r.isOneItem() && i > len(rule)
 	}
-	if s.Name() == "getbypath" && !anySite {
+	if likeName("getbypath", s.Name()) && !anySite {
 		return true
 	}
 	last := rule[len(rule)-1]
@@ -224,15 +224,31 @@ func (r plainRule) leaves(segments []graphtest.Segment, i int) bool {
 	name, isVar := variable(key)
 	named := last.Path || last.Name() == "getbypath" || !isVar || r.where[name] != nil
 	before := nameBefore(segments, i)
+	for _, name := range []string{"children", "items", "sites"} {
+		if likeName(name, before) {
+			before = name
+		}
+	}
 	switch {
 	case !named || strings.HasPrefix(s.Text, "$"):
 		return false
 	case collection == "sites" || last.Name() == "getbypath":
 		return before == "sites"
-	case last.Path || collection == "items":
+	case last.Path || collection == "items" || collection == "special":
 		return (before == "children" || before == "items") && !slices.ContainsFunc(segments[len(rule):i], func(s graphtest.Segment) bool { return s.Name() == "workbook" })
 	}
 	return false
+}
+
+// isOneItem reports whether the rule is about one item of a drive.
+func (r plainRule) isOneItem() bool {
+	rule := r.path.Segments
+	last := rule[len(rule)-1]
+	if last.Path {
+		return len(rule) > 2 && rule[len(rule)-3].Name() != "sites"
+	}
+	name, isVar := variable(last.Text)
+	return slices.Contains([]string{"items", "special"}, nameBefore(rule, len(rule)-1)) && (!isVar || r.where[name] != nil)
 }
 
 func (r plainRule) coversSegment(rule, s graphtest.Segment, before string) bool {
@@ -267,7 +283,8 @@ func variable(text string) (name string, ok bool) {
 func isNoKey(s graphtest.Segment, before string) bool {
 	functions := []string{"delta", "getbyids", "validateproperties", "validatepassword", "getallmessages", "allmessages", "search", "archive", "unarchive"}
 	types := []string{"user", "group", "serviceprincipal", "device", "application", "orgcontact", "directoryrole", "administrativeunit"}
-	isCast := slices.Contains(types, s.Name()) && !slices.Contains([]string{"lists", "mailfolders", "items", "connections", "extensions"}, before)
+	isCast := !slices.Contains([]string{"lists", "mailfolders", "items", "connections", "extensions"}, before) &&
+		slices.ContainsFunc(types, func(t string) bool { return likeName(t, s.Text) })
 	return strings.HasPrefix(s.Text, "$") || slices.Contains(functions, s.Name()) || isCast || isQualified(s, before)
 }
 
@@ -278,8 +295,10 @@ func isQualified(s graphtest.Segment, before string) bool {
 	}
 	labels := strings.Count(strings.TrimPrefix(strings.ToLower(s.Text), "microsoft."), ".")
 	switch before {
-	case "sites", "extensions", "items", "lists", "worksheets", "tables", "columns", "charts", "names":
+	case "sites", "extensions", "items":
 		return labels < 2
+	case "lists", "worksheets", "tables", "columns", "charts", "names":
+		return labels < 2 && slices.Contains([]string{"add", "count", "delta", "itemat"}, strings.ToLower(s.Text[strings.LastIndex(s.Text, ".")+1:]))
 	case "domains", "hosts":
 		return strings.HasPrefix(strings.ToLower(s.Text), "microsoft.graph.") && labels < 2
 	}
@@ -446,7 +465,43 @@ func cut(s string, sep rune) []string {
 
 // denies reports whether the rule, as one that denies, is about what was read: in any spelling, with casts on the way.
 func (r plainRule) denies(method string, reading graphtest.Reading) bool {
-	return r.has(method, reading) && r.deniesPath(r.path.Segments, reading.Segments) && r.deniesOptions(reading.Options)
+	if !r.has(method, reading) || !r.deniesOptions(reading.Options) {
+		return false
+	}
+	for parts := range len(reading.Segments) + 1 {
+		if r.deniesPath(r.path.Segments, byPath(reading.Segments, parts)) {
+			return true
+		}
+	}
+	return false
+}
+
+// byPath writes so many names behind children or getByPath as one path: root/children/A/children/B is root:/A/B.
+func byPath(segments []graphtest.Segment, parts int) (out []graphtest.Segment) {
+	for i := 0; i < len(segments); i++ {
+		s, name := segments[i], ""
+		if n := strings.ToLower(s.Text); i > 0 && i+1 < len(segments) && !s.Key && !s.Path && (n == "children" || n == "getbypath" || n == "microsoft.graph.getbypath") {
+			next := segments[i+1]
+			if name = next.Text; next.Path || strings.HasPrefix(name, "$") {
+				name = ""
+			}
+			for _, v := range next.Args {
+				name = v
+			}
+		}
+		switch last := len(out) - 1; {
+		case name == "" || parts == 0:
+			out = append(out, s)
+			continue
+		case out[last].Path:
+			out[last].Text += "/" + name
+		default:
+			out = append(out, graphtest.Segment{Text: name, Path: true})
+		}
+		parts--
+		i++
+	}
+	return out
 }
 
 func (r plainRule) deniesPath(rule, segments []graphtest.Segment) bool {

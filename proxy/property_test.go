@@ -181,6 +181,7 @@ func drawTarget(rt *rapid.T) string {
 		"sites/@/lists/@", "sites/@/lists/@/items", "drives/@/items/@/workbook/worksheets/@/charts", "drives/@/items/@/workbook/worksheets/@/range(address='A1')",
 		"drives/@/items/@/workbook/worksheets/@/cell(row=1,column=2)", "users/@/calendar/allowedCalendarSharingRoles(User='x')",
 		"drives/@/items/root:/~:/workbook/tables/$/add", "sites/@:/~", "drives/@/items/@:/~:/content", "teams/@/sites/root:/~:/lists", "teams/@/sites/@/getByPath(path='a')",
+		"drives/@/root:/~:/children/@", "drives/@/root/children/Reports/children/Salaries/content", "drives/e/items/@:/~:/children/@", "sites/@:/~:/getByPath(path='hr')",
 	}
 	var b strings.Builder
 	b.WriteString(oneOf(rt, "version", 80, "/v1.0/", "/beta/", "/beta/", "/V1.0/", "/v1.0//", "//v1.0/", "/v1.0/../v1.0/", "/v2.0/", "/", "/v1.0/myOrganization/", "/v1.0/"+tenant+"/",

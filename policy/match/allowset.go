@@ -127,11 +127,11 @@ func (f *allowFinder) from(n *node, i int) {
 func (f *allowFinder) fromName(n *node, i int) {
 	s := &f.segments[i]
 	f.from(n.names[s.Fold], i+1)
-	if n.operations != nil && (!s.Qualified || isDefault(s)) {
+	if n.operations != nil && (!s.Qualified || i > 0 && isDefault(s)) {
 		f.from(n.operations[s.Base], i+1)
 	}
-	// microsoft.graph.sendMail is sendMail where that cannot be a key or a cast.
-	if isDefault(s) && (n.afterKey || s.Call || hasParentheses(f.segments, i)) {
+	// microsoft.graph.sendMail is sendMail where that cannot be a key or a cast. An entity set has no namespace.
+	if i > 0 && isDefault(s) && (n.afterKey || s.Call || hasParentheses(f.segments, i)) {
 		f.from(n.names[s.Base], i+1)
 	}
 	if n.variable != nil && !s.Call && !s.Qualified && !mayBeCalled(f.segments, i) && !isBareCast(f.segments, i) && !hasParentheses(f.segments, i) {

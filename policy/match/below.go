@@ -16,7 +16,7 @@ type boundary uint8
 const (
 	toAnything boundary = iota
 	toAllSites          // /sites/**
-	toItem              // one item of a drive: root:/{path}:/**, and items/{item}/** where the item is named
+	toItem              // one item of a drive: root:/{path}:/**, and items/{item}/** and special/{name}/** where it is named
 	toSite              // one site: sites/{host}:/{path}:/**, and sites/{site}/** where the site is named
 )
 
@@ -37,7 +37,7 @@ func boundaryOf(r *Rule) boundary {
 	case last.Var && !slices.ContainsFunc(r.Keys, func(k Key) bool { return k.segment == i }):
 	case isIn(segments, i, "sites"):
 		return toSite
-	case isIn(segments, i, "items"):
+	case isIn(segments, i, "items"), isIn(segments, i, "special"):
 		return toItem
 	}
 	return toAnything
@@ -48,20 +48,21 @@ func isIn(segments []odata.Segment, i int, collection string) bool {
 	return i > 0 && segments[i-1].Kind == odata.Name && !segments[i-1].Var && segments[i-1].Base == collection
 }
 
-// takesBelow reports whether the segments of a target from i on are below a template of i segments and /**.
+// takesBelow reports whether the segments of a target from i on are below a template of i segments and /**. Names that
+// lead away are compared widely: it is not sure that a server takes another spelling for another name.
 func (b boundary) takesBelow(segments []odata.Segment, i int) bool {
 	inWorkbook := false
 	for j := i; j < len(segments); j++ {
 		s := &segments[j]
 		switch {
-		case s.Kind == odata.Path && !b.takesPath(segments, j):
+		case s.Kind == odata.Path && (!b.takesPath(segments, j) || b == toItem && j > i):
 			return false
 		case s.Kind != odata.Name:
 		case s.Base == "workbook":
 			inWorkbook = true // where people choose the names
-		case s.Base == "getbypath" && b != toAllSites:
+		case b != toAllSites && denyName(s) == "getbypath":
 			return false
-		case !inWorkbook && b.leavesAt(s.Base) && hasKey(segments, j):
+		case !inWorkbook && b.leavesAt(denyName(s)) && hasKey(segments, j):
 			return false
 		}
 	}
@@ -86,7 +87,8 @@ func hasKey(segments []odata.Segment, i int) bool {
 }
 
 // takesPath reports whether the path in colons that is segment i is below what stands in front of it: an item of a
-// drive or a special folder, or the root of a drive. That of a site is another site.
+// drive or a special folder, or the root of a drive. That of a site is another site. Below one item there is no path but
+// its own.
 func (b boundary) takesPath(segments []odata.Segment, i int) bool {
 	return isIn(segments, i-1, "items") || isIn(segments, i-1, "special") || isDriveRoot(segments, i-1) ||
 		isIn(segments, i-1, "sites") && b == toAllSites

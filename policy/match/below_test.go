@@ -36,6 +36,18 @@ func TestWhatIsBelowARule(t *testing.T) {
 			in:   []string{"/sites/h", "/sites/h/lists/l/items/1", "/sites/h/drive/root:/a:/children", "/sites/h/drives/d/root:/a", "/sites/h/drives('d')/items/1:/a:/content", "/sites/h/sites/k/lists", "/sites/root/lists"},
 			out:  []string{"/sites/h:/a", "/sites('h'):/a:/lists", "/sites/root:/a:/drive/root:/b", "/sites/h/sites/k:/a", "/sites/h/getByPath(path='a')", "/sites/h/graph.getByPath(path='a')/lists", "/sites/h/sites/k/getByPath(path='a')", "/sites/h/lists:/a"},
 		},
+		"a special folder that is named": {
+			rule:   "/drives/d/special/{name}/**",
+			values: []string{"approot"},
+			in:     []string{"/drives/d/special/approot", "/drives/d/special/approot:/a/b:/content", "/drives/d/special/approot/children"},
+			out:    []string{"/drives/d/special/approot/children/1", "/drives/d/special/approot:/a:/children/1", "/drives/d/special/approot/items/1:/a"},
+		},
+		"an item that is named by its path, and other spellings of names": {
+			rule:   "/drives/d/root:/{path}:/**",
+			values: []string{"a"},
+			in:     []string{"/drives/d/root:/a:/permissions/1"},
+			out:    []string{"/drives/d/root:/a:/ｃhildren/1", "/drives/d/root:/a:/childrén/1", "/drives/d/root:/a:/drive/root:/b", "/drives/d/root:/a:/special/x:/b", "/drives/d/root:/a:/items/x:/b"},
+		},
 		"a site that is named": {
 			rule:   "/sites/{site}/**",
 			values: []string{"h"},
@@ -220,6 +232,46 @@ func TestWhatIsSureOfRulesForSites(t *testing.T) {
 	} {
 		if got := match.Covers(ruleOf(t, c.a), ruleOf(t, c.b)); got != c.want {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// What denies a path denies the addresses that name it part by part. What allows it does not.
+func TestAPathIsDeniedByItsParts(t *testing.T) {
+	for rule, c := range map[string]struct {
+		values  []string
+		in, out []string
+	}{
+		"/drives/{drive}/root:/{path}:/**": {
+			values: []string{"Reports/Salaries/**"},
+			in: []string{
+				"/drives/d/root/children/Reports/children/Salaries", "/drives/d/root/children('Reports')/children('Salaries')/content", "/drives/d/root:/Reports:/children/Salaries",
+				"/drives/d/root/children/Reports/children/Salaries/children/x/permissions/1", "/drives/d/items/root/children/Reports/children/Salaries", "/drives/d/root/children(name='Reports')/children/SALARIES",
+			},
+			out: []string{"/drives/d/root/children", "/drives/d/root/children/Reports", "/drives/d/root/children/Salaries", "/drives/d/root/children/Reports/children/$count", "/drives/d/root/children/Reports/permissions/Salaries", "/drives/d/children/Reports/children/Salaries"},
+		},
+		"/sites/{host}:/{path}:/lists": {
+			values: []string{"sites/hr"},
+			in:     []string{"/sites/h:/sites:/getByPath(path='hr')/lists", "/sites/h/getByPath(path='sites')/graph.getByPath(path='HR')/lists"},
+			out:    []string{"/sites/h/getByPath(path='hr')/lists", "/sites/h:/sites:/getByPath(path='hr')", "/sites/h:/sites:/getByPath/hr/lists"},
+		},
+		"/drives/{drive}/root:/{path}:/children": {
+			values: []string{"Reports"},
+			in:     []string{"/drives/d/root/children/Reports/children"},
+			out:    []string{"/drives/d/root/children/Reports/children/x"},
+		},
+	} {
+		template, err := odata.ParseTemplate(rule)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, _ := match.NewKey(template, "path", c.values)
+		for _, path := range slices.Concat(c.in, c.out) {
+			r := &match.Rule{Methods: match.Get, Template: template, Keys: []match.Key{key}}
+			narrow, wide := finds(t, r, path)
+			if want := slices.Contains(c.in, path); wide != want || narrow {
+				t.Errorf("%s: %s: denied %v, want %v; allowed %v", rule, path, wide, want, narrow)
+			}
 		}
 	}
 }

@@ -26,7 +26,7 @@ func isBareCast(segments []odata.Segment, i int) bool {
 	if i == 0 || s.Call || s.Qualified {
 		return false
 	}
-	if _, found := slices.BinarySearch(castTypes[:], s.Base); !found {
+	if _, found := slices.BinarySearch(castTypes[:], bareText(s)); !found {
 		return false
 	}
 	return !odata.NamedByPeople(segments[i-1].Fold) && !hasNoCasts(segments[i-1].Fold)

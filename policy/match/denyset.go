@@ -1,6 +1,7 @@
 package match
 
 import (
+	"slices"
 	"strings"
 
 	"graphproxy/policy/graph/odata"
@@ -12,7 +13,10 @@ const MaxSegments = 132
 
 // DenySet holds the rules of which none must match for a request to be allowed, or which all count that match.
 // The zero value holds none. After the last Add it is safe for concurrent use.
-type DenySet struct{ tree }
+type DenySet struct {
+	tree
+	paths bool // a rule has a path in colons
+}
 
 // positions tell which segment of the target stands for each of the template's. They differ where casts are
 // passed over.
@@ -30,6 +34,7 @@ type Hit struct {
 func (t *DenySet) Add(r *Rule) int {
 	n, e := t.add(r)
 	n.addToDeny(e, 0)
+	t.paths = t.paths || slices.ContainsFunc(r.Template.Segments, func(s odata.Segment) bool { return s.Kind == odata.Path })
 	if r.Template.Segments[0].Fold == "$batch" {
 		only(&t.v1).addToDeny(e, 0)
 		only(&t.beta).addToDeny(e, 0)
@@ -88,10 +93,14 @@ func (n *node) alternate(r *Rule, i int) *node {
 	return nil
 }
 
-// First finds the first rule that may match a target and method; false if none may. It allocates nothing.
+// First finds the first rule that may match a target and method; false if none may. It allocates nothing, unless a rule
+// has a path in colons and the target may have one in another form.
 func (t *DenySet) First(target *odata.Target, method Methods) (index int, found bool) {
 	f := denyFinder{target: target, segments: target.Segments, method: method, best: len(t.rules)}
 	f.from(t.root(target.Version), 0, 0)
+	if t.paths && namesParts(target.Segments) {
+		f.best = t.firstByPath(target, method, f.best)
+	}
 	return f.best, f.best < len(t.rules)
 }
 
@@ -243,10 +252,12 @@ func withoutMicrosoft(fold string) string {
 
 func lastLabel(fold string) string { return fold[strings.LastIndexByte(fold, '.')+1:] }
 
-// withoutNamespace returns a name without Graph's namespace, for a name that odata did not read as one with a
+// withoutNamespace returns a name without a namespace of Microsoft's, for a name that odata did not read as one with a
 // namespace.
 func withoutNamespace(name string) (local string, found bool) {
-	local, found = strings.CutPrefix(strings.TrimPrefix(name, "microsoft."), "graph.")
+	if local, found = strings.CutPrefix(name, "microsoft."); !found {
+		local, found = strings.CutPrefix(name, "graph.")
+	}
 	if !found || !isDotted(local) {
 		return name, false
 	}

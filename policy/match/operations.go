@@ -65,6 +65,7 @@ func mayBeCalled(segments []odata.Segment, i int) bool {
 		return isOperation(segments, i)
 	}
 	local, isCast := withoutNamespace(bare)
+	isCast = isCast && (i == 0 || !hasNoCasts(segments[i-1].Fold) && !odata.NamedByPeople(segments[i-1].Fold))
 	before, _, _ := strings.Cut(bare, ";") // behind which some servers see a parameter
 	return isCast || bare[0] == '$' || isOperationNamed(local, segments, i) || isOperationNamed(odata.Bare(before), segments, i)
 }
@@ -77,13 +78,17 @@ func isOperationNamed(name string, segments []odata.Segment, i int) bool {
 	if _, found := slices.BinarySearch(operations[:], name); !found {
 		return false
 	}
-	return i == 0 || !odata.NamedByPeople(segments[i-1].Fold) || isBesideNames(name)
+	return i == 0 || !odata.NamedByPeople(segments[i-1].Fold) && !isOfConnector(segments, i) || odata.IsBesideNames(name)
 }
 
-// isBesideNames reports whether Graph has the operation in one of those collections.
-func isBesideNames(operation string) bool {
-	switch operation {
-	case "add", "addformulalocal", "count", "delta":
+// isOfConnector reports whether segment i is the id of an external connection, or of an item or group in one. A connector
+// chooses these.
+func isOfConnector(segments []odata.Segment, i int) bool {
+	if segments[0].Fold != "external" {
+		return false
+	}
+	switch segments[i-1].Fold {
+	case "connections", "items", "groups":
 		return true
 	}
 	return false

@@ -177,17 +177,18 @@ func newPatterns(values []string, quotes, path bool) patterns {
 }
 
 func newDenyPattern(v string, quotes, path bool) pattern {
-	switch {
-	case path && !strings.Contains(v, "*"):
-		return newPattern(v, false, odata.WidePath)
+	spell := odata.Wide
+	switch hasStar := strings.Contains(v, "*"); {
+	case path && !hasStar:
+		spell = odata.WidePath
 	case path:
 		v = odata.DecodeAgain(v)
-	case !quotes && !strings.Contains(v, "*"):
+	case !quotes && !hasStar:
 		v = odata.Bare(odata.Wide(v))
 	}
-	p := newPattern(v, quotes, odata.Wide)
-	if strings.Contains(odata.Wide(v), " ") {
-		s := newPattern(v, quotes, func(piece string) string { return plusAsSpace(odata.Wide(piece)) })
+	p := newPattern(v, quotes, spell)
+	if strings.Contains(spell(v), " ") {
+		s := newPattern(v, quotes, func(piece string) string { return plusAsSpace(spell(piece)) })
 		p.spaced = &s
 	}
 	return p

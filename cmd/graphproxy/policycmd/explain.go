@@ -214,7 +214,7 @@ func describe(r *policy.Rule) string {
 
 func (x explanation) text(w io.Writer) error {
 	line := func(name, format string, args ...any) {
-		fmt.Fprintf(w, "%-9s %s\n", name, fmt.Sprintf(format, args...))
+		fmt.Fprintf(w, "%-9s %s\n", name, odata.Visible(fmt.Sprintf(format, args...)))
 	}
 	line("policy", "%s, hash %s", x.Policy, x.Hash)
 	app := x.App

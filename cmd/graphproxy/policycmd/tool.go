@@ -5,6 +5,7 @@
 package policycmd
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"graphproxy/cmd/graphproxy/config"
 	"graphproxy/policy"
+	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/yamlfile"
 )
 
@@ -114,10 +116,15 @@ func print(cmd *cobra.Command, result any, text func(w io.Writer) error) error {
 	if asJSON, err := cmd.Flags().GetBool("json"); err != nil || !asJSON {
 		return errors.Join(err, text(cmd.OutOrStdout()))
 	}
-	enc := json.NewEncoder(cmd.OutOrStdout())
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(result)
+	if err := enc.Encode(result); err != nil {
+		return err
+	}
+	_, err := cmd.OutOrStdout().Write(odata.VisibleJSON(out.Bytes()))
+	return err
 }
 
 // ruleText is a rule as JSON has it.

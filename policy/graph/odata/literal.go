@@ -91,7 +91,7 @@ func (r *pathReader) checkValue(arg *Arg, raw string) error {
 	if hidesQuery(arg.Value) {
 		return refuseQuery(raw)
 	}
-	if c, found := disguised(arg.Value); found && !isSearch(raw) {
+	if c, found := disguised(arg.Value, r.isChosen("")); found && !isSearch(raw) {
 		return refuseDisguised(c, raw)
 	}
 	return nil

@@ -12,7 +12,17 @@ import (
 // lower case.
 func NamedByPeople(collection string) bool {
 	switch collection {
-	case "lists", "mailfolders", "childfolders", "worksheets", "tables", "charts", "columns", "names":
+	case "lists", "mailfolders", "childfolders", "worksheets", "tables", "charts", "columns", "names", "pivottables":
+		return true
+	}
+	return false
+}
+
+// IsBesideNames reports whether Graph has an operation in one of those collections, beside the names. The operation is in
+// lower case, without a namespace.
+func IsBesideNames(operation string) bool {
+	switch operation {
+	case "add", "addformulalocal", "count", "delta", "itemat", "refreshall":
 		return true
 	}
 	return false
@@ -44,7 +54,7 @@ func holdsChosen(collection string) bool {
 // has chosen, characters that another reader may drop or take for others. A chosen name may hold these: what denies by name spells
 // both sides as Wide does.
 func checkName(text, raw string, chosen bool) error {
-	switch r, found := disguised(text); {
+	switch r, found := disguised(text, chosen); {
 	case found:
 		return refuseDisguised(r, raw)
 	case isDots(text):
@@ -74,14 +84,14 @@ func refuseDisguised(r rune, raw string) error {
 }
 
 // disguised returns the first character of text whose compatibility decomposition holds one with a meaning in paths, such as the
-// full-width full stop.
-func disguised(text string) (r rune, found bool) {
+// full-width full stop. A semicolon counts where it is refused itself, in names that no person has chosen.
+func disguised(text string, chosen bool) (r rune, found bool) {
 	for i, r := range text {
 		if r < utf8.RuneSelf {
 			continue
 		}
 		for _, c := range norm.NFKD.PropertiesString(text[i:]).Decomposition() {
-			if strings.IndexByte(`/.\%:?#`, c) >= 0 || unicode.IsControl(rune(c)) && c < utf8.RuneSelf {
+			if strings.IndexByte(`/.\%:?#`, c) >= 0 || c == ';' && !chosen || unicode.IsControl(rune(c)) && c < utf8.RuneSelf {
 				return r, true
 			}
 		}

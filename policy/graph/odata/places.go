@@ -21,10 +21,19 @@ func isUncastKey(before []Segment, text string) bool {
 	case "domains", "hosts", "hostnames", "subdomains", "resourcenamespaces", "resourceactions":
 		// They have no functions either, so graph.contoso.com and microsoft.com need no second look.
 		return !isOfGraph(text, true)
-	case "sites", "extensions", "items", "lists", "worksheets", "tables", "columns", "charts", "names":
+	case "sites", "extensions", "items":
 		return !isOfGraph(text, false)
+	case "lists", "worksheets", "tables", "columns", "charts", "names", "pivottables":
+		// People choose the names in these, so only what Graph has beside them is none: microsoft.graph.add.
+		return !isOfGraph(text, false) || !isBesideNames(text)
 	}
 	return false
+}
+
+// isBesideNames reports whether a name with Graph's namespace is that of an operation which Graph has beside names of people.
+func isBesideNames(text string) bool {
+	_, base, _ := foldName(text)
+	return IsBesideNames(base)
 }
 
 // isOfGraph reports whether a name is one of Graph's main namespace, microsoft.graph.delta, which nothing else is called: the

@@ -65,10 +65,20 @@ func wideLetter(r rune) string {
 		return "oe"
 	case 'þ':
 		return "th"
-	case '‘', '’', 'ʼ':
+	case '‘', '’', '‚', '‛', '′', '‵', 'ʹ', 'ʻ', 'ʼ', 'ʽ':
 		return "'"
-	case '“', '”':
+	case '“', '”', '„', '‟', '«', '»', '「', '」', '『', '』':
 		return `"`
+	case '‹', '〈', '⟨', '《':
+		return "<"
+	case '›', '〉', '⟩', '》':
+		return ">"
+	case '【', '〔':
+		return "["
+	case '】', '〕':
+		return "]"
+	case '。': // separates the labels of a domain as a full stop does: RFC 3490, section 3.1
+		return "."
 	}
 	return string(r)
 }
@@ -84,10 +94,38 @@ func Bare(s string) string {
 		}
 		s = inner
 	}
-	if len(s) == 32 && isHex(s) {
-		return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
+	if guid, ok := spacedGUID(s); ok {
+		return guid
 	}
 	return s
+}
+
+// spacedGUID writes a GUID in one form that is written in another: without hyphens, or as
+// {0x0f8fad5b,0xd9cb,0x469f,{0xa1,...}}, which .NET reads too. Bare has taken the brackets at the ends off.
+func spacedGUID(s string) (guid string, ok bool) {
+	const longest = len("0x00000000,0x0000,0x0000,{0x00,0x00,0x00,0x00,0x00,0x00,0x00,0x00}") + 16 // with some spaces
+	if len(s) < 32 || len(s) == 36 && isGUID(s) || len(s) > longest {
+		return "", false
+	}
+	var digits [36]byte
+	written := digits[:0]
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '0' && i+1 < len(s) && s[i+1] == 'x':
+			i++
+		case hexDigit(c) != 255:
+			if len(written) == len(digits) {
+				return "", false
+			}
+			if n := len(written); n == 8 || n == 13 || n == 18 || n == 23 {
+				written = append(written, '-')
+			}
+			written = append(written, c)
+		case strings.IndexByte("-,{} ", c) < 0:
+			return "", false
+		}
+	}
+	return string(written), len(written) == len(digits)
 }
 
 // peel takes one layer off, without looking through the whole of s: s may consist of layers.
@@ -129,7 +167,7 @@ func wraps(first, last byte) bool {
 }
 
 // withoutTenant takes the tenant off a key that Outlook writes as {guid}@{tenantGuid}. What stands behind the id is not
-// looked at: a user principal name does not begin with an id.
+// looked at: a user principal name does not begin with an id, and holds one "@".
 func withoutTenant(key string) string {
 	for _, size := range [...]int{36, 32, 38} {
 		if at := len(key) - size - 1; at > 0 && key[at] == '@' && isAnyGUID(key[at+1:]) {
@@ -138,6 +176,9 @@ func withoutTenant(key string) string {
 		if len(key) > size && key[size] == '@' && isAnyGUID(key[:size]) {
 			return key[:size]
 		}
+	}
+	if at := strings.LastIndexByte(key, '@'); at > 0 && strings.IndexByte(key[:at], '@') > 0 && isDomain(key[at+1:]) {
+		return key[:at]
 	}
 	return key
 }

@@ -26,6 +26,10 @@ func TestWideSpellsAlikeWhatMayBeTheSameName(t *testing.T) {
 		{"the small sigmas", "σσ", []string{"Σς", "ςσ"}},
 		{"characters that are not displayed", "ceo", []string{"c\u200be\u200do", "c\u00adeo\ufeff", "\u202eceo\u2069", "ceo\U000E0041", "c\u115feo"}},
 		{"spaces", "a b", []string{"a\u00a0b", "a\u2003b", "a\u3000b"}},
+		{"quotes and brackets of other languages", `"a"`, []string{"«a»", "„a“", "「a」", "『a』"}},
+		{"single quotes of other languages", "'a'", []string{"‚a‘", "′a′", "‛aʼ"}},
+		{"angle and square brackets of other languages", "<a>[b]", []string{"‹a›【b】", "〈a〉〔b〕", "《a》［b］"}},
+		{"full stops between the labels of a domain", "contoso.com", []string{"contoso。com", "contoso｡com"}},
 		{"dashes and quotes", "a-b'c", []string{"a\u2010b\u2019c", "a\u2014b\u2018c", "a\u2212bʼc"}},
 	} {
 		for _, text := range test.texts {
@@ -43,6 +47,9 @@ func TestBareTakesOffWhatStandsAroundAKey(t *testing.T) {
 		"smtp:ceo": "ceo", "sip:ceo": "ceo", "mailto:<ceo>": "ceo", "'smtp:'ceo' '": "ceo",
 		guid: guid, "{" + guid + "}": guid, "(" + guid + ")": guid, strings.ReplaceAll(guid, "-", ""): guid, "{" + strings.ReplaceAll(guid, "-", "") + "}": guid, "guid'" + guid + "'": guid, "urn:uuid:" + guid: guid,
 		guid + "@" + guid: guid, "ceo@contoso.com@" + guid: "ceo@contoso.com", "ceo@{" + guid + "}": "ceo", "ceo@" + strings.ReplaceAll(guid, "-", ""): "ceo",
+		"ceo@contoso.com@contoso.onmicrosoft.com": "ceo@contoso.com", "ceo@contoso.com@x y": "ceo@contoso.com@x y", "@@contoso.com": "@@contoso.com",
+		"{0x0f8fad5b,0xd9cb,0x469f,{0xa1,0x65,0x70,0x86,0x77,0x28,0x95,0x0e}}": guid, "{0x0f8fad5b, 0xd9cb, 0x469f, {0xa1,0x65,0x70,0x86,0x77,0x28,0x95,0x0e}}": guid,
+		"0f8fad5b-d9cb469f-a16570867728950e": guid, strings.ReplaceAll(guid, "-", "") + "0": strings.ReplaceAll(guid, "-", "") + "0", strings.Repeat("0f-", 30): strings.Repeat("0f-", 30),
 		guid + "@contoso.com": guid, "{" + guid + "}@contoso.com": guid, strings.ReplaceAll(guid, "-", "") + "@x": guid,
 		"'ceo": "'ceo", "ceo>": "ceo>", "<ceo}": "<ceo}", "smtp:": "smtp:", "''": "''", "": "", "...": "...", "o'neill": "o'neill", "smtpx:a": "smtpx:a", "ceo@" + guid[1:]: "ceo@" + guid[1:],
 	} {

@@ -1,0 +1,80 @@
+package proxy_test
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// What holds for the policy of the corpus holds for policies that nobody has written: rules of any shape, each drawn with bounds of
+// its own, above requests that are drawn as the others are. Each check makes a policy and 40 requests.
+func TestWhatARandomPolicyAllowsIsCoveredAsGraphReadsIt(t *testing.T) {
+	r := newRig(t, everyone)
+	outcomes := map[string]int{}
+	rapid.Check(t, func(rt *rapid.T) {
+		file := drawPolicy(rt)
+		r.handler.Use(rules(t, file))
+		policy := readRules(t, file)
+		for range 40 {
+			method, target := drawMethod(rt), drawTarget(rt)
+			outcome, problem := r.outcome(t, policy, method, target)
+			if outcomes[outcome]++; problem != "" {
+				rt.Fatalf("%s %s: %s\n%s", method, target, problem, file)
+			}
+		}
+	})
+	if t.Logf("%v", outcomes); outcomes["allow"] == 0 || outcomes["deny"] == 0 {
+		t.Error("the policies have lost their balance")
+	}
+}
+
+// drawPolicy draws rules for one caller. The same templates allow and deny.
+func drawPolicy(rt *rapid.T) string {
+	var b strings.Builder
+	b.WriteString("version: 1\ncallers:\n  app:\n    identity: [{network: [127.0.0.0/8, \"::1/128\"]}]\n    allow:\n")
+	for range rapid.IntRange(1, 8).Draw(rt, "allowed") {
+		b.WriteString(drawPolicyRule(rt))
+	}
+	if n := rapid.IntRange(0, 4).Draw(rt, "denied"); n > 0 {
+		b.WriteString("    deny:\n")
+		for range n {
+			b.WriteString(drawPolicyRule(rt))
+		}
+	}
+	return b.String()
+}
+
+var variableInTemplate = regexp.MustCompile(`\{([a-z]+)\}`)
+
+func drawPolicyRule(rt *rapid.T) string {
+	template := rapid.SampledFrom([]string{
+		"/users", "/users/{id}", "/users/{id}/**", "/users/**", "/users/ceo@contoso.com/**", "/users/{id}/messages", "/users/{id}/mailFolders/{folder}/messages/**",
+		"/users/{id}/mailFolders/inbox/messages/{message}/attachments/**", "/users/{id}/manager", "/users/delta", "/groups/{id}", "/groups/{id}/members/{member}", "/groups/{id}/members/{member}/$ref",
+		"/groups/{id}/members/microsoft.graph.user", "/applications(appId='{app}')", "/teams/{team}/**", "/teams/{team}/channels/{channel}/messages/**", "/teams/{team}/archive",
+		"/drives/{drive}/root:/{path}", "/drives/{drive}/root:/{path}:/children", "/drives/{drive}/root:/{path}:/**", "/drives/{drive}/items/{item}/**", "/drives/{drive}/items/root:/{path}:/**",
+		"/drives/{drive}/**", "/drives/{drive}/root/**", "/sites/{site}/**", "/sites/**", "/sites/root/**", "/sites/{site}/lists/{list}", "/sites/{site}/lists/{list}/items/**",
+		"/sites/{host}:/{path}:/**", "/sites/{host}:/{path}", "/drives/{drive}/items/{item}/workbook/worksheets/{sheet}/**", "/drives/{drive}/items/{item}:/{path}:/content",
+	}).Draw(rt, "template")
+	rule := rapid.SampledFrom([]string{"GET", "ANY", "GET,DELETE"}).Draw(rt, "methods") + " " + template
+	where := ""
+	for _, m := range variableInTemplate.FindAllStringSubmatch(template, -1) {
+		if rapid.IntRange(0, 2).Draw(rt, "is bounded") == 0 {
+			where += fmt.Sprintf("%s: [%q]", m[1], rapid.SampledFrom(boundsOf(m[1])).Draw(rt, "value")) + ", "
+		}
+	}
+	if where == "" {
+		return "      - " + rule + "\n"
+	}
+	return "      - " + rule + ":\n          where: {" + strings.TrimSuffix(where, ", ") + "}\n"
+}
+
+// boundsOf are bounds of a variable that drawTarget's keys and paths meet now and then.
+func boundsOf(variable string) []string {
+	if variable == "path" {
+		return []string{"Reports", "Reports/**", "Public/*", "teams/*", "Reports/Salaries/**", "**"}
+	}
+	return []string{"ceo@contoso.com", "adele@contoso.com", "*@contoso.com", "7", "*", "inbox", "b!contoso", "0f8fad5b-d9cb-469f-a165-70867728950e", "*#EXT#*", "contoso.sharepoint.com"}
+}
