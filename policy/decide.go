@@ -25,7 +25,6 @@ type ruleBook struct {
 const (
 	reasonCaller = "no such caller"
 	reasonNoRule = "no rule allows it"
-	reasonDenied = "denied"
 	reasonBatch  = "a batch is not judged as a whole"
 )
 
@@ -49,6 +48,9 @@ func (p *Policy) Decide(r Request) Decision {
 	return d
 }
 
+// ReasonDenied is the reason where an explicit deny rule denies the request.
+const ReasonDenied = "denied"
+
 // ReasonReferences is the reason where a rule allows the request, and not what it refers to.
 const ReasonReferences = "references"
 
@@ -69,7 +71,7 @@ func (b *ruleBook) byTarget(t *odata.Target, method match.Methods) Decision {
 		return d
 	}
 	if i, found := b.deny.First(t, method); found {
-		d.Rule, d.Reason = b.denyRules[i], reasonDenied
+		d.Rule, d.Reason = b.denyRules[i], ReasonDenied
 		return d
 	}
 	if t.IsBatch() {

@@ -60,8 +60,9 @@ func (l *loader) query(r *Rule, v yamlfile.Value) {
 		option := l.option(f.Key, f.Value)
 		r.match.Options = append(r.match.Options, option)
 		r.bounds = append(r.bounds, bound{option.Reason, boundText(f.Key, f.Value)})
-		r.Conditions = append(r.Conditions, odata.Visible("query: {"+f.Key+": "+f.Value.Flow()+"}"))
+		r.options = append(r.options, odata.Visible("query: {"+f.Key+": "+f.Value.Flow()+"}"))
 	}
+	r.Conditions = append(r.Conditions, r.options...)
 }
 
 func checkOption(name string, before []match.Option) (problem string) {

@@ -159,9 +159,10 @@ type Rule struct {
 	// "query: {$top: 50}". Must not be changed.
 	Conditions []string
 
-	match  match.Rule
-	limit  *limit.Limit
-	bounds []bound // what is allowed for each query option that the rule names
+	options []string // those of Conditions that narrow query options, in the order of match.Options
+	match   match.Rule
+	limit   *limit.Limit
+	bounds  []bound // what is allowed for each query option that the rule names
 
 	app, tenant string
 	appAt       string // where the file says so
@@ -171,6 +172,10 @@ type Rule struct {
 
 // Match is what the rule matches. It must not be changed.
 func (r *Rule) Match() *match.Rule { return &r.match }
+
+// OptionConditions returns those of Conditions that narrow query options: the text of each of Match().Options, in their order. It must
+// not be changed.
+func (r *Rule) OptionConditions() []string { return r.options }
 
 // App is the app registration that the rule names; "" if it names none, and the caller's is used.
 func (r *Rule) App() string { return r.app }

@@ -9,7 +9,8 @@ import (
 
 // Key narrows one variable of a template to values.
 type Key struct {
-	Reason string // "where: id"
+	Reason   string // "where: id"
+	Variable string // of the template: "id"
 
 	segment int // of the template
 	arg     string
@@ -28,7 +29,14 @@ func (k *Key) Segment() int { return k.segment }
 func NewKey(t *odata.Template, name string, values []string) (Key, bool) {
 	v, found := findVariable(t, name)
 	isPath := found && t.Segments[v.segment].Kind == odata.Path
-	return Key{Reason: "where: " + name, segment: v.segment, arg: v.arg, texts: values, values: newPatterns(values, false, isPath)}, found
+	return Key{
+		Reason:   "where: " + name,
+		Variable: name,
+		segment:  v.segment,
+		arg:      v.arg,
+		texts:    values,
+		values:   newPatterns(values, false, isPath),
+	}, found
 }
 
 func (k *Key) met(t *odata.Target) bool { return k.metBy(&t.Segments[k.segment]) }

@@ -50,6 +50,9 @@ func newOption(name string, kind optionKind) Option {
 // Refused returns the condition that the option is absent.
 func Refused(name string) Option { return newOption(name, refused) }
 
+// IsRefused reports whether the condition is that the option is absent.
+func (o *Option) IsRefused() bool { return o.kind == refused }
+
 // AtMost returns the condition that the option is a number of at most n, and at least 1 if it is $top.
 func AtMost(name string, n int) Option {
 	o := newOption(name, atMost)

@@ -36,11 +36,11 @@ func newRule(r *policy.Rule) *rule {
 	var conditions []string
 	for i := range m.Keys {
 		values := slices.Sorted(slices.Values(m.Keys[i].Values()))
-		k := key{variable: slices.Index(names, strings.TrimPrefix(m.Keys[i].Reason, "where: ")), values: slices.Compact(values)}
+		k := key{variable: slices.Index(names, m.Keys[i].Variable), values: slices.Compact(values)}
 		c.where = append(c.where, k)
 		conditions = append(conditions, fmt.Sprintf("%d%q", k.variable, k.values))
 	}
-	for _, text := range r.Conditions[len(m.Keys):] {
+	for _, text := range r.OptionConditions() {
 		c.query[text] = true
 		conditions = append(conditions, text)
 	}

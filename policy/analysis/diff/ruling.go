@@ -2,7 +2,6 @@ package diff
 
 import (
 	"slices"
-	"strings"
 
 	"graphproxy/policy"
 	"graphproxy/policy/graph/odata"
@@ -80,11 +79,9 @@ func callsIn(rules []*policy.Rule) []*match.Rule {
 func newSingle(r *policy.Rule, side string) (*single, *match.Rule) {
 	m := r.Match()
 	s := &single{Rule: r}
-	for i, text := range r.Conditions[len(m.Keys):] {
-		_, value, _ := strings.Cut(text, ": {")
-		_, value, _ = strings.Cut(value, ": ")
-		value = strings.Trim(strings.TrimSuffix(value, "}"), `"'`)
-		s.options = append(s.options, condition{option: m.Options[i].Name, id: side + text, refused: value == "none"})
+	for i, text := range r.OptionConditions() {
+		o := &m.Options[i]
+		s.options = append(s.options, condition{option: o.Name, id: side + text, refused: o.IsRefused()})
 	}
 	return s, &match.Rule{Methods: m.Methods, Template: m.Template, Keys: m.Keys}
 }

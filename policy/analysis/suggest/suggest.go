@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"graphproxy/policy"
 	"graphproxy/policy/analysis/audit"
 	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
@@ -68,9 +69,6 @@ type item struct {
 
 type forbiddenKey struct{ rule, path string }
 
-// reasonDenied is the reason of a line that an explicit deny rule denies, see policy.Decision.
-const reasonDenied = "denied"
-
 // Add takes a line of the log into account. What was denied is not suggested and only counted; the same goes for what an explicit
 // deny rule would have denied, had report mode not let it through. A $batch itself is nothing, its items have lines of
 // their own.
@@ -93,7 +91,7 @@ func (s *Suggester) Add(l audit.Line) {
 		c.denied++
 	case l.Parsed == nil:
 		c.unreadable++
-	case l.WouldDeny && l.Reason == reasonDenied:
+	case l.WouldDeny && l.Reason == policy.ReasonDenied:
 		c.forbid(&l, method)
 	case method == 0 || len(l.Parsed.Segments) == 0:
 		c.unwritable++
