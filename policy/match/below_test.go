@@ -111,7 +111,8 @@ func TestWhatIsBelowARule(t *testing.T) {
 		},
 		"any item": {
 			rule: "/drives/{drive}/items/{item}/**",
-			in:   []string{"/drives/d/items/1/children/2", "/drives/d/items/root:/a", "/drives/d/items/1:/a:/children/2"},
+			in:   []string{"/drives/d/items/1/children/2", "/drives/d/items/root/children", "/drives/d/items/1:/a:/children/2"},
+			out:  []string{"/drives/d/items/root:/a", "/drives/d/items/root%3A%2Fa%3A/content", "/drives/d/root:/a", "/drives/d/root"}, // the rule must be for a path
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -276,6 +276,7 @@ func (f *denyFinder) fromRoot(n *node, depth, i int) {
 		if items := n.names["items"]; items != nil && depth < MaxSegments && (i == 0 || denyName(&f.segments[i-1]) != "items") {
 			f.at[depth] = uint8(i)
 			f.to(items.names["root"], depth+1, i)
+			f.to(items.variable, depth+1, i)
 		}
 	}
 }

@@ -82,7 +82,7 @@ func Read(target string) (Reading, error) {
 	r := Reading{Options: readOptions(query)}
 	if len(parts) > 0 {
 		r.Version = strings.ToLower(parts[0])
-		r.Segments = readSegments(parts[1:])
+		r.Segments = oneRoot(readSegments(parts[1:]))
 	}
 	return r, nil
 }
@@ -105,6 +105,19 @@ func readOddLink(path, query string, _ bool) (string, string) {
 // without its slash and may have raw spaces. An absolute one, or one that brings a version, is read as a path below the version too, so
 // that its first segment is one that Graph does not have. A reference to another item, "$1/manager", is read as it is written.
 func ReadItem(version, url string) (Reading, error) { return Read(itemTarget(version, url)) }
+
+// oneRoot writes items/root in front of a path as root: for Graph both are the folder at the top of a drive.
+func oneRoot(all []Segment) []Segment {
+	for i := 1; i+2 < len(all); i++ {
+		drive := strings.EqualFold(all[i-1].Text, "drive") || i > 1 && isDrives(all[i-2].Text)
+		if drive && strings.EqualFold(all[i].Text, "items") && strings.EqualFold(all[i+1].Text, "root") && all[i+2].Path {
+			return append(all[:i:i], all[i+1:]...)
+		}
+	}
+	return all
+}
+
+func isDrives(text string) bool { return strings.EqualFold(text, "drives") || strings.EqualFold(text, "shares") }
 
 func resolveDots(parts []string) []string {
 	var out []string

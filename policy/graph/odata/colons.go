@@ -97,8 +97,31 @@ func (r *pathReader) addPath(raw string, escapes bool) error {
 	if err != nil {
 		return err
 	}
+	r.plainRoot()
 	r.segments = append(r.segments, s)
 	return nil
+}
+
+// plainRoot writes items/root and items('root') at the end of the segments as root, where they are the root of a drive: both
+// spellings of a path in colons are one, for rules as for requests. Graph's SDKs can only write the longer one.
+func (r *pathReader) plainRoot() {
+	n := len(r.segments)
+	if n < 3 {
+		return
+	}
+	items, root := &r.segments[n-2], &r.segments[n-1]
+	isRoot := root.Fold == "root" && !root.Var && (root.Kind == Key || isPlainName(root))
+	if !isRoot || !isPlainName(items) || items.Base != "items" || !r.isDrive(n-3) {
+		return
+	}
+	r.segments = r.segments[:n-2]
+	r.name("root", false)
+}
+
+// isDrive reports whether the segment at i is a drive, or what is shared as one.
+func (r *pathReader) isDrive(i int) bool {
+	s := &r.segments[i]
+	return isPlainName(s) && s.Base == "drive" || i > 0 && isDriveSet(&r.segments[i-1])
 }
 
 func (r *pathReader) pathText(raw string) (Segment, error) {
