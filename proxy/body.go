@@ -1,12 +1,16 @@
 package proxy
 
 import (
-	"compress/gzip"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
+
+	"graphproxy/policy/graph/odata"
+	"graphproxy/proxy/links"
 )
 
 // maxJudgedBody bounds a body that is read to be judged, as it is after inflation. Graph takes requests of up to 4 MB.
@@ -17,8 +21,61 @@ var errTooLong = errors.New("the body is longer than it may be")
 // maxSmallBody is the length up to which a body is held, so that it can be sent again when nothing was done with it.
 const maxSmallBody = 64 << 10
 
-// smallBody reads a body whose length is known and small; nil for any other, which is left to stream, as is one that there is no
-// room to hold.
+// sentBody is the body of a request as it goes to Graph. The zero value is not read yet.
+type sentBody struct {
+	text  []byte // nil: the caller's body is sent as it comes, and only once
+	read  bool   // text is final: readBody has nothing left to do
+	plain bool   // text is not compressed, whatever the caller's Content-Encoding says, and the addresses in it are Graph's
+}
+
+// replayable reports whether the body can be sent again.
+func (b sentBody) replayable() bool { return b.text != nil }
+
+// open returns a new reader of the body. The body must be replayable.
+func (b sentBody) open() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.text)), nil }
+
+// readBody reads the caller's body, if it is one that is sent from memory: JSON, with the addresses in it made Graph's
+// where Graph reads them as such, or a small one. Any other passes as it comes. If what the body refers to is judged,
+// it must be JSON, whatever its Content-Type. readBody reads once, and does nothing when it is called again.
+func (x *exchange) readBody(t *odata.Target, judged bool) error {
+	r := x.request
+	if x.body.read {
+		return nil
+	}
+	if !hasBody(r) || !judged && !x.mapsBody(t) {
+		text, err := smallBody(r, x.in, &x.held)
+		x.body = sentBody{text: text, read: true}
+		return err
+	}
+	if x.links == nil {
+		return badRequest("badHost", "the Host of this request is no host's name, so addresses in its body cannot be read; "+
+			"send the one that graphproxy is known by")
+	}
+	text, err := judgedBody(r, x.in, &x.held)
+	if err != nil {
+		return err
+	}
+	text, err = mapBody(text, x.links)
+	x.body = sentBody{text: text, read: true, plain: true}
+	return err
+}
+
+// mapsBody reports whether the caller's body is read whole, because addresses in it may be the proxy's.
+func (x *exchange) mapsBody(t *odata.Target) bool {
+	return x.links != nil && hasBody(x.request) && !isMedia(t) && isJSON(x.request.Header.Get("Content-Type"))
+}
+
+// mapBody makes the addresses in a body Graph's.
+func mapBody(text []byte, l *links.Rewriter) ([]byte, error) {
+	body, err := l.BackBody(text)
+	if err != nil {
+		return nil, badRequest("badJSON", "%s", err.Error())
+	}
+	return body, nil
+}
+
+// smallBody reads a body whose length is known and small; nil for any other, which is left to stream, as is one that
+// the caller's share of memory does not allow.
 func smallBody(r *http.Request, in *requestBody, held *holding) ([]byte, error) {
 	if r.ContentLength <= 0 || r.ContentLength > maxSmallBody || !held.add(r.ContentLength) {
 		return nil, nil
@@ -30,8 +87,8 @@ func smallBody(r *http.Request, in *requestBody, held *holding) ([]byte, error) 
 	return data, nil
 }
 
-// judgedBody reads a body that is to be judged, whole. gzip is inflated, within the bound: Kiota for Go compresses what it
-// sends.
+// judgedBody reads a body that is to be judged, whole. gzip is inflated, within the bound: Kiota for Go compresses what
+// it sends.
 func judgedBody(r *http.Request, in *requestBody, held *holding) ([]byte, error) {
 	if r.ContentLength > maxJudgedBody {
 		return nil, bodyTooLarge()
@@ -47,107 +104,76 @@ func judgedBody(r *http.Request, in *requestBody, held *holding) ([]byte, error)
 	case errors.Is(err, errTooLong):
 		return nil, bodyTooLarge()
 	case errors.Is(err, errInflates):
-		return nil, &Error{Status: http.StatusRequestEntityTooLarge, Code: codeInvalid, Inner: "bodyTooLarge", Message: fmt.Sprintf("the body inflates to more than %d times its length and %d KiB; send it without Content-Encoding", maxInflation, freeInflation>>10)}
+		return nil, tooLarge(fmt.Sprintf("the body inflates to more than %d times its length and %d KiB; "+
+			"send it without Content-Encoding", maxInflation, freeInflation>>10))
 	case errors.Is(err, errors.ErrUnsupported):
-		return nil, &Error{Status: http.StatusUnsupportedMediaType, Code: codeInvalid, Inner: "unsupportedEncoding", Message: fmt.Sprintf("the body is encoded as %.40q; send it as it is, or with Content-Encoding: gzip", encoding)}
+		return nil, &Error{
+			Status:  http.StatusUnsupportedMediaType,
+			Code:    codeInvalid,
+			Inner:   "unsupportedEncoding",
+			Message: fmt.Sprintf("the body is encoded as %.40q; send it as it is, or with Content-Encoding: gzip", encoding),
+		}
 	}
 	return nil, unread(r, err)
 }
 
 func bodyTooLarge() *Error {
-	return &Error{Status: http.StatusRequestEntityTooLarge, Code: codeInvalid, Inner: "bodyTooLarge", Message: fmt.Sprintf("a body that must be judged may have %d MiB, also after inflation; send it in parts", maxJudgedBody>>20)}
+	return tooLarge(fmt.Sprintf("a body that must be judged may have %d MiB, also after inflation; send it in parts",
+		maxJudgedBody>>20))
 }
 
-// inflate reads a body whole. The error is errTooLong for one that is longer than most, errInflates for gzip that holds much more than
-// came, errors.ErrUnsupported for an encoding other than none and gzip, and an *Error where there is no room to hold it.
-func inflate(in *requestBody, encoding string, most int64, held *holding) ([]byte, error) {
-	switch encoding {
-	case "", "identity":
-		return readHeld(in, most, held)
-	case "gzip", "x-gzip":
-		z, err := gzip.NewReader(in)
-		if err != nil {
-			return nil, err
-		}
-		return readHeld(&inflated{Reader: z, in: in}, most, held)
+func tooLarge(message string) *Error {
+	return &Error{
+		Status:  http.StatusRequestEntityTooLarge,
+		Code:    codeInvalid,
+		Inner:   "bodyTooLarge",
+		Message: message,
 	}
-	return nil, errors.ErrUnsupported
 }
 
-// A body of gzip may inflate to so many times its length, and so many bytes for nothing: JSON as programs write it has a tenth of its
-// length, and a thousandth is written to cost more than it weighs.
-const (
-	maxInflation  = 20
-	freeInflation = 64 << 10
-)
-
-var errInflates = errors.New("the body inflates to much more than came")
-
-// inflated is the plain text of a body of gzip. It ends with errInflates before it costs much more than came.
-type inflated struct {
-	*gzip.Reader
-	in *requestBody
-	n  int64
-}
-
-func (r *inflated) Read(p []byte) (int, error) {
-	n, err := r.Reader.Read(p)
-	if r.n += int64(n); r.n > maxInflation*r.in.count()+freeInflation {
-		return n, errInflates
+// unread is the answer to a caller whose body could not be read, unless the caller left.
+func unread(r *http.Request, err error) error {
+	if r.Context().Err() != nil && !isSlow(err) { // a read that fails ends the context, too
+		return errCallerGone
 	}
-	return n, err
+	return malformedBody(err)
 }
 
-// readHeld reads a text whole, into pieces that are used again, so that it is copied once and not at each growth. All that is
-// allocated for it is accounted for.
-func readHeld(from io.Reader, most int64, held *holding) ([]byte, error) {
-	var pieces [][]byte
-	defer func() {
-		for _, p := range pieces {
-			held.of.pieces.Put(p)
-		}
-		held.adjust(-len(pieces) * pieceSize)
-	}()
-	for total := 0; ; {
-		if !held.add(pieceSize) {
-			return nil, noRoom()
-		}
-		pieces = append(pieces, held.of.pieces.Get())
-		n, err := fill(pieces[len(pieces)-1], from)
-		total += n
-		switch {
-		case err != nil && err != io.EOF: //nolint:errorlint // io.Reader's contract is the bare io.EOF
-			return nil, err
-		case int64(total) > most:
-			return nil, errTooLong
-		case err != nil:
-			return join(pieces, total, held)
+// isSlow reports whether a body could not be read because it came too slowly.
+func isSlow(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
+
+// malformedBody is the answer to a caller whose body broke off, came too slowly or was not what its framing said. It is
+// no fault of Graph's.
+func malformedBody(err error) error {
+	if isSlow(err) {
+		return &Error{
+			Status:  http.StatusRequestTimeout,
+			Code:    codeInvalid,
+			Inner:   "bodyTooSlow",
+			Message: "the request's body came too slowly, less than 16 KiB in a minute",
 		}
 	}
+	e := badRequest("malformedBody", "the request's body could not be read to its end: "+
+		"it is shorter than announced or its chunks are malformed")
+	e.Err = err
+	return e
 }
 
-// fill reads until the piece is full or the text ends.
-func fill(piece []byte, from io.Reader) (n int, err error) {
-	for n < len(piece) && err == nil {
-		var more int
-		more, err = from.Read(piece[n:])
-		n += more
+// checkBody refuses a body where none has a meaning (RFC 9110 section 9.3.1): what Graph might read there was not
+// judged.
+func checkBody(r *http.Request, in io.Reader) error {
+	isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if !hasBody(r) || !isRead && r.ContentLength != 0 { // HTTP/2 may give a length of 0 and end the body in a later frame
+		return nil
 	}
-	return n, err
-}
-
-func join(pieces [][]byte, total int, held *holding) ([]byte, error) {
-	if !held.add(int64(total)) {
-		return nil, noRoom()
+	var one [1]byte
+	switch _, err := io.ReadFull(in, one[:]); {
+	case err == nil:
+		return badRequest("unexpectedBody", "a %s request has no body in Microsoft Graph; send it without one", r.Method)
+	case !errors.Is(err, io.EOF):
+		return malformedBody(err)
 	}
-	text := make([]byte, 0, total)
-	for _, p := range pieces {
-		text = append(text, p[:min(len(p), total-len(text))]...)
-	}
-	return text, nil
-}
-
-// noRoom is the answer to a caller whose bodies take all that it may have.
-func noRoom() *Error {
-	return overloaded("graphproxy holds as many bytes of this caller's bodies as it may")
+	r.Body = http.NoBody
+	r.ContentLength = 0
+	return nil
 }

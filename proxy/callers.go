@@ -9,16 +9,16 @@ import (
 	"graphproxy/policy"
 )
 
-// Authorization is a policy and the callers that it names. They are compiled together, so that a request is never judged by the
-// callers of one file and the rules of another. It is immutable and safe for concurrent use.
+// Authorization is a policy and the callers that it names. They are compiled together, so that a request is never
+// judged by the callers of one file and the rules of another. It is immutable and safe for concurrent use.
 type Authorization struct {
 	policy  *policy.Policy
 	callers *caller.Authenticator
 	shares  map[string]policy.Share // by caller
 }
 
-// NewAuthorization compiles the identities of a policy's callers, with what the process knows besides. It returns an error when
-// one piece of evidence could identify two callers, and when evidence could not be verified on this machine.
+// NewAuthorization compiles the identities of a policy's callers, with what the process knows besides. It returns an
+// error when one piece of evidence could identify two callers, and when evidence could not be verified on this machine.
 func NewAuthorization(p *policy.Policy, o caller.Options) (*Authorization, error) {
 	a, err := caller.New(callersOf(p), o)
 	if err != nil {
@@ -27,7 +27,8 @@ func NewAuthorization(p *policy.Policy, o caller.Options) (*Authorization, error
 	return &Authorization{policy: p, callers: a, shares: sharesOf(p)}, nil
 }
 
-// CheckCallers returns what would keep NewAuthorization from compiling a policy on any machine. It reads nothing but the policy.
+// CheckCallers returns what would keep NewAuthorization from compiling a policy on any machine. It reads nothing but
+// the policy.
 func CheckCallers(p *policy.Policy) error {
 	if err := caller.Check(callersOf(p)); err != nil {
 		return atTheirLines(p, err)

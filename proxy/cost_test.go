@@ -266,7 +266,7 @@ func TestNothingCostsMuchMoreThanItWeighs(t *testing.T) {
 		_, _ = io.WriteString(w, `{"responses":[]}`)
 	}))
 	t.Cleanup(graph.Close)
-	h, err := proxy.New(proxy.Config{Graph: mustURL(t, graph.URL), Apps: oneApp(fixed{}), Authorization: rules(t, costlyPolicy()), Audit: io.Discard})
+	h, err := proxy.New(proxy.Config{Graph: mustURL(t, graph.URL), Apps: oneApp(fixed{}), Authorization: rules(t, costlyPolicy()), Hosts: []string{"graphproxy"}, Audit: io.Discard})
 	must(t, err)
 	plain, memory := costOf(t, h, func() *http.Request { return costly("GET", "/v1.0/users/u", "") }, 200)
 	t.Logf("a plain GET: %v, %d bytes", plain, memory)

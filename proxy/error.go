@@ -14,8 +14,8 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// Error is a refusal or failure on its way to a caller. Message goes out; Err goes to the log only. Every handler of this
-// package returns one, and render is the only place that writes it.
+// Error is a refusal or failure on its way to a caller. Message goes out; Err goes to the log only. Every handler of
+// this package returns one, and render is the only place that writes it.
 type Error struct {
 	Status  int    // HTTP status
 	Code    string // error.code, as Graph has them: invalidRequest, unauthenticated, accessDenied, …
@@ -27,7 +27,7 @@ type Error struct {
 	quota      *quota        // of the bucket that refused
 }
 
-// Error says what the operator's log shows.
+// Error returns the text for the operator's log.
 func (e *Error) Error() string {
 	if e.Err == nil {
 		return e.Inner + ": " + e.Message
@@ -54,12 +54,23 @@ const (
 var errCallerGone = errors.New("the caller closed the connection")
 
 func badRequest(inner, format string, args ...any) *Error {
-	return &Error{Status: http.StatusBadRequest, Code: codeInvalid, Inner: inner, Message: fmt.Sprintf(format, args...)}
+	return &Error{
+		Status:  http.StatusBadRequest,
+		Code:    codeInvalid,
+		Inner:   inner,
+		Message: fmt.Sprintf(format, args...),
+	}
 }
 
 // unauthenticated is the answer to a caller that proved nothing, or whose proof failed.
 func unauthenticated(err error) *Error {
-	e := &Error{Status: http.StatusUnauthorized, Code: codeUnknown, Inner: "callerUnknown", Message: "no caller of the policy matches this request", Err: err}
+	e := &Error{
+		Status:  http.StatusUnauthorized,
+		Code:    codeUnknown,
+		Inner:   "callerUnknown",
+		Message: "no caller of the policy matches this request",
+		Err:     err,
+	}
 	var known *caller.Error
 	if errors.As(err, &known) {
 		e.Inner, e.Message, e.Err = known.Code, known.Message, known.Err
@@ -75,7 +86,13 @@ func reconnect(err error) bool {
 
 // unreadable is the answer to a target that has two readings or none.
 func unreadable(err error) *Error {
-	e := &Error{Status: http.StatusBadRequest, Code: codeInvalid, Inner: "ambiguousTarget", Message: "the request's target cannot be read", Err: err}
+	e := &Error{
+		Status:  http.StatusBadRequest,
+		Code:    codeInvalid,
+		Inner:   "ambiguousTarget",
+		Message: "the request's target cannot be read",
+		Err:     err,
+	}
 	var known *odata.Error
 	if errors.As(err, &known) {
 		e.Inner, e.Message, e.Err = known.Code, known.Message, nil
@@ -90,7 +107,13 @@ func asError(err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	return &Error{Status: http.StatusInternalServerError, Code: codeGeneral, Inner: "internalError", Message: "graphproxy met an error of its own; its log has the cause under this request-id", Err: err}
+	return &Error{
+		Status:  http.StatusInternalServerError,
+		Code:    codeGeneral,
+		Inner:   "internalError",
+		Message: "graphproxy met an error of its own; its log has the cause under this request-id",
+		Err:     err,
+	}
 }
 
 // errorShape is Graph's error shape (https://learn.microsoft.com/graph/errors).
@@ -107,11 +130,12 @@ type errorShape struct {
 	} `json:"error"`
 }
 
-// maxErrorBody is less than the length of a refusal. A caller that is refused must not cost more to answer than it sent.
+// maxErrorBody is less than the length of a refusal. A caller that is refused must not cost more to answer than it
+// sent.
 const maxErrorBody = 1500
 
-// body is the error in Graph's shape, in less than maxErrorBody bytes. The message is in the sender's words in places, so its
-// hidden characters are escaped, and what is too long is cut off.
+// body is the error in Graph's shape, in less than maxErrorBody bytes. The message is in the sender's words in places,
+// so its hidden characters are escaped, and what is too long is cut off.
 func (e *Error) body(rec *Record) []byte {
 	message := odata.Visible(e.Message)
 	text := e.shape(rec, message)
@@ -170,8 +194,8 @@ func render(w http.ResponseWriter, e *Error, rec *Record) {
 // wholeSeconds rounds up: a caller that comes back a moment early would only be refused again.
 func wholeSeconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
-// proxyStatus names the proxy as the origin of an answer, with the error type of RFC 9209 section 2.3 that fits. Graph's own
-// errors never carry the field, so a caller can tell the two apart.
+// proxyStatus names the proxy as the origin of an answer, with the error type of RFC 9209 section 2.3 that fits.
+// Graph's own errors never carry the field, so a caller can tell the two apart.
 func proxyStatus(e *Error) string {
 	return `graphproxy; error=` + proxyErrorType(e) + `; details="` + e.Inner + `"`
 }
@@ -189,7 +213,8 @@ func proxyErrorType(e *Error) string {
 	case "internalError":
 		return "proxy_internal_error"
 	}
-	if e.Status == http.StatusBadRequest || e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusRequestEntityTooLarge {
+	switch e.Status {
+	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusRequestEntityTooLarge:
 		return "http_request_error"
 	}
 	return "http_request_denied"

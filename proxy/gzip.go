@@ -14,9 +14,11 @@ import (
 // zipper changes bodies that are compressed by gzip. It keeps the compressors, which are large.
 type zipper struct{ readers, writers sync.Pool }
 
-// rewrite returns a body with what change makes of its plain text, compressed again if it was compressed. A body in another
-// encoding than gzip, which was not asked for, stays as it is.
-func (z *zipper) rewrite(body io.ReadCloser, h http.Header, change func(plain io.ReadCloser) io.ReadCloser) (io.ReadCloser, error) {
+// rewrite returns a body with what change makes of its plain text, compressed again if it was compressed. A body in
+// another encoding than gzip, which was not asked for, stays as it is.
+func (z *zipper) rewrite(
+	body io.ReadCloser, h http.Header, change func(plain io.ReadCloser) io.ReadCloser,
+) (io.ReadCloser, error) {
 	switch strings.ToLower(h.Get("Content-Encoding")) {
 	case "":
 		return change(body), nil
@@ -74,8 +76,8 @@ func (z *zipper) reader(from io.Reader) (*gzip.Reader, error) {
 	return gz, gz.Reset(from)
 }
 
-// zipped is a body compressed. What one Read of the plain text brings can be read at once: a body that comes slowly is not
-// held back until there is enough of it to compress well.
+// zipped is a body compressed. What one Read of the plain text brings can be read at once: a body that comes slowly is
+// not held back until there is enough of it to compress well.
 type zipped struct {
 	z     *zipper
 	from  io.ReadCloser

@@ -14,8 +14,9 @@ import (
 // headerList holds the request headers that reach Graph, in canonical spelling. Immutable.
 type headerList map[string]bool
 
-// graphHeaders are what Graph's documentation and its SDKs use (graph-facts in the sources: learn.microsoft.com/graph/use-the-api).
-// Content-Length is not among them: the transport writes it from the body's framing.
+// graphHeaders are what Graph's documentation and its SDKs use (graph-facts in the sources:
+// learn.microsoft.com/graph/use-the-api). Content-Length is not among them: the transport writes it from the body's
+// framing.
 func graphHeaders() []string {
 	return []string{
 		"Accept", "Accept-Language", "Accept-Encoding", "Content-Type", "Content-Encoding", "Content-Range",
@@ -24,8 +25,8 @@ func graphHeaders() []string {
 	}
 }
 
-// neverForwarded are headers that frame a message, name its sender, or change its method or target. GRAPHPROXY_FORWARD_HEADERS
-// cannot add them.
+// neverForwarded are headers that frame a message, name its sender, or change its method or target.
+// GRAPHPROXY_FORWARD_HEADERS cannot add them.
 func neverForwarded(name string) bool {
 	switch name {
 	case "Authorization", "Cookie", "Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Proxy-Connection",
@@ -36,8 +37,8 @@ func neverForwarded(name string) bool {
 	return strings.HasPrefix(name, "Proxy-") || strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, "Sec-")
 }
 
-// CheckForwardHeaders tells which names cannot be added to the headers that reach Graph (Config.ForwardHeaders), and why; nil
-// when all can.
+// CheckForwardHeaders returns which names cannot be added to the headers that reach Graph (Config.ForwardHeaders), and
+// why; nil when all can.
 func CheckForwardHeaders(names []string) error {
 	var problems []error
 	for _, name := range names {
@@ -45,7 +46,8 @@ func CheckForwardHeaders(names []string) error {
 		case !isToken(name):
 			problems = append(problems, fmt.Errorf("%q is not the name of a header", name))
 		case neverForwarded(textproto.CanonicalMIMEHeaderKey(name)):
-			problems = append(problems, fmt.Errorf("the header %q cannot be forwarded: it frames the message, proves an identity or changes the request", name))
+			problems = append(problems, fmt.Errorf("the header %q cannot be forwarded: "+
+				"it frames the message, proves an identity or changes the request", name))
 		}
 	}
 	return errors.Join(problems...)
@@ -86,8 +88,8 @@ func checkHeaders(h http.Header) error {
 	return nil
 }
 
-// cleanResponse drops what is between Graph and the proxy: how the proxy proves itself, cookies of Graph's front end, and
-// statements about Graph's host, which the caller would believe of the proxy's.
+// cleanResponse drops what is between Graph and the proxy: how the proxy proves itself, cookies of Graph's front end,
+// and statements about Graph's host, which the caller would believe of the proxy's.
 func cleanResponse(h http.Header) {
 	for name, values := range h {
 		if slices.ContainsFunc(values, func(v string) bool { return hidden(name, v) }) || len(values) == 0 {
@@ -110,8 +112,8 @@ func hidden(name, value string) bool {
 	return strings.HasPrefix(name, "Access-Control-") // which pages may read answers is not Graph's to say here
 }
 
-// isWebAddress reports whether an address, whole or relative, is one of HTTP. What a browser would strip before it looks for the scheme
-// (https://url.spec.whatwg.org/#concept-basic-url-parser) is in none.
+// isWebAddress reports whether an address, whole or relative, is one of HTTP. What a browser would strip before it
+// looks for the scheme (https://url.spec.whatwg.org/#concept-basic-url-parser) is in none.
 func isWebAddress(s string) bool {
 	s = strings.Trim(s, " ")
 	if strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f }) {
@@ -125,8 +127,8 @@ func isWebAddress(s string) bool {
 	return strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "http")
 }
 
-// clientRequestID is the caller's own correlation id if it has the form that the contract allows, else a new one. It reaches
-// Graph, the answer and the audit line, so nothing else may.
+// clientRequestID is the caller's own correlation id if it has the form that the contract allows, else a new one. It
+// reaches Graph, the answer and the audit line, so nothing else may.
 func clientRequestID(h http.Header) string {
 	values := h["Client-Request-Id"]
 	if len(values) == 1 && isRequestID(values[0]) {

@@ -13,12 +13,13 @@ import (
 	"graphproxy/proxy/links"
 )
 
-// Hosts are the names that a proxy is known by. A page of another site can make a browser send requests to this machine under the page's own
-// name (DNS rebinding), and reads the answers then. Such a request carries a Host that is not among these. Immutable.
+// Hosts are the names that a proxy is known by. A page of another site can make a browser send requests to this machine
+// under the page's own name (DNS rebinding), and reads the answers then. Such a request carries a Host that is not
+// among these. Immutable.
 type Hosts struct{ names map[string]bool }
 
-// NewHosts returns the hosts of a proxy: that of its public URL ("" has none), and others by name, each with any port. Errors name the
-// host and the cure.
+// NewHosts returns the hosts of a proxy: that of its public URL ("" has none), and others by name, each with any port.
+// Errors name the host and the cure.
 func NewHosts(publicURL string, names []string) (Hosts, error) {
 	h := Hosts{names: map[string]bool{"localhost": true}}
 	if u, err := url.Parse(publicURL); err == nil && u.Host != "" {
@@ -27,14 +28,16 @@ func NewHosts(publicURL string, names []string) (Hosts, error) {
 	var problems []error
 	for _, name := range names {
 		if strings.ContainsRune(name, ':') || !isHost(name) {
-			problems = append(problems, fmt.Errorf("%.80q is not the name of a host: write such as graph.contoso.com, without scheme, port and *", name))
+			problems = append(problems, fmt.Errorf("%.80q is not the name of a host: "+
+				"write such as graph.contoso.com, without scheme, port and *", name))
 		}
 		h.names[plainHost(name)] = true
 	}
 	return h, errors.Join(problems...)
 }
 
-// Knows reports whether a Host header names the proxy: by one of its names, as localhost, or by an address, which no DNS is asked for.
+// Knows reports whether a Host header names the proxy: by one of its names, as localhost, or by an address, which no
+// DNS is asked for.
 func (h Hosts) Knows(host string) bool {
 	name, _ := splitHost(host)
 	if _, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")); err == nil {
@@ -45,7 +48,8 @@ func (h Hosts) Knows(host string) bool {
 
 // UnknownHost is what a caller reads whose Host is not one that the proxy is known by.
 func UnknownHost(host string) string {
-	return fmt.Sprintf("graphproxy is not known by the host name %.200q, and who calls it without a key or token must use a name that it is known by: "+
+	return fmt.Sprintf("graphproxy is not known by the host name %.200q, "+
+		"and who calls it without a key or token must use a name that it is known by: "+
 		"use its address, localhost or the name in GRAPHPROXY_PUBLIC_URL, or have its operator add this name to GRAPHPROXY_HOSTS", host)
 }
 
@@ -67,8 +71,8 @@ func isHost(host string) bool {
 	return err == nil
 }
 
-// newOriginCheck returns the check for requests that a browser sends for pages of other sites. Pages at the proxy's own address are
-// no other site's, even where a server in front changes the Host.
+// newOriginCheck returns the check for requests that a browser sends for pages of other sites. Pages at the proxy's own
+// address are no other site's, even where a server in front changes the Host.
 func newOriginCheck(publicURL string) (*http.CrossOriginProtection, error) {
 	c := http.NewCrossOriginProtection()
 	u, err := url.Parse(publicURL)
@@ -81,24 +85,32 @@ func newOriginCheck(publicURL string) (*http.CrossOriginProtection, error) {
 	return c, c.AddTrustedOrigin(strings.ToLower(u.Scheme + "://" + u.Host))
 }
 
-// checkOrigin refuses what a page of another site may have made a browser send: evidence that is there whoever makes the request proves
-// nothing then. ask is the end of a 403, which names whom to ask.
+// checkOrigin refuses what a page of another site may have made a browser send: evidence that goes with every request of
+// a machine proves nothing then. Ask is the end of a 403, which names whom to ask.
 func (h *Handler) checkOrigin(r *http.Request, evidence, ask string) error {
 	if err := h.origins.Check(asUnsafe(r)); err != nil {
 		return &Error{
-			Status: http.StatusForbidden, Code: codeDenied, Inner: "crossOrigin",
+			Status: http.StatusForbidden,
+			Code:   codeDenied,
+			Inner:  "crossOrigin",
 			Message: "a browser sent this request for a page of another site, and graphproxy serves none; " +
 				"call it from a program, or from pages at its own address" + ask,
 		}
 	}
 	if isAmbient(evidence) && !isUnix(r) && !h.hosts.Knows(r.Host) {
-		return &Error{Status: http.StatusMisdirectedRequest, Code: codeInvalid, Inner: "unknownHost", Message: UnknownHost(r.Host)}
+		return &Error{
+			Status:  http.StatusMisdirectedRequest,
+			Code:    codeInvalid,
+			Inner:   "unknownHost",
+			Message: UnknownHost(r.Host),
+		}
 	}
 	return nil
 }
 
 // asUnsafe returns r, or for a read that a browser marks as cross-site the same request with the method of a write:
-// http.CrossOriginProtection lets reads pass, because a page cannot see their answers. They spend quota and show what exists.
+// http.CrossOriginProtection lets reads pass, because a page cannot see their answers. They spend quota and show what
+// exists.
 func asUnsafe(r *http.Request) *http.Request {
 	isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if !isRead || r.Header.Get("Sec-Fetch-Site") != "cross-site" {
@@ -125,5 +137,6 @@ func checkHost(r *http.Request) error {
 	if isHost(r.Host) {
 		return nil
 	}
-	return badRequest("badHost", "the Host of this request is no name of a host; send the one that graphproxy is known by, such as graph.contoso.com or 127.0.0.1:8080")
+	return badRequest("badHost", "the Host of this request is no name of a host; "+
+		"send the one that graphproxy is known by, such as graph.contoso.com or 127.0.0.1:8080")
 }

@@ -7,21 +7,24 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strings"
 
 	"graphproxy/policy/graph/odata"
 )
 
-// checkMediaType refuses a body that does not say that it is JSON, where JSON is what Graph reads. A page of another site can have a browser
-// send any bytes as text/plain, as a form or without a type, and not as application/json: for that the browser asks first
+// checkMediaType implements judgedContent. It refuses a body that does not say that it is JSON, where JSON is what
+// Graph reads. A page of another site can have a browser send any bytes as text/plain, as a form or without a type, and
+// not as application/json: for that the browser asks first
 // (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
-func checkMediaType(r *http.Request, t *odata.Target, in *requestBody) error {
+func (x *exchange) checkMediaType(t *odata.Target) error {
+	r := x.request
 	contentType := r.Header.Get("Content-Type")
 	if !hasBody(r) || isMedia(t) || isJSON(contentType) || takesMediaType(t, contentType) {
 		return nil
 	}
-	if r.ContentLength < 0 && in.count() == 0 { // only reading it shows whether there is any
+	if r.ContentLength < 0 && x.in.count() == 0 { // only reading it shows whether there is any
 		var one [1]byte
-		switch _, err := io.ReadFull(in, one[:]); {
+		switch _, err := io.ReadFull(x.in, one[:]); {
 		case errors.Is(err, io.EOF):
 			r.Body, r.ContentLength = http.NoBody, 0
 			return nil
@@ -29,18 +32,18 @@ func checkMediaType(r *http.Request, t *odata.Target, in *requestBody) error {
 			return unread(r, err)
 		}
 	}
-	said := fmt.Sprintf("says Content-Type: %.80q", contentType)
+	fault := fmt.Sprintf("says Content-Type: %.80q", contentType)
 	if contentType == "" {
-		said = "does not say what it is"
+		fault = "does not say what it is"
 	}
 	return &Error{
 		Status: http.StatusUnsupportedMediaType, Code: codeInvalid, Inner: "unsupportedMediaType",
-		Message: "the body of this request is JSON in Microsoft Graph, and the request " + said + "; send Content-Type: application/json",
+		Message: "the body of this request is JSON in Microsoft Graph, and the request " + fault + "; send Content-Type: application/json",
 	}
 }
 
-// takesMediaType reports whether a body of a type that a page can send without asking is what Graph documents for a target, or whether a page
-// has to ask before it sends such a type: then it cannot, because graphproxy never says yes.
+// takesMediaType reports whether a body of a type that a page can send without asking is what Graph documents for a
+// target, or whether a page has to ask before it sends such a type: then it cannot, because graphproxy never says yes.
 func takesMediaType(t *odata.Target, contentType string) bool {
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	if err != nil || len(t.Segments) == 0 {
@@ -72,4 +75,32 @@ func takesMail(t *odata.Target, last string) bool {
 // has reports whether one of the segments has one of these names.
 func has(t *odata.Target, names ...string) bool {
 	return slices.ContainsFunc(t.Segments, func(s odata.Segment) bool { return slices.Contains(names, s.Base) })
+}
+
+// isMedia reports whether bodies of the target are files, whatever their Content-Type: an attachment may be JSON and
+// hold what looks like a link.
+func isMedia(t *odata.Target) bool {
+	if len(t.Segments) == 0 {
+		return false
+	}
+	switch t.Segments[len(t.Segments)-1].Base {
+	case "$value", "content", "contentstream":
+		return true
+	}
+	return false
+}
+
+// isJSON reports whether a Content-Type says JSON.
+func isJSON(contentType string) bool {
+	if contentType == "application/json" {
+		return true
+	}
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	return err == nil && (mediaType == "application/json" || strings.HasSuffix(mediaType, "+json"))
+}
+
+// isReference reports whether the target is a $ref: references to other resources.
+func isReference(t *odata.Target) bool {
+	last := len(t.Segments) - 1
+	return last >= 0 && t.Segments[last].Kind == odata.System && t.Segments[last].Fold == "$ref"
 }

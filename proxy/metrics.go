@@ -1,9 +1,6 @@
 package proxy
 
 import (
-	"strconv"
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -17,16 +14,21 @@ type metrics struct {
 	inFlight prometheus.Gauge
 }
 
-// newMetrics registers them; with a nil registerer they count for nobody. Waiting and held are asked when somebody looks.
+// newMetrics makes the metrics, and registers them unless r is nil. Waiting and held are called at each scrape.
 func newMetrics(r prometheus.Registerer, waiting, held func() float64) (*metrics, error) {
-	buckets := []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 100}
+	labels := []string{"caller", "decision", "status"}
 	m := &metrics{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "graphproxy_requests_total", Help: "Requests answered, by caller (empty: unknown), decision (allow, deny, limit, refuse) and HTTP status."}, []string{"caller", "decision", "status"}),
-		items:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "graphproxy_batch_items_total", Help: "Items of $batch requests answered, by caller, decision and HTTP status. The batches themselves count in graphproxy_requests_total."}, []string{"caller", "decision", "status"}),
-		seconds:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "graphproxy_request_duration_seconds", Help: "From a request's header to the end of its answer's body.", Buckets: buckets}),
-		graph:    prometheus.NewHistogram(prometheus.HistogramOpts{Name: "graphproxy_graph_duration_seconds", Help: "Until Microsoft Graph's response header.", Buckets: buckets}),
-		resends:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "graphproxy_graph_resends_total", Help: "Requests sent to Microsoft Graph again, by reason: connect, unsent (none of it was sent before), reset (GET and HEAD) or token (Graph refused the one before)."}, []string{"reason"}),
-		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "graphproxy_requests_in_flight", Help: "Requests in flight now."}),
+		requests: counter("requests_total", "Requests answered, by caller (empty: unknown), "+
+			"decision (allow, deny, limit, refuse) and HTTP status.", labels...),
+		items: counter("batch_items_total", "Items of $batch requests answered, by caller, decision and HTTP status. "+
+			"The batches themselves count in graphproxy_requests_total.", labels...),
+		seconds: histogram("request_duration_seconds", "From a request's header to the end of its answer's body."),
+		graph:   histogram("graph_duration_seconds", "Until Microsoft Graph's response header."),
+		resends: counter("graph_resends_total", "Requests sent to Microsoft Graph again, by reason: connect, "+
+			"unsent (none of it was sent before), reset (GET and HEAD) or token (Graph refused the one before).", "reason"),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "graphproxy_requests_in_flight", Help: "Requests in flight now.",
+		}),
 	}
 	for _, reason := range [...]string{resendConnect, resendUnsent, resendReset, resendToken} {
 		m.resends.WithLabelValues(reason)
@@ -35,9 +37,14 @@ func newMetrics(r prometheus.Registerer, waiting, held func() float64) (*metrics
 		return m, nil
 	}
 	all := []prometheus.Collector{
-		m.requests, m.items, m.seconds, m.graph, m.resends, m.inFlight,
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "graphproxy_requests_waiting", Help: "Requests that wait for room in a limit now."}, waiting),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "graphproxy_held_bytes", Help: "Bytes of bodies that are held now."}, held),
+		m.requests,
+		m.items,
+		m.seconds,
+		m.graph,
+		m.resends,
+		m.inFlight,
+		gauge("requests_waiting", "Requests that wait for room in a limit now.", waiting),
+		gauge("held_bytes", "Bytes of bodies that are held now.", held),
 	}
 	for _, c := range all {
 		if err := r.Register(c); err != nil {
@@ -47,7 +54,15 @@ func newMetrics(r prometheus.Registerer, waiting, held func() float64) (*metrics
 	return m, nil
 }
 
-func (m *metrics) observe(rec *Record, elapsed time.Duration) {
-	m.requests.WithLabelValues(rec.Caller, rec.Decision, strconv.Itoa(rec.Status)).Inc()
-	m.seconds.Observe(elapsed.Seconds())
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "graphproxy_" + name, Help: help}, labels)
+}
+
+func histogram(name, help string) prometheus.Histogram {
+	buckets := []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 100}
+	return prometheus.NewHistogram(prometheus.HistogramOpts{Name: "graphproxy_" + name, Help: help, Buckets: buckets})
+}
+
+func gauge(name, help string, value func() float64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "graphproxy_" + name, Help: help}, value)
 }

@@ -1,29 +1,31 @@
 package proxy
 
 import (
-	"bytes"
-	"encoding/json"
-	"io"
+	"context"
+	"fmt"
 	"log/slog"
 	"math"
-	"sync"
+	"net/http"
+	"runtime/debug"
+	"strconv"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"graphproxy/policy"
 	"graphproxy/policy/graph/odata"
 )
 
-// What a Record's Decision says.
+// The values of a Record's Decision.
 const (
 	decisionAllow  = "allow"  // judged and let through, whatever Graph then answered
 	decisionDeny   = "deny"   // no rule allows it, or one denies it
-	decisionLimit  = "limit"  // no room in one of our buckets
+	decisionLimit  = "limit"  // one of our limits, or one of Graph's, refuses it
 	decisionRefuse = "refuse" // never came to a judgement: unreadable, unknown caller, too many in flight, a broken batch
 )
 
-// Record is the audit line of one request. It holds names and ids, never a query value, a header, a body or evidence. The line
-// has less than 4 KiB, see bound.
-// The zero values of the optional fields are left out of the line.
+// Record is the audit line of one request. It holds names and ids, never a query value, a header, a body or evidence.
+// The line has less than 4 KiB, see bound. The zero values of the optional fields are left out of the line.
 type Record struct {
 	Time            time.Time `json:"time"`
 	Caller          string    `json:"caller"`
@@ -83,34 +85,122 @@ func appName(app string) string {
 	return app
 }
 
-// auditor writes records as JSON lines. One Write a line, so that an O_APPEND file never mixes two.
-type auditor struct {
-	w       io.Writer
-	log     *slog.Logger
-	buffers sync.Pool
+// end records the request. It runs deferred, so that a panic below is recorded too. http.ErrAbortHandler goes on to the
+// server: with it the reverse proxy cuts off a body that Graph cut off.
+func (h *Handler) end(x *exchange) {
+	p := recover()
+	if p != nil && p != http.ErrAbortHandler { //nolint:errorlint // net/http compares it so, too
+		h.log.Error("panic", "value", fmt.Sprint(p), "request_id", x.rec.RequestID, "stack", string(debug.Stack()))
+		if !x.out.started() {
+			h.fail(x, fmt.Errorf("panic: %v", p))
+			p = nil
+		}
+	}
+	if p != nil {
+		x.rec.Reason = x.cutOff()
+	}
+	x.held.release()
+	x.place.leave()
+	h.metrics.inFlight.Set(float64(h.inFlight.Add(-1)))
+	h.record(x)
+	if p != nil || x.abort {
+		panic(http.ErrAbortHandler)
+	}
 }
 
-func newAuditor(w io.Writer, log *slog.Logger) *auditor {
-	return &auditor{w: w, log: log, buffers: sync.Pool{New: func() any { return new(bytes.Buffer) }}}
-}
-
-// write appends one line. An audit log that cannot be written is told in the log at every record: it must not pass unseen.
-func (a *auditor) write(rec *Record) {
-	if a.w == nil {
+// record completes the record of a request, and of each item of a batch, and writes them to the metrics, the audit log
+// and the log.
+func (h *Handler) record(x *exchange) {
+	rec := x.rec
+	if rec.Status == 0 {
+		rec.Status = x.out.status
+	}
+	elapsed := time.Since(x.start)
+	rec.BytesIn, rec.BytesOut, rec.Millis = x.in.count(), x.out.bytes, millis(elapsed)
+	h.metrics.seconds.Observe(elapsed.Seconds())
+	h.write(rec, h.metrics.requests)
+	if x.batch == nil {
 		return
 	}
-	buf := a.buffers.Get().(*bytes.Buffer)
-	defer a.buffers.Put(buf)
-	buf.Reset()
-	enc := json.NewEncoder(buf)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(rec)
-	if err == nil {
-		_, err = a.w.Write(odata.VisibleJSON(buf.Bytes())) // a mark of direction could make a target look like another
+	for i := range x.batch.records {
+		x.batch.admissions[i].end()
+		item := &x.batch.records[i]
+		item.ofBatch(rec)
+		h.write(item, h.metrics.items)
 	}
-	if err != nil {
-		a.log.Error("audit line lost", "request_id", rec.RequestID, "error", err)
+}
+
+// write writes a record where records go.
+func (h *Handler) write(rec *Record, counter *prometheus.CounterVec) {
+	counter.WithLabelValues(rec.Caller, rec.Decision, strconv.Itoa(rec.Status)).Inc()
+	rec.bound()
+	h.audit.write(rec)
+	h.logRecord(rec)
+}
+
+// ofBatch completes the record of an item with that of its batch. Whole.Status counts for an item that has no answer of
+// its own.
+func (rec *Record) ofBatch(whole *Record) {
+	rec.Batch, rec.RequestID = whole.RequestID, whole.RequestID
+	rec.Millis, rec.GraphMillis = whole.Millis, whole.GraphMillis
+	if rec.Status == 0 { // the batch failed, or was answered, as a whole
+		rec.Status, rec.GraphStatus, rec.Reason = whole.Status, whole.GraphStatus, whole.Reason
 	}
+}
+
+// logRecord logs the request for debugging: what the audit line has, without the keys that are in it.
+func (h *Handler) logRecord(rec *Record) {
+	ctx := context.Background()
+	if !h.log.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	h.log.LogAttrs(ctx, slog.LevelDebug, "request",
+		slog.String("caller", rec.Caller),
+		slog.String("method", rec.Method),
+		slog.String("path", rec.Path),
+		slog.Any("query", rec.Query),
+		slog.String("rule", rec.Rule),
+		slog.String("decision", rec.Decision),
+		slog.String("reason", rec.Reason),
+		slog.Int("status", rec.Status),
+		slog.Float64("ms", rec.Millis),
+		slog.String("request_id", rec.RequestID),
+	)
+}
+
+// logCause logs the cause of an error, which must not reach the caller, and returns the error for the caller.
+func (h *Handler) logCause(x *exchange, err error) *Error {
+	e := asError(err)
+	if e.Err != nil {
+		h.log.Log(context.Background(), e.level(), e.Message,
+			"code", e.Inner,
+			"status", e.Status,
+			"caller", x.rec.Caller,
+			"request_id", x.rec.RequestID,
+			"error", e.Err,
+		)
+	}
+	return e
+}
+
+// level is debug for a missing token or missing keys of an issuer. What fetches them logs that once; a line for every
+// request would bury it.
+func (e *Error) level() slog.Level {
+	if e.Inner == "tokenUnavailable" || e.Inner == "issuerUnavailable" {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
+}
+
+// cutOff returns who ended an answer in the middle.
+func (x *exchange) cutOff() string {
+	switch {
+	case x.shutDown():
+		return "shutdown"
+	case x.gone():
+		return "callerGone"
+	}
+	return "graphBrokeOff"
 }
 
 // millis is a duration in milliseconds with microseconds behind the point.

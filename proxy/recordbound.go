@@ -7,8 +7,8 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// What of a caller's text is recorded, in bytes of the audit line. A caller writes the target, the names of its query options and
-// the ids of batch items as long as it likes, and a batch of some bytes has 21 lines.
+// What of a caller's text is recorded, in bytes of the audit line. A caller writes the target, the names of its query
+// options and the ids of batch items as long as it likes, and a batch of some bytes has 21 lines.
 const (
 	maxRecordedText   = 512 // target, template and id
 	maxRecordedNames  = 16
@@ -17,8 +17,8 @@ const (
 	maxRecordedReason = 128
 )
 
-// bound shortens what is too long, and says so in Cut: a reader must not take the front of a target for a target. It may be called
-// more than once.
+// bound shortens what is too long, and says so in Cut: a reader must not take the front of a target for a target. It
+// may be called more than once.
 func (rec *Record) bound() {
 	rec.shorten("target", &rec.Target, maxRecordedText)
 	rec.shorten("path", &rec.Path, maxRecordedText)
@@ -66,8 +66,8 @@ func (rec *Record) cutQuery() {
 // cutMark stands at the end of a text that was shortened.
 const cutMark = "…"
 
-// cut returns s if a JSON string with it, hidden characters escaped, has at most so many bytes between its quotes. Otherwise it
-// returns the front of s that fits together with cutMark, and true. Most must be at least len(cutMark).
+// cut returns s if a JSON string with it, hidden characters escaped, has at most so many bytes between its quotes.
+// Otherwise it returns the front of s that fits together with cutMark, and true. Most must be at least len(cutMark).
 func cut(s string, most int) (text string, isCut bool) {
 	n, fits := 0, 0
 	for i := 0; i < len(s); {

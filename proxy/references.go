@@ -24,10 +24,10 @@ type refers struct {
 	body        []byte // JSON, which links.BackBody has read; empty for none
 }
 
-// references reads what a body refers to. A rule that bounds references asks for a body with one reading: a JSON object in UTF-8, and
-// behind $ref nothing but "@odata.id". What does not keep to that is refused, because Graph, or what stands before it, may find
-// a reference in it that was not seen here. The addresses that were found are judged first: that one of them is forbidden is
-// what the caller should hear.
+// references reads what a body refers to. A rule that bounds references asks for a body with one reading: a JSON object
+// in UTF-8, and behind $ref nothing but "@odata.id". What does not keep to that is refused, because Graph, or what
+// stands before it, may find a reference in it that was not seen here. The addresses that were found are judged first:
+// that one of them is forbidden is what the caller should hear.
 func (q refers) references(l *links.Rewriter) (references, error) {
 	if len(q.body) == 0 {
 		return references{unfit: q.absent()}, nil
@@ -51,11 +51,15 @@ func (q refers) unfit(named links.Named) error {
 	switch {
 	case !isJSONInUTF8(q.contentType):
 		return &Error{
-			Status: http.StatusUnsupportedMediaType, Code: codeInvalid, Inner: "unsupportedMediaType",
-			Message: fmt.Sprintf("the rule bounds what the request refers to, so its body must be JSON in UTF-8, and it says Content-Type: %.80q; send application/json", q.contentType),
+			Status: http.StatusUnsupportedMediaType,
+			Code:   codeInvalid,
+			Inner:  "unsupportedMediaType",
+			Message: fmt.Sprintf("the rule bounds what the request refers to, so its body must be JSON in UTF-8, "+
+				"and it says Content-Type: %.80q; send application/json", q.contentType),
 		}
 	case !named.Object:
-		return badRequest("badJSON", "the rule bounds what the request refers to, so its body must be one JSON object; send {...}")
+		return badRequest("badJSON", "the rule bounds what the request refers to, so its body must be one JSON object; "+
+			"send {...}")
 	case isReference(q.target) && !named.Single:
 		return badReference()
 	}
@@ -63,7 +67,8 @@ func (q refers) unfit(named links.Named) error {
 }
 
 func badReference() *Error {
-	return badRequest("badReference", `the rule bounds what the request refers to, so behind $ref the body must be {"@odata.id":"..."} with the address of one resource, and nothing else`)
+	return badRequest("badReference", `the rule bounds what the request refers to, so behind $ref the body must be `+
+		`{"@odata.id":"..."} with the address of one resource, and nothing else`)
 }
 
 // isJSONInUTF8 reports whether a Content-Type says JSON in UTF-8, or nothing.
@@ -75,31 +80,42 @@ func isJSONInUTF8(contentType string) bool {
 	return err == nil && isJSON(contentType) && isUTF8(parameters)
 }
 
-// referencesOf reads the body of a request, and what it refers to, if that is bounded.
-func (x *exchange) referencesOf(r *http.Request, t *odata.Target, bounded bool) (refs references, err error) {
+// references implements judgedContent.
+func (x *exchange) references(t *odata.Target, bounded bool) (references, error) {
 	if !bounded {
 		return references{}, nil
 	}
-	if x.body, err = x.bodyOf(r, t, true); err != nil {
+	if err := x.readBody(t, true); err != nil {
 		return references{}, err
 	}
-	q := refers{method: r.Method, target: t, contentType: r.Header.Get("Content-Type"), body: x.body}
+	r := x.request
+	q := refers{method: r.Method, target: t, contentType: r.Header.Get("Content-Type"), body: x.body.text}
 	return q.references(x.links)
 }
 
-// referencesOfItem makes the addresses in the body of an item Graph's, and reads what it refers to, if that is bounded.
-func (x *exchange) referencesOfItem(item *batch.Item, bounded bool) (refs references, err error) {
-	if x.links != nil && item.Body != nil && item.HasJSON() {
-		if item.Body, err = mapBody(item.Body, x.links); err != nil {
+// itemContent is the body of an item of a batch.
+type itemContent struct {
+	x    *exchange
+	item *batch.Item
+}
+
+// references implements judgedContent. It also makes the addresses in the body Graph's.
+func (c itemContent) references(t *odata.Target, bounded bool) (refs references, err error) {
+	item, l := c.item, c.x.links
+	if l != nil && item.Body != nil && item.HasJSON() {
+		if item.Body, err = mapBody(item.Body, l); err != nil {
 			return references{}, err
 		}
 	}
 	if !bounded {
 		return references{}, nil
 	}
-	if item.Body != nil && (x.links == nil || !item.HasJSON()) {
+	if item.Body != nil && (l == nil || !item.HasJSON()) {
 		return references{}, badRequest("badJSON", "the rule bounds what the item may refer to, so its body must be JSON")
 	}
-	q := refers{method: item.Method, target: item.Target, contentType: item.ContentType(), body: item.Body}
-	return q.references(x.links)
+	q := refers{method: item.Method, target: t, contentType: item.ContentType(), body: item.Body}
+	return q.references(l)
 }
+
+// checkMediaType implements judgedContent. No page can make a browser send a batch, because its own type is checked.
+func (itemContent) checkMediaType(*odata.Target) error { return nil }

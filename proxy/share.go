@@ -8,7 +8,8 @@ import (
 	"graphproxy/policy"
 )
 
-// pool counts what requests have of something that the proxy has a bounded number of: places or bytes. Safe for concurrent use.
+// pool counts what requests have of something that the proxy has a bounded number of: places or bytes. Safe for
+// concurrent use.
 type pool struct {
 	most int64
 	used atomic.Int64
@@ -26,10 +27,12 @@ func (s share) allows(most, others int64) int64 {
 	return min(s.most, int64(math.Ceil(s.fraction*float64(most-others))))
 }
 
-// take takes n for the caller that has own. It reports false, and takes nothing, if that is more than the caller's share.
+// take takes n for the caller that has own. It reports false, and takes nothing, if that is more than the caller's
+// share.
 //
-// Two counters cannot be read at once. As own is counted up first and down last, requests of the same caller never look like those of
-// others, and a caller by itself can use its whole share, however many of its requests come at the same moment.
+// Two counters cannot be read at once. As own is counted up first and down last, requests of the same caller never look
+// like those of others, and a caller by itself can use its whole share, however many of its requests come at the same
+// moment.
 func (p *pool) take(own *atomic.Int64, n int64, s share) bool {
 	mine := own.Add(n)
 	used := p.used.Add(n)
@@ -52,8 +55,9 @@ func (p *pool) give(own *atomic.Int64, n int64) {
 	own.Add(-n)
 }
 
-// mostUnknown is how many requests more than there are places may be authenticated at once: those of a few issuers whose keys cannot be
-// had wait there (auth/caller/oidc bounds them for each), and must not keep out those that only have to be looked at.
+// mostUnknown is how many requests more than there are places may be authenticated at once: those of a few issuers
+// whose keys cannot be had wait there (auth/caller/oidc bounds them for each), and must not keep out those that only
+// have to be looked at.
 const mostUnknown = 1024
 
 // usage is what one caller has of each pool.
@@ -65,20 +69,21 @@ type allotment struct {
 	working, waiting, bytes share
 }
 
-// leastBytes is the part of all bytes that a caller may hold however small its share of the places is: one large batch must fit.
+// leastBytes is the part of all bytes that a caller may hold however small its share of the places is: one large batch
+// must fit.
 const leastBytes = 4
 
-// allot returns what the policy lets a caller have. The caller by itself may have half of everything if the policy says nothing else, and
-// everything if there is no other caller.
-func (h *Handler) allot(rules *Authorization, caller string) allotment {
+// allot returns what the policy lets a caller have. The caller by itself may have half of everything if the policy says
+// nothing else, and everything if there is no other caller.
+func (h *Handler) allot(a *Authorization, caller string) allotment {
 	places := h.places.most
 	most := places - places/2
-	switch s := rules.shares[caller]; {
+	switch s := a.shares[caller]; {
 	case s.Requests > 0:
 		most = min(places, int64(s.Requests))
 	case s.Percent > 0:
 		most = max(1, places*int64(s.Percent)/100)
-	case len(rules.shares) == 1:
+	case len(a.shares) == 1:
 		most = places
 	}
 	part := float64(most) / float64(places)
@@ -118,11 +123,12 @@ func (h *Handler) work(x *exchange) error {
 	if h.places.used.Load() >= h.places.most {
 		return overloaded("graphproxy has as many requests in flight as it may")
 	}
-	return overloaded(fmt.Sprintf("caller %q has as many requests in flight as its share lets it have; send the next one when one was answered, "+
-		"or ask the policy's owner for a larger in_flight", x.rec.Caller))
+	return overloaded(fmt.Sprintf("caller %q has as many requests in flight as its share lets it have; "+
+		"send the next one when one was answered, or ask the policy's owner for a larger in_flight", x.rec.Caller))
 }
 
-// wait gives up the place for one among the requests that wait. It reports false, and leaves the place as it is, if there is none.
+// wait gives up the place for one among the requests that wait. It reports false, and leaves the place as it is, if
+// there is none.
 func (h *Handler) wait(x *exchange) bool {
 	if x.place.of == &h.waiting {
 		return true

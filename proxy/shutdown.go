@@ -7,12 +7,13 @@ import (
 	"time"
 )
 
-// ErrShutdown is the cause (context.Cause) with which the context of a request is cancelled when the process ends before the
-// request does. The request is answered 503 then, if its answer has not begun, and recorded as cut off by the shutdown.
+// ErrShutdown is the cause (context.Cause) with which the context of a request is cancelled when the process ends
+// before the request does. The request is answered 503 then, if its answer has not begun, and recorded as cut off by
+// the shutdown.
 var ErrShutdown = errors.New("the process is shutting down")
 
 // shutDown reports whether the request is cut off because the process ends.
-func (x *exchange) shutDown() bool { return errors.Is(context.Cause(x.ctx), ErrShutdown) }
+func (x *exchange) shutDown() bool { return errors.Is(context.Cause(x.request.Context()), ErrShutdown) }
 
 // cutByShutdown is the answer to a request that was in flight for longer than the process waits at its end.
 func cutByShutdown() *Error {

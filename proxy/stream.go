@@ -8,22 +8,27 @@ import (
 	"sync/atomic"
 )
 
-// responseWriter counts what goes to a caller and knows whether an answer has begun. It passes no informational response on:
-// what a 1xx of Graph's carries was not looked at.
+// responseWriter counts what goes to a caller and knows whether an answer has begun. It passes no informational
+// response on: what a 1xx of Graph's carries was not looked at.
 type responseWriter struct {
 	http.ResponseWriter
 	status int
 	bytes  int64
-	close  bool // tell the caller that the connection ends here
+	close  bool // the answer says that the connection ends here
 	in     *requestBody
 	pace   pace
 }
 
 // newResponseWriter decides whether the connection may be used again. net/http hides a Content-Length that stood beside
-// Transfer-Encoding: chunked and goes on with the connection; a proxy in front of us may have believed the other one, and
-// what is left on the connection would be somebody else's request (RFC 9112 section 6.1).
+// Transfer-Encoding: chunked and goes on with the connection; a proxy in front of us may have believed the other one,
+// and what is left on the connection would be somebody else's request (RFC 9112 section 6.1).
 func newResponseWriter(w http.ResponseWriter, r *http.Request, in *requestBody) *responseWriter {
-	return &responseWriter{ResponseWriter: w, close: r.ProtoMajor == 1 && len(r.TransferEncoding) > 0, in: in, pace: pace{control: http.NewResponseController(w)}}
+	return &responseWriter{
+		ResponseWriter: w,
+		close:          r.ProtoMajor == 1 && len(r.TransferEncoding) > 0,
+		in:             in,
+		pace:           pace{control: http.NewResponseController(w)},
+	}
 }
 
 func (w *responseWriter) started() bool { return w.status != 0 }
@@ -33,7 +38,7 @@ func (w *responseWriter) WriteHeader(status int) {
 		return
 	}
 	w.status = status
-	w.Header()["X-Content-Type-Options"] = []string{"nosniff"} // whoever opens a JSON answer or a file in a browser must not run it
+	w.Header()["X-Content-Type-Options"] = []string{"nosniff"} // a browser must not run a JSON answer or a file
 	if w.close {
 		w.Header().Set("Connection", "close")
 	}
@@ -54,8 +59,9 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 // Unwrap lets http.ResponseController flush.
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// requestBody is a caller's body on its way to Graph: it counts, and remembers when the reading of it failed, because the
-// transport reports that as its own failure, and the fault is the caller's. Safe for one reader and any number of askers.
+// requestBody is a caller's body on its way to Graph: it counts, and remembers when the reading of it failed, because
+// the transport reports that as its own failure, and the fault is the caller's. Safe for one reader and any number of
+// askers.
 type requestBody struct {
 	from io.ReadCloser
 	pace pace // of reading
@@ -66,7 +72,11 @@ type requestBody struct {
 }
 
 func newRequestBody(w http.ResponseWriter, r *http.Request) *requestBody {
-	b := &requestBody{from: r.Body, pace: pace{control: http.NewResponseController(w)}, continues: r.Header.Get("Expect") != ""}
+	b := &requestBody{
+		from:      r.Body,
+		pace:      pace{control: http.NewResponseController(w)},
+		continues: r.Header.Get("Expect") != "",
+	}
 	b.pace.ended = r.Body == nil || r.Body == http.NoBody || r.ProtoMajor > 1 // a stream of HTTP/2 keeps nobody waiting
 	return b
 }
@@ -92,9 +102,9 @@ func (b *requestBody) Close() error {
 // maxUnwanted is how much of a body is read on after it was refused for its length.
 const maxUnwanted = 64 << 20
 
-// discard reads on to the end of a body that was refused for its length, within bounds of bytes and of time. Callers that write
-// their whole request before they read would otherwise find the connection broken, and never see why. A caller that waits for 100
-// Continue has sent nothing, and one of HTTP/2 reads while it writes.
+// discard reads on to the end of a body that was refused for its length, within bounds of bytes and of time. Callers
+// that write their whole request before they read would otherwise find the connection broken, and never see why. A
+// caller that waits for 100 Continue has sent nothing, and one of HTTP/2 reads while it writes.
 func (b *requestBody) discard() {
 	if b.continues && b.count() == 0 || !b.pace.discard() {
 		return
@@ -102,7 +112,8 @@ func (b *requestBody) discard() {
 	_, _ = io.CopyN(io.Discard, b, maxUnwanted)
 }
 
-// answered is called when the answer begins. What is left of the body is of no use now, but net/http waits for some of it.
+// answered is called when the answer begins. What is left of the body is of no use now, but net/http waits for some of
+// it.
 func (b *requestBody) answered() { b.pace.drop() }
 
 func (b *requestBody) count() int64 { return b.n.Load() }

@@ -46,13 +46,13 @@ func newTransport(roots *x509.CertPool) *http.Transport {
 	}
 }
 
-// unanswered is how long a request may be without an answer, and a small answer may take to be taken: longer than Graph and
-// every wait for room together.
+// unanswered is how long a request may be without an answer, and a small answer may take to be taken: longer than Graph
+// and every wait for room together.
 const unanswered = 10 * time.Minute
 
-// NewServer makes a server for a Handler: callers that are slow with their header, send or take next to nothing of a body, or
-// leave a connection idle are cut off; bodies that move may take as long as they take. What net/http refuses before the handler (a malformed request line, a header over 64 KiB)
-// it answers by itself.
+// NewServer makes a server for a Handler: callers that are slow with their header, send or take next to nothing of a
+// body, or leave a connection idle are cut off; bodies that move may take as long as they take. What net/http refuses
+// before the handler (a malformed request line, a header over 64 KiB) it answers by itself.
 func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:                      h,

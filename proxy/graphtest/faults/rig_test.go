@@ -168,7 +168,7 @@ func (w *world) front(t *testing.T, graph string, trace *httptrace.ClientTrace) 
 	must(t, err)
 	rules, err := proxy.NewAuthorization(p, caller.Options{})
 	must(t, err)
-	h, err := proxy.New(proxy.Config{Graph: root, Apps: one{&proxy.App{Tenant: tenant, Tokens: w.tokens}}, Rules: rules, Roots: w.roots, Audit: f.audit, Log: log})
+	h, err := proxy.New(proxy.Config{Graph: root, Apps: one{&proxy.App{Tenant: tenant, Tokens: w.tokens}}, Authorization: rules, Roots: w.roots, Audit: f.audit, Log: log})
 	must(t, err)
 	f.server = httptest.NewUnstartedServer(nil)
 	f.server.Config = proxy.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

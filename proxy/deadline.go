@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// A caller that sends or takes next to nothing holds a place and a connection to Graph that others wait for. Within each
-// span it must move slowest bytes, or come to an end: that is 270 bytes a second, which any streaming is far above.
+// A caller that sends or takes next to nothing holds a place and a connection to Graph that others wait for. Within
+// each span it must move slowest bytes, or come to an end: that is 270 bytes a second, which any streaming is far
+// above.
 const (
 	span     = time.Minute
 	slowest  = 16 << 10
@@ -16,8 +17,9 @@ const (
 	often    = time.Second      // deadlines are set at most this often: setting one costs more than a small read
 )
 
-// pace keeps the deadlines of one direction of a connection, or of a stream of HTTP/2. It is safe for concurrent use: the transport may
-// still read a body when the answer to it begins. Connections that have no deadlines, as in tests of handlers, go without.
+// pace keeps the deadlines of one direction of a connection, or of a stream of HTTP/2. It is safe for concurrent use:
+// the transport may still read a body when the answer to it begins. Connections that have no deadlines, as in tests of
+// handlers, go without.
 type pace struct {
 	control *http.ResponseController
 
@@ -45,15 +47,16 @@ func (p *pace) reading(total int64) {
 	_ = p.control.SetWriteDeadline(now.Add(unanswered)) // HTTP/2 counts that while the body is still coming
 }
 
-// end is called when the body has been read. net/http takes the deadline off then, and goes on reading to learn that the caller has
-// left.
+// end is called when the body has been read. net/http takes the deadline off then, and goes on reading to learn that
+// the caller has left.
 func (p *pace) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ended = true
 }
 
-// drop is called when what is left of a body will not be used. net/http reads some of it before it writes the answer's header.
+// drop is called when what is left of a body will not be used. net/http reads some of it before it writes the answer's
+// header.
 func (p *pace) drop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -75,8 +78,8 @@ func (p *pace) discard() bool {
 	return true
 }
 
-// writing is called before a write, with the number of bytes so far. The first ones fit into the connection's buffers; for them the
-// server's own deadline is enough.
+// writing is called before a write, with the number of bytes so far. The first ones fit into the connection's buffers;
+// for them the server's own deadline is enough.
 func (p *pace) writing(total int64) {
 	if total < slowest {
 		return

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// Bodies that are held for being judged or rewritten may take this much together for each request that may be in flight,
-// and never less than leastMemory, so that a large batch fits into a small proxy.
+// Bodies that are held for being judged or rewritten may take this much together for each request that may be in
+// flight, and never less than leastMemory, so that a large batch fits into a small proxy.
 const (
 	memoryPerRequest = 256 << 10
 	leastMemory      = 128 << 20
 )
 
-// memory is how many bytes of bodies are held now. A proxy that takes more than it has is ended by the system, with every
-// request in it.
+// memory is how many bytes of bodies are held now. A proxy that takes more than it has is ended by the system, with
+// every request in it.
 type memory struct {
 	pool
 	pieces *bufferPool // of pieceSize, that bodies are read into
@@ -35,8 +35,8 @@ type holding struct {
 	n    int64
 }
 
-// add notes n more bytes. It reports false, and notes nothing, if that is more than the caller's share. Before the caller is known
-// there is nothing to hold.
+// add notes n more bytes. It reports false, and notes nothing, if that is more than the caller's share. Before the
+// caller is known there is nothing to hold.
 func (h *holding) add(n int64) bool {
 	if !h.of.take(h.own, n, h.most) {
 		return false
@@ -66,5 +66,11 @@ func (h *holding) release() {
 
 // overloaded is the answer when there are too many at once: nothing has been done.
 func overloaded(what string) *Error {
-	return &Error{Status: http.StatusServiceUnavailable, Code: codeUnavailable, Inner: "overloaded", Message: what + "; try again", RetryAfter: time.Second}
+	return &Error{
+		Status:     http.StatusServiceUnavailable,
+		Code:       codeUnavailable,
+		Inner:      "overloaded",
+		Message:    what + "; try again",
+		RetryAfter: time.Second,
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptrace"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"graphproxy/auth"
 )
@@ -20,9 +21,9 @@ const (
 	resendToken   = "token"   // Graph refused the token: 401 means that nothing was done
 )
 
-// sending is a request on its way to Graph. Every resend is decided in again and counted in RoundTrip.
+// sending is a request on its way to Graph. again decides on every resend, and send counts it.
 type sending struct {
-	f *forwarding
+	o *outbound
 	r *http.Request
 
 	tries            int  // so far
@@ -43,27 +44,31 @@ type attempt struct {
 	answered    atomic.Bool  // the first byte of an answer came
 }
 
-// RoundTrip sends the request, and again where again says so. A request arrives at Graph at most twice.
-func (f *forwarding) RoundTrip(r *http.Request) (*http.Response, error) {
+// send sends the request, and again as long as again returns a reason. A request arrives at Graph at most twice.
+func (o *outbound) send(r *http.Request) (*http.Response, error) {
+	sent := time.Now()
 	hideIdempotency(r.Header)
-	s := sending{f: f, r: r}
+	s := sending{o: o, r: r}
 	for {
 		a := s.try()
 		reason := s.again(a)
 		if reason == "" {
+			if a.err == nil {
+				o.noteHeader(a.res, sent)
+			}
 			return a.res, a.err
 		}
 		if a.res != nil {
 			_ = a.res.Body.Close()
 		}
-		f.h.metrics.resends.WithLabelValues(reason).Inc()
+		o.h.metrics.resends.WithLabelValues(reason).Inc()
 	}
 }
 
-// again says why the request is sent again, or returns "".
+// again returns why the request is sent again, or "".
 func (s *sending) again(a *attempt) string {
 	if n := a.connections.Load(); n > 1 {
-		s.f.h.metrics.resends.WithLabelValues(resendUnsent).Add(float64(n - 1))
+		s.o.h.metrics.resends.WithLabelValues(resendUnsent).Add(float64(n - 1))
 	}
 	switch {
 	case a.err == nil && a.res.StatusCode == http.StatusUnauthorized:
@@ -86,11 +91,12 @@ func (s *sending) again(a *attempt) string {
 	return ""
 }
 
-// renewed takes in that Graph refused the token, and reports whether the request is to be sent again with a new one.
+// renewed reports to the token source that Graph refused the token, and reports whether the request is to be sent again
+// with a new one.
 func (s *sending) renewed(res *http.Response) bool {
-	f := s.f
-	n := f.app.Tokens.Refused(f.token, auth.RefusalOf(f.service(), res.Header))
-	f.resourceFault = n.ResourceFault()
+	o := s.o
+	n := o.app.Tokens.Refused(o.token, auth.RefusalOf(o.service(), res.Header))
+	o.resourceFault = n.ResourceFault()
 	if s.arrived || !replayable(s.r) {
 		return false
 	}
@@ -99,16 +105,8 @@ func (s *sending) renewed(res *http.Response) bool {
 		return false
 	}
 	s.arrived, s.refused = true, n
-	f.token = fresh
+	o.token = fresh
 	return true
-}
-
-// service names the service of Graph's that a refusal of the token is about. A batch is refused as a whole by none in particular.
-func (f *forwarding) service() string {
-	if f.items != nil {
-		return "batch"
-	}
-	return f.x.leave.scope.Service()
 }
 
 // try sends the request once.
@@ -117,7 +115,7 @@ func (s *sending) try() *attempt {
 	out := s.r.WithContext(httptrace.WithClientTrace(s.r.Context(), a.trace()))
 	if s.tries++; s.tries > 1 { // the transport may still read the header of the one before
 		out.Header = s.r.Header.Clone()
-		s.f.token.SetAuthorization(out.Header)
+		s.o.token.SetAuthorization(out.Header)
 	}
 	switch {
 	case isSafe(out):
@@ -128,9 +126,9 @@ func (s *sending) try() *attempt {
 	if a.err != nil {
 		return a
 	}
-	wire := s.f.h.wire.kept
+	wire := s.o.h.wire.kept
 	if s.fresh {
-		wire = s.f.h.wire.fresh
+		wire = s.o.h.wire.fresh
 	}
 	a.res, a.err = wire.RoundTrip(out)
 	return a
@@ -147,10 +145,10 @@ func (a *attempt) trace() *httptrace.ClientTrace {
 	}
 }
 
-// forbidReplay keeps net/http from sending a GET or HEAD again by itself, which it does on each idle connection that ends: a GET
-// that Graph resets arrived N+1 times, N being the number of idle connections. net/http sends no request again whose body it
-// cannot get anew, so this one has a body, which is empty. The transfer encoding "identity" keeps net/http from waiting for a first
-// byte of it, and is not sent.
+// forbidReplay keeps net/http from sending a GET or HEAD again by itself, which it does on each idle connection that
+// ends: a GET that Graph resets arrived N+1 times, N being the number of idle connections. net/http sends no request
+// again whose body it cannot get anew, so this one has a body, which is empty. The transfer encoding "identity" keeps
+// net/http from waiting for a first byte of it, and is not sent.
 func forbidReplay(r *http.Request) {
 	r.Body, r.GetBody = emptyBody{}, nil
 	r.ContentLength, r.TransferEncoding = -1, []string{"identity"}
@@ -162,8 +160,8 @@ type emptyBody struct{}
 func (emptyBody) Read([]byte) (int, error) { return 0, io.EOF }
 func (emptyBody) Close() error             { return nil }
 
-// hideIdempotency keeps net/http from sending a request again by itself because of its Idempotency-Key. net/http finds it under
-// its canonical name only; for HTTP both names are one.
+// hideIdempotency keeps net/http from sending a request again by itself because of its Idempotency-Key. net/http finds
+// it under its canonical name only; for HTTP both names are one.
 func hideIdempotency(h http.Header) {
 	for _, name := range [...]string{"Idempotency-Key", "X-Idempotency-Key"} {
 		if values, found := h[name]; found {

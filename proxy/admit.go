@@ -1,0 +1,232 @@
+package proxy
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"graphproxy/policy"
+	"graphproxy/policy/graph/odata"
+	"graphproxy/policy/graph/service"
+	"graphproxy/policy/limit"
+	"graphproxy/proxy/throttle"
+)
+
+// Buckets keep the limits of a policy: those of this process, or those that replicas share. All methods must be safe
+// for concurrent use.
+type Buckets interface {
+	// Take takes from every charged bucket or from none. The refusal names the bucket that had too little. It fills g.
+	// An error means that it is not known whether the limits allow the request.
+	Take(ctx context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error)
+	// Adjust corrects what was taken for a request that cost this many resource units.
+	Adjust(charges []limit.Charge, cost int)
+	// Return gives back what was taken for a request that is refused after all. It leaves slots to the grant.
+	Return(charges []limit.Charge)
+}
+
+// localBuckets are the buckets of this process.
+type localBuckets struct{ *limit.Limiter }
+
+func (b localBuckets) Take(_ context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error) {
+	return b.Limiter.Take(time.Now(), charges, g), nil
+}
+
+func (b localBuckets) Adjust(charges []limit.Charge, cost int) {
+	b.Limiter.Adjust(time.Now(), charges, cost)
+}
+
+func (b localBuckets) Return(charges []limit.Charge) { b.Limiter.Return(time.Now(), charges) }
+
+// admission is what a request needs to go on to Graph: the policy's decision with the app that it names, what the
+// limits granted, and what is known of Graph's own limits. The zero admission allows nothing. It must not be copied
+// after decide.
+type admission struct {
+	request  policy.Request // with its references
+	decision policy.Decision
+	app      *App
+	charges  []limit.Charge
+	slots    limit.Grant
+	scope    throttle.Scope
+	probe    *throttle.Probe // the one request that is sent while its scope is throttled; nil for most
+	delay    time.Duration   // to wait first, because Graph's limit is near
+
+	few [4]limit.Charge // what charges usually fits into
+}
+
+// end gives back the slots and the probe. It may be called more than once.
+func (a *admission) end() {
+	a.slots.Release()
+	a.probe.Lost()
+}
+
+// admit takes a decided request through the limits, and waits where that is needed. If it returns an error nothing is
+// held.
+func (h *Handler) admit(x *exchange) error {
+	a := &x.admission
+	if err := h.reserve(x, x.rec, a); err != nil {
+		return err
+	}
+	if err := h.slowDown(x.request.Context(), x.rec, a); err != nil {
+		x.finish()
+		return err
+	}
+	return nil
+}
+
+// reserve asks Graph's limits, as far as they are known, and then takes from ours. If it returns an error nothing is
+// held.
+func (h *Handler) reserve(x *exchange, rec *Record, a *admission) error {
+	a.scope = throttle.ScopeOf(rec.App, a.app.Tenant, a.request.Method, a.request.Target)
+	if err := h.checkThrottle(rec, a); err != nil {
+		return err
+	}
+	a.charges = x.authorization.policy.Charges(a.few[:0], a.request, a.decision)
+	if len(a.charges) == 0 {
+		return nil
+	}
+	if err := h.take(x, rec, a); err != nil {
+		a.end()
+		return err
+	}
+	if a.probe != nil {
+		return nil
+	}
+	return h.recheckThrottle(rec, a) // take may have waited
+}
+
+// recheckThrottle is checkThrottle for a request that has taken from its buckets. If Graph has begun to throttle since,
+// it gives back what was taken: a refused request takes from no bucket.
+func (h *Handler) recheckThrottle(rec *Record, a *admission) error {
+	err := h.checkThrottle(rec, a)
+	if err != nil {
+		h.buckets.Return(a.charges)
+		a.end()
+	}
+	return err
+}
+
+// checkThrottle refuses a request while Graph throttles its scope.
+func (h *Handler) checkThrottle(rec *Record, a *admission) error {
+	v := h.throttle.Ask(time.Now(), a.scope)
+	if v.Wait > 0 {
+		rec.Decision = decisionLimit
+		return throttled(v.Wait)
+	}
+	a.probe, a.delay = v.Probe, v.Delay
+	return nil
+}
+
+// take takes from the buckets, and waits for them where the policy says so. A request that waits gives up its place
+// meanwhile.
+func (h *Handler) take(x *exchange, rec *Record, a *admission) error {
+	ctx := x.request.Context()
+	mayWait := func() bool { return h.wait(x) }
+	refusal, err := h.queue.TakeUnless(ctx, rec.Caller, a.charges, &a.slots, mayWait)
+	switch noPlace := h.resume(x); {
+	case noPlace != nil && err == nil && refusal == nil:
+		h.buckets.Return(a.charges)
+		return noPlace
+	case err != nil && ctx.Err() != nil:
+		return errCallerGone
+	case err != nil:
+		return &Error{
+			Status:     http.StatusServiceUnavailable,
+			Code:       codeUnavailable,
+			Inner:      "limitsUnavailable",
+			Message:    "graphproxy cannot tell now whether there is room for this request; try again",
+			Err:        err,
+			RetryAfter: time.Second,
+		}
+	case refusal != nil:
+		rec.Decision = decisionLimit
+		return limited(refusal)
+	}
+	return nil
+}
+
+// limited is the answer to a request that a limit of ours refuses.
+func limited(r *limit.Refusal) *Error {
+	e := &Error{
+		Status: http.StatusTooManyRequests,
+		Code:   codeLimited,
+		Inner:  "limitExceeded",
+		Message: fmt.Sprintf("the limit %q has no room for this request now; try again after %d s",
+			r.Limit.Name, wholeSeconds(r.RetryAfter)),
+		RetryAfter: r.RetryAfter,
+	}
+	e.quota = &quota{limit: r.Limit.Burst, remaining: r.Remaining}
+	if r.Concurrency {
+		e.quota = &quota{limit: r.Limit.Concurrency}
+	}
+	return e
+}
+
+// throttled is the answer to a request that is not sent because Graph throttles its scope.
+func throttled(wait time.Duration) *Error {
+	return &Error{
+		Status: http.StatusTooManyRequests,
+		Code:   codeLimited,
+		Inner:  "graphThrottled",
+		Message: fmt.Sprintf("Microsoft Graph is throttling requests of this kind, so this one was not sent; try again after %d s",
+			wholeSeconds(wait)),
+		RetryAfter: wait,
+	}
+}
+
+// quota is the content of the RateLimit-* headers: of the bucket that refused.
+type quota struct{ limit, remaining int }
+
+// header sets the fields with the names that SharePoint has for them, those of draft-ietf-httpapi-ratelimit-headers-03.
+func (q *quota) header(reset time.Duration, set func(name, value string)) {
+	set("RateLimit-Limit", strconv.Itoa(q.limit))
+	set("RateLimit-Remaining", strconv.Itoa(q.remaining))
+	set("RateLimit-Reset", strconv.Itoa(wholeSeconds(reset)))
+}
+
+// priority returns the value of x-ms-throttle-priority that the policy gives a request; "" for services that do not ask
+// for it. Some services refuse headers that they do not know.
+// https://learn.microsoft.com/graph/throttling-limits#identity-and-access-service-limits
+func priority(d policy.Decision, t *odata.Target) string {
+	if d.Priority == "" {
+		return ""
+	}
+	if s, _ := service.Of(t.Segments); s != service.Directory {
+		return ""
+	}
+	return d.Priority
+}
+
+// slowDown waits a little if Graph's limit is near, and checks again: Graph may throttle meanwhile.
+func (h *Handler) slowDown(ctx context.Context, rec *Record, a *admission) error {
+	if a.delay <= 0 {
+		return nil
+	}
+	if err := pause(ctx, a.delay); err != nil {
+		return err
+	}
+	return h.recheckThrottle(rec, a)
+}
+
+// pause waits, unless the caller leaves before.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return errCallerGone
+	}
+}
+
+// noteLimits remembers what an answer of Graph's says of its limits, and charges what the request really cost.
+func (h *Handler) noteLimits(a *admission, status int, header http.Header) {
+	h.throttle.Seen(time.Now(), a.scope, a.probe, status, header)
+	if units := header.Get("X-Ms-Resource-Unit"); units != "" && len(a.charges) > 0 {
+		if n, err := strconv.Atoi(units); err == nil {
+			h.buckets.Adjust(a.charges, n)
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"graphproxy/policy/graph/odata"
+	"graphproxy/proxy/links"
+)
+
+// answered checks and changes Graph's answer before any of it goes to the caller.
+func (o *outbound) answered(res *http.Response) error {
+	rec := o.x.rec
+	if err := checkStatus(res); err != nil {
+		return err
+	}
+	if o.batch == nil {
+		o.h.noteLimits(&o.x.admission, res.StatusCode, res.Header)
+	}
+	if res.StatusCode == http.StatusUnauthorized {
+		return tokenRejected(o.resourceFault)
+	}
+	cleanResponse(res.Header)
+	if id := res.Header.Get("Request-Id"); isRequestID(id) {
+		rec.RequestID = id
+	} else {
+		res.Header["Request-Id"] = []string{rec.RequestID}
+	}
+	res.Header["Client-Request-Id"] = []string{rec.ClientRequestID}
+	res.Trailer = nil // announces none; dropTrailers takes off what comes all the same
+	if o.batch != nil {
+		return o.answerBatch(res)
+	}
+	return o.rewriteLinks(res)
+}
+
+// noteHeader records when Graph's response header came, and its status.
+func (o *outbound) noteHeader(res *http.Response, sent time.Time) {
+	elapsed := time.Since(sent)
+	o.x.rec.GraphStatus, o.x.rec.GraphMillis = res.StatusCode, millis(elapsed)
+	o.h.metrics.graph.Observe(elapsed.Seconds())
+}
+
+// checkStatus refuses an answer of Graph's with a status line that a server may not write (RFC 9110 section 15, RFC
+// 9112 section 4): the caller would get another status than Graph's, because net/http writes 200 in the place of 099.
+func checkStatus(res *http.Response) error {
+	isControl := func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
+	switch {
+	case res.StatusCode < 200 || res.StatusCode > 599:
+		return badStatus(errors.New("the status is not from 200 to 599"))
+	case strings.ContainsFunc(res.Status, isControl):
+		return badStatus(errors.New("the reason beside the status holds control characters"))
+	}
+	return nil
+}
+
+func badStatus(err error) error {
+	return &Error{
+		Status:  http.StatusBadGateway,
+		Code:    codeUnavailable,
+		Inner:   "badAnswer",
+		Message: "Microsoft Graph's answer has a status that no server may give; what was sent may have been carried out",
+		Err:     err,
+	}
+}
+
+// rewriteLinks makes the links of Graph's answer lead to the proxy.
+func (o *outbound) rewriteLinks(res *http.Response) error {
+	l := o.x.links
+	if l == nil {
+		return nil
+	}
+	for _, name := range [...]string{"Location", "Content-Location", "Operation-Location"} {
+		for i, value := range res.Header[name] {
+			res.Header[name][i] = l.Location(value, o.target.Version)
+		}
+	}
+	isPart := res.StatusCode == http.StatusPartialContent
+	if isPart || isStored(res.Request.Method, o.target) || !isJSON(res.Header.Get("Content-Type")) {
+		return nil
+	}
+	// The body gets another length. res.ContentLength stays, or the reverse proxy would flush each piece.
+	delete(res.Header, "Content-Length")
+	if res.Body == http.NoBody || res.Request.Method == http.MethodHead {
+		return nil
+	}
+	body, err := o.h.zip.rewrite(res.Body, res.Header, func(plain io.ReadCloser) io.ReadCloser {
+		return l.NewReader(plain, links.Options{References: isReference(o.target)})
+	})
+	res.Body = body
+	return err
+}
+
+// isStored reports whether an answer may be bytes that a user has stored. The answer to an upload is Graph's own: it has
+// links.
+func isStored(method string, t *odata.Target) bool {
+	return (method == http.MethodGet || method == http.MethodHead) && isMedia(t)
+}
+
+// dropTrailers removes what stood behind Graph's body. The reverse proxy adds it when the body has ended, so it was not
+// checked, and may hold what is removed from headers.
+func dropTrailers(h http.Header) {
+	for name := range h {
+		if strings.HasPrefix(name, http.TrailerPrefix) {
+			delete(h, name)
+		}
+	}
+}
+
+// tokenRejected is the answer where Graph does not take the token: the fault is not the caller's. With resourceFault,
+// Graph did not take a fresh one either, and to try again at once does not help.
+func tokenRejected(resourceFault bool) *Error {
+	e := &Error{
+		Status:     http.StatusBadGateway,
+		Code:       codeUnavailable,
+		Inner:      "tokenRejected",
+		Message:    "Microsoft Graph refused graphproxy's access token, and nothing was done; try again",
+		RetryAfter: time.Second,
+	}
+	if resourceFault {
+		e.Message = "Microsoft Graph refused this request although graphproxy's access token is fresh, and nothing was done: " +
+			"it may not serve this resource to apps that act without a user; see its documentation for application permissions"
+		e.RetryAfter = 0
+	}
+	return e
+}
+
+// failed keeps the error for Handler.fail, the one place that answers. The request that it is given holds the token: it
+// must not be read.
+func (o *outbound) failed(_ http.ResponseWriter, _ *http.Request, err error) {
+	o.x.err = o.explain(err)
+}
+
+// explain returns the answer to a request that was not answered by Graph: the caller left, its body was at fault, or
+// Graph was.
+func (o *outbound) explain(err error) error {
+	var known *Error
+	if errors.As(err, &known) {
+		return known
+	}
+	bad := o.x.in.failure()
+	if o.x.gone() && !isSlow(bad) {
+		return errCallerGone
+	}
+	if bad != nil {
+		return malformedBody(bad)
+	}
+	e := &Error{
+		Status:  http.StatusBadGateway,
+		Code:    codeUnavailable,
+		Inner:   "graphUnreachable",
+		Message: "graphproxy could not reach Microsoft Graph",
+		Err:     err,
+	}
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		e.Status, e.Inner, e.Message = http.StatusGatewayTimeout, "graphTimeout", "Microsoft Graph did not answer in time"
+	}
+	return e
+}

@@ -1,0 +1,227 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"graphproxy/auth"
+	"graphproxy/proxy/batch"
+	"graphproxy/proxy/links"
+)
+
+// answerBatch puts our answers to items among those of Graph's, as they come. An answer to the batch as a whole, such
+// as 429, passes as it is.
+func (o *outbound) answerBatch(res *http.Response) error {
+	run, x := o.batch, o.x
+	if err := o.h.zip.plain(res); err != nil {
+		return badAnswer(err)
+	}
+	if res.StatusCode != http.StatusOK {
+		run.noteWhole(o.h, &run.groups[0], res)
+		return o.rewriteLinks(res)
+	}
+	s := newAnswerStream(o.h, x)
+	if o.app != nil {
+		s.readAll(o, &run.groups[0], res.Body)
+	} else {
+		s.sendGroups(o, res.Request)
+	}
+	body, length, err := s.open()
+	if err != nil {
+		_ = s.Close()
+		return err
+	}
+	res.Body = withClose{body, s}
+	delete(res.Header, "Content-Length")
+	if length >= 0 {
+		res.ContentLength = length
+		res.Header["Content-Length"] = []string{strconv.FormatInt(length, 10)}
+	}
+	return nil
+}
+
+// withClose is a reader with what closes it.
+type withClose struct {
+	io.Reader
+	io.Closer
+}
+
+// readAll makes the answers to the one group that was sent the stream's.
+func (s *answerStream) readAll(o *outbound, g *group, graph io.ReadCloser) {
+	replies := s.run.batch.Replies(graph, g.items, s.x.held.adjust)
+	s.next = func() error { return s.takeFrom(o, replies) }
+	s.close = func() { replies.Close(); _ = graph.Close() }
+}
+
+// noteWhole remembers what an answer to a whole group says of Graph's limits: that it is throttled is about each of its
+// items, any other answer about none of them.
+func (run *batchRun) noteWhole(h *Handler, g *group, res *http.Response) {
+	switch res.StatusCode {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, 509:
+	default:
+		return
+	}
+	for _, i := range g.items {
+		a := &run.admissions[i]
+		h.throttle.Seen(time.Now(), a.scope, a.probe, res.StatusCode, res.Header)
+	}
+}
+
+func badAnswer(err error) *Error {
+	return &Error{
+		Status:  http.StatusBadGateway,
+		Code:    codeUnavailable,
+		Inner:   "badAnswer",
+		Message: "Microsoft Graph's answer to the batch could not be read; what was sent may have been carried out",
+		Err:     err,
+	}
+}
+
+// answer is the error as the answer to an item.
+func (e *Error) answer(rec *Record) batch.Answer {
+	header := map[string]string{"Content-Type": "application/json", "Proxy-Status": proxyStatus(e)}
+	if e.RetryAfter > 0 {
+		header["Retry-After"] = strconv.Itoa(wholeSeconds(e.RetryAfter))
+	}
+	if e.quota != nil {
+		e.quota.header(e.RetryAfter, func(name, value string) { header[name] = value })
+	}
+	return batch.Answer{Status: e.Status, Header: header, Body: e.body(rec)}
+}
+
+// maxPrelude is how much of Graph's answer to a batch is read before the caller gets any of it. Most answers are
+// shorter: they go out only after all of them was read. In a longer one a fault that comes late ends the connection.
+const maxPrelude = 256 << 10
+
+// answerStream is the answer to a batch on its way to the caller. It takes Graph's answers one by one, as they are
+// read, and puts those of the proxy among them. What it holds is accounted for. Close must be called.
+type answerStream struct {
+	h      *Handler
+	x      *exchange
+	run    *batchRun
+	merger *batch.Merger
+	next   func() error // takes the next of Graph's answers; io.EOF if there is none
+	close  func()       // of what next reads
+	taken  int          // bytes of Graph's answers
+	err    error        // of next
+}
+
+// newAnswerStream returns a stream that holds the proxy's own answers. Its next is to be set.
+func newAnswerStream(h *Handler, x *exchange) *answerStream {
+	s := &answerStream{h: h, x: x, run: x.batch, next: func() error { return io.EOF }, close: func() {}}
+	s.merger = x.batch.batch.Merger(batch.Edit{Hide: hidden, Body: s.bodyEdit}, x.held.adjust)
+	for i, e := range x.batch.errs {
+		if e != nil {
+			s.answer(i, e)
+		}
+	}
+	return s
+}
+
+// bodyEdit makes addresses that have no key of their own lead to the proxy, in an answer to $ref.
+func (s *answerStream) bodyEdit(i int) func(body []byte) []byte {
+	l := s.x.links
+	if l == nil || !isReference(s.run.batch.Items[i].Target) {
+		return nil
+	}
+	return func(body []byte) []byte { return l.Append(nil, body, links.Options{References: true}) }
+}
+
+// answer answers an item in the place of Graph.
+func (s *answerStream) answer(i int, e *Error) {
+	a := e.answer(s.x.rec)
+	rec := &s.run.records[i]
+	rec.Status, rec.Reason, rec.BytesOut = e.Status, e.Inner, int64(len(a.Body))
+	s.merger.Answer(i, a)
+}
+
+// take takes Graph's answer to an item, and records it.
+func (s *answerStream) take(o *outbound, i int, reply batch.Reply) {
+	s.taken += len(reply.Raw)
+	rec, header := &s.run.records[i], reply.Header()
+	s.h.noteLimits(&s.run.admissions[i], reply.Status, header)
+	rec.Status, rec.GraphStatus, rec.BytesOut = reply.Status, reply.Status, int64(len(reply.Raw))
+	switch {
+	case reply.Status == http.StatusUnauthorized:
+		renewal := o.app.Tokens.Refused(o.token, auth.RefusalOf(s.run.admissions[i].scope.Service(), header))
+		s.answer(i, tokenRejected(renewal.ResourceFault()))
+	case !s.merger.Reply(i, reply):
+		s.answer(i, unheldAnswer(s.run.batch.Items[i].Method))
+	}
+}
+
+// unheldAnswer is the answer to an item whose answer came before its turn when there was no room to hold it.
+func unheldAnswer(method string) *Error {
+	if method == http.MethodGet || method == http.MethodHead {
+		return overloaded("graphproxy holds as many bytes of answers as it may")
+	}
+	return badAnswer(batch.ErrNoRoom)
+}
+
+// takeFrom takes the next answer of a reader. The error is io.EOF at its end.
+func (s *answerStream) takeFrom(o *outbound, replies *batch.Replies) error {
+	i, reply, err := replies.Next()
+	switch {
+	case err == nil:
+		s.take(o, i, reply)
+		return nil
+	case errors.Is(err, io.EOF):
+		return io.EOF
+	}
+	return badAnswer(err)
+}
+
+// step takes one more answer.
+func (s *answerStream) step() {
+	if s.err = s.next(); s.err != io.EOF { //nolint:errorlint // next returns the bare io.EOF
+		return
+	}
+	for _, i := range s.merger.Finish() {
+		rec := &s.run.records[i]
+		rec.Status, rec.Reason = http.StatusGatewayTimeout, "graphTimeout"
+	}
+}
+
+// open returns what the caller gets, and its length, which is -1 if it is not known yet. The error is one that came
+// before any of it can be read.
+func (s *answerStream) open() (body io.ReadCloser, length int64, err error) {
+	for s.err == nil && s.taken < maxPrelude {
+		s.step()
+	}
+	if s.err != nil && s.err != io.EOF { //nolint:errorlint // likewise
+		return nil, 0, s.err
+	}
+	body = s
+	if l := s.x.links; l != nil {
+		body = l.NewReader(s, links.Options{Batch: true, Version: s.run.version})
+	}
+	size := s.merger.Ready()
+	if s.err == nil || size > maxPrelude || !s.x.held.add(int64(2*size)) { // links can make it longer
+		return body, -1, nil
+	}
+	text := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	_, err = text.ReadFrom(body)
+	return io.NopCloser(text), int64(text.Len()), err
+}
+
+// Read reads what is ready. It waits for the next answer of Graph's only if nothing is.
+func (s *answerStream) Read(p []byte) (int, error) {
+	for s.merger.Ready() == 0 && s.err == nil {
+		s.step()
+	}
+	if n, _ := s.merger.Read(p); n > 0 || len(p) == 0 {
+		return n, nil
+	}
+	return 0, s.err
+}
+
+// Close gives back what is held.
+func (s *answerStream) Close() error {
+	s.close()
+	s.merger.Close()
+	return nil
+}

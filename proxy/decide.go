@@ -1,0 +1,91 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"graphproxy/policy"
+	"graphproxy/policy/graph/odata"
+)
+
+// judgedContent is the body of a request, or of an item of a batch, as far as deciding needs it. Its methods are called
+// only for requests that the policy allows, so that a refused one costs no reading of its body.
+type judgedContent interface {
+	// references reads what the body refers to, if the rule bounds that.
+	references(t *odata.Target, bounded bool) (references, error)
+	// checkMediaType refuses a body that does not say that it is JSON, where JSON is what Graph reads.
+	checkMediaType(t *odata.Target) error
+}
+
+// decide asks the policy whether a request may be made, and records the decision. If it is allowed, a has the decision
+// and the app that it names.
+func (h *Handler) decide(x *exchange, rec *Record, request policy.Request, a *admission, content judgedContent) error {
+	request.References = x.referenceIn(request.Target)
+	decision := x.authorization.policy.Decide(request)
+	app, err := h.app(decision, request.Target)
+	if err != nil {
+		return err
+	}
+	if decision.Allow {
+		bounded := decision.Rule.BoundsReferences()
+		refs, err := content.references(request.Target, bounded)
+		if err != nil {
+			return err
+		}
+		if request.References = append(request.References, refs.named...); bounded {
+			decision = x.authorization.policy.Decide(request)
+		}
+		if decision.Allow && refs.unfit != nil {
+			return refs.unfit
+		}
+	}
+	if decision.Allow {
+		if err := content.checkMediaType(request.Target); err != nil {
+			return err
+		}
+	}
+	rec.decide(decision)
+	if !decision.Allow {
+		return denied(x.authorization.policy, request, decision)
+	}
+	a.request, a.decision, a.app = request, decision, app
+	return nil
+}
+
+// referenceIn returns what the option $id refers to, if it is there.
+func (x *exchange) referenceIn(t *odata.Target) []string {
+	value, found := t.Option("$id")
+	if !found {
+		return nil
+	}
+	if x.links != nil {
+		value = x.links.Path(value)
+	}
+	return []string{value}
+}
+
+// app returns the app registration that the decision names. A target that names another tenant than that app's is
+// refused: the name is not sent on, so the request would reach the app's own tenant.
+func (h *Handler) app(d policy.Decision, t *odata.Target) (*App, error) {
+	app := h.apps.App(d.App, d.Tenant)
+	switch {
+	case app == nil:
+		return nil, fmt.Errorf("the policy names the app %q in tenant %q, which is not there", d.App, d.Tenant)
+	case t.Tenant == "", strings.EqualFold(t.Tenant, "myOrganization"), strings.EqualFold(t.Tenant, app.Tenant):
+		return app, nil
+	}
+	return nil, badRequest("foreignTenant", "the path names the tenant %q, which is not the one of the app registration "+
+		"that this request uses; leave the tenant out", t.Tenant)
+}
+
+// denied is the answer to a request that the policy denies: why, and what would be allowed. Only the audit line says
+// where in the file the rule stands.
+func denied(p *policy.Policy, r policy.Request, d policy.Decision) *Error {
+	return &Error{
+		Status:  http.StatusForbidden,
+		Code:    codeDenied,
+		Inner:   "policyDenied",
+		Message: p.Denial(r, d),
+	}
+}

@@ -1,0 +1,54 @@
+package proxy
+
+import (
+	"net/http"
+
+	"graphproxy/policy/graph/odata"
+	"graphproxy/proxy/links"
+)
+
+// linksOf returns the rewriter between Graph's address and the one that this caller uses for the proxy; nil if there is
+// none, then links stay as they are. The last one is kept: most callers use the same address.
+func (h *Handler) linksOf(r *http.Request) *links.Rewriter {
+	public := h.public
+	if public == "" {
+		public = "http://" + r.Host
+		if r.TLS != nil {
+			public = "https://" + r.Host
+		}
+	}
+	if last := h.links.Load(); last != nil && last.public == public {
+		return last.Rewriter
+	}
+	rewriter, err := links.New(h.graph.Scheme+"://"+h.graph.Host, public)
+	if err != nil {
+		return nil
+	}
+	h.links.Store(&addressed{public, rewriter})
+	return rewriter
+}
+
+// addressed is a rewriter with the address that it was made for.
+type addressed struct {
+	public string
+	*links.Rewriter
+}
+
+// mapReference makes the address that $ref?$id= names Graph's, where it is the proxy's: so it is judged, and so it is
+// sent.
+func mapReference(t *odata.Target, l *links.Rewriter) (*odata.Target, error) {
+	value, found := t.Option("$id")
+	if !found || l == nil {
+		return t, nil
+	}
+	if graph, changed := l.Back(value); changed {
+		return t.With("$id", graph)
+	}
+	return t, nil
+}
+
+// isAddress reports whether s is "" or a scheme and host, as links.New takes them.
+func isAddress(s string) bool {
+	_, err := links.New("https://graph.microsoft.com", s)
+	return s == "" || err == nil
+}

@@ -1,0 +1,154 @@
+package proxy
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+
+	"graphproxy/auth"
+	"graphproxy/policy"
+	"graphproxy/policy/graph/odata"
+)
+
+// outbound is a request on its way to Graph and back: the target that was judged, the judgement and a token. forward
+// takes one as its argument, so that no request reaches Graph without a decision; the zero outbound is refused.
+type outbound struct {
+	h        *Handler
+	x        *exchange
+	target   *odata.Target
+	decision policy.Decision
+	batch    *batchRun // of a $batch, which has no decision of its own; else nil
+	app      *App      // nil: of a batch that is not sent in one request
+	token    auth.Token
+	body     sentBody
+
+	resourceFault bool // Graph refused a fresh token as well
+}
+
+// outbound returns the request as it was admitted.
+func (x *exchange) outbound(token auth.Token) *outbound {
+	a := &x.admission
+	return &outbound{x: x, target: a.request.Target, decision: a.decision, app: a.app, token: token}
+}
+
+// allowed reports whether everything that would be sent was judged and may be.
+func (o *outbound) allowed() bool {
+	if o.batch != nil {
+		return o.target != nil && o.batch.allowed()
+	}
+	return o.target != nil && o.decision.Allow
+}
+
+// forward sends what was judged, and streams Graph's answer back. The error is for the caller; nil means that an answer
+// was passed on.
+func (h *Handler) forward(x *exchange, o *outbound) error {
+	if !o.allowed() {
+		return errors.New("forward was called without a decision that allows")
+	}
+	if o.batch == nil {
+		if err := x.readBody(o.target, false); err != nil {
+			return err
+		}
+		o.body = x.body
+	}
+	o.h = h
+	rp := httputil.ReverseProxy{
+		Rewrite:        o.rewrite,
+		Transport:      o,
+		BufferPool:     h.buffers,
+		ModifyResponse: o.answered,
+		ErrorHandler:   o.failed,
+		ErrorLog:       h.quiet,
+	}
+	rp.ServeHTTP(x.out, x.request)
+	dropTrailers(x.out.Header())
+	return x.err
+}
+
+// rewrite only assigns: everything that can fail has been done. It writes the target afresh from what was judged, and
+// builds the header from nothing, because the list of what a header can do to a server behind a proxy has no end.
+func (o *outbound) rewrite(pr *httputil.ProxyRequest) {
+	out := pr.Out
+	out.URL = o.url()
+	out.Host = ""
+	out.Header = o.h.headers.pick(pr.In.Header)
+	out.Header["Client-Request-Id"] = []string{o.x.rec.ClientRequestID}
+	if o.app != nil {
+		o.token.SetAuthorization(out.Header)
+	}
+	if p := priority(o.decision, o.target); p != "" {
+		out.Header["X-Ms-Throttle-Priority"] = []string{p}
+	}
+	if encodings := out.Header["Accept-Encoding"]; acceptsGzip(encodings) {
+		out.Header["Accept-Encoding"] = []string{"gzip"} // the one that links can be rewritten in
+	} else {
+		delete(out.Header, "Accept-Encoding")
+	}
+	out.Trailer = nil
+	out.TransferEncoding = nil
+	if o.batch != nil {
+		setBatchHeaders(out.Header)
+	}
+	if o.body.plain {
+		delete(out.Header, "Content-Encoding")
+	}
+	switch {
+	case o.body.replayable():
+		o.body.putInto(out)
+	case out.Body != nil && out.Body != http.NoBody:
+		out.Body = o.x.in
+	}
+}
+
+// putInto makes b, which must be replayable, the body of a request.
+func (b sentBody) putInto(out *http.Request) {
+	out.GetBody = b.open
+	out.Body, _ = b.open()
+	out.ContentLength = int64(len(b.text))
+}
+
+// setBatchHeaders makes a header describe the batch that is sent, which is not the one that the caller sent.
+func setBatchHeaders(h http.Header) {
+	h["Content-Type"] = []string{"application/json"}
+	delete(h, "Content-Encoding")
+	h["Accept-Encoding"] = []string{"gzip"} // the answer is read here, whatever the caller accepts
+}
+
+func (o *outbound) url() *url.URL {
+	escaped := o.target.EscapedPath()
+	path, err := url.PathUnescape(escaped)
+	if err != nil { // EscapedPath never writes a bad escape; if it did, the escapes would be escaped again, and Graph would say 404
+		path = escaped
+	}
+	return &url.URL{
+		Scheme:   o.h.graph.Scheme,
+		Host:     o.h.graph.Host,
+		Path:     path,
+		RawPath:  escaped,
+		RawQuery: o.target.RawQuery(),
+	}
+}
+
+// service names the service of Graph's that a refusal of the token is about. A batch is refused as a whole by none in
+// particular.
+func (o *outbound) service() string {
+	if o.batch != nil {
+		return "batch"
+	}
+	return o.x.admission.scope.Service()
+}
+
+// RoundTrip implements http.RoundTripper for the reverse proxy. A batch that is not sent in one request is answered 200
+// before any of it is sent: its groups are sent while the answer is read.
+func (o *outbound) RoundTrip(r *http.Request) (*http.Response, error) {
+	if o.app != nil {
+		return o.send(r)
+	}
+	return &http.Response{
+		StatusCode: http.StatusOK,
+		Header:     http.Header{"Content-Type": {"application/json"}, "Cache-Control": {"no-store"}},
+		Body:       http.NoBody,
+		Request:    r,
+	}, nil
+}

@@ -1,0 +1,227 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"graphproxy/auth"
+	"graphproxy/auth/caller"
+	"graphproxy/policy"
+	"graphproxy/policy/graph/odata"
+	"graphproxy/proxy/links"
+)
+
+// exchange is one request on its way: what is known of it so far.
+type exchange struct {
+	authorization *Authorization
+	request       *http.Request
+	rec           *Record
+	start         time.Time
+	out           *responseWriter
+	in            *requestBody
+	links         *links.Rewriter
+	allotment     allotment // of its caller
+	place         place
+	held          holding
+	admission     admission // of a request that is no batch
+	body          sentBody  // of a request that is no batch
+	batch         *batchRun // of a $batch; else nil
+	sent          time.Time // when the request was handed to the transport
+	err           error     // of the reverse proxy
+	abort         bool      // end the connection: net/http would answer 200 otherwise
+}
+
+// ServeHTTP takes one request through. Whatever happens below, it leaves exactly one record.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := h.begin(w, r)
+	defer h.end(x)
+	if err := h.serve(x); err != nil {
+		h.fail(x, err)
+	}
+}
+
+func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
+	start := time.Now()
+	authorization := h.authorization.Load()
+	rec := &Record{
+		Time:            start.UTC(),
+		Method:          methodName(r.Method),
+		Decision:        decisionRefuse,
+		RequestID:       newID(),
+		ClientRequestID: clientRequestID(r.Header),
+		Policy:          authorization.policy.Hash(),
+	}
+	h.metrics.inFlight.Set(float64(h.inFlight.Add(1)))
+	in := newRequestBody(w, r)
+	return &exchange{
+		authorization: authorization,
+		request:       r,
+		rec:           rec,
+		start:         start,
+		out:           newResponseWriter(w, r, in),
+		in:            in,
+		held:          holding{of: h.memory},
+	}
+}
+
+// serve is a request's way, top to bottom. Each step may be the last.
+func (h *Handler) serve(x *exchange) error {
+	known, err := h.authenticate(x)
+	if err != nil {
+		return err
+	}
+	request, err := h.read(x, known)
+	if err != nil {
+		return err
+	}
+	if request.Target.IsBatch() {
+		return h.serveBatch(x, request)
+	}
+	if err := h.decide(x, x.rec, request, &x.admission, x); err != nil {
+		return err
+	}
+	if err := h.admit(x); err != nil {
+		return err
+	}
+	defer x.finish()
+	token, err := x.admission.token(x.request.Context())
+	if err != nil {
+		return err
+	}
+	return h.forward(x, x.outbound(token))
+}
+
+// authenticate finds out who the caller is, and takes a place among the requests in flight for it.
+func (h *Handler) authenticate(x *exchange) (caller.Found, error) {
+	if err := checkHost(x.request); err != nil {
+		return caller.Found{}, err
+	}
+	if err := h.checkAudit(); err != nil {
+		return caller.Found{}, err
+	}
+	found, err := h.identify(x)
+	if err != nil {
+		return caller.Found{}, err
+	}
+	x.rec.Caller, x.rec.Evidence = found.Name, found.Evidence
+	x.allotment = h.allot(x.authorization, found.Name)
+	x.held.own, x.held.most = &x.allotment.has.bytes, x.allotment.bytes
+	return found, h.work(x)
+}
+
+// identify judges the evidence of the caller. The number of requests in it is bounded: evidence may have to wait for
+// keys.
+func (h *Handler) identify(x *exchange) (caller.Found, error) {
+	defer h.unknown.used.Add(-1)
+	if h.unknown.used.Add(1) > h.unknown.most {
+		return caller.Found{}, overloaded("graphproxy has as many requests to authenticate as it may")
+	}
+	found, err := x.authorization.callers.Authenticate(x.request)
+	if err != nil {
+		x.out.close = x.out.close || reconnect(err)
+		return caller.Found{}, unauthenticated(err)
+	}
+	return found, nil
+}
+
+// read is the only reading of a request: its target, and whether its origin, headers and body have one meaning.
+func (h *Handler) read(x *exchange, known caller.Found) (policy.Request, error) {
+	r := x.request
+	x.links = h.linksOf(r)
+	target, err := readTarget(r, x.links)
+	if err != nil {
+		return policy.Request{}, err
+	}
+	x.rec.target(target)
+	if err := h.checkOrigin(r, known.Evidence, x.authorization.policy.Ask()); err != nil {
+		return policy.Request{}, err
+	}
+	if err := checkHeaders(r.Header); err != nil {
+		return policy.Request{}, err
+	}
+	return policy.Request{Caller: known.Name, Method: r.Method, Target: target}, checkBody(r, x.in)
+}
+
+// readTarget takes the bytes of the request line, not what net/url made of them.
+func readTarget(r *http.Request, l *links.Rewriter) (*odata.Target, error) {
+	if !knownMethod(r.Method) {
+		return nil, &Error{
+			Status:  http.StatusMethodNotAllowed,
+			Code:    codeInvalid,
+			Inner:   "methodNotAllowed",
+			Message: "Microsoft Graph has the methods GET, HEAD, POST, PUT, PATCH and DELETE, in capital letters",
+		}
+	}
+	if !strings.HasPrefix(r.RequestURI, "/") {
+		return nil, badRequest("absoluteTarget", "the request line must hold a path such as /v1.0/users, not a whole address: "+
+			"graphproxy is used as a server, not as an HTTP proxy")
+	}
+	path, query, _ := strings.Cut(r.RequestURI, "?")
+	target, err := odata.Parse(path, query)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	if target, err = mapReference(target, l); err != nil {
+		return nil, unreadable(err)
+	}
+	return target, nil
+}
+
+// token returns the access token of the app that the policy names. It is the last step that can fail before the wire.
+func (a *admission) token(ctx context.Context) (auth.Token, error) {
+	token, err := a.app.Tokens.Token(ctx)
+	if err != nil {
+		return auth.Token{}, noToken(ctx, err)
+	}
+	return token, nil
+}
+
+// noToken is the answer to a request for which there is no token. Entra's words are in the log and at /readyz.
+func noToken(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errCallerGone
+	}
+	e := &Error{
+		Status:     http.StatusServiceUnavailable,
+		Code:       codeUnavailable,
+		Inner:      "tokenUnavailable",
+		Message:    "graphproxy has no access token for Microsoft Graph now; its operator sees why at /readyz",
+		Err:        err,
+		RetryAfter: 5 * time.Second,
+	}
+	var cause *auth.Error
+	if errors.As(err, &cause) && cause.RetryAfter > 0 {
+		e.RetryAfter = cause.RetryAfter
+	}
+	return e
+}
+
+// finish gives back the request's place, and then its slots of limits: a request that gets a slot has to find a place.
+func (x *exchange) finish() {
+	x.place.leave()
+	x.admission.end()
+}
+
+// gone reports whether the caller no longer waits for the answer.
+func (x *exchange) gone() bool { return x.request.Context().Err() != nil }
+
+// fail answers a request that did not reach its end, if its caller still waits.
+func (h *Handler) fail(x *exchange, err error) {
+	if errors.Is(err, errCallerGone) && x.shutDown() {
+		err = cutByShutdown()
+	}
+	if errors.Is(err, errCallerGone) {
+		x.rec.Reason, x.rec.Status, x.abort = "callerGone", statusCallerGone, true
+		return
+	}
+	e := h.logCause(x, err)
+	x.rec.Reason = e.Inner
+	if e.Status == http.StatusRequestEntityTooLarge {
+		x.held.release() // what was read of the body is not used
+		x.in.discard()
+	}
+	render(x.out, e, x.rec)
+}
