@@ -29,7 +29,6 @@ type exchange struct {
 	admission     admission // of a request that is no batch
 	body          sentBody  // of a request that is no batch
 	batch         *batchRun // of a $batch; else nil
-	sent          time.Time // when the request was handed to the transport
 	err           error     // of the reverse proxy
 	abort         bool      // end the connection: net/http would answer 200 otherwise
 }

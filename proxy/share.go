@@ -44,12 +44,6 @@ func (p *pool) take(own *atomic.Int64, n int64, s share) bool {
 	return false
 }
 
-// force takes n that are there already, whatever the share.
-func (p *pool) force(own *atomic.Int64, n int64) {
-	own.Add(n)
-	p.used.Add(n)
-}
-
 func (p *pool) give(own *atomic.Int64, n int64) {
 	p.used.Add(-n)
 	own.Add(-n)

@@ -117,7 +117,9 @@ func oneRoot(all []Segment) []Segment {
 	return all
 }
 
-func isDrives(text string) bool { return strings.EqualFold(text, "drives") || strings.EqualFold(text, "shares") }
+func isDrives(text string) bool {
+	return strings.EqualFold(text, "drives") || strings.EqualFold(text, "shares")
+}
 
 func resolveDots(parts []string) []string {
 	var out []string
