@@ -231,3 +231,26 @@ func TestABodyThatIsNotWantedDoesNotEndALongAnswer(t *testing.T) {
 		}
 	})
 }
+
+// A refused request whose body does not come is answered after some seconds: net/http waits for the body before it writes the answer's header.
+func TestARefusalDoesNotWaitForABodyThatDoesNotCome(t *testing.T) {
+	h, err := proxy.New(proxy.Config{Graph: mustURL(t, "http://127.0.0.1:1"), Apps: oneApp(fixed{}), Authorization: rules(t, anyoneMayWrite), Log: slog.New(slog.DiscardHandler)})
+	must(t, err)
+	paced(t, h, func(c net.Conn) {
+		start := time.Now() // of the bubble: it stands still while anything runs
+		var sending sync.WaitGroup
+		defer sending.Wait()
+		defer c.Close()
+		sending.Go(func() {
+			_, _ = io.WriteString(c, "POST /v1.0/users HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+		})
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if took := time.Since(start); res.StatusCode != 403 || took > 10*time.Second {
+			t.Errorf("status %d after %s", res.StatusCode, took)
+		}
+	})
+}

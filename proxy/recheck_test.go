@@ -1,0 +1,91 @@
+package proxy_test
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"graphproxy/policy/limit"
+	"graphproxy/proxy"
+)
+
+// hookedBuckets are buckets of this process that call beforeSecond before the second request takes from them.
+type hookedBuckets struct {
+	*limit.Limiter
+	beforeSecond    func()
+	taken, returned atomic.Int32
+}
+
+func (b *hookedBuckets) Take(_ context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error) {
+	if b.taken.Add(1) == 2 {
+		b.beforeSecond()
+	}
+	return b.Limiter.Take(time.Now(), charges, g), nil
+}
+
+func (b *hookedBuckets) Adjust(charges []limit.Charge, cost int) { b.Limiter.Adjust(time.Now(), charges, cost) }
+
+func (b *hookedBuckets) Return(charges []limit.Charge) {
+	b.returned.Add(1)
+	b.Limiter.Return(time.Now(), charges)
+}
+
+// A request takes from its buckets, and Graph begins to throttle in the same moment, in its answer to another one. The request is refused,
+// and what it took is there for the next.
+func TestWhatARequestTookIsGivenBackWhenGraphBeginsToThrottle(t *testing.T) {
+	const file = `
+version: 1
+callers:
+  app:
+    identity: [anyone]
+    limit: {rate: 1/h, burst: 3}
+    allow: [GET /users]
+`
+	for _, tt := range []struct {
+		name   string
+		second func(t *testing.T, r *rig)
+	}{
+		{"a single request", func(t *testing.T, r *rig) {
+			a := r.do(t, "GET", "/v1.0/users", "")
+			if inner := a.refusal(t, http.StatusTooManyRequests, "activityLimitReached"); inner != "graphThrottled" {
+				t.Errorf("refused as %q", inner)
+			}
+		}},
+		{"an item of a batch", func(t *testing.T, r *rig) {
+			a := r.do(t, "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users"}]}`)
+			if got := a.responses(t)["1"]; got.Status != http.StatusTooManyRequests || got.inner(t) != "graphThrottled" {
+				t.Errorf("the item: %d %s", got.Status, got.Body)
+			}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			buckets := &hookedBuckets{Limiter: limit.New()}
+			r := newRig(t, file, func(c *proxy.Config, _ *rig) { c.Buckets = buckets })
+			arrived, release, first := make(chan struct{}), make(chan struct{}), make(chan struct{})
+			r.graph.Handle("GET /v1.0/users", func(w http.ResponseWriter, _ *http.Request) {
+				close(arrived)
+				<-release
+				w.Header().Set("Retry-After", "60")
+				w.WriteHeader(http.StatusTooManyRequests)
+			})
+			go func() {
+				defer close(first)
+				r.do(t, "GET", "/v1.0/users", "")
+			}()
+			<-arrived
+			buckets.beforeSecond = func() {
+				close(release)
+				<-first
+			}
+			tt.second(t, r)
+			if n := r.graph.Count(); n != 1 {
+				t.Errorf("Graph received %d requests", n)
+			}
+			if taken, returned := buckets.taken.Load(), buckets.returned.Load(); taken != 2 || returned != 1 {
+				t.Errorf("taken from %d times, given back %d times", taken, returned)
+			}
+		})
+	}
+}
