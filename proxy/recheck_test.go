@@ -25,7 +25,9 @@ func (b *hookedBuckets) Take(_ context.Context, charges []limit.Charge, g *limit
 	return b.Limiter.Take(time.Now(), charges, g), nil
 }
 
-func (b *hookedBuckets) Adjust(charges []limit.Charge, cost int) { b.Limiter.Adjust(time.Now(), charges, cost) }
+func (b *hookedBuckets) Adjust(charges []limit.Charge, cost int) {
+	b.Limiter.Adjust(time.Now(), charges, cost)
+}
 
 func (b *hookedBuckets) Return(charges []limit.Charge) {
 	b.returned.Add(1)
