@@ -95,8 +95,8 @@ func (o *outbound) rewriteLinks(res *http.Response) error {
 	return err
 }
 
-// isStored reports whether an answer may be bytes that a user has stored. The answer to an upload is Graph's own: it has
-// links.
+// isStored reports whether an answer may be bytes that a user has stored. The answer to an upload is Graph's own: it
+// has links.
 func isStored(method string, t *odata.Target) bool {
 	return (method == http.MethodGet || method == http.MethodHead) && isMedia(t)
 }

@@ -296,7 +296,7 @@ func (h *Handler) admitItem(x *exchange, run *batchRun, i int) error {
 	}
 	a := &run.admissions[i]
 	request := policy.Request{Caller: x.rec.Caller, Method: item.Method, Target: item.Target}
-	if err := h.decide(x, rec, request, a, itemContent{x, item}); err != nil {
+	if err := h.decide(x, rec, request, a, item); err != nil {
 		return err
 	}
 	if err := h.reserve(x, rec, a); err != nil {

@@ -90,8 +90,11 @@ func (g *groupRun) send() error {
 	if err := o.setGroup(g.r.Context(), g.group); err != nil {
 		return err
 	}
-	out := g.r.WithContext(g.r.Context())
-	out.Header = g.r.Header.Clone()
+	out := g.r
+	if g.group != &g.s.run.groups[0] { // the transport may still read the header of the one before
+		out = g.r.WithContext(g.r.Context())
+		out.Header = g.r.Header.Clone()
+	}
 	o.token.SetAuthorization(out.Header)
 	o.body.putInto(out)
 	res, err := o.send(out)

@@ -7,20 +7,13 @@ import (
 
 	"graphproxy/policy"
 	"graphproxy/policy/graph/odata"
+	"graphproxy/proxy/batch"
 )
 
-// judgedContent is the body of a request, or of an item of a batch, as far as deciding needs it. Its methods are called
-// only for requests that the policy allows, so that a refused one costs no reading of its body.
-type judgedContent interface {
-	// references reads what the body refers to, if the rule bounds that.
-	references(t *odata.Target, bounded bool) (references, error)
-	// checkMediaType refuses a body that does not say that it is JSON, where JSON is what Graph reads.
-	checkMediaType(t *odata.Target) error
-}
-
 // decide asks the policy whether a request may be made, and records the decision. If it is allowed, a has the decision
-// and the app that it names.
-func (h *Handler) decide(x *exchange, rec *Record, request policy.Request, a *admission, content judgedContent) error {
+// and the app that it names. Item is nil for a request that is no batch. The body is read only if the policy allows the
+// request, so that a refused one costs no reading of it.
+func (h *Handler) decide(x *exchange, rec *Record, request policy.Request, a *admission, item *batch.Item) error {
 	request.References = x.referenceIn(request.Target)
 	decision := x.authorization.policy.Decide(request)
 	app, err := h.app(decision, request.Target)
@@ -29,7 +22,7 @@ func (h *Handler) decide(x *exchange, rec *Record, request policy.Request, a *ad
 	}
 	if decision.Allow {
 		bounded := decision.Rule.BoundsReferences()
-		refs, err := content.references(request.Target, bounded)
+		refs, err := x.references(item, request.Target, bounded)
 		if err != nil {
 			return err
 		}
@@ -40,8 +33,8 @@ func (h *Handler) decide(x *exchange, rec *Record, request policy.Request, a *ad
 			return refs.unfit
 		}
 	}
-	if decision.Allow {
-		if err := content.checkMediaType(request.Target); err != nil {
+	if decision.Allow && item == nil { // the media type of a batch is checked already
+		if err := checkMediaType(x.request, request.Target, x.in); err != nil {
 			return err
 		}
 	}

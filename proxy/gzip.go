@@ -113,7 +113,7 @@ func (c *zipped) fill() {
 		_ = c.gz.Close()
 		c.err = io.EOF
 	case err != nil:
-		c.err = err // and no end of the text, so that nobody takes the part for the whole
+		c.err = err // and no end of the text: a part must not look like the whole
 	}
 }
 

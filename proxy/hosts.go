@@ -85,8 +85,8 @@ func newOriginCheck(publicURL string) (*http.CrossOriginProtection, error) {
 	return c, c.AddTrustedOrigin(strings.ToLower(u.Scheme + "://" + u.Host))
 }
 
-// checkOrigin refuses what a page of another site may have made a browser send: evidence that goes with every request of
-// a machine proves nothing then. Ask is the end of a 403, which names whom to ask.
+// checkOrigin refuses what a page of another site may have made a browser send: evidence that goes with every request
+// of a machine proves nothing then. Ask is the end of a 403, which names whom to ask.
 func (h *Handler) checkOrigin(r *http.Request, evidence, ask string) error {
 	if err := h.origins.Check(asUnsafe(r)); err != nil {
 		return &Error{

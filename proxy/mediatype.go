@@ -12,19 +12,18 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// checkMediaType implements judgedContent. It refuses a body that does not say that it is JSON, where JSON is what
+// checkMediaType refuses a body that does not say that it is JSON, where JSON is what
 // Graph reads. A page of another site can have a browser send any bytes as text/plain, as a form or without a type, and
 // not as application/json: for that the browser asks first
 // (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
-func (x *exchange) checkMediaType(t *odata.Target) error {
-	r := x.request
+func checkMediaType(r *http.Request, t *odata.Target, in *requestBody) error {
 	contentType := r.Header.Get("Content-Type")
 	if !hasBody(r) || isMedia(t) || isJSON(contentType) || takesMediaType(t, contentType) {
 		return nil
 	}
-	if r.ContentLength < 0 && x.in.count() == 0 { // only reading it shows whether there is any
+	if r.ContentLength < 0 && in.count() == 0 { // only reading it shows whether there is any
 		var one [1]byte
-		switch _, err := io.ReadFull(x.in, one[:]); {
+		switch _, err := io.ReadFull(in, one[:]); {
 		case errors.Is(err, io.EOF):
 			r.Body, r.ContentLength = http.NoBody, 0
 			return nil

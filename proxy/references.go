@@ -80,8 +80,11 @@ func isJSONInUTF8(contentType string) bool {
 	return err == nil && isJSON(contentType) && isUTF8(parameters)
 }
 
-// references implements judgedContent.
-func (x *exchange) references(t *odata.Target, bounded bool) (references, error) {
+// references reads what the body of a request, or of an item of a batch, refers to, if the rule bounds that.
+func (x *exchange) references(item *batch.Item, t *odata.Target, bounded bool) (references, error) {
+	if item != nil {
+		return x.referencesOfItem(item, t, bounded)
+	}
 	if !bounded {
 		return references{}, nil
 	}
@@ -93,29 +96,19 @@ func (x *exchange) references(t *odata.Target, bounded bool) (references, error)
 	return q.references(x.links)
 }
 
-// itemContent is the body of an item of a batch.
-type itemContent struct {
-	x    *exchange
-	item *batch.Item
-}
-
-// references implements judgedContent. It also makes the addresses in the body Graph's.
-func (c itemContent) references(t *odata.Target, bounded bool) (refs references, err error) {
-	item, l := c.item, c.x.links
-	if l != nil && item.Body != nil && item.HasJSON() {
-		if item.Body, err = mapBody(item.Body, l); err != nil {
+// referencesOfItem also makes the addresses in the body of the item Graph's.
+func (x *exchange) referencesOfItem(item *batch.Item, t *odata.Target, bounded bool) (refs references, err error) {
+	if x.links != nil && item.Body != nil && item.HasJSON() {
+		if item.Body, err = mapBody(item.Body, x.links); err != nil {
 			return references{}, err
 		}
 	}
 	if !bounded {
 		return references{}, nil
 	}
-	if item.Body != nil && (l == nil || !item.HasJSON()) {
+	if item.Body != nil && (x.links == nil || !item.HasJSON()) {
 		return references{}, badRequest("badJSON", "the rule bounds what the item may refer to, so its body must be JSON")
 	}
 	q := refers{method: item.Method, target: t, contentType: item.ContentType(), body: item.Body}
-	return q.references(l)
+	return q.references(x.links)
 }
-
-// checkMediaType implements judgedContent. No page can make a browser send a batch, because its own type is checked.
-func (itemContent) checkMediaType(*odata.Target) error { return nil }

@@ -79,7 +79,7 @@ func (h *Handler) serve(x *exchange) error {
 	if request.Target.IsBatch() {
 		return h.serveBatch(x, request)
 	}
-	if err := h.decide(x, x.rec, request, &x.admission, x); err != nil {
+	if err := h.decide(x, x.rec, request, &x.admission, nil); err != nil {
 		return err
 	}
 	if err := h.admit(x); err != nil {

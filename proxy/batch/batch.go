@@ -5,8 +5,8 @@
 // other at Graph; and what goes on to Graph is written afresh from what was read (Encode), so that Graph gets what was
 // judged and not the caller's bytes. The URL of an item is read by package odata, as that of any other request.
 //
-// It leaves to package proxy whether an item may be sent, whether there is room for it, what a refused item is answered,
-// and what is recorded. It holds no limits on the size of a body: the caller of Read does.
+// It leaves to package proxy whether an item may be sent, whether there is room for it, what a refused item is
+// answered, and what is recorded. It holds no limits on the size of a body: the caller of Read does.
 //
 // The format is Graph's, https://learn.microsoft.com/graph/json-batching, which is that of OData JSON Format 4.01 §19
 // (https://docs.oasis-open.org/odata/odata-json-format/v4.01/) without atomicity groups.
@@ -15,7 +15,6 @@ package batch
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"slices"
 
 	"graphproxy/policy/graph/odata"
@@ -31,35 +30,35 @@ type Options struct {
 	// Hosts are the proxy's own addresses, each a scheme and host as in "https://graph.contoso.com". Clients that write
 	// whole URLs write the address that they know, which is the proxy's; it is taken off. All other hosts are refused.
 	Hosts []string
-	// Header reports whether a header of an item may go on to Graph. The name is as written; letter case does not count in
-	// it. With nil none may.
+	// Header reports whether a header of an item may go on to Graph. The name is as written; letter case does not count
+	// in it. With nil none may.
 	Header func(name, value string) bool
 	// MaxURLs is how many bytes the URLs of all items may have together, which are judged one by one; 0: any number.
 	MaxURLs int
 }
 
-// Batch is an envelope that was read. It is safe for concurrent use; whoever has it may give items another Target or Body,
-// before anything else is done with it.
+// Batch is an envelope that was read. It is safe for concurrent use; whoever has it may give items another Target or
+// Body, before anything else is done with it.
 type Batch struct {
 	Items []Item // in the order of the envelope; 1 to MaxItems
 }
 
 // Item is one request of a batch.
 type Item struct {
-	// ID is the id as text: an integer's digits, or the string. No other item has it in any letter case, and 1 and "1" are
-	// the same.
+	// ID is the id as text: an integer's digits, or the string. No other item has it in any letter case, and 1 and "1"
+	// are the same.
 	ID string
 	// Number reports that the caller wrote the id as an integer. Graph gets a string; the caller gets the integer back.
 	Number bool
 	Method string // as written
-	// Target is what the URL says, without the version and address that the caller may have put before it. Its Tenant is
-	// for the caller of Read to compare, as with odata.Parse. It is nil if Err is not.
+	// Target is what the URL says, without the version and address that the caller may have put before it. Its Tenant
+	// is for the caller of Read to compare, as with odata.Parse. It is nil if Err is not.
 	Target *odata.Target
-	// Headers are those that may go on, in the order and spelling written: Graph has been seen to tell content-type from
-	// Content-Type. No two have the same name in any letter case.
+	// Headers are those that may go on, in the order and spelling written: Graph has been seen to tell content-type
+	// from Content-Type. No two have the same name in any letter case.
 	Headers []Header
-	// Body holds the caller's bytes of the JSON value, shared with the text that was read. It is nil if there is none, also
-	// for null, which OData defines as none.
+	// Body holds the caller's bytes of the JSON value, shared with the text that was read. It is nil if there is none,
+	// also for null, which OData defines as none.
 	Body json.RawMessage
 	// DependsOn holds the indexes in Items that must succeed first, each once. There are no cycles.
 	DependsOn []int
@@ -72,11 +71,11 @@ type Header struct{ Name, Value string }
 
 // Error refuses a whole text: the caller's envelope (400), or what Graph answered (502).
 type Error struct {
-	// Code is for programs: badJSON (not one JSON value in UTF-8 with one reading), badBatch (not the envelope that Graph
-	// documents), badAnswer (of Merge and Replies: Graph's text is not the answer to what was sent).
+	// Code is for programs: badJSON (not one JSON value in UTF-8 with one reading), badBatch (not the envelope that
+	// Graph documents), badAnswer (of Merge and Replies: Graph's text is not the answer to what was sent).
 	Code string
-	// Message is for people: the place, what is wrong there, and the cure. It quotes keys, ids and methods, shortened, and
-	// no other values.
+	// Message is for people: the place, what is wrong there, and the cure. It quotes keys, ids and methods, shortened,
+	// and no other values.
 	Message string
 }
 
@@ -103,13 +102,14 @@ const (
 // Read reads an envelope. The error is an *Error and refuses the batch as a whole; there is no partial result. An item
 // whose URL or method is bad is there with its Err set, because Graph too answers such an item in its place.
 //
-// Refused as a whole is what has no single reading as an envelope: text that is not UTF-8, data after the end, nesting deeper
-// than 64, an unknown key of the envelope, keys that are doubled or written with escapes, values of the wrong type, none or
-// more than MaxItems items, ids equal without regard to case, dependsOn that names no item or leads in a circle, and bodies
-// that are not what their Content-Type asks for. An unknown key of an item refuses that item only.
+// Refused as a whole is what has no single reading as an envelope: text that is not UTF-8, data after the end, nesting
+// deeper than 64, an unknown key of the envelope, keys that are doubled or written with escapes, values of the wrong
+// type, none or more than MaxItems items, ids equal without regard to case, dependsOn that names no item or leads in a
+// circle, and bodies that are not what their Content-Type asks for. An unknown key of an item refuses that item only.
 //
-// Microsoft's own tools write the envelope in several ways, and each is read: a byte order mark before it, keys in any letter
-// case, integers as ids, in dependsOn and as values of headers, and null for an absent headers, body or dependsOn.
+// Microsoft's own tools write the envelope in several ways, and each is read: a byte order mark before it, keys in any
+// letter case, integers as ids, in dependsOn and as values of headers, and null for an absent headers, body or
+// dependsOn.
 //
 // It takes time linear in the length of body, which must not be changed as long as the Batch is in use.
 func Read(body []byte, o Options) (*Batch, error) {
@@ -123,7 +123,7 @@ func Read(body []byte, o Options) (*Batch, error) {
 	b := &Batch{Items: make([]Item, len(raw))}
 	depends := make([][]string, len(raw))
 	for i := range raw {
-		if b.Items[i], depends[i], err = raw[i].read(fmt.Sprintf("requests[%d]", i), o); err != nil {
+		if b.Items[i], depends[i], err = raw[i].read(itemPath{item: i}, o); err != nil {
 			return nil, err
 		}
 	}
@@ -157,13 +157,13 @@ func envelope(body []byte) (items []members, err error) {
 	}
 	seen := false
 	err = s.object(func(key []byte) error {
-		switch name, err := knownKey("the batch", key, "requests"); {
+		switch name, err := knownKey(itemPath{item: wholeBatch}, key, "requests"); {
 		case err != nil:
 			return err
 		case name == "":
 			return refuse(codeBatch, "the batch: %s", unknownKey(key, "requests"))
 		case seen:
-			return doubled("the batch", name)
+			return doubled(itemPath{item: wholeBatch}, name)
 		}
 		seen = true
 		items, err = readItems(&s)
@@ -189,7 +189,7 @@ func readItems(s *scanner) (items []members, err error) {
 		return nil, refuse(codeBatch, "requests is not an array; write {\"requests\":[...]}")
 	}
 	err = s.array(func() error {
-		where := fmt.Sprintf("requests[%d]", len(items))
+		where := itemPath{item: len(items)}
 		if len(items) == MaxItems {
 			return refuse(codeBatch, "requests has more than %d items; send the others in another batch", MaxItems)
 		}
@@ -240,7 +240,8 @@ func (b *Batch) checkCircles() error {
 	return nil
 }
 
-// Order returns the indexes of all items so that each comes after those that it depends on, and else in the order of Items.
+// Order returns the indexes of all items so that each comes after those that it depends on, and else in the order of
+// Items.
 func (b *Batch) Order() []int {
 	order := make([]int, 0, len(b.Items))
 	done := make([]bool, len(b.Items))

@@ -11,8 +11,8 @@ import (
 // maxID is the length of an id in bytes. Ids reach the audit line.
 const maxID = 256
 
-// The keys of an item. pythonDependsOn is what Microsoft's SDK for Python writes, always, in the place of dependsOn; Graph
-// does not read it.
+// The keys of an item. pythonDependsOn is what Microsoft's SDK for Python writes, always, in the place of dependsOn;
+// Graph does not read it.
 const (
 	keyID           = "id"
 	keyMethod       = "method"
@@ -29,7 +29,28 @@ type members struct {
 	unknown *ItemError // of the first key that is not known; nil if there is none
 }
 
-func readMembers(s *scanner, where string) (members, error) {
+// itemPath names an item, or the value of one of its keys, for errors: requests[2].headers. It becomes text only in an
+// error.
+type itemPath struct {
+	item int    // wholeBatch: none
+	key  string // "": the item itself
+}
+
+// wholeBatch is the item of the path that names the batch.
+const wholeBatch = -1
+
+// String implements fmt.Stringer.
+func (p itemPath) String() string {
+	switch {
+	case p.item == wholeBatch:
+		return "the batch"
+	case p.key == "":
+		return fmt.Sprintf("requests[%d]", p.item)
+	}
+	return fmt.Sprintf("requests[%d].%s", p.item, p.key)
+}
+
+func readMembers(s *scanner, where itemPath) (members, error) {
 	m := members{values: make(map[string][]byte, 6)}
 	return m, s.object(func(key []byte) error {
 		name, err := knownKey(where, key, keyID, keyMethod, keyURL, keyHeaders, keyBody, keyDependsOn, pythonDependsOn)
@@ -55,10 +76,10 @@ func readMembers(s *scanner, where string) (members, error) {
 // plain takes the quotes off a key that holds no escapes.
 func plain(key []byte) string { return string(key[1 : len(key)-1]) }
 
-// knownKey returns which key is meant, in any letter case of ASCII, and "" for one that is not known. .NET and PowerShell write
-// keys as their properties are called, and Graph reads them so. The error is for a key with escapes: a search for the plain
-// one does not find it.
-func knownKey(where string, key []byte, known ...string) (string, error) {
+// knownKey returns which key is meant, in any letter case of ASCII, and "" for one that is not known. .NET and
+// PowerShell write keys as their properties are called, and Graph reads them so. The error is for a key with escapes: a
+// search for the plain one does not find it.
+func knownKey(where itemPath, key []byte, known ...string) (string, error) {
 	name := plain(key)
 	if strings.Contains(name, `\`) {
 		return "", refuse(codeBatch, "%s: the key %s is written with an escape; write keys plainly", where, quote(name))
@@ -75,12 +96,12 @@ func unknownKey(key []byte, known ...string) string {
 	return fmt.Sprintf("unknown key %s; known here: %s", quote(plain(key)), strings.Join(known, ", "))
 }
 
-func doubled(where, key string) error {
+func doubled(where itemPath, key string) error {
 	return refuse(codeBatch, "%s: the key %s is there twice, letter case does not count; keep one", where, quote(key))
 }
 
 // read makes the item of its members. The ids in dependsOn are still to be looked up.
-func (m members) read(where string, o Options) (item Item, dependsOn []string, err error) {
+func (m members) read(where itemPath, o Options) (item Item, dependsOn []string, err error) {
 	var url string
 	for _, f := range [...]struct {
 		key  string
@@ -115,7 +136,7 @@ func (m members) read(where string, o Options) (item Item, dependsOn []string, e
 	return item, dependsOn, nil
 }
 
-func (m members) text(where, key string, read func(raw []byte) (text, problem string)) (string, error) {
+func (m members) text(where itemPath, key string, read func(raw []byte) (text, problem string)) (string, error) {
 	raw, ok := m.values[key]
 	if !ok {
 		return "", refuse(codeBatch, "%s: the key %q is missing", where, key)
@@ -127,7 +148,7 @@ func (m members) text(where, key string, read func(raw []byte) (text, problem st
 	return text, nil
 }
 
-func checkID(where, id string) error {
+func checkID(where itemPath, id string) error {
 	switch {
 	case id == "":
 		return refuse(codeBatch, "%s.id: is empty; give each item an id of its own", where)
@@ -150,11 +171,11 @@ func (m members) inner(key string) *scanner {
 	return &scanner{data: m.values[key], maxDepth: maxDepth, code: codeJSON, what: key}
 }
 
-func (m members) headers(where string) (headers []Header, err error) {
+func (m members) headers(where itemPath) (headers []Header, err error) {
 	if m.absent(keyHeaders) {
 		return nil, nil
 	}
-	where += ".headers"
+	where.key = keyHeaders
 	s := m.inner(keyHeaders)
 	if s.peek() != '{' {
 		return nil, refuse(codeBatch, "%s: is not an object; write {\"Content-Type\":\"application/json\"}", where)
@@ -180,7 +201,7 @@ func (m members) headers(where string) (headers []Header, err error) {
 	return headers, err
 }
 
-func readHeader(where, name string, raw []byte) (Header, error) {
+func readHeader(where itemPath, name string, raw []byte) (Header, error) {
 	if !isToken(name) {
 		return Header{}, refuse(codeBatch, "%s: %s is not the name of a header; write it plainly, in ASCII", where, quote(name))
 	}
@@ -194,7 +215,7 @@ func readHeader(where, name string, raw []byte) (Header, error) {
 	return Header{Name: name, Value: value}, nil
 }
 
-func (m members) dependsOn(where string) (ids []string, err error) {
+func (m members) dependsOn(where itemPath) (ids []string, err error) {
 	// An empty depends_on says nothing. One that names items would be dropped by Graph without a word.
 	if raw, ok := m.values[pythonDependsOn]; ok && !m.absent(pythonDependsOn) && !bytes.Equal(bytes.Join(bytes.Fields(raw), nil), []byte("[]")) {
 		return nil, refuse(codeBatch, "%s: unknown key %q, which Graph ignores; write %q", where, pythonDependsOn, keyDependsOn)
@@ -202,7 +223,7 @@ func (m members) dependsOn(where string) (ids []string, err error) {
 	if m.absent(keyDependsOn) {
 		return nil, nil
 	}
-	where += ".dependsOn"
+	where.key = keyDependsOn
 	s := m.inner(keyDependsOn)
 	if s.peek() != '[' {
 		return nil, refuse(codeBatch, "%s: is not an array; write [\"1\"]", where)
@@ -234,7 +255,7 @@ func isJSON(mediaType string) bool {
 
 // body returns the caller's bytes after checking that they are what the Content-Type asks for: any JSON for a JSON type
 // or none, a string for text, base64 in a string for all else (OData JSON Format 4.01 §19.1).
-func (m members) body(where, mediaType string) (json.RawMessage, error) {
+func (m members) body(where itemPath, mediaType string) (json.RawMessage, error) {
 	if m.absent(keyBody) {
 		return nil, nil
 	}

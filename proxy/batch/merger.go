@@ -2,9 +2,9 @@ package batch
 
 import "slices"
 
-// Merger puts the answers to a batch together while they come: one {"responses":[...]} with an answer for every item, in the order
-// of Items. What comes before its turn is held. What is held is accounted for until it is read, or the Merger is closed. It is for
-// one goroutine.
+// Merger puts the answers to a batch together while they come: one {"responses":[...]} with an answer for every item,
+// in the order of Items. What comes before its turn is held. What is held is accounted for until it is read, or the
+// Merger is closed. It is for one goroutine.
 type Merger struct {
 	batch *Batch
 	edit  Edit
@@ -25,7 +25,8 @@ type piece struct {
 
 // Edit is what becomes of Graph's answers to items. The zero value leaves them as they are.
 type Edit struct {
-	// Hide reports whether a header is left out. It gets the name as Graph wrote it, and the value; "" for one that is no string.
+	// Hide reports whether a header is left out. It gets the name as Graph wrote it, and the value; "" for one that is
+	// no string.
 	Hide func(name, value string) bool
 	// Body returns what becomes of bodies, JSON values, in the answer to the item with that index; nil where they stay.
 	Body func(item int) func(body []byte) []byte
@@ -36,8 +37,8 @@ func (b *Batch) Merger(edit Edit, hold Hold) *Merger {
 	return &Merger{batch: b, edit: edit, hold: hold, answers: make([]piece, len(b.Items))}
 }
 
-// Pend keeps the answers that come from now on from being read, until Commit or Drop: what Graph says later in the same text may
-// show that none of it is the answer to what was sent.
+// Pend keeps the answers that come from now on from being read, until Commit or Drop: what Graph says later in the same
+// text may show that none of it is the answer to what was sent.
 func (m *Merger) Pend() { m.pending = true }
 
 // Commit lets the answers that wait be read, each in its turn.
@@ -57,8 +58,8 @@ func (m *Merger) Drop(items []int) {
 	m.pending = false
 }
 
-// Reply takes Graph's answer to the item with that index, which must have none. It reports false where there is no room to hold it:
-// then the item has none still.
+// Reply takes Graph's answer to the item with that index, which must have none. It reports false where there is no room
+// to hold it: then the item has none still.
 func (m *Merger) Reply(i int, r Reply) bool {
 	e := entryEdit{hide: m.edit.Hide, item: &m.batch.Items[i]}
 	if m.edit.Body != nil {
@@ -106,7 +107,8 @@ func (m *Merger) put(i int, p piece) {
 // Has reports whether the item with that index has its answer.
 func (m *Merger) Has(i int) bool { return m.answers[i].has }
 
-// Finish ends the text. Items that have no answer get a 504, which says that Graph left them out; Finish returns their indexes.
+// Finish ends the text. Items that have no answer get a 504, which says that Graph left them out; Finish returns their
+// indexes.
 func (m *Merger) Finish() (left []int) {
 	m.pending = false
 	for i := range m.answers {

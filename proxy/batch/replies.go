@@ -15,8 +15,8 @@ var ErrNoRoom = errors.New("there is no room to hold an answer of Graph's")
 // leastWindow is what Replies reads Graph's text into at first.
 const leastWindow = 16 << 10
 
-// Replies reads what Graph answered, one item's answer at a time, while the text comes. It holds one answer. Close returns what it
-// holds to the account.
+// Replies reads what Graph answered, one item's answer at a time, while the text comes. It holds one answer. Close
+// returns what it holds to the account.
 type Replies struct {
 	batch    *Batch
 	from     io.Reader
@@ -32,8 +32,8 @@ type Replies struct {
 	complete bool // "responses" is there, and has ended
 }
 
-// Hold accounts for n bytes that are held from now on, or that are held no more if n is negative. It reports false if there is no
-// room for them; then they are not held.
+// Hold accounts for n bytes that are held from now on, or that are held no more if n is negative. It reports false if
+// there is no room for them; then they are not held.
 type Hold func(n int) bool
 
 // place is where in {"responses":[...]} the reader stands.
@@ -61,12 +61,14 @@ func (r *Replies) Close() {
 	r.window, r.passed, r.ended, r.place = nil, 0, true, atEnd
 }
 
-// Next returns the next answer and the index of its item. Graph answers in any order; ids are compared without regard to case. At
-// the end of a text that is read to its end, and is one JSON object with one "responses", it returns io.EOF.
+// Next returns the next answer and the index of its item. Graph answers in any order; ids are compared without regard
+// to case. At the end of a text that is read to its end, and is one JSON object with one "responses", it returns
+// io.EOF.
 //
-// An answer that names no item, an item that was not sent, or one that is answered already, is an *Error: the text is then not the
-// answer to what was sent, and handing it out could show one caller's data to another. So is text that is not JSON, and an answer
-// longer than MaxReply. The other errors are the reader's own and ErrNoRoom. No error can be read past.
+// An answer that names no item, an item that was not sent, or one that is answered already, is an *Error: the text is
+// then not the answer to what was sent, and handing it out could show one caller's data to another. So is text that is
+// not JSON, and an answer longer than MaxReply. The other errors are the reader's own and ErrNoRoom. No error can be
+// read past.
 func (r *Replies) Next() (index int, reply Reply, err error) {
 	for {
 		raw, err := r.step()
@@ -270,8 +272,8 @@ func (r *Replies) grow() error {
 	return nil
 }
 
-// frame finds where a JSON value ends in text that comes in pieces, by its quotes and brackets alone. Whether it is JSON, the
-// scanner says afterwards.
+// frame finds where a JSON value ends in text that comes in pieces, by its quotes and brackets alone. Whether it is
+// JSON, the scanner says afterwards.
 type frame struct {
 	depth           int
 	quoted, escaped bool

@@ -14,8 +14,8 @@ import (
 // readers give up or differ beyond theirs (.NET's stop at 64).
 const maxDepth = 64
 
-// scanner reads JSON (RFC 8259) without a letter of leniency. encoding/json is no help here: it takes doubled keys, keys
-// of another letter case, invalid UTF-8 and unpaired surrogates, and changes the last two on the way.
+// scanner reads JSON (RFC 8259) without a letter of leniency. encoding/json is no help here: it takes doubled keys,
+// keys of another letter case, invalid UTF-8 and unpaired surrogates, and changes the last two on the way.
 type scanner struct {
 	data     []byte
 	pos      int
@@ -257,8 +257,8 @@ func (s *scanner) word() error {
 	return s.unexpected("a JSON value")
 }
 
-// decode takes the escapes off a string that the scanner has read. It refuses what is no string, and an escaped half of a
-// surrogate pair: readers drop it, replace it or keep it.
+// decode takes the escapes off a string that the scanner has read. It refuses what is no string, and an escaped half of
+// a surrogate pair: readers drop it, replace it or keep it.
 func decode(raw []byte) (text, problem string) {
 	if len(raw) < 2 || raw[0] != '"' {
 		return "", "is not a string"
@@ -295,8 +295,8 @@ func decode(raw []byte) (text, problem string) {
 // maxInteger is the largest integer that every reader of JSON keeps exactly (RFC 8259 section 6).
 const maxInteger = 1<<53 - 1
 
-// textOrInteger is decode, which also takes an integer and returns its digits. Numbers that readers write in several ways or
-// round are refused: 1.0, 1e0, -0 and what is beyond maxInteger.
+// textOrInteger is decode, which also takes an integer and returns its digits. Numbers that readers write in several
+// ways or round are refused: 1.0, 1e0, -0 and what is beyond maxInteger.
 func textOrInteger(raw []byte) (text, problem string) {
 	if len(raw) == 0 || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
 		return decode(raw)
@@ -324,7 +324,8 @@ func unescape(c byte) byte {
 	return c
 }
 
-// foldID spells an id for comparing without regard to case: of the letters that are one but for their case, the smallest.
+// foldID spells an id for comparing without regard to case: of the letters that are one but for their case, the
+// smallest.
 func foldID(id string) string {
 	return strings.Map(func(r rune) rune {
 		least := r

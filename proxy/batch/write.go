@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// Encode returns the envelope for Graph with the items of these indexes, in the order of Items. It is written afresh: URLs
-// from the Targets, relative and with a leading slash, as Graph documents them; the keys once and plainly; ids and values of
-// headers as strings, also where the caller wrote integers; bodies as the caller wrote them; dependsOn only with items that are sent too, so leave out those that Skip returns. Items whose Err is
-// set are never sent. Reading the text gives the same items again. It is nil if nothing is left to send.
+// Encode returns the envelope for Graph with the items of these indexes, in the order of Items. It is written afresh:
+// URLs from the Targets, relative and with a leading slash, as Graph documents them; the keys once and plainly; ids and
+// values of headers as strings, also where the caller wrote integers; bodies as the caller wrote them; dependsOn only
+// with items that are sent too, so leave out those that Skip returns. Items whose Err is set are never sent. Reading
+// the text gives the same items again. It is nil if nothing is left to send.
 func (b *Batch) Encode(indexes []int) []byte {
 	sent := make([]bool, len(b.Items))
 	for _, i := range indexes {
