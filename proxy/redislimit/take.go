@@ -44,7 +44,9 @@ func (b *Buckets) Take(ctx context.Context, charges []limit.Charge, g *limit.Gra
 		if ended := ctx.Err(); ended != nil {
 			return nil, ended
 		}
-		b.missed(err)
+		if !errors.Is(err, errUnasked) {
+			b.missed(err)
+		}
 		late = isSlow(err)
 	}
 	if b.deny {
@@ -58,6 +60,10 @@ const connecting = 5
 
 // errLate is the error of an answer that did not come in time. It may still come.
 var errLate = errors.New("taking: redis did not answer in time")
+
+// errUnasked is the error of a question that was not written when Redis was left because of a hard error. Redis cannot have granted
+// anything.
+var errUnasked = errors.New("taking: redis was left before it was asked")
 
 // isSlow reports whether an error says that Redis takes its time: it may have done what it was asked.
 func isSlow(err error) bool {
@@ -196,6 +202,9 @@ func (b *Buckets) run(ctx context.Context, c *call) ([]int64, error) {
 			continue
 		case <-deadline.C:
 		case <-gone:
+			if written != nil && !b.slow.Load() {
+				err = errUnasked
+			}
 		case <-ctx.Done():
 			err = ctx.Err()
 		}
