@@ -114,8 +114,9 @@ func (r *pathReader) plainRoot() {
 	if !isRoot || !isPlainName(items) || items.Base != "items" || !r.isDrive(n-3) {
 		return
 	}
+	text := root.Text // the letter case stays the caller's
 	r.segments = r.segments[:n-2]
-	r.name("root", false)
+	r.name(text, false)
 }
 
 // isDrive reports whether the segment at i is a drive, or what is shared as one.
