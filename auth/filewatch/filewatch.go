@@ -130,7 +130,7 @@ func (s state) sameFiles(other state) bool {
 	return true
 }
 
-// digest tells contents apart, and how they are divided into files.
+// digest distinguishes contents, and how they are divided into files.
 func digest(contents [][]byte) [sha256.Size]byte {
 	var sums bytes.Buffer
 	for _, data := range contents {

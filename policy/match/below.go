@@ -10,7 +10,7 @@ import (
 // resource: sites/{host}:/{path} is not below the site of the host, and root:/{path}:/children/{id} is any item of the
 // drive. What a rule allows does not reach there; what a rule denies or counts does, see DenySet.
 
-// boundary tells what a template that ends in /** is about, as far as URLs lead away from it.
+// boundary returns what a template that ends in /** is about, as far as URLs lead away from it.
 type boundary uint8
 
 const (

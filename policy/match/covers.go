@@ -35,7 +35,7 @@ func Covers(a, b *Rule) bool {
 	return optionsCover(a.Options, b.Options)
 }
 
-// spelling tells how a literal segment may be written in a request that matches it narrowly, see allowChild.
+// spelling returns how a literal segment may be written in a request that matches it narrowly, see allowChild.
 type spelling uint8
 
 const (

@@ -1,4 +1,4 @@
-// Package yamlfile reads a YAML file that must have one reading, and tells every problem of it at once.
+// Package yamlfile reads a YAML file that must have one reading, and reports every problem of it at once.
 //
 // It decides what is YAML to us: one document of mappings, lists and scalars, with every key once. Anchors,
 // aliases, merge keys and tags are refused, because with them what a person reads and what a machine does

@@ -1,4 +1,4 @@
-// Package diff tells what changes from one policy to another: what each caller gains and loses, in rules, and which requests
+// Package diff reports what changes from one policy to another: what each caller gains and loses, in rules, and which requests
 // of an audit log would be answered otherwise.
 //
 // It decides what is told as a gain or a loss, and when it is not sure it tells a difference: a policy of which it says that a

@@ -36,7 +36,7 @@ func settings(old, new *side) []Change {
 	return appendLimit(changes, "limit: ", old.policy.CallerLimit(name), new.policy.CallerLimit(name), where)
 }
 
-// appendInFlight tells of another share. A number and a part of all cannot be compared without the proxy's settings.
+// appendInFlight reports another share. A number and a part of all cannot be compared without the proxy's settings.
 func appendInFlight(changes []Change, was, is policy.Share, where string) []Change {
 	if was == is {
 		return changes

@@ -25,7 +25,7 @@ func (c *checker) limits() {
 	}
 }
 
-// shares tells of a caller that may take what all others need.
+// shares reports a caller that may take what all others need.
 func (c *checker) shares() {
 	if len(c.books) < 2 {
 		return
