@@ -169,7 +169,8 @@ func throttled(wait time.Duration) *Error {
 		Status: http.StatusTooManyRequests,
 		Code:   codeLimited,
 		Inner:  "graphThrottled",
-		Message: fmt.Sprintf("Microsoft Graph is throttling requests of this kind, so this one was not sent; try again after %d s",
+		Message: fmt.Sprintf("Microsoft Graph is throttling requests of this kind, so this one was not sent; try again "+
+			"after %d s",
 			wholeSeconds(wait)),
 		RetryAfter: wait,
 	}

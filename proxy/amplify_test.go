@@ -22,7 +22,8 @@ func longInputs() map[string]string {
 		return "GET " + target + host + strings.Join(append(header, ""), "\r\n") + "\r\n"
 	}
 	post := func(body string) string {
-		return fmt.Sprintf("POST /v1.0/$batch%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", host, len(body), body)
+		return fmt.Sprintf("POST /v1.0/$batch%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", host,
+			len(body), body)
 	}
 	var options, longOptions []string
 	for i := range 64 {
@@ -35,53 +36,64 @@ func longInputs() map[string]string {
 	}
 	var many []string
 	for i := range 20 {
-		many = append(many, item(fmt.Sprintf("%d%s", i, strings.Repeat("i", 200)), "/users/"+strings.Repeat("k", 300)+"?"+strings.Join(longOptions[:20], "&")))
+		many = append(many, item(fmt.Sprintf("%d%s", i, strings.Repeat("i", 200)),
+			"/users/"+strings.Repeat("k", 300)+"?"+strings.Join(longOptions[:20], "&")))
 	}
 	return map[string]string{
-		"64 options":                          get("/v1.0/users?" + strings.Join(options, "&")),
-		"64 options with long names":          get("/v1.0/users?" + strings.Join(longOptions, "&")),
-		"one option with a long name":         get("/v1.0/users?" + strings.Repeat("x", 8000) + "=1"),
-		"a long key":                          get("/v1.0/groups/" + strings.Repeat("k", 8000)),
-		"a long key of a known path":          get("/v1.0/users/" + strings.Repeat("k", 8000)),
-		"a key of quotes":                     get("/v1.0/groups('" + strings.Repeat(`%22`, 600) + "')"),
-		"a key of angle brackets":             get("/v1.0/groups/" + strings.Repeat(`%3C`, 600)),
-		"a drive path of soft hyphens":        get("/v1.0/drives/b/root:/" + soft),
-		"a drive path of tags":                get("/v1.0/drives/b/root:/" + tags),
-		"a drive path with marks":             get("/v1.0/drives/b/root:/" + url.PathEscape("a"+hiddenMarks+"b")),
-		"a key of format characters":          get("/v1.0/users/" + url.PathEscape(hiddenMarks)),
-		"many segments":                       get("/v1.0" + strings.Repeat("/segment", 60)),
-		"many arguments":                      get("/v1.0/users/f(" + strings.TrimSuffix(strings.Repeat("argument='value',", 300), ",") + ")"),
-		"many escapes in a bad segment":       get("/v1.0/users/" + strings.Repeat("%c2%ad", 300) + "%2f"),
-		"bytes that are not UTF-8":            get("/v1.0/users/" + strings.Repeat("%ff", 1000)),
-		"a long unknown version":              get("/" + strings.Repeat("v", 4000) + "/users"),
-		"a long tenant":                       get("/v1.0/" + strings.Repeat("t", 3000) + ".com/users"),
-		"a long method":                       strings.Repeat("M", 3000) + " /v1.0/users" + host + "\r\n",
-		"a long client-request-id":            get("/v1.0/groups", "client-request-id: "+strings.Repeat("c", 4000)),
-		"the longest client-request-id":       get("/v1.0/groups/"+strings.Repeat("k", 3000), "client-request-id: "+strings.Repeat("c", 128)),
-		"a client-request-id with marks":      get("/v1.0/groups", "client-request-id: a"+hiddenMarks),
-		"a long Content-Encoding":             "POST /v1.0/$batch" + host + "Content-Length: 2\r\nContent-Encoding: " + strings.Repeat("e", 4000) + "\r\n\r\n{}",
-		"a long Content-Type":                 "POST /v1.0/$batch" + host + "Content-Length: 2\r\nContent-Type: " + strings.Repeat("e", 4000) + "\r\n\r\n{}",
-		"a batch of 20 long items":            post(`{"requests":[` + strings.Join(many, ",") + `]}`),
-		"a batch with long ids":               post(`{"requests":[` + item(strings.Repeat("\u00ad", 128), "/groups") + `]}`),
-		"a batch with ids of tags":            post(`{"requests":[` + item(strings.Repeat("\U000e0041", 64), "/groups") + `]}`),
+		"64 options":                   get("/v1.0/users?" + strings.Join(options, "&")),
+		"64 options with long names":   get("/v1.0/users?" + strings.Join(longOptions, "&")),
+		"one option with a long name":  get("/v1.0/users?" + strings.Repeat("x", 8000) + "=1"),
+		"a long key":                   get("/v1.0/groups/" + strings.Repeat("k", 8000)),
+		"a long key of a known path":   get("/v1.0/users/" + strings.Repeat("k", 8000)),
+		"a key of quotes":              get("/v1.0/groups('" + strings.Repeat(`%22`, 600) + "')"),
+		"a key of angle brackets":      get("/v1.0/groups/" + strings.Repeat(`%3C`, 600)),
+		"a drive path of soft hyphens": get("/v1.0/drives/b/root:/" + soft),
+		"a drive path of tags":         get("/v1.0/drives/b/root:/" + tags),
+		"a drive path with marks":      get("/v1.0/drives/b/root:/" + url.PathEscape("a"+hiddenMarks+"b")),
+		"a key of format characters":   get("/v1.0/users/" + url.PathEscape(hiddenMarks)),
+		"many segments":                get("/v1.0" + strings.Repeat("/segment", 60)),
+		"many arguments": get("/v1.0/users/f(" +
+			strings.TrimSuffix(strings.Repeat("argument='value',", 300), ",") + ")"),
+		"many escapes in a bad segment": get("/v1.0/users/" + strings.Repeat("%c2%ad", 300) + "%2f"),
+		"bytes that are not UTF-8":      get("/v1.0/users/" + strings.Repeat("%ff", 1000)),
+		"a long unknown version":        get("/" + strings.Repeat("v", 4000) + "/users"),
+		"a long tenant":                 get("/v1.0/" + strings.Repeat("t", 3000) + ".com/users"),
+		"a long method":                 strings.Repeat("M", 3000) + " /v1.0/users" + host + "\r\n",
+		"a long client-request-id":      get("/v1.0/groups", "client-request-id: "+strings.Repeat("c", 4000)),
+		"the longest client-request-id": get("/v1.0/groups/"+strings.Repeat("k", 3000),
+			"client-request-id: "+strings.Repeat("c", 128)),
+		"a client-request-id with marks": get("/v1.0/groups", "client-request-id: a"+hiddenMarks),
+		"a long Content-Encoding": "POST /v1.0/$batch" + host + "Content-Length: 2\r\nContent-Encoding: " +
+			strings.Repeat("e", 4000) + "\r\n\r\n{}",
+		"a long Content-Type": "POST /v1.0/$batch" + host + "Content-Length: 2\r\nContent-Type: " +
+			strings.Repeat("e", 4000) + "\r\n\r\n{}",
+		"a batch of 20 long items": post(`{"requests":[` + strings.Join(many, ",") + `]}`),
+		"a batch with long ids":    post(`{"requests":[` + item(strings.Repeat("\u00ad", 128), "/groups") + `]}`),
+		"a batch with ids of tags": post(`{"requests":[` + item(strings.Repeat("\U000e0041", 64), "/groups") +
+			`]}`),
 		"a batch with marks in an id":         post(`{"requests":[` + item("a"+hiddenMarks, "/groups") + `]}`),
 		"a batch with an id that is too long": post(`{"requests":[` + item(strings.Repeat("i", 4000), "/groups") + `]}`),
 		"a batch with a long unknown key":     post(`{"requests":[{"id":"1","` + strings.Repeat("k", 4000) + `":1}]}`),
-		"a batch with a long method":          post(`{"requests":[{"id":"1","method":"` + strings.Repeat("\u202e", 900) + `","url":"/users"}]}`),
-		"a batch with a long dependsOn":       post(`{"requests":[{"id":"1","method":"GET","url":"/users","dependsOn":["` + strings.Repeat("d", 4000) + `"]}]}`),
-		"a batch with a long bad URL":         post(`{"requests":[` + item("1", "https://"+strings.Repeat("h", 4000)) + `]}`),
-		"a batch with a long drive path":      post(`{"requests":[` + item("1", "/drives/b/root:/"+soft) + `]}`),
-		"a batch with a long header name":     post(`{"requests":[{"id":"1","method":"GET","url":"/users","headers":{"` + strings.Repeat("h", 4000) + `\u0000":"1"}}]}`),
-		"a batch that depends on a long id":   post(`{"requests":[` + item(strings.Repeat("\u202e", 80), "/groups") + `,{"id":"2","method":"GET","url":"/users","dependsOn":["` + strings.Repeat("\u202e", 80) + `"]}]}`),
+		"a batch with a long method": post(`{"requests":[{"id":"1","method":"` + strings.Repeat("\u202e", 900) +
+			`","url":"/users"}]}`),
+		"a batch with a long dependsOn": post(`{"requests":[{"id":"1","method":"GET","url":"/users","dependsOn":["` +
+			strings.Repeat("d", 4000) + `"]}]}`),
+		"a batch with a long bad URL":    post(`{"requests":[` + item("1", "https://"+strings.Repeat("h", 4000)) + `]}`),
+		"a batch with a long drive path": post(`{"requests":[` + item("1", "/drives/b/root:/"+soft) + `]}`),
+		"a batch with a long header name": post(`{"requests":[{"id":"1","method":"GET","url":"/users","headers":{"` +
+			strings.Repeat("h", 4000) + `\u0000":"1"}}]}`),
+		"a batch that depends on a long id": post(`{"requests":[` + item(strings.Repeat("\u202e", 80), "/groups") +
+			`,{"id":"2","method":"GET","url":"/users","dependsOn":["` + strings.Repeat("\u202e", 80) + `"]}]}`),
 	}
 }
 
-// However long the names in a request are, each audit line stays under 4 KiB, each refusal under 1,500 bytes, and no character in
-// either changes how the rest of it looks.
+// However long the names in a request are, each audit line stays under 4 KiB, each refusal under 1,500 bytes, and no
+// character in either changes how the rest of it looks.
 func TestNothingIsRecordedOrAnsweredAtLength(t *testing.T) {
-	r := newRig(t, strings.Replace(everyone, "  app:", "  "+strings.Repeat("c", 64)+":", 1), func(c *proxy.Config, r *rig) {
-		c.Apps = oneApp(fixed{})
-	})
+	r := newRig(t,
+		strings.Replace(everyone, "  app:", "  "+strings.Repeat("c", 64)+":", 1), func(c *proxy.Config, r *rig) {
+			c.Apps = oneApp(fixed{})
+		})
 	for name, request := range longInputs() {
 		t.Run(name, func(t *testing.T) {
 			r.audit.reset()
@@ -147,7 +159,8 @@ func checkText(t *testing.T, text string) {
 	}
 }
 
-// A tool that reads the audit log takes a target that fits for what it is, and never the front of one for another target.
+// A tool that reads the audit log takes a target that fits for what it is, and never the front of one for another
+// target.
 func TestTheAuditReaderKnowsWhatWasCut(t *testing.T) {
 	r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.Apps = oneApp(fixed{}) })
 	for _, tt := range []struct {
@@ -157,7 +170,8 @@ func TestTheAuditReaderKnowsWhatWasCut(t *testing.T) {
 		{"a target that just fits", "/v1.0/users/" + strings.Repeat("k", 500), true},
 		{"a target that is one byte longer", "/v1.0/users/" + strings.Repeat("k", 501), false},
 		{"a drive path that ends in the mark by itself", "/v1.0/test/drives/b/root:/k%E2%80%A6", true},
-		{"a target that is cut within its key, and reads as one", "/v1.0/users/" + strings.Repeat("k", 480) + "/messages/" + strings.Repeat("m", 100), false},
+		{"a target that is cut within its key, and reads as one",
+			"/v1.0/users/" + strings.Repeat("k", 480) + "/messages/" + strings.Repeat("m", 100), false},
 		{"a drive path with a soft hyphen", "/v1.0/test/drives/b/root:/a%C2%ADb", true},
 		{"16 options", "/v1.0/users?" + optionsOf(16), true},
 		{"17 options", "/v1.0/users?" + optionsOf(17), false},

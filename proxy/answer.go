@@ -122,7 +122,8 @@ func tokenRejected(resourceFault bool) *Error {
 		RetryAfter: time.Second,
 	}
 	if resourceFault {
-		e.Message = "Microsoft Graph refused this request although graphproxy's access token is fresh, and nothing was done: " +
+		e.Message = "Microsoft Graph refused this request although graphproxy's access token is fresh, and nothing " +
+			"was done: " +
 			"it may not serve this resource to apps that act without a user; see its documentation for application permissions"
 		e.RetryAfter = 0
 	}

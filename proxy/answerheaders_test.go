@@ -75,7 +75,9 @@ func TestAnswersOfItemsSendCallersToWebAddressesOnly(t *testing.T) {
 			r.graph.Handle("POST /v1.0/$batch", func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", "application/json")
 				value, _ := json.Marshal(tt.value)
-				_, _ = fmt.Fprintf(w, `{"responses":[{"id":"1","status":302,"headers":{"LOCATION":%s,"Refresh":"0;url=https://evil.example","Access-Control-Allow-Origin":"*"}}]}`, value)
+				_, _ = fmt.Fprintf(w,
+					`{"responses":[{"id":"1","status":302,"headers":{"LOCATION":%s,"Refresh":"0;url=https://evil.example",`+
+						`"Access-Control-Allow-Origin":"*"}}]}`, value)
 			})
 			a := r.do(t, "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users"}]}`)
 			got := a.responses(t)["1"].Headers
@@ -104,9 +106,20 @@ func TestAnswersOfItemsSendCallersToWebAddressesOnly(t *testing.T) {
 func TestHeadersThatMakeABrowserActStayBehind(t *testing.T) {
 	r := newRig(t, everyone)
 	hostile := map[string]string{
-		"Refresh": "0;url=https://evil.example", "Clear-Site-Data": `"*"`, "Service-Worker-Allowed": "/", "SourceMap": "/x", "X-SourceMap": "/x",
-		"NEL": "{}", "Report-To": "{}", "Reporting-Endpoints": "x", "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Credentials": "true",
-		"Access-Control-Expose-Headers": "*", "Timing-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin", "Set-Cookie2": "a=b",
+		"Refresh":                          "0;url=https://evil.example",
+		"Clear-Site-Data":                  `"*"`,
+		"Service-Worker-Allowed":           "/",
+		"SourceMap":                        "/x",
+		"X-SourceMap":                      "/x",
+		"NEL":                              "{}",
+		"Report-To":                        "{}",
+		"Reporting-Endpoints":              "x",
+		"Access-Control-Allow-Origin":      "*",
+		"Access-Control-Allow-Credentials": "true",
+		"Access-Control-Expose-Headers":    "*",
+		"Timing-Allow-Origin":              "*",
+		"Cross-Origin-Resource-Policy":     "cross-origin",
+		"Set-Cookie2":                      "a=b",
 	}
 	r.graph.Handle("GET /v1.0/test/browser", func(w http.ResponseWriter, _ *http.Request) {
 		for name, value := range hostile {

@@ -87,7 +87,8 @@ func (i itemAnswer) inner(t *testing.T) string {
 	t.Helper()
 	var e graphError
 	must(t, json.Unmarshal(i.Body, &e))
-	if !strings.HasPrefix(i.Headers["Proxy-Status"], "graphproxy; error=") || i.Headers["Content-Type"] != "application/json" || e.Error.Message == "" {
+	if !strings.HasPrefix(i.Headers["Proxy-Status"], "graphproxy; error=") ||
+		i.Headers["Content-Type"] != "application/json" || e.Error.Message == "" {
 		t.Errorf("not a refusal of graphproxy's: %+v %s", i.Headers, i.Body)
 	}
 	return e.Error.InnerError["code"]
@@ -123,13 +124,37 @@ func TestEachItemOfABatchIsARequestOfItsOwn(t *testing.T) {
 		{"id":"14","method":"GET","url":"/users/adele@contoso.com","dependsOn":["1"]},
 		{"id":"15","method":"GET","url":"/users/adele@contoso.com","dependsOn":["6"]}]}`, asJSON)
 	want := map[string]int{
-		"1": 200, "two": 200, "3": 200, "4": 200, "5": 429, "6": 403, "7": 403, "8": 403, "9": 400, "10": 400, "11": 405, "12": 200, "13": 400, "14": 200, "15": 424,
+		"1":   200,
+		"two": 200,
+		"3":   200,
+		"4":   200,
+		"5":   429,
+		"6":   403,
+		"7":   403,
+		"8":   403,
+		"9":   400,
+		"10":  400,
+		"11":  405,
+		"12":  200,
+		"13":  400,
+		"14":  200,
+		"15":  424,
 	}
 	if diff := cmp.Diff(want, a.statuses(t)); diff != "" {
 		t.Fatal(diff, a.body)
 	}
 	got := a.responses(t)
-	for id, code := range map[string]string{"5": "limitExceeded", "6": "policyDenied", "7": "policyDenied", "8": "policyDenied", "9": "foreignURL", "10": "ambiguousTarget", "11": "methodNotAllowed", "13": "foreignTenant", "15": "dependencyRefused"} {
+	for id, code := range map[string]string{
+		"5":  "limitExceeded",
+		"6":  "policyDenied",
+		"7":  "policyDenied",
+		"8":  "policyDenied",
+		"9":  "foreignURL",
+		"10": "ambiguousTarget",
+		"11": "methodNotAllowed",
+		"13": "foreignTenant",
+		"15": "dependencyRefused",
+	} {
 		if inner := got[id].inner(t); inner != code {
 			t.Errorf("item %s is refused with %s, want %s", id, inner, code)
 		}
@@ -140,8 +165,9 @@ func TestEachItemOfABatchIsARequestOfItsOwn(t *testing.T) {
 	ran := r.ran()
 	slices.Sort(ran)
 	wantRan := []string{
-		"1 GET /v1.0/users/adele@contoso.com?$select=id", "12 GET /v1.0/users/adele@contoso.com", "14 GET /v1.0/users/adele@contoso.com",
-		"3 GET /v1.0/users/alex@contoso.com", "4 GET /v1.0/groups", "two GET /v1.0/users?$top=1&$filter=accountEnabled%20eq%20true",
+		"1 GET /v1.0/users/adele@contoso.com?$select=id", "12 GET /v1.0/users/adele@contoso.com",
+		"14 GET /v1.0/users/adele@contoso.com", "3 GET /v1.0/users/alex@contoso.com", "4 GET /v1.0/groups",
+		"two GET /v1.0/users?$top=1&$filter=accountEnabled%20eq%20true",
 	}
 	if diff := cmp.Diff(wantRan, ran); diff != "" {
 		t.Error(diff)
@@ -165,14 +191,24 @@ func (r *rig) checkItemRecords(t *testing.T, a answer, statuses map[string]int) 
 			continue
 		}
 		items[rec["item"].(string)] = rec
-		if rec["batch"] != a.header.Get("request-id") || rec["caller"] != "app" || rec["client_request_id"] != a.header.Get("client-request-id") {
+		if rec["batch"] != a.header.Get("request-id") || rec["caller"] != "app" ||
+			rec["client_request_id"] != a.header.Get("client-request-id") {
 			t.Errorf("an item's line: %s", line)
 		}
 	}
 	if envelopes != 1 || len(items) != len(statuses) {
 		t.Errorf("%d lines for the batch and %d for items", envelopes, len(items))
 	}
-	decisions := map[int]string{200: "allow", 204: "allow", 400: "refuse", 403: "deny", 404: "allow", 405: "refuse", 424: "refuse", 429: "limit"}
+	decisions := map[int]string{
+		200: "allow",
+		204: "allow",
+		400: "refuse",
+		403: "deny",
+		404: "allow",
+		405: "refuse",
+		424: "refuse",
+		429: "limit",
+	}
 	for id, status := range statuses {
 		if rec := items[id]; rec["status"] != float64(status) || rec["decision"] != decisions[status] {
 			t.Errorf("item %s: %v", id, rec)
@@ -182,7 +218,9 @@ func (r *rig) checkItemRecords(t *testing.T, a answer, statuses map[string]int) 
 
 func TestABatchOfBeta(t *testing.T) {
 	r := newRig(t, strings.ReplaceAll(batchPolicy, "- GET /users\n", "- GET /beta/users\n"))
-	a := r.do(t, "POST", "/beta/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"GET","url":"/users/1"},{"id":"3","method":"GET","url":"/v1.0/users/1"}]}`, asJSON)
+	a := r.do(t, "POST", "/beta/$batch",
+		`{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"GET","url":"/users/1"},{"id":"3",`+
+			`"method":"GET","url":"/v1.0/users/1"}]}`, asJSON)
 	if diff := cmp.Diff(map[string]int{"1": 200, "2": 403, "3": 400}, a.statuses(t)); diff != "" {
 		t.Error(diff, a.body)
 	}
@@ -194,7 +232,9 @@ func TestABatchOfBeta(t *testing.T) {
 func TestABatchWithNothingLeftToSendNeverReachesGraph(t *testing.T) {
 	r := newRig(t, batchPolicy)
 	r.entra.Revoke()
-	a := r.do(t, "POST", "/v1.0/$batch", `{"requests":[{"id":"a","method":"DELETE","url":"/users/1"},{"id":"b","method":"GET","url":"/users","dependsOn":["A"]}]}`, asJSON, "client-request-id: mine")
+	a := r.do(t, "POST", "/v1.0/$batch",
+		`{"requests":[{"id":"a","method":"DELETE","url":"/users/1"},{"id":"b","method":"GET","url":"/users",`+
+			`"dependsOn":["A"]}]}`, asJSON, "client-request-id: mine")
 	statuses := map[string]int{"a": 403, "b": 424}
 	if diff := cmp.Diff(statuses, a.statuses(t)); diff != "" {
 		t.Error(diff)
@@ -223,19 +263,116 @@ func TestABatchThatCannotBeReadIsRefusedAsAWhole(t *testing.T) {
 		{"no JSON", "POST", "/v1.0/$batch", "{", nil, 400, "badJSON"},
 		{"two byte order marks", "POST", "/v1.0/$batch", "\ufeff\ufeff" + good, nil, 400, "badBatch"},
 		{"UTF-16", "POST", "/v1.0/$batch", "{\x00\"\x00", nil, 400, "badJSON"},
-		{"UTF-16 by its type", "POST", "/v1.0/$batch", good, []string{"Content-Type: application/json; charset=utf-16"}, 415, "unsupportedMediaType"},
-		{"multipart", "POST", "/v1.0/$batch", good, []string{"Content-Type: multipart/mixed; boundary=x"}, 415, "unsupportedMediaType"},
-		{"a type that is none", "POST", "/v1.0/$batch", good, []string{"Content-Type: application/json; charset"}, 415, "unsupportedMediaType"},
-		{"a form, as curl sends by itself", "POST", "/v1.0/$batch", good, []string{"Content-Type: application/x-www-form-urlencoded"}, 415, "unsupportedMediaType"},
+		{
+			"UTF-16 by its type",
+			"POST",
+			"/v1.0/$batch",
+			good,
+			[]string{"Content-Type: application/json; charset=utf-16"},
+			415,
+			"unsupportedMediaType",
+		},
+		{
+			"multipart",
+			"POST",
+			"/v1.0/$batch",
+			good,
+			[]string{"Content-Type: multipart/mixed; boundary=x"},
+			415,
+			"unsupportedMediaType",
+		},
+		{
+			"a type that is none",
+			"POST",
+			"/v1.0/$batch",
+			good,
+			[]string{"Content-Type: application/json; charset"},
+			415,
+			"unsupportedMediaType",
+		},
+		{
+			"a form, as curl sends by itself",
+			"POST",
+			"/v1.0/$batch",
+			good,
+			[]string{"Content-Type: application/x-www-form-urlencoded"},
+			415,
+			"unsupportedMediaType",
+		},
 		{"more after the end", "POST", "/v1.0/$batch", good + good, nil, 400, "badJSON"},
-		{"an unknown key", "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users"}],"atomicityGroup":"g"}`, nil, 400, "badBatch"},
-		{"an integer and a string that are one id", "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":1,"method":"GET","url":"/users"}]}`, nil, 400, "badBatch"},
-		{"an id that is a number and no integer", "POST", "/v1.0/$batch", `{"requests":[{"id":1.0,"method":"GET","url":"/users"}]}`, nil, 400, "badBatch"},
-		{"a key in capitals", "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users","URL":"/groups"}]}`, nil, 400, "badBatch"},
-		{"a doubled key", "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users","url":"/groups"}]}`, nil, 400, "badBatch"},
-		{"an escaped key", "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users","\u0075rl":"/groups"}]}`, nil, 400, "badBatch"},
-		{"ids that differ in letter case", "POST", "/v1.0/$batch", `{"requests":[{"id":"a","method":"GET","url":"/users"},{"id":"A","method":"GET","url":"/users"}]}`, nil, 400, "badBatch"},
-		{"a body that is no base64", "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"PUT","url":"/users/1/photo/$value","headers":{"Content-Type":"image/png"},"body":"?"}]}`, nil, 400, "badBatch"},
+		{
+			"an unknown key",
+			"POST",
+			"/v1.0/$batch",
+			`{"requests":[{"id":"1","method":"GET","url":"/users"}],"atomicityGroup":"g"}`,
+			nil,
+			400,
+			"badBatch",
+		},
+		{
+			"an integer and a string that are one id",
+			"POST",
+			"/v1.0/$batch",
+			`{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":1,"method":"GET","url":"/users"}]}`,
+			nil,
+			400,
+			"badBatch",
+		},
+		{
+			"an id that is a number and no integer",
+			"POST",
+			"/v1.0/$batch",
+			`{"requests":[{"id":1.0,"method":"GET","url":"/users"}]}`,
+			nil,
+			400,
+			"badBatch",
+		},
+		{
+			"a key in capitals",
+			"POST",
+			"/v1.0/$batch",
+			`{"requests":[{"id":"1","method":"GET","url":"/users","URL":"/groups"}]}`,
+			nil,
+			400,
+			"badBatch",
+		},
+		{
+			"a doubled key",
+			"POST",
+			"/v1.0/$batch",
+			`{"requests":[{"id":"1","method":"GET","url":"/users","url":"/groups"}]}`,
+			nil,
+			400,
+			"badBatch",
+		},
+		{
+			"an escaped key",
+			"POST",
+			"/v1.0/$batch",
+			`{"requests":[{"id":"1","method":"GET","url":"/users","\u0075rl":"/groups"}]}`,
+			nil,
+			400,
+			"badBatch",
+		},
+		{
+			"ids that differ in letter case",
+			"POST",
+			"/v1.0/$batch",
+			`{"requests":[{"id":"a","method":"GET","url":"/users"},{"id":"A","method":"GET","url":"/users"}]}`,
+			nil,
+			400,
+			"badBatch",
+		},
+		{
+			"a body that is no base64",
+			"POST",
+			"/v1.0/$batch",
+			`{"requests":[{"id":"1","method":"PUT","url":"/users/1/photo/$value","headers":{"Content-Type":"image/png"},` +
+				`"body":"?"}]}`,
+			nil,
+			400,
+			"badBatch",
+		},
 		{"21 items", "POST", "/v1.0/$batch", `{"requests":[` + strings.Join(many, ",") + `]}`, nil, 400, "badBatch"},
 		{"no items", "POST", "/v1.0/$batch", `{"requests":[]}`, nil, 400, "badBatch"},
 		{"a query", "POST", "/v1.0/$batch?$select=id", good, nil, 400, "badBatch"},
@@ -244,9 +381,25 @@ func TestABatchThatCannotBeReadIsRefusedAsAWhole(t *testing.T) {
 		{"brotli", "POST", "/v1.0/$batch", good, []string{"Content-Encoding: br"}, 415, "unsupportedEncoding"},
 		{"gzip twice", "POST", "/v1.0/$batch", good, []string{"Content-Encoding: gzip, gzip"}, 415, "unsupportedEncoding"},
 		{"gzip that is none", "POST", "/v1.0/$batch", good, []string{"Content-Encoding: gzip"}, 400, "malformedBody"},
-		{"gzip cut off", "POST", "/v1.0/$batch", zipped(t, good)[:30], []string{"Content-Encoding: gzip"}, 400, "malformedBody"},
+		{
+			"gzip cut off",
+			"POST",
+			"/v1.0/$batch",
+			zipped(t, good)[:30],
+			[]string{"Content-Encoding: gzip"},
+			400,
+			"malformedBody",
+		},
 		{"too long", "POST", "/v1.0/$batch", strings.Repeat(" ", 4<<20) + good, nil, 413, "bodyTooLarge"},
-		{"too long when inflated", "POST", "/v1.0/$batch", zipped(t, strings.Repeat(" ", 4<<20)+good), []string{"Content-Encoding: gzip"}, 413, "bodyTooLarge"},
+		{
+			"too long when inflated",
+			"POST",
+			"/v1.0/$batch",
+			zipped(t, strings.Repeat(" ", 4<<20)+good),
+			[]string{"Content-Encoding: gzip"},
+			413,
+			"bodyTooLarge",
+		},
 		{"a batch below something", "POST", "/v1.0/users/$batch", good, nil, 400, "unsupportedTarget"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -293,18 +446,22 @@ func TestABatchMayBeCompressed(t *testing.T) {
 func TestWhatGraphGetsOfABatchIsWrittenAfresh(t *testing.T) {
 	r := newRig(t, batchPolicy)
 	a := r.do(t, "POST", "/v1.0/$batch", ` { "requests" : [
-		{"url":"`+strings.ToUpper(r.server.URL[:4])+r.server.URL[4:]+`/v1.0/Users/adele%40contoso.com?%24select=id","headers":{"consistencyLevel":"eventual","Authorization":"Bearer mine","X-HTTP-Method-Override":"DELETE","Cookie":"a=b","client-request-id":"a b","X-Ms-Other":"x"},"method":"GET","id":"\u0041"},
+		{"url":"`+strings.ToUpper(r.server.URL[:4])+r.server.URL[4:]+
+		`/v1.0/Users/adele%40contoso.com?%24select=id","headers":{"consistencyLevel":"eventual","Authorization":"Bearer mine","X-HTTP-Method-Override":"DELETE","Cookie":"a=b","client-request-id":"a b","X-Ms-Other":"x"},"method":"GET","id":"\u0041"},
 		{"id":"b","method":"PATCH","url":"users('adele@contoso.com')","headers":{"content-type":"application/json"},"body":{"jobTitle":"\u0041\/b", "x":1.0e2 }} ] } `, asJSON, "X-Evil: 1", "Prefer: respond-async")
 	if got := a.statuses(t); len(got) != 2 || got["A"] != 200 {
 		t.Fatal(a.body)
 	}
 	all := r.graph.Requests()
-	want := `{"requests":[{"id":"A","method":"GET","url":"/Users/adele@contoso.com?$select=id","headers":{"consistencyLevel":"eventual"}},` +
-		`{"id":"b","method":"PATCH","url":"/users('adele@contoso.com')","headers":{"content-type":"application/json"},"body":{"jobTitle":"\u0041\/b", "x":1.0e2 }}]}`
+	want := `{"requests":[{"id":"A","method":"GET","url":"/Users/adele@contoso.com?$select=id",` +
+		`"headers":{"consistencyLevel":"eventual"}},` +
+		`{"id":"b","method":"PATCH","url":"/users('adele@contoso.com')","headers":{"content-type":"application/json"},` +
+		`"body":{"jobTitle":"\u0041\/b", "x":1.0e2 }}]}`
 	if diff := cmp.Diff(want, string(all[0].Body)); diff != "" {
 		t.Error(diff)
 	}
-	if all[0].Header.Get("Content-Type") != "application/json" || all[0].Header.Get("X-Evil") != "" || r.graph.ItemTokens() != 0 {
+	if all[0].Header.Get("Content-Type") != "application/json" || all[0].Header.Get("X-Evil") != "" ||
+		r.graph.ItemTokens() != 0 {
 		t.Errorf("%v", all[0].Header)
 	}
 }
@@ -326,7 +483,8 @@ func TestGraphsAnswerToABatchAsAWhole(t *testing.T) {
 		r := newRig(t, batchPolicy)
 		r.graph.Throttle(graphtest.Throttle{Prefix: "/v1.0/$batch", Status: 429, RetryAfter: "7", Times: 1})
 		a := r.do(t, "POST", "/v1.0/$batch", one, asJSON)
-		if a.status != 429 || a.header.Get("Retry-After") != "7" || a.header.Get("Proxy-Status") != "" || !strings.Contains(a.body, `"error"`) {
+		if a.status != 429 || a.header.Get("Retry-After") != "7" || a.header.Get("Proxy-Status") != "" ||
+			!strings.Contains(a.body, `"error"`) {
 			t.Errorf("%d %v %s", a.status, a.header, a.body)
 		}
 		statuses := map[string]any{}
@@ -379,7 +537,10 @@ func TestGraphsAnswerToABatchAsAWhole(t *testing.T) {
 		r := newRig(t, batchPolicy)
 		r.graph.Handle("POST /v1.0/$batch", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write([]byte(`{"responses":[{"id":"1","status":403,"headers":{"WWW-Authenticate":"Bearer authorization_uri=x","Set-Cookie":"a=b","Location":"y"},"body":null}]}`))
+			_, _ = w.Write(
+				[]byte(`{"responses":[{"id":"1","status":403,"headers":{"WWW-Authenticate":"Bearer authorization_uri=x",` +
+					`"Set-Cookie":"a=b","Location":"y"},"body":null}]}`),
+			)
 		})
 		got := r.do(t, "POST", "/v1.0/$batch", one, asJSON).responses(t)
 		if diff := cmp.Diff(map[string]string{"Location": "y"}, got["1"].Headers); diff != "" {
@@ -430,10 +591,12 @@ func TestBatchesCanBeForbidden(t *testing.T) {
 // The slots of items are held until the whole batch has been answered, and are free then.
 func TestItemsHoldTheirSlotsUntilTheBatchEnds(t *testing.T) {
 	r := newRig(t, strings.Replace(batchPolicy, "    allow:\n", "    limit: {concurrency: 2}\n    allow:\n", 1))
-	three := `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"GET","url":"/users"},{"id":"3","method":"GET","url":"/users"}]}`
+	three := `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"GET","url":"/users"},{"id":"3",` +
+		`"method":"GET","url":"/users"}]}`
 	for range 3 {
 		got := r.do(t, "POST", "/v1.0/$batch", three, asJSON).responses(t)
-		if got["1"].Status != 200 || got["2"].Status != 200 || got["3"].Status != 429 || got["3"].Headers["Retry-After"] != "1" {
+		if got["1"].Status != 200 || got["2"].Status != 200 || got["3"].Status != 429 ||
+			got["3"].Headers["Retry-After"] != "1" {
 			t.Fatal(got)
 		}
 	}

@@ -30,7 +30,8 @@ func batchOfUsers(n int) string {
 	return `{"requests":[` + strings.Join(items, ",") + `]}`
 }
 
-// largeAnswers answers a batch with size bytes for each item that was sent, in the reverse order if reversed. It holds nothing.
+// largeAnswers answers a batch with size bytes for each item that was sent, in the reverse order if reversed. It holds
+// nothing.
 func largeAnswers(size int, reversed bool) http.HandlerFunc {
 	filler := bytes.Repeat([]byte("0123456789abcdef"), 1024)
 	return func(w http.ResponseWriter, q *http.Request) {
@@ -45,7 +46,9 @@ func largeAnswers(size int, reversed bool) http.HandlerFunc {
 			if i > 0 {
 				_, _ = io.WriteString(w, ",")
 			}
-			_, _ = fmt.Fprintf(w, `{"id":%q,"status":200,"headers":{"Location":"/users/%s"},"body":{"@odata.nextLink":"http://%s/v1.0/users/%s","text":"`, item.ID, item.ID, q.Host, item.ID)
+			_, _ = fmt.Fprintf(w,
+				`{"id":%q,"status":200,"headers":{"Location":"/users/%s"},"body":{"@odata.nextLink":"http://%s/v1.0/users/%s",`+
+					`"text":"`, item.ID, item.ID, q.Host, item.ID)
 			for n := 0; n < size; n += len(filler) {
 				_, _ = w.Write(filler)
 			}
@@ -55,8 +58,8 @@ func largeAnswers(size int, reversed bool) http.HandlerFunc {
 	}
 }
 
-// Each answer keeps its place, its text and its links, whether the answer to the batch goes out whole or while it comes, in
-// whichever order Graph gives it, and to one app or to two.
+// Each answer keeps its place, its text and its links, whether the answer to the batch goes out whole or while it
+// comes, in whichever order Graph gives it, and to one app or to two.
 func TestAnswersOfAnySizeKeepTheirOrderAndTheirLinks(t *testing.T) {
 	for _, size := range []int{0, 16 << 10, 1 << 20} {
 		for _, reversed := range []bool{false, true} {
@@ -68,9 +71,12 @@ func TestAnswersOfAnySizeKeepTheirOrderAndTheirLinks(t *testing.T) {
 		}
 	}
 	t.Run("two apps", func(t *testing.T) {
-		r := newRig(t, strings.ReplaceAll(twoApps, "GET /users\n", "GET /users\n      - GET /users/{id}: {where: {id: [\"1\",\"3\"]}, app: hr}\n      - GET /users/{id}\n"), func(c *proxy.Config, _ *rig) {
-			c.Apps = named{"": {Tenant: tenant, Tokens: fixed{}}, "hr": {Tenant: tenant, Tokens: fixed{}}}
-		})
+		r := newRig(t,
+			strings.ReplaceAll(twoApps, "GET /users\n",
+				"GET /users\n      - GET /users/{id}: {where: {id: [\"1\",\"3\"]}, app: hr}\n      - GET "+
+					"/users/{id}\n"), func(c *proxy.Config, _ *rig) {
+				c.Apps = named{"": {Tenant: tenant, Tokens: fixed{}}, "hr": {Tenant: tenant, Tokens: fixed{}}}
+			})
 		r.graph.Handle("POST /v1.0/$batch", largeAnswers(1<<20, true))
 		r.checkLarge(t, 6, 1<<20)
 	})
@@ -96,8 +102,10 @@ func (r *rig) checkLarge(t *testing.T, n, size int) {
 	}
 	for i, got := range envelope.Responses {
 		id := strconv.Itoa(i)
-		if want := r.server.URL + "/v1.0/users/" + id; got.ID != id || got.Headers["Location"] != want || got.Body.Next != want || len(got.Body.Text) < size {
-			t.Errorf("answer %d is that of %q: Location %q, nextLink %q, %d bytes", i, got.ID, got.Headers["Location"], got.Body.Next, len(got.Body.Text))
+		if want := r.server.URL + "/v1.0/users/" + id; got.ID != id || got.Headers["Location"] != want ||
+			got.Body.Next != want || len(got.Body.Text) < size {
+			t.Errorf("answer %d is that of %q: Location %q, nextLink %q, %d bytes", i, got.ID, got.Headers["Location"],
+				got.Body.Next, len(got.Body.Text))
 		}
 	}
 	if whole := a.header.Get("Content-Length") != ""; whole != (size < 256<<10/n) {
@@ -111,7 +119,8 @@ func (r *rig) checkLarge(t *testing.T, n, size int) {
 	}
 }
 
-// When Graph's answer turns out wrong after the caller got some of it, the connection ends: a caller never takes the part for the whole.
+// When Graph's answer turns out wrong after the caller got some of it, the connection ends: a caller never takes the
+// part for the whole.
 func TestALongAnswerThatGoesWrongIsCutOff(t *testing.T) {
 	for name, end := range map[string]string{
 		"an id twice":            `,{"id":"0","status":200}]}`,
@@ -174,8 +183,8 @@ func TestAnswersThatCannotBeHeldAreRefusedInTheirPlace(t *testing.T) {
 
 const childVariable = "GRAPHPROXY_TEST_CHILD"
 
-// Eight batches of a kilobyte at once, each answered with 60 MiB in the order that has to be held longest, cost no more than what is
-// accounted for: the resident memory stays within 1.5 times that and 64 MiB.
+// Eight batches of a kilobyte at once, each answered with 60 MiB in the order that has to be held longest, cost no more
+// than what is accounted for: the resident memory stays within 1.5 times that and 64 MiB.
 func TestResidentMemoryIsWhatIsAccountedFor(t *testing.T) {
 	if raceDetector {
 		t.Skip("NOT CHECKED: the race detector's own memory is several times the program's; run this test without -race")
@@ -209,7 +218,8 @@ func TestResidentMemoryIsWhatIsAccountedFor(t *testing.T) {
 	var wait sync.WaitGroup
 	for range 8 {
 		wait.Go(func() {
-			res, err := r.server.Client().Post(r.server.URL+"/v1.0/$batch", "application/json", strings.NewReader(batchOfUsers(20)))
+			res, err := r.server.Client().Post(r.server.URL+"/v1.0/$batch", "application/json",
+				strings.NewReader(batchOfUsers(20)))
 			if err != nil {
 				t.Error(err)
 				return
@@ -225,7 +235,8 @@ func TestResidentMemoryIsWhatIsAccountedFor(t *testing.T) {
 	accounted, resident := <-most, peakResident(t)
 	t.Logf("accounted at most %d MiB, resident at most %d MiB", accounted>>20, resident>>20)
 	if _, bound := r.handler.HeldBytes(); accounted > bound || resident > accounted*3/2+64<<20 {
-		t.Errorf("more than the %d MiB that may be held, or more resident than 1.5 times what is accounted and 64 MiB", bound>>20)
+		t.Errorf("more than the %d MiB that may be held, or more resident than 1.5 times what is accounted and 64 MiB",
+			bound>>20)
 	}
 	if diff := cmp.Diff(int64(0), func() int64 { now, _ := r.handler.HeldBytes(); return now }()); diff != "" {
 		t.Error(diff)

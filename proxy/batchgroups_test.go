@@ -30,14 +30,16 @@ type named map[string]*proxy.App
 func (n named) App(name, _ string) *proxy.App { return n[name] }
 
 func TestWhatGraphSaysToOneGroupOfABatchIsToldToItsItemsAlone(t *testing.T) {
-	const batch = `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"GET","url":"/groups"},{"id":"3","method":"GET","url":"/sites"}]}`
+	const batch = `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"GET","url":"/groups"},` +
+		`{"id":"3","method":"GET","url":"/sites"}]}`
 	graphtestAnswer := func(w http.ResponseWriter, body string) {
 		var sent struct{ Requests []struct{ ID string } }
 		_ = json.Unmarshal([]byte(body), &sent)
 		w.Header().Set("Content-Type", "application/json")
 		var answers []string
 		for _, q := range sent.Requests {
-			answers = append(answers, `{"id":"`+q.ID+`","status":200,"headers":{"Location":"https://evil.fabrikam.com/x"},"body":{"@odata.nextLink":"GRAPH/v1.0/next"}}`)
+			answers = append(answers, `{"id":"`+q.ID+
+				`","status":200,"headers":{"Location":"https://evil.fabrikam.com/x"},"body":{"@odata.nextLink":"GRAPH/v1.0/next"}}`)
 		}
 		_, _ = io.WriteString(w, `{"responses":[`+strings.Join(answers, ",")+`]}`)
 	}
@@ -52,15 +54,19 @@ func TestWhatGraphSaysToOneGroupOfABatchIsToldToItsItemsAlone(t *testing.T) {
 			w.WriteHeader(http.StatusTooManyRequests)
 			_, _ = io.WriteString(w, `{"error":{"code":"TooManyRequests"}}`)
 		}, map[string]int{"1": 200, "2": 429, "3": 429}},
-		{"the token is refused", func(w http.ResponseWriter, _ string) { w.WriteHeader(http.StatusUnauthorized) }, map[string]int{"1": 200, "2": 502, "3": 502}},
-		{"no JSON", func(w http.ResponseWriter, _ string) { _, _ = io.WriteString(w, "<html>") }, map[string]int{"1": 200, "2": 502, "3": 502}},
+		{"the token is refused", func(w http.ResponseWriter, _ string) { w.WriteHeader(http.StatusUnauthorized) },
+			map[string]int{"1": 200, "2": 502, "3": 502}},
+		{"no JSON", func(w http.ResponseWriter, _ string) { _, _ = io.WriteString(w, "<html>") },
+			map[string]int{"1": 200, "2": 502, "3": 502}},
 		{"an answer to an item of the other group", func(w http.ResponseWriter, _ string) {
-			_, _ = io.WriteString(w, `{"responses":[{"id":"1","status":200,"body":{"secret":"of hr"}},{"id":"2","status":200},{"id":"3","status":200}]}`)
+			_, _ = io.WriteString(w,
+				`{"responses":[{"id":"1","status":200,"body":{"secret":"of hr"}},{"id":"2","status":200},{"id":"3","status":200}]}`)
 		}, map[string]int{"1": 200, "2": 502, "3": 502}},
 		{"one is left out", func(w http.ResponseWriter, _ string) {
 			_, _ = io.WriteString(w, `{"responses":[{"id":"3","status":404}]}`)
 		}, map[string]int{"1": 200, "2": 504, "3": 404}},
-		{"no answer", func(http.ResponseWriter, string) { panic(http.ErrAbortHandler) }, map[string]int{"1": 200, "2": 502, "3": 502}},
+		{"no answer", func(http.ResponseWriter, string) { panic(http.ErrAbortHandler) },
+			map[string]int{"1": 200, "2": 502, "3": 502}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, twoApps, func(c *proxy.Config, _ *rig) {
@@ -119,7 +125,9 @@ func TestAnItemThatIsRefusedForItsAppsTakesFromNoBucket(t *testing.T) {
 	r := newRig(t, twoApps, func(c *proxy.Config, r *rig) {
 		c.Apps = named{"": {Tenant: tenant, Tokens: r.source}, "hr": {Tenant: tenant, Tokens: r.source}}
 	})
-	a := r.do(t, "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"GET","url":"/sites?search=x","dependsOn":["1"]}]}`, asJSON)
+	a := r.do(t, "POST", "/v1.0/$batch",
+		`{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"GET","url":"/sites?search=x",`+
+			`"dependsOn":["1"]}]}`, asJSON)
 	if diff := cmp.Diff(map[string]int{"1": 200, "2": 400}, a.statuses(t)); diff != "" {
 		t.Fatal(diff, a.body)
 	}

@@ -17,16 +17,19 @@ callers:
     allow: [GET /users, GET /groups, GET /organization, "GET /users/{id}/memberOf", "POST /directoryObjects/getByIds"]
 `
 
-// Items that are sent, refused by the policy and refused for their spelling: each comes back with the id that it came with.
+// Items that are sent, refused by the policy and refused for their spelling: each comes back with the id that it came
+// with.
 func TestTheIDOfAnItemComesBackWithItsType(t *testing.T) {
 	r := newRig(t, shapesPolicy)
-	a := r.do(t, "POST", "/v1.0/$batch", `{"Requests":[{"Id":1,"Method":"GET","URL":"/users","Body":null,"Headers":{"Prefer":5}},{"id":"2","method":"GET","url":"/groups"},
+	a := r.do(t, "POST", "/v1.0/$batch",
+		`{"Requests":[{"Id":1,"Method":"GET","URL":"/users","Body":null,"Headers":{"Prefer":5}},{"id":"2","method":"GET","url":"/groups"},
 		{"id":3,"method":"DELETE","url":"/users"},{"id":4,"method":"GET","url":"/users","dependsOn":[3]},{"id":5,"method":"GET","url":"/users","x":1},
 		{"id":6,"method":"GET","url":"/groups"}]}`, "Content-Type: application/json; charset=utf8")
 	if a.status != 200 {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
-	for _, start := range []string{`"id":1,"status":200`, `"id":"2","status":200`, `"id":3,"status":403`, `"id":4,"status":424`, `"id":5,"status":400`, `"id":6,"status":200`} {
+	for _, start := range []string{`"id":1,"status":200`, `"id":"2","status":200`, `"id":3,"status":403`,
+		`"id":4,"status":424`, `"id":5,"status":400`, `"id":6,"status":200`} {
 		if !strings.Contains(a.body, start) {
 			t.Errorf("no %s in %s", start, a.body)
 		}
@@ -41,7 +44,8 @@ func TestTheIDOfAnItemComesBackWithItsType(t *testing.T) {
 		items = append(items, rec.Item+" "+rec.Decision)
 	}
 	slices.Sort(items)
-	if diff := cmp.Diff([]string{" allow", "1 allow", "2 allow", "3 deny", "4 refuse", "5 refuse", "6 allow"}, items); diff != "" {
+	if diff := cmp.Diff([]string{" allow", "1 allow", "2 allow", "3 deny", "4 refuse", "5 refuse", "6 allow"},
+		items); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -49,7 +53,8 @@ func TestTheIDOfAnItemComesBackWithItsType(t *testing.T) {
 // What Microsoft's tools write, as bytes, reaches Graph as the documented envelope.
 func TestTheBatchesOfMicrosoftsToolsPass(t *testing.T) {
 	for name, want := range map[string][]string{
-		"powershell51.json":      {"1 GET /v1.0/users?$select=id,displayName&$filter=startswith(displayName,'A')", "2 GET /v1.0/groups?$top=5"},
+		"powershell51.json": {"1 GET /v1.0/users?$select=id,displayName&$filter=startswith(displayName,'A')",
+			"2 GET /v1.0/groups?$top=5"},
 		"entraexporter.json":     {"0 GET /v1.0/organization?$select=id", "1 GET /v1.0/users/adele@contoso.com/memberOf"},
 		"azureadassessment.json": nil, // the policy denies the first item, and the other depends on it
 	} {

@@ -54,8 +54,8 @@ callers:
       - GET /groups/{id}: {app: other}
 `
 
-// BenchmarkHandler measures one request through the handler, without the caller's connection: authenticate, read, decide,
-// three limits, token, forward, record. Floor is httputil.ReverseProxy alone, in front of the same server.
+// BenchmarkHandler measures one request through the handler, without the caller's connection: authenticate, read,
+// decide, three limits, token, forward, record. Floor is httputil.ReverseProxy alone, in front of the same server.
 func BenchmarkHandler(b *testing.B) {
 	root := benchGraph(b)
 	h, err := proxy.New(proxy.Config{
@@ -104,7 +104,8 @@ func BenchmarkBatch(b *testing.B) {
 		{"two apps", "/groups/b"},
 		{"one item refused", "/sites/b"},
 	} {
-		body := `{"requests":[{"id":"1","method":"GET","url":"/users/a"},{"id":"2","method":"GET","url":"` + bb.second + `"},` +
+		body := `{"requests":[{"id":"1","method":"GET","url":"/users/a"},{"id":"2","method":"GET","url":"` + bb.second +
+			`"},` +
 			`{"id":"3","method":"GET","url":"/users/c"},{"id":"4","method":"GET","url":"/users/d"}]}`
 		b.Run(bb.name, func(b *testing.B) {
 			b.ReportAllocs()

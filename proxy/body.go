@@ -23,9 +23,10 @@ const maxSmallBody = 64 << 10
 
 // sentBody is the body of a request as it goes to Graph. The zero value is not read yet.
 type sentBody struct {
-	text  []byte // nil: the caller's body is sent as it comes, and only once
-	read  bool   // text is final: readBody has nothing left to do
-	plain bool   // text is not compressed, whatever the caller's Content-Encoding says, and the addresses in it are Graph's
+	text []byte // nil: the caller's body is sent as it comes, and only once
+	read bool   // text is final: readBody has nothing left to do
+	// text is not compressed, whatever the caller's Content-Encoding says, and the addresses in it are Graph's
+	plain bool
 }
 
 // replayable reports whether the body can be sent again.

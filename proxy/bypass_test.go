@@ -119,8 +119,8 @@ func readFile(t *testing.T, name string) string {
 	return string(text)
 }
 
-// Each request of the corpus is sent byte for byte to the proxy in front of Graph, has the one decision that is meant, leaves
-// one record, and reaches Graph only when it may, as what it was judged as.
+// Each request of the corpus is sent byte for byte to the proxy in front of Graph, has the one decision that is meant,
+// leaves one record, and reaches Graph only when it may, as what it was judged as.
 func TestTheBypassCorpusHasItsDecisions(t *testing.T) {
 	file := readFile(t, "testdata/bypass/policy.yaml")
 	policy := readRules(t, file)
@@ -198,7 +198,8 @@ func (r *rig) checkRefused(t *testing.T, e entry, a answer) {
 		if a.status != status || a.header.Get("Proxy-Status") == "" {
 			t.Errorf("status %d, want %d", a.status, status)
 		}
-	} else if inner := a.refusal(t, status, code); inner == "" || e.inner != "" && inner != e.inner || e.expect == "deny" && inner != "policyDenied" {
+	} else if inner := a.refusal(t, status, code); inner == "" || e.inner != "" && inner != e.inner ||
+		e.expect == "deny" && inner != "policyDenied" {
 		t.Errorf("innerError.code %q", inner)
 	}
 	rec := r.one(t)
@@ -239,7 +240,8 @@ func (r *rig) checkAllowed(t *testing.T, e entry, a answer, policy []plainRule) 
 	}
 }
 
-// checkBatch checks each item as a single request is checked: what it is answered, its record, and what of it ran at Graph.
+// checkBatch checks each item as a single request is checked: what it is answered, its record, and what of it ran at
+// Graph.
 func (r *rig) checkBatch(t *testing.T, e entry, a answer, policy []plainRule) {
 	t.Helper()
 	answers, ran, want := a.responses(t), map[string]graphtest.Request{}, e.expectations(t)
@@ -274,13 +276,15 @@ func (r *rig) checkBatch(t *testing.T, e entry, a answer, policy []plainRule) {
 				return
 			}
 			sent++
-			if !hasRun || got.Headers["Proxy-Status"] != "" || rec.Decision != "allow" || rec.WouldDeny != (want[id] == "report") {
+			if !hasRun || got.Headers["Proxy-Status"] != "" || rec.Decision != "allow" ||
+				rec.WouldDeny != (want[id] == "report") {
 				t.Fatalf("ran %v, answered %+v, record %+v", hasRun, got, rec)
 			}
 			checkRan(t, e.version()+relative(e.version(), item.URL), q, rec, policy)
 		})
 	}
-	if _, carried := ran[""]; carried != (sent > 0) || carried != (len(r.graph.Requests()) == sent+1) || !carried && len(ran) > 0 {
+	if _, carried := ran[""]; carried != (sent > 0) || carried != (len(r.graph.Requests()) == sent+1) ||
+		!carried && len(ran) > 0 {
 		t.Errorf("Graph received %d requests for %d items", len(r.graph.Requests()), sent)
 	}
 }
@@ -358,7 +362,8 @@ func checkHeaders(t *testing.T, q graphtest.Request) {
 	t.Helper()
 	for name := range q.Header {
 		switch strings.ReplaceAll(strings.ToLower(name), "_", "-") {
-		case "x-http-method-override", "x-http-method", "x-method-override", "x-api-key", "cookie", "x-original-url", "x-rewrite-url", "x-forwarded-host", "x-forwarded-for":
+		case "x-http-method-override", "x-http-method", "x-method-override", "x-api-key", "cookie", "x-original-url",
+			"x-rewrite-url", "x-forwarded-host", "x-forwarded-for":
 			t.Errorf("Graph received the header %s", name)
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// What the corpus says of a request by itself holds for an item of a batch too. A batch item may have no body on GET, so only these
-// are tried, in batches of twenty.
+// What the corpus says of a request by itself holds for an item of a batch too. A batch item may have no body on GET,
+// so only these are tried, in batches of twenty.
 func TestTheBypassCorpusHasTheSameDecisionsInABatch(t *testing.T) {
 	file := readFile(t, "testdata/bypass/policy.yaml")
 	policy := readRules(t, file)
@@ -34,7 +34,8 @@ func TestTheBypassCorpusHasTheSameDecisionsInABatch(t *testing.T) {
 		}
 		for _, e := range readCorpus(t)[name] {
 			target, ofV1 := strings.CutPrefix(e.target, "/v1.0")
-			if decisions[e.expect] == "" || !ofV1 || e.method != "GET" || len(e.headers) > 0 || e.body != "" || strings.ContainsAny(target, "#<\\") {
+			if decisions[e.expect] == "" || !ofV1 || e.method != "GET" || len(e.headers) > 0 || e.body != "" ||
+				strings.ContainsAny(target, "#<\\") {
 				continue
 			}
 			entries, items = append(entries, e), append(items, newBatchItem(len(items)+1, e.method, target))

@@ -25,8 +25,8 @@ callers:
     allow: [GET /users]
 `
 
-// A connection whose CA was taken away, or whose certificate has expired, is closed with the answer, so that the caller connects
-// anew. One that is refused for another reason stays: the next request may bring what is missing.
+// A connection whose CA was taken away, or whose certificate has expired, is closed with the answer, so that the caller
+// connects anew. One that is refused for another reason stays: the next request may bring what is missing.
 func TestAConnectionThatProvesNothingAnyMoreIsClosed(t *testing.T) {
 	ca, err := pkitest.New("contoso")
 	must(t, err)
@@ -38,7 +38,13 @@ func TestAConnectionThatProvesNothingAnyMoreIsClosed(t *testing.T) {
 	must(t, err)
 	for _, h2 := range []bool{false, true} {
 		audit := new(lines)
-		h, err := proxy.New(proxy.Config{Graph: &url.URL{Scheme: "http", Host: "127.0.0.1:1"}, Apps: oneApp(tokenless{}), Authorization: known, Audit: audit, Log: slog.New(slog.DiscardHandler)})
+		h, err := proxy.New(proxy.Config{
+			Graph:         &url.URL{Scheme: "http", Host: "127.0.0.1:1"},
+			Apps:          oneApp(tokenless{}),
+			Authorization: known,
+			Audit:         audit,
+			Log:           slog.New(slog.DiscardHandler),
+		})
 		must(t, err)
 		server := httptest.NewUnstartedServer(nil)
 		server.Config = proxy.NewServer(h, slog.New(slog.DiscardHandler))
@@ -54,12 +60,15 @@ func TestAConnectionThatProvesNothingAnyMoreIsClosed(t *testing.T) {
 			t.Helper()
 			var was bool
 			trace := &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { was = i.Reused }}
-			req, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), http.MethodGet, server.URL+"/v1.0/users", nil)
+			req, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), http.MethodGet,
+				server.URL+"/v1.0/users", nil)
 			must(t, err)
 			res, err := client.RoundTrip(req)
 			must(t, err)
-			if a := read(t, res); a.status != want || !strings.Contains(a.body, code) || was != reused || (res.ProtoMajor == 2) != h2 {
-				t.Errorf("HTTP/%d: %d %s, connection used before: %v; want %d %s, %v", res.ProtoMajor, a.status, a.body, was, want, code, reused)
+			if a := read(t, res); a.status != want || !strings.Contains(a.body, code) || was != reused ||
+				(res.ProtoMajor == 2) != h2 {
+				t.Errorf("HTTP/%d: %d %s, connection used before: %v; want %d %s, %v", res.ProtoMajor, a.status, a.body, was, want,
+					code, reused)
 			}
 		}
 		ask(503, "tokenUnavailable", false)

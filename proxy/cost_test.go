@@ -19,15 +19,16 @@ import (
 	"graphproxy/proxy"
 )
 
-// mostInput is how long the inputs are whose cost is bounded, and mostMemory and mostCPU are the bounds: bytes allocated, and times the
-// CPU of a plain GET.
+// mostInput is how long the inputs are whose cost is bounded, and mostMemory and mostCPU are the bounds: bytes
+// allocated, and times the CPU of a plain GET.
 const (
 	mostInput  = 10 << 10
 	mostMemory = 1 << 20
 	mostCPU    = 50
 )
 
-// costlyPolicy has rules of every kind that look at a request: patterns in where, lists in query, a bound on references.
+// costlyPolicy has rules of every kind that look at a request: patterns in where, lists in query, a bound on
+// references.
 func costlyPolicy() string {
 	var patterns []string
 	for i := range 40 {
@@ -97,60 +98,87 @@ func costlyInputs(t testing.TB) map[string]func() *http.Request {
 		return get("/v1.0/users/u", "Authorization: Bearer "+part(header)+"."+part(claims)+".c2ln")
 	}
 	return map[string]func() *http.Request{
-		"query: a list in $select of a bounded rule":     get("/v1.0/users?$select=" + short),
-		"query: one name many times in $select":          get("/v1.0/users?$select=" + repeated),
-		"query: a list in $expand":                       get("/v1.0/users?$expand=" + short),
-		"query: options in $expand that nest":            get("/v1.0/users?$expand=" + strings.Repeat("members($expand=", 8) + "a" + strings.Repeat(")", 8)),
-		"query: items with options in $expand":           get("/v1.0/users?$expand=" + strings.TrimSuffix(strings.Repeat("members($select=id),", 450), ",")),
+		"query: a list in $select of a bounded rule": get("/v1.0/users?$select=" + short),
+		"query: one name many times in $select":      get("/v1.0/users?$select=" + repeated),
+		"query: a list in $expand":                   get("/v1.0/users?$expand=" + short),
+		"query: options in $expand that nest": get("/v1.0/users?$expand=" +
+			strings.Repeat("members($expand=", 8) + "a" + strings.Repeat(")", 8)),
+		"query: items with options in $expand": get("/v1.0/users?$expand=" +
+			strings.TrimSuffix(strings.Repeat("members($select=id),", 450), ",")),
 		"query: 64 options in escapes":                   get("/v1.0/users/u?" + strings.Join(options, "&")),
 		"query: a filter of escapes":                     get("/v1.0/users/u?$filter=" + strings.Repeat("%22", 3_000)),
 		"query: a filter of raw quotes":                  get("/v1.0/users/u?$filter=" + strings.Repeat(`"`, 9_000)),
 		"query: ampersands":                              get("/v1.0/users/u?" + strings.Repeat("&", 9_000)),
 		"path: a long key against 40 patterns":           get("/v1.0/users/" + strings.Repeat("ab", 4_000)),
 		"path: a long key that almost fits the patterns": get("/v1.0/users/" + strings.Repeat("a1", 4_000)),
-		"path: 60 segments":                              get("/v1.0/users" + strings.Repeat("/"+strings.Repeat("s", 100), 60)),
-		"path: letters of which each folds":              get("/v1.0/users/" + url.PathEscape(strings.Repeat("Ä", 1_300))),
-		"path: a drive path":                             get("/v1.0/drives/b/root:/" + strings.TrimSuffix(strings.Repeat("ab/", 2_500), "/")),
-		"path: arguments":                                get("/v1.0/users/f(" + strings.TrimSuffix(strings.Repeat("a='b',", 1_300), ",") + ")"),
-		"headers: 400 of them":                           get("/v1.0/users/u", fields...),
-		"headers: one that is long":                      get("/v1.0/users/u", "Prefer: "+strings.Repeat("a,", 4_500)),
-		"headers: Accept-Encoding of many":               get("/v1.0/users/u", "Accept-Encoding: "+strings.Repeat("a;q=0,", 1_500)),
-		"headers: X-Forwarded-For of many":               get("/v1.0/users/u", "X-Forwarded-For: "+strings.Repeat("10.0.0.1,", 1_000)),
-		"JSON: names, of a rule that bounds them":        send("PATCH", patch, names[:8_000]+`"u"]}`),
-		"JSON: names, of a rule that does not":           send("PATCH", "/v1.0/users/u", names[:8_000]+`"u"]}`),
-		"JSON: one key many times":                       send("PATCH", patch, keys[:9_600]+`"/users/1"}`),
-		"JSON: deep nesting":                             send("PATCH", patch, strings.Repeat("[", 4_900)+strings.Repeat("]", 4_900)),
-		"JSON: deep objects":                             send("PATCH", patch, strings.Repeat(`{"a":`, 1_600)+"1"+strings.Repeat("}", 1_600)),
-		"JSON: a long key":                               send("PATCH", patch, `{"`+strings.Repeat("k", 9_000)+`@odata.bind":"/users/1"}`),
-		"JSON: a long reference":                         send("POST", ref, `{"@odata.id":"/users/`+strings.Repeat("a", 9_000)+`"}`),
-		"JSON: escapes":                                  send("POST", ref, `{"@odata.id":"`+strings.Repeat(`\u0041`, 1_600)+`"}`),
-		"gzip: zeros":                                    zip("PATCH", patch, `{"a":"`+strings.Repeat("0", 10<<20)+`"}`),
-		"gzip: names, of a rule that bounds them":        zip("PATCH", patch, names),
-		"gzip: names, of a rule that does not":           zip("PATCH", "/v1.0/users/u", names),
-		"gzip: names with escapes":                       zip("PATCH", "/v1.0/users/u", escaped),
-		"gzip: names, of a request that is denied":       zip("PATCH", denied, names),
-		"gzip: references":                               zip("PATCH", "/v1.0/users/u", keys),
-		"gzip: nesting":                                  zip("PATCH", patch, strings.Repeat(`[`, 100_000)),
-		"gzip: gzip within gzip":                         zip("PATCH", patch, compressed(t, names, nil)),
-		"batch: 20 small items":                          send("POST", "/v1.0/$batch", batch(20, item("GET", "/users/"+long, ""))),
-		"batch: ids against 40 patterns":                 send("POST", "/v1.0/$batch", batch(20, item("GET", "/users/"+strings.Repeat("ab", 200), ""))),
-		"batch: lists in $select":                        send("POST", "/v1.0/$batch", batch(18, item("GET", "/users?$select="+list[:440]+"x", ""))),
-		"batch: 20 items that are denied, with bodies":   send("POST", "/v1.0/$batch", batch(20, item("PATCH", "/denied/x", names[:400]+`"u"]}`))),
-		"batch: a chain of dependsOn":                    send("POST", "/v1.0/$batch", chain()),
-		"batch: unknown keys":                            send("POST", "/v1.0/$batch", `{"requests":[{`+strings.Repeat(`"k":1,`, 1_500)+`"id":"1"}]}`),
-		"batch: headers":                                 send("POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users","headers":{`+strings.TrimSuffix(strings.Repeat(`"X":"1",`, 1_000), ",")+`}}]}`),
-		"gzip batch: 20 items with lists in $select":     zip("POST", "/v1.0/$batch", batch(20, item("GET", "/users?$select="+list[:10_000]+"x", ""))),
-		"gzip batch: one item with 60 KB of $select":     zip("POST", "/v1.0/$batch", batch(1, item("GET", "/users?$select="+strings.TrimSuffix(strings.Repeat("id,", 20_000), ","), ""))),
-		"gzip batch: names in bodies that are denied":    zip("POST", "/v1.0/$batch", batch(20, item("PATCH", "/denied/x", names[:12_000]+`"u"]}`))),
-		"gzip batch: names in bodies":                    zip("POST", "/v1.0/$batch", batch(20, item("PATCH", "/groups/g", names[:12_000]+`"u"]}`))),
-		"gzip batch: long ids against patterns":          zip("POST", "/v1.0/$batch", batch(20, item("GET", "/users/"+strings.Repeat("ab", 4_000), ""))),
-		"gzip batch: raw spaces":                         zip("POST", "/v1.0/$batch", batch(20, item("GET", "/users/u?$filter="+strings.Repeat(" ", 10_000), ""))),
-		"gzip batch: raw spaces in shorter URLs":         zip("POST", "/v1.0/$batch", batch(20, item("GET", "/users/u?$filter="+strings.Repeat(" ", 1_200), ""))),
-		"gzip batch: shorter lists in $select":           zip("POST", "/v1.0/$batch", batch(20, item("GET", "/users?$select="+list[:1_200]+"x", ""))),
-		"JWT: a payload of names":                        jwt(`{"alg":"RS256"}`, `{"iss":"x","aud":["`+strings.Repeat(`a","`, 1_200)+`a"],"exp":1}`),
-		"JWT: a header of members":                       jwt(`{"alg":"RS256","a":[`+strings.TrimSuffix(strings.Repeat("1,", 3_000), ",")+`]}`, `{}`),
-		"JWT: deep nesting":                              jwt(`{"alg":"RS256"}`, strings.Repeat("[", 3_500)),
-		"JWT: dots":                                      get("/v1.0/users/u", "Authorization: Bearer "+strings.Repeat(".", 9_000)),
+		"path: 60 segments": get("/v1.0/users" +
+			strings.Repeat("/"+strings.Repeat("s", 100), 60)),
+		"path: letters of which each folds": get("/v1.0/users/" + url.PathEscape(strings.Repeat("Ä", 1_300))),
+		"path: a drive path": get("/v1.0/drives/b/root:/" +
+			strings.TrimSuffix(strings.Repeat("ab/", 2_500), "/")),
+		"path: arguments": get("/v1.0/users/f(" +
+			strings.TrimSuffix(strings.Repeat("a='b',", 1_300), ",") + ")"),
+		"headers: 400 of them":      get("/v1.0/users/u", fields...),
+		"headers: one that is long": get("/v1.0/users/u", "Prefer: "+strings.Repeat("a,", 4_500)),
+		"headers: Accept-Encoding of many": get("/v1.0/users/u",
+			"Accept-Encoding: "+strings.Repeat("a;q=0,", 1_500)),
+		"headers: X-Forwarded-For of many": get("/v1.0/users/u",
+			"X-Forwarded-For: "+strings.Repeat("10.0.0.1,", 1_000)),
+		"JSON: names, of a rule that bounds them": send("PATCH", patch, names[:8_000]+`"u"]}`),
+		"JSON: names, of a rule that does not":    send("PATCH", "/v1.0/users/u", names[:8_000]+`"u"]}`),
+		"JSON: one key many times":                send("PATCH", patch, keys[:9_600]+`"/users/1"}`),
+		"JSON: deep nesting": send("PATCH", patch,
+			strings.Repeat("[", 4_900)+strings.Repeat("]", 4_900)),
+		"JSON: deep objects": send("PATCH", patch,
+			strings.Repeat(`{"a":`, 1_600)+"1"+strings.Repeat("}", 1_600)),
+		"JSON: a long key": send("PATCH", patch,
+			`{"`+strings.Repeat("k", 9_000)+`@odata.bind":"/users/1"}`),
+		"JSON: a long reference": send("POST", ref,
+			`{"@odata.id":"/users/`+strings.Repeat("a", 9_000)+`"}`),
+		"JSON: escapes": send("POST", ref, `{"@odata.id":"`+strings.Repeat(`\u0041`, 1_600)+`"}`),
+		"gzip: zeros":   zip("PATCH", patch, `{"a":"`+strings.Repeat("0", 10<<20)+`"}`),
+		"gzip: names, of a rule that bounds them":  zip("PATCH", patch, names),
+		"gzip: names, of a rule that does not":     zip("PATCH", "/v1.0/users/u", names),
+		"gzip: names with escapes":                 zip("PATCH", "/v1.0/users/u", escaped),
+		"gzip: names, of a request that is denied": zip("PATCH", denied, names),
+		"gzip: references":                         zip("PATCH", "/v1.0/users/u", keys),
+		"gzip: nesting":                            zip("PATCH", patch, strings.Repeat(`[`, 100_000)),
+		"gzip: gzip within gzip":                   zip("PATCH", patch, compressed(t, names, nil)),
+		"batch: 20 small items": send("POST", "/v1.0/$batch",
+			batch(20, item("GET", "/users/"+long, ""))),
+		"batch: ids against 40 patterns": send("POST", "/v1.0/$batch",
+			batch(20, item("GET", "/users/"+strings.Repeat("ab", 200), ""))),
+		"batch: lists in $select": send("POST", "/v1.0/$batch",
+			batch(18, item("GET", "/users?$select="+list[:440]+"x", ""))),
+		"batch: 20 items that are denied, with bodies": send("POST", "/v1.0/$batch",
+			batch(20, item("PATCH", "/denied/x", names[:400]+`"u"]}`))),
+		"batch: a chain of dependsOn": send("POST", "/v1.0/$batch", chain()),
+		"batch: unknown keys": send("POST", "/v1.0/$batch",
+			`{"requests":[{`+strings.Repeat(`"k":1,`, 1_500)+`"id":"1"}]}`),
+		"batch: headers": send("POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users","headers":{`+
+			strings.TrimSuffix(strings.Repeat(`"X":"1",`, 1_000), ",")+`}}]}`),
+		"gzip batch: 20 items with lists in $select": zip("POST", "/v1.0/$batch",
+			batch(20, item("GET", "/users?$select="+list[:10_000]+"x", ""))),
+		"gzip batch: one item with 60 KB of $select": zip("POST", "/v1.0/$batch",
+			batch(1, item("GET", "/users?$select="+strings.TrimSuffix(strings.Repeat("id,", 20_000), ","), ""))),
+		"gzip batch: names in bodies that are denied": zip("POST", "/v1.0/$batch",
+			batch(20, item("PATCH", "/denied/x", names[:12_000]+`"u"]}`))),
+		"gzip batch: names in bodies": zip("POST", "/v1.0/$batch",
+			batch(20, item("PATCH", "/groups/g", names[:12_000]+`"u"]}`))),
+		"gzip batch: long ids against patterns": zip("POST", "/v1.0/$batch",
+			batch(20, item("GET", "/users/"+strings.Repeat("ab", 4_000), ""))),
+		"gzip batch: raw spaces": zip("POST", "/v1.0/$batch",
+			batch(20, item("GET", "/users/u?$filter="+strings.Repeat(" ", 10_000), ""))),
+		"gzip batch: raw spaces in shorter URLs": zip("POST", "/v1.0/$batch",
+			batch(20, item("GET", "/users/u?$filter="+strings.Repeat(" ", 1_200), ""))),
+		"gzip batch: shorter lists in $select": zip("POST", "/v1.0/$batch",
+			batch(20, item("GET", "/users?$select="+list[:1_200]+"x", ""))),
+		"JWT: a payload of names": jwt(`{"alg":"RS256"}`,
+			`{"iss":"x","aud":["`+strings.Repeat(`a","`, 1_200)+`a"],"exp":1}`),
+		"JWT: a header of members": jwt(`{"alg":"RS256","a":[`+strings.TrimSuffix(strings.Repeat("1,", 3_000), ",")+`]}`,
+			`{}`),
+		"JWT: deep nesting": jwt(`{"alg":"RS256"}`, strings.Repeat("[", 3_500)),
+		"JWT: dots":         get("/v1.0/users/u", "Authorization: Bearer "+strings.Repeat(".", 9_000)),
 	}
 }
 
@@ -162,7 +190,8 @@ func chain() string {
 		for j := range i {
 			on = append(on, fmt.Sprintf(`"%d"`, j))
 		}
-		items = append(items, fmt.Sprintf(`{"id":"%d","method":"GET","url":"/users/u","dependsOn":[%s]}`, i, strings.Join(on, ",")))
+		items = append(items,
+			fmt.Sprintf(`{"id":"%d","method":"GET","url":"/users/u","dependsOn":[%s]}`, i, strings.Join(on, ",")))
 	}
 	slices.Reverse(items)
 	return `{"requests":[` + strings.Join(items, ",") + `]}`
@@ -182,8 +211,8 @@ func costly(method, target, body string, header ...string) *http.Request {
 	return r
 }
 
-// weighty is a text compressed, with a header of gzip that is so long that the whole has about mostInput bytes: so it may inflate as far
-// as anything of that length.
+// weighty is a text compressed, with a header of gzip that is so long that the whole has about mostInput bytes: so it
+// may inflate as far as anything of that length.
 func weighty(t testing.TB, text string) string {
 	t.Helper()
 	return compressed(t, text, make([]byte, max(0, mostInput-100-len(compressed(t, text, nil)))))
@@ -253,12 +282,14 @@ func (d discarding) Header() http.Header         { return d.header }
 func (d discarding) WriteHeader(int)             {}
 func (d discarding) Write(p []byte) (int, error) { return len(p), nil }
 
-// No request of 10 KiB costs more than 1 MiB of memory, or 50 times the CPU of a plain GET. CPU is compared within one process, as the
-// ratio of two medians of counted user time: another program on the machine does not change it. The bound has a factor of two on top
-// for what a busy machine's caches do.
+// No request of 10 KiB costs more than 1 MiB of memory, or 50 times the CPU of a plain GET. CPU is compared within one
+// process, as the ratio of two medians of counted user time: another program on the machine does not change it. The
+// bound has a factor of two on top for what a busy machine's caches do.
 func TestNothingCostsMuchMoreThanItWeighs(t *testing.T) {
 	if raceDetector {
-		t.Skip("NOT CHECKED: the race detector multiplies the cost of some code and not of other; run this test without -race")
+		t.Skip(
+			"NOT CHECKED: the race detector multiplies the cost of some code and not of other; run this test without -race",
+		)
 	}
 	graph := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -266,7 +297,13 @@ func TestNothingCostsMuchMoreThanItWeighs(t *testing.T) {
 		_, _ = io.WriteString(w, `{"responses":[]}`)
 	}))
 	t.Cleanup(graph.Close)
-	h, err := proxy.New(proxy.Config{Graph: mustURL(t, graph.URL), Apps: oneApp(fixed{}), Authorization: rules(t, costlyPolicy()), Hosts: []string{"graphproxy"}, Audit: io.Discard})
+	h, err := proxy.New(proxy.Config{
+		Graph:         mustURL(t, graph.URL),
+		Apps:          oneApp(fixed{}),
+		Authorization: rules(t, costlyPolicy()),
+		Hosts:         []string{"graphproxy"},
+		Audit:         io.Discard,
+	})
 	must(t, err)
 	plain, memory := costOf(t, h, func() *http.Request { return costly("GET", "/v1.0/users/u", "") }, 200)
 	t.Logf("a plain GET: %v, %d bytes", plain, memory)

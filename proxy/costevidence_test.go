@@ -60,10 +60,16 @@ callers:
 	trusted.Use([]*x509.Certificate{ca.Certificate()})
 	known, err := proxy.NewAuthorization(p, caller.Options{Authorities: trusted, Tokens: oidc.NewKeys(oidc.Options{})})
 	must(t, err)
-	graph := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{}`) }))
+	graph := httptest.NewServer(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{}`) }),
+	)
 	t.Cleanup(graph.Close)
 	h, err := proxy.New(proxy.Config{
-		Graph: mustURL(t, graph.URL), Apps: oneApp(fixed{}), Authorization: known, Hosts: []string{"graphproxy"}, Audit: io.Discard,
+		Graph:         mustURL(t, graph.URL),
+		Apps:          oneApp(fixed{}),
+		Authorization: known,
+		Hosts:         []string{"graphproxy"},
+		Audit:         io.Discard,
 	})
 	must(t, err)
 	return evidenceRig{h, ca}
@@ -101,11 +107,12 @@ func (r evidenceRig) evidence(t *testing.T) map[string]func() *http.Request {
 	head, issuer := `{"alg":"RS256","kid":"k"}`, `"iss":"https://issuer.contoso.com","aud":"graphproxy","sub":"app"`
 	return map[string]func() *http.Request{
 		"JWT: a wrong signature over many claims": jwt(head, `{`+issuer+`,"a":[`+strings.Repeat(`"a",`, 1_500)+`"a"]}`),
-		"JWT: many audiences":                     jwt(head, `{"iss":"https://issuer.contoso.com","aud":[`+strings.Repeat(`"a",`, 1_500)+`"a"]}`),
-		"JWT: doubled claims":                     jwt(head, `{`+strings.Repeat(issuer+",", 90)+issuer+`}`),
-		"JWT: claims that nest":                   jwt(head, `{`+issuer+`,"a":`+strings.Repeat("[", 3_000)+strings.Repeat("]", 3_000)+`}`),
-		"JWT: a header that nests":                jwt(strings.Repeat(`{"a":`, 1_000)+"1"+strings.Repeat("}", 1_000), `{}`),
-		"JWT: a long key id":                      jwt(`{"alg":"RS256","kid":"`+strings.Repeat("k", 6_500)+`"}`, `{}`),
+		"JWT: many audiences": jwt(head,
+			`{"iss":"https://issuer.contoso.com","aud":[`+strings.Repeat(`"a",`, 1_500)+`"a"]}`),
+		"JWT: doubled claims":      jwt(head, `{`+strings.Repeat(issuer+",", 90)+issuer+`}`),
+		"JWT: claims that nest":    jwt(head, `{`+issuer+`,"a":`+strings.Repeat("[", 3_000)+strings.Repeat("]", 3_000)+`}`),
+		"JWT: a header that nests": jwt(strings.Repeat(`{"a":`, 1_000)+"1"+strings.Repeat("}", 1_000), `{}`),
+		"JWT: a long key id":       jwt(`{"alg":"RS256","kid":"`+strings.Repeat("k", 6_500)+`"}`, `{}`),
 		"JWT: dots": func() *http.Request {
 			return costly("GET", "/v1.0/users", "", "Authorization: Bearer "+strings.Repeat(".", 9_000))
 		},
@@ -118,13 +125,16 @@ func (r evidenceRig) evidence(t *testing.T) map[string]func() *http.Request {
 // Evidence of 10 KiB costs no more than any other input: see TestNothingCostsMuchMoreThanItWeighs.
 func TestEvidenceCostsNoMoreThanItWeighs(t *testing.T) {
 	if raceDetector {
-		t.Skip("NOT CHECKED: the race detector multiplies the cost of some code and not of other; run this test without -race")
+		t.Skip(
+			"NOT CHECKED: the race detector multiplies the cost of some code and not of other; run this test without -race",
+		)
 	}
 	r := newEvidenceRig(t)
 	plain, _ := costOf(t, r.handler, func() *http.Request { return costly("GET", "/v1.0/users", "") }, 200)
 	for name, input := range r.evidence(t) {
 		cpu, allocated := costOf(t, r.handler, input, 4)
-		t.Logf("%-40s %6d bytes of header: %5.1f times the CPU, %5d KiB", name, sizeOf(input()), float64(cpu)/float64(plain), allocated>>10)
+		t.Logf("%-40s %6d bytes of header: %5.1f times the CPU, %5d KiB", name, sizeOf(input()), float64(cpu)/float64(plain),
+			allocated>>10)
 		if sizeOf(input()) > mostInput+1024 {
 			t.Errorf("%s: has %d bytes", name, sizeOf(input()))
 		}

@@ -75,7 +75,13 @@ callers:
 
 func TestACallerThatSendsNextToNothingIsCutOff(t *testing.T) {
 	audit := new(lines)
-	h, err := proxy.New(proxy.Config{Graph: mustURL(t, "http://127.0.0.1:1"), Apps: oneApp(fixed{}), Authorization: rules(t, anyoneMayWrite), Audit: audit, Log: slog.New(slog.DiscardHandler)})
+	h, err := proxy.New(proxy.Config{
+		Graph:         mustURL(t, "http://127.0.0.1:1"),
+		Apps:          oneApp(fixed{}),
+		Authorization: rules(t, anyoneMayWrite),
+		Audit:         audit,
+		Log:           slog.New(slog.DiscardHandler),
+	})
 	must(t, err)
 	paced(t, h, func(c net.Conn) {
 		start := time.Now()
@@ -83,7 +89,9 @@ func TestACallerThatSendsNextToNothingIsCutOff(t *testing.T) {
 		defer sending.Wait()
 		defer c.Close()
 		sending.Go(func() {
-			_, _ = io.WriteString(c, "POST /v1.0/test/x HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{")
+			_, _ = io.WriteString(c,
+				"POST /v1.0/test/x HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "+
+					"100000\r\n\r\n{")
 			for range 200 {
 				time.Sleep(time.Second)
 				if _, err := io.WriteString(c, " "); err != nil {
@@ -106,12 +114,19 @@ func TestACallerThatSendsNextToNothingIsCutOff(t *testing.T) {
 }
 
 func TestACallerThatSendsSlowlyButSteadilyIsHeard(t *testing.T) {
-	h, err := proxy.New(proxy.Config{Graph: mustURL(t, "http://127.0.0.1:1"), Apps: oneApp(tokenless{}), Authorization: rules(t, anyoneMayWrite), Log: slog.New(slog.DiscardHandler)})
+	h, err := proxy.New(proxy.Config{
+		Graph:         mustURL(t, "http://127.0.0.1:1"),
+		Apps:          oneApp(tokenless{}),
+		Authorization: rules(t, anyoneMayWrite),
+		Log:           slog.New(slog.DiscardHandler),
+	})
 	must(t, err)
 	paced(t, h, func(c net.Conn) {
 		body := `{"requests":[{"id":"1","method":"GET","url":"/test/x"}]` + strings.Repeat(" ", 1<<20) + "}"
 		go func() {
-			_, _ = fmt.Fprintf(c, "POST /v1.0/$batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(body))
+			_, _ = fmt.Fprintf(c,
+				"POST /v1.0/$batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
+				len(body))
 			for len(body) > 0 {
 				n := min(len(body), 8<<10)
 				time.Sleep(20 * time.Second)
@@ -176,7 +191,9 @@ func TestBodiesThatAreHeldAreBounded(t *testing.T) {
 		must(t, err)
 		defer c.Close()
 		all = append(all, c)
-		_, err = fmt.Fprintf(c, "PATCH /v1.0/users/adele@contoso.com HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(body))
+		_, err = fmt.Fprintf(c,
+			"PATCH /v1.0/users/adele@contoso.com HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
+				"Content-Length: %d\r\n\r\n", len(body))
 		must(t, err)
 		_, _ = io.WriteString(c, body[:len(body)-1])
 	}
@@ -189,7 +206,8 @@ func TestBodiesThatAreHeldAreBounded(t *testing.T) {
 			continue
 		}
 		statuses[res.StatusCode]++
-		if res.StatusCode == 503 && (res.Header.Get("Retry-After") != "1" || !strings.Contains(res.Header.Get("Proxy-Status"), "overloaded")) {
+		if res.StatusCode == 503 &&
+			(res.Header.Get("Retry-After") != "1" || !strings.Contains(res.Header.Get("Proxy-Status"), "overloaded")) {
 			t.Errorf("%v", res.Header)
 		}
 	}
@@ -201,8 +219,8 @@ func TestBodiesThatAreHeldAreBounded(t *testing.T) {
 	}
 }
 
-// net/http reads what is left of a small body before it writes the answer's header, and then watches the connection. It takes the
-// deadline for the one off before the other; if it ever did not, long answers would end.
+// net/http reads what is left of a small body before it writes the answer's header, and then watches the connection. It
+// takes the deadline for the one off before the other; if it ever did not, long answers would end.
 func TestABodyThatIsNotWantedDoesNotEndALongAnswer(t *testing.T) {
 	var gone error
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -232,9 +250,15 @@ func TestABodyThatIsNotWantedDoesNotEndALongAnswer(t *testing.T) {
 	})
 }
 
-// A refused request whose body does not come is answered after some seconds: net/http waits for the body before it writes the answer's header.
+// A refused request whose body does not come is answered after some seconds: net/http waits for the body before it
+// writes the answer's header.
 func TestARefusalDoesNotWaitForABodyThatDoesNotCome(t *testing.T) {
-	h, err := proxy.New(proxy.Config{Graph: mustURL(t, "http://127.0.0.1:1"), Apps: oneApp(fixed{}), Authorization: rules(t, anyoneMayWrite), Log: slog.New(slog.DiscardHandler)})
+	h, err := proxy.New(proxy.Config{
+		Graph:         mustURL(t, "http://127.0.0.1:1"),
+		Apps:          oneApp(fixed{}),
+		Authorization: rules(t, anyoneMayWrite),
+		Log:           slog.New(slog.DiscardHandler),
+	})
 	must(t, err)
 	paced(t, h, func(c net.Conn) {
 		start := time.Now() // of the bubble: it stands still while anything runs
@@ -242,7 +266,8 @@ func TestARefusalDoesNotWaitForABodyThatDoesNotCome(t *testing.T) {
 		defer sending.Wait()
 		defer c.Close()
 		sending.Go(func() {
-			_, _ = io.WriteString(c, "POST /v1.0/users HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+			_, _ = io.WriteString(c,
+				"POST /v1.0/users HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
 		})
 		res, err := http.ReadResponse(bufio.NewReader(c), nil)
 		if err != nil {

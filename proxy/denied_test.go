@@ -36,12 +36,19 @@ func messageOf(t *testing.T, body string) string {
 func TestADeniedCallerReadsWhatWouldBeAllowedAndWhomToAsk(t *testing.T) {
 	r := newRig(t, withContact)
 	for _, test := range []struct{ name, method, target, want string }{
-		{"a bound", "GET", "/v1.0/users?$select=id&$top=51", "GET /v1.0/users for caller \"app\": $top may be a number from 1 to 50"},
+		{"a bound", "GET", "/v1.0/users?$select=id&$top=51",
+			"GET /v1.0/users for caller \"app\": $top may be a number from 1 to 50"},
 		{"a list", "GET", "/v1.0/users", "GET /v1.0/users for caller \"app\": $select must be there, and may hold only id"},
-		{"$expand", "GET", "/v1.0/users/a?$expand=manager", "GET /v1.0/users/a for caller \"app\": $expand must be named in the rule, query: {$expand: [...]}, because it reaches other resources; leave it out"},
-		{"/me", "GET", "/beta/me/messages", "GET /beta/me/messages for caller \"app\": /me is the user who has signed in, and app-only access has none; write /users/{id} with the user's id or name"},
-		{"a method", "PATCH", "/v1.0/users/a", "PATCH /v1.0/users/a for caller \"app\": no rule allows this method, only GET"},
-		{"a batch that is forbidden as such", "POST", "/v1.0/$batch", "POST /v1.0/$batch for caller \"app\": a deny rule forbids it"},
+		{"$expand", "GET", "/v1.0/users/a?$expand=manager",
+			"GET /v1.0/users/a for caller \"app\": $expand must be named in the rule, query: {$expand: [...]}, because it " +
+				"reaches other resources; leave it out"},
+		{"/me", "GET", "/beta/me/messages",
+			"GET /beta/me/messages for caller \"app\": /me is the user who has signed in, and app-only access has none; " +
+				"write /users/{id} with the user's id or name"},
+		{"a method", "PATCH", "/v1.0/users/a",
+			"PATCH /v1.0/users/a for caller \"app\": no rule allows this method, only GET"},
+		{"a batch that is forbidden as such", "POST", "/v1.0/$batch",
+			"POST /v1.0/$batch for caller \"app\": a deny rule forbids it"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r.audit.reset()
@@ -61,7 +68,8 @@ func TestADeniedCallerReadsWhatWouldBeAllowedAndWhomToAsk(t *testing.T) {
 
 func TestADeniedItemOfABatchReadsWhatWouldBeAllowedAndWhomToAsk(t *testing.T) {
 	r := newRig(t, strings.Replace(withContact, `    deny: ["POST /$batch"]`+"\n", "", 1))
-	a := r.do(t, "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users?$select=id&$top=51"}]}`, "Content-Type: application/json")
+	a := r.do(t, "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users?$select=id&$top=51"}]}`,
+		"Content-Type: application/json")
 	var answers struct {
 		Responses []struct {
 			Status int
@@ -69,8 +77,10 @@ func TestADeniedItemOfABatchReadsWhatWouldBeAllowedAndWhomToAsk(t *testing.T) {
 		}
 	}
 	must(t, json.Unmarshal([]byte(a.body), &answers))
-	const want = "the policy does not allow GET /v1.0/users for caller \"app\": $top may be a number from 1 to 50; ask the Graph team, graph@contoso.com"
-	if len(answers.Responses) != 1 || answers.Responses[0].Status != 403 || answers.Responses[0].Body.Error.Message != want {
+	const want = "the policy does not allow GET /v1.0/users for caller \"app\": $top may be a number from 1 to 50; ask " +
+		"the Graph team, graph@contoso.com"
+	if len(answers.Responses) != 1 || answers.Responses[0].Status != 403 ||
+		answers.Responses[0].Body.Error.Message != want {
 		t.Errorf("%s", a.body)
 	}
 	r.sawNothing(t)
@@ -80,7 +90,8 @@ func TestADeniedItemOfABatchReadsWhatWouldBeAllowedAndWhomToAsk(t *testing.T) {
 func TestTheBodyOfARefusalIsShort(t *testing.T) {
 	r := newRig(t, strings.Replace(withContact, "the Graph team, graph@contoso.com", `"`+strings.Repeat("ä&", 66)+`"`, 1))
 	for _, target := range []string{
-		"/v1.0/" + strings.Repeat("%22%5B%26", 500), "/v1.0/users/" + strings.Repeat("%3C%C3%A4", 500) + "?$expand=x", "/v1.0/me/" + strings.Repeat("x", 6000),
+		"/v1.0/" + strings.Repeat("%22%5B%26", 500), "/v1.0/users/" + strings.Repeat("%3C%C3%A4", 500) + "?$expand=x",
+		"/v1.0/me/" + strings.Repeat("x", 6000),
 	} {
 		a := r.do(t, "GET", target, "", "client-request-id: "+strings.Repeat("a", 128))
 		if a.status != 403 || len(a.body) >= 1500 {

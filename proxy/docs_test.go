@@ -34,7 +34,8 @@ func documentedErrors(t *testing.T) []errorRow {
 	return rows
 }
 
-// makers are the packages that make codes which this package answers with. Those of auth/caller have a table of their own.
+// makers are the packages that make codes which this package answers with. Those of auth/caller have a table of their
+// own.
 var makers = []string{".", "batch", "links", "../policy/graph/odata"}
 
 // The table of docs/errors.md between its marks names every code that a request can be refused with, and no other.
@@ -52,7 +53,8 @@ func TestTheTableOfErrorsNamesEveryCode(t *testing.T) {
 	if diff := cmp.Diff(sortedKeys(made), sortedKeys(documented)); diff != "" {
 		t.Errorf("docs/errors.md (-code +docs):\n%s", diff)
 	}
-	for _, code := range []string{"ambiguousTarget", "unknownVersion", "badEscape", "unsupportedTarget", "targetTooLong", "badBatch", "foreignURL", "bodyNotAllowed"} {
+	for _, code := range []string{"ambiguousTarget", "unknownVersion", "badEscape", "unsupportedTarget", "targetTooLong",
+		"badBatch", "foreignURL", "bodyNotAllowed"} {
 		if !made[code] {
 			t.Errorf("the code %s is made somewhere, and this test does not see where", code)
 		}

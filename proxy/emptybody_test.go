@@ -20,8 +20,8 @@ callers:
     allow: ["POST /users/{id}/revokeSignInSessions"]
 `
 
-// Some clients send an action without a body as HTTP/2 with content-length: 0 and an empty DATA frame behind it. That is no body: it needs
-// no media type, and is no broken JSON.
+// Some clients send an action without a body as HTTP/2 with content-length: 0 and an empty DATA frame behind it. That
+// is no body: it needs no media type, and is no broken JSON.
 func TestABodyOfNoBytesOverHTTP2IsNone(t *testing.T) {
 	for _, contentType := range []string{"", "application/json"} {
 		t.Run("with the type "+contentType, func(t *testing.T) {
@@ -40,7 +40,8 @@ func TestABodyOfNoBytesOverHTTP2IsNone(t *testing.T) {
 	}
 }
 
-// postNothing sends HEADERS with content-length: 0, and then an empty DATA frame that ends the stream. It returns the status.
+// postNothing sends HEADERS with content-length: 0, and then an empty DATA frame that ends the stream. It returns the
+// status.
 func postNothing(t *testing.T, server *httptest.Server, path, contentType string) string {
 	t.Helper()
 	tlsConn, err := tls.Dial("tcp", server.Listener.Addr().String(), &tls.Config{
@@ -56,7 +57,13 @@ func postNothing(t *testing.T, server *httptest.Server, path, contentType string
 	must(t, conn.WriteSettings())
 	var block bytes.Buffer
 	enc := hpack.NewEncoder(&block)
-	fields := [][2]string{{":method", "POST"}, {":scheme", "https"}, {":authority", "localhost"}, {":path", path}, {"content-length", "0"}}
+	fields := [][2]string{
+		{":method", "POST"},
+		{":scheme", "https"},
+		{":authority", "localhost"},
+		{":path", path},
+		{"content-length", "0"},
+	}
 	if contentType != "" {
 		fields = append(fields, [2]string{"content-type", contentType})
 	}

@@ -161,7 +161,8 @@ func (e *Error) shape(rec *Record, message string) []byte {
 	inner.RequestID, inner.ClientRequestID = rec.RequestID, rec.ClientRequestID
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)              // a browser does not read the answer as HTML, and "&" in six bytes makes it long
+	// a browser does not read the answer as HTML, and "&" in six bytes makes it long
+	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(b); err != nil { // strings only: cannot happen
 		return []byte("{}")
 	}

@@ -22,7 +22,8 @@ func ExampleNew() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	p, err := policy.Parse("policy.yaml", []byte("version: 1\ncallers:\n  app:\n    identity: [anyone]\n    allow: [GET /users]\n"))
+	p, err := policy.Parse("policy.yaml",
+		[]byte("version: 1\ncallers:\n  app:\n    identity: [anyone]\n    allow: [GET /users]\n"))
 	if err != nil {
 		log.Fatal(err)
 	}

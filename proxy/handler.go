@@ -50,20 +50,23 @@ type Apps interface {
 
 // Config is what a Handler needs. Graph, Apps and Authorization must be set.
 type Config struct {
-	Graph          *url.URL // Graph's root: scheme and host only, e.g. https://graph.microsoft.com
-	Apps           Apps     // must have every one that Authorization names
-	Authorization  *Authorization
-	Buckets        Buckets          // nil: of this process
-	Throttle       *throttle.Memory // what Graph said of its limits; nil: a new one
-	PublicURL      string           // scheme and host that links carry, e.g. https://graph.contoso.com; "": those that the caller used
-	Hosts          []string         // names that the proxy is known by besides that of PublicURL and localhost, without ports
-	ForwardHeaders []string         // request headers that reach Graph besides those that its SDKs and documentation use
-	MaxInFlight    int              // requests in flight; beyond it 503 at once. 0: 1000
-	Roots          *x509.CertPool   // who may sign Graph's certificate; nil: the system's
-	Audit          io.Writer        // one JSON line a request, each in one Write; nil: off. Must be safe for concurrent use
-	AuditFailure   func() error     // why requests must be refused, because audit lines cannot be written; nil: never
-	Log            *slog.Logger     // nil: slog.Default()
-	Metrics        prometheus.Registerer
+	Graph         *url.URL // Graph's root: scheme and host only, e.g. https://graph.microsoft.com
+	Apps          Apps     // must have every one that Authorization names
+	Authorization *Authorization
+	Buckets       Buckets          // nil: of this process
+	Throttle      *throttle.Memory // what Graph said of its limits; nil: a new one
+	// scheme and host that links carry, e.g. https://graph.contoso.com; "": those that the caller used
+	PublicURL string
+	// names that the proxy is known by besides that of PublicURL and localhost, without ports
+	Hosts          []string
+	ForwardHeaders []string       // request headers that reach Graph besides those that its SDKs and documentation use
+	MaxInFlight    int            // requests in flight; beyond it 503 at once. 0: 1000
+	Roots          *x509.CertPool // who may sign Graph's certificate; nil: the system's
+	// one JSON line a request, each in one Write; nil: off. Must be safe for concurrent use
+	Audit        io.Writer
+	AuditFailure func() error // why requests must be refused, because audit lines cannot be written; nil: never
+	Log          *slog.Logger // nil: slog.Default()
+	Metrics      prometheus.Registerer
 }
 
 // Handler is the proxy. It is safe for concurrent use.

@@ -38,10 +38,23 @@ func TestAnAllowedRequestReachesGraphWithTheTokenAndComesBack(t *testing.T) {
 		t.Errorf("headers %v", a.header)
 	}
 	want := map[string]any{
-		"caller": "app", "evidence": "network", "app": "default", "method": "GET", "version": "v1.0", "path": "/v1.0/users/{id}",
-		"target": "/v1.0/users/adele@contoso.com", "query": []any{"$select"}, "rule": "policy.yaml:8", "decision": "allow",
-		"status": float64(200), "graph_status": float64(200), "bytes_in": float64(0), "bytes_out": float64(len(a.body)),
-		"request_id": a.header.Get("request-id"), "client_request_id": a.header.Get("client-request-id"), "policy": r.handler.Authorization().Policy().Hash(),
+		"caller":            "app",
+		"evidence":          "network",
+		"app":               "default",
+		"method":            "GET",
+		"version":           "v1.0",
+		"path":              "/v1.0/users/{id}",
+		"target":            "/v1.0/users/adele@contoso.com",
+		"query":             []any{"$select"},
+		"rule":              "policy.yaml:8",
+		"decision":          "allow",
+		"status":            float64(200),
+		"graph_status":      float64(200),
+		"bytes_in":          float64(0),
+		"bytes_out":         float64(len(a.body)),
+		"request_id":        a.header.Get("request-id"),
+		"client_request_id": a.header.Get("client-request-id"),
+		"policy":            r.handler.Authorization().Policy().Hash(),
 	}
 	ignore := cmpopts.IgnoreMapEntries(func(k string, _ any) bool { return k == "time" || k == "ms" || k == "graph_ms" })
 	if diff := cmp.Diff(want, r.one(t), ignore); diff != "" {
@@ -112,12 +125,48 @@ callers:
 	}{
 		{"no evidence", "/v1.0/users/a@contoso.com", "Accept: */*", 401, "unauthenticated", "callerUnknown", "refuse", ""},
 		{"a wrong key", "/v1.0/users/a@contoso.com", "X-Api-Key: wrong", 401, "unauthenticated", "", "refuse", ""},
-		{"a wrong bearer", "/v1.0/users/a@contoso.com", "Authorization: Bearer wrong", 401, "unauthenticated", "", "refuse", ""},
-		{"no evidence comes before an unreadable target", "/v1.0//users", "Accept: */*", 401, "unauthenticated", "callerUnknown", "refuse", ""},
+		{
+			"a wrong bearer",
+			"/v1.0/users/a@contoso.com",
+			"Authorization: Bearer wrong",
+			401,
+			"unauthenticated",
+			"",
+			"refuse",
+			"",
+		},
+		{
+			"no evidence comes before an unreadable target",
+			"/v1.0//users",
+			"Accept: */*",
+			401,
+			"unauthenticated",
+			"callerUnknown",
+			"refuse",
+			"",
+		},
 		{"an unreadable target", "/v1.0//users", "X-Api-Key: abc123", 400, "invalidRequest", "", "refuse", "app"},
 		{"no rule", "/v1.0/groups", "X-Api-Key: abc123", 403, "accessDenied", "policyDenied", "deny", "app"},
-		{"a key outside where", "/v1.0/users/a@fabrikam.com", "Authorization: Bearer abc123", 403, "accessDenied", "policyDenied", "deny", "app"},
-		{"a deny", "/v1.0/users/ceo@contoso.com", "Authorization: bearer abc123", 403, "accessDenied", "policyDenied", "deny", "app"},
+		{
+			"a key outside where",
+			"/v1.0/users/a@fabrikam.com",
+			"Authorization: Bearer abc123",
+			403,
+			"accessDenied",
+			"policyDenied",
+			"deny",
+			"app",
+		},
+		{
+			"a deny",
+			"/v1.0/users/ceo@contoso.com",
+			"Authorization: bearer abc123",
+			403,
+			"accessDenied",
+			"policyDenied",
+			"deny",
+			"app",
+		},
 	}
 	r := newRig(t, file)
 	for _, tt := range tests {
@@ -132,7 +181,8 @@ callers:
 				t.Errorf("WWW-Authenticate %q", a.header.Get("WWW-Authenticate"))
 			}
 			rec := r.one(t)
-			if rec["decision"] != tt.decision || rec["caller"] != tt.caller || rec["reason"] != inner || rec["request_id"] != a.header.Get("request-id") {
+			if rec["decision"] != tt.decision || rec["caller"] != tt.caller || rec["reason"] != inner ||
+				rec["request_id"] != a.header.Get("request-id") {
 				t.Errorf("record %v", rec)
 			}
 			r.sawNothing(t)
@@ -155,7 +205,9 @@ func TestReportModeLetsThroughAndRecordsWhatItWouldDeny(t *testing.T) {
 }
 
 func TestALimitedRequestIs429WithRetryAfterAndTheLimitsName(t *testing.T) {
-	r := newRig(t, "version: 1\nlimits:\n  tenant: {rate: 2/m, burst: 2}\ncallers:\n  app:\n    identity: [anyone]\n    allow: [\"GET /users/{id}\"]\n")
+	r := newRig(t,
+		"version: 1\nlimits:\n  tenant: {rate: 2/m, burst: 2}\ncallers:\n  app:\n    identity: [anyone]\n    allow: "+
+			"[\"GET /users/{id}\"]\n")
 	for range 2 {
 		if a := r.do(t, "GET", "/v1.0/users/adele@contoso.com", ""); a.status != 200 {
 			t.Fatalf("status %d: %s", a.status, a.body)
@@ -178,7 +230,9 @@ func TestALimitedRequestIs429WithRetryAfterAndTheLimitsName(t *testing.T) {
 }
 
 func TestAConcurrencySlotIsFreeWhenTheBodyHasEnded(t *testing.T) {
-	r := newRig(t, "version: 1\ncallers:\n  app:\n    identity: [anyone]\n    limit: {concurrency: 1}\n    allow: [GET /test/**, \"GET /users/{id}\"]\n")
+	r := newRig(t,
+		"version: 1\ncallers:\n  app:\n    identity: [anyone]\n    limit: {concurrency: 1}\n    allow: [GET /test/**, "+
+			"\"GET /users/{id}\"]\n")
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, "GET", r.server.URL+"/v1.0/test/stall", nil)
@@ -246,7 +300,8 @@ func TestASmallBodyIsSentAgainWithANewToken(t *testing.T) {
 		t.Errorf("status %d: %s", a.status, a.body)
 	}
 	got := r.graph.Requests()
-	if len(got) != 2 || string(got[0].Body) != body || string(got[1].Body) != body || got[0].Header.Get("Authorization") == got[1].Header.Get("Authorization") {
+	if len(got) != 2 || string(got[0].Body) != body || string(got[1].Body) != body ||
+		got[0].Header.Get("Authorization") == got[1].Header.Get("Authorization") {
 		t.Errorf("Graph received %d requests", len(got))
 	}
 }
@@ -260,14 +315,22 @@ func TestATokenThatGraphRefusesForGoodIs502AndNotTheCallersFault(t *testing.T) {
 	}{
 		{"without a body", "GET", "/v1.0/users/adele@contoso.com", "", asJSON, 2},
 		{"with a small body", "POST", "/v1.0/users/no-reply@contoso.com/sendMail", mail, asJSON, 2},
-		{"with a large body", "POST", "/v1.0/users/no-reply@contoso.com/sendMail", mail + strings.Repeat(" ", 64<<10), "Content-Type: text/plain", 1},
+		{
+			"with a large body",
+			"POST",
+			"/v1.0/users/no-reply@contoso.com/sendMail",
+			mail + strings.Repeat(" ", 64<<10),
+			"Content-Type: text/plain",
+			1,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, everyone)
 			r.graph.Handle(tt.method+" "+tt.target, func(w http.ResponseWriter, q *http.Request) {
 				_, _ = io.Copy(io.Discard, q.Body)
-				w.Header().Set("WWW-Authenticate", `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize"`)
+				w.Header().Set("WWW-Authenticate",
+					`Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize"`)
 				w.WriteHeader(401)
 			})
 			a := r.do(t, tt.method, tt.target, tt.body, tt.header)
@@ -427,10 +490,23 @@ func TestGraphsAnswerPassesAsItIsButForItsStatementsAboutItself(t *testing.T) {
 	r.graph.Handle("GET /v1.0/test/answer", func(w http.ResponseWriter, _ *http.Request) {
 		h := w.Header()
 		for name, value := range map[string]string{
-			"Content-Type": "application/json;odata.metadata=minimal", "ETag": `W/"1"`, "Preference-Applied": "x", "OData-Version": "4.0",
-			"x-ms-ags-diagnostic": "{}", "Location": "https://files.example/1", "Retry-After": "2.5", "Cache-Control": "private",
-			"Strict-Transport-Security": "max-age=1", "Set-Cookie": "a=b", "Alt-Svc": "h3", "Proxy-Status": "x", "WWW-Authenticate": "Bearer x",
-			"Proxy-Authenticate": "Basic", "Connection": "X-Hop", "X-Hop": "1", "request-id": "graphs-own",
+			"Content-Type":              "application/json;odata.metadata=minimal",
+			"ETag":                      `W/"1"`,
+			"Preference-Applied":        "x",
+			"OData-Version":             "4.0",
+			"x-ms-ags-diagnostic":       "{}",
+			"Location":                  "https://files.example/1",
+			"Retry-After":               "2.5",
+			"Cache-Control":             "private",
+			"Strict-Transport-Security": "max-age=1",
+			"Set-Cookie":                "a=b",
+			"Alt-Svc":                   "h3",
+			"Proxy-Status":              "x",
+			"WWW-Authenticate":          "Bearer x",
+			"Proxy-Authenticate":        "Basic",
+			"Connection":                "X-Hop",
+			"X-Hop":                     "1",
+			"request-id":                "graphs-own",
 		} {
 			h.Set(name, value)
 		}
@@ -439,9 +515,17 @@ func TestGraphsAnswerPassesAsItIsButForItsStatementsAboutItself(t *testing.T) {
 	a := r.do(t, "GET", "/v1.0/test/answer", "", "client-request-id: mine")
 	a.header.Del("Date")
 	want := http.Header{
-		"Content-Type": {"application/json;odata.metadata=minimal"}, "Etag": {`W/"1"`}, "Preference-Applied": {"x"}, "Odata-Version": {"4.0"},
-		"X-Ms-Ags-Diagnostic": {"{}"}, "Location": {"https://files.example/1"}, "Retry-After": {"2.5"}, "Cache-Control": {"private"},
-		"Request-Id": {"graphs-own"}, "Client-Request-Id": {"mine"}, "Content-Length": {"0"},
+		"Content-Type":           {"application/json;odata.metadata=minimal"},
+		"Etag":                   {`W/"1"`},
+		"Preference-Applied":     {"x"},
+		"Odata-Version":          {"4.0"},
+		"X-Ms-Ags-Diagnostic":    {"{}"},
+		"Location":               {"https://files.example/1"},
+		"Retry-After":            {"2.5"},
+		"Cache-Control":          {"private"},
+		"Request-Id":             {"graphs-own"},
+		"Client-Request-Id":      {"mine"},
+		"Content-Length":         {"0"},
 		"X-Content-Type-Options": {"nosniff"},
 	}
 	if diff := cmp.Diff(want, a.header); diff != "" || a.status != 302 {
@@ -514,7 +598,8 @@ func TestTheDebugLogHasOneRecordARequestWithoutKeysAndValues(t *testing.T) {
 	r.audit.wait(t, 2)
 	until(t, "two records", func() bool { return len(debug.all()) >= 2 })
 	text := strings.Join(debug.all(), "\n")
-	if strings.Count(text, "msg=request") != 2 || !strings.Contains(text, "path=/v1.0/users/{id} query=[$select] rule=policy.yaml:8 decision=allow") {
+	if strings.Count(text, "msg=request") != 2 ||
+		!strings.Contains(text, "path=/v1.0/users/{id} query=[$select] rule=policy.yaml:8 decision=allow") {
 		t.Errorf("log:\n%s", text)
 	}
 	for _, kept := range []string{"adele", "displayName", "secret-group", "canary"} {
@@ -537,7 +622,11 @@ func TestRulesAreSwappedForLaterRequests(t *testing.T) {
 
 func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
 	r := newRig(t, everyone)
-	good := proxy.Config{Graph: mustURL(t, "https://graph.microsoft.com"), Apps: oneApp(r.source), Authorization: rules(t, everyone)}
+	good := proxy.Config{
+		Graph:         mustURL(t, "https://graph.microsoft.com"),
+		Apps:          oneApp(r.source),
+		Authorization: rules(t, everyone),
+	}
 	tests := map[string]func(*proxy.Config){
 		"no Graph":            func(c *proxy.Config) { c.Graph = nil },
 		"a Graph with a path": func(c *proxy.Config) { c.Graph = mustURL(t, "https://graph.microsoft.com/v1.0") },

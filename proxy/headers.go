@@ -30,8 +30,10 @@ func graphHeaders() []string {
 // GRAPHPROXY_FORWARD_HEADERS cannot add them.
 func neverForwarded(name string) bool {
 	switch name {
-	case "Authorization", "Cookie", "Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Proxy-Connection",
-		"Te", "Trailer", "Upgrade", "Expect", "X-Api-Key", "Forwarded", "Via", "X-Http-Method", "X-Http-Method-Override", "X-Method-Override",
+	case "Authorization", "Cookie", "Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive",
+		"Proxy-Connection",
+		"Te", "Trailer", "Upgrade", "Expect", "X-Api-Key", "Forwarded", "Via", "X-Http-Method", "X-Http-Method-Override",
+		"X-Method-Override",
 		"X-Original-Url", "X-Rewrite-Url", "Http2-Settings":
 		return true
 	}
@@ -106,8 +108,10 @@ func hidden(name, value string) bool {
 		return value == "" || !isWebAddress(value)
 	case "Www-Authenticate", "Proxy-Authenticate", "Authentication-Info", "Proxy-Authentication-Info", "Set-Cookie",
 		"Strict-Transport-Security", "Alt-Svc", "Public-Key-Pins", "Proxy-Status", "Set-Cookie2",
-		"Refresh", "Clear-Site-Data", "Service-Worker-Allowed", "Sourcemap", "X-Sourcemap", // what a browser would do at the proxy's address
-		"Nel", "Report-To", "Reporting-Endpoints", "Timing-Allow-Origin", "Cross-Origin-Resource-Policy", "X-Content-Type-Options":
+		// what a browser would do at the proxy's address
+		"Refresh", "Clear-Site-Data", "Service-Worker-Allowed", "Sourcemap", "X-Sourcemap",
+		"Nel", "Report-To", "Reporting-Endpoints", "Timing-Allow-Origin", "Cross-Origin-Resource-Policy",
+		"X-Content-Type-Options":
 		return true
 	}
 	return strings.HasPrefix(name, "Access-Control-") // which pages may read answers is not Graph's to say here
@@ -164,8 +168,8 @@ func isAlphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// newID returns a random UUID (RFC 9562, version 4), which is the form of Graph's request-id. uuid.NewString does the same with
-// one allocation more.
+// newID returns a random UUID (RFC 9562, version 4), which is the form of Graph's request-id. uuid.NewString does the
+// same with one allocation more.
 func newID() string {
 	var id uuid.UUID
 	_, _ = rand.Read(id[:]) // never fails: crypto/rand ends the process instead

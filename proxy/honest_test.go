@@ -92,7 +92,8 @@ func addHonest(all []honest, at, line string) (_ []honest, problem string) {
 	case !belongs:
 		e := honest{at: at}
 		var ok bool
-		if e.method, e.target, ok = strings.Cut(rest, " "); !ok || !strings.HasPrefix(e.target, "/v1.0/") && !strings.HasPrefix(e.target, "/beta/") {
+		if e.method, e.target, ok = strings.Cut(rest, " "); !ok ||
+			!strings.HasPrefix(e.target, "/v1.0/") && !strings.HasPrefix(e.target, "/beta/") {
 			return nil, "is not METHOD TARGET"
 		}
 		return append(all, e), ""
@@ -190,7 +191,8 @@ func (r *rig) checkHonestBatch(t *testing.T, version string, entries []honest) {
 	for i, e := range entries {
 		id := fmt.Sprint(i)
 		if ran[id] != e.want() || answers[id].Headers["Proxy-Status"] != "" {
-			t.Errorf("%s: %s ran as %q, want %s; answered %d %s", e.at, e.target, ran[id], e.want(), answers[id].Status, answers[id].Body)
+			t.Errorf("%s: %s ran as %q, want %s; answered %d %s", e.at, e.target, ran[id], e.want(), answers[id].Status,
+				answers[id].Body)
 		}
 		if diff := cmp.Diff(readingOf(e.target), readingOf(ran[id])); diff != "" {
 			t.Errorf("%s: Graph reads %s otherwise than %s: %s", e.at, ran[id], e.target, diff)

@@ -46,23 +46,40 @@ func TestAHostileRequestNeverReachesGraph(t *testing.T) {
 		{"an option in two spellings", "GET /v1.0/users?$select=id&select=mail" + host + "\r\n", 400, "invalidRequest", ""},
 		{"an option escaped and not", "GET /v1.0/users?%24top=1&$top=999" + host + "\r\n", 400, "invalidRequest", ""},
 		{"a parameter alias", "GET /v1.0/users?@x=1" + host + "\r\n", 400, "invalidRequest", ""},
-		{"an absolute form with another host", "GET http://evil.example/v1.0/users HTTP/1.1\r\nHost: evil.example\r\n\r\n", 400, "invalidRequest", "absoluteTarget"},
-		{"an absolute form with another scheme", "GET https://graph.microsoft.com/v1.0/users" + host + "\r\n", 400, "invalidRequest", "absoluteTarget"},
-		{"a CONNECT", "CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n", 405, "invalidRequest", "methodNotAllowed"},
+		{"an absolute form with another host", "GET http://evil.example/v1.0/users HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+			400, "invalidRequest", "absoluteTarget"},
+		{"an absolute form with another scheme", "GET https://graph.microsoft.com/v1.0/users" + host + "\r\n", 400,
+			"invalidRequest", "absoluteTarget"},
+		{"a CONNECT", "CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n", 405, "invalidRequest",
+			"methodNotAllowed"},
 		{"a CONNECT with a path", "CONNECT /v1.0/users" + host + "\r\n", 405, "invalidRequest", "methodNotAllowed"},
 		{"a TRACE", "TRACE /v1.0/users" + host + "\r\n", 405, "invalidRequest", "methodNotAllowed"},
 		{"an OPTIONS of everything", "OPTIONS *" + host + "\r\n", 405, "invalidRequest", "methodNotAllowed"},
 		{"a method in small letters", "get /v1.0/users" + host + "\r\n", 405, "invalidRequest", "methodNotAllowed"},
 		{"a method that Graph does not have", "QUERY /v1.0/users" + host + "\r\n", 405, "invalidRequest", "methodNotAllowed"},
-		{"an override of the method", "POST /v1.0/users/adele@contoso.com" + host + "X-HTTP-Method-Override: PATCH\r\nContent-Length: 2\r\n\r\n{}", 403, "accessDenied", "policyDenied"},
-		{"a $batch", "POST /v1.0/$batch" + host + "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", 400, "invalidRequest", "badBatch"},
-		{"a $batch in capitals and escapes", "POST /v1.0/%24BATCH" + host + "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", 400, "invalidRequest", "badBatch"},
-		{"a body on a GET", "GET /v1.0/users" + host + "Content-Length: 2\r\n\r\n{}", 400, "invalidRequest", "unexpectedBody"},
-		{"a chunked body on a GET", "GET /v1.0/users" + host + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400, "invalidRequest", "unexpectedBody"},
-		{"two content types", "POST /v1.0/users/a@contoso.com/sendMail" + host + "Content-Type: application/json\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 400, "invalidRequest", "ambiguousHeader"},
-		{"a member deleted without $ref, which would delete the user", "DELETE /v1.0/groups/7/members/9" + host + "\r\n", 403, "accessDenied", "policyDenied"},
-		{"an expansion that no rule names", "GET /v1.0/users?$expand=manager" + host + "\r\n", 403, "accessDenied", "policyDenied"},
-		{"a semicolon that hides an expansion from net/url", "GET /v1.0/users?$select=id;x&$expand=manager($levels=max;$select=id)" + host + "\r\n", 403, "accessDenied", "policyDenied"},
+		{"an override of the method",
+			"POST /v1.0/users/adele@contoso.com" + host + "X-HTTP-Method-Override: PATCH\r\nContent-Length: 2\r\n\r\n{}", 403,
+			"accessDenied", "policyDenied"},
+		{"a $batch", "POST /v1.0/$batch" + host + "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", 400,
+			"invalidRequest", "badBatch"},
+		{"a $batch in capitals and escapes",
+			"POST /v1.0/%24BATCH" + host + "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}", 400,
+			"invalidRequest", "badBatch"},
+		{"a body on a GET", "GET /v1.0/users" + host + "Content-Length: 2\r\n\r\n{}", 400, "invalidRequest",
+			"unexpectedBody"},
+		{"a chunked body on a GET", "GET /v1.0/users" + host + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400,
+			"invalidRequest", "unexpectedBody"},
+		{"two content types",
+			"POST /v1.0/users/a@contoso.com/sendMail" + host +
+				"Content-Type: application/json\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 400, "invalidRequest",
+			"ambiguousHeader"},
+		{"a member deleted without $ref, which would delete the user", "DELETE /v1.0/groups/7/members/9" + host + "\r\n",
+			403, "accessDenied", "policyDenied"},
+		{"an expansion that no rule names", "GET /v1.0/users?$expand=manager" + host + "\r\n", 403, "accessDenied",
+			"policyDenied"},
+		{"a semicolon that hides an expansion from net/url",
+			"GET /v1.0/users?$select=id;x&$expand=manager($levels=max;$select=id)" + host + "\r\n", 403, "accessDenied",
+			"policyDenied"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -97,12 +114,15 @@ func TestAMalformedRequestIsAnsweredByTheServerAndNeverReachesGraph(t *testing.T
 		status        int
 	}{
 		{"60,000 headers", "GET /v1.0/users HTTP/1.1\r\nHost: x\r\n" + many + "\r\n", 431},
-		{"an expectation that nobody knows", "POST /v1.0/users/a/sendMail HTTP/1.1\r\nHost: x\r\nExpect: everything\r\nContent-Length: 2\r\n\r\n{}", 417},
-		{"two lengths", "POST /v1.0/users/a/sendMail HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 400},
+		{"an expectation that nobody knows",
+			"POST /v1.0/users/a/sendMail HTTP/1.1\r\nHost: x\r\nExpect: everything\r\nContent-Length: 2\r\n\r\n{}", 417},
+		{"two lengths",
+			"POST /v1.0/users/a/sendMail HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}", 400},
 		{"no host", "GET /v1.0/users HTTP/1.1\r\n\r\n", 400},
 		{"two hosts", "GET /v1.0/users HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
 		{"a space in a header's name", "GET /v1.0/users HTTP/1.1\r\nHost: a\r\nAuthorization : x\r\n\r\n", 400},
-		{"an unknown transfer encoding", "POST /v1.0/users/a/sendMail HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n", 501},
+		{"an unknown transfer encoding",
+			"POST /v1.0/users/a/sendMail HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n", 501},
 		{"a line break inside the request line", "GET /v1.0/users\nX: y HTTP/1.1\r\nHost: a\r\n\r\n", 400},
 	}
 	for _, tt := range tests {
@@ -120,19 +140,26 @@ func TestOnlyHeadersOfTheAllowlistReachGraph(t *testing.T) {
 	forward := func(c *proxy.Config, _ *rig) { c.ForwardHeaders = []string{"x-ms-throttle-priority"} }
 	r := newRig(t, everyone, forward)
 	hostile := []string{
-		"Authorization: Bearer forged", "Cookie: session=1", "X-HTTP-Method-Override: DELETE", "X-HTTP-Method: DELETE", "X-Method-Override: DELETE",
-		"Connection: authorization, keep-alive", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk", "X-Forwarded-For: 10.0.0.1", "X-Forwarded-Host: evil.example",
-		"X-Forwarded-Proto: https", "Forwarded: for=10.0.0.1", "Via: 1.1 evil", "X-Original-URL: /v1.0/groups", "X-Rewrite-Url: /v1.0/groups",
-		"Content_Type: text/plain", "client_request_id: x", "Authorization_: x", "Proxy-Authorization: Basic eA==", "Proxy-Connection: keep-alive",
-		"TE: trailers", "Trailer: Authorization", "X-Api-Key: whatever", "Origin: https://evil.example", "Referer: https://evil.example",
+		"Authorization: Bearer forged", "Cookie: session=1", "X-HTTP-Method-Override: DELETE", "X-HTTP-Method: DELETE",
+		"X-Method-Override: DELETE",
+		"Connection: authorization, keep-alive", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk", "X-Forwarded-For: 10.0.0.1",
+		"X-Forwarded-Host: evil.example",
+		"X-Forwarded-Proto: https", "Forwarded: for=10.0.0.1", "Via: 1.1 evil", "X-Original-URL: /v1.0/groups",
+		"X-Rewrite-Url: /v1.0/groups",
+		"Content_Type: text/plain", "client_request_id: x", "Authorization_: x", "Proxy-Authorization: Basic eA==",
+		"Proxy-Connection: keep-alive",
+		"TE: trailers", "Trailer: Authorization", "X-Api-Key: whatever", "Origin: https://evil.example",
+		"Referer: https://evil.example",
 		"X-Ms-Client-Request-Id: x", "Max-Forwards: 1", "Keep-Alive: timeout=1",
 	}
 	wanted := []string{
-		"Accept: application/json", "Accept-Language: de", "ConsistencyLevel: eventual", "Prefer: odata.maxpagesize=5", "SdkVersion: graph-go/1.0",
-		"User-Agent: contoso/1.0", "If-None-Match: \"x\"", "return-client-request-id: true", "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-		"client-request-id: order-66", "x-ms-throttle-priority: low",
+		"Accept: application/json", "Accept-Language: de", "ConsistencyLevel: eventual", "Prefer: odata.maxpagesize=5",
+		"SdkVersion: graph-go/1.0", "User-Agent: contoso/1.0", "If-None-Match: \"x\"", "return-client-request-id: true",
+		"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "client-request-id: order-66",
+		"x-ms-throttle-priority: low",
 	}
-	request := "GET /v1.0/users/adele@contoso.com HTTP/1.1\r\nHost: graphproxy\r\n" + strings.Join(append(hostile, wanted...), "\r\n") + "\r\n\r\n"
+	request := "GET /v1.0/users/adele@contoso.com HTTP/1.1\r\nHost: graphproxy\r\n" +
+		strings.Join(append(hostile, wanted...), "\r\n") + "\r\n\r\n"
 	if a := r.raw(t, request); a.status != 200 {
 		t.Fatalf("status %d: %s", a.status, a.body)
 	}
@@ -146,9 +173,17 @@ func TestOnlyHeadersOfTheAllowlistReachGraph(t *testing.T) {
 		t.Error("Graph did not receive graphproxy's token alone")
 	}
 	want := http.Header{
-		"Accept": {"application/json"}, "Accept-Language": {"de"}, "Consistencylevel": {"eventual"}, "Prefer": {"odata.maxpagesize=5"},
-		"Sdkversion": {"graph-go/1.0"}, "User-Agent": {"contoso/1.0"}, "If-None-Match": {`"x"`}, "Return-Client-Request-Id": {"true"},
-		"Traceparent": {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}, "Client-Request-Id": {"order-66"}, "X-Ms-Throttle-Priority": {"low"},
+		"Accept":                   {"application/json"},
+		"Accept-Language":          {"de"},
+		"Consistencylevel":         {"eventual"},
+		"Prefer":                   {"odata.maxpagesize=5"},
+		"Sdkversion":               {"graph-go/1.0"},
+		"User-Agent":               {"contoso/1.0"},
+		"If-None-Match":            {`"x"`},
+		"Return-Client-Request-Id": {"true"},
+		"Traceparent":              {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
+		"Client-Request-Id":        {"order-66"},
+		"X-Ms-Throttle-Priority":   {"low"},
 	}
 	h.Del("Authorization")
 	h.Del("Host")
@@ -161,10 +196,16 @@ func TestOnlyHeadersOfTheAllowlistReachGraph(t *testing.T) {
 }
 
 func TestAHeaderThatFramesOrProvesCannotBeForwarded(t *testing.T) {
-	for _, name := range []string{"Authorization", "cookie", "Host", "X-HTTP-Method-Override", "x-forwarded-for", "Connection", "Expect", "X-Api-Key", "Proxy-Anything", "bad name", ""} {
+	for _, name := range []string{"Authorization", "cookie", "Host", "X-HTTP-Method-Override", "x-forwarded-for",
+		"Connection", "Expect", "X-Api-Key", "Proxy-Anything", "bad name", ""} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, everyone)
-			c := proxy.Config{Graph: mustURL(t, r.graph.URL()), Apps: oneApp(r.source), Authorization: rules(t, everyone), ForwardHeaders: []string{name}}
+			c := proxy.Config{
+				Graph:          mustURL(t, r.graph.URL()),
+				Apps:           oneApp(r.source),
+				Authorization:  rules(t, everyone),
+				ForwardHeaders: []string{name},
+			}
 			if _, err := proxy.New(c); err == nil {
 				t.Errorf("New accepted %q", name)
 			}
@@ -187,7 +228,9 @@ func TestAClientRequestIDIsKeptOnlyInItsDocumentedForm(t *testing.T) {
 		})
 	}
 	t.Run("two of them are replaced by a new one", func(t *testing.T) {
-		got := r.do(t, "GET", "/v1.0/groups", "", "client-request-id: a", "client-request-id: b").header.Get("client-request-id")
+		got := r.do(t, "GET", "/v1.0/groups", "", "client-request-id: a", "client-request-id: b").header.Get(
+			"client-request-id",
+		)
 		if got == "a" || got == "b" || len(got) != 36 {
 			t.Errorf("answered %q", got)
 		}
@@ -197,7 +240,8 @@ func TestAClientRequestIDIsKeptOnlyInItsDocumentedForm(t *testing.T) {
 // net/http hides a Content-Length that stands beside chunked, so the connection of every chunked request ends.
 func TestAChunkedRequestEndsItsConnection(t *testing.T) {
 	r := newRig(t, everyone)
-	mail := `{"message":{"subject":"x","body":{"content":"y"},"toRecipients":[{"emailAddress":{"address":"alex@contoso.com"}}]}}`
+	mail := `{"message":{"subject":"x","body":{"content":"y"},` +
+		`"toRecipients":[{"emailAddress":{"address":"alex@contoso.com"}}]}}`
 	chunk := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(mail), mail)
 	const head = "POST /v1.0/users/no-reply@contoso.com/sendMail HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 	const second = "GET /v1.0/users/smuggled@contoso.com HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -206,8 +250,11 @@ func TestAChunkedRequestEndsItsConnection(t *testing.T) {
 		status, sent  int
 	}{
 		{"chunked alone", head + "Transfer-Encoding: chunked\r\n\r\n" + chunk, 202, 1},
-		{"a Content-Length beside chunked, and a second request behind", head + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk + second, 202, 1},
-		{"a refused request with a second one behind", "POST /v1.0/groups HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + second, 403, 0},
+		{"a Content-Length beside chunked, and a second request behind",
+			head + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk + second, 202, 1},
+		{"a refused request with a second one behind",
+			"POST /v1.0/groups HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" +
+				second, 403, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -224,13 +271,15 @@ func TestAChunkedRequestEndsItsConnection(t *testing.T) {
 }
 
 func TestACallersMalformedBodyIs400(t *testing.T) {
-	const head = "POST /v1.0/users/no-reply@contoso.com/sendMail HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+	const head = "POST /v1.0/users/no-reply@contoso.com/sendMail HTTP/1.1\r\nHost: x\r\nContent-Type: " +
+		"application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
 	tests := map[string]string{
-		"a chunk size that is no number":       head + "zz\r\n{}\r\n0\r\n\r\n",
-		"a chunk longer than its size":         head + "2\r\n{}{}{}\r\n0\r\n\r\n",
-		"a chunk size without end":             head + strings.Repeat("1", 40) + "\r\n{}\r\n",
-		"a good chunk and then a bad one":      head + "2\r\n{}\r\n-1\r\n",
-		"a malformed chunk on a GET":           "GET /v1.0/users HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+		"a chunk size that is no number":  head + "zz\r\n{}\r\n0\r\n\r\n",
+		"a chunk longer than its size":    head + "2\r\n{}{}{}\r\n0\r\n\r\n",
+		"a chunk size without end":        head + strings.Repeat("1", 40) + "\r\n{}\r\n",
+		"a good chunk and then a bad one": head + "2\r\n{}\r\n-1\r\n",
+		"a malformed chunk on a GET": "GET /v1.0/users HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n" +
+			"\r\nzz\r\n",
 		"a trailer that is not a header field": head + "2\r\n{}\r\n0\r\nno colon here\r\n\r\n",
 	}
 	for name, request := range tests {
@@ -253,7 +302,9 @@ func TestACallersMalformedBodyIs400(t *testing.T) {
 func TestTrailersOfACallerStayBehind(t *testing.T) {
 	r := newRig(t, everyone)
 	body := "2\r\n{}\r\n0\r\nAuthorization: Bearer forged\r\nX-Evil: 1\r\n\r\n"
-	a := r.raw(t, "POST /v1.0/test/echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTrailer: Authorization, X-Evil\r\nTransfer-Encoding: chunked\r\n\r\n"+body)
+	a := r.raw(t,
+		"POST /v1.0/test/echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTrailer: Authorization, X-Evil\r\n"+
+			"Transfer-Encoding: chunked\r\n\r\n"+body)
 	if a.status != 200 {
 		t.Fatalf("status %d: %s", a.status, a.body)
 	}

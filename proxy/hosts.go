@@ -50,7 +50,8 @@ func (h Hosts) Knows(host string) bool {
 func UnknownHost(host string) string {
 	return fmt.Sprintf("graphproxy is not known by the host name %.200q, "+
 		"and who calls it without a key or token must use a name that it is known by: "+
-		"use its address, localhost or the name in GRAPHPROXY_PUBLIC_URL, or have its operator add this name to GRAPHPROXY_HOSTS", host)
+		"use its address, localhost or the name in GRAPHPROXY_PUBLIC_URL, or have its operator add this name to "+
+		"GRAPHPROXY_HOSTS", host)
 }
 
 // splitHost splits the port off a Host header. The brackets of an IPv6 address stay.

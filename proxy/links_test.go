@@ -36,7 +36,8 @@ func TestEveryPageLeadsToTheProxy(t *testing.T) {
 						}
 						body = unzipped(t, a.body)
 					}
-					if a.status != 200 || strings.Contains(body, r.graph.URL()) || strings.Contains(strings.Join(a.header.Values("Location"), " "), r.graph.URL()) {
+					if a.status != 200 || strings.Contains(body, r.graph.URL()) ||
+						strings.Contains(strings.Join(a.header.Values("Location"), " "), r.graph.URL()) {
 						t.Fatalf("%d: %s", a.status, body)
 					}
 					var page struct {
@@ -50,7 +51,8 @@ func TestEveryPageLeadsToTheProxy(t *testing.T) {
 					}
 					next, last = strings.TrimPrefix(page.Next, r.server.URL), page.Delta
 				}
-				if strings.Contains(start, "delta") != strings.HasPrefix(last, r.server.URL+"/v1.0/users/delta") || !strings.Contains(start, "delta") && pages < 5 {
+				if strings.Contains(start, "delta") != strings.HasPrefix(last, r.server.URL+"/v1.0/users/delta") ||
+					!strings.Contains(start, "delta") && pages < 5 {
 					t.Errorf("%s: %d pages, deltaLink %q", start, pages, last)
 				}
 			}
@@ -124,7 +126,8 @@ func TestLinksInAnswers(t *testing.T) {
 	}
 	t.Run("headers", func(t *testing.T) {
 		h := r.do(t, "POST", "/v1.0/teams/1/clone", "").header
-		if h.Get("Location") != r.server.URL+"/v1.0/teams('1')/operations('2')" || h.Get("Content-Location") != r.server.URL+"/v1.0/teams/1" ||
+		if h.Get("Location") != r.server.URL+"/v1.0/teams('1')/operations('2')" ||
+			h.Get("Content-Location") != r.server.URL+"/v1.0/teams/1" ||
 			h.Get("Operation-Location") != "https://contoso.sharepoint.com/_api/v2.0/monitor/1" {
 			t.Error(h)
 		}
@@ -139,12 +142,14 @@ func TestLinksInAnswers(t *testing.T) {
 	})
 	t.Run("who takes no gzip gets none", func(t *testing.T) {
 		for _, encodings := range []string{"identity", "gzip;q=0", "gzip; Q=0.000, br", "br, zstd, *"} {
-			if a := r.do(t, "GET", "/v1.0/users?$top=1", "", "Accept-Encoding: "+encodings); a.header.Get("Content-Encoding") != "" || !strings.HasPrefix(a.body, "{") {
+			if a := r.do(t, "GET", "/v1.0/users?$top=1", "",
+				"Accept-Encoding: "+encodings); a.header.Get("Content-Encoding") != "" || !strings.HasPrefix(a.body, "{") {
 				t.Errorf("%s: %v", encodings, a.header)
 			}
 		}
 		for _, encodings := range []string{"gzip", "br;q=1, GZIP;q=0.5", "deflate, gzip;q=1"} {
-			if a := r.do(t, "GET", "/v1.0/users?$top=1", "", "Accept-Encoding: "+encodings); a.header.Get("Content-Encoding") != "gzip" || !strings.HasPrefix(unzipped(t, a.body), "{") {
+			if a := r.do(t, "GET", "/v1.0/users?$top=1", "", "Accept-Encoding: "+
+				encodings); a.header.Get("Content-Encoding") != "gzip" || !strings.HasPrefix(unzipped(t, a.body), "{") {
 				t.Errorf("%s: %v", encodings, a.header)
 			}
 		}
@@ -157,7 +162,8 @@ func TestLinksInAnswers(t *testing.T) {
 	})
 	t.Run("the address that is configured", func(t *testing.T) {
 		r := newRig(t, linkPolicy, func(c *proxy.Config, _ *rig) { c.PublicURL = "https://graph.contoso.example" })
-		if a := r.do(t, "GET", "/v1.0/users?$top=2", ""); !strings.Contains(a.body, `"@odata.nextLink":"https://graph.contoso.example/v1.0/users?`) {
+		if a := r.do(t, "GET", "/v1.0/users?$top=2", ""); !strings.Contains(a.body,
+			`"@odata.nextLink":"https://graph.contoso.example/v1.0/users?`) {
 			t.Error(a.body)
 		}
 	})
@@ -178,16 +184,21 @@ func TestReferencesInRequestsBecomeGraphs(t *testing.T) {
 	if _, got := send("POST", "/v1.0/groups/1/members/$ref", body, asJSON); got != want {
 		t.Errorf("got %s", got)
 	}
-	if _, got := send("POST", "/v1.0/groups/1/members/$ref", zipped(t, body), asJSON, "Content-Encoding: gzip"); got != want {
+	if _, got := send("POST", "/v1.0/groups/1/members/$ref", zipped(t, body), asJSON,
+		"Content-Encoding: gzip"); got != want {
 		t.Errorf("compressed: got %s", got)
 	}
-	if _, got := send("PATCH", "/v1.0/groups/1", `{"members@odata.bind":["`+own+`/v1.0/users/1"]}`, asJSON); got != `{"members@odata.bind":["`+graph+`/v1.0/users/1"]}` {
+	if _, got := send("PATCH", "/v1.0/groups/1", `{"members@odata.bind":["`+own+`/v1.0/users/1"]}`,
+		asJSON); got != `{"members@odata.bind":["`+graph+`/v1.0/users/1"]}` {
 		t.Errorf("got %s", got)
 	}
-	if got, _ := send("DELETE", "/v1.0/groups/1/members/$ref?$id="+own+"/v1.0/users/1", ""); !strings.HasSuffix(got, "?$id="+graph+"/v1.0/users/1") {
+	if got, _ := send("DELETE", "/v1.0/groups/1/members/$ref?$id="+own+"/v1.0/users/1", ""); !strings.HasSuffix(got,
+		"?$id="+graph+"/v1.0/users/1") {
 		t.Errorf("got %s", got)
 	}
-	_, got := send("POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"POST","url":"/groups/1/members/$ref","headers":{"Content-Type":"application/json"},"body":`+body+`}]}`, asJSON)
+	_, got := send("POST", "/v1.0/$batch",
+		`{"requests":[{"id":"1","method":"POST","url":"/groups/1/members/$ref",`+
+			`"headers":{"Content-Type":"application/json"},"body":`+body+`}]}`, asJSON)
 	if !strings.Contains(got, `"body":`+want) {
 		t.Errorf("got %s", got)
 	}
@@ -197,7 +208,8 @@ func TestReferencesInRequestsBecomeGraphs(t *testing.T) {
 			t.Errorf("%q: %s", bad, inner)
 		}
 	}
-	if inner := r.do(t, "PATCH", "/v1.0/groups/1", `"`+strings.Repeat("x", 4<<20)+`"`, asJSON).refusal(t, 413, "invalidRequest"); inner != "bodyTooLarge" {
+	if inner := r.do(t, "PATCH", "/v1.0/groups/1", `"`+strings.Repeat("x", 4<<20)+`"`, asJSON).refusal(t, 413,
+		"invalidRequest"); inner != "bodyTooLarge" {
 		t.Error(inner)
 	}
 	r.sawNothing(t)

@@ -36,8 +36,11 @@ func checkMediaType(r *http.Request, t *odata.Target, in *requestBody) error {
 		fault = "does not say what it is"
 	}
 	return &Error{
-		Status: http.StatusUnsupportedMediaType, Code: codeInvalid, Inner: "unsupportedMediaType",
-		Message: "the body of this request is JSON in Microsoft Graph, and the request " + fault + "; send Content-Type: application/json",
+		Status: http.StatusUnsupportedMediaType,
+		Code:   codeInvalid,
+		Inner:  "unsupportedMediaType",
+		Message: "the body of this request is JSON in Microsoft Graph, and the request " + fault +
+			"; send Content-Type: application/json",
 	}
 }
 

@@ -16,11 +16,12 @@ callers:
       - PATCH /test/x
 `
 
-// What OneNote gives as addresses leads to the proxy, and can be followed as it is: from a page to its HTML, and from there, with
-// the recipe of docs/sdks.md, to the picture.
+// What OneNote gives as addresses leads to the proxy, and can be followed as it is: from a page to its HTML, and from
+// there, with the recipe of docs/sdks.md, to the picture.
 func TestTheLinksOfOneNoteLeadToTheProxy(t *testing.T) {
 	r := newRig(t, notesPolicy)
-	for _, target := range []string{"/v1.0/users/adele@contoso.com/onenote/notebooks", "/v1.0/users/adele@contoso.com/onenote/pages"} {
+	for _, target := range []string{"/v1.0/users/adele@contoso.com/onenote/notebooks",
+		"/v1.0/users/adele@contoso.com/onenote/pages"} {
 		if a := r.do(t, "GET", target, ""); a.status != 200 || strings.Contains(a.body, r.graph.URL()) {
 			t.Errorf("%s: %d %s", target, a.status, a.body)
 		}
@@ -41,7 +42,8 @@ func TestTheLinksOfOneNoteLeadToTheProxy(t *testing.T) {
 	if page.status != 200 || !strings.HasPrefix(src, r.graph.URL()+"/v1.0/") {
 		t.Fatalf("HTML passes as it is: %d %s", page.status, page.body)
 	}
-	if picture := r.do(t, "GET", strings.TrimPrefix(src, r.graph.URL()), ""); picture.status != 200 || picture.header.Get("Content-Type") != "image/png" {
+	if picture := r.do(t, "GET", strings.TrimPrefix(src, r.graph.URL()), ""); picture.status != 200 ||
+		picture.header.Get("Content-Type") != "image/png" {
 		t.Errorf("%d %v", picture.status, picture.header)
 	}
 }
@@ -49,8 +51,10 @@ func TestTheLinksOfOneNoteLeadToTheProxy(t *testing.T) {
 // An object that came in an answer can be sent back: each address that became the proxy's becomes Graph's.
 func TestWhatAnAnswerBroughtCanBeSentBack(t *testing.T) {
 	r := newRig(t, notesPolicy)
-	body := strings.ReplaceAll(`{"@odata.context":"OWN/v1.0/$metadata#x","contentUrl":"OWN/v1.0/a","self":"OWN/beta/b","parentUrl":"OWN/v2/c","content":"OWN/v1.0/d","webUrl":"OWN/e"}`, "OWN", r.server.URL)
-	want := strings.NewReplacer(r.server.URL+"/v1.0/d", r.server.URL+"/v1.0/d", r.server.URL+"/e", r.server.URL+"/e", r.server.URL, r.graph.URL()).Replace(body)
+	body := strings.ReplaceAll(`{"@odata.context":"OWN/v1.0/$metadata#x","contentUrl":"OWN/v1.0/a","self":"OWN/beta/b",`+
+		`"parentUrl":"OWN/v2/c","content":"OWN/v1.0/d","webUrl":"OWN/e"}`, "OWN", r.server.URL)
+	want := strings.NewReplacer(r.server.URL+"/v1.0/d", r.server.URL+"/v1.0/d", r.server.URL+"/e", r.server.URL+"/e",
+		r.server.URL, r.graph.URL()).Replace(body)
 	_ = r.do(t, "PATCH", "/v1.0/test/x", body, asJSON)
 	if got := r.graph.Requests(); len(got) != 1 || string(got[0].Body) != want {
 		t.Errorf("Graph received %+v\nwant %s", got, want)

@@ -32,7 +32,8 @@ callers:
       - PATCH /users/{id}
 `
 
-const mailBody = `{"message":{"subject":"x","body":{"content":"y"},"toRecipients":[{"emailAddress":{"address":"alex@contoso.com"}}]}}`
+const mailBody = `{"message":{"subject":"x","body":{"content":"y"},` +
+	`"toRecipients":[{"emailAddress":{"address":"alex@contoso.com"}}]}}`
 
 // request is a request as it goes over the wire, from its request line and headers.
 func wire(line, body string, headers ...string) string {
@@ -64,36 +65,59 @@ func TestAWebPageCannotUseItsReadersEvidence(t *testing.T) {
 		status        int
 		inner         string
 	}{
-		{"a batch that a page sends as a Blob without a type", wire("POST /v1.0/$batch", batch, own), 415, "unsupportedMediaType"},
-		{"a batch that a page sends as text", wire("POST /v1.0/$batch", batch, own, "Content-Type: text/plain;charset=UTF-8"), 415, "unsupportedMediaType"},
-		{"a batch that a page sends as a form", wire("POST /v1.0/$batch", batch, own, "Content-Type: application/x-www-form-urlencoded"), 415, "unsupportedMediaType"},
-		{"a batch as text that names JSON in a parameter", wire("POST /v1.0/$batch", batch, own, "Content-Type: text/plain; x=application/json"), 415, "unsupportedMediaType"},
-		{"a batch of two types", wire("POST /v1.0/$batch", batch, own, "Content-Type: application/json, text/plain"), 415, "unsupportedMediaType"},
+		{"a batch that a page sends as a Blob without a type", wire("POST /v1.0/$batch", batch, own), 415,
+			"unsupportedMediaType"},
+		{"a batch that a page sends as text",
+			wire("POST /v1.0/$batch", batch, own, "Content-Type: text/plain;charset=UTF-8"), 415, "unsupportedMediaType"},
+		{"a batch that a page sends as a form",
+			wire("POST /v1.0/$batch", batch, own, "Content-Type: application/x-www-form-urlencoded"), 415,
+			"unsupportedMediaType"},
+		{"a batch as text that names JSON in a parameter",
+			wire("POST /v1.0/$batch", batch, own, "Content-Type: text/plain; x=application/json"), 415, "unsupportedMediaType"},
+		{"a batch of two types", wire("POST /v1.0/$batch", batch, own, "Content-Type: application/json, text/plain"), 415,
+			"unsupportedMediaType"},
 		{"mail as JSON without a type", wire(mail, mailBody, own), 415, "unsupportedMediaType"},
-		{"mail as a form", wire(mail, mailBody, own, "Content-Type: application/x-www-form-urlencoded"), 415, "unsupportedMediaType"},
-		{"mail as a form of several parts", wire(mail, mailBody, own, "Content-Type: multipart/form-data; boundary=x"), 415, "unsupportedMediaType"},
-		{"a user as text", wire("PATCH /v1.0/users/adele@contoso.com", "{}", own, "Content-Type: TEXT/PLAIN"), 415, "unsupportedMediaType"},
-		{"a user with a type that is none", wire("PATCH /v1.0/users/adele@contoso.com", "{}", own, "Content-Type: text/plain;=;application/json"), 415, "unsupportedMediaType"},
-		{"a user without a type and with a key", wire("PATCH /v1.0/users/adele@contoso.com", "{}", own, key), 415, "unsupportedMediaType"},
-		{"a user in chunks without a type", "PATCH /v1.0/users/adele@contoso.com HTTP/1.1\r\n" + own + "\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 415, "unsupportedMediaType"},
+		{"mail as a form", wire(mail, mailBody, own, "Content-Type: application/x-www-form-urlencoded"), 415,
+			"unsupportedMediaType"},
+		{"mail as a form of several parts", wire(mail, mailBody, own, "Content-Type: multipart/form-data; boundary=x"), 415,
+			"unsupportedMediaType"},
+		{"a user as text", wire("PATCH /v1.0/users/adele@contoso.com", "{}", own, "Content-Type: TEXT/PLAIN"), 415,
+			"unsupportedMediaType"},
+		{"a user with a type that is none",
+			wire("PATCH /v1.0/users/adele@contoso.com", "{}", own, "Content-Type: text/plain;=;application/json"), 415,
+			"unsupportedMediaType"},
+		{"a user without a type and with a key", wire("PATCH /v1.0/users/adele@contoso.com", "{}", own, key), 415,
+			"unsupportedMediaType"},
+		{"a user in chunks without a type",
+			"PATCH /v1.0/users/adele@contoso.com HTTP/1.1\r\n" + own +
+				"\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 415, "unsupportedMediaType"},
 
 		{"a cross-site request", wire(del, "", own, "Sec-Fetch-Site: cross-site"), 403, "crossOrigin"},
-		{"a cross-site read", wire(read, "", own, "Origin: https://evil.example", "Sec-Fetch-Site: cross-site"), 403, "crossOrigin"},
-		{"a picture on a page of another site", wire(read, "", own, "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image"), 403, "crossOrigin"},
+		{"a cross-site read", wire(read, "", own, "Origin: https://evil.example", "Sec-Fetch-Site: cross-site"), 403,
+			"crossOrigin"},
+		{"a picture on a page of another site",
+			wire(read, "", own, "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image"), 403,
+			"crossOrigin"},
 		{"one of a page of the same domain", wire(del, "", own, "Sec-Fetch-Site: same-site"), 403, "crossOrigin"},
 		{"one of a value that no browser knows", wire(del, "", own, "Sec-Fetch-Site: x"), 403, "crossOrigin"},
 		{"one of an older browser", wire(del, "", own, "Origin: https://evil.example"), 403, "crossOrigin"},
 		{"one of a sandboxed frame", wire(del, "", own, "Origin: null"), 403, "crossOrigin"},
 		{"one of a page at another port", wire(del, "", own, "Origin: http://127.0.0.1:3000"), 403, "crossOrigin"},
-		{"one of a page whose origin begins like ours", wire(del, "", own, "Origin: https://graph.contoso.com.evil.example"), 403, "crossOrigin"},
-		{"JSON that a page asked for", wire(mail, mailBody, own, json, "Origin: https://evil.example", "Sec-Fetch-Site: cross-site"), 403, "crossOrigin"},
+		{"one of a page whose origin begins like ours", wire(del, "", own, "Origin: https://graph.contoso.com.evil.example"),
+			403, "crossOrigin"},
+		{"JSON that a page asked for",
+			wire(mail, mailBody, own, json, "Origin: https://evil.example", "Sec-Fetch-Site: cross-site"), 403, "crossOrigin"},
 		{"a batch", wire("POST /v1.0/$batch", batch, own, json, "Sec-Fetch-Site: cross-site"), 403, "crossOrigin"},
-		{"a request with a key", wire("PATCH /v1.0/users/adele@contoso.com", "{}", own, key, json, "Sec-Fetch-Site: cross-site"), 403, "crossOrigin"},
-		{"a preflight request", wire("OPTIONS /v1.0/users", "", own, "Origin: https://evil.example", "Access-Control-Request-Method: DELETE"), 405, "methodNotAllowed"},
+		{"a request with a key",
+			wire("PATCH /v1.0/users/adele@contoso.com", "{}", own, key, json, "Sec-Fetch-Site: cross-site"), 403, "crossOrigin"},
+		{"a preflight request",
+			wire("OPTIONS /v1.0/users", "", own, "Origin: https://evil.example", "Access-Control-Request-Method: DELETE"), 405,
+			"methodNotAllowed"},
 
 		{"a read under a foreign name", wire(read, "", "Host: evil.example"), 421, "unknownHost"},
 		{"one with a port", wire(read, "", "Host: evil.example:8080"), 421, "unknownHost"},
-		{"one with the page's own origin", wire(del, "", "Host: evil.example", "Origin: http://evil.example"), 421, "unknownHost"},
+		{"one with the page's own origin", wire(del, "", "Host: evil.example", "Origin: http://evil.example"), 421,
+			"unknownHost"},
 		{"one that ends like ours", wire(read, "", "Host: evil.graph.contoso.com"), 421, "unknownHost"},
 		{"one that begins like ours", wire(read, "", "Host: graph.contoso.com.evil.example"), 421, "unknownHost"},
 		{"one that begins like an address", wire(read, "", "Host: 127.0.0.1.evil.example"), 421, "unknownHost"},
@@ -103,7 +127,8 @@ func TestAWebPageCannotUseItsReadersEvidence(t *testing.T) {
 		{"a short address", wire(read, "", "Host: 127.1"), 421, "unknownHost"},
 		{"Graph's own name", wire(read, "", "Host: graph.microsoft.com"), 421, "unknownHost"},
 		{"a batch under a foreign name", wire("POST /v1.0/$batch", batch, "Host: evil.example", json), 421, "unknownHost"},
-		{"a foreign name before a refusal by the policy", wire("GET /v1.0/groups", "", "Host: evil.example"), 421, "unknownHost"},
+		{"a foreign name before a refusal by the policy", wire("GET /v1.0/groups", "", "Host: evil.example"), 421,
+			"unknownHost"},
 
 		{"a Host with an apostrophe", wire(read, "", "Host: a'b"), 400, "badHost"},
 		{"a Host with a comma", wire(read, "", "Host: localhost,evil.example"), 400, "badHost"},
@@ -124,16 +149,22 @@ func TestAWebPageCannotUseItsReadersEvidence(t *testing.T) {
 		{"at a name of the list", wire(read, "", "Host: proxy.infra.svc:8080"), 200, ""},
 		{"at another name of the list", wire(read, "", "Host: OTHER."), 200, ""},
 		{"with a key, at any name", wire(read, "", "Host: whatever.example", key), 200, ""},
-		{"a page at the same address", wire(del, "", own, "Origin: http://127.0.0.1:8080", "Sec-Fetch-Site: same-origin"), 204, ""},
-		{"a page at the public URL behind a server that changes the Host", wire(del, "", own, "Origin: https://graph.contoso.com"), 204, ""},
+		{"a page at the same address", wire(del, "", own, "Origin: http://127.0.0.1:8080", "Sec-Fetch-Site: same-origin"),
+			204, ""},
+		{"a page at the public URL behind a server that changes the Host",
+			wire(del, "", own, "Origin: https://graph.contoso.com"), 204, ""},
 		{"what its reader typed", wire(del, "", own, "Sec-Fetch-Site: none"), 204, ""},
 		{"a read that an address typed by hand sends", wire(read, "", own, "Sec-Fetch-Site: none"), 200, ""},
 		{"a read of an older browser, which marks nothing", wire(read, "", own, "Origin: https://evil.example"), 200, ""},
 		{"mail as JSON", wire(mail, mailBody, own, json), 202, ""},
-		{"mail as JSON with parameters", wire(mail, mailBody, own, "Content-Type: application/json;odata.metadata=minimal; charset=utf-8"), 202, ""},
-		{"mail as another kind of JSON", wire("PATCH /v1.0/users/adele@contoso.com", "{}", own, "Content-Type: application/merge-patch+json"), 204, ""},
+		{"mail as JSON with parameters",
+			wire(mail, mailBody, own, "Content-Type: application/json;odata.metadata=minimal; charset=utf-8"), 202, ""},
+		{"mail as another kind of JSON",
+			wire("PATCH /v1.0/users/adele@contoso.com", "{}", own, "Content-Type: application/merge-patch+json"), 204, ""},
 		{"no body and no type", wire(mail, "", own), -1, ""},
-		{"chunks of no body and no type", "DELETE /v1.0/users/adele@contoso.com HTTP/1.1\r\n" + own + "\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 204, ""},
+		{"chunks of no body and no type",
+			"DELETE /v1.0/users/adele@contoso.com HTTP/1.1\r\n" + own + "\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 204,
+			""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -192,7 +223,8 @@ func TestOverAUnixSocketAnyNameIsGood(t *testing.T) {
 // What is not JSON in Graph needs no JSON type: mail as MIME, and the content of files.
 func TestBodiesThatAreNotJSONReachGraph(t *testing.T) {
 	file := "version: 1\ncallers:\n  app:\n    identity: [anyone]\n    allow:\n"
-	for _, root := range []string{"users", "drives", "applications", "servicePrincipals", "chats", "teams", "sites", "groups", "/beta/trustFramework"} {
+	for _, root := range []string{"users", "drives", "applications", "servicePrincipals", "chats", "teams", "sites",
+		"groups", "/beta/trustFramework"} {
 		file += "      - ANY /" + strings.TrimPrefix(root, "/") + "/**\n"
 	}
 	r := newRig(t, file)
@@ -215,7 +247,8 @@ func TestBodiesThatAreNotJSONReachGraph(t *testing.T) {
 		{"a logo", "PUT /v1.0/applications/1/logo", "image/png", 0},
 		{"a policy in XML", "POST /beta/trustFramework/policies", "application/xml", 0},
 		{"a page of OneNote", "POST /v1.0/users/a@contoso.com/onenote/pages", "text/html", 0},
-		{"a page with its pictures", "POST /v1.0/users/a@contoso.com/onenote/sections/1/pages", "multipart/form-data; boundary=x", 0},
+		{"a page with its pictures", "POST /v1.0/users/a@contoso.com/onenote/sections/1/pages",
+			"multipart/form-data; boundary=x", 0},
 		{"a file with its metadata", "POST /v1.0/drives/b/root/children", "multipart/related; boundary=x", 0},
 		{"bulk provisioning", "POST /v1.0/servicePrincipals/1/synchronization/jobs/2/bulkUpload", "application/scim+json", 0},
 
@@ -225,7 +258,8 @@ func TestBodiesThatAreNotJSONReachGraph(t *testing.T) {
 		{"a page of a site as a form", "POST /v1.0/sites/1/pages", "multipart/form-data; boundary=x", 415},
 		{"a file's metadata as text", "PATCH /v1.0/drives/b/items/1", "text/plain", 415},
 		{"a group's owner as text", "POST /v1.0/groups/1/owners/$ref", "text/plain", 415},
-		{"an action as a form", "POST /v1.0/users/a@contoso.com/revokeSignInSessions", "application/x-www-form-urlencoded", 415},
+		{"an action as a form", "POST /v1.0/users/a@contoso.com/revokeSignInSessions", "application/x-www-form-urlencoded",
+			415},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -241,7 +275,8 @@ func TestBodiesThatAreNotJSONReachGraph(t *testing.T) {
 				}
 				return
 			}
-			if inner := a.refusal(t, tt.status, "invalidRequest"); inner != "unsupportedMediaType" || !strings.Contains(a.body, "application/json") {
+			if inner := a.refusal(t, tt.status, "invalidRequest"); inner != "unsupportedMediaType" ||
+				!strings.Contains(a.body, "application/json") {
 				t.Errorf("%s", a.body)
 			}
 			r.sawNothing(t)
@@ -250,11 +285,17 @@ func TestBodiesThatAreNotJSONReachGraph(t *testing.T) {
 }
 
 func TestNamesOfHostsAreChecked(t *testing.T) {
-	for _, name := range []string{"*.contoso.com", "https://graph.contoso.com", "graph.contoso.com:443", "", "a b", "a/b", "gr\u00e4ph"} {
+	for _, name := range []string{"*.contoso.com", "https://graph.contoso.com", "graph.contoso.com:443", "", "a b", "a/b",
+		"gr\u00e4ph"} {
 		if _, err := proxy.NewHosts("", []string{name}); err == nil || !strings.Contains(err.Error(), "graph.contoso.com") {
 			t.Errorf("%q: %v", name, err)
 		}
-		c := proxy.Config{Graph: mustURL(t, "http://127.0.0.1:1"), Apps: oneApp(fixed{}), Authorization: rules(t, everyone), Hosts: []string{name}}
+		c := proxy.Config{
+			Graph:         mustURL(t, "http://127.0.0.1:1"),
+			Apps:          oneApp(fixed{}),
+			Authorization: rules(t, everyone),
+			Hosts:         []string{name},
+		}
 		if _, err := proxy.New(c); err == nil || !strings.Contains(err.Error(), "proxy.Config.Hosts") {
 			t.Errorf("New with %q: %v", name, err)
 		}
@@ -270,7 +311,8 @@ func TestARefusalOfAPagesRequestNamesTheContact(t *testing.T) {
 		r := newRig(t, contact+ambient)
 		for _, request := range []string{
 			wire("DELETE /v1.0/users/adele@contoso.com", "", "Host: localhost", "Sec-Fetch-Site: cross-site"),
-			wire("POST /v1.0/$batch", `{"requests":[]}`, "Host: localhost", "Content-Type: application/json", "Origin: https://evil.example"),
+			wire("POST /v1.0/$batch", `{"requests":[]}`, "Host: localhost", "Content-Type: application/json",
+				"Origin: https://evil.example"),
 		} {
 			if a := r.raw(t, request); a.status != 403 || !strings.Contains(a.body, want) {
 				t.Errorf("contact %q: %d %s", contact, a.status, a.body)

@@ -118,7 +118,8 @@ func setBatchHeaders(h http.Header) {
 func (o *outbound) url() *url.URL {
 	escaped := o.target.EscapedPath()
 	path, err := url.PathUnescape(escaped)
-	if err != nil { // EscapedPath never writes a bad escape; if it did, the escapes would be escaped again, and Graph would say 404
+	// EscapedPath never writes a bad escape; if it did, the escapes would be escaped again, and Graph would say 404
+	if err != nil {
 		path = escaped
 	}
 	return &url.URL{

@@ -19,8 +19,8 @@ import (
 	"graphproxy/proxy/graphtest"
 )
 
-// plainRule is a rule of a policy file as a person reads it. Nothing here is shared with package policy, so that the two can be
-// compared: templates are read by graphtest, and matched segment by segment.
+// plainRule is a rule of a policy file as a person reads it. Nothing here is shared with package policy, so that the
+// two can be compared: templates are read by graphtest, and matched segment by segment.
 type plainRule struct {
 	caller, kind string // kind: allow or deny
 	line         int
@@ -103,7 +103,8 @@ func texts(v any) []string {
 	return out
 }
 
-// readingOf is Graph's reading of a target, spelled for comparing, without our tenant in front; empty if there is no path.
+// readingOf is Graph's reading of a target, spelled for comparing, without our tenant in front; empty if there is no
+// path.
 func readingOf(target string) graphtest.Reading {
 	r, _ := graphtest.Read(target)
 	if len(r.Segments) > 1 && slices.Contains([]string{"myorganization", tenant}, r.Segments[0].Name()) {
@@ -117,8 +118,8 @@ func readingOf(target string) graphtest.Reading {
 	return r
 }
 
-// uncovered says what is wrong with letting pass what Graph reads in a target: that the rule which the record names does not
-// cover it, or that a deny rule of the caller does. It is empty if all is well.
+// uncovered says what is wrong with letting pass what Graph reads in a target: that the rule which the record names
+// does not cover it, or that a deny rule of the caller does. It is empty if all is well.
 func uncovered(rules []plainRule, rec auditLine, method, target string) string {
 	if problem := smuggled(target); problem != "" {
 		return problem
@@ -165,7 +166,8 @@ func (r plainRule) has(method string, reading graphtest.Reading) bool {
 	return slices.Contains(r.methods, method) && r.path.Version == reading.Version
 }
 
-// covers reports whether the rule, as one that allows, is about what was read. It is narrow: one spelling of each thing.
+// covers reports whether the rule, as one that allows, is about what was read. It is narrow: one spelling of each
+// thing.
 func (r plainRule) covers(method string, reading graphtest.Reading) bool {
 	rule, segments := r.path.Segments, reading.Segments
 	if !r.has(method, reading) || len(segments) < len(rule) || len(segments) > len(rule) && !r.below {
@@ -208,7 +210,8 @@ func (r plainRule) leaves(segments []graphtest.Segment, i int) bool {
 	if s.Path {
 		set, opener := nameBefore(segments, i-1), segments[i-1]
 		drive := set == "drive" || i > 2 && slices.Contains([]string{"drives", "shares"}, segments[i-3].Name())
-		return set != "items" && set != "special" && !(opener.Name() == "root" && drive) && !(set == "sites" && anySite) || r.isOneItem() && i > len(rule)
+		return set != "items" && set != "special" && !(opener.Name() == "root" && drive) && !(set == "sites" && anySite) ||
+			r.isOneItem() && i > len(rule)
 	}
 	if likeName("getbypath", s.Name()) && !anySite {
 		return true
@@ -235,7 +238,8 @@ func (r plainRule) leaves(segments []graphtest.Segment, i int) bool {
 	case collection == "sites" || last.Name() == "getbypath":
 		return before == "sites"
 	case last.Path || collection == "items" || collection == "special":
-		return (before == "children" || before == "items") && !slices.ContainsFunc(segments[len(rule):i], func(s graphtest.Segment) bool { return s.Name() == "workbook" })
+		return (before == "children" || before == "items") &&
+			!slices.ContainsFunc(segments[len(rule):i], func(s graphtest.Segment) bool { return s.Name() == "workbook" })
 	}
 	return false
 }
@@ -262,7 +266,8 @@ func (r plainRule) coversSegment(rule, s graphtest.Segment, before string) bool 
 		}
 		for arg, want := range rule.Args {
 			got, there := s.Args[arg]
-			if v, isVar := variable(want); !there || isVar && !r.holds(v, got, false) || !isVar && !strings.EqualFold(want, got) {
+			if v, isVar := variable(want); !there || isVar && !r.holds(v, got, false) ||
+				!isVar && !strings.EqualFold(want, got) {
 				return false
 			}
 		}
@@ -281,8 +286,10 @@ func variable(text string) (name string, ok bool) {
 
 // isNoKey reports whether a plain segment is a function, a cast or a word with "$".
 func isNoKey(s graphtest.Segment, before string) bool {
-	functions := []string{"delta", "getbyids", "validateproperties", "validatepassword", "getallmessages", "allmessages", "search", "archive", "unarchive"}
-	types := []string{"user", "group", "serviceprincipal", "device", "application", "orgcontact", "directoryrole", "administrativeunit"}
+	functions := []string{"delta", "getbyids", "validateproperties", "validatepassword", "getallmessages", "allmessages",
+		"search", "archive", "unarchive"}
+	types := []string{"user", "group", "serviceprincipal", "device", "application", "orgcontact", "directoryrole",
+		"administrativeunit"}
 	isCast := !slices.Contains([]string{"lists", "mailfolders", "items", "connections", "extensions"}, before) &&
 		slices.ContainsFunc(types, func(t string) bool { return likeName(t, s.Text) })
 	return strings.HasPrefix(s.Text, "$") || slices.Contains(functions, s.Name()) || isCast || isQualified(s, before)
@@ -290,7 +297,8 @@ func isNoKey(s graphtest.Segment, before string) bool {
 
 // isQualified reports whether a name has a namespace in front. Where Graph has no casts, hosts and ids look so.
 func isQualified(s graphtest.Segment, before string) bool {
-	if s.Key || s.Path || !regexp.MustCompile(`^(?i)(microsoft|graph)\.[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*$`).MatchString(s.Text) {
+	if s.Key || s.Path ||
+		!regexp.MustCompile(`^(?i)(microsoft|graph)\.[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*$`).MatchString(s.Text) {
 		return false
 	}
 	labels := strings.Count(strings.TrimPrefix(strings.ToLower(s.Text), "microsoft."), ".")
@@ -298,7 +306,9 @@ func isQualified(s graphtest.Segment, before string) bool {
 	case "sites", "extensions", "items":
 		return labels < 2
 	case "lists", "worksheets", "tables", "columns", "charts", "names":
-		return labels < 2 && slices.Contains([]string{"add", "count", "delta", "itemat"}, strings.ToLower(s.Text[strings.LastIndex(s.Text, ".")+1:]))
+		return labels < 2 &&
+			slices.Contains([]string{"add", "count", "delta", "itemat"},
+				strings.ToLower(s.Text[strings.LastIndex(s.Text, ".")+1:]))
 	case "domains", "hosts":
 		return strings.HasPrefix(strings.ToLower(s.Text), "microsoft.graph.") && labels < 2
 	}
@@ -343,8 +353,8 @@ func inside(value string) string {
 	}
 }
 
-// like compares with a value in which "*" stands for anything but slashes, and "**" for anything. Where quoted is set, nothing
-// runs over a quote.
+// like compares with a value in which "*" stands for anything but slashes, and "**" for anything. Where quoted is set,
+// nothing runs over a quote.
 func like(pattern, value string, quoted bool) bool {
 	one, any := `[^/]*`, `.*`
 	if quoted {
@@ -358,7 +368,8 @@ func (r plainRule) coversOption(name, value string) bool {
 	bound, ok := r.query[name]
 	switch bound := bound.(type) {
 	case nil:
-		return name == "select" && r.selectsWithin(value) || !slices.Contains([]string{"select", "expand", "apply", "compute"}, name)
+		return name == "select" && r.selectsWithin(value) ||
+			!slices.Contains([]string{"select", "expand", "apply", "compute"}, name)
 	case string:
 		return !ok || bound != "none"
 	case int:
@@ -403,15 +414,16 @@ func selectedFurther(value string) (items []string) {
 
 func coversSelect(names []string, value string) bool {
 	for _, name := range strings.Split(value, ",") {
-		if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(strings.TrimSpace(n), strings.TrimSpace(name)) }) {
+		if !slices.ContainsFunc(names,
+			func(n string) bool { return strings.EqualFold(strings.TrimSpace(n), strings.TrimSpace(name)) }) {
 			return false
 		}
 	}
 	return true
 }
 
-// coversExpand reports whether each item of a $expand is one of the entries: the same name, and nothing in its parentheses that
-// reaches further than the entry's own.
+// coversExpand reports whether each item of a $expand is one of the entries: the same name, and nothing in its
+// parentheses that reaches further than the entry's own.
 func coversExpand(entries []string, value string) bool {
 	for _, item := range cut(value, ',') {
 		name, options := openExpand(item)
@@ -432,7 +444,8 @@ func coversNested(allowed, options map[string]string) bool {
 			return false
 		}
 	}
-	if further := selectedFurther(options["select"]); allowed["select"] == "" && further != nil && !coversExpand(cut(allowed["expand"], ','), strings.Join(further, ",")) {
+	if further := selectedFurther(options["select"]); allowed["select"] == "" && further != nil &&
+		!coversExpand(cut(allowed["expand"], ','), strings.Join(further, ",")) {
 		return false
 	}
 	value, there := options["expand"]
@@ -480,7 +493,8 @@ func (r plainRule) denies(method string, reading graphtest.Reading) bool {
 func byPath(segments []graphtest.Segment, parts int) (out []graphtest.Segment) {
 	for i := 0; i < len(segments); i++ {
 		s, name := segments[i], ""
-		if n := strings.ToLower(s.Text); i > 0 && i+1 < len(segments) && !s.Key && !s.Path && (n == "children" || n == "getbypath" || n == "microsoft.graph.getbypath") {
+		if n := strings.ToLower(s.Text); i > 0 && i+1 < len(segments) && !s.Key && !s.Path &&
+			(n == "children" || n == "getbypath" || n == "microsoft.graph.getbypath") {
 			next := segments[i+1]
 			if name = next.Text; next.Path || strings.HasPrefix(name, "$") {
 				name = ""
@@ -512,16 +526,19 @@ func (r plainRule) deniesPath(rule, segments []graphtest.Segment) bool {
 		return false
 	}
 	s := segments[0]
-	return r.deniesSegment(rule[0], s, len(segments) == 1) && r.deniesPath(rule[1:], segments[1:]) || isQualified(s, "") && r.deniesPath(rule, segments[1:])
+	return r.deniesSegment(rule[0], s, len(segments) == 1) && r.deniesPath(rule[1:], segments[1:]) ||
+		isQualified(s, "") && r.deniesPath(rule, segments[1:])
 }
 
-// deniesSegment: a function's name at the end of a path calls the function; what goes on behind it may be below a key of that name.
+// deniesSegment: a function's name at the end of a path calls the function; what goes on behind it may be below a key
+// of that name.
 func (r plainRule) deniesSegment(rule, s graphtest.Segment, isLast bool) bool {
 	if rule.Path != s.Path || len(rule.Args) > 0 && (len(s.Args) == 0 || !s.Key) {
 		return false
 	}
 	for arg, want := range rule.Args {
-		if name, isVar := variable(want); isVar && !r.holds(name, s.Args[arg], true) || !isVar && !strings.EqualFold(want, s.Args[arg]) {
+		if name, isVar := variable(want); isVar && !r.holds(name, s.Args[arg], true) ||
+			!isVar && !strings.EqualFold(want, s.Args[arg]) {
 			return false
 		}
 	}
@@ -541,7 +558,8 @@ func (r plainRule) deniesSegment(rule, s graphtest.Segment, isLast bool) bool {
 	if len(rule.Args) > 0 || !s.Key && !s.Path && rule.Name() == s.Name() {
 		return true
 	}
-	return slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, rule.Text) || likeName(rule.Text, v) })
+	return slices.ContainsFunc(values,
+		func(v string) bool { return strings.EqualFold(v, rule.Text) || likeName(rule.Text, v) })
 }
 
 func (r plainRule) deniesOptions(options map[string]string) bool {

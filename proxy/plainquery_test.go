@@ -15,11 +15,13 @@ import (
 var (
 	quotedText    = regexp.MustCompile(`'[^']*'|"[^"]*"`)
 	parentheses   = regexp.MustCompile(`\([^()]*\)`)
-	optionInValue = regexp.MustCompile(`(?i)^[\s\p{Z}\p{C}+]*(\$[\s\p{Z}\p{C}+$]*[a-z0-9._~:-]+|select|expand|filter|orderby|search|skip|top|count|format|skiptoken|deltatoken|apply|compute|token)[\s\p{Z}\p{C}+]*=`)
+	optionInValue = regexp.MustCompile(`(?i)^[\s\p{Z}\p{C}+]*(\$[\s\p{Z}\p{C}+$]*[a-z0-9._~:-]+|select|expand|filter|` +
+		`orderby|search|skip|top|count|format|skiptoken|deltatoken|apply|compute|token)[\s\p{Z}\p{C}+]*=`)
 )
 
-// smuggled says what is wrong with a query that arrived, as a server reads it that decodes each value once more and splits it again:
-// "" if it reads one option in each value. It knows no spelling but what it tries: all escapes taken off a piece.
+// smuggled says what is wrong with a query that arrived, as a server reads it that decodes each value once more and
+// splits it again: "" if it reads one option in each value. It knows no spelling but what it tries: all escapes taken
+// off a piece.
 func smuggled(target string) string {
 	path, query, _ := strings.Cut(target, "?")
 	if _, behind, found := strings.Cut(once(path), "?"); found && smuggled("?a=%26"+url.QueryEscape(behind)) != "" {
@@ -82,7 +84,8 @@ func allOff(text string) string {
 }
 
 func TestThePlainReadingOfAQuerySeesWhatIsSmuggled(t *testing.T) {
-	for _, query := range []string{"a=x%26$b=c", "a=%26%2524expand=b", "a=x;top=5", "a=';$b=c", "a=%23&b", "a='%26;$b=c'", "a=%26%25252524b=c", "a=＆$b=c", "a=%26%EF%BC%84b=c", "a=;ｔop=5"} {
+	for _, query := range []string{"a=x%26$b=c", "a=%26%2524expand=b", "a=x;top=5", "a=';$b=c", "a=%23&b", "a='%26;$b=c'",
+		"a=%26%25252524b=c", "a=＆$b=c", "a=%26%EF%BC%84b=c", "a=;ｔop=5"} {
 		if smuggled("/v1.0/users?"+query) == "" {
 			t.Errorf("%s passes", query)
 		}
@@ -92,7 +95,8 @@ func TestThePlainReadingOfAQuerySeesWhatIsSmuggled(t *testing.T) {
 			t.Errorf("%s passes", path)
 		}
 	}
-	for _, query := range []string{"a=R%26D", "a='x;$b=c'", "a=(x;$b=c)", "a=%2526$b=c", "b&a=%23", "$skiptoken=Paged%3DTRUE%26p_ID%3D5", "$format=a/b;c=d", "a=产品＆设计＝x"} {
+	for _, query := range []string{"a=R%26D", "a='x;$b=c'", "a=(x;$b=c)", "a=%2526$b=c", "b&a=%23",
+		"$skiptoken=Paged%3DTRUE%26p_ID%3D5", "$format=a/b;c=d", "a=产品＆设计＝x"} {
 		if problem := smuggled("/v1.0/users?" + query); problem != "" {
 			t.Error(problem)
 		}

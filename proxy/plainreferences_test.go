@@ -34,8 +34,8 @@ func readReferences(t testing.TB, values []yaml.Node) []plainRule {
 	return refs
 }
 
-// refersBeyond says what is wrong with a body that was let through under the rule: that Graph may read in it a reference to what the
-// rule does not list. It is empty if all is well, or if the rule lists nothing.
+// refersBeyond says what is wrong with a body that was let through under the rule: that Graph may read in it a
+// reference to what the rule does not list. It is empty if all is well, or if the rule lists nothing.
 func (r plainRule) refersBeyond(target string, body []byte) string {
 	if r.refs == nil || len(body) == 0 {
 		return ""
@@ -80,7 +80,8 @@ func (r plainRule) lists(address string) bool {
 		_, path, _ := strings.Cut(rest, "/")
 		address = "/" + path
 	}
-	address = "/" + strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(address, "/"), "v1.0"), "beta"), "/")
+	address = "/" +
+		strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(address, "/"), "v1.0"), "beta"), "/")
 	reading, err := graphtest.Read("/v1.0" + address)
 	for _, ref := range r.refs {
 		if err == nil && ref.covers("GET", reading) {

@@ -15,9 +15,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Whatever the handler lets through, what arrives at Graph reads there as what was asked for, is covered by the rule that the
-// record names, and by no deny rule: by a reading (graphtest.Read) and a matching (plainRule) that share nothing with the
-// proxy's own. Each check makes 20 requests; -rapid.checks makes more checks.
+// Whatever the handler lets through, what arrives at Graph reads there as what was asked for, is covered by the rule
+// that the record names, and by no deny rule: by a reading (graphtest.Read) and a matching (plainRule) that share
+// nothing with the proxy's own. Each check makes 20 requests; -rapid.checks makes more checks.
 func TestWhatIsAllowedIsCoveredAsGraphReadsIt(t *testing.T) {
 	file := readFile(t, "testdata/bypass/policy.yaml")
 	policy := readRules(t, file)
@@ -44,11 +44,13 @@ func TestWhatIsAllowedIsCoveredAsGraphReadsIt(t *testing.T) {
 	}
 }
 
-// outcome takes one request through the handler. Outcome is the decision of its record, or "broken" for what net/http does not
-// take; problem says what must not be.
+// outcome takes one request through the handler. Outcome is the decision of its record, or "broken" for what net/http
+// does not take; problem says what must not be.
 func (r *rig) outcome(t *testing.T, policy []plainRule, method, target string) (outcome, problem string) {
 	t.Helper()
-	req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(method + " " + target + " HTTP/1.1\r\nHost: graphproxy\r\n\r\n")))
+	req, err := http.ReadRequest(
+		bufio.NewReader(strings.NewReader(method + " " + target + " HTTP/1.1\r\nHost: graphproxy\r\n\r\n")),
+	)
 	if err != nil {
 		return "broken", ""
 	}
@@ -122,7 +124,8 @@ func newBatchItem(i int, method, target string) batchItem {
 	return item
 }
 
-// sendBatch takes items through the handler, and gives the targets that arrived at Graph and the records, by the items' ids.
+// sendBatch takes items through the handler, and gives the targets that arrived at Graph and the records, by the items'
+// ids.
 func (r *rig) sendBatch(t *testing.T, items []batchItem) (arrived map[string]string, records map[string]auditLine) {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{"requests": items})
@@ -166,25 +169,32 @@ func differs(policy []plainRule, method, asked, target string, rec auditLine) st
 }
 
 func drawMethod(rt *rapid.T) string {
-	return rapid.SampledFrom([]string{"GET", "GET", "GET", "GET", "GET", "HEAD", "DELETE", "POST", "PATCH", "PUT"}).Draw(rt, "method")
+	return rapid.SampledFrom([]string{"GET", "GET", "GET", "GET", "GET", "HEAD", "DELETE", "POST", "PATCH", "PUT"}).Draw(
+		rt, "method",
+	)
 }
 
 // drawTarget spells one of the skeletons: "@" stands for a key, "~" for a path in a drive.
 func drawTarget(rt *rapid.T) string {
 	skeletons := []string{
-		"users", "users/@", "users/@", "users/@/messages", "users/@/manager", "users/@/photo/$value", "users/@/mailFolders/inbox/messages/@",
-		"users/@/mailFolders/inbox/messages/@/attachments", "users/@/mailFolders/@/messages", "users/@/sendMail", "users/delta", "users/$count",
-		"groups", "groups/@", "groups/@/members/@", "groups/@/members/@/$ref", "groups/@/members/$ref", "groups/@/members/microsoft.graph.user",
-		"applications@", "directoryObjects/getByIds", "reports/getEmailActivityUserDetail@", "devices/@",
-		"teams/@", "teams/@/channels/@", "teams/@/channels/@/messages", "teams/@/channels/@/messages/@", "teams/@/archive", "teams/@/unarchive",
-		"drives/@/root:/~", "drives/@/root:/~:/children", "drives/@/root:/~:/content", "sites/contoso.sharepoint.com:/~:/lists", "users/@/profile",
-		"sites/@/lists/@", "sites/@/lists/@/items", "drives/@/items/@/workbook/worksheets/@/charts", "drives/@/items/@/workbook/worksheets/@/range(address='A1')",
-		"drives/@/items/@/workbook/worksheets/@/cell(row=1,column=2)", "users/@/calendar/allowedCalendarSharingRoles(User='x')",
-		"drives/@/items/root:/~:/workbook/tables/$/add", "sites/@:/~", "drives/@/items/@:/~:/content", "teams/@/sites/root:/~:/lists", "teams/@/sites/@/getByPath(path='a')",
-		"drives/@/root:/~:/children/@", "drives/@/root/children/Reports/children/Salaries/content", "drives/e/items/@:/~:/children/@", "sites/@:/~:/getByPath(path='hr')",
+		"users", "users/@", "users/@", "users/@/messages", "users/@/manager", "users/@/photo/$value",
+		"users/@/mailFolders/inbox/messages/@", "users/@/mailFolders/inbox/messages/@/attachments",
+		"users/@/mailFolders/@/messages", "users/@/sendMail", "users/delta", "users/$count", "groups", "groups/@",
+		"groups/@/members/@", "groups/@/members/@/$ref", "groups/@/members/$ref", "groups/@/members/microsoft.graph.user",
+		"applications@", "directoryObjects/getByIds", "reports/getEmailActivityUserDetail@", "devices/@", "teams/@",
+		"teams/@/channels/@", "teams/@/channels/@/messages", "teams/@/channels/@/messages/@", "teams/@/archive",
+		"teams/@/unarchive", "drives/@/root:/~", "drives/@/root:/~:/children", "drives/@/root:/~:/content",
+		"sites/contoso.sharepoint.com:/~:/lists", "users/@/profile", "sites/@/lists/@", "sites/@/lists/@/items",
+		"drives/@/items/@/workbook/worksheets/@/charts", "drives/@/items/@/workbook/worksheets/@/range(address='A1')",
+		"drives/@/items/@/workbook/worksheets/@/cell(row=1,column=2)",
+		"users/@/calendar/allowedCalendarSharingRoles(User='x')", "drives/@/items/root:/~:/workbook/tables/$/add",
+		"sites/@:/~", "drives/@/items/@:/~:/content", "teams/@/sites/root:/~:/lists", "teams/@/sites/@/getByPath(path='a')",
+		"drives/@/root:/~:/children/@", "drives/@/root/children/Reports/children/Salaries/content",
+		"drives/e/items/@:/~:/children/@", "sites/@:/~:/getByPath(path='hr')",
 	}
 	var b strings.Builder
-	b.WriteString(oneOf(rt, "version", 80, "/v1.0/", "/beta/", "/beta/", "/V1.0/", "/v1.0//", "//v1.0/", "/v1.0/../v1.0/", "/v2.0/", "/", "/v1.0/myOrganization/", "/v1.0/"+tenant+"/",
+	b.WriteString(oneOf(rt, "version", 80, "/v1.0/", "/beta/", "/beta/", "/V1.0/", "/v1.0//", "//v1.0/", "/v1.0/../v1.0/",
+		"/v2.0/", "/", "/v1.0/myOrganization/", "/v1.0/"+tenant+"/",
 		"/v1.0/fabrikam.com/"))
 	for i, part := range strings.Split(rapid.SampledFrom(skeletons).Draw(rt, "skeleton"), "/") {
 		part = colon(rt, part)
@@ -200,7 +210,8 @@ func drawTarget(rt *rapid.T) string {
 			b.WriteString(oneOf(rt, "slash", 85, "/", "%2F", "%2f") + drawPath(rt) + colon(rt, part[1:]))
 			continue
 		case i > 0:
-			b.WriteString(oneOf(rt, "separator", 92, "/", "//", "/./", "/x/../", "%2F", "%252F", `\`, "%5C", "/graph.user/", "/graph.user/", "/microsoft.graph.team/",
+			b.WriteString(oneOf(rt, "separator", 92, "/", "//", "/./", "/x/../", "%2F", "%252F", `\`, "%5C", "/graph.user/",
+				"/graph.user/", "/microsoft.graph.team/",
 				"/microsoft.graph.team/", "/%2e/", ";/", "/;/", "%00/"))
 		}
 		b.WriteString(drawSpelling(rt, name))
@@ -246,9 +257,12 @@ func drawSpelling(rt *rapid.T, name string) string {
 	case 8:
 		return name + "()"
 	case 9:
-		return name + rapid.SampledFrom([]string{"%20", ".", ";v=1", "%00", "%E2%80%8B", "%C0%AF", "%23", "%3F", "x", "(x='y')", "('y')"}).Draw(rt, "junk")
+		return name +
+			rapid.SampledFrom([]string{"%20", ".", ";v=1", "%00", "%E2%80%8B", "%C0%AF", "%23", "%3F", "x", "(x='y')",
+				"('y')"}).Draw(rt, "junk")
 	case 10:
-		return rapid.SampledFrom([]string{"%20", ".", "..", "%2e%2e", "delta", "$ref", "%24count", "getByIds", "*"}).Draw(rt, "instead")
+		return rapid.SampledFrom([]string{"%20", ".", "..", "%2e%2e", "delta", "$ref", "%24count", "getByIds", "*"}).Draw(rt,
+			"instead")
 	}
 	return name
 }
@@ -263,9 +277,13 @@ func escapeAt(s string, i int) string {
 
 // drawKey spells a key behind slash, which is empty where the key must stand in parentheses.
 func drawKey(rt *rapid.T, slash string) string {
-	key := oneOf(rt, "key", 45, rapid.SampledFrom([]string{"adele@contoso.com", "no-reply@contoso.com", "7", "1f0a", "aaaa1", "D7", "inbox", "b!contoso"}).Draw(rt, "good"),
-		"ceo@contoso.com", "CEO@contoso.com", "0f8fad5b-d9cb-469f-a165-70867728950e", "adele_fabrikam.com#EXT#@contoso.com", "adele@fabrikam.com", "o'neill", "a b",
-		"delta", "getAllMessages", "$ref", "$count", "microsoft.graph.user", "graph.delta", "..", "x/messages", "é", "%2e%2e")
+	key := oneOf(rt, "key", 45,
+		rapid.SampledFrom([]string{"adele@contoso.com", "no-reply@contoso.com", "7", "1f0a", "aaaa1", "D7", "inbox",
+			"b!contoso"}).Draw(rt, "good"),
+		"ceo@contoso.com", "CEO@contoso.com", "0f8fad5b-d9cb-469f-a165-70867728950e", "adele_fabrikam.com#EXT#@contoso.com",
+		"adele@fabrikam.com", "o'neill", "a b",
+		"delta", "getAllMessages", "$ref", "$count", "microsoft.graph.user", "graph.delta", "..", "x/messages", "é",
+		"%2e%2e")
 	quoted := "('" + strings.ReplaceAll(url.PathEscape(key), "'", "''") + "')"
 	form := rapid.IntRange(0, 16).Draw(rt, "form")
 	if slash == "" {
@@ -306,11 +324,13 @@ func drawEscapes(rt *rapid.T, key string) string {
 }
 
 func drawPath(rt *rapid.T) string {
-	good := []string{"Reports", "Reports", "Reports", "REPORTS", "%52eports", "Salaries", "salaries", "Salarie%73", "Public", "teams", "a.txt", "q1", "a%20b", "$ref", "a%23b", "100%25", "a;b", "é", "delta()"}
+	good := []string{"Reports", "Reports", "Reports", "REPORTS", "%52eports", "Salaries", "salaries", "Salarie%73",
+		"Public", "teams", "a.txt", "q1", "a%20b", "$ref", "a%23b", "100%25", "a;b", "é", "delta()"}
 	parts := make([]string, rapid.IntRange(1, 4).Draw(rt, "parts"))
 	for i := range parts {
 		plain := rapid.SampledFrom(good[:len(good)-i*4]).Draw(rt, "good")
-		parts[i] = oneOf(rt, "part", 92, plain, "..", ".", "", "%2e%2e", "x%2F..", "Salaries.", "Salaries%20", "%2553alaries", "a:b", `a\b`)
+		parts[i] = oneOf(rt, "part", 92, plain, "..", ".", "", "%2e%2e", "x%2F..", "Salaries.", "Salaries%20",
+			"%2553alaries", "a:b", `a\b`)
 	}
 	return strings.Join(parts, oneOf(rt, "slash", 85, "/", "%2F", "%2f"))
 }
@@ -324,7 +344,8 @@ func drawQuery(rt *rapid.T) string {
 		if i > 0 {
 			separator = oneOf(rt, "and", 80, "&", "&&", ";", "%26", "&amp;", "?", "&#")
 		}
-		name := rapid.SampledFrom([]string{"select", "select", "expand", "expand", "top", "filter", "orderby", "search", "x", "apply", "compute"}).Draw(rt, "option")
+		name := rapid.SampledFrom([]string{"select", "select", "expand", "expand", "top", "filter", "orderby", "search", "x",
+			"apply", "compute"}).Draw(rt, "option")
 		query += separator + drawOptionName(rt, name)
 		if value := rapid.SampledFrom(optionValues(name)).Draw(rt, "value"); value != "" {
 			query += "=" + value
@@ -334,26 +355,37 @@ func drawQuery(rt *rapid.T) string {
 }
 
 func drawOptionName(rt *rapid.T, name string) string {
-	plain := rapid.SampledFrom([]string{"$" + name, "$" + name, name, "%24" + name, "$" + strings.ToUpper(name), strings.ToUpper(name[:1]) + name[1:], "$" + escapeAt(name, 0)}).Draw(rt, "good")
-	return oneOf(rt, "name", 92, plain, "%2524"+name, "$$"+name, "%20$"+name, "$"+name+"%20", "+$"+name, "@"+name, "$"+name+"[]", "$"+name+"%00", "a;$"+name)
+	plain := rapid.SampledFrom([]string{"$" + name, "$" + name, name, "%24" + name, "$" + strings.ToUpper(name),
+		strings.ToUpper(name[:1]) + name[1:], "$" + escapeAt(name, 0)}).Draw(rt, "good")
+	return oneOf(rt, "name", 92, plain, "%2524"+name, "$$"+name, "%20$"+name, "$"+name+"%20", "+$"+name, "@"+name,
+		"$"+name+"[]", "$"+name+"%00", "a;$"+name)
 }
 
 func optionValues(name string) []string {
 	switch name {
 	case "select":
-		return []string{"id", "id", "id,displayName", "ID", "id%2CdisplayName", "", "*", "mail", "id,mail", "deviceId", "id;mail", "id,%20displayName", "%69d", "id%00", "id,*", "manager/id", "id,manager($select=id)", "manager($expand=directReports)", "members/mail", "memberOf/id", "extensions/id", "graph.user/id", "id,ID", "id%26$expand=owners", "id;$expand=owners"}
+		return []string{"id", "id", "id,displayName", "ID", "id%2CdisplayName", "", "*", "mail", "id,mail", "deviceId",
+			"id;mail", "id,%20displayName", "%69d", "id%00", "id,*", "manager/id", "id,manager($select=id)",
+			"manager($expand=directReports)", "members/mail", "memberOf/id", "extensions/id", "graph.user/id", "id,ID",
+			"id%26$expand=owners", "id;$expand=owners"}
 	case "expand":
 		return []string{
-			"manager", "manager", "manager($select=id)", "memberOf($select=id)", "members($select=id)", "members($select=id;$expand=manager)", "manager($levels=max;$select=id)",
-			"*", "", "owners", "manager,extensions", "manager($expand=directReports)", "manager%28$expand%3Dextensions%29", "members($expand=owners)", "members($select=id;$expand=*)",
-			"manager/directReports", "manager($select=directReports/id)", "members($select=id,manager/id)", "graph.user/manager", "manager($filter=a%20eq%20'x';$expand=extensions)", "manager($select=id,$expand=owners)", "m%61nager", "m%2561nager",
+			"manager", "manager", "manager($select=id)", "memberOf($select=id)", "members($select=id)",
+			"members($select=id;$expand=manager)", "manager($levels=max;$select=id)", "*", "", "owners", "manager,extensions",
+			"manager($expand=directReports)", "manager%28$expand%3Dextensions%29", "members($expand=owners)",
+			"members($select=id;$expand=*)", "manager/directReports", "manager($select=directReports/id)",
+			"members($select=id,manager/id)", "graph.user/manager", "manager($filter=a%20eq%20'x';$expand=extensions)",
+			"manager($select=id,$expand=owners)", "m%61nager", "m%2561nager",
 		}
 	case "top":
 		return []string{"5", "50", "51", "0", "-1", "", "5%30", "%35", "50;x", "1e9", "999"}
 	case "filter", "search":
-		return []string{"displayName%20eq%20'x'", "displayName+eq+'x'", "displayName%20eq%20'x'%20or%20true", "displayName%20eq%20'secret'", "a%26$expand=owners", "displayName%20eq%20'x;y'", "'", "x';$expand=owners", "R%26D", "displayName%20eq%20'x%26$select=mail%26'", "a%26%2524expand=owners", "%23", "a;top=999", "'x;$top=1'"}
+		return []string{"displayName%20eq%20'x'", "displayName+eq+'x'", "displayName%20eq%20'x'%20or%20true",
+			"displayName%20eq%20'secret'", "a%26$expand=owners", "displayName%20eq%20'x;y'", "'", "x';$expand=owners", "R%26D",
+			"displayName%20eq%20'x%26$select=mail%26'", "a%26%2524expand=owners", "%23", "a;top=999", "'x;$top=1'"}
 	case "orderby":
 		return []string{"displayName", "displayName%20desc", "mail"}
 	}
-	return []string{"", "y", "a?$expand=owners", "%23", "%zz", "%26$select=mail", "%26%20expand=owners", "a;$select=mail", "(a;$select=mail)"}
+	return []string{"", "y", "a?$expand=owners", "%23", "%zz", "%26$select=mail", "%26%20expand=owners", "a;$select=mail",
+		"(a;$select=mail)"}
 }

@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What holds for the policy of the corpus holds for policies that nobody has written: rules of any shape, each drawn with bounds of
-// its own, above requests that are drawn as the others are. Each check makes a policy and 40 requests.
+// What holds for the policy of the corpus holds for policies that nobody has written: rules of any shape, each drawn
+// with bounds of its own, above requests that are drawn as the others are. Each check makes a policy and 40 requests.
 func TestWhatARandomPolicyAllowsIsCoveredAsGraphReadsIt(t *testing.T) {
 	r := newRig(t, everyone)
 	outcomes := map[string]int{}
@@ -51,12 +51,16 @@ var variableInTemplate = regexp.MustCompile(`\{([a-z]+)\}`)
 
 func drawPolicyRule(rt *rapid.T) string {
 	template := rapid.SampledFrom([]string{
-		"/users", "/users/{id}", "/users/{id}/**", "/users/**", "/users/ceo@contoso.com/**", "/users/{id}/messages", "/users/{id}/mailFolders/{folder}/messages/**",
-		"/users/{id}/mailFolders/inbox/messages/{message}/attachments/**", "/users/{id}/manager", "/users/delta", "/groups/{id}", "/groups/{id}/members/{member}", "/groups/{id}/members/{member}/$ref",
-		"/groups/{id}/members/microsoft.graph.user", "/applications(appId='{app}')", "/teams/{team}/**", "/teams/{team}/channels/{channel}/messages/**", "/teams/{team}/archive",
-		"/drives/{drive}/root:/{path}", "/drives/{drive}/root:/{path}:/children", "/drives/{drive}/root:/{path}:/**", "/drives/{drive}/items/{item}/**", "/drives/{drive}/items/root:/{path}:/**",
-		"/drives/{drive}/**", "/drives/{drive}/root/**", "/sites/{site}/**", "/sites/**", "/sites/root/**", "/sites/{site}/lists/{list}", "/sites/{site}/lists/{list}/items/**",
-		"/sites/{host}:/{path}:/**", "/sites/{host}:/{path}", "/drives/{drive}/items/{item}/workbook/worksheets/{sheet}/**", "/drives/{drive}/items/{item}:/{path}:/content",
+		"/users", "/users/{id}", "/users/{id}/**", "/users/**", "/users/ceo@contoso.com/**", "/users/{id}/messages",
+		"/users/{id}/mailFolders/{folder}/messages/**", "/users/{id}/mailFolders/inbox/messages/{message}/attachments/**",
+		"/users/{id}/manager", "/users/delta", "/groups/{id}", "/groups/{id}/members/{member}",
+		"/groups/{id}/members/{member}/$ref", "/groups/{id}/members/microsoft.graph.user", "/applications(appId='{app}')",
+		"/teams/{team}/**", "/teams/{team}/channels/{channel}/messages/**", "/teams/{team}/archive",
+		"/drives/{drive}/root:/{path}", "/drives/{drive}/root:/{path}:/children", "/drives/{drive}/root:/{path}:/**",
+		"/drives/{drive}/items/{item}/**", "/drives/{drive}/items/root:/{path}:/**", "/drives/{drive}/**",
+		"/drives/{drive}/root/**", "/sites/{site}/**", "/sites/**", "/sites/root/**", "/sites/{site}/lists/{list}",
+		"/sites/{site}/lists/{list}/items/**", "/sites/{host}:/{path}:/**", "/sites/{host}:/{path}",
+		"/drives/{drive}/items/{item}/workbook/worksheets/{sheet}/**", "/drives/{drive}/items/{item}:/{path}:/content",
 	}).Draw(rt, "template")
 	rule := rapid.SampledFrom([]string{"GET", "ANY", "GET,DELETE"}).Draw(rt, "methods") + " " + template
 	where := ""
@@ -76,5 +80,6 @@ func boundsOf(variable string) []string {
 	if variable == "path" {
 		return []string{"Reports", "Reports/**", "Public/*", "teams/*", "Reports/Salaries/**", "**"}
 	}
-	return []string{"ceo@contoso.com", "adele@contoso.com", "*@contoso.com", "7", "*", "inbox", "b!contoso", "0f8fad5b-d9cb-469f-a165-70867728950e", "*#EXT#*", "contoso.sharepoint.com"}
+	return []string{"ceo@contoso.com", "adele@contoso.com", "*@contoso.com", "7", "*", "inbox", "b!contoso",
+		"0f8fad5b-d9cb-469f-a165-70867728950e", "*#EXT#*", "contoso.sharepoint.com"}
 }

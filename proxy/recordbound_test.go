@@ -12,8 +12,10 @@ import (
 
 func TestCutCountsWhatIsWritten(t *testing.T) {
 	for _, s := range []string{
-		strings.Repeat("a", 2000), strings.Repeat("\u00ad", 2000), strings.Repeat("\U000e0041", 2000), strings.Repeat(`"`, 2000),
-		strings.Repeat("\n", 2000), strings.Repeat("\x01", 2000), strings.Repeat("\xff", 2000), strings.Repeat("日", 2000), strings.Repeat("\u2028<&>", 500),
+		strings.Repeat("a", 2000), strings.Repeat("\u00ad", 2000), strings.Repeat("\U000e0041", 2000),
+		strings.Repeat(`"`, 2000),
+		strings.Repeat("\n", 2000), strings.Repeat("\x01", 2000), strings.Repeat("\xff", 2000), strings.Repeat("日", 2000),
+		strings.Repeat("\u2028<&>", 500),
 	} {
 		for _, most := range []int{3, 4, 40, 200, 512} {
 			got, cut := proxy.Cut(s, most)
@@ -22,7 +24,8 @@ func TestCutCountsWhatIsWritten(t *testing.T) {
 			}
 		}
 	}
-	for _, s := range []string{"", "a", strings.Repeat("a", 40), strings.Repeat("\u00ad", 6) + "abcd", strings.Repeat(`"`, 20)} {
+	for _, s := range []string{"", "a", strings.Repeat("a", 40), strings.Repeat("\u00ad", 6) + "abcd",
+		strings.Repeat(`"`, 20)} {
 		if got, cut := proxy.Cut(s, 40); got != s || cut {
 			t.Errorf("%q fits and becomes %q", s, got)
 		}

@@ -28,20 +28,104 @@ func TestWhatARequestRefersToIsJudgedWhereTheRuleSaysSo(t *testing.T) {
 		status                     int
 		code                       string
 	}{
-		{"by the proxy's address", "POST", "/v1.0/groups/1/members/$ref", `{"@odata.id":"` + own + `/v1.0/users/adele@contoso.com"}`, 0, ""},
-		{"by Graph's", "POST", "/v1.0/groups/1/members/$ref", `{"@odata.id":"` + graph + `/v1.0/users('adele@contoso.com')"}`, 0, ""},
-		{"someone else", "POST", "/v1.0/groups/1/members/$ref", `{"@odata.id":"` + own + `/v1.0/users/ceo@fabrikam.com"}`, 403, "policyDenied"},
-		{"something else", "POST", "/v1.0/groups/1/members/$ref", `{"@odata.id":"` + own + `/v1.0/groups/2"}`, 403, "policyDenied"},
-		{"at another host", "POST", "/v1.0/groups/1/members/$ref", `{"@odata.id":"https://evil.example/v1.0/users/adele@contoso.com"}`, 403, "policyDenied"},
-		{"one of several", "PATCH", "/v1.0/groups/1", `{"members@odata.bind":["` + graph + `/v1.0/users/1","` + graph + `/v1.0/devices/2"]}`, 403, "policyDenied"},
-		{"several", "PATCH", "/v1.0/groups/1", `{"members@odata.bind":["` + graph + `/v1.0/users/1","` + graph + `/beta/users/2"]}`, 0, ""},
-		{"with the key escaped", "POST", "/v1.0/groups/1/members/$ref", `{"\u0040odata.id":"` + own + `/v1.0/groups/2"}`, 403, "policyDenied"},
+		{
+			"by the proxy's address",
+			"POST",
+			"/v1.0/groups/1/members/$ref",
+			`{"@odata.id":"` + own + `/v1.0/users/adele@contoso.com"}`,
+			0,
+			"",
+		},
+		{
+			"by Graph's",
+			"POST",
+			"/v1.0/groups/1/members/$ref",
+			`{"@odata.id":"` + graph + `/v1.0/users('adele@contoso.com')"}`,
+			0,
+			"",
+		},
+		{
+			"someone else",
+			"POST",
+			"/v1.0/groups/1/members/$ref",
+			`{"@odata.id":"` + own + `/v1.0/users/ceo@fabrikam.com"}`,
+			403,
+			"policyDenied",
+		},
+		{
+			"something else",
+			"POST",
+			"/v1.0/groups/1/members/$ref",
+			`{"@odata.id":"` + own + `/v1.0/groups/2"}`,
+			403,
+			"policyDenied",
+		},
+		{
+			"at another host",
+			"POST",
+			"/v1.0/groups/1/members/$ref",
+			`{"@odata.id":"https://evil.example/v1.0/users/adele@contoso.com"}`,
+			403,
+			"policyDenied",
+		},
+		{
+			"one of several",
+			"PATCH",
+			"/v1.0/groups/1",
+			`{"members@odata.bind":["` + graph + `/v1.0/users/1","` + graph + `/v1.0/devices/2"]}`,
+			403,
+			"policyDenied",
+		},
+		{
+			"several",
+			"PATCH",
+			"/v1.0/groups/1",
+			`{"members@odata.bind":["` + graph + `/v1.0/users/1","` + graph + `/beta/users/2"]}`,
+			0,
+			"",
+		},
+		{
+			"with the key escaped",
+			"POST",
+			"/v1.0/groups/1/members/$ref",
+			`{"\u0040odata.id":"` + own + `/v1.0/groups/2"}`,
+			403,
+			"policyDenied",
+		},
 		{"nothing", "PATCH", "/v1.0/groups/1", `{"description":"x"}`, 0, ""},
 		{"in $id", "DELETE", "/v1.0/groups/1/members/$ref?$id=" + graph + "/v1.0/users/adele@contoso.com", "", 0, ""},
-		{"in an id that is sent without the dollar sign, as it was written", "DELETE", "/v1.0/groups/1/members/$ref?id=" + own + "/v1.0/users/adele@contoso.com", "", 0, ""},
-		{"someone else in such an id", "DELETE", "/v1.0/groups/1/members/$ref?id=" + own + "/v1.0/users/ceo@fabrikam.com", "", 403, "policyDenied"},
-		{"someone else behind an escaped ampersand", "DELETE", "/v1.0/groups/1/members/$ref?$id=" + own + "/v1.0/users/adele@contoso.com%26$id=" + own + "/v1.0/groups/2", "", 400, "ambiguousTarget"},
-		{"someone else in $id", "DELETE", "/v1.0/groups/1/members/$ref?$id=" + own + "/v1.0/users/ceo@fabrikam.com", "", 403, "policyDenied"},
+		{
+			"in an id that is sent without the dollar sign, as it was written",
+			"DELETE",
+			"/v1.0/groups/1/members/$ref?id=" + own + "/v1.0/users/adele@contoso.com",
+			"",
+			0,
+			"",
+		},
+		{
+			"someone else in such an id",
+			"DELETE",
+			"/v1.0/groups/1/members/$ref?id=" + own + "/v1.0/users/ceo@fabrikam.com",
+			"",
+			403,
+			"policyDenied",
+		},
+		{
+			"someone else behind an escaped ampersand",
+			"DELETE",
+			"/v1.0/groups/1/members/$ref?$id=" + own + "/v1.0/users/adele@contoso.com%26$id=" + own + "/v1.0/groups/2",
+			"",
+			400,
+			"ambiguousTarget",
+		},
+		{
+			"someone else in $id",
+			"DELETE",
+			"/v1.0/groups/1/members/$ref?$id=" + own + "/v1.0/users/ceo@fabrikam.com",
+			"",
+			403,
+			"policyDenied",
+		},
 		{"no JSON", "PATCH", "/v1.0/groups/1", "description=x", 400, "badJSON"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -53,7 +137,8 @@ func TestWhatARequestRefersToIsJudgedWhereTheRuleSaysSo(t *testing.T) {
 				}
 				return
 			}
-			if inner := a.refusal(t, tt.status, map[int]string{400: "invalidRequest", 403: "accessDenied"}[tt.status]); inner != tt.code || r.graph.Count() != 0 {
+			if inner := a.refusal(t, tt.status,
+				map[int]string{400: "invalidRequest", 403: "accessDenied"}[tt.status]); inner != tt.code || r.graph.Count() != 0 {
 				t.Errorf("%s; Graph received %d requests", inner, r.graph.Count())
 			}
 		})
@@ -101,14 +186,17 @@ func TestABoundedBodyIsJSONInUTF8(t *testing.T) {
 				return
 			}
 			r.graph.Reset()
-			a = r.do(t, "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"POST","url":"/groups/1/members/$ref","headers":{"Content-Type":`+jsonString(t, tt.contentType)+`},"body":`+tt.body+`}]}`, asJSON)
+			a = r.do(t, "POST", "/v1.0/$batch",
+				`{"requests":[{"id":"1","method":"POST","url":"/groups/1/members/$ref","headers":{"Content-Type":`+
+					jsonString(t, tt.contentType)+`},"body":`+tt.body+`}]}`, asJSON)
 			if a.status == 200 && a.statuses(t)["1"] < 400 {
 				t.Errorf("as an item: %s", a.body)
 			}
 			r.sawNothing(t)
 		})
 	}
-	for _, contentType := range []string{"application/json", "application/json; charset=UTF-8", `application/json;charset="utf8"`, "application/json; odata.metadata=minimal; charset=utf-8"} {
+	for _, contentType := range []string{"application/json", "application/json; charset=UTF-8",
+		`application/json;charset="utf8"`, "application/json; odata.metadata=minimal; charset=utf-8"} {
 		t.Run("allowed: "+contentType, func(t *testing.T) {
 			r.graph.Reset()
 			a := r.do(t, "POST", "/v1.0/groups/1/members/$ref", "\ufeff"+may, "Content-Type: "+contentType)
@@ -129,7 +217,8 @@ func jsonString(t *testing.T, s string) string {
 // Each body is tried as a request of its own, compressed, and as an item of a batch.
 func TestNothingIsReferredToThatWasNotJudged(t *testing.T) {
 	r := newRig(t, referring)
-	expand := strings.NewReplacer("GRAPH", r.graph.URL(), "OWN", r.server.URL, "OK", r.graph.URL()+"/v1.0/users/adele@contoso.com").Replace
+	expand := strings.NewReplacer("GRAPH", r.graph.URL(), "OWN", r.server.URL, "OK",
+		r.graph.URL()+"/v1.0/users/adele@contoso.com").Replace
 	ref, group := "/groups/1/members/$ref", "/groups/1"
 	for _, tt := range []struct {
 		target, body string
@@ -177,8 +266,10 @@ func TestNothingIsReferredToThatWasNotJudged(t *testing.T) {
 		{ref, `{"@odata.id":"OWN/beta/users('adele@contoso.com')"}`, 0},
 		{ref, `{"\u0040odata.id":"users/adele@contoso.com"}`, 0},
 		{group, `{}`, 0},
-		{group, `{"members@odata.bind":["GRAPH/v1.0/users/1","users/2","/beta/users/3"],"description":"see GRAPH/v1.0/groups"}`, 0},
-		{group, `{"description":"Sales/Marketing","displayName":"users","theme":"https://fabrikam.example/v1.0/groups/2"}`, 0},
+		{group,
+			`{"members@odata.bind":["GRAPH/v1.0/users/1","users/2","/beta/users/3"],"description":"see GRAPH/v1.0/groups"}`, 0},
+		{group, `{"description":"Sales/Marketing","displayName":"users","theme":"https://fabrikam.example/v1.0/groups/2"}`,
+			0},
 	} {
 		body := expand(tt.body)
 		method := map[string]string{ref: "POST", group: "PATCH"}[tt.target]
@@ -197,12 +288,14 @@ func TestNothingIsReferredToThatWasNotJudged(t *testing.T) {
 					}
 					continue
 				}
-				if a.refusal(t, tt.status, map[int]string{400: "invalidRequest", 403: "accessDenied"}[tt.status]); r.graph.Count() != 0 {
+				if a.refusal(t, tt.status,
+					map[int]string{400: "invalidRequest", 403: "accessDenied"}[tt.status]); r.graph.Count() != 0 {
 					t.Errorf("%s: Graph received it", name)
 				}
 			}
 			r.graph.Reset()
-			item := `{"requests":[{"id":"1","method":"` + method + `","url":"` + tt.target + `","headers":{"Content-Type":"application/json"},"body":` + body + `}]}`
+			item := `{"requests":[{"id":"1","method":"` + method + `","url":"` + tt.target +
+				`","headers":{"Content-Type":"application/json"},"body":` + body + `}]}`
 			a := r.do(t, "POST", "/v1.0/$batch", item, asJSON)
 			if got := a.statuses(t)["1"]; tt.status != 0 && got != tt.status || (len(r.ran()) == 1) != (tt.status == 0) {
 				t.Errorf("as an item: %s; ran %q", a.body, r.ran())
@@ -212,7 +305,8 @@ func TestNothingIsReferredToThatWasNotJudged(t *testing.T) {
 }
 
 func TestAReferenceThatIsNotThereIsRefused(t *testing.T) {
-	r := newRig(t, strings.Replace(referring, "POST,DELETE /groups/{group}/members/$ref", "POST,PUT,PATCH,DELETE /groups/{group}/members/$ref", 1))
+	r := newRig(t, strings.Replace(referring, "POST,DELETE /groups/{group}/members/$ref",
+		"POST,PUT,PATCH,DELETE /groups/{group}/members/$ref", 1))
 	for _, method := range []string{"POST", "PUT", "PATCH"} {
 		for name, raw := range map[string]string{
 			"no body":             "\r\n",
@@ -231,7 +325,8 @@ func TestAReferenceThatIsNotThereIsRefused(t *testing.T) {
 		}
 		t.Run(method+" as an item", func(t *testing.T) {
 			for _, body := range []string{"", `,"body":null`, `,"Body":null,"headers":{"Content-Type":"application/json"}`} {
-				a := r.do(t, "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"`+method+`","url":"/groups/1/members/$ref"`+body+`}]}`, asJSON)
+				a := r.do(t, "POST", "/v1.0/$batch",
+					`{"requests":[{"id":"1","method":"`+method+`","url":"/groups/1/members/$ref"`+body+`}]}`, asJSON)
 				if got := a.responses(t)["1"]; got.Status != 400 || got.inner(t) != "badReference" {
 					t.Errorf("%s: %s", body, a.body)
 				}
@@ -240,7 +335,8 @@ func TestAReferenceThatIsNotThereIsRefused(t *testing.T) {
 		})
 	}
 	t.Run("DELETE needs none", func(t *testing.T) {
-		if a := r.do(t, "DELETE", "/v1.0/groups/1/members/$ref?$id=users/adele@contoso.com", ""); a.header.Get("Proxy-Status") != "" {
+		if a := r.do(t, "DELETE", "/v1.0/groups/1/members/$ref?$id=users/adele@contoso.com",
+			""); a.header.Get("Proxy-Status") != "" {
 			t.Errorf("%d %s", a.status, a.body)
 		}
 	})

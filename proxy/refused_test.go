@@ -25,7 +25,8 @@ func (r *rig) refusing(challenge string) {
 const notes = everyone + "      - ANY /users/{id}/onenote/**\n"
 
 // bare is what Graph says where a resource takes no app-only token.
-const bare = `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", client_id="00000003-0000-0000-c000-000000000000"`
+const bare = `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", ` +
+	`client_id="00000003-0000-0000-c000-000000000000"`
 
 func TestOneResourcesRefusalsCostOthersNothing(t *testing.T) {
 	for _, tt := range []struct {
@@ -50,7 +51,8 @@ func TestOneResourcesRefusalsCostOthersNothing(t *testing.T) {
 				if i%10 == 0 {
 					refused.Go(func() {
 						a := r.do(t, "GET", "/v1.0/users/adele@contoso.com/onenote/notebooks", "")
-						if inner := a.refusal(t, 502, "serviceNotAvailable"); inner != "tokenRejected" || a.header.Get("WWW-Authenticate") != "" {
+						if inner := a.refusal(t, 502, "serviceNotAvailable"); inner != "tokenRejected" ||
+							a.header.Get("WWW-Authenticate") != "" {
 							t.Errorf("innerError.code %q, WWW-Authenticate %q", inner, a.header.Get("WWW-Authenticate"))
 						}
 					})
@@ -78,7 +80,8 @@ func TestAResourceThatRefusesAFreshTokenIsPassedOn(t *testing.T) {
 			r.refusing(challenge)
 			for i, method := range []string{"GET", "POST", "GET", "DELETE", "PATCH"} {
 				a := r.do(t, method, "/v1.0/users/adele@contoso.com/onenote/pages", "")
-				if inner := a.refusal(t, 502, "serviceNotAvailable"); inner != "tokenRejected" || !strings.Contains(a.body, "token is fresh") || a.header.Get("Retry-After") != "" {
+				if inner := a.refusal(t, 502, "serviceNotAvailable"); inner != "tokenRejected" ||
+					!strings.Contains(a.body, "token is fresh") || a.header.Get("Retry-After") != "" {
 					t.Errorf("request %d: %q, Retry-After %q: %s", i, inner, a.header.Get("Retry-After"), a.body)
 				}
 			}
@@ -97,11 +100,15 @@ func TestItemsThatAreRefusedCostEntraOneRequest(t *testing.T) {
 	r.graph.Handle("POST /v1.0/$batch", func(w http.ResponseWriter, q *http.Request) {
 		_, _ = io.Copy(io.Discard, q.Body)
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"responses":[{"id":"1","status":401,"headers":{"WWW-Authenticate":"Bearer realm=\"\""},"body":{}},{"id":"2","status":200,"body":{}}]}`)
+		_, _ = io.WriteString(w,
+			`{"responses":[{"id":"1","status":401,"headers":{"WWW-Authenticate":"Bearer realm=\"\""},"body":{}},{"id":"2",`+
+				`"status":200,"body":{}}]}`)
 	})
 	fresh := 0
 	for i := range 20 {
-		a := r.do(t, "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users/adele@contoso.com/onenote/notebooks"},{"id":"2","method":"GET","url":"/users"}]}`, asJSON)
+		a := r.do(t, "POST", "/v1.0/$batch",
+			`{"requests":[{"id":"1","method":"GET","url":"/users/adele@contoso.com/onenote/notebooks"},{"id":"2",`+
+				`"method":"GET","url":"/users"}]}`, asJSON)
 		if diff := cmp.Diff(map[string]int{"1": 502, "2": 200}, a.statuses(t)); diff != "" {
 			t.Fatalf("batch %d: %s", i, diff)
 		}

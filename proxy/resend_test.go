@@ -82,7 +82,8 @@ func (g *rough) serve(c net.Conn) {
 		case strings.HasSuffix(r.URL.Path, "/half"):
 			_, _ = io.WriteString(c, "HTTP/1.1 200 O")
 			return
-		case strings.HasSuffix(r.URL.Path, "/refused-once") && n == 1, strings.HasSuffix(r.URL.Path, "/refused-and-reset") && n == 1:
+		case strings.HasSuffix(r.URL.Path, "/refused-once") && n == 1, strings.HasSuffix(r.URL.Path, "/refused-and-reset") &&
+			n == 1:
 			_, _ = io.WriteString(c, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
 			continue
 		case strings.HasSuffix(r.URL.Path, "/refused-and-reset"):
@@ -193,8 +194,24 @@ func TestResendsAreCountedAndBounded(t *testing.T) {
 		{"a DELETE is not sent again", "DELETE", "once", "", 502, 1, ""},
 		{"a GET whose token is refused is sent again", "GET", "refused-once", "", 200, 2, "token=1"},
 		{"a POST whose token is refused is sent again", "POST", "refused-once", `{"a":1}`, 200, 2, "token=1"},
-		{"a GET whose token is refused and that is then reset has been sent twice", "GET", "refused-and-reset", "", 502, 2, "token=1"},
-		{"a POST whose token is refused and that is then reset has been sent twice", "POST", "refused-and-reset", `{"a":1}`, 502, 2, "token=1"},
+		{
+			"a GET whose token is refused and that is then reset has been sent twice",
+			"GET",
+			"refused-and-reset",
+			"",
+			502,
+			2,
+			"token=1",
+		},
+		{
+			"a POST whose token is refused and that is then reset has been sent twice",
+			"POST",
+			"refused-and-reset",
+			`{"a":1}`,
+			502,
+			2,
+			"token=1",
+		},
 	} {
 		for _, header := range []string{"Idempotency-Key: 1", "X-Idempotency-Key: 1"} {
 			t.Run(tt.name+" with "+header, func(t *testing.T) {
@@ -202,7 +219,8 @@ func TestResendsAreCountedAndBounded(t *testing.T) {
 				r, metrics := g.before(10, forward)
 				a := r.do(t, tt.method, "/v1.0/test/"+tt.target, tt.body, header, "Content-Type: application/json")
 				if n, m := g.count(tt.target), resends(t, metrics); a.status != tt.status || n != tt.arrived || m != tt.counted {
-					t.Errorf("status %d, arrived %d times, the metric says %q; want %d, %d, %q", a.status, n, m, tt.status, tt.arrived, tt.counted)
+					t.Errorf("status %d, arrived %d times, the metric says %q; want %d, %d, %q", a.status, n, m, tt.status,
+						tt.arrived, tt.counted)
 				}
 			})
 		}
@@ -216,7 +234,8 @@ func TestAGETIsSentWithoutABodyAndWithoutALength(t *testing.T) {
 		var lines []string
 		r.graph.Handle("/v1.0/test/plain", func(_ http.ResponseWriter, q *http.Request) {
 			body, err := io.ReadAll(q.Body)
-			lines = append(lines, fmt.Sprint(len(body), err, q.ContentLength, q.TransferEncoding, q.Header["Content-Length"], q.Close))
+			lines = append(lines,
+				fmt.Sprint(len(body), err, q.ContentLength, q.TransferEncoding, q.Header["Content-Length"], q.Close))
 		})
 		for range 3 {
 			r.do(t, method, "/v1.0/test/plain", "")

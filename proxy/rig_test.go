@@ -72,13 +72,26 @@ func newRig(t *testing.T, file string, options ...option) *rig {
 	r.entra, err = entratest.NewServer(entratest.Options{})
 	must(t, err)
 	t.Cleanup(r.entra.Close)
-	r.entra.Add(entratest.App{TenantID: tenant, ClientID: clientID, Secret: secret, Roles: []string{"User.ReadWrite.All", "Group.ReadWrite.All", "GroupMember.ReadWrite.All", "Directory.ReadWrite.All", "Mail.ReadWrite", "Mail.Send", "Files.ReadWrite.All", "Sites.Read.All", "Reports.Read.All", "Notes.Read.All"}})
+	r.entra.Add(entratest.App{
+		TenantID: tenant,
+		ClientID: clientID,
+		Secret:   secret,
+		Roles: []string{"User.ReadWrite.All", "Group.ReadWrite.All", "GroupMember.ReadWrite.All", "Directory.ReadWrite.All",
+			"Mail.ReadWrite", "Mail.Send", "Files.ReadWrite.All", "Sites.Read.All", "Reports.Read.All", "Notes.Read.All"},
+	})
 	r.graph, err = graphtest.NewServer(graphtest.Options{Verify: r.verify})
 	must(t, err)
 	t.Cleanup(r.graph.Close)
 	root, err := url.Parse(r.graph.URL())
 	must(t, err)
-	app := auth.App{Name: "default", TenantID: tenant, ClientID: clientID, Secret: auth.NewSecret(secret), AuthorityHost: r.entra.URL(), Scope: "https://graph.microsoft.com/.default"}
+	app := auth.App{
+		Name:          "default",
+		TenantID:      tenant,
+		ClientID:      clientID,
+		Secret:        auth.NewSecret(secret),
+		AuthorityHost: r.entra.URL(),
+		Scope:         "https://graph.microsoft.com/.default",
+	}
 	r.source, err = auth.NewSource(app, auth.Options{Log: log})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -86,7 +99,14 @@ func newRig(t *testing.T, file string, options ...option) *rig {
 	go func() { defer close(done); r.source.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
 
-	c := proxy.Config{Graph: root, Apps: oneApp(r.source), Authorization: rules(t, file), Hosts: []string{"graphproxy", "x"}, Audit: r.audit, Log: log}
+	c := proxy.Config{
+		Graph:         root,
+		Apps:          oneApp(r.source),
+		Authorization: rules(t, file),
+		Hosts:         []string{"graphproxy", "x"},
+		Audit:         r.audit,
+		Log:           log,
+	}
 	for _, o := range options {
 		o(&c, r)
 	}
@@ -125,12 +145,14 @@ type answer struct {
 	body   string
 }
 
-// do sends one request as a Go client would, its body as JSON unless it says otherwise. Header is given as "Name: value" lines.
+// do sends one request as a Go client would, its body as JSON unless it says otherwise. Header is given as "Name:
+// value" lines.
 func (r *rig) do(t *testing.T, method, target, body string, header ...string) answer {
 	t.Helper()
 	req, err := http.NewRequest(method, r.server.URL+target, strings.NewReader(body))
 	must(t, err)
-	if body != "" && !slices.ContainsFunc(header, func(line string) bool { return strings.HasPrefix(line, "Content-Type: ") }) {
+	if body != "" &&
+		!slices.ContainsFunc(header, func(line string) bool { return strings.HasPrefix(line, "Content-Type: ") }) {
 		header = append(header, "Content-Type: application/json")
 	}
 	for _, line := range header {

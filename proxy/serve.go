@@ -155,8 +155,9 @@ func readTarget(r *http.Request, l *links.Rewriter) (*odata.Target, error) {
 		}
 	}
 	if !strings.HasPrefix(r.RequestURI, "/") {
-		return nil, badRequest("absoluteTarget", "the request line must hold a path such as /v1.0/users, not a whole address: "+
-			"graphproxy is used as a server, not as an HTTP proxy")
+		return nil, badRequest("absoluteTarget",
+			"the request line must hold a path such as /v1.0/users, not a whole address: "+
+				"graphproxy is used as a server, not as an HTTP proxy")
 	}
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	target, err := odata.Parse(path, query)

@@ -27,7 +27,8 @@ import (
 func shares(callers map[string]string) string {
 	text := "version: 1\ncallers:\n"
 	for name, settings := range callers {
-		text += fmt.Sprintf("  %s:\n    identity: [{key: {sha256: %x}}]\n    allow: [ANY /test/**, GET /users]\n", name, sha256.Sum256([]byte(name)))
+		text += fmt.Sprintf("  %s:\n    identity: [{key: {sha256: %x}}]\n    allow: [ANY /test/**, GET /users]\n", name,
+			sha256.Sum256([]byte(name)))
 		if settings != "" {
 			text += "    " + settings + "\n"
 		}
@@ -35,7 +36,8 @@ func shares(callers map[string]string) string {
 	return text
 }
 
-// hold begins requests of a caller that end when the test does, and returns how many were taken and how many refused as overloaded.
+// hold begins requests of a caller that end when the test does, and returns how many were taken and how many refused as
+// overloaded.
 func (r *rig) hold(t *testing.T, caller string, n int) (taken, refused int) {
 	t.Helper()
 	for range n {
@@ -49,7 +51,8 @@ func (r *rig) hold(t *testing.T, caller string, n int) (taken, refused int) {
 		case http.StatusOK:
 			taken++
 		case http.StatusServiceUnavailable:
-			if a := read(t, res); a.refusal(t, 503, "serviceNotAvailable") == "overloaded" && a.header.Get("Retry-After") == "1" {
+			if a := read(t, res); a.refusal(t, 503, "serviceNotAvailable") == "overloaded" &&
+				a.header.Get("Retry-After") == "1" {
 				refused++
 			}
 		}
@@ -72,16 +75,20 @@ func TestNoCallerTakesWhatOthersNeed(t *testing.T) {
 		{"the only caller of a policy has everything", 12, map[string]string{"a": ""}, []held{{"a", 14, 12}}},
 		{"a caller by itself has half", 12, map[string]string{"a": "", "b": ""}, []held{{"a", 14, 6}}},
 		{"half of an odd number is rounded up", 5, map[string]string{"a": "", "b": ""}, []held{{"a", 5, 3}}},
-		{"one place is there for whoever comes first", 1, map[string]string{"a": "", "b": ""}, []held{{"a", 2, 1}, {"b", 1, 0}}},
+		{"one place is there for whoever comes first", 1, map[string]string{"a": "", "b": ""},
+			[]held{{"a", 2, 1}, {"b", 1, 0}}},
 		{"the second has half of what is left", 12, map[string]string{"a": "", "b": ""}, []held{{"a", 12, 6}, {"b", 12, 3}}},
-		{"and the third, and the fourth", 16, map[string]string{"a": "", "b": "", "c": "", "d": ""}, []held{{"a", 16, 8}, {"b", 16, 4}, {"c", 16, 2}, {"d", 16, 1}}},
+		{"and the third, and the fourth", 16, map[string]string{"a": "", "b": "", "c": "", "d": ""},
+			[]held{{"a", 16, 8}, {"b", 16, 4}, {"c", 16, 2}, {"d", 16, 1}}},
 		{"a number", 12, map[string]string{"a": "in_flight: 2", "b": ""}, []held{{"a", 5, 2}}},
 		{"a number beyond all", 4, map[string]string{"a": "in_flight: 200", "b": ""}, []held{{"a", 5, 4}}},
 		{"a part", 12, map[string]string{"a": "in_flight: 25%", "b": ""}, []held{{"a", 5, 3}}},
 		{"a part of less than one", 12, map[string]string{"a": "in_flight: 1%", "b": ""}, []held{{"a", 5, 1}}},
 		{"more than half", 12, map[string]string{"a": "in_flight: 75%", "b": ""}, []held{{"a", 12, 9}, {"b", 12, 2}}},
-		{"more than half of what the others leave", 12, map[string]string{"a": "in_flight: 75%", "b": "in_flight: 4"}, []held{{"b", 6, 4}, {"a", 12, 6}}},
-		{"a small number is not made smaller by others", 12, map[string]string{"a": "in_flight: 2", "b": ""}, []held{{"b", 12, 6}, {"a", 5, 2}}},
+		{"more than half of what the others leave", 12, map[string]string{"a": "in_flight: 75%", "b": "in_flight: 4"},
+			[]held{{"b", 6, 4}, {"a", 12, 6}}},
+		{"a small number is not made smaller by others", 12, map[string]string{"a": "in_flight: 2", "b": ""},
+			[]held{{"b", 12, 6}, {"a", 5, 2}}},
 		{"a share of the only caller is kept to", 12, map[string]string{"a": "in_flight: 25%"}, []held{{"a", 5, 3}}},
 	}
 	for _, tt := range tests {
@@ -118,7 +125,8 @@ func TestAPlaceIsFreeWhenItsRequestHasEnded(t *testing.T) {
 		cancel()
 		res.Body.Close()
 		r.audit.wait(t, 3)
-		for _, target := range []string{"/v1.0/users", "/v1.0/groups", "/v1.0//", "/v1.0/users?$select=id&select=id"} { // allowed, denied and unreadable ones
+		// allowed, denied and unreadable ones
+		for _, target := range []string{"/v1.0/users", "/v1.0/groups", "/v1.0//", "/v1.0/users?$select=id&select=id"} {
 			if a := r.do(t, "GET", target, "", "X-Api-Key: a"); a.status == 503 {
 				t.Errorf("%s: %s", target, a.body)
 			}
@@ -144,7 +152,9 @@ func (r *rig) emptyBatch(t *testing.T, key string) net.Conn {
 	c, err := net.Dial("tcp", r.server.Listener.Addr().String())
 	must(t, err)
 	t.Cleanup(func() { c.Close() })
-	_, err = fmt.Fprintf(c, "POST /v1.0/$batch HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: %s\r\nContent-Type: application/json\r\nContent-Length: 60\r\n\r\n", key)
+	_, err = fmt.Fprintf(c,
+		"POST /v1.0/$batch HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: %s\r\nContent-Type: application/json\r\n"+
+			"Content-Length: 60\r\n\r\n", key)
 	must(t, err)
 	return c
 }
@@ -180,7 +190,8 @@ func TestABatchCountsIntoTheConcurrencyOfItsCaller(t *testing.T) {
 	for range all - slots {
 		a := <-answers
 		delete(open, a.which)
-		if inner := a.refusal(t, 429, "activityLimitReached"); inner != "limitExceeded" || a.header.Get("Retry-After") != "1" {
+		if inner := a.refusal(t, 429, "activityLimitReached"); inner != "limitExceeded" ||
+			a.header.Get("Retry-After") != "1" {
 			t.Errorf("innerError.code %q", inner)
 		}
 	}
@@ -222,7 +233,8 @@ func TestABatchTakesNoTokens(t *testing.T) {
 
 // Requests that wait for a limit leave their places to those that are worked on.
 func TestRequestsThatWaitCountApart(t *testing.T) {
-	r := newRig(t, shares(map[string]string{"a": "limit: {concurrency: 1, wait: 1m}", "b": ""}), func(c *proxy.Config, _ *rig) { c.MaxInFlight = 8 })
+	r := newRig(t, shares(map[string]string{"a": "limit: {concurrency: 1, wait: 1m}", "b": ""}),
+		func(c *proxy.Config, _ *rig) { c.MaxInFlight = 8 })
 	r.hold(t, "a", 1)
 	results := make(chan int, 12)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -276,7 +288,9 @@ func TestOneCallersBodiesLeaveRoomForThoseOfOthers(t *testing.T) {
 		must(t, err)
 		t.Cleanup(func() { c.Close() })
 		bad.Go(func() {
-			_, _ = fmt.Fprintf(c, "POST /v1.0/test/body HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(body))
+			_, _ = fmt.Fprintf(c,
+				"POST /v1.0/test/body HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: a\r\nContent-Type: application/json\r\n"+
+					"Content-Length: %d\r\n\r\n", len(body))
 			_, _ = io.WriteString(c, body[:len(body)-1])
 		})
 	}
@@ -310,7 +324,9 @@ func TestThreeBadCallersDoNotStopAGoodOne(t *testing.T) {
 		c, err := net.Dial("tcp", r.server.Listener.Addr().String())
 		must(t, err)
 		t.Cleanup(func() { c.Close() })
-		_, err = fmt.Fprintf(c, "POST /v1.0/$batch HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: inflated\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: 100000\r\n\r\n%s", zeros.Bytes())
+		_, err = fmt.Fprintf(c,
+			"POST /v1.0/$batch HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: inflated\r\nContent-Type: application/json\r\n"+
+				"Content-Encoding: gzip\r\nContent-Length: 100000\r\n\r\n%s", zeros.Bytes())
 		must(t, err)
 	}
 	for range 20 { // requests that wait, and come again when they are refused
@@ -372,7 +388,8 @@ func TestRequestsWhoseCallerIsUnknownTakeNoPlaces(t *testing.T) {
 	t.Cleanup(issuer.Close)
 	issuer.Break(oidctest.Slow)
 	file := shares(map[string]string{"a": ""}) +
-		"  b:\n    identity: [{token: {issuer: \"" + issuer.Issuer() + "\", audience: graphproxy, subject: x}}]\n    allow: [GET /users]\n"
+		"  b:\n    identity: [{token: {issuer: \"" + issuer.Issuer() +
+		"\", audience: graphproxy, subject: x}}]\n    allow: [GET /users]\n"
 	p, err := policy.Parse("policy.yaml", []byte(file))
 	must(t, err)
 	known, err := proxy.NewAuthorization(p, caller.Options{Tokens: oidc.NewKeys(oidc.Options{Client: issuer.Client()})})

@@ -31,7 +31,8 @@ callers:
 func TestAfterGraphsRetryAfterNothingOfThatKindReachesGraphUntilTheTimeIsUp(t *testing.T) {
 	r := newRig(t, throttled)
 	r.graph.Throttle(graphtest.Throttle{Prefix: "/v1.0/users", RetryAfter: "30", Times: 1})
-	if a := r.do(t, "GET", "/v1.0/users", ""); a.status != 429 || a.header.Get("Retry-After") != "30" || a.header.Get("Proxy-Status") != "" {
+	if a := r.do(t, "GET", "/v1.0/users", ""); a.status != 429 || a.header.Get("Retry-After") != "30" ||
+		a.header.Get("Proxy-Status") != "" {
 		t.Fatalf("Graph's own 429 passes as it is: %d %v", a.status, a.header)
 	}
 	r.audit.wait(t, 1)
@@ -54,8 +55,11 @@ func TestAfterGraphsRetryAfterNothingOfThatKindReachesGraphUntilTheTimeIsUp(t *t
 	if a := r.do(t, "GET", "/v1.0/users/adele@contoso.com/messages", ""); a.status != 200 {
 		t.Errorf("mail is another service: %d %s", a.status, a.body)
 	}
-	b := r.do(t, "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"GET","url":"/users/adele@contoso.com/messages"}]}`, asJSON)
-	if diff := cmp.Diff(map[string]int{"1": 429, "2": 200}, b.statuses(t)); diff != "" || b.responses(t)["1"].inner(t) != "graphThrottled" {
+	b := r.do(t, "POST", "/v1.0/$batch",
+		`{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"GET",`+
+			`"url":"/users/adele@contoso.com/messages"}]}`, asJSON)
+	if diff := cmp.Diff(map[string]int{"1": 429, "2": 200}, b.statuses(t)); diff != "" ||
+		b.responses(t)["1"].inner(t) != "graphThrottled" {
 		t.Error(diff, b.body)
 	}
 }
@@ -63,11 +67,16 @@ func TestAfterGraphsRetryAfterNothingOfThatKindReachesGraphUntilTheTimeIsUp(t *t
 func TestAThrottledItemOfABatchHoldsBackItsKindOnly(t *testing.T) {
 	r := newRig(t, throttled)
 	r.graph.Throttle(graphtest.Throttle{Prefix: "/v1.0/users/adele@contoso.com/messages", RetryAfter: "9", Times: 1})
-	batch := `{"requests":[{"id":"1","method":"GET","url":"/users/adele@contoso.com/messages"},{"id":"2","method":"GET","url":"/users"}]}`
+	batch := `{"requests":[{"id":"1","method":"GET","url":"/users/adele@contoso.com/messages"},{"id":"2",` +
+		`"method":"GET","url":"/users"}]}`
 	if got := r.do(t, "POST", "/v1.0/$batch", batch, asJSON).statuses(t); got["1"] != 429 || got["2"] != 200 {
 		t.Fatal(got)
 	}
-	for target, want := range map[string]int{"/v1.0/users/adele@contoso.com/messages": 429, "/v1.0/users/alex@contoso.com/messages": 200, "/v1.0/users": 200} {
+	for target, want := range map[string]int{
+		"/v1.0/users/adele@contoso.com/messages": 429,
+		"/v1.0/users/alex@contoso.com/messages":  200,
+		"/v1.0/users":                            200,
+	} {
 		if a := r.do(t, "GET", target, ""); a.status != want {
 			t.Errorf("%s: %d %s", target, a.status, a.body)
 		}
@@ -95,21 +104,27 @@ func TestARefusalByALimitSaysHowItsBucketStands(t *testing.T) {
 		}
 	}
 	a := r.do(t, "POST", "/v1.0/groups", "{}", asJSON)
-	if inner := a.refusal(t, 429, "activityLimitReached"); inner != "limitExceeded" || !strings.Contains(a.body, "policy.yaml:12 POST /groups") {
+	if inner := a.refusal(t, 429, "activityLimitReached"); inner != "limitExceeded" ||
+		!strings.Contains(a.body, "policy.yaml:12 POST /groups") {
 		t.Errorf("%s", a.body)
 	}
 	got := map[string]string{}
 	for _, name := range []string{"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After"} {
 		got[name] = a.header.Get(name)
 	}
-	if got["RateLimit-Limit"] != "3" || got["RateLimit-Remaining"] != "0" || got["RateLimit-Reset"] != got["Retry-After"] || len(got["Retry-After"]) != 4 {
+	if got["RateLimit-Limit"] != "3" || got["RateLimit-Remaining"] != "0" ||
+		got["RateLimit-Reset"] != got["Retry-After"] || len(got["Retry-After"]) != 4 {
 		t.Errorf("%v", got)
 	}
 }
 
 func TestThePriorityOfTheRuleIsToldToServicesThatAskForIt(t *testing.T) {
 	r := newRig(t, strings.Replace(throttled, "  app:\n", "  app:\n    priority: high\n", 1))
-	for target, want := range map[string]string{"/v1.0/users": "high", "/beta/users": "low", "/v1.0/users/adele@contoso.com/messages": ""} {
+	for target, want := range map[string]string{
+		"/v1.0/users":                            "high",
+		"/beta/users":                            "low",
+		"/v1.0/users/adele@contoso.com/messages": "",
+	} {
 		r.graph.Reset()
 		r.do(t, "GET", target, "", "x-ms-throttle-priority: normal")
 		requests := r.graph.Requests()
@@ -118,7 +133,9 @@ func TestThePriorityOfTheRuleIsToldToServicesThatAskForIt(t *testing.T) {
 		}
 	}
 	r.graph.Reset()
-	r.do(t, "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"GET","url":"/users/adele@contoso.com/messages","headers":{"x-ms-throttle-priority":"high"}}]}`, asJSON)
+	r.do(t, "POST", "/v1.0/$batch",
+		`{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"GET",`+
+			`"url":"/users/adele@contoso.com/messages","headers":{"x-ms-throttle-priority":"high"}}]}`, asJSON)
 	for _, q := range r.graph.Requests() {
 		if want := map[string]string{"1": "high"}[q.Item]; q.Header.Get("x-ms-throttle-priority") != want {
 			t.Errorf("item %q: %v", q.Item, q.Header)
@@ -127,7 +144,9 @@ func TestThePriorityOfTheRuleIsToldToServicesThatAskForIt(t *testing.T) {
 }
 
 func TestRequestsWaitForRoomWhereTheLimitSaysSo(t *testing.T) {
-	file := strings.Replace(throttled, "callers:", "limits:\n  tenant: {rate: 50/s, burst: 1, wait: 5s}\n  slots: {concurrency: 2, wait: 5s, covers: [GET /users]}\ncallers:", 1)
+	file := strings.Replace(throttled, "callers:",
+		"limits:\n  tenant: {rate: 50/s, burst: 1, wait: 5s}\n  slots: {concurrency: 2, wait: 5s, covers: [GET /users]}\n"+
+			"callers:", 1)
 	r := newRig(t, file)
 	var all sync.WaitGroup
 	start := time.Now()
@@ -170,7 +189,8 @@ func TestACallerThatLeavesTheQueueIsRecorded(t *testing.T) {
 }
 
 func TestWhatGraphSaysThatARequestCostCorrectsTheBucket(t *testing.T) {
-	file := strings.Replace(throttled, "callers:", "limits:\n  tenant: {rate: 1/h, burst: 10, unit: resource-units}\ncallers:", 1)
+	file := strings.Replace(throttled, "callers:",
+		"limits:\n  tenant: {rate: 1/h, burst: 10, unit: resource-units}\ncallers:", 1)
 	for _, tt := range []struct {
 		name, units string
 		granted     int

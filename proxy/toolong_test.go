@@ -26,18 +26,21 @@ callers:
 
 // headOf is the head of a request with a body of that length.
 func headOf(target string, length int, headers ...string) string {
-	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n", target, length, strings.Join(headers, ""))
+	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "+
+		"%d\r\n%s\r\n", target, length, strings.Join(headers, ""))
 }
 
-// A caller that writes its whole request before it reads gets the refusal, and not a broken pipe. Nothing is buffered between the two
-// ends of the connections here, so each byte that is written has been read.
+// A caller that writes its whole request before it reads gets the refusal, and not a broken pipe. Nothing is buffered
+// between the two ends of the connections here, so each byte that is written has been read.
 func TestABodyThatIsTooLongIsReadToItsEnd(t *testing.T) {
 	h := longHandler(t)
 	for _, tt := range []struct{ name, head, body string }{
 		{"one request", headOf("/v1.0/groups", 6<<20), strings.Repeat(" ", 6<<20)},
 		{"a batch", headOf("/v1.0/$batch", 6<<20), strings.Repeat(" ", 6<<20)},
 		{"a body whose references are judged", headOf("/v1.0/groups/1/members/$ref", 5<<20), strings.Repeat(" ", 5<<20)},
-		{"chunks", "POST /v1.0/groups HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+		{"chunks",
+			"POST /v1.0/groups HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: " +
+				"chunked\r\n\r\n",
 			fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", 6<<20, strings.Repeat(" ", 6<<20))},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -53,7 +56,12 @@ func TestABodyThatIsTooLongIsReadToItsEnd(t *testing.T) {
 
 func longHandler(t *testing.T) http.Handler {
 	t.Helper()
-	h, err := proxy.New(proxy.Config{Graph: mustURL(t, "http://127.0.0.1:1"), Apps: oneApp(fixed{}), Authorization: rules(t, longPolicy), Log: slog.New(slog.DiscardHandler)})
+	h, err := proxy.New(proxy.Config{
+		Graph:         mustURL(t, "http://127.0.0.1:1"),
+		Apps:          oneApp(fixed{}),
+		Authorization: rules(t, longPolicy),
+		Log:           slog.New(slog.DiscardHandler),
+	})
 	must(t, err)
 	return h
 }

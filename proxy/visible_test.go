@@ -16,7 +16,8 @@ callers:
       - GET /users
 `)
 	a := r.do(t, "GET", "/v1.0/drives/d/root:/a%E2%80%AEfdp%E2%81%A6.exe", "")
-	if a.status != 403 || strings.ContainsAny(a.body, "\u202e\u2066") || !strings.Contains(a.body, `/a\\u202efdp\\u2066.exe`) {
+	if a.status != 403 || strings.ContainsAny(a.body, "\u202e\u2066") ||
+		!strings.Contains(a.body, `/a\\u202efdp\\u2066.exe`) {
 		t.Errorf("status %d: %+q", a.status, a.body)
 	}
 	record := r.one(t)

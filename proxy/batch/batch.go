@@ -140,7 +140,9 @@ func checkURLs(items []members, most int) error {
 		n += len(m.values[keyURL])
 	}
 	if most > 0 && n > most {
-		return refuse(codeBatch, "the URLs of the items have %d bytes, at most %d for a batch that was compressed so much; send it without Content-Encoding", n, most)
+		return refuse(codeBatch,
+			"the URLs of the items have %d bytes, at most %d for a batch that was compressed so much; send it without "+
+				"Content-Encoding", n, most)
 	}
 	return nil
 }
@@ -209,7 +211,9 @@ func (b *Batch) link(depends [][]string) error {
 	for i := range b.Items {
 		id := foldID(b.Items[i].ID)
 		if first, ok := index[id]; ok {
-			return refuse(codeBatch, "requests[%d].id: %s is the id of requests[%d] too, letter case does not count; give each item its own", i, quote(b.Items[i].ID), first)
+			return refuse(codeBatch,
+				"requests[%d].id: %s is the id of requests[%d] too, letter case does not count; give each item its own", i,
+				quote(b.Items[i].ID), first)
 		}
 		index[id] = i
 	}

@@ -17,15 +17,19 @@ import (
 func FuzzRead(f *testing.F) {
 	for _, seed := range []string{
 		one(`"method":"GET","url":"/users"`),
-		one(`"method":"PATCH","url":"users?$filter=a eq 'b'&$search=\u0022c\"","headers":{"Content-Type":"application/json","X":"\ud83d\ude00"},"body":{"a":[1.5e+3,null,{"b":"\\\/"}]}`),
-		one(`"method":"PUT","url":"https://graph.contoso.com/v1.0/users/1/photo/$value","headers":{"Content-Type":"image/jpeg"},"body":"_-A"`),
+		one(`"method":"PATCH","url":"users?$filter=a eq 'b'&$search=\u0022c\"",` +
+			`"headers":{"Content-Type":"application/json","X":"\ud83d\ude00"},"body":{"a":[1.5e+3,null,{"b":"\\\/"}]}`),
+		one(`"method":"PUT","url":"https://graph.contoso.com/v1.0/users/1/photo/$value",` +
+			`"headers":{"Content-Type":"image/jpeg"},"body":"_-A"`),
 		one(`"method":"get","url":"//x","depends_on":[],"dependsOn":[]`),
 		one(`"method":"GET","url":"/contoso.com/users/%41?%24select=a&b","headers":null,"body":null`),
-		one(`"method":"POST","url":"/v1.0/users(userPrincipalName='a')/f(x=1)","headers":{"Content-Type":"text/plain"},"body":"\u0000é"`),
+		one(`"method":"POST","url":"/v1.0/users(userPrincipalName='a')/f(x=1)","headers":{"Content-Type":"text/plain"},` +
+			`"body":"\u0000é"`),
 		one(`"method":"GET","url":"drives/1/root:/a%25 b:/children"`),
 		list(`"id":"a","dependsOn":["B"]`, `"id":"b","dependsOn":["ß"]`, `"id":"ẞ"`),
 		list(`"id":"a"`, `"id":"A"`),
-		`{"Requests":[{"Id":7,"METHOD":"GET","Url":"/users","HEADERS":{"X-A":5},"Body":null,"DependsOn":[8]},{"id":8,"method":"GET","url":"/users","extra":{"id":1}}]}`,
+		`{"Requests":[{"Id":7,"METHOD":"GET","Url":"/users","HEADERS":{"X-A":5},"Body":null,"DependsOn":[8]},{"id":8,` +
+			`"method":"GET","url":"/users","extra":{"id":1}}]}`,
 		"\ufeff" + list(`"id":-1`, `"id":9007199254740991`, `"id":0`),
 		`{"requests":[{"\u0069d":"1"}]}`,
 		"\ufeff{}", "{\"requests\":[\x00]}", `{"requests":[],"Requests":[]}`, `{"requests":[{"id":"\ud800"}]} x`,
@@ -123,7 +127,15 @@ func checkRoundTrip(t *testing.T, b *batch.Batch) {
 				on = append(on, p)
 			}
 		}
-		want = append(want, item{it.ID, it.Method, it.Target.EscapedPath(), it.Target.RawQuery(), string(it.Body), it.Headers, on})
+		want = append(want, item{
+			it.ID,
+			it.Method,
+			it.Target.EscapedPath(),
+			it.Target.RawQuery(),
+			string(it.Body),
+			it.Headers,
+			on,
+		})
 	}
 	text := b.Encode(good)
 	if len(good) == 0 {
@@ -206,8 +218,10 @@ func FuzzMerge(f *testing.F) {
 	f.Fuzz(func(t *testing.T, graph []byte) {
 		b := mustRead(t, list(`"id":"a"`, `"id":"b"`, `"id":"c"`))
 		refused := map[int]batch.Answer{2: {Status: 403}}
-		got, err := merge(t, b, bytes.NewReader(graph), refused, batch.Edit{Hide: func(name, _ string) bool { return len(name)%2 == 0 }})
-		slow, slowErr := merge(t, b, iotest.OneByteReader(bytes.NewReader(graph)), refused, batch.Edit{Hide: func(name, _ string) bool { return len(name)%2 == 0 }})
+		got, err := merge(t, b, bytes.NewReader(graph), refused,
+			batch.Edit{Hide: func(name, _ string) bool { return len(name)%2 == 0 }})
+		slow, slowErr := merge(t, b, iotest.OneByteReader(bytes.NewReader(graph)), refused,
+			batch.Edit{Hide: func(name, _ string) bool { return len(name)%2 == 0 }})
 		if !bytes.Equal(got, slow) || (err == nil) != (slowErr == nil) {
 			t.Errorf("whole it is %s, %v, and byte by byte %s, %v", got, err, slow, slowErr)
 		}

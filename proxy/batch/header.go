@@ -38,11 +38,13 @@ func checkMethod(method string, body bool) *ItemError {
 	switch method {
 	case http.MethodGet, http.MethodHead:
 		if body {
-			return &ItemError{http.StatusBadRequest, "bodyNotAllowed", "the item has a body, which has no meaning with the method " + method + "; leave it out"}
+			return &ItemError{http.StatusBadRequest, "bodyNotAllowed",
+				"the item has a body, which has no meaning with the method " + method + "; leave it out"}
 		}
 	case http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
 	default:
-		return &ItemError{http.StatusMethodNotAllowed, "methodNotAllowed", "Graph has no method " + quote(method) + "; it has GET, HEAD, POST, PUT, PATCH and DELETE, in upper case"}
+		return &ItemError{http.StatusMethodNotAllowed, "methodNotAllowed",
+			"Graph has no method " + quote(method) + "; it has GET, HEAD, POST, PUT, PATCH and DELETE, in upper case"}
 	}
 	return nil
 }

@@ -67,7 +67,8 @@ func readMembers(s *scanner, where itemPath) (members, error) {
 		case name != "":
 			m.values[name] = raw
 		case m.unknown == nil:
-			m.unknown = badURL(codeUnknownKey, "the item has the "+unknownKey(key, keyID, keyMethod, keyURL, keyHeaders, keyBody, keyDependsOn))
+			m.unknown = badURL(codeUnknownKey,
+				"the item has the "+unknownKey(key, keyID, keyMethod, keyURL, keyHeaders, keyBody, keyDependsOn))
 		}
 		return nil
 	})
@@ -85,7 +86,8 @@ func knownKey(where itemPath, key []byte, known ...string) (string, error) {
 		return "", refuse(codeBatch, "%s: the key %s is written with an escape; write keys plainly", where, quote(name))
 	}
 	for _, k := range known {
-		if len(k) == len(name) && strings.EqualFold(k, name) { // of equal length, so that no letter beyond ASCII folds to one in it
+		// of equal length, so that no letter beyond ASCII folds to one in it
+		if len(k) == len(name) && strings.EqualFold(k, name) {
 			return k, nil
 		}
 	}
@@ -192,7 +194,8 @@ func (m members) headers(where itemPath) (headers []Header, err error) {
 		}
 		folded := strings.ToLower(h.Name)
 		if seen[folded] {
-			return refuse(codeBatch, "%s: the header %s is there twice, letter case does not count; keep one", where, quote(h.Name))
+			return refuse(codeBatch, "%s: the header %s is there twice, letter case does not count; keep one", where,
+				quote(h.Name))
 		}
 		seen[folded] = true
 		headers = append(headers, h)
@@ -203,7 +206,8 @@ func (m members) headers(where itemPath) (headers []Header, err error) {
 
 func readHeader(where itemPath, name string, raw []byte) (Header, error) {
 	if !isToken(name) {
-		return Header{}, refuse(codeBatch, "%s: %s is not the name of a header; write it plainly, in ASCII", where, quote(name))
+		return Header{}, refuse(codeBatch, "%s: %s is not the name of a header; write it plainly, in ASCII", where,
+			quote(name))
 	}
 	value, problem := textOrInteger(raw)
 	if problem == "" && strings.ContainsFunc(value, unicode.IsControl) {
@@ -217,8 +221,10 @@ func readHeader(where itemPath, name string, raw []byte) (Header, error) {
 
 func (m members) dependsOn(where itemPath) (ids []string, err error) {
 	// An empty depends_on says nothing. One that names items would be dropped by Graph without a word.
-	if raw, ok := m.values[pythonDependsOn]; ok && !m.absent(pythonDependsOn) && !bytes.Equal(bytes.Join(bytes.Fields(raw), nil), []byte("[]")) {
-		return nil, refuse(codeBatch, "%s: unknown key %q, which Graph ignores; write %q", where, pythonDependsOn, keyDependsOn)
+	if raw, ok := m.values[pythonDependsOn]; ok && !m.absent(pythonDependsOn) &&
+		!bytes.Equal(bytes.Join(bytes.Fields(raw), nil), []byte("[]")) {
+		return nil, refuse(codeBatch, "%s: unknown key %q, which Graph ignores; write %q", where, pythonDependsOn,
+			keyDependsOn)
 	}
 	if m.absent(keyDependsOn) {
 		return nil, nil
@@ -264,7 +270,8 @@ func (m members) body(where itemPath, mediaType string) (json.RawMessage, error)
 		return raw, nil
 	}
 	if raw[0] != '"' {
-		return nil, refuse(codeBatch, "%s.body: is not a string; a body that is not JSON is written as text for text/* and else as base64url", where)
+		return nil, refuse(codeBatch,
+			"%s.body: is not a string; a body that is not JSON is written as text for text/* and else as base64url", where)
 	}
 	if strings.HasPrefix(mediaType, "text/") {
 		return raw, nil

@@ -106,7 +106,8 @@ func replyHeaders(raw []byte) (headers []Header, err error) {
 	case raw[0] != '{':
 		return nil, nil // null
 	case len(raw) > maxReplyHeaders:
-		return nil, refuse(codeAnswer, "the headers of an answer of Graph's have %d bytes; at most %d are read", len(raw), maxReplyHeaders)
+		return nil, refuse(codeAnswer, "the headers of an answer of Graph's have %d bytes; at most %d are read", len(raw),
+			maxReplyHeaders)
 	}
 	s := answerScanner(raw)
 	err = s.object(func(key []byte) error {

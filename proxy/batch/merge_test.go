@@ -19,16 +19,19 @@ func TestEncodeWritesAfresh(t *testing.T) {
 		{"body":{"a" : "\u0041&<"},"headers":{"content-type":"application/json","Authorization":"Bearer x","X-A":"\"\\"},"url":"users?$filter=a eq 'b'&x=%22","method":"POST","id":"a\"\\&<é"},
 		{"id":"b","dependsOn":["A\"\\&<É"],"method":"GET","url":"/v1.0/users"},
 		{"id":"c","dependsOn":["b","a\"\\&<é"],"method":"GET","url":"https://graph.contoso.com/v1.0/groups"}]}`)
-	first := `{"id":"a\"\\&<é","method":"POST","url":"/users?$filter=a%20eq%20'b'&x=%22","headers":{"content-type":"application/json","X-A":"\"\\"},"body":{"a" : "\u0041&<"}}`
+	first := `{"id":"a\"\\&<é","method":"POST","url":"/users?$filter=a%20eq%20'b'&x=%22",` +
+		`"headers":{"content-type":"application/json","X-A":"\"\\"},"body":{"a" : "\u0041&<"}}`
 	second := `{"id":"b","method":"GET","url":"/users","dependsOn":["a\"\\&<é"]}`
 	for _, c := range []struct {
 		name    string
 		indexes []int
 		want    string
 	}{
-		{"all", []int{0, 1, 2}, `{"requests":[` + first + `,` + second + `,{"id":"c","method":"GET","url":"/groups","dependsOn":["b","a\"\\&<é"]}]}`},
+		{"all", []int{0, 1, 2}, `{"requests":[` + first + `,` + second +
+			`,{"id":"c","method":"GET","url":"/groups","dependsOn":["b","a\"\\&<é"]}]}`},
 		{"in the envelope's order, each once", []int{1, 0, 1}, `{"requests":[` + first + `,` + second + `]}`},
-		{"dependsOn only with what is sent", []int{0, 2}, `{"requests":[` + first + `,{"id":"c","method":"GET","url":"/groups","dependsOn":["a\"\\&<é"]}]}`},
+		{"dependsOn only with what is sent", []int{0, 2},
+			`{"requests":[` + first + `,{"id":"c","method":"GET","url":"/groups","dependsOn":["a\"\\&<é"]}]}`},
 		{"nothing", nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -46,8 +49,10 @@ func TestOrderPutsItemsAfterWhatTheyDependOn(t *testing.T) {
 		want  []int
 	}{
 		{"none depends on another", []string{`"id":"0"`, `"id":"1"`, `"id":"2"`}, []int{0, 1, 2}},
-		{"written forwards", []string{`"id":"0"`, `"id":"1","dependsOn":["0"]`, `"id":"2","dependsOn":["1","0"]`}, []int{0, 1, 2}},
-		{"written backwards", []string{`"id":"0","dependsOn":["1"]`, `"id":"1","dependsOn":["2"]`, `"id":"2"`, `"id":"3","dependsOn":["4"]`, `"id":"4"`}, []int{2, 1, 0, 4, 3}},
+		{"written forwards", []string{`"id":"0"`, `"id":"1","dependsOn":["0"]`, `"id":"2","dependsOn":["1","0"]`},
+			[]int{0, 1, 2}},
+		{"written backwards", []string{`"id":"0","dependsOn":["1"]`, `"id":"1","dependsOn":["2"]`, `"id":"2"`,
+			`"id":"3","dependsOn":["4"]`, `"id":"4"`}, []int{2, 1, 0, 4, 3}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if diff := cmp.Diff(c.want, mustRead(t, list(c.items...)).Order()); diff != "" {
@@ -70,7 +75,8 @@ func (a *account) hold(n int) bool {
 }
 
 // merge is what the proxy does with Graph's text.
-func merge(t *testing.T, b *batch.Batch, graph io.Reader, refused map[int]batch.Answer, edit batch.Edit) ([]byte, error) {
+func merge(t *testing.T, b *batch.Batch, graph io.Reader, refused map[int]batch.Answer,
+	edit batch.Edit) ([]byte, error) {
 	t.Helper()
 	var held account
 	defer func() {
@@ -121,7 +127,11 @@ func pieces(text string) map[string]io.Reader {
 }
 
 func answer(status int, body string) batch.Answer {
-	return batch.Answer{Status: status, Header: map[string]string{"Retry-After": "3", "Content-Type": "application/json"}, Body: json.RawMessage(body)}
+	return batch.Answer{
+		Status: status,
+		Header: map[string]string{"Retry-After": "3", "Content-Type": "application/json"},
+		Body:   json.RawMessage(body),
+	}
 }
 
 func TestMergePutsAnswersTogether(t *testing.T) {
@@ -132,10 +142,14 @@ func TestMergePutsAnswersTogether(t *testing.T) {
 		want        string
 	}{
 		{"Graph's order is another",
-			` {"@odata.context":"x", "responses" : [ {"id":"b","status":204,"body":null} , {"id":"Ç\"","status":302,"headers":{"location":"x"}},{ "status":200, "id":"a", "body":{"x": 1.0} } ] } `, nil,
-			`{"responses":[{ "status":200, "id":"a", "body":{"x": 1.0} },{"id":"b","status":204,"body":null},{"id":"Ç\"","status":302,"headers":{"location":"x"}}]}`},
-		{"some are refused", `{"responses":[{"id":"b","status":200}]}`, map[int]batch.Answer{0: answer(429, `{"error":{}}`), 2: {Status: 424}},
-			`{"responses":[{"id":"A","status":429,"headers":{"Content-Type":"application/json","Retry-After":"3"},"body":{"error":{}}},{"id":"b","status":200},{"id":"ç\"","status":424}]}`},
+			` {"@odata.context":"x", "responses" : [ {"id":"b","status":204,"body":null} , {"id":"Ç\"","status":302,` +
+				`"headers":{"location":"x"}},{ "status":200, "id":"a", "body":{"x": 1.0} } ] } `, nil,
+			`{"responses":[{ "status":200, "id":"a", "body":{"x": 1.0} },{"id":"b","status":204,"body":null},{"id":"Ç\"",` +
+				`"status":302,"headers":{"location":"x"}}]}`},
+		{"some are refused", `{"responses":[{"id":"b","status":200}]}`,
+			map[int]batch.Answer{0: answer(429, `{"error":{}}`), 2: {Status: 424}},
+			`{"responses":[{"id":"A","status":429,"headers":{"Content-Type":"application/json","Retry-After":"3"},` +
+				`"body":{"error":{}}},{"id":"b","status":200},{"id":"ç\"","status":424}]}`},
 		{"all are refused", ``, map[int]batch.Answer{0: {Status: 403}, 1: {Status: 403}, 2: {Status: 403}},
 			`{"responses":[{"id":"A","status":403},{"id":"b","status":403},{"id":"ç\"","status":403}]}`},
 	} {
@@ -155,7 +169,8 @@ func TestMergePutsAnswersTogether(t *testing.T) {
 		})
 	}
 	t.Run("an item that Graph left out is 504", func(t *testing.T) {
-		got, err := merge(t, b, strings.NewReader(`{"responses":[{"id":"A","status":200},{"id":"b","status":200}]}`), nil, batch.Edit{})
+		got, err := merge(t, b, strings.NewReader(`{"responses":[{"id":"A","status":200},{"id":"b","status":200}]}`), nil,
+			batch.Edit{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,7 +189,8 @@ func TestMergePutsAnswersTogether(t *testing.T) {
 		if err := json.Unmarshal(got, &e); err != nil {
 			t.Fatal(err)
 		}
-		if r := e.Responses[2]; r.ID != `ç"` || r.Status != 504 || r.Body.Error.Code != "serviceNotAvailable" || r.Body.Error.InnerError.Code != "graphTimeout" {
+		if r := e.Responses[2]; r.ID != `ç"` || r.Status != 504 || r.Body.Error.Code != "serviceNotAvailable" ||
+			r.Body.Error.InnerError.Code != "graphTimeout" {
 			t.Errorf("%s", got)
 		}
 	})
@@ -193,7 +209,8 @@ func TestMergeHidesHeaders(t *testing.T) {
 		{"no headers", `null`, `null`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			graph := `{"responses":[{"id":"a","headers":` + c.headers + `,"status":200,"body":{"headers":{"Set-Cookie":"kept"}}}]}`
+			graph := `{"responses":[{"id":"a","headers":` + c.headers +
+				`,"status":200,"body":{"headers":{"Set-Cookie":"kept"}}}]}`
 			got, err := merge(t, b, strings.NewReader(graph), nil, batch.Edit{Hide: hide})
 			if err != nil {
 				t.Fatal(err)
@@ -232,7 +249,8 @@ func TestMergeRefusesWhatIsNotTheAnswer(t *testing.T) {
 		{"more after the end", `{"responses":[]}{}`},
 		{"a space alone", ` `},
 		{"nesting without end", strings.Repeat("[", 1_000_000)},
-		{"nesting within an answer without end", `{"responses":[{"id":"a","status":200,"body":` + strings.Repeat("[", 1_000_000)},
+		{"nesting within an answer without end",
+			`{"responses":[{"id":"a","status":200,"body":` + strings.Repeat("[", 1_000_000)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for way, graph := range pieces(c.graph) {
@@ -271,7 +289,8 @@ func TestRepliesAreReadForTheRecord(t *testing.T) {
 	want := []batch.Reply{
 		{Status: 200, Raw: json.RawMessage(second)},
 		{},
-		{Status: 429, Headers: []batch.Header{{Name: "Retry-After", Value: "10"}, {Name: "A", Value: "A"}}, Raw: json.RawMessage(first)},
+		{Status: 429, Headers: []batch.Header{{Name: "Retry-After", Value: "10"}, {Name: "A", Value: "A"}},
+			Raw: json.RawMessage(first)},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

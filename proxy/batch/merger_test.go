@@ -12,7 +12,10 @@ import (
 )
 
 func reply(id string, size int) batch.Reply {
-	return batch.Reply{Status: 200, Raw: json.RawMessage(fmt.Sprintf(`{"id":%q,"status":200,"body":%q}`, id, strings.Repeat("x", size)))}
+	return batch.Reply{
+		Status: 200,
+		Raw:    json.RawMessage(fmt.Sprintf(`{"id":%q,"status":200,"body":%q}`, id, strings.Repeat("x", size))),
+	}
 }
 
 func take(m *batch.Merger) string {
@@ -30,13 +33,15 @@ func TestAnAnswerInItsTurnCanBeReadAtOnceAndIsHeldNoLonger(t *testing.T) {
 		t.Errorf("%d bytes are ready before their turn, %d held", m.Ready(), held.n)
 	}
 	m.Reply(0, reply("0", 10))
-	if got := take(m); !strings.HasPrefix(got, `{"responses":[{"id":"0",`) || !strings.Contains(got, `"},{"id":"1",`) || held.n != 0 {
+	if got := take(m); !strings.HasPrefix(got, `{"responses":[{"id":"0",`) || !strings.Contains(got, `"},{"id":"1",`) ||
+		held.n != 0 {
 		t.Errorf("%d bytes are held after %s", held.n, got)
 	}
 	if left := m.Finish(); len(left) != 1 || left[0] != 2 {
 		t.Errorf("left out: %v", left)
 	}
-	if got := take(m); !strings.HasPrefix(got, `,{"id":"2","status":504`) || !strings.HasSuffix(got, `}]}`) || held.n != 0 {
+	if got := take(m); !strings.HasPrefix(got, `,{"id":"2","status":504`) || !strings.HasSuffix(got, `}]}`) ||
+		held.n != 0 {
 		t.Errorf("%d bytes are held after %s", held.n, got)
 	}
 }
@@ -70,7 +75,8 @@ func TestWhatIsNotCommittedCanBeDropped(t *testing.T) {
 	m.Reply(1, reply("1", 10))
 	m.Commit()
 	m.Finish()
-	if got := take(m); !strings.HasPrefix(got, `{"responses":[{"id":"0","status":502},{"id":"1","status":200`) || held.n != 0 {
+	if got := take(m); !strings.HasPrefix(got, `{"responses":[{"id":"0","status":502},{"id":"1","status":200`) ||
+		held.n != 0 {
 		t.Errorf("%d bytes are held after %s", held.n, got)
 	}
 }

@@ -194,7 +194,8 @@ func (r *Replies) take(c, wanted byte, next place) error {
 }
 
 func (r *Replies) refuse(wanted string) error {
-	return refuse(codeAnswer, "Graph's answer is not what answers a batch: %s should stand in another place", quote(wanted))
+	return refuse(codeAnswer, "Graph's answer is not what answers a batch: %s should stand in another place",
+		quote(wanted))
 }
 
 // peek returns the next byte that is no space; 0 at the end.

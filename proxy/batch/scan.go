@@ -41,10 +41,12 @@ func quote(s string) string {
 // checkEncoding refuses what is not UTF-8, with the cure for what it looks like.
 func checkEncoding(text []byte) error {
 	switch {
-	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")), bytes.IndexByte(text[:min(4, len(text))], 0) >= 0:
+	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")),
+		bytes.IndexByte(text[:min(4, len(text))], 0) >= 0:
 		return refuse(codeJSON, "the batch is written in UTF-16 or UTF-32; send JSON in UTF-8")
 	case !utf8.Valid(text):
-		return refuse(codeJSON, "the batch is not UTF-8; send JSON in UTF-8 (in Windows PowerShell: -ContentType 'application/json; charset=utf-8')")
+		return refuse(codeJSON,
+			"the batch is not UTF-8; send JSON in UTF-8 (in Windows PowerShell: -ContentType 'application/json; charset=utf-8')")
 	}
 	return nil
 }

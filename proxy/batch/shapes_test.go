@@ -11,16 +11,21 @@ import (
 	"graphproxy/proxy/batch"
 )
 
-// The envelopes in testdata are as Microsoft's tools for PowerShell write them, byte for byte: with a byte order mark or CRLF, two
-// spaces behind a colon, escapes for & ' < and >, and integers as ids.
+// The envelopes in testdata are as Microsoft's tools for PowerShell write them, byte for byte: with a byte order mark
+// or CRLF, two spaces behind a colon, escapes for & ' < and >, and integers as ids.
 func TestReadTakesTheEnvelopesOfMicrosoftsTools(t *testing.T) {
 	for name, want := range map[string]string{
-		"powershell51.json": `{"requests":[{"id":"1","method":"GET","url":"/users?$select=id,displayName&$filter=startswith(displayName,'A')","headers":{"ConsistencyLevel":"eventual"}},` +
+		"powershell51.json": `{"requests":[{"id":"1","method":"GET",` +
+			`"url":"/users?$select=id,displayName&$filter=startswith(displayName,'A')",` +
+			`"headers":{"ConsistencyLevel":"eventual"}},` +
 			`{"id":"2","method":"GET","url":"/groups?$top=5","dependsOn":["1"]}]}`,
-		"entraexporter.json": `{"requests":[{"id":"0","method":"GET","url":"/organization?$select=id"},{"id":"1","method":"GET","url":"/users/adele@contoso.com/memberOf"},` +
+		"entraexporter.json": `{"requests":[{"id":"0","method":"GET","url":"/organization?$select=id"},{"id":"1",` +
+			`"method":"GET","url":"/users/adele@contoso.com/memberOf"},` +
 			`{"id":"2","method":"GET","url":"/policies/authorizationPolicy"}]}`,
-		"azureadassessment.json": `{"requests":[{"id":"12","method":"GET","url":"/servicePrincipals/1/appRoleAssignedTo?$top=999","headers":{"ConsistencyLevel":"eventual","Prefer":"5"}},` +
-			`{"id":"13","method":"POST","url":"/directoryObjects/getByIds","headers":{"Content-Type":"application/json; charset=utf8"},"body":{"ids":["1"]},"dependsOn":["12"]}]}`,
+		"azureadassessment.json": `{"requests":[{"id":"12","method":"GET",` +
+			`"url":"/servicePrincipals/1/appRoleAssignedTo?$top=999","headers":{"ConsistencyLevel":"eventual","Prefer":"5"}},` +
+			`{"id":"13","method":"POST","url":"/directoryObjects/getByIds","headers":{"Content-Type":"application/json; ` +
+			`charset=utf8"},"body":{"ids":["1"]},"dependsOn":["12"]}]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			text, err := os.ReadFile(filepath.Join("testdata", name))
@@ -46,26 +51,32 @@ func TestAnIDComesBackWithTheTypeThatItHad(t *testing.T) {
 	if diff := cmp.Diff([]int{0, 1}, b.Items[2].DependsOn); diff != "" {
 		t.Error(diff)
 	}
-	sent := `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"-3","method":"GET","url":"/users","dependsOn":["1"]}]}`
+	sent := `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"-3","method":"GET","url":"/users",` +
+		`"dependsOn":["1"]}]}`
 	if diff := cmp.Diff(sent, string(b.Encode([]int{0, 2}))); diff != "" {
 		t.Error(diff)
 	}
 	refused := map[int]batch.Answer{3: {Status: 403}, 1: {Status: 424}}
-	got, err := merge(t, b, strings.NewReader(`{"responses":[{"status":200,"id":"-3","body":{"id":"1"}},{"id":"1","status":200}]}`), refused, batch.Edit{})
+	got, err := merge(t, b,
+		strings.NewReader(`{"responses":[{"status":200,"id":"-3","body":{"id":"1"}},{"id":"1","status":200}]}`), refused,
+		batch.Edit{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := `{"responses":[{"id":1,"status":200},{"id":"2","status":424},{"status":200,"id":-3,"body":{"id":"1"}},{"id":9007199254740991,"status":403},{"id":0,"status":504,`
+	start := `{"responses":[{"id":1,"status":200},{"id":"2","status":424},{"status":200,"id":-3,"body":{"id":"1"}},` +
+		`{"id":9007199254740991,"status":403},{"id":0,"status":504,`
 	if !strings.HasPrefix(string(got), start) {
 		t.Errorf("%s\nwant %s", got, start)
 	}
 }
 
 func TestAnUnknownKeyRefusesItsItem(t *testing.T) {
-	for _, key := range []string{"x", "atomicityGroup", "if", "", "status", "depends", "id ", "url\u200b", "ｕrl", "urſ", "headerſ", "dependsOnn", "$id", "@odata.id"} {
+	for _, key := range []string{"x", "atomicityGroup", "if", "", "status", "depends", "id ", "url\u200b", "ｕrl",
+		"urſ", "headerſ", "dependsOnn", "$id", "@odata.id"} {
 		t.Run(key, func(t *testing.T) {
 			b := mustRead(t, list(`"id":1`, `"id":2,"`+key+`":{"id":3}`, `"id":3,"dependsOn":[2]`))
-			if e := b.Items[1].Err; e == nil || e.Status != 400 || e.Code != "unknownKey" || !strings.Contains(e.Message, "known here: id, method, url, headers, body, dependsOn") {
+			if e := b.Items[1].Err; e == nil || e.Status != 400 || e.Code != "unknownKey" ||
+				!strings.Contains(e.Message, "known here: id, method, url, headers, body, dependsOn") {
 				t.Errorf("%v", e)
 			}
 			if b.Items[0].Err != nil || b.Items[2].Err != nil || b.Items[1].Target != nil {
@@ -79,8 +90,12 @@ func TestAnUnknownKeyRefusesItsItem(t *testing.T) {
 }
 
 func TestKeysCountInEveryLetterCase(t *testing.T) {
-	b := mustRead(t, `{"REQUESTS":[{"ID":"a","Method":"POST","URL":"/users","Headers":{"Content-Type":"application/json"},"BODY":{"Id":1},"dependson":["b"]},{"Id":"b","method":"GET","Url":"/users","Body":null,"HEADERS":null,"DependsOn":null}]}`)
-	want := `{"requests":[{"id":"a","method":"POST","url":"/users","headers":{"Content-Type":"application/json"},"body":{"Id":1},"dependsOn":["b"]},{"id":"b","method":"GET","url":"/users"}]}`
+	b := mustRead(t,
+		`{"REQUESTS":[{"ID":"a","Method":"POST","URL":"/users","Headers":{"Content-Type":"application/json"},`+
+			`"BODY":{"Id":1},"dependson":["b"]},{"Id":"b","method":"GET","Url":"/users",`+
+			`"Body":null,"HEADERS":null,"DependsOn":null}]}`)
+	want := `{"requests":[{"id":"a","method":"POST","url":"/users","headers":{"Content-Type":"application/json"},` +
+		`"body":{"Id":1},"dependsOn":["b"]},{"id":"b","method":"GET","url":"/users"}]}`
 	if diff := cmp.Diff(want, string(b.Encode([]int{0, 1}))); diff != "" {
 		t.Error(diff)
 	}

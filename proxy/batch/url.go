@@ -39,7 +39,8 @@ func readURL(url string, o Options) (*odata.Target, *ItemError) {
 	}
 	path, cut := cutVersion(path, o.Version)
 	if whole && !cut {
-		return nil, badURL(codeVersion, "the item's URL is whole and not of the batch's version "+o.Version+"; send it relative to the version, or to a batch of its own version")
+		return nil, badURL(codeVersion, "the item's URL is whole and not of the batch's version "+o.Version+
+			"; send it relative to the version, or to a batch of its own version")
 	}
 	t, parseErr := odata.Parse("/"+o.Version+path, query)
 	if parseErr != nil {
@@ -78,7 +79,8 @@ func cutHost(url string, hosts []string) (rest string, whole bool, err *ItemErro
 			}
 		}
 	}
-	return "", false, badURL(codeForeign, "the item's URL is whole and not at this proxy's address; write it relative to the version: /users")
+	return "", false, badURL(codeForeign,
+		"the item's URL is whole and not at this proxy's address; write it relative to the version: /users")
 }
 
 // isScheme reports whether s, which stands before the first colon of a URL, can be a scheme.
@@ -124,11 +126,15 @@ func checkFirst(t *odata.Target, version string) *ItemError {
 	case first.Fold == "$batch":
 		return badURL(codeUnsupported, "the item is a batch itself; put its items into this batch")
 	case strings.HasPrefix(first.Fold, "$"):
-		return badURL(codeUnsupported, "the item's URL begins with \"$\", as a reference to another item does, which is not supported; write the resource's own URL")
+		return badURL(codeUnsupported,
+			"the item's URL begins with \"$\", as a reference to another item does, which is not supported; write the "+
+				"resource's own URL")
 	case isVersion(first.Fold):
-		return badURL(codeVersion, "the item's URL names the version "+quote(first.Text)+" and the batch is of "+version+"; send it to a batch of its own version")
+		return badURL(codeVersion, "the item's URL names the version "+quote(first.Text)+" and the batch is of "+version+
+			"; send it to a batch of its own version")
 	case strings.Contains(first.Fold, ":") || len(t.Segments) > 1 && t.Segments[1].Kind == odata.Path:
-		return badURL(codeForeign, "the item's URL has a colon in its first segment, as a whole URL has; no resource of Graph's has one there")
+		return badURL(codeForeign,
+			"the item's URL has a colon in its first segment, as a whole URL has; no resource of Graph's has one there")
 	}
 	return nil
 }

@@ -36,9 +36,11 @@ func TestURLsAreSentInOneForm(t *testing.T) {
 		{"the service root", "/", "/"},
 		{"the service root with its version", "/v1.0", "/"},
 		{"the service root with the proxy's address", "https://graph.contoso.com/v1.0/", "/"},
-		{"raw spaces in the query, as in Graph's own example", "users?$select=id&$filter=city eq null&$count=true", "/users?$select=id&$filter=city%20eq%20null&$count=true"},
+		{"raw spaces in the query, as in Graph's own example", "users?$select=id&$filter=city eq null&$count=true",
+			"/users?$select=id&$filter=city%20eq%20null&$count=true"},
 		{"escaped names", "/users?%24select=id", "/users?$select=id"},
-		{"a URL in the query", "/users?$filter=x eq 'https://fabrikam.com/?a'", "/users?$filter=x%20eq%20'https://fabrikam.com/?a'"},
+		{"a URL in the query", "/users?$filter=x eq 'https://fabrikam.com/?a'",
+			"/users?$filter=x%20eq%20'https://fabrikam.com/?a'"},
 		{"a version that is a key", "/users/v1.0", "/users/v1.0"},
 		{"a colon within quotes", "users('a:b')", "/users('a:b')"},
 		{"a drive path", "drives/1/root:/a%20b/c.txt:/content", "/drives/1/root:/a%20b/c.txt:/content"},
@@ -87,19 +89,38 @@ func TestBadURLsAreAnsweredInPlace(t *testing.T) {
 		name, code string
 		urls       []string
 	}{
-		{"a foreign host", "foreignURL", []string{"https://graph.microsoft.com/v1.0/users", "https://fabrikam.com/v1.0/users", "http://graph.contoso.com/v1.0/users", "https://graph.contoso.com:8443/v1.0/users",
-			"https://graph.contoso.com.fabrikam.com/v1.0/users", "https://graph.contoso.com@fabrikam.com/v1.0/users", "https://x@graph.contoso.com/v1.0/users", "https://graph.contoso.com\\@fabrikam.com/v1.0/users",
-			"https://graph.contoso.com%2ffabrikam.com/v1.0/users", "http://127.0.0.1/v1.0/users", "https://fabrikam.com", "https:graph.contoso.com/v1.0/users", "https:/v1.0/users", "https:///v1.0/users", "https:users"}},
-		{"another scheme", "foreignURL", []string{"file:///etc/passwd", "javascript:alert(1)", "urn:x", "mailto:adele@contoso.com", "x:/users", "v1.0:/users"}},
-		{"no scheme and a host", "foreignURL", []string{"//fabrikam.com/users", "//graph.contoso.com/v1.0/users", "///users"}},
+		{"a foreign host", "foreignURL",
+			[]string{"https://graph.microsoft.com/v1.0/users", "https://fabrikam.com/v1.0/users",
+				"http://graph.contoso.com/v1.0/users", "https://graph.contoso.com:8443/v1.0/users",
+				"https://graph.contoso.com.fabrikam.com/v1.0/users", "https://graph.contoso.com@fabrikam.com/v1.0/users",
+				"https://x@graph.contoso.com/v1.0/users", "https://graph.contoso.com\\@fabrikam.com/v1.0/users",
+				"https://graph.contoso.com%2ffabrikam.com/v1.0/users", "http://127.0.0.1/v1.0/users", "https://fabrikam.com",
+				"https:graph.contoso.com/v1.0/users", "https:/v1.0/users", "https:///v1.0/users", "https:users"}},
+		{"another scheme", "foreignURL",
+			[]string{"file:///etc/passwd", "javascript:alert(1)", "urn:x", "mailto:adele@contoso.com", "x:/users",
+				"v1.0:/users"}},
+		{"no scheme and a host", "foreignURL",
+			[]string{"//fabrikam.com/users", "//graph.contoso.com/v1.0/users", "///users"}},
 		{"a scheme after a slash", "foreignURL", []string{"/https:/x", "/a:b/c", "/v1.0/x:/y"}},
-		{"another version", "unknownVersion", []string{"/beta/users", "beta/users", "/V1.0/users", "/Beta/users", "/v2.0/users", "/v1/users", "/v1.0/v1.0/users", "/v1.0/beta/users", "/%76%31.0/users", "/contoso.com/v1.0/users", "/v1.0/contoso.com/beta/users"}},
-		{"the proxy's address and another version or none", "unknownVersion", []string{"https://graph.contoso.com/beta/users", "https://graph.contoso.com/users", "https://graph.contoso.com/", "https://graph.contoso.com/v1.0x/users"}},
-		{"a reference to another item", "unsupportedTarget", []string{"$1/messages", "/$1/messages", "$1", "/v1.0/$1/x", "$ref/x", "/$count", "/%241/messages", "$value", "/$metadata"}},
-		{"a batch in a batch", "unsupportedTarget", []string{"/$batch", "$batch", "/v1.0/$batch", "/$BATCH", "/%24batch", "https://graph.contoso.com/v1.0/$batch", "/contoso.com/$batch", "/users/$batch"}},
-		{"no path", "unsupportedTarget", []string{"", "?$top=1", "https://graph.contoso.com", "https://graph.contoso.com?x=1"}},
+		{"another version", "unknownVersion",
+			[]string{"/beta/users", "beta/users", "/V1.0/users", "/Beta/users", "/v2.0/users", "/v1/users", "/v1.0/v1.0/users",
+				"/v1.0/beta/users", "/%76%31.0/users", "/contoso.com/v1.0/users", "/v1.0/contoso.com/beta/users"}},
+		{"the proxy's address and another version or none", "unknownVersion",
+			[]string{"https://graph.contoso.com/beta/users", "https://graph.contoso.com/users", "https://graph.contoso.com/",
+				"https://graph.contoso.com/v1.0x/users"}},
+		{"a reference to another item", "unsupportedTarget",
+			[]string{"$1/messages", "/$1/messages", "$1", "/v1.0/$1/x", "$ref/x", "/$count", "/%241/messages", "$value",
+				"/$metadata"}},
+		{"a batch in a batch", "unsupportedTarget",
+			[]string{"/$batch", "$batch", "/v1.0/$batch", "/$BATCH", "/%24batch", "https://graph.contoso.com/v1.0/$batch",
+				"/contoso.com/$batch", "/users/$batch"}},
+		{"no path", "unsupportedTarget",
+			[]string{"", "?$top=1", "https://graph.contoso.com", "https://graph.contoso.com?x=1"}},
 		{"a fragment", "ambiguousTarget", []string{"/users#x", "#", "/users?$filter=a#b", "/users/adele#EXT#@contoso.com"}},
-		{"two readings", "ambiguousTarget", []string{"/users/../groups", "../groups", "..", "/v1.0/../beta/users", "/users/%2e%2e/groups", "/users//1", "/v1.0//users", "https://graph.contoso.com/v1.0//users", "/users/a%2fb", "/users/a%5cb", "/https%3a/x", "\\\\fabrikam.com/x", "/\\fabrikam.com", "/users/\x00", "/users?$select=a&select=b"}},
+		{"two readings", "ambiguousTarget",
+			[]string{"/users/../groups", "../groups", "..", "/v1.0/../beta/users", "/users/%2e%2e/groups", "/users//1",
+				"/v1.0//users", "https://graph.contoso.com/v1.0//users", "/users/a%2fb", "/users/a%5cb", "/https%3a/x",
+				"\\\\fabrikam.com/x", "/\\fabrikam.com", "/users/\x00", "/users?$select=a&select=b"}},
 		{"broken escapes", "badEscape", []string{"/users/%zz", "/users?$filter=%"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -114,7 +135,8 @@ func TestBadURLsAreAnsweredInPlace(t *testing.T) {
 		})
 	}
 	t.Run("without the proxy's addresses every whole URL is foreign", func(t *testing.T) {
-		if i := readURL(t, "https://graph.contoso.com/v1.0/users", batch.Options{Version: "v1.0"}); i.Err == nil || i.Err.Code != "foreignURL" {
+		if i := readURL(t, "https://graph.contoso.com/v1.0/users", batch.Options{Version: "v1.0"}); i.Err == nil ||
+			i.Err.Code != "foreignURL" {
 			t.Errorf("%v", i.Err)
 		}
 	})
@@ -134,7 +156,8 @@ func TestBadMethodsAreAnsweredInPlace(t *testing.T) {
 		{"HEAD with a body", `"method":"HEAD","url":"/users","body":""`, "bodyNotAllowed", 400},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b := mustRead(t, `{"requests":[{"id":"0","method":"GET","url":"/groups"},{"id":"1",`+c.members+`},{"id":"2","method":"DELETE","url":"/groups/1","body":{}}]}`)
+			b := mustRead(t, `{"requests":[{"id":"0","method":"GET","url":"/groups"},{"id":"1",`+c.members+
+				`},{"id":"2","method":"DELETE","url":"/groups/1","body":{}}]}`)
 			i := b.Items[1]
 			if i.Err == nil || i.Err.Code != c.code || i.Err.Status != c.status || i.Target != nil {
 				t.Fatalf("%+v", i)
@@ -142,7 +165,8 @@ func TestBadMethodsAreAnsweredInPlace(t *testing.T) {
 			if b.Items[0].Err != nil || b.Items[2].Err != nil {
 				t.Error("the other items are refused too")
 			}
-			want := `{"requests":[{"id":"0","method":"GET","url":"/groups"},{"id":"2","method":"DELETE","url":"/groups/1","body":{}}]}`
+			want := `{"requests":[{"id":"0","method":"GET","url":"/groups"},{"id":"2","method":"DELETE","url":"/groups/1",` +
+				`"body":{}}]}`
 			if got := string(b.Encode([]int{0, 1, 2})); got != want {
 				t.Errorf("sent: %s", got)
 			}

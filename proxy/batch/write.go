@@ -150,6 +150,7 @@ func unanswered() Answer {
 	return Answer{
 		Status: http.StatusGatewayTimeout,
 		Header: map[string]string{"Content-Type": "application/json"},
-		Body:   []byte(`{"error":{"code":"serviceNotAvailable","message":"Microsoft Graph answered the batch and left this item out; whether it was carried out is not known","innerError":{"code":"graphTimeout"}}}`),
+		Body: []byte(`{"error":{"code":"serviceNotAvailable","message":"Microsoft Graph answered the batch and left ` +
+			`this item out; whether it was carried out is not known","innerError":{"code":"graphTimeout"}}}`),
 	}
 }

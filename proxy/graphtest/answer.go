@@ -16,7 +16,8 @@ const (
 	tiny = 64
 )
 
-// answer is what a handler gives back. It is written only after the tenant's lock has been given back, so raw must not be shared.
+// answer is what a handler gives back. It is written only after the tenant's lock has been given back, so raw must not
+// be shared.
 type answer struct {
 	status      int
 	header      http.Header // further headers; may be nil
@@ -103,7 +104,9 @@ func encodeClaims(claims string) string { return base64.StdEncoding.EncodeToStri
 func setCommon(h http.Header, requestID, clientRequestID string) {
 	h.Set("request-id", requestID)
 	h.Set("client-request-id", clientRequestID)
-	h.Set("x-ms-ags-diagnostic", `{"ServerInfo":{"DataCenter":"West Europe","Slice":"E","Ring":"5","ScaleUnit":"001","RoleInstance":"AM4PEPF00012345"}}`)
+	h.Set("x-ms-ags-diagnostic",
+		`{"ServerInfo":{"DataCenter":"West Europe","Slice":"E","Ring":"5","ScaleUnit":"001",`+
+			`"RoleInstance":"AM4PEPF00012345"}}`)
 	h.Set("Strict-Transport-Security", "max-age=31536000")
 	h.Set("Cache-Control", "no-cache")
 }

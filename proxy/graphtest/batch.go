@@ -15,8 +15,8 @@ import (
 // maxItems is the number of items that a batch may have.
 const maxItems = 20
 
-// BatchFault makes Graph answer batches wrongly, to see how a client copes. The items run all the same. Ids compare without case; an
-// id that a batch does not have changes nothing. The zero value is an answer without fault.
+// BatchFault makes Graph answer batches wrongly, to see how a client copes. The items run all the same. Ids compare
+// without case; an id that a batch does not have changes nothing. The zero value is an answer without fault.
 type BatchFault struct {
 	Omit   []string // ids of items that are left out of the answer
 	Repeat []string // ids of items that are answered twice
@@ -24,8 +24,8 @@ type BatchFault struct {
 	Broken bool     // the answer breaks off in the middle of its JSON
 }
 
-// BatchFault makes Graph answer every batch from now on with fault f, instead of the one before, until Heal. An item alone is
-// throttled by Throttle with the prefix of its path; a whole batch is answered otherwise by Handle.
+// BatchFault makes Graph answer every batch from now on with fault f, instead of the one before, until Heal. An item
+// alone is throttled by Throttle with the prefix of its path; a whole batch is answered otherwise by Handle.
 func (s *Server) BatchFault(f BatchFault) {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
@@ -109,8 +109,15 @@ func (b *batchRun) run(item batchItem) *itemWriter {
 	}
 	outer := b.outer.request
 	r := (&http.Request{
-		Method: strings.ToUpper(item.Method), RequestURI: escapeRaw(target), URL: &url.URL{Path: decode(path), RawQuery: query}, Header: header,
-		Body: http.NoBody, ContentLength: int64(len(item.content)), Proto: outer.Proto, RemoteAddr: outer.RemoteAddr, Host: outer.Host,
+		Method:        strings.ToUpper(item.Method),
+		RequestURI:    escapeRaw(target),
+		URL:           &url.URL{Path: decode(path), RawQuery: query},
+		Header:        header,
+		Body:          http.NoBody,
+		ContentLength: int64(len(item.content)),
+		Proto:         outer.Proto,
+		RemoteAddr:    outer.RemoteAddr,
+		Host:          outer.Host,
 	}).WithContext(outer.Context())
 	b.outer.s.log.item(r, target, item)
 	r.Header.Set("Authorization", outer.Header.Get("Authorization"))
@@ -126,13 +133,14 @@ func (b *batchRun) run(item batchItem) *itemWriter {
 	return w
 }
 
-// itemTarget is the target that the URL of an item stands for. It is taken as relative to the version of the batch, whatever it is.
+// itemTarget is the target that the URL of an item stands for. It is taken as relative to the version of the batch,
+// whatever it is.
 func itemTarget(version, url string) string {
 	return "/" + version + "/" + strings.TrimPrefix(url, "/")
 }
 
-// refer replaces a reference to an earlier item, "$1/manager" (OData JSON Format 4.01, 19), by where that one was or what it
-// created. Whether Graph does so is not documented.
+// refer replaces a reference to an earlier item, "$1/manager" (OData JSON Format 4.01, 19), by where that one was or
+// what it created. Whether Graph does so is not documented.
 func (b *batchRun) refer(url string) string {
 	rest, ok := strings.CutPrefix(strings.TrimPrefix(url, "/"), "$")
 	if !ok {
@@ -148,7 +156,8 @@ func (b *batchRun) refer(url string) string {
 	return url
 }
 
-// escapeRaw escapes what cannot stand in a request target but may stand in an item's URL: spaces, control and non-ASCII characters.
+// escapeRaw escapes what cannot stand in a request target but may stand in an item's URL: spaces, control and non-ASCII
+// characters.
 func escapeRaw(target string) string {
 	var out strings.Builder
 	for i := range len(target) {
@@ -165,7 +174,12 @@ func failedDependency(id, needed string) batchAnswer {
 	body, _ := json.Marshal(object{"error": object{ // cannot fail: strings
 		"code": "FailedDependency", "message": "Request '" + needed + "', which this one depends on, failed.",
 	}})
-	return batchAnswer{ID: id, Status: http.StatusFailedDependency, Headers: map[string]string{"Content-Type": errorType}, Body: body}
+	return batchAnswer{
+		ID:      id,
+		Status:  http.StatusFailedDependency,
+		Headers: map[string]string{"Content-Type": errorType},
+		Body:    body,
+	}
 }
 
 // itemWriter takes the answer to an item.
@@ -208,7 +222,8 @@ func (w *itemWriter) answer(item batchItem) batchAnswer {
 	return a
 }
 
-// itemBody is a body as it stands in JSON: JSON as it is, text as a string, anything else as base64url (OData JSON Format 4.01, 19.1).
+// itemBody is a body as it stands in JSON: JSON as it is, text as a string, anything else as base64url (OData JSON
+// Format 4.01, 19.1).
 func itemBody(contentType string, body []byte) json.RawMessage {
 	media, _, _ := mime.ParseMediaType(contentType)
 	text := string(body)

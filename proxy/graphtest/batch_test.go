@@ -75,30 +75,50 @@ func TestAnItemIsAnsweredAsIfItHadComeAlone(t *testing.T) {
 		status     int
 		want       string // in the body
 	}{
-		{"a URL with a slash", `{"id":"1","method":"GET","url":"/users/adele@contoso.com"}`, 200, `"displayName":"Adele Vance"`},
-		{"a URL without a slash", `{"id":"1","method":"GET","url":"users/adele@contoso.com"}`, 200, `"displayName":"Adele Vance"`},
-		{"a URL with raw spaces", `{"id":"1","method":"GET","url":"users?$select=displayName&$filter=department eq 'HR'"}`, 200, "Diego Siciliani"},
-		{"members whose names are in capitals", `{"ID":"1","Method":"get","URL":"/users/adele@contoso.com"}`, 200, "Adele Vance"},
-		{"headers of its own", `{"id":"1","method":"GET","url":"/users/$count","headers":{"ConsistencyLevel":"eventual"}}`, 200, `"60"`},
-		{"a header's name in lower case", `{"id":"1","method":"GET","url":"/users/$count","headers":{"consistencylevel":"eventual"}}`, 200, `"60"`},
+		{"a URL with a slash", `{"id":"1","method":"GET","url":"/users/adele@contoso.com"}`, 200,
+			`"displayName":"Adele Vance"`},
+		{"a URL without a slash", `{"id":"1","method":"GET","url":"users/adele@contoso.com"}`, 200,
+			`"displayName":"Adele Vance"`},
+		{"a URL with raw spaces", `{"id":"1","method":"GET","url":"users?$select=displayName&$filter=department eq 'HR'"}`,
+			200, "Diego Siciliani"},
+		{"members whose names are in capitals", `{"ID":"1","Method":"get","URL":"/users/adele@contoso.com"}`, 200,
+			"Adele Vance"},
+		{"headers of its own", `{"id":"1","method":"GET","url":"/users/$count","headers":{"ConsistencyLevel":"eventual"}}`,
+			200, `"60"`},
+		{"a header's name in lower case",
+			`{"id":"1","method":"GET","url":"/users/$count","headers":{"consistencylevel":"eventual"}}`, 200, `"60"`},
 		{"an object that is not there", `{"id":"1","method":"GET","url":"/users/nobody"}`, 404, "Request_ResourceNotFound"},
-		{"a method that the resource does not have", `{"id":"1","method":"DELETE","url":"/users"}`, 405, "Request_BadRequest"},
-		{"a version in the URL", `{"id":"1","method":"GET","url":"/v1.0/users"}`, 400, "Resource not found for the segment 'v1.0'."},
-		{"the other version in the URL", `{"id":"1","method":"GET","url":"beta/users"}`, 400, "Resource not found for the segment 'beta'."},
-		{"an absolute URL", `{"id":"1","method":"GET","url":"https://graph.microsoft.com/v1.0/users"}`, 400, "Resource not found for the segment 'https:'."},
-		{"a batch in a batch", `{"id":"1","method":"POST","url":"/$batch","headers":{"Content-Type":"application/json"},"body":{"requests":[]}}`, 400, "BadRequest"},
-		{"a batch in a batch by another spelling", `{"id":"1","method":"POST","url":"%24BATCH","headers":{"Content-Type":"application/json"},"body":{}}`, 400, "BadRequest"},
-		{"dot segments are resolved", `{"id":"1","method":"GET","url":"/groups/../users/adele@contoso.com"}`, 200, "Adele Vance"},
-		{"dot segments lead out of the version", `{"id":"1","method":"GET","url":"../beta/users/adele@contoso.com"}`, 200, "/beta/$metadata#users"},
-		{"no body", `{"id":"1","method":"POST","url":"/users/adele@contoso.com/sendMail","headers":{"Content-Type":"application/json"},"body":{"message":{"subject":"x"}}}`,
+		{"a method that the resource does not have", `{"id":"1","method":"DELETE","url":"/users"}`, 405,
+			"Request_BadRequest"},
+		{"a version in the URL", `{"id":"1","method":"GET","url":"/v1.0/users"}`, 400,
+			"Resource not found for the segment 'v1.0'."},
+		{"the other version in the URL", `{"id":"1","method":"GET","url":"beta/users"}`, 400,
+			"Resource not found for the segment 'beta'."},
+		{"an absolute URL", `{"id":"1","method":"GET","url":"https://graph.microsoft.com/v1.0/users"}`, 400,
+			"Resource not found for the segment 'https:'."},
+		{"a batch in a batch",
+			`{"id":"1","method":"POST","url":"/$batch","headers":{"Content-Type":"application/json"},"body":{"requests":[]}}`,
+			400, "BadRequest"},
+		{"a batch in a batch by another spelling",
+			`{"id":"1","method":"POST","url":"%24BATCH","headers":{"Content-Type":"application/json"},"body":{}}`, 400,
+			"BadRequest"},
+		{"dot segments are resolved", `{"id":"1","method":"GET","url":"/groups/../users/adele@contoso.com"}`, 200,
+			"Adele Vance"},
+		{"dot segments lead out of the version", `{"id":"1","method":"GET","url":"../beta/users/adele@contoso.com"}`, 200,
+			"/beta/$metadata#users"},
+		{"no body",
+			`{"id":"1","method":"POST","url":"/users/adele@contoso.com/sendMail",` +
+				`"headers":{"Content-Type":"application/json"},"body":{"message":{"subject":"x"}}}`,
 			202, "null"},
-		{"nothing after a change", `{"id":"1","method":"PATCH","url":"/users/` + adele + `","headers":{"content-type":"application/json"},"body":{"jobTitle":"Lead"}}`,
+		{"nothing after a change", `{"id":"1","method":"PATCH","url":"/users/` + adele +
+			`","headers":{"content-type":"application/json"},"body":{"jobTitle":"Lead"}}`,
 			204, "null"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := batch(t, s, tt.item)
-			if len(got) != 1 || got[0].ID != "1" || got[0].Status != tt.status || !strings.Contains(string(got[0].Body), tt.want) {
+			if len(got) != 1 || got[0].ID != "1" || got[0].Status != tt.status ||
+				!strings.Contains(string(got[0].Body), tt.want) {
 				t.Errorf("%+v %s", got, got[0].Body)
 			}
 		})
@@ -108,8 +128,9 @@ func TestAnItemIsAnsweredAsIfItHadComeAlone(t *testing.T) {
 func TestWhatIsNotJSONIsAString(t *testing.T) {
 	s := newGraph(t, graphtest.Options{})
 	data := []byte{0xff, 0xfe, 0, 0xfb}
-	got := batch(t, s, fmt.Sprintf(`{"id":"put","method":"PUT","url":"/users/adele@contoso.com/drive/root:/blob.bin:/content",`+
-		`"headers":{"Content-Type":"application/octet-stream"},"body":%q}`, base64.URLEncoding.EncodeToString(data)))
+	got := batch(t, s,
+		fmt.Sprintf(`{"id":"put","method":"PUT","url":"/users/adele@contoso.com/drive/root:/blob.bin:/content",`+
+			`"headers":{"Content-Type":"application/octet-stream"},"body":%q}`, base64.URLEncoding.EncodeToString(data)))
 	if outline(got) != "put:201" || !strings.Contains(string(got[0].Body), `"size":4`) {
 		t.Fatalf("%s %s", outline(got), got[0].Body)
 	}
@@ -117,7 +138,8 @@ func TestWhatIsNotJSONIsAString(t *testing.T) {
 	if seen := s.Requests(); !bytes.Equal(seen[1].Body, data) {
 		t.Errorf("the item's body is on record as %q", seen[1].Body)
 	}
-	got = batch(t, s, get("photo", "/users/adele@contoso.com/photo/$value"), get("file", "/users/adele@contoso.com/drive/root:/blob.bin:/content"))
+	got = batch(t, s, get("photo", "/users/adele@contoso.com/photo/$value"),
+		get("file", "/users/adele@contoso.com/drive/root:/blob.bin:/content"))
 	if outline(got) != "file:302 photo:200" {
 		t.Fatal(outline(got))
 	}
@@ -156,13 +178,20 @@ func TestABatchIsRefusedAsAWhole(t *testing.T) {
 		{"no URL", `{"requests":[{"id":"1","method":"GET"}]}`, "Invalid batch payload format."},
 		{"an id twice", `{"requests":[{"id":"a",` + user + `},{"id":"a",` + user + `}]}`, "not unique"},
 		{"an id twice but for case", `{"requests":[{"id":"a",` + user + `},{"id":"A",` + user + `}]}`, "not unique"},
-		{"a body without a type", `{"requests":[{"id":"1","method":"POST","url":"/users","body":{}}]}`, "Write request id : 1 does not contain Content-Type header or body."},
-		{"a write without a body", `{"requests":[{"id":"1","method":"POST","url":"/users","headers":{"Content-Type":"application/json"}}]}`, "Write request id : 1"},
-		{"a body that is no base64", `{"requests":[{"id":"1","method":"PUT","url":"/x","headers":{"Content-Type":"image/png"},"body":"*"}]}`, "Invalid batch payload format."},
+		{"a body without a type", `{"requests":[{"id":"1","method":"POST","url":"/users","body":{}}]}`,
+			"Write request id : 1 does not contain Content-Type header or body."},
+		{"a write without a body",
+			`{"requests":[{"id":"1","method":"POST","url":"/users","headers":{"Content-Type":"application/json"}}]}`,
+			"Write request id : 1"},
+		{"a body that is no base64",
+			`{"requests":[{"id":"1","method":"PUT","url":"/x","headers":{"Content-Type":"image/png"},"body":"*"}]}`,
+			"Invalid batch payload format."},
 		{"a dependency that is not there", `{"requests":[` + get("1", "/users", "2") + `]}`, "Invalid dependency"},
-		{"a dependency on a later item", `{"requests":[` + get("1", "/users", "2") + `,` + get("2", "/users") + `]}`, "Invalid dependency"},
+		{"a dependency on a later item", `{"requests":[` + get("1", "/users", "2") + `,` + get("2", "/users") + `]}`,
+			"Invalid dependency"},
 		{"a dependency on itself", `{"requests":[` + get("1", "/users", "1") + `]}`, "Invalid dependency"},
-		{"half sequential", `{"requests":[` + get("1", "/users") + `,` + get("3", "/users") + `,` + get("2", "/users", "1") + `,` + get("4", "/users", "2") + `]}`,
+		{"half sequential", `{"requests":[` + get("1", "/users") + `,` + get("3", "/users") + `,` + get("2", "/users", "1") +
+			`,` + get("4", "/users", "2") + `]}`,
 			"Batch should be either fully sequential or fully parallel."},
 	}
 	for _, tt := range tests {
@@ -222,7 +251,8 @@ func TestADependantOfAFailureDoesNotRun(t *testing.T) {
 		want  string
 		ran   []string
 	}{
-		{"each after the one before", []string{get("1", "/users"), get("2", "/nothing", "1"), get("3", "/groups", "2"), get("4", "/sites", "3")},
+		{"each after the one before",
+			[]string{get("1", "/users"), get("2", "/nothing", "1"), get("3", "/groups", "2"), get("4", "/sites", "3")},
 			"1:200 2:400 3:424 4:424", []string{"1 GET /v1.0/users", "2 GET /v1.0/nothing"}},
 		{"all after the same", []string{get("1", "/nothing"), get("2", "/users", "1"), get("3", "/groups", "1")},
 			"1:400 2:424 3:424", []string{"1 GET /v1.0/nothing"}},
@@ -254,8 +284,11 @@ func TestAReferenceStandsForAnEarlierItem(t *testing.T) {
 	if outline(got) != "1:200 2:200" || !strings.Contains(string(got[1].Body), "Megan Bowen") {
 		t.Errorf("%s %s", outline(got), got[1].Body)
 	}
-	got = batch(t, s, `{"id":"new","method":"POST","url":"/users","headers":{"Content-Type":"application/json"},"body":{"accountEnabled":true,`+
-		`"displayName":"Grady","mailNickname":"grady","userPrincipalName":"grady@contoso.com","passwordProfile":{"password":"x"}}}`,
+	got = batch(t, s,
+		`{"id":"new","method":"POST","url":"/users","headers":{"Content-Type":"application/json"},`+
+			`"body":{"accountEnabled":true,`+
+			`"displayName":"Grady","mailNickname":"grady","userPrincipalName":"grady@contoso.com",`+
+			`"passwordProfile":{"password":"x"}}}`,
 		`{"id":"gone","method":"DELETE","url":"/$new","dependsOn":["new"]}`)
 	if outline(got) != "new:201 gone:204" {
 		t.Errorf("%s %s", outline(got), got[1].Body)
@@ -266,7 +299,8 @@ func TestAnItemsOwnTokenCountsForNothing(t *testing.T) {
 	s := newGraph(t, graphtest.Options{Verify: func(token string) ([]string, error) {
 		return map[string][]string{"any": {"User.Read.All"}, "mighty": {"Mail.Read", "User.Read.All"}}[token], nil
 	}})
-	mail := `{"id":"1","method":"GET","url":"/users/adele@contoso.com/messages","headers":{"authorization":"Bearer mighty"}}`
+	mail := `{"id":"1","method":"GET","url":"/users/adele@contoso.com/messages","headers":{"authorization":"Bearer ` +
+		`mighty"}}`
 	if got := outline(batch(t, s, mail, get("2", "/users"))); got != "2:200 1:403" {
 		t.Errorf("%s", got)
 	}
@@ -278,7 +312,8 @@ func TestAnItemsOwnTokenCountsForNothing(t *testing.T) {
 	if n := s.ItemTokens(); n != 0 {
 		t.Errorf("%d after Reset", n)
 	}
-	if a := call(t, s, "POST", "/v1.0/$batch", `{"requests":[`+get("1", "/users")+`]}`, "Authorization: Bearer none"); a.status != 403 {
+	if a := call(t, s, "POST", "/v1.0/$batch", `{"requests":[`+get("1", "/users")+`]}`,
+		"Authorization: Bearer none"); a.status != 403 {
 		t.Errorf("a batch with a token without roles: %d", a.status)
 	}
 }
@@ -287,11 +322,13 @@ func TestThrottlesCoverItemsOneByOne(t *testing.T) {
 	s := newGraph(t, graphtest.Options{})
 	s.Throttle(graphtest.Throttle{Prefix: "/v1.0/users", RetryAfter: "7", Times: 1})
 	got := batch(t, s, get("1", "/users"), get("2", "/groups"), get("3", "/users"))
-	if outline(got) != "3:200 2:200 1:429" || got[2].Headers["Retry-After"] != "7" || !strings.Contains(string(got[2].Body), "TooManyRequests") {
+	if outline(got) != "3:200 2:200 1:429" || got[2].Headers["Retry-After"] != "7" ||
+		!strings.Contains(string(got[2].Body), "TooManyRequests") {
 		t.Errorf("%s %+v", outline(got), got[2])
 	}
 	s.Throttle(graphtest.Throttle{Prefix: "/v1.0/$batch", RetryAfter: "9"})
-	if a := call(t, s, "POST", "/v1.0/$batch", `{"requests":[`+get("1", "/users")+`]}`); a.status != 429 || a.header.Get("Retry-After") != "9" {
+	if a := call(t, s, "POST", "/v1.0/$batch", `{"requests":[`+get("1", "/users")+`]}`); a.status != 429 ||
+		a.header.Get("Retry-After") != "9" {
 		t.Errorf("the batch itself: %d", a.status)
 	}
 }
@@ -324,7 +361,8 @@ func TestFaultsOfBatchesAreOnDemand(t *testing.T) {
 		s := newGraph(t, graphtest.Options{})
 		s.BatchFault(graphtest.BatchFault{Broken: true})
 		for _, want := range []bool{false, true} {
-			if a := call(t, s, "POST", "/v1.0/$batch", `{"requests":[`+get("1", "/users")+`]}`); a.status != 200 || json.Valid([]byte(a.body)) != want {
+			if a := call(t, s, "POST", "/v1.0/$batch", `{"requests":[`+get("1", "/users")+`]}`); a.status != 200 ||
+				json.Valid([]byte(a.body)) != want {
 				t.Errorf("%d %s", a.status, a.body)
 			}
 			s.Heal()
@@ -334,8 +372,10 @@ func TestFaultsOfBatchesAreOnDemand(t *testing.T) {
 
 func TestItemsThatRanAreOnRecord(t *testing.T) {
 	s := newGraph(t, graphtest.Options{})
-	batch(t, s, `{"id":"Get","method":"get","url":"users?$filter=department eq 'HR'","headers":{"prefer":"odata.maxpagesize=1"}}`,
-		`{"id":"Mail","method":"POST","url":"/users/adele@contoso.com/sendMail","headers":{"Content-Type":"application/json"},"body":{"message": {"subject":"x"}}}`)
+	batch(t, s,
+		`{"id":"Get","method":"get","url":"users?$filter=department eq 'HR'","headers":{"prefer":"odata.maxpagesize=1"}}`,
+		`{"id":"Mail","method":"POST","url":"/users/adele@contoso.com/sendMail",`+
+			`"headers":{"Content-Type":"application/json"},"body":{"message": {"subject":"x"}}}`)
 	s.WaitIdle()
 	got := s.Requests()
 	if len(got) != 3 || s.Count() != 1 {
@@ -348,7 +388,8 @@ func TestItemsThatRanAreOnRecord(t *testing.T) {
 	if diff := cmp.Diff(want, sawItems(s)); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(map[string][]string{"Prefer": {"odata.maxpagesize=1"}}, map[string][]string(got[1].Header)); diff != "" {
+	if diff := cmp.Diff(map[string][]string{"Prefer": {"odata.maxpagesize=1"}},
+		map[string][]string(got[1].Header)); diff != "" {
 		t.Errorf("the first item's headers (-want +got):\n%s", diff)
 	}
 	if string(got[2].Body) != `{"message": {"subject":"x"}}` || got[2].Size != 28 || s.SentMail() != 1 {
@@ -356,7 +397,8 @@ func TestItemsThatRanAreOnRecord(t *testing.T) {
 	}
 	reading, err := got[1].Reading()
 	must(t, err)
-	if reading.Version != "v1.0" || reading.Segments[0].Name() != "users" || reading.Options["filter"] != "department eq 'HR'" {
+	if reading.Version != "v1.0" || reading.Segments[0].Name() != "users" ||
+		reading.Options["filter"] != "department eq 'HR'" {
 		t.Errorf("%+v", reading)
 	}
 }

@@ -7,7 +7,16 @@ import (
 )
 
 func eventKind() *kind {
-	return &kind{name: "event", set: "events", page: 10, max: 1000, outlook: true, always: []string{"@odata.etag", "id"}, search: []string{"subject"}, hidden: []string{calendarOf}}
+	return &kind{
+		name:    "event",
+		set:     "events",
+		page:    10,
+		max:     1000,
+		outlook: true,
+		always:  []string{"@odata.etag", "id"},
+		search:  []string{"subject"},
+		hidden:  []string{calendarOf},
+	}
 }
 
 func calendarKind() *kind {
@@ -23,7 +32,15 @@ func appointment(id, calendar, subject string, at time.Time) object {
 	when := func(t time.Time) object {
 		return object{"dateTime": t.Format("2006-01-02T15:04:05.0000000"), "timeZone": "UTC"}
 	}
-	return object{"id": id, calendarOf: calendar, "subject": subject, "isAllDay": false, "start": when(at), "end": when(at.Add(time.Hour)), "organizer": address("megan@contoso.com")}
+	return object{
+		"id":        id,
+		calendarOf:  calendar,
+		"subject":   subject,
+		"isAllDay":  false,
+		"start":     when(at),
+		"end":       when(at.Add(time.Hour)),
+		"organizer": address("megan@contoso.com"),
+	}
 }
 
 func calendarRoutes() []route {
@@ -34,9 +51,11 @@ func calendarRoutes() []route {
 		{method: "GET", pattern: "users/{user}/calendars/{calendar}", handle: (*call).getCalendar, need: calendarRead()},
 		{method: "GET", pattern: "users/{user}/calendarview", handle: (*call).calendarView, need: calendarRead()},
 		{method: "GET", pattern: "users/{user}/calendar/calendarview", handle: (*call).calendarView, need: calendarRead()},
-		{method: "GET", pattern: "users/{user}/calendars/{calendar}/calendarview", handle: (*call).calendarView, need: calendarRead()},
+		{method: "GET", pattern: "users/{user}/calendars/{calendar}/calendarview", handle: (*call).calendarView,
+			need: calendarRead()},
 	}
-	for _, prefix := range []string{"users/{user}/events", "users/{user}/calendar/events", "users/{user}/calendars/{calendar}/events"} {
+	for _, prefix := range []string{"users/{user}/events", "users/{user}/calendar/events",
+		"users/{user}/calendars/{calendar}/events"} {
 		routes = append(routes,
 			route{method: "GET", pattern: prefix, handle: (*call).listEvents, need: calendarRead()},
 			route{method: "POST", pattern: prefix, handle: (*call).createEvent, need: calendarWrite()},
@@ -108,7 +127,13 @@ func (c *call) createCalendar() (answer, error) {
 		return answer{}, fail(http.StatusBadRequest, "ErrorInvalidRequest", "The property 'name' is missing.")
 	}
 	owner := address(u.text("userPrincipalName"))["emailAddress"]
-	e := c.t.add(m.calendars, object{"id": outlookID(newGUID()), "name": "", "isDefaultCalendar": false, "canEdit": true, "owner": owner})
+	e := c.t.add(m.calendars, object{
+		"id":                outlookID(newGUID()),
+		"name":              "",
+		"isDefaultCalendar": false,
+		"canEdit":           true,
+		"owner":             owner,
+	})
 	c.merge(e, o)
 	return c.created(e, "users('"+c.keys["user"].Text+"')/calendars", c.root()+"/users/"+u.id+"/calendars/"+e.id), nil
 }
@@ -194,7 +219,8 @@ func (c *call) calendarView() (answer, error) {
 	}
 	from, to := c.reading.Options["startdatetime"], c.reading.Options["enddatetime"]
 	if from == "" || to == "" {
-		return answer{}, fail(http.StatusBadRequest, "ErrorInvalidParameter", "This request requires a time window specified by the query string parameters StartDateTime and EndDateTime.")
+		return answer{}, fail(http.StatusBadRequest, "ErrorInvalidParameter",
+			"This request requires a time window specified by the query string parameters StartDateTime and EndDateTime.")
 	}
 	var found []*entity
 	for _, e := range all {

@@ -27,7 +27,8 @@ func (a answer) values(t *testing.T) []map[string]any {
 func TestAUserHasCalendarsWithEventsOfTheirOwn(t *testing.T) {
 	s := newGraph(t, graphtest.Options{})
 	const user = "/v1.0/users/adele@contoso.com"
-	if all := call(t, s, "GET", user+"/calendars", "").values(t); len(all) != 1 || all[0]["name"] != "Calendar" || all[0]["isDefaultCalendar"] != true {
+	if all := call(t, s, "GET", user+"/calendars", "").values(t); len(all) != 1 || all[0]["name"] != "Calendar" ||
+		all[0]["isDefaultCalendar"] != true {
 		t.Errorf("calendars %v", all)
 	}
 	made := call(t, s, "POST", user+"/calendars", `{"name":"Holidays"}`)
@@ -53,7 +54,8 @@ func TestAUserHasCalendarsWithEventsOfTheirOwn(t *testing.T) {
 	if a := call(t, s, "DELETE", at, ""); a.status != 204 {
 		t.Errorf("%d", a.status)
 	}
-	view := call(t, s, "GET", user+"/calendar/calendarView?startDateTime=2026-01-01T00:00:00Z&endDateTime=2026-02-01T00:00:00Z", "").values(t)
+	view := call(t, s, "GET", user+
+		"/calendar/calendarView?startDateTime=2026-01-01T00:00:00Z&endDateTime=2026-02-01T00:00:00Z", "").values(t)
 	if len(view) != 4 {
 		t.Errorf("%d events in January", len(view))
 	}
@@ -66,7 +68,8 @@ func TestSubscriptionsAreMadeRenewedAndTakenBack(t *testing.T) {
 	s := newGraph(t, graphtest.Options{})
 	in := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(time.RFC3339) }
 	body := func(address, until string) string {
-		return fmt.Sprintf(`{"changeType":"created","notificationUrl":%q,"resource":"/users/adele@contoso.com/messages","expirationDateTime":%q}`, address, until)
+		return fmt.Sprintf(`{"changeType":"created","notificationUrl":%q,"resource":"/users/adele@contoso.com/messages",`+
+			`"expirationDateTime":%q}`, address, until)
 	}
 	for name, bad := range map[string]string{
 		"nothing":          `{}`,
@@ -84,7 +87,8 @@ func TestSubscriptionsAreMadeRenewedAndTakenBack(t *testing.T) {
 	}
 	at := "/v1.0/subscriptions/" + made.json["id"].(string)
 	until := in(2 * time.Hour)
-	if a := call(t, s, "PATCH", at, `{"expirationDateTime":"`+until+`"}`); a.status != 200 || a.json["expirationDateTime"] != until {
+	if a := call(t, s, "PATCH", at, `{"expirationDateTime":"`+until+`"}`); a.status != 200 ||
+		a.json["expirationDateTime"] != until {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 	if a := call(t, s, "PATCH", at, `{"resource":"/users"}`); a.status != 400 {
@@ -93,7 +97,8 @@ func TestSubscriptionsAreMadeRenewedAndTakenBack(t *testing.T) {
 	if a := call(t, s, "POST", at+"/reauthorize", ""); a.status != 204 {
 		t.Errorf("%d", a.status)
 	}
-	if all := call(t, s, "GET", "/v1.0/subscriptions", "").values(t); len(all) != 1 || all[0]["resource"] != "/users/adele@contoso.com/messages" {
+	if all := call(t, s, "GET", "/v1.0/subscriptions", "").values(t); len(all) != 1 ||
+		all[0]["resource"] != "/users/adele@contoso.com/messages" {
 		t.Errorf("%v", all)
 	}
 	if a := call(t, s, "DELETE", at, ""); a.status != 204 {

@@ -50,8 +50,11 @@ func (c *call) resync(k *kind) error {
 		message: "The sync state generation is not found; continuing with delta requires a full synchronization.",
 	}
 	if k.name == "driveItem" {
-		f.code, f.message = "resyncChangesApplyDifferences", "Resync required. Replace any local items with the server's version (including deletes)."
-		f.header = http.Header{"Location": {c.s.base + c.linkPath() + "?$skiptoken=" + sealToken(deltaToken{Until: c.t.clock})}}
+		f.code, f.message = "resyncChangesApplyDifferences", "Resync required. Replace any local items with the server's "+
+			"version (including deletes)."
+		f.header = http.Header{
+			"Location": {c.s.base + c.linkPath() + "?$skiptoken=" + sealToken(deltaToken{Until: c.t.clock})},
+		}
 	}
 	return f
 }

@@ -10,7 +10,14 @@ import (
 )
 
 func itemKind() *kind {
-	return &kind{name: "driveItem", set: "driveItems", page: 200, max: 999, always: []string{"id"}, search: []string{"name"}}
+	return &kind{
+		name:   "driveItem",
+		set:    "driveItems",
+		page:   200,
+		max:    999,
+		always: []string{"id"},
+		search: []string{"name"},
+	}
 }
 
 // drive is a document library. Items hang together by parentReference.
@@ -29,8 +36,12 @@ func (t *tenant) addDrive(id, ownerID, owner string) {
 		"parentReference": object{"driveId": id, "driveType": "business"},
 	})
 	for _, f := range [][2]string{
-		{"Reports/2026/q1/summary.txt", "Sales rose in the first quarter.\n"}, {"Reports/2026/q1/50% done.txt", "half\n"},
-		{"Reports/Ryan's files/doc (1) #2.txt", "a name with signs\n"}, {"Übersicht.txt", "UTF-8\n"}, {"Salaries/2026.csv", "name,salary\n"}, {"readme.txt", "Welcome to Contoso.\n"},
+		{"Reports/2026/q1/summary.txt", "Sales rose in the first quarter.\n"},
+		{"Reports/2026/q1/50% done.txt", "half\n"},
+		{"Reports/Ryan's files/doc (1) #2.txt", "a name with signs\n"},
+		{"Übersicht.txt", "UTF-8\n"},
+		{"Salaries/2026.csv", "name,salary\n"},
+		{"readme.txt", "Welcome to Contoso.\n"},
 	} {
 		t.putFile(d, d.root, f[0], []byte(f[1]))
 	}
@@ -58,7 +69,10 @@ func (t *tenant) putFile(d *drive, at *entity, path string, data []byte) *entity
 // writeContent makes data the content of a file. Its hash and its eTag follow.
 func (t *tenant) writeContent(d *drive, e *entity, data []byte) {
 	name, sum := e.text("name"), sha256.Sum256(data)
-	e.props["file"] = object{"mimeType": mimeType(name), "hashes": object{"sha256Hash": strings.ToUpper(hex.EncodeToString(sum[:]))}}
+	e.props["file"] = object{
+		"mimeType": mimeType(name),
+		"hashes":   object{"sha256Hash": strings.ToUpper(hex.EncodeToString(sum[:]))},
+	}
 	e.props["size"] = len(data)
 	d.content[e.id] = data
 	t.touch(e)
@@ -287,7 +301,8 @@ func (c *call) createFolder() (answer, error) {
 	case name == "" || o["folder"] == nil:
 		return answer{}, fail(http.StatusBadRequest, "invalidRequest", "A name and the folder facet are needed.")
 	case d.child(e, name) != nil:
-		return answer{}, fail(http.StatusConflict, "nameAlreadyExists", "An item with the same name already exists under the parent.")
+		return answer{}, fail(http.StatusConflict, "nameAlreadyExists",
+			"An item with the same name already exists under the parent.")
 	}
 	folder := c.t.addItem(d, e, name, object{"folder": object{"childCount": 0}})
 	return c.created(folder, "drives('"+d.id+"')/items", c.root()+"/drives/"+d.id+"/items/"+folder.id), nil

@@ -51,7 +51,8 @@ func badBatch(format string, args ...any) error {
 	return fail(http.StatusBadRequest, "BadRequest", format, args...)
 }
 
-// readContent reads an item's body: JSON as it is, anything else from a string. A method that writes needs one, and any needs a type.
+// readContent reads an item's body: JSON as it is, anything else from a string. A method that writes needs one, and any
+// needs a type.
 func (b *batchItem) readContent() error {
 	contentType := ""
 	for name, value := range b.Headers {

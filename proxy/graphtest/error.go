@@ -30,7 +30,8 @@ func noSegment(name string) error {
 }
 
 func noMethod() error {
-	return fail(http.StatusMethodNotAllowed, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")
+	return fail(http.StatusMethodNotAllowed, "Request_BadRequest",
+		"Specified HTTP method is not allowed for the request target.")
 }
 
 func noObject(id string) error {
@@ -60,27 +61,38 @@ func unsupportedQuery(format string, args ...any) error {
 }
 
 func badBody() error {
-	return fail(http.StatusBadRequest, "BadRequest", "Unable to read JSON request payload. Please ensure Content-Type header is "+
-		"set and payload is of valid JSON format.")
+	return fail(http.StatusBadRequest, "BadRequest",
+		"Unable to read JSON request payload. Please ensure Content-Type header is "+
+			"set and payload is of valid JSON format.")
 }
 
 // badToken is the 401 to a token that is good for no resource. It says so as RFC 6750, section 3.1, asks for.
 func badToken(message string) error {
 	return &failure{
-		status: http.StatusUnauthorized, code: "InvalidAuthenticationToken", message: message,
-		header: http.Header{"Www-Authenticate": {`Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", ` +
-			`client_id="00000003-0000-0000-c000-000000000000", error="invalid_token"`}},
+		status:  http.StatusUnauthorized,
+		code:    "InvalidAuthenticationToken",
+		message: message,
+		header: http.Header{
+			"Www-Authenticate": {`Bearer realm="", ` +
+				`authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", ` +
+				`client_id="00000003-0000-0000-c000-000000000000", error="invalid_token"`},
+		},
 	}
 }
 
 // challenged is the 401 of continuous access evaluation. Graph leaves authorization_uri without quotes in this one.
 func challenged(claims string) error {
 	return &failure{
-		status: http.StatusUnauthorized, code: "InvalidAuthenticationToken",
-		message: "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: TokenCreatedWithOutdatedPolicies",
-		header: http.Header{"Www-Authenticate": {`Bearer realm="", authorization_uri=https://login.microsoftonline.com/common/oauth2/authorize, ` +
-			`client_id="00000003-0000-0000-c000-000000000000", error="insufficient_claims", claims="` + encodeClaims(claims) +
-			`", errorDescription="Continuous access evaluation resulted in claims challenge"`}},
+		status: http.StatusUnauthorized,
+		code:   "InvalidAuthenticationToken",
+		message: "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: " +
+			"TokenCreatedWithOutdatedPolicies",
+		header: http.Header{
+			"Www-Authenticate": {`Bearer realm="", ` +
+				`authorization_uri=https://login.microsoftonline.com/common/oauth2/authorize, ` +
+				`client_id="00000003-0000-0000-c000-000000000000", error="insufficient_claims", claims="` + encodeClaims(claims) +
+				`", errorDescription="Continuous access evaluation resulted in claims challenge"`},
+		},
 	}
 }
 
@@ -95,7 +107,11 @@ func failureOf(err error) *failure {
 
 // answer is the failure in Graph's shape.
 func (f *failure) answer(requestID, clientRequestID string) answer {
-	inner := object{"date": time.Now().UTC().Format("2006-01-02T15:04:05"), "request-id": requestID, "client-request-id": clientRequestID}
+	inner := object{
+		"date":              time.Now().UTC().Format("2006-01-02T15:04:05"),
+		"request-id":        requestID,
+		"client-request-id": clientRequestID,
+	}
 	if f.inner != "" {
 		inner["code"] = f.inner
 	}

@@ -70,7 +70,8 @@ func (c *call) expand(out object, e *entity, x expansion) error {
 	switch {
 	case known:
 	case e.kind.name == "user" && isWorkload(x.name):
-		return fail(http.StatusBadRequest, "ExpandNotSupported", "Expand is not allowed for property '%s' according to the entity schema.", x.name)
+		return fail(http.StatusBadRequest, "ExpandNotSupported",
+			"Expand is not allowed for property '%s' according to the entity schema.", x.name)
 	default:
 		return unsupportedQuery("Could not find a property named '%s' on type 'microsoft.graph.%s'.", x.name, e.kind.name)
 	}

@@ -18,8 +18,8 @@ func isAdvanced(filter string) bool {
 	})
 }
 
-// parseFilter compiles a $filter: eq ne gt ge lt le in, and or not, parentheses, startsWith endsWith contains, strings, numbers,
-// booleans, null and unquoted dates.
+// parseFilter compiles a $filter: eq ne gt ge lt le in, and or not, parentheses, startsWith endsWith contains, strings,
+// numbers, booleans, null and unquoted dates.
 func parseFilter(text string) (predicate, error) {
 	tokens, err := scanFilter(text)
 	if err != nil {

@@ -36,7 +36,8 @@ func (s *Server) downloadURL(driveID, item string) string {
 	return s.signed("/download/" + url.PathEscape(driveID) + "/" + item)
 }
 
-// serveForeign is the host that holds contents. Authorization is not for it: Graph's tokens would be taken for its own, and fail.
+// serveForeign is the host that holds contents. Authorization is not for it: Graph's tokens would be taken for its own,
+// and fail.
 func (s *Server) serveForeign(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.EscapedPath()
 	if r.Header.Get("Authorization") != "" || !hmac.Equal([]byte(r.URL.Query().Get("tempauth")), []byte(s.sign(path))) {
@@ -120,15 +121,20 @@ func (s *Server) receive(u *upload, id, contentRange string, data []byte) (int, 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var first, last, total int
-	if n, err := fmt.Sscanf(contentRange, "bytes %d-%d/%d", &first, &last, &total); n != 3 || err != nil || last-first+1 != len(data) || last >= total {
+	if n, err := fmt.Sscanf(contentRange, "bytes %d-%d/%d", &first, &last, &total); n != 3 || err != nil ||
+		last-first+1 != len(data) || last >= total {
 		return http.StatusBadRequest, foreignError("invalidRequest", "The Content-Range header is missing or malformed.")
 	}
 	if first != len(u.data) {
-		return http.StatusRequestedRangeNotSatisfiable, foreignError("invalidRange", "The uploaded fragment has already been received or is out of order.")
+		return http.StatusRequestedRangeNotSatisfiable, foreignError("invalidRange",
+			"The uploaded fragment has already been received or is out of order.")
 	}
 	u.data = append(u.data, data...)
 	if len(u.data) < total {
-		return http.StatusAccepted, object{"expirationDateTime": timestamp(time.Now().Add(time.Hour)), "nextExpectedRanges": []string{fmt.Sprintf("%d-%d", len(u.data), total-1)}}
+		return http.StatusAccepted, object{
+			"expirationDateTime": timestamp(time.Now().Add(time.Hour)),
+			"nextExpectedRanges": []string{fmt.Sprintf("%d-%d", len(u.data), total-1)},
+		}
 	}
 	delete(s.tenant.uploads, id)
 	e, status := u.at, http.StatusOK
@@ -137,7 +143,12 @@ func (s *Server) receive(u *upload, id, contentRange string, data []byte) (int, 
 	} else {
 		s.tenant.writeContent(u.drive, e, u.data)
 	}
-	return status, object{"id": e.id, "name": e.text("name"), "size": len(u.data), "file": object{"mimeType": mimeType(e.text("name"))}}
+	return status, object{
+		"id":   e.id,
+		"name": e.text("name"),
+		"size": len(u.data),
+		"file": object{"mimeType": mimeType(e.text("name"))},
+	}
 }
 
 func foreignError(code, message string) object {

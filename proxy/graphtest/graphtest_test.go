@@ -30,7 +30,8 @@ type answer struct {
 	json   map[string]any
 }
 
-// call asks Graph with a token, as an app does; header is given as "Name: value" lines, and a Bearer overrides the token.
+// call asks Graph with a token, as an app does; header is given as "Name: value" lines, and a Bearer overrides the
+// token.
 func call(t *testing.T, s *graphtest.Server, method, target, body string, header ...string) answer {
 	t.Helper()
 	if strings.HasPrefix(target, "/") {
@@ -76,38 +77,142 @@ func TestGraphAnswersAsItsDocumentationSays(t *testing.T) {
 		{"a user by name", "GET", "/v1.0/users/adele@contoso.com", "", "", 200, "Adele Vance"},
 		{"a user by id", "GET", "/v1.0/users/" + adele, "", "", 200, "Adele Vance"},
 		{"a user by a key in parentheses", "GET", "/v1.0/Users('adele@contoso.com')", "", "", 200, "Adele Vance"},
-		{"a user by an alternate key", "GET", "/v1.0/users(userPrincipalName='adele@contoso.com')", "", "", 200, "Adele Vance"},
+		{
+			"a user by an alternate key",
+			"GET",
+			"/v1.0/users(userPrincipalName='adele@contoso.com')",
+			"",
+			"",
+			200,
+			"Adele Vance",
+		},
 		{"a guest", "GET", "/v1.0/users/Adele_fabrikam.com%23EXT%23@contoso.com", "", "", 200, "Adele (Fabrikam)"},
 		{"nobody", "GET", "/v1.0/users/nobody@contoso.com", "", "", 404, "Request_ResourceNotFound"},
 		{"an unknown segment", "GET", "/v1.0/nothing", "", "", 400, "BadRequest"},
-		{"/me without a user", "GET", "/v1.0/me", "", "", 400, "/me request is only valid with delegated authentication flow."},
+		{
+			"/me without a user",
+			"GET",
+			"/v1.0/me",
+			"",
+			"",
+			400,
+			"/me request is only valid with delegated authentication flow.",
+		},
 		{"a selection", "GET", "/v1.0/users/adele@contoso.com?$select=department", "", "", 200, `"department":"Marketing"`},
-		{"a selection without the dollar sign", "GET", "/v1.0/users/adele@contoso.com?select=department", "", "", 200, `"department":"Marketing"`},
+		{
+			"a selection without the dollar sign",
+			"GET",
+			"/v1.0/users/adele@contoso.com?select=department",
+			"",
+			"",
+			200,
+			`"department":"Marketing"`,
+		},
 		{"an unknown option", "GET", "/v1.0/users/adele@contoso.com?$nonsense=1", "", "", 200, "Adele Vance"},
 		{"a filter", "GET", "/v1.0/users?$filter=department%20eq%20'HR'", "", "", 200, "Diego Siciliani"},
 		{"a count without the consistency level", "GET", "/v1.0/users/$count", "", "", 400, "Request_BadRequest"},
 		{"a count", "GET", "/v1.0/users/$count", "", "ConsistencyLevel: eventual", 200, "60"},
-		{"a search without the consistency level", "GET", "/v1.0/users?$search=\"displayName:Adele\"", "", "", 400, "Request_UnsupportedQuery"},
+		{
+			"a search without the consistency level",
+			"GET",
+			"/v1.0/users?$search=\"displayName:Adele\"",
+			"",
+			"",
+			400,
+			"Request_UnsupportedQuery",
+		},
 		{"the manager", "GET", "/v1.0/users/adele@contoso.com/manager", "", "", 200, "Megan Bowen"},
-		{"the chain of managers", "GET", "/v1.0/users/adele@contoso.com?$expand=manager($levels=max;$select=displayName)", "", "", 200, "Patti Fernandez"},
+		{
+			"the chain of managers",
+			"GET",
+			"/v1.0/users/adele@contoso.com?$expand=manager($levels=max;$select=displayName)",
+			"",
+			"",
+			200,
+			"Patti Fernandez",
+		},
 		{"members", "GET", "/v1.0/groups/" + graphtest.ID("Marketing") + "/members", "", "", 200, "Alex Wilber"},
-		{"members that are users", "GET", "/v1.0/groups/" + graphtest.ID("Marketing") + "/members/graph.user", "", "", 200, "Alex Wilber"},
-		{"a group with its members", "GET", "/v1.0/groups/" + graphtest.ID("HR") + "?$expand=members($select=displayName)", "", "", 200, "Diego Siciliani"},
-		{"addresses of members", "GET", "/v1.0/groups/" + graphtest.ID("HR") + "/members/$ref", "", "", 200, "/v1.0/directoryObjects/" + graphtest.ID("diego@contoso.com")},
+		{
+			"members that are users",
+			"GET",
+			"/v1.0/groups/" + graphtest.ID("Marketing") + "/members/graph.user",
+			"",
+			"",
+			200,
+			"Alex Wilber",
+		},
+		{
+			"a group with its members",
+			"GET",
+			"/v1.0/groups/" + graphtest.ID("HR") + "?$expand=members($select=displayName)",
+			"",
+			"",
+			200,
+			"Diego Siciliani",
+		},
+		{
+			"addresses of members",
+			"GET",
+			"/v1.0/groups/" + graphtest.ID("HR") + "/members/$ref",
+			"",
+			"",
+			200,
+			"/v1.0/directoryObjects/" + graphtest.ID("diego@contoso.com"),
+		},
 		{"messages", "GET", "/v1.0/users/adele@contoso.com/messages", "", "", 200, "Weekly report"},
-		{"messages of a folder by its well-known name", "GET", "/v1.0/users/adele@contoso.com/mailFolders/archive/messages", "", "", 200, "Weekly report 10"},
-		{"a mailbox of somebody who has none", "GET", "/v1.0/users/Adele_fabrikam.com%23EXT%23@contoso.com/messages", "", "", 404, "MailboxNotEnabledForRESTAPI"},
+		{
+			"messages of a folder by its well-known name",
+			"GET",
+			"/v1.0/users/adele@contoso.com/mailFolders/archive/messages",
+			"",
+			"",
+			200,
+			"Weekly report 10",
+		},
+		{
+			"a mailbox of somebody who has none",
+			"GET",
+			"/v1.0/users/Adele_fabrikam.com%23EXT%23@contoso.com/messages",
+			"",
+			"",
+			404,
+			"MailboxNotEnabledForRESTAPI",
+		},
 		{"mail", "POST", "/v1.0/users/no-reply@contoso.com/sendMail", `{"message":{"subject":"x"}}`, "", 202, ""},
 		{"mail without a message", "POST", "/v1.0/users/no-reply@contoso.com/sendMail", `{}`, "", 400, "ErrorInvalidRequest"},
 		{"a body that is no JSON", "POST", "/v1.0/users", `{`, "", 400, "BadRequest"},
 		{"a method that the resource does not have", "PUT", "/v1.0/users", `{}`, "", 405, "Request_BadRequest"},
 		{"files of a drive", "GET", "/v1.0/drives/" + drive + "/root/children", "", "", 200, "Reports"},
-		{"a file by its path", "GET", "/v1.0/drives/" + drive + "/root:/Reports/2026/q1/50%25%20done.txt", "", "", 200, "50% done.txt"},
-		{"files of a folder by its path", "GET", "/v1.0/users/adele@contoso.com/drive/root:/Reports/2026:/children", "", "", 200, "q1"},
+		{
+			"a file by its path",
+			"GET",
+			"/v1.0/drives/" + drive + "/root:/Reports/2026/q1/50%25%20done.txt",
+			"",
+			"",
+			200,
+			"50% done.txt",
+		},
+		{
+			"files of a folder by its path",
+			"GET",
+			"/v1.0/users/adele@contoso.com/drive/root:/Reports/2026:/children",
+			"",
+			"",
+			200,
+			"q1",
+		},
 		{"a file that is not there", "GET", "/v1.0/drives/" + drive + "/root:/nothing", "", "", 404, "itemNotFound"},
 		{"a site by its path", "GET", "/v1.0/sites/contoso.sharepoint.com:/sites/marketing", "", "", 200, "Team Marketing"},
 		{"the organization", "GET", "/v1.0/organization", "", "", 200, "contoso.onmicrosoft.com"},
-		{"objects by their ids", "POST", "/v1.0/directoryObjects/getByIds", `{"ids":["` + adele + `"]}`, "", 200, "#microsoft.graph.user"},
+		{
+			"objects by their ids",
+			"POST",
+			"/v1.0/directoryObjects/getByIds",
+			`{"ids":["` + adele + `"]}`,
+			"",
+			200,
+			"#microsoft.graph.user",
+		},
 		{"an encoded slash separates", "GET", "/v1.0/users%2Fadele@contoso.com", "", "", 200, "Adele Vance"},
 		{"a slash encoded twice separates", "GET", "/v1.0/users/x%252F..%252Fadele@contoso.com", "", "", 404, ""},
 	}
@@ -199,7 +304,8 @@ func TestPagesAreFollowedByTheirLinkAlone(t *testing.T) {
 	link, _ := call(t, s, "GET", "/v1.0/users?$top=7", "").json["@odata.nextLink"].(string)
 	u, err := url.Parse(link)
 	must(t, err)
-	if a := call(t, s, "GET", "/v1.0/groups?$skiptoken="+url.QueryEscape(u.Query().Get("$skiptoken")), ""); a.status != 400 {
+	if a := call(t, s, "GET", "/v1.0/groups?$skiptoken="+url.QueryEscape(u.Query().Get("$skiptoken")),
+		""); a.status != 400 {
 		t.Errorf("a token that was taken out of its link works: %d", a.status)
 	}
 }
@@ -247,7 +353,8 @@ func TestAMemberDeletedWithoutRefIsAUserDeleted(t *testing.T) {
 	if a := call(t, s, "GET", "/v1.0/users/alex@contoso.com", ""); a.status != 200 {
 		t.Errorf("the user is gone: %d", a.status)
 	}
-	if a := call(t, s, "POST", members+"$ref", `{"@odata.id":"`+s.URL()+`/v1.0/directoryObjects/`+graphtest.ID("alex@contoso.com")+`"}`); a.status != 204 {
+	if a := call(t, s, "POST", members+"$ref",
+		`{"@odata.id":"`+s.URL()+`/v1.0/directoryObjects/`+graphtest.ID("alex@contoso.com")+`"}`); a.status != 204 {
 		t.Errorf("adding: %d %s", a.status, a.body)
 	}
 	if a := call(t, s, "DELETE", members+graphtest.ID("alex@contoso.com"), ""); a.status != 204 {
@@ -344,7 +451,8 @@ func TestWhatArrivedIsOnRecordByteByByte(t *testing.T) {
 	}
 	s.WaitIdle()
 	got := s.Requests()
-	if len(got) != 1 || got[0].Method != "POST" || got[0].Target != target || got[0].Header.Get("X-Test") != "1" || !bytes.Equal(got[0].Body, []byte("text")) ||
+	if len(got) != 1 || got[0].Method != "POST" || got[0].Target != target || got[0].Header.Get("X-Test") != "1" ||
+		!bytes.Equal(got[0].Body, []byte("text")) ||
 		got[0].Header.Get("Host") == "" || time.Since(got[0].Time) > time.Minute {
 		t.Errorf("%+v", got)
 	}

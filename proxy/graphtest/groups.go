@@ -7,7 +7,15 @@ import (
 )
 
 func groupKind() *kind {
-	return &kind{name: "group", set: "groups", page: 100, max: 999, directory: true, always: []string{"id"}, search: []string{"displayName", "description"}}
+	return &kind{
+		name:      "group",
+		set:       "groups",
+		page:      100,
+		max:       999,
+		directory: true,
+		always:    []string{"id"},
+		search:    []string{"displayName", "description"},
+	}
 }
 
 func (t *tenant) addGroups() {
@@ -40,8 +48,16 @@ func (t *tenant) addGroups() {
 func (t *tenant) addGroup(name string) *entity {
 	nick := strings.ToLower(strings.ReplaceAll(name, " ", ""))
 	g := t.add(t.groups, object{
-		"id": t.groups.freeID(name), "displayName": name, "description": name + " at Contoso", "mailNickname": nick, "mail": nick + "@contoso.com",
-		"mailEnabled": true, "securityEnabled": false, "groupTypes": []string{"Unified"}, "visibility": "Private", "createdDateTime": timestamp(epoch()),
+		"id":              t.groups.freeID(name),
+		"displayName":     name,
+		"description":     name + " at Contoso",
+		"mailNickname":    nick,
+		"mail":            nick + "@contoso.com",
+		"mailEnabled":     true,
+		"securityEnabled": false,
+		"groupTypes":      []string{"Unified"},
+		"visibility":      "Private",
+		"createdDateTime": timestamp(epoch()),
 	})
 	t.members[g.id] = &links{}
 	t.addDrive(DriveID(name), g.id, name)
@@ -58,13 +74,17 @@ func groupRoutes() []route {
 		{method: "PATCH", pattern: "groups/{group}", handle: (*call).patchGroup, need: groupWrite(), units: 1},
 		{method: "DELETE", pattern: "groups/{group}", handle: (*call).deleteGroup, need: groupWrite(), units: 1},
 		{method: "GET", pattern: "groups/{group}/members", handle: (*call).listMembers, need: memberRead(), units: 3},
-		{method: "GET", pattern: "groups/{group}/transitivemembers", handle: (*call).listMembers, need: memberRead(), units: 5},
-		{method: "GET", pattern: "groups/{group}/members/microsoft.graph.user", handle: (*call).listUserMembers, need: memberRead(), units: 3},
+		{method: "GET", pattern: "groups/{group}/transitivemembers", handle: (*call).listMembers, need: memberRead(),
+			units: 5},
+		{method: "GET", pattern: "groups/{group}/members/microsoft.graph.user", handle: (*call).listUserMembers,
+			need: memberRead(), units: 3},
 		{method: "GET", pattern: "groups/{group}/members/$count", handle: (*call).countMembers, need: memberRead(), units: 1},
 		{method: "GET", pattern: "groups/{group}/members/$ref", handle: (*call).listMemberRefs, need: memberRead(), units: 1},
 		{method: "POST", pattern: "groups/{group}/members/$ref", handle: (*call).addMember, need: memberWrite(), units: 1},
-		{method: "DELETE", pattern: "groups/{group}/members/$ref", handle: (*call).removeMemberByID, need: memberWrite(), units: 1},
-		{method: "DELETE", pattern: "groups/{group}/members/{user}/$ref", handle: (*call).removeMember, need: memberWrite(), units: 1},
+		{method: "DELETE", pattern: "groups/{group}/members/$ref", handle: (*call).removeMemberByID, need: memberWrite(),
+			units: 1},
+		{method: "DELETE", pattern: "groups/{group}/members/{user}/$ref", handle: (*call).removeMember, need: memberWrite(),
+			units: 1},
 		// The trap: without /$ref the request is about the member itself.
 		{method: "DELETE", pattern: "groups/{group}/members/{user}", handle: (*call).deleteUser, need: userWrite(), units: 1},
 		{method: "GET", pattern: "groups/{group}/members/{user}", handle: (*call).getUser, need: memberRead(), units: 1},
@@ -97,7 +117,9 @@ func (c *call) createGroup() (answer, error) {
 	}
 	name, _ := o["displayName"].(string)
 	if name == "" || c.t.groups.find("displayName", name) != nil {
-		return answer{}, badRequest("A value is required for property 'displayName' of resource 'Group', and one that is not taken.")
+		return answer{}, badRequest(
+			"A value is required for property 'displayName' of resource 'Group', and one that is not taken.",
+		)
 	}
 	bound, _ := o["members@odata.bind"].([]any)
 	delete(o, "members@odata.bind")
@@ -193,7 +215,9 @@ func (c *call) addMember() (answer, error) {
 		return answer{}, err
 	}
 	if !c.t.link(c.t.members[g.id], id) {
-		return answer{}, badRequest("One or more added object references already exist for the following modified properties: 'members'.")
+		return answer{}, badRequest(
+			"One or more added object references already exist for the following modified properties: 'members'.",
+		)
 	}
 	c.t.touch(g)
 	return empty(http.StatusNoContent), nil

@@ -149,7 +149,8 @@ func (s *Server) authenticate(h http.Header) (roles map[string]bool, all bool, e
 // dispatch answers a call: its throttle, its route, its permission, its handler, in that order.
 func (c *call) dispatch() (answer, error) {
 	if !c.all && len(c.roles) == 0 {
-		return answer{}, fail(http.StatusForbidden, "AccessDenied", "Either scp or roles claim need to be present in the token.")
+		return answer{}, fail(http.StatusForbidden, "AccessDenied",
+			"Either scp or roles claim need to be present in the token.")
 	}
 	if err := c.s.faults.throttled(c.throttlePath(), c.s.options.TenantID); err != nil {
 		return answer{}, err
@@ -215,8 +216,8 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// discard reads a body that nobody looks at, so that the record shows it. One that is announced as large, or that the client is
-// waiting to be asked for, is answered without being read, as Graph does.
+// discard reads a body that nobody looks at, so that the record shows it. One that is announced as large, or that the
+// client is waiting to be asked for, is answered without being read, as Graph does.
 func discard(r *http.Request) {
 	if r.Header.Get("Expect") == "" && r.ContentLength <= maxRecorded {
 		io.CopyN(io.Discard, r.Body, maxRecorded)

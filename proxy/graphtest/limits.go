@@ -18,18 +18,21 @@ type Rate struct {
 
 func (r Rate) limits() bool { return r.Units > 0 && r.Per > 0 }
 
-// Limits are the ones that Graph keeps by itself, each of an app (as Limits.App tells it) in the tenant. Zero fields limit nothing.
-// They follow learn.microsoft.com/graph/throttling-limits and, for Files, SharePoint's own page on throttling. Refused requests count
-// too, so an app that asks on and on is refused on and on.
+// Limits are the ones that Graph keeps by itself, each of an app (as Limits.App tells it) in the tenant. Zero fields
+// limit nothing. They follow learn.microsoft.com/graph/throttling-limits and, for Files, SharePoint's own page on
+// throttling. Refused requests count too, so an app that asks on and on is refused on and on.
 type Limits struct {
-	Directory  Rate // resource units at the identity service, a token bucket. Answers near the limit tell x-ms-throttle-limit-percentage
+	// resource units at the identity service, a token bucket. Answers near the limit tell x-ms-throttle-limit-percentage
+	Directory  Rate
 	Writes     Rate // requests that write there, a token bucket
 	Mailbox    Rate // requests for a mailbox, by id or principal name, a token bucket
 	Concurrent int  // requests for a mailbox at the same time; refused without Retry-After, as Outlook has been seen to
-	Files      Rate // resource units at SharePoint and OneDrive, a window that begins with its first request. RateLimit-* from 80 %
+	// resource units at SharePoint and OneDrive, a window that begins with its first request. RateLimit-* from 80 %
+	Files Rate
 
-	App func(token string) string // the app that a bearer token was issued to; nil: the token itself. Must be safe for concurrent use
-	Now func() time.Time          // nil: time.Now. Must be safe for concurrent use
+	// the app that a bearer token was issued to; nil: the token itself. Must be safe for concurrent use
+	App func(token string) string
+	Now func() time.Time // nil: time.Now. Must be safe for concurrent use
 }
 
 // Published are Graph's limits for a small tenant, as Microsoft publishes them.
@@ -41,8 +44,8 @@ func Published() Limits {
 	}
 }
 
-// Limit makes Graph keep l from now on, with nothing used yet, instead of the limits before, until Heal. A request over a limit is
-// answered 429; an item of a batch in its place, while the batch is 200. /$batch itself is not counted.
+// Limit makes Graph keep l from now on, with nothing used yet, instead of the limits before, until Heal. A request over
+// a limit is answered 429; an item of a batch in its place, while the batch is 200. /$batch itself is not counted.
 func (s *Server) Limit(l Limits) {
 	if l.Now == nil {
 		l.Now = time.Now
@@ -55,8 +58,8 @@ func (s *Server) Limit(l Limits) {
 	s.faults.limiter = &limiter{Limits: l, meters: map[string]*meter{}}
 }
 
-// ServeHTTP answers a request as at URL, without a network: for simulations on a clock of their own. The request must look as a server
-// gets it, with a RequestURI; httptest.NewRequest makes such.
+// ServeHTTP answers a request as at URL, without a network: for simulations on a clock of their own. The request must
+// look as a server gets it, with a RequestURI; httptest.NewRequest makes such.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.graph.Handler.ServeHTTP(w, r) }
 
 // limiter counts what apps use.
@@ -77,8 +80,8 @@ type meter struct {
 // deepest is how far below zero a bucket goes, as a share of it: x-ms-throttle-limit-percentage ends at 1.8.
 const deepest = 0.8
 
-// recovered is the share of a bucket that Retry-After waits for. Microsoft says nothing of it; its examples ask for 10 s at a limit that
-// is counted by 10 s.
+// recovered is the share of a bucket that Retry-After waits for. Microsoft says nothing of it; its examples ask for 10
+// s at a limit that is counted by 10 s.
 const recovered = 0.5
 
 func (l *limiter) meter(kind, app, key string, full float64) *meter {
@@ -91,8 +94,8 @@ func (l *limiter) meter(kind, app, key string, full float64) *meter {
 	return m
 }
 
-// draw takes n units from a token bucket. It returns the share that is used then, from 0 to 1.8, whether there was room, and if not,
-// the seconds to wait.
+// draw takes n units from a token bucket. It returns the share that is used then, from 0 to 1.8, whether there was
+// room, and if not, the seconds to wait.
 func (m *meter) draw(now time.Time, r Rate, n float64) (share float64, ok bool, wait int) {
 	perSecond := r.Units / r.Per.Seconds()
 	m.left = min(m.left+max(now.Sub(m.at).Seconds(), 0)*perSecond, r.Units)
@@ -102,8 +105,8 @@ func (m *meter) draw(now time.Time, r Rate, n float64) (share float64, ok bool, 
 	return 1 - m.left/r.Units, ok, max(1, int(math.Ceil((recovered*r.Units-m.left)/perSecond)))
 }
 
-// enter counts a request against the limits that there are, and sets in h what Graph tells of them. The error is Graph's refusal.
-// Each enter needs a leave.
+// enter counts a request against the limits that there are, and sets in h what Graph tells of them. The error is
+// Graph's refusal. Each enter needs a leave.
 func (c *call) enter(h http.Header) error {
 	l := c.s.faults.limits()
 	if l == nil {
@@ -207,7 +210,8 @@ func (f *faults) limits() *limiter {
 	return f.limiter
 }
 
-// workload is the service that counts a request for path: "directory", "mailbox", "files", or "" for one that counts none here.
+// workload is the service that counts a request for path: "directory", "mailbox", "files", or "" for one that counts
+// none here.
 func workload(path string) string {
 	if isDirectory(path) {
 		return "directory"

@@ -30,16 +30,20 @@ func TestTheDirectoryIsLimitedByResourceUnits(t *testing.T) {
 	s, c := limited(t, graphtest.Limits{Directory: graphtest.Rate{Units: 10, Per: 10 * time.Second}})
 	get := func(target string) answer { return call(t, s, "GET", target, "") }
 	for i := range 8 {
-		if a := get("/v1.0/users/adele@contoso.com"); a.status != 200 || a.header.Get("x-ms-throttle-limit-percentage") != "" || a.header.Get("x-ms-resource-unit") != "1" {
+		if a := get("/v1.0/users/adele@contoso.com"); a.status != 200 ||
+			a.header.Get("x-ms-throttle-limit-percentage") != "" || a.header.Get("x-ms-resource-unit") != "1" {
 			t.Fatalf("request %d: %d %v", i, a.status, a.header)
 		}
 	}
-	if a := get("/v1.0/users/adele@contoso.com"); a.status != 200 || a.header.Get("x-ms-throttle-limit-percentage") != "0.90" {
+	if a := get("/v1.0/users/adele@contoso.com"); a.status != 200 ||
+		a.header.Get("x-ms-throttle-limit-percentage") != "0.90" {
 		t.Errorf("near the limit: %d %v", a.status, a.header)
 	}
 	refused := get("/v1.0/users") // 2 units
-	if refused.status != 429 || refused.code() != "TooManyRequests" || refused.header.Get("Retry-After") != "6" || refused.header.Get("x-ms-resource-unit") != "2" ||
-		refused.header.Get("x-ms-throttle-limit-percentage") != "1.10" || refused.header.Get("x-ms-throttle-information") != "ResourceUnitLimitExceeded" {
+	if refused.status != 429 || refused.code() != "TooManyRequests" || refused.header.Get("Retry-After") != "6" ||
+		refused.header.Get("x-ms-resource-unit") != "2" ||
+		refused.header.Get("x-ms-throttle-limit-percentage") != "1.10" ||
+		refused.header.Get("x-ms-throttle-information") != "ResourceUnitLimitExceeded" {
 		t.Errorf("over it: %d %v %s", refused.status, refused.header, refused.body)
 	}
 	t.Run("other services and other apps go on", func(t *testing.T) {
@@ -57,7 +61,8 @@ func TestTheDirectoryIsLimitedByResourceUnits(t *testing.T) {
 		for range 10 {
 			last = get("/v1.0/users")
 		}
-		if last.status != 429 || last.header.Get("x-ms-throttle-limit-percentage") != "1.80" || last.header.Get("Retry-After") != "13" {
+		if last.status != 429 || last.header.Get("x-ms-throttle-limit-percentage") != "1.80" ||
+			last.header.Get("Retry-After") != "13" {
 			t.Errorf("%d %v", last.status, last.header)
 		}
 		c.pass(9 * time.Second)
@@ -83,7 +88,8 @@ func TestWritesToTheDirectoryHaveALimitOfTheirOwn(t *testing.T) {
 	s, _ := limited(t, graphtest.Limits{Writes: graphtest.Rate{Units: 1, Per: time.Minute}})
 	patch := func() answer { return call(t, s, "PATCH", "/v1.0/users/adele@contoso.com", `{"jobTitle":"x"}`) }
 	patch()
-	if a := patch(); a.status != 429 || a.header.Get("x-ms-throttle-scope") == "" || a.header.Get("x-ms-throttle-information") != "WriteLimitExceeded" {
+	if a := patch(); a.status != 429 || a.header.Get("x-ms-throttle-scope") == "" ||
+		a.header.Get("x-ms-throttle-information") != "WriteLimitExceeded" {
 		t.Errorf("%d %v", a.status, a.header)
 	}
 	if a := call(t, s, "GET", "/v1.0/users/adele@contoso.com", ""); a.status != 200 {
@@ -177,12 +183,14 @@ func TestSharePointTellsWhatIsLeftNearTheLimit(t *testing.T) {
 		}
 	}
 	c.pass(20 * time.Second)
-	if a := get("/children"); a.status != 200 || a.header.Get("RateLimit-Limit") != "10" || a.header.Get("RateLimit-Remaining") != "2" || a.header.Get("RateLimit-Reset") != "40" {
+	if a := get("/children"); a.status != 200 || a.header.Get("RateLimit-Limit") != "10" ||
+		a.header.Get("RateLimit-Remaining") != "2" || a.header.Get("RateLimit-Reset") != "40" {
 		t.Errorf("at 80 %%: %d %v", a.status, a.header)
 	}
 	get("")
 	get("")
-	if a := get(""); a.status != 429 || a.code() != "activityLimitReached" || a.header.Get("Retry-After") != "40" || a.header.Get("RateLimit-Remaining") != "0" {
+	if a := get(""); a.status != 429 || a.code() != "activityLimitReached" || a.header.Get("Retry-After") != "40" ||
+		a.header.Get("RateLimit-Remaining") != "0" {
 		t.Errorf("over it: %d %v %s", a.status, a.header, a.body)
 	}
 	c.pass(40 * time.Second)
@@ -194,7 +202,8 @@ func TestSharePointTellsWhatIsLeftNearTheLimit(t *testing.T) {
 func TestPublishedLimitsLetAnHonestAppBe(t *testing.T) {
 	s := newGraph(t, graphtest.Options{})
 	s.Limit(graphtest.Published())
-	for _, target := range []string{"/v1.0/users", "/v1.0/users/adele@contoso.com/messages", "/v1.0/users/adele@contoso.com/drive/root"} {
+	for _, target := range []string{"/v1.0/users", "/v1.0/users/adele@contoso.com/messages",
+		"/v1.0/users/adele@contoso.com/drive/root"} {
 		if a := call(t, s, "GET", target, ""); a.status != 200 {
 			t.Errorf("%s: %d", target, a.status)
 		}

@@ -8,11 +8,26 @@ import (
 )
 
 func messageKind() *kind {
-	return &kind{name: "message", set: "messages", page: 10, max: 1000, outlook: true, always: []string{"@odata.etag", "id"}, search: []string{"subject", "bodyPreview"}}
+	return &kind{
+		name:    "message",
+		set:     "messages",
+		page:    10,
+		max:     1000,
+		outlook: true,
+		always:  []string{"@odata.etag", "id"},
+		search:  []string{"subject", "bodyPreview"},
+	}
 }
 
 func folderKind() *kind {
-	return &kind{name: "mailFolder", set: "mailFolders", page: 10, max: 1000, always: []string{"id"}, search: []string{"displayName"}}
+	return &kind{
+		name:   "mailFolder",
+		set:    "mailFolders",
+		page:   10,
+		max:    1000,
+		always: []string{"id"},
+		search: []string{"displayName"},
+	}
 }
 
 // mailbox is what Outlook keeps for a user.
@@ -28,10 +43,27 @@ func folderID(upn, name string) string {
 }
 
 func (t *tenant) newMailbox(upn string) *mailbox {
-	m := &mailbox{messages: newTable(messageKind()), folders: newTable(folderKind()), events: newTable(eventKind()), calendars: newTable(calendarKind())}
-	t.add(m.calendars, object{"id": calendarID(upn), "name": "Calendar", "isDefaultCalendar": true, "canEdit": true, "owner": address(upn)["emailAddress"]})
+	m := &mailbox{
+		messages:  newTable(messageKind()),
+		folders:   newTable(folderKind()),
+		events:    newTable(eventKind()),
+		calendars: newTable(calendarKind()),
+	}
+	t.add(m.calendars, object{
+		"id":                calendarID(upn),
+		"name":              "Calendar",
+		"isDefaultCalendar": true,
+		"canEdit":           true,
+		"owner":             address(upn)["emailAddress"],
+	})
 	for _, name := range wellKnown() {
-		t.add(m.folders, object{"id": folderID(upn, name), "displayName": name, "parentFolderId": folderID(upn, "root"), "childFolderCount": 0, "isHidden": false})
+		t.add(m.folders, object{
+			"id":               folderID(upn, name),
+			"displayName":      name,
+			"parentFolderId":   folderID(upn, "root"),
+			"childFolderCount": 0,
+			"isHidden":         false,
+		})
 	}
 	for i := range 12 {
 		folder := "inbox"
@@ -39,8 +71,10 @@ func (t *tenant) newMailbox(upn string) *mailbox {
 			folder = "archive"
 		}
 		t.add(m.messages, letter(outlookID(fmt.Sprintf("message:%s:%d", strings.ToLower(upn), i)), folderID(upn, folder),
-			fmt.Sprintf("Weekly report %d", i+1), "The figures of the week.", "megan@contoso.com", upn, epoch().AddDate(0, 0, 7*i)))
-		t.add(m.events, appointment(outlookID(fmt.Sprintf("event:%s:%d", strings.ToLower(upn), i)), calendarID(upn), fmt.Sprintf("Stand-up %d", i+1), epoch().AddDate(0, 0, 7*i)))
+			fmt.Sprintf("Weekly report %d", i+1), "The figures of the week.", "megan@contoso.com", upn, epoch().AddDate(0, 0,
+				7*i)))
+		t.add(m.events, appointment(outlookID(fmt.Sprintf("event:%s:%d", strings.ToLower(upn), i)), calendarID(upn),
+			fmt.Sprintf("Stand-up %d", i+1), epoch().AddDate(0, 0, 7*i)))
 	}
 	return m
 }
@@ -49,10 +83,24 @@ func address(a string) object { return object{"emailAddress": object{"name": a, 
 
 func letter(id, folder, subject, text, from, to string, at time.Time) object {
 	return object{
-		"id": id, "parentFolderId": folder, "subject": subject, "bodyPreview": text, "body": object{"contentType": "text", "content": text}, "importance": "normal",
-		"isRead": false, "isDraft": false, "hasAttachments": false, "from": address(from), "sender": address(from), "toRecipients": []object{address(to)},
-		"receivedDateTime": timestamp(at), "sentDateTime": timestamp(at), "createdDateTime": timestamp(at), "lastModifiedDateTime": timestamp(at),
-		"internetMessageId": "<" + id + "@contoso.com>", "webLink": "https://outlook.office365.com/owa/?ItemID=" + id,
+		"id":                   id,
+		"parentFolderId":       folder,
+		"subject":              subject,
+		"bodyPreview":          text,
+		"body":                 object{"contentType": "text", "content": text},
+		"importance":           "normal",
+		"isRead":               false,
+		"isDraft":              false,
+		"hasAttachments":       false,
+		"from":                 address(from),
+		"sender":               address(from),
+		"toRecipients":         []object{address(to)},
+		"receivedDateTime":     timestamp(at),
+		"sentDateTime":         timestamp(at),
+		"createdDateTime":      timestamp(at),
+		"lastModifiedDateTime": timestamp(at),
+		"internetMessageId":    "<" + id + "@contoso.com>",
+		"webLink":              "https://outlook.office365.com/owa/?ItemID=" + id,
 	}
 }
 
@@ -206,7 +254,8 @@ func (c *call) getMIME() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	text := "Message-ID: " + e.text("internetMessageId") + "\r\nSubject: " + e.text("subject") + "\r\nContent-Type: text/plain\r\n\r\n" + e.text("bodyPreview") + "\r\n"
+	text := "Message-ID: " + e.text("internetMessageId") + "\r\nSubject: " + e.text("subject") +
+		"\r\nContent-Type: text/plain\r\n\r\n" + e.text("bodyPreview") + "\r\n"
 	return answer{status: http.StatusOK, raw: []byte(text), contentType: "text/plain"}, nil
 }
 

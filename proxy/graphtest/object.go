@@ -105,7 +105,8 @@ func (tn *tenant) touch(e *entity) {
 	tn.clock++
 	e.changed = tn.clock
 	if e.kind.outlook {
-		e.props["@odata.etag"] = fmt.Sprintf(`W/"CQAAABYAAA%s"`, base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%08d", e.changed)))
+		e.props["@odata.etag"] = fmt.Sprintf(`W/"CQAAABYAAA%s"`,
+			base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%08d", e.changed)))
 		e.props["changeKey"] = fmt.Sprintf("CQAAABYAAA%08d", e.changed)
 	}
 }
@@ -160,8 +161,8 @@ func (tn *tenant) unlink(l *links, id string) bool {
 	return false
 }
 
-// ID is the id of a named object of the demonstration tenant, the same in every process: of a user by userPrincipalName, of a group,
-// an application, a service principal and a site by displayName. Letter case is ignored.
+// ID is the id of a named object of the demonstration tenant, the same in every process: of a user by
+// userPrincipalName, of a group, an application, a service principal and a site by displayName. Letter case is ignored.
 func ID(name string) string {
 	sum := sha256.Sum256([]byte(strings.ToLower(name)))
 	return guid([16]byte(sum[:16]))

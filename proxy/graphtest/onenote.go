@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// OneNote gives the addresses of what belongs to a page or a notebook in properties of its own, and those of pictures in the HTML of a
-// page. All are at Graph (https://learn.microsoft.com/graph/api/resources/onenotepage).
+// OneNote gives the addresses of what belongs to a page or a notebook in properties of its own, and those of pictures
+// in the HTML of a page. All are at Graph (https://learn.microsoft.com/graph/api/resources/onenotepage).
 
 // notePages are the pages that each user has.
 const notePages = 2
@@ -19,7 +19,8 @@ func onenoteRoutes() []route {
 		{method: "GET", pattern: "users/{user}/onenote/notebooks", handle: (*call).listNotebooks, need: notesRead()},
 		{method: "GET", pattern: "users/{user}/onenote/pages", handle: (*call).listNotePages, need: notesRead()},
 		{method: "GET", pattern: "users/{user}/onenote/pages/{page}/content", handle: (*call).getNotePage, need: notesRead()},
-		{method: "GET", pattern: "users/{user}/onenote/resources/{resource}/content", handle: (*call).getNoteResource, need: notesRead()},
+		{method: "GET", pattern: "users/{user}/onenote/resources/{resource}/content", handle: (*call).getNoteResource,
+			need: notesRead()},
 	}
 }
 
@@ -38,10 +39,19 @@ func (c *call) listNotebooks() (answer, error) {
 		return answer{}, err
 	}
 	notebook := base + "/notebooks/1-note"
-	return ok(object{"@odata.context": c.root() + "/$metadata#notebooks", "value": []object{{
-		"id": "1-note", "displayName": "Notes", "self": notebook, "sectionsUrl": notebook + "/sections", "sectionGroupsUrl": notebook + "/sectionGroups",
-		"links": object{"oneNoteWebUrl": object{"href": "https://contoso.sharepoint.com/notes"}},
-	}}}), nil
+	return ok(object{
+		"@odata.context": c.root() + "/$metadata#notebooks",
+		"value": []object{
+			{
+				"id":               "1-note",
+				"displayName":      "Notes",
+				"self":             notebook,
+				"sectionsUrl":      notebook + "/sections",
+				"sectionGroupsUrl": notebook + "/sectionGroups",
+				"links":            object{"oneNoteWebUrl": object{"href": "https://contoso.sharepoint.com/notes"}},
+			},
+		},
+	}), nil
 }
 
 func (c *call) listNotePages() (answer, error) {
@@ -53,8 +63,15 @@ func (c *call) listNotePages() (answer, error) {
 	for i := range notePages {
 		page := fmt.Sprintf("%s/pages/1-page%d", base, i+1)
 		pages = append(pages, object{
-			"id": fmt.Sprintf("1-page%d", i+1), "title": fmt.Sprintf("Page %d", i+1), "self": page, "contentUrl": page + "/content",
-			"parentSection": object{"id": "1-section", "self": base + "/sections/1-section", "pagesUrl": base + "/sections/1-section/pages"},
+			"id":         fmt.Sprintf("1-page%d", i+1),
+			"title":      fmt.Sprintf("Page %d", i+1),
+			"self":       page,
+			"contentUrl": page + "/content",
+			"parentSection": object{
+				"id":       "1-section",
+				"self":     base + "/sections/1-section",
+				"pagesUrl": base + "/sections/1-section/pages",
+			},
 		})
 	}
 	return ok(object{"@odata.context": c.root() + "/$metadata#pages", "value": pages}), nil
@@ -67,7 +84,8 @@ func (c *call) getNotePage() (answer, error) {
 		return answer{}, err
 	}
 	picture := base + "/resources/1-picture/content"
-	text := fmt.Sprintf(`<html><head><title>Page</title></head><body><img src=%q data-fullres-src=%q /></body></html>`, picture, picture)
+	text := fmt.Sprintf(`<html><head><title>Page</title></head><body><img src=%q data-fullres-src=%q /></body></html>`,
+		picture, picture)
 	return answer{status: http.StatusOK, raw: []byte(text), contentType: "text/html"}, nil
 }
 

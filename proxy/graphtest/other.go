@@ -6,27 +6,62 @@ import (
 )
 
 func appKind() *kind {
-	return &kind{name: "application", set: "applications", page: 100, max: 999, directory: true, always: []string{"id"}, search: []string{"displayName"}}
+	return &kind{
+		name:      "application",
+		set:       "applications",
+		page:      100,
+		max:       999,
+		directory: true,
+		always:    []string{"id"},
+		search:    []string{"displayName"},
+	}
 }
 
 func principalKind() *kind {
-	return &kind{name: "servicePrincipal", set: "servicePrincipals", page: 100, max: 999, directory: true, always: []string{"id"}, search: []string{"displayName"}}
+	return &kind{
+		name:      "servicePrincipal",
+		set:       "servicePrincipals",
+		page:      100,
+		max:       999,
+		directory: true,
+		always:    []string{"id"},
+		search:    []string{"displayName"},
+	}
 }
 
 func siteKind() *kind {
-	return &kind{name: "site", set: "sites", page: 200, max: 999, always: []string{"id"}, search: []string{"displayName", "name"}}
+	return &kind{
+		name:   "site",
+		set:    "sites",
+		page:   200,
+		max:    999,
+		always: []string{"id"},
+		search: []string{"displayName", "name"},
+	}
 }
 
 func (t *tenant) addOthers() {
 	for _, name := range []string{"Contoso Sync", "Contoso Portal"} {
 		appID := ID("app:" + name)
 		t.add(t.apps, object{"id": ID(name), "appId": appID, "displayName": name, "signInAudience": "AzureADMyOrg"})
-		t.add(t.principals, object{"id": ID("sp:" + name), "appId": appID, "displayName": name, "servicePrincipalType": "Application"})
+		t.add(t.principals, object{
+			"id":                   ID("sp:" + name),
+			"appId":                appID,
+			"displayName":          name,
+			"servicePrincipalType": "Application",
+		})
 	}
-	for name, path := range map[string]string{"Contoso": "", "Team Marketing": "/sites/marketing", "Team HR": "/sites/hr"} {
+	for name, path := range map[string]string{
+		"Contoso":        "",
+		"Team Marketing": "/sites/marketing",
+		"Team HR":        "/sites/hr",
+	} {
 		s := t.add(t.sites, object{
-			"id": "contoso.sharepoint.com," + ID(name) + "," + ID("web:"+name), "displayName": name, "name": strings.TrimPrefix(path, "/sites/"),
-			"webUrl": "https://contoso.sharepoint.com" + path, "siteCollection": object{"hostname": "contoso.sharepoint.com"},
+			"id":             "contoso.sharepoint.com," + ID(name) + "," + ID("web:"+name),
+			"displayName":    name,
+			"name":           strings.TrimPrefix(path, "/sites/"),
+			"webUrl":         "https://contoso.sharepoint.com" + path,
+			"siteCollection": object{"hostname": "contoso.sharepoint.com"},
 		})
 		t.addDrive(DriveID(name), s.id, name)
 	}
@@ -34,7 +69,8 @@ func (t *tenant) addOthers() {
 
 func directoryRoutes() []route {
 	return []route{
-		{method: "GET", pattern: "directoryobjects/{object}", handle: (*call).getDirectoryObject, need: objectRead(), units: 1},
+		{method: "GET", pattern: "directoryobjects/{object}", handle: (*call).getDirectoryObject, need: objectRead(),
+			units: 1},
 		{method: "POST", pattern: "directoryobjects/getbyids", handle: (*call).getByIDs, need: objectRead(), units: 5},
 		{method: "GET", pattern: "applications", handle: (*call).listApps, need: applicationRead(), units: 2},
 		{method: "GET", pattern: "applications/{app}", handle: (*call).getApp, need: applicationRead(), units: 1},
@@ -94,10 +130,20 @@ func (c *call) getApp() (answer, error) {
 }
 
 func (c *call) listOrganization() (answer, error) {
-	return ok(object{"@odata.context": c.root() + "/$metadata#organization", "value": []object{{
-		"id": c.t.id, "displayName": "Contoso", "tenantType": "AAD",
-		"verifiedDomains": []object{{"name": "contoso.com", "isDefault": true}, {"name": "contoso.onmicrosoft.com", "isInitial": true}},
-	}}}), nil
+	return ok(object{
+		"@odata.context": c.root() + "/$metadata#organization",
+		"value": []object{
+			{
+				"id":          c.t.id,
+				"displayName": "Contoso",
+				"tenantType":  "AAD",
+				"verifiedDomains": []object{
+					{"name": "contoso.com", "isDefault": true},
+					{"name": "contoso.onmicrosoft.com", "isInitial": true},
+				},
+			},
+		},
+	}), nil
 }
 
 func siteRoutes() []route {

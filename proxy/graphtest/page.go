@@ -78,8 +78,8 @@ func (c *call) pageSize(q *query, k *kind) (size int, preferred bool) {
 	return k.page, false
 }
 
-// pageToken is what a $skiptoken holds. For is a digest of the request that it was made for: a token taken out of its link and put
-// into another request is refused.
+// pageToken is what a $skiptoken holds. For is a digest of the request that it was made for: a token taken out of its
+// link and put into another request is refused.
 type pageToken struct {
 	Offset int    `json:"o"`
 	For    string `json:"f"`
@@ -96,7 +96,8 @@ func (c *call) startOf(q *query, k *kind) (int, error) {
 		return q.skip, nil
 	}
 	var token pageToken
-	if err := openToken(c.reading.Options["skiptoken"], &token); err != nil || token.For != c.digest() || token.Offset < 0 {
+	if err := openToken(c.reading.Options["skiptoken"], &token); err != nil || token.For != c.digest() ||
+		token.Offset < 0 {
 		return 0, fail(http.StatusBadRequest, "Directory_ExpiredPageToken",
 			"The specified page token value has expired and can no longer be included in your request.")
 	}
@@ -126,8 +127,10 @@ func cmpText(s Segment) string {
 }
 
 func sealToken(v any) string {
-	data, _ := json.Marshal(v)                                                     // cannot fail: tokens are structs of strings and numbers
-	return "m~" + base64.RawURLEncoding.EncodeToString(append([]byte{0}, data...)) // the zero, so that it does not look like a JWT
+	// cannot fail: tokens are structs of strings and numbers
+	data, _ := json.Marshal(v)
+	// the zero, so that it does not look like a JWT
+	return "m~" + base64.RawURLEncoding.EncodeToString(append([]byte{0}, data...))
 }
 
 func openToken(token string, v any) error {
@@ -138,8 +141,8 @@ func openToken(token string, v any) error {
 	return json.Unmarshal(bytes.TrimPrefix(data, []byte{0}), v)
 }
 
-// nextLink is the absolute URL of the next page. The directory continues with $skiptoken. Outlook continues with $skip, and encodes
-// the names of options and, in lower case, their values.
+// nextLink is the absolute URL of the next page. The directory continues with $skiptoken. Outlook continues with $skip,
+// and encodes the names of options and, in lower case, their values.
 func (c *call) nextLink(k *kind, offset int) string {
 	var options []string
 	for pair := range strings.SplitSeq(c.query, "&") {

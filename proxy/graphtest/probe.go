@@ -9,8 +9,8 @@ import (
 	"strconv"
 )
 
-// probe is the answer of one of the resources that only tests have, /v1.0/test/…, or nil. They stream, so they do without the
-// tenant and its lock.
+// probe is the answer of one of the resources that only tests have, /v1.0/test/…, or nil. They stream, so they do
+// without the tenant and its lock.
 func (c *call) probe() func(*call, http.ResponseWriter, *http.Request) error {
 	segments := c.reading.Segments
 	if len(segments) < 2 || segments[0].Name() != "test" {
@@ -37,7 +37,12 @@ func (c *call) echo(w http.ResponseWriter, r *http.Request) error {
 		return fail(http.StatusBadRequest, "BadRequest", "The request body could not be read.")
 	}
 	w.Header().Set("Content-Type", jsonType)
-	return json.NewEncoder(w).Encode(object{"method": r.Method, "headers": r.Header, "length": n, "sha256": hex.EncodeToString(sum.Sum(nil))})
+	return json.NewEncoder(w).Encode(object{
+		"method":  r.Method,
+		"headers": r.Header,
+		"length":  n,
+		"sha256":  hex.EncodeToString(sum.Sum(nil)),
+	})
 }
 
 // stream answers bytes=N bytes, in flushed pieces of chunk=N (32 kB).

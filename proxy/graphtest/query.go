@@ -34,7 +34,11 @@ type expansion struct {
 
 // parseQuery reads the options that Graph knows and ignores all others, silently, as Graph does.
 func (c *call) parseQuery(options map[string]string, k *kind) (*query, error) {
-	q := &query{top: -1, search: strings.ToLower(strings.Trim(options["search"], `"`)), order: readOrder(options["orderby"])}
+	q := &query{
+		top:    -1,
+		search: strings.ToLower(strings.Trim(options["search"], `"`)),
+		order:  readOrder(options["orderby"]),
+	}
 	if v, ok := options["select"]; ok {
 		q.selects = list(readNames(v))
 	}
@@ -61,18 +65,22 @@ func (c *call) parseQuery(options map[string]string, k *kind) (*query, error) {
 	return q, c.checkAdvanced(q, options["filter"], k)
 }
 
-// checkAdvanced refuses advanced queries on directory objects without ConsistencyLevel: eventual, and drops their $count as Graph does.
+// checkAdvanced refuses advanced queries on directory objects without ConsistencyLevel: eventual, and drops their
+// $count as Graph does.
 func (c *call) checkAdvanced(q *query, filter string, k *kind) error {
 	if !k.directory || c.eventual() {
 		return nil
 	}
 	q.count = false
 	if q.search != "" {
-		return unsupportedQuery("Request with $search query parameter only works through MSGraph with a special request header: " +
+		return unsupportedQuery("Request with $search query parameter only works through MSGraph with a special request " +
+			"header: " +
 			"'ConsistencyLevel: eventual'")
 	}
 	if isAdvanced(filter) {
-		return unsupportedQuery("Operator 'ne', 'not' or 'endsWith' is not supported without $count=true and the header ConsistencyLevel: eventual.")
+		return unsupportedQuery(
+			"Operator 'ne', 'not' or 'endsWith' is not supported without $count=true and the header ConsistencyLevel: eventual.",
+		)
 	}
 	return nil
 }
@@ -180,7 +188,8 @@ func lookup(o object, path string) any {
 	return lookup(inner, rest)
 }
 
-// compareValues orders values of one type; strings without regard to case. What cannot be compared is equal; null comes first.
+// compareValues orders values of one type; strings without regard to case. What cannot be compared is equal; null comes
+// first.
 func compareValues(a, b any) int {
 	switch x := a.(type) {
 	case string:

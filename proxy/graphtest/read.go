@@ -10,9 +10,10 @@ import (
 
 // Reading is how Graph understands a request target: what it will act on, whatever the target looks like.
 type Reading struct {
-	Version  string            // "v1.0" or "beta", or whatever stands there, in lower case
-	Segments []Segment         // after the version; all spellings of one resource have the same segments
-	Options  map[string]string // query options: names in lower case and without "$", values decoded; of doubled ones the last
+	Version  string    // "v1.0" or "beta", or whatever stands there, in lower case
+	Segments []Segment // after the version; all spellings of one resource have the same segments
+	// query options: names in lower case and without "$", values decoded; of doubled ones the last
+	Options map[string]string
 }
 
 // Segment is one step of a path.
@@ -24,8 +25,8 @@ type Segment struct {
 	Args map[string]string // named arguments of a function, or of an alternate key; names in lower case
 }
 
-// Name is the segment as Graph compares it: in lower case, "graph." spelled out, and a function's or action's namespace dropped.
-// Types keep theirs: "graph.User" is "microsoft.graph.user". A key and a path have no name.
+// Name is the segment as Graph compares it: in lower case, "graph." spelled out, and a function's or action's namespace
+// dropped. Types keep theirs: "graph.User" is "microsoft.graph.user". A key and a path have no name.
 func (s Segment) Name() string {
 	if s.Key || s.Path {
 		return ""
@@ -53,8 +54,8 @@ func isCastType(name string) bool {
 	return false
 }
 
-// hasAlternateKeys reports whether an entity set takes alternate keys, users(userPrincipalName='x'). Any other name with arguments
-// is a function.
+// hasAlternateKeys reports whether an entity set takes alternate keys, users(userPrincipalName='x'). Any other name
+// with arguments is a function.
 func hasAlternateKeys(set string) bool {
 	switch set {
 	case "users", "groups", "applications", "serviceprincipals", "devices", "directoryroles":
@@ -63,10 +64,10 @@ func hasAlternateKeys(set string) bool {
 	return false
 }
 
-// Read reads a request target as Graph does. This is not how anything should read one that means to guard it: the target is
-// decoded before it is split, what is between the slashes is decoded again, dot segments and empty ones are resolved then, and
-// back slashes are slashes. It is on purpose the work of another hand than the parser of package odata, so that the two can be
-// compared. It returns an error only for a target without a path.
+// Read reads a request target as Graph does. This is not how anything should read one that means to guard it: the
+// target is decoded before it is split, what is between the slashes is decoded again, dot segments and empty ones are
+// resolved then, and back slashes are slashes. It is on purpose the work of another hand than the parser of package
+// odata, so that the two can be compared. It returns an error only for a target without a path.
 func Read(target string) (Reading, error) {
 	if i := strings.Index(target, "://"); i > 0 && !strings.HasPrefix(target, "/") {
 		_, rest, _ := strings.Cut(target[i+3:], "/")
@@ -101,9 +102,10 @@ func readOddLink(path, query string, _ bool) (string, string) {
 	return path, query
 }
 
-// ReadItem reads the URL of a batch item as Graph does, in a batch that was sent to version, "v1.0" or "beta". The URL may do
-// without its slash and may have raw spaces. An absolute one, or one that brings a version, is read as a path below the version too, so
-// that its first segment is one that Graph does not have. A reference to another item, "$1/manager", is read as it is written.
+// ReadItem reads the URL of a batch item as Graph does, in a batch that was sent to version, "v1.0" or "beta". The URL
+// may do without its slash and may have raw spaces. An absolute one, or one that brings a version, is read as a path
+// below the version too, so that its first segment is one that Graph does not have. A reference to another item,
+// "$1/manager", is read as it is written.
 func ReadItem(version, url string) (Reading, error) { return Read(itemTarget(version, url)) }
 
 // oneRoot writes items/root in front of a path as root: for Graph both are the folder at the top of a drive.

@@ -1,9 +1,11 @@
 package graphtest
 
-// The app roles that operations need: any one of a list suffices. A selection of what Microsoft's permissions reference says.
+// The app roles that operations need: any one of a list suffices. A selection of what Microsoft's permissions reference
+// says.
 
 func userRead() []string {
-	return []string{"User.ReadBasic.All", "User.Read.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"}
+	return []string{"User.ReadBasic.All", "User.Read.All", "User.ReadWrite.All", "Directory.Read.All",
+		"Directory.ReadWrite.All"}
 }
 
 func userWrite() []string { return []string{"User.ReadWrite.All", "Directory.ReadWrite.All"} }
@@ -21,7 +23,8 @@ func memberRead() []string {
 func memberWrite() []string { return append(groupWrite(), "GroupMember.ReadWrite.All") }
 
 func objectRead() []string {
-	return []string{"Directory.Read.All", "Directory.ReadWrite.All", "User.Read.All", "User.ReadWrite.All", "Group.Read.All", "Group.ReadWrite.All"}
+	return []string{"Directory.Read.All", "Directory.ReadWrite.All", "User.Read.All", "User.ReadWrite.All",
+		"Group.Read.All", "Group.ReadWrite.All"}
 }
 
 func applicationRead() []string {
@@ -29,7 +32,8 @@ func applicationRead() []string {
 }
 
 func organizationRead() []string {
-	return []string{"Organization.Read.All", "Organization.ReadWrite.All", "Domain.Read.All", "Directory.Read.All", "Directory.ReadWrite.All"}
+	return []string{"Organization.Read.All", "Organization.ReadWrite.All", "Domain.Read.All", "Directory.Read.All",
+		"Directory.ReadWrite.All"}
 }
 
 func mailRead() []string { return []string{"Mail.ReadBasic.All", "Mail.Read", "Mail.ReadWrite"} }

@@ -31,7 +31,8 @@ type node struct {
 func buildRoutes() *node {
 	root := &node{}
 	for _, routes := range [][]route{
-		directoryRoutes(), userRoutes(), groupRoutes(), mailRoutes(), calendarRoutes(), onenoteRoutes(), driveRoutes(), siteRoutes(), subscriptionRoutes(), otherRoutes(),
+		directoryRoutes(), userRoutes(), groupRoutes(), mailRoutes(), calendarRoutes(), onenoteRoutes(), driveRoutes(),
+		siteRoutes(), subscriptionRoutes(), otherRoutes(),
 	} {
 		for i := range routes {
 			root.insert(&routes[i])
@@ -98,7 +99,8 @@ func (c *call) route() (*route, error) {
 	return nil, noMethod()
 }
 
-// normalise takes off a tenant prefix, and casts that change nothing: /directoryObjects/{id}/microsoft.graph.user is /users/{id}.
+// normalise takes off a tenant prefix, and casts that change nothing: /directoryObjects/{id}/microsoft.graph.user is
+// /users/{id}.
 func (c *call) normalise(segments []Segment) []Segment {
 	if len(segments) > 1 && c.isTenant(segments[0]) {
 		segments = segments[1:]
@@ -121,8 +123,8 @@ func (c *call) isTenant(s Segment) bool {
 	return false
 }
 
-// walk follows segments from n. A name goes before a key, as in OData. It returns nil and the segment that leads nowhere, or the
-// methods of the place where the segments end.
+// walk follows segments from n. A name goes before a key, as in OData. It returns nil and the segment that leads
+// nowhere, or the methods of the place where the segments end.
 func (c *call) walk(n *node, segments []Segment) (methods map[string]*route, stuck string) {
 	if len(segments) == 0 {
 		if n.methods == nil && n.rest != nil {
@@ -158,7 +160,8 @@ func (c *call) walk(n *node, segments []Segment) (methods map[string]*route, stu
 
 // canBeKey reports whether a segment can be a key. One with a leading "$" must stand in parentheses.
 func (s Segment) canBeKey() bool {
-	return s.Key || !s.Path && !s.Call && !strings.HasPrefix(s.Text, "$") && !strings.HasPrefix(s.Name(), "microsoft.graph.")
+	return s.Key ||
+		!s.Path && !s.Call && !strings.HasPrefix(s.Text, "$") && !strings.HasPrefix(s.Name(), "microsoft.graph.")
 }
 
 // keepArgs keeps a function's arguments for its handler.

@@ -1,14 +1,16 @@
-// Package graphtest is Microsoft Graph in a process: the tenant that the sandbox shows, and the upstream that tests run against,
-// as net/http/httptest is to HTTP.
+// Package graphtest is Microsoft Graph in a process: the tenant that the sandbox shows, and the upstream that tests run
+// against, as net/http/httptest is to HTTP.
 //
 // It decides what Graph would answer for a small demonstration tenant, Contoso: status, headers, bodies, links, errors,
-// throttling, paging, deltas, batches, and the foreign host that downloads and uploads go to. The shapes follow Microsoft's
-// documentation (learn.microsoft.com/graph). It keeps what it received, so that a test can assert what reached Graph, byte by byte.
+// throttling, paging, deltas, batches, and the foreign host that downloads and uploads go to. The shapes follow
+// Microsoft's documentation (learn.microsoft.com/graph). It keeps what it received, so that a test can assert what
+// reached Graph, byte by byte.
 //
-// It is deliberately as dangerous as Graph, and where Graph's behaviour is not documented it does the most dangerous thing that is
-// plausible: an encoded slash separates segments, paths are decoded twice, dot segments are resolved, back slashes are slashes, names
-// compare without case, a POST may ask for another method in X-HTTP-Method-Override, and DELETE /groups/{id}/members/{id} without
-// /$ref deletes the user. What stands before it has to prevent these, and a test can see when it did not.
+// It is deliberately as dangerous as Graph, and where Graph's behaviour is not documented it does the most dangerous
+// thing that is plausible: an encoded slash separates segments, paths are decoded twice, dot segments are resolved,
+// back slashes are slashes, names compare without case, a POST may ask for another method in X-HTTP-Method-Override,
+// and DELETE /groups/{id}/members/{id} without /$ref deletes the user. What stands before it has to prevent these, and
+// a test can see when it did not.
 //
 // It leaves to others: issuing tokens (Options.Verify judges them), and every question about who may call it.
 package graphtest
@@ -28,7 +30,8 @@ import (
 // TenantID is the demonstration tenant's id, unless Options.TenantID says otherwise.
 const TenantID = "84841066-274d-4ec0-a5c1-276be684bdd3"
 
-// Options says what NewServer builds. The zero value is Graph over plain http on a free port of 127.0.0.1, for any bearer token.
+// Options says what NewServer builds. The zero value is Graph over plain http on a free port of 127.0.0.1, for any
+// bearer token.
 type Options struct {
 	// TLS makes both hosts speak HTTPS, HTTP/2 and HTTP/1.1. Nil: plain http, HTTP/1.1 only.
 	TLS *tls.Config
@@ -36,13 +39,13 @@ type Options struct {
 	Addr string
 	// ForeignAddr is where the foreign host listens; "" is a free port on the host of Addr.
 	ForeignAddr string
-	// ForeignHost is the name of the foreign host in addresses; "" is the address that it listens on. Clients compare hosts by name
-	// alone, and send their credential to one of the same name.
+	// ForeignHost is the name of the foreign host in addresses; "" is the address that it listens on. Clients compare
+	// hosts by name alone, and send their credential to one of the same name.
 	ForeignHost string
 	// ForeignPlain makes the foreign host speak plain http whatever TLS says, for clients that do not know the CA.
 	ForeignPlain bool
-	// Verify tells the app roles of a bearer token. An error makes Graph answer 401; no roles, 403. An error that is a *Challenge
-	// makes the 401 a claims challenge. It must be safe for concurrent use. Nil: any bearer, every role.
+	// Verify tells the app roles of a bearer token. An error makes Graph answer 401; no roles, 403. An error that is a
+	// *Challenge makes the 401 a claims challenge. It must be safe for concurrent use. Nil: any bearer, every role.
 	Verify func(token string) (roles []string, err error)
 	// PublicURL is what links in answers start with, scheme and host; "" is the server's own URL.
 	PublicURL string
@@ -52,7 +55,8 @@ type Options struct {
 	Users int
 }
 
-// Challenge is an error for Options.Verify to return: Graph then answers 401 with a claims challenge (continuous access evaluation).
+// Challenge is an error for Options.Verify to return: Graph then answers 401 with a claims challenge (continuous access
+// evaluation).
 type Challenge struct {
 	Claims string // JSON, e.g. {"access_token":{"nbf":{"essential":true,"value":"1657834417"}}}
 }
@@ -128,7 +132,8 @@ func (s *Server) foreignTLS() *tls.Config {
 	return s.options.TLS
 }
 
-// addressOf is the URL of a listener, by a name if there is one. One that listens on every address has the loopback one.
+// addressOf is the URL of a listener, by a name if there is one. One that listens on every address has the loopback
+// one.
 func addressOf(l net.Listener, config *tls.Config, name string) string {
 	scheme := "http"
 	if config != nil {
@@ -182,9 +187,9 @@ func (s *Server) Close() {
 // WaitIdle returns when Graph is handling no request: what a test asserts then about Requests is complete.
 func (s *Server) WaitIdle() { s.log.waitIdle() }
 
-// Requests returns copies of the requests that Graph received since Reset, in the order of arrival: also those that it refused, and
-// those under way, with as much of their body as was read. The items of a batch that ran follow it, each with its id in Item.
-// Requests to the foreign host are not among them.
+// Requests returns copies of the requests that Graph received since Reset, in the order of arrival: also those that it
+// refused, and those under way, with as much of their body as was read. The items of a batch that ran follow it, each
+// with its id in Item. Requests to the foreign host are not among them.
 func (s *Server) Requests() []Request { return s.log.requests() }
 
 // ForeignRequests returns copies of the requests that the foreign host received since Reset.
@@ -193,8 +198,8 @@ func (s *Server) ForeignRequests() []Request { return s.foreignLog.requests() }
 // Count is the number of requests that Graph received since Reset, whatever became of them. A batch is one.
 func (s *Server) Count() int { return s.log.count() }
 
-// ItemTokens is the number of batch items since Reset that brought an Authorization header of their own. Graph runs them with the
-// token of the batch; no client has a reason to send one.
+// ItemTokens is the number of batch items since Reset that brought an Authorization header of their own. Graph runs
+// them with the token of the batch; no client has a reason to send one.
 func (s *Server) ItemTokens() int { return s.log.tokens() }
 
 // Reset forgets the requests received so far. The tenant, throttles and handlers stay.

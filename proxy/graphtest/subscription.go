@@ -11,7 +11,8 @@ func subscriptionKind() *kind {
 	return &kind{name: "subscription", set: "subscriptions", page: 100, max: 100, always: []string{"id"}}
 }
 
-// subscriptionRoutes keep subscriptions. Unlike Graph, the server calls no notificationUrl: neither to validate it, nor for a change.
+// subscriptionRoutes keep subscriptions. Unlike Graph, the server calls no notificationUrl: neither to validate it, nor
+// for a change.
 func subscriptionRoutes() []route {
 	return []route{
 		{method: "GET", pattern: "subscriptions", handle: (*call).listSubscriptions},
@@ -60,19 +61,29 @@ func (c *call) createSubscription() (answer, error) {
 		return answer{}, err
 	}
 	e := c.t.add(c.t.subscriptions, object{
-		"id": newGUID(), "resource": "", "changeType": "", "notificationUrl": "", "expirationDateTime": "", "clientState": nil, "applicationId": ID("app:Contoso Sync"),
-		"includeResourceData": nil, "latestSupportedTlsVersion": "v1_2", "lifecycleNotificationUrl": nil,
+		"id":                        newGUID(),
+		"resource":                  "",
+		"changeType":                "",
+		"notificationUrl":           "",
+		"expirationDateTime":        "",
+		"clientState":               nil,
+		"applicationId":             ID("app:Contoso Sync"),
+		"includeResourceData":       nil,
+		"latestSupportedTlsVersion": "v1_2",
+		"lifecycleNotificationUrl":  nil,
 	})
 	c.merge(e, o)
 	return c.created(e, "subscriptions", c.root()+"/subscriptions/"+e.id), nil
 }
 
-// checkExpiration refuses a moment that is past. The longest life depends on the resource; the longest of all is 30 days.
+// checkExpiration refuses a moment that is past. The longest life depends on the resource; the longest of all is 30
+// days.
 func checkExpiration(o object) error {
 	text, _ := o["expirationDateTime"].(string)
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil || at.Before(time.Now()) || at.After(time.Now().AddDate(0, 0, 30)) {
-		return fail(http.StatusBadRequest, "InvalidRequest", "Subscription expiration must be a moment in the future, at most 43200 minutes from now.")
+		return fail(http.StatusBadRequest, "InvalidRequest",
+			"Subscription expiration must be a moment in the future, at most 43200 minutes from now.")
 	}
 	return nil
 }

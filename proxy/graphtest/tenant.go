@@ -25,8 +25,15 @@ type tenant struct {
 
 func userKind() *kind {
 	return &kind{
-		name: "user", set: "users", page: 20, max: 999, directory: true, always: []string{"id"}, search: []string{"displayName", "mail", "userPrincipalName"},
-		defaults: []string{"businessPhones", "displayName", "givenName", "jobTitle", "mail", "mobilePhone", "officeLocation", "preferredLanguage", "surname", "userPrincipalName", "id"},
+		name:      "user",
+		set:       "users",
+		page:      20,
+		max:       999,
+		directory: true,
+		always:    []string{"id"},
+		search:    []string{"displayName", "mail", "userPrincipalName"},
+		defaults: []string{"businessPhones", "displayName", "givenName", "jobTitle", "mail", "mobilePhone",
+			"officeLocation", "preferredLanguage", "surname", "userPrincipalName", "id"},
 	}
 }
 
@@ -56,9 +63,21 @@ func people() []person {
 
 func newTenant(id, base string, users int) *tenant {
 	t := &tenant{
-		id: id, base: base, users: newTable(userKind()), groups: newTable(groupKind()), apps: newTable(appKind()), principals: newTable(principalKind()),
-		sites: newTable(siteKind()), subscriptions: newTable(subscriptionKind()), managers: map[string]string{}, members: map[string]*links{}, mail: map[string]*mailbox{},
-		photos: map[string][]byte{}, drives: map[string]*drive{}, driveOf: map[string]string{}, uploads: map[string]*upload{},
+		id:            id,
+		base:          base,
+		users:         newTable(userKind()),
+		groups:        newTable(groupKind()),
+		apps:          newTable(appKind()),
+		principals:    newTable(principalKind()),
+		sites:         newTable(siteKind()),
+		subscriptions: newTable(subscriptionKind()),
+		managers:      map[string]string{},
+		members:       map[string]*links{},
+		mail:          map[string]*mailbox{},
+		photos:        map[string][]byte{},
+		drives:        map[string]*drive{},
+		driveOf:       map[string]string{},
+		uploads:       map[string]*upload{},
 	}
 	t.addPeople(users)
 	t.addGroups()
@@ -72,7 +91,8 @@ func (t *tenant) addPeople(n int) {
 	}
 	all := people()
 	for i := len(all); i < max(n, 24); i++ {
-		all = append(all, person{fmt.Sprintf("worker%02d@contoso.com", i), fmt.Sprintf("Worker %02d", i), "Operator", "Manufacturing"})
+		all = append(all, person{fmt.Sprintf("worker%02d@contoso.com", i), fmt.Sprintf("Worker %02d", i), "Operator",
+			"Manufacturing"})
 	}
 	for i, p := range all {
 		t.addPerson(p, i)
@@ -99,9 +119,21 @@ func (t *tenant) addPerson(p person, i int) *entity {
 		mail, kind = "adele@fabrikam.com", "Guest"
 	}
 	u := t.add(t.users, object{
-		"id": t.users.freeID(p.upn), "userPrincipalName": p.upn, "displayName": p.name, "givenName": first, "surname": last, "mail": mail,
-		"jobTitle": p.title, "department": p.department, "accountEnabled": i%7 != 6, "userType": kind, "businessPhones": []string{fmt.Sprintf("+1 425 555 01%02d", i%100)},
-		"mobilePhone": nil, "officeLocation": fmt.Sprintf("18/%d", 2100+i), "preferredLanguage": "en-US", "createdDateTime": timestamp(epoch().AddDate(0, 0, i)),
+		"id":                t.users.freeID(p.upn),
+		"userPrincipalName": p.upn,
+		"displayName":       p.name,
+		"givenName":         first,
+		"surname":           last,
+		"mail":              mail,
+		"jobTitle":          p.title,
+		"department":        p.department,
+		"accountEnabled":    i%7 != 6,
+		"userType":          kind,
+		"businessPhones":    []string{fmt.Sprintf("+1 425 555 01%02d", i%100)},
+		"mobilePhone":       nil,
+		"officeLocation":    fmt.Sprintf("18/%d", 2100+i),
+		"preferredLanguage": "en-US",
+		"createdDateTime":   timestamp(epoch().AddDate(0, 0, i)),
 	})
 	t.mail[u.id] = t.newMailbox(p.upn)
 	t.photos[u.id] = picture(byte(i))

@@ -43,10 +43,12 @@ func TestACastLeavesOutMembersThatAreNoUsers(t *testing.T) {
 	s := newGraph(t, graphtest.Options{})
 	members := "/v1.0/groups/" + graphtest.ID("HR") + "/members"
 	call(t, s, "POST", members+"/$ref", `{"@odata.id":"`+s.URL()+`/v1.0/directoryObjects/`+graphtest.ID("Legal")+`"}`)
-	if a := call(t, s, "GET", members, ""); !strings.Contains(a.body, "Legal at Contoso") && !strings.Contains(a.body, `"Legal"`) {
+	if a := call(t, s, "GET", members, ""); !strings.Contains(a.body, "Legal at Contoso") &&
+		!strings.Contains(a.body, `"Legal"`) {
 		t.Errorf("members: %s", a.body)
 	}
-	if a := call(t, s, "GET", members+"/microsoft.graph.user", ""); strings.Contains(a.body, graphtest.ID("Legal")) || !strings.Contains(a.body, "Diego") {
+	if a := call(t, s, "GET", members+"/microsoft.graph.user", ""); strings.Contains(a.body, graphtest.ID("Legal")) ||
+		!strings.Contains(a.body, "Diego") {
 		t.Errorf("users: %s", a.body)
 	}
 }
@@ -87,7 +89,8 @@ func TestADeltaTokenThatTellsNothingIsGone(t *testing.T) {
 	}
 	a = call(t, s, "GET", "/v1.0/users/adele@contoso.com/drive/root/delta?token="+backwards, "")
 	again := a.header.Get("Location")
-	if a.status != 410 || a.code() != "resyncChangesApplyDifferences" || !strings.HasPrefix(again, s.URL()+"/v1.0/users/adele@contoso.com/drive/root/delta?") {
+	if a.status != 410 || a.code() != "resyncChangesApplyDifferences" ||
+		!strings.HasPrefix(again, s.URL()+"/v1.0/users/adele@contoso.com/drive/root/delta?") {
 		t.Fatalf("a drive: %d %q %s", a.status, again, a.body)
 	}
 	if a := call(t, s, "GET", again, ""); a.status != 200 || !strings.Contains(a.body, "readme.txt") {
@@ -97,7 +100,11 @@ func TestADeltaTokenThatTellsNothingIsGone(t *testing.T) {
 
 func TestWhatTheDirectoryDoesNotExpandIsRefused(t *testing.T) {
 	s := newGraph(t, graphtest.Options{})
-	for option, want := range map[string]string{"messages": "ExpandNotSupported", "photo": "ExpandNotSupported", "nonsense": "Request_UnsupportedQuery"} {
+	for option, want := range map[string]string{
+		"messages": "ExpandNotSupported",
+		"photo":    "ExpandNotSupported",
+		"nonsense": "Request_UnsupportedQuery",
+	} {
 		if a := call(t, s, "GET", "/v1.0/users?$expand="+option, ""); a.status != 400 || a.code() != want {
 			t.Errorf("%s: %d %s", option, a.status, a.body)
 		}

@@ -31,8 +31,8 @@ type faults struct {
 	cancelled atomic.Int64
 }
 
-// Throttle makes Graph answer t.Status to the requests that t covers, batch items among them, after it has checked their token.
-// The first throttle that covers a request counts.
+// Throttle makes Graph answer t.Status to the requests that t covers, batch items among them, after it has checked
+// their token. The first throttle that covers a request counts.
 func (s *Server) Throttle(t Throttle) {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
@@ -46,9 +46,10 @@ func (s *Server) Heal() {
 	s.faults.throttles, s.faults.batch, s.faults.limiter = nil, BatchFault{}, nil
 }
 
-// Handle answers requests for pattern with h instead of Graph's answer and before any check of their token. A pattern is
-// "METHOD /v1.0/path", or a path alone for every method; it is compared with the decoded path without regard to case, and one that
-// ends in "/**" covers everything below it too. The last pattern set wins; a nil h takes it away. Batch items never get to h.
+// Handle answers requests for pattern with h instead of Graph's answer and before any check of their token. A pattern
+// is "METHOD /v1.0/path", or a path alone for every method; it is compared with the decoded path without regard to
+// case, and one that ends in "/**" covers everything below it too. The last pattern set wins; a nil h takes it away.
+// Batch items never get to h.
 func (s *Server) Handle(pattern string, h http.HandlerFunc) {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
@@ -106,7 +107,8 @@ func (f *faults) throttled(path, tenantID string) error {
 	return nil
 }
 
-// failure is the answer to a throttled request: the body that Graph's throttling guidance shows, and the bodies seen with 503, 504, 509.
+// failure is the answer to a throttled request: the body that Graph's throttling guidance shows, and the bodies seen
+// with 503, 504, 509.
 func (t *Throttle) failure(path, tenantID string) error {
 	f := &failure{status: t.Status, header: http.Header{}}
 	if t.RetryAfter != "" {
@@ -154,7 +156,8 @@ func isDirectory(path string) bool {
 // isWorkload reports whether Outlook or OneDrive answers for a navigation property of a user or group.
 func isWorkload(name string) bool {
 	switch name {
-	case "messages", "mailfolders", "events", "calendar", "calendars", "calendarview", "sendmail", "photo", "photos", "drive", "drives":
+	case "messages", "mailfolders", "events", "calendar", "calendars", "calendarview", "sendmail", "photo", "photos",
+		"drive", "drives":
 		return true
 	}
 	return false

@@ -148,8 +148,8 @@ func (c *call) deleteManager() (answer, error) {
 	return empty(http.StatusNoContent), nil
 }
 
-// reference is the id in a body of the form {"@odata.id": "https://graph.microsoft.com/v1.0/directoryObjects/{id}"}. Graph knows no
-// address but its own.
+// reference is the id in a body of the form {"@odata.id": "https://graph.microsoft.com/v1.0/directoryObjects/{id}"}.
+// Graph knows no address but its own.
 func (c *call) reference() (string, error) {
 	o, err := c.readObject()
 	if err != nil {

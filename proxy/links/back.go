@@ -11,16 +11,17 @@ import (
 	"unicode/utf8"
 )
 
-// BackBody returns what becomes of the JSON body of a request: an address at the proxy becomes Graph's where Graph reads one. That
-// is under each name where Append makes Graph's address the proxy's, so that what an answer brought can be sent again, and under
-// "@odata.bind" and the other names of references, for strings and strings in arrays, at any depth and with the name of a property
-// before them ("members@odata.bind", https://learn.microsoft.com/graph/api/group-post-members). All other bytes stay, but for a
-// byte order mark, which is taken off: some readers of JSON refuse it. The body is returned itself if nothing changes; it must
-// fit into memory, which is the caller's to see to.
+// BackBody returns what becomes of the JSON body of a request: an address at the proxy becomes Graph's where Graph
+// reads one. That is under each name where Append makes Graph's address the proxy's, so that what an answer brought can
+// be sent again, and under "@odata.bind" and the other names of references, for strings and strings in arrays, at any
+// depth and with the name of a property before them ("members@odata.bind",
+// https://learn.microsoft.com/graph/api/group-post-members). All other bytes stay, but for a byte order mark, which is
+// taken off: some readers of JSON refuse it. The body is returned itself if nothing changes; it must fit into memory,
+// which is the caller's to see to.
 //
-// It fails closed: a body that is not JSON in UTF-8 is an error, because Graph may be more lenient in reading it and find in
-// it what was not seen here. For the same reason names of references count in every letter case and without "odata." (OData 4.01).
-// An empty body is none.
+// It fails closed: a body that is not JSON in UTF-8 is an error, because Graph may be more lenient in reading it and
+// find in it what was not seen here. For the same reason names of references count in every letter case and without
+// "odata." (OData 4.01). An empty body is none.
 func (r *Rewriter) BackBody(body []byte) ([]byte, error) {
 	if len(body) == 0 {
 		return body, nil
@@ -53,12 +54,14 @@ func checkJSON(body []byte) error {
 	return fmt.Errorf("the body is not JSON: %w", json.Unmarshal(body, &value))
 }
 
-// checkUTF8 refuses other encodings. Graph does not refuse all of them: of Latin-1 it stores U+FFFD for each character beyond
-// ASCII, and reports success.
+// checkUTF8 refuses other encodings. Graph does not refuse all of them: of Latin-1 it stores U+FFFD for each character
+// beyond ASCII, and reports success.
 func checkUTF8(body []byte) error {
-	const cure = "; send JSON in UTF-8, with Content-Type: application/json; charset=utf-8 (without that charset, Windows PowerShell sends Latin-1)"
+	const cure = "; send JSON in UTF-8, with Content-Type: application/json; charset=utf-8 (without that charset, " +
+		"Windows PowerShell sends Latin-1)"
 	switch {
-	case bytes.HasPrefix(body, []byte("\xff\xfe")), bytes.HasPrefix(body, []byte("\xfe\xff")), bytes.IndexByte(body[:min(4, len(body))], 0) >= 0:
+	case bytes.HasPrefix(body, []byte("\xff\xfe")), bytes.HasPrefix(body, []byte("\xfe\xff")),
+		bytes.IndexByte(body[:min(4, len(body))], 0) >= 0:
 		return errors.New("the body is written in UTF-16 or UTF-32" + cure)
 	case utf8.Valid(body):
 		return nil
@@ -108,8 +111,8 @@ func (m *mapper) visit(key []byte, start, end int, _ bool) {
 type walker struct {
 	text []byte
 	pos  int
-	// visit is called for each string that is a value, with the key that it stands under, without escapes, directly or in arrays;
-	// text[start:end] is what is between its quotes. Names is what enter said.
+	// visit is called for each string that is a value, with the key that it stands under, without escapes, directly or
+	// in arrays; text[start:end] is what is between its quotes. Names is what enter said.
 	visit func(key []byte, start, end int, names bool)
 	// enter reports whether all strings below a key name something. Nil says of none.
 	enter func(key []byte) bool
@@ -177,7 +180,8 @@ func unquote(raw []byte) string {
 	return text
 }
 
-// holdsNoCharacter reports whether a string of JSON holds U+FFFD, or half of a surrogate pair, which readers make that of.
+// holdsNoCharacter reports whether a string of JSON holds U+FFFD, or half of a surrogate pair, which readers make that
+// of.
 func holdsNoCharacter(raw []byte) bool {
 	if bytes.Contains(raw, []byte("\uFFFD")) {
 		return true
@@ -204,7 +208,8 @@ func holdsNoCharacter(raw []byte) bool {
 	return false
 }
 
-// escapedUnit returns the unit of UTF-16 that the escape at the front of a string of JSON stands for; 0 if there is none.
+// escapedUnit returns the unit of UTF-16 that the escape at the front of a string of JSON stands for; 0 if there is
+// none.
 func escapedUnit(raw []byte) (unit rune) {
 	if len(raw) < len(`\u0000`) || raw[0] != '\\' || raw[1] != 'u' {
 		return 0

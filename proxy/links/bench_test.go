@@ -26,14 +26,17 @@ func rewriter(t testing.TB) *links.Rewriter {
 
 // user is an object as in Graph's list of users.
 func user(n int) string {
-	return fmt.Sprintf(`{"businessPhones":["+1 425 555 01%02d"],"displayName":"Adele Vance %d","givenName":"Adele","jobTitle":null,`+
+	return fmt.Sprintf(`{"businessPhones":["+1 425 555 01%02d"],"displayName":"Adele Vance %d","givenName":"Adele",`+
+		`"jobTitle":null,`+
 		`"mail":"adele.vance.%d@contoso.com","mobilePhone":null,"officeLocation":"18/2111","preferredLanguage":"en-US",`+
-		`"surname":"Vance","userPrincipalName":"adele.vance.%d@contoso.com","id":"87d349ed-44d7-43e1-9a83-%012x"}`, n%100, n, n, n, n)
+		`"surname":"Vance","userPrincipalName":"adele.vance.%d@contoso.com","id":"87d349ed-44d7-43e1-9a83-%012x"}`, n%100, n,
+		n, n, n)
 }
 
 // page is a list of users as Graph answers it, of about that many bytes.
 func page(size int) []byte {
-	text := []byte(`{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#users","@odata.nextLink":"https://graph.microsoft.com/v1.0/users?$skiptoken=RFNwdAIAAQAAAB","value":[`)
+	text := []byte(`{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#users",` +
+		`"@odata.nextLink":"https://graph.microsoft.com/v1.0/users?$skiptoken=RFNwdAIAAQAAAB","value":[`)
 	for n := 0; len(text) < size; n++ {
 		if n > 0 {
 			text = append(text, ',')
@@ -80,7 +83,8 @@ func BenchmarkPageOf60kB(b *testing.B) {
 }
 
 func BenchmarkPageOf60kBWithALinkInEachObject(b *testing.B) {
-	text := bytes.ReplaceAll(page(60_000), []byte(`{"businessPhones"`), []byte(`{"@odata.id":"https://graph.microsoft.com/v1.0/users/1","businessPhones"`))
+	text := bytes.ReplaceAll(page(60_000), []byte(`{"businessPhones"`),
+		[]byte(`{"@odata.id":"https://graph.microsoft.com/v1.0/users/1","businessPhones"`))
 	r, buffer := rewriter(b), make([]byte, 32<<10)
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()

@@ -20,15 +20,16 @@ func (k kind) isString() bool { return k == link || k == follow || k == bare || 
 
 // field returns what Graph puts under a key, wherever it stands. A link is:
 //
-//   - an annotation of OData JSON Format 4.0 that is an address (https://docs.oasis-open.org/odata/odata-json-format/v4.0/,
-//     sections 4.5 and 8), before which there may be the name of a property, as in "sessions@odata.nextLink" or
-//     "bannerLogo@odata.mediaReadLink". Letter case counts;
-//   - a property of Graph's own under which the examples in its documentation have addresses at Graph without a version, such as
-//     those of education.
+//   - an annotation of OData JSON Format 4.0 that is an address
+//     (https://docs.oasis-open.org/odata/odata-json-format/v4.0/, sections 4.5 and 8), before which there may be the
+//     name of a property, as in "sessions@odata.nextLink" or "bannerLogo@odata.mediaReadLink". Letter case counts;
+//   - a property of Graph's own under which the examples in its documentation have addresses at Graph without a
+//     version, such as those of education.
 //
-// Under a name that says that its value is an address, as "contentUrl", "pagesUrl" and "self" of OneNote or "recordingContentUrl"
-// of online meetings do, a value is a link if it begins with Graph's API root, https://graph.microsoft.com/v1.0/ or /beta/. Under
-// all other names a string is text, even if it is an address: a message, a description or a name is as a person wrote it.
+// Under a name that says that its value is an address, as "contentUrl", "pagesUrl" and "self" of OneNote or
+// "recordingContentUrl" of online meetings do, a value is a link if it begins with Graph's API root,
+// https://graph.microsoft.com/v1.0/ or /beta/. Under all other names a string is text, even if it is an address: a
+// message, a description or a name is as a person wrote it.
 func field(key []byte) kind {
 	if at := bytes.LastIndexByte(key, '@'); at >= 0 && annotation(key[at:]) == link {
 		return link
@@ -76,8 +77,8 @@ func annotation(name []byte) kind {
 	return other
 }
 
-// header reports whether the value of a header is an address. Graph's batches spell names in either case: the redirect in
-// https://learn.microsoft.com/graph/json-batching has "location".
+// header reports whether the value of a header is an address. Graph's batches spell names in either case: the redirect
+// in https://learn.microsoft.com/graph/json-batching has "location".
 func header(name []byte) bool {
 	for _, known := range [...]string{"Location", "Content-Location", "Operation-Location"} {
 		if len(name) == len(known) && bytes.EqualFold(name, []byte(known)) {
@@ -88,7 +89,8 @@ func header(name []byte) bool {
 }
 
 // char reads one character of a JSON string, whose first byte is not a closing quote, and returns how many bytes it is
-// written with: 0 if raw ends within it. All beyond ASCII, and what is no escape, is 0xff: nothing that is looked for has it.
+// written with: 0 if raw ends within it. All beyond ASCII, and what is no escape, is 0xff: nothing that is looked for
+// has it.
 func char(raw []byte) (c byte, n int) {
 	switch {
 	case len(raw) == 0:
@@ -132,8 +134,8 @@ func hexChar(raw []byte) (c byte, n int) {
 	return byte(code), size
 }
 
-// plain returns a string of JSON without its escapes, so far as it is ASCII: enough to compare it. It is raw itself if there
-// are none.
+// plain returns a string of JSON without its escapes, so far as it is ASCII: enough to compare it. It is raw itself if
+// there are none.
 func plain(raw []byte) []byte {
 	if bytes.IndexByte(raw, '\\') < 0 {
 		return raw

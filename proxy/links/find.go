@@ -5,16 +5,17 @@ import (
 	"io"
 )
 
-// maxBehind is how many bytes before a link are looked at, for its key. A key of 80 characters that are all escaped fits.
+// maxBehind is how many bytes before a link are looked at, for its key. A key of 80 characters that are all escaped
+// fits.
 const maxBehind = 512
 
-// finder finds links by looking for Graph's host, and for escapes of characters that addresses have, and at what stands around
-// them. That is enough, because in JSON a quote within a string has a backslash before it: a quoted text behind a quoted text and
-// a colon is a key's value, and text that holds the same is written otherwise. So it need not follow the text, and is ten times
-// as fast as the scanner, which is for answers in which a link is one by its place.
+// finder finds links by looking for Graph's host, and for escapes of characters that addresses have, and at what stands
+// around them. That is enough, because in JSON a quote within a string has a backslash before it: a quoted text behind
+// a quoted text and a colon is a key's value, and text that holds the same is written otherwise. So it need not follow
+// the text, and is ten times as fast as the scanner, which is for answers in which a link is one by its place.
 //
-// Host and scheme must be written in lower case, as Graph writes them, unless a character of them is escaped. In what is not JSON
-// it goes on finding what looks like a link.
+// Host and scheme must be written in lower case, as Graph writes them, unless a character of them is escaped. In what
+// is not JSON it goes on finding what looks like a link.
 type finder struct {
 	io.ReadCloser
 	r      *Rewriter
@@ -34,7 +35,8 @@ func (f *finder) Read(p []byte) (int, error) {
 			return 0, nil
 		}
 		f.err = err
-		if len(f.held) == 0 && !f.r.mayHold(p[:n]) && (err != nil || f.undecided(p[:n]) == n) { // most pieces have no link in them: they are where they belong
+		// most pieces have no link in them: they are where they belong
+		if len(f.held) == 0 && !f.r.mayHold(p[:n]) && (err != nil || f.undecided(p[:n]) == n) {
 			f.keep(p[:n])
 			return n, f.err
 		}
@@ -100,7 +102,8 @@ func (f *finder) before(text []byte, at int) []byte {
 	return f.look
 }
 
-// link reports whether the string that holds text[at] is a link, and where its scheme, host and port are. Text[at] is within them.
+// link reports whether the string that holds text[at] is a link, and where its scheme, host and port are. Text[at] is
+// within them.
 func (f *finder) link(text []byte, at int) (start, stop int, ok bool) {
 	first := max(0, at-longestEscape*f.r.most)
 	quote := bytes.LastIndexByte(text[first:at], '"')

@@ -20,12 +20,16 @@ const (
 )
 
 var (
-	atGraph      = regexp.MustCompile(`^[hH][tT][tT][pP]://[gG](:80)?([/?#]|$)`)
-	atPublic     = regexp.MustCompile(`^[hH][tT][tT][pP][sS]://[pP][rR][oO][xX][yY]\.[cC][oO][nN][tT][oO][sS][oO]\.[cC][oO][mM]:8443([/?#]|$)`)
+	atGraph  = regexp.MustCompile(`^[hH][tT][tT][pP]://[gG](:80)?([/?#]|$)`)
+	atPublic = regexp.MustCompile(
+		`^[hH][tT][tT][pP][sS]://[pP][rR][oO][xX][yY]\.[cC][oO][nN][tT][oO][sS][oO]\.[cC][oO][mM]:8443([/?#]|$)`,
+	)
 	rootAtGraph  = regexp.MustCompile(`(?i)^http://g(:80)?(/v1\.0/|/beta/)`)
 	rootAtPublic = regexp.MustCompile(`(?i)^https://proxy\.contoso\.com:8443(/v1\.0/|/beta/)`)
-	isLink       = regexp.MustCompile(`@odata\.(context|id|nextLink|deltaLink|readLink|editLink|mediaReadLink|mediaEditLink|associationLink|navigationLink)$|` +
-		`^(resourcesFolderUrl|fileUrl|assignmentResourceUrl|principalLink|parentUrl|resourceLocation|sectionsUrl|sectionGroupsUrl|messageUri|notificationChannelUrl)$`)
+	isLink       = regexp.MustCompile(`@odata\.(context|id|nextLink|deltaLink|readLink|editLink|mediaReadLink|` +
+		`mediaEditLink|associationLink|navigationLink)$|` +
+		`^(resourcesFolderUrl|fileUrl|assignmentResourceUrl|principalLink|parentUrl|resourceLocation|sectionsUrl|` +
+		`sectionGroupsUrl|messageUri|notificationChannelUrl)$`)
 	isFollow = regexp.MustCompile(`(?i)(url|uri|link|location|href)$|^(self|@id|@context)$`)
 	isHeader = regexp.MustCompile(`^(?i)(Location|Content-Location|Operation-Location)$`)
 	isNaming = regexp.MustCompile(`(?i)@(odata\.)?(id|bind)$`)
@@ -53,7 +57,8 @@ func seeds(f *testing.F, add func(text string, kind byte)) {
 		add(strings.NewReplacer("<G>", shortGraph, "<K>", shortGraph, "<V>", "").Replace(s.text), kind)
 	}
 	for _, text := range []string{
-		`{"\u0040odata.id":"\u0048ttp:\/\/\u0067:80\/a\\"}`, `{"@odata.id":"http://g:8"}`, `{"@odata.id":"http://g\\","a":"\\\""}`,
+		`{"\u0040odata.id":"\u0048ttp:\/\/\u0067:80\/a\\"}`, `{"@odata.id":"http://g:8"}`,
+		`{"@odata.id":"http://g\\","a":"\\\""}`,
 		`{"responses":[{"headers":{"Location":"\/v2\/a","content-location":"/beta","Operation-Location":"//g/"}}]}`,
 	} {
 		add(text, 3)
@@ -84,7 +89,10 @@ func FuzzAnAnswerInPiecesBecomesWhatItBecomesWhole(f *testing.F) {
 // The finder, which does not follow the text, finds what the scanner finds, which does.
 func FuzzTheFinderFindsWhatTheScannerFinds(f *testing.F) {
 	seeds(f, func(text string, _ byte) { f.Add([]byte(text), uint16(len(text)/2), uint8(7)) })
-	f.Add([]byte(`{"@odata\u002enextLink":"h\u0074tp:\u002f\u002fg/a","self":"http:\/\/\u0067\/v1.0\/","content":"\u003ca\u003e\"self\":\"\u0068ttp://g/v1.0/"}`), uint16(30), uint8(3))
+	f.Add(
+		[]byte(`{"@odata\u002enextLink":"h\u0074tp:\u002f\u002fg/a","self":"http:\/\/\u0067\/v1.0\/",`+
+			`"content":"\u003ca\u003e\"self\":\"\u0068ttp://g/v1.0/"}`), uint16(30), uint8(3),
+	)
 	f.Fuzz(func(t *testing.T, text []byte, a uint16, buffer uint8) {
 		i := min(int(a), len(text))
 		var got bytes.Buffer
@@ -94,7 +102,8 @@ func FuzzTheFinderFindsWhatTheScannerFinds(f *testing.F) {
 			t.Fatal(err)
 		}
 		equal(t, got.String(), string(short(t).Append(nil, text, links.Options{})))
-		if len(text) > 400 || !json.Valid(text) || bytes.Count(bytes.ToLower(text), []byte(shortGraph)) != bytes.Count(text, []byte(shortGraph)) {
+		if len(text) > 400 || !json.Valid(text) ||
+			bytes.Count(bytes.ToLower(text), []byte(shortGraph)) != bytes.Count(text, []byte(shortGraph)) {
 			return // long keys, what is not JSON, and capitals that are not escaped are another matter
 		}
 		equal(t, got.String(), string(short(t).Append(nil, text, links.Options{Version: "v1.0"})))

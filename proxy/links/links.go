@@ -1,13 +1,13 @@
-// Package links rewrites the absolute addresses of Microsoft Graph in Graph's answers to the proxy's, and those of the proxy
-// in requests to Graph's, so that an app behind the proxy pages, polls and refers as it would without.
+// Package links rewrites the absolute addresses of Microsoft Graph in Graph's answers to the proxy's, and those of the
+// proxy in requests to Graph's, so that an app behind the proxy pages, polls and refers as it would without.
 //
-// It decides which strings in a JSON text are links (by the names that Graph puts links under, see field), which of them lead to
-// Graph (those whose scheme, host and port are exactly Graph's), and what they become: the scheme, host and port are
-// exchanged, and every other byte stays as it is. Links to other hosts (download and upload addresses, monitors) and text
-// that merely contains the address are never touched.
+// It decides which strings in a JSON text are links (by the names that Graph puts links under, see field), which of
+// them lead to Graph (those whose scheme, host and port are exactly Graph's), and what they become: the scheme, host
+// and port are exchanged, and every other byte stays as it is. Links to other hosts (download and upload addresses,
+// monitors) and text that merely contains the address are never touched.
 //
-// It leaves to package proxy which answers are JSON, their compression and length, which requests may name what, and what
-// the proxy's address is.
+// It leaves to package proxy which answers are JSON, their compression and length, which requests may name what, and
+// what the proxy's address is.
 package links
 
 import (
@@ -17,16 +17,18 @@ import (
 	"strings"
 )
 
-// Rewriter exchanges two addresses. It is immutable and safe for concurrent use; the zero value is not usable, New makes one.
+// Rewriter exchanges two addresses. It is immutable and safe for concurrent use; the zero value is not usable, New
+// makes one.
 type Rewriter struct {
 	graph, public origin
 	most          int    // this many characters of a value are enough to decide whether it changes
 	needle        []byte // a slash and Graph's host, which are in every link that is written without escapes
 }
 
-// New returns a Rewriter from Graph's address to the one that callers know the proxy by. Each is a scheme, http or https, a
-// host and perhaps a port, as in "https://graph.microsoft.com", and nothing after that. The error names the one that is not.
-// The second may come from a request's Host header: one that does not fit into a JSON string or an HTTP header is an error.
+// New returns a Rewriter from Graph's address to the one that callers know the proxy by. Each is a scheme, http or
+// https, a host and perhaps a port, as in "https://graph.microsoft.com", and nothing after that. The error names the
+// one that is not. The second may come from a request's Host header: one that does not fit into a JSON string or an
+// HTTP header is an error.
 //
 // It is cheap enough to be called for each request.
 func New(graph, public string) (*Rewriter, error) {
@@ -43,15 +45,15 @@ func New(graph, public string) (*Rewriter, error) {
 	return r, nil
 }
 
-// Location returns what becomes of a Location, Content-Location or Operation-Location header of Graph's answer to a request
-// of that version, "v1.0" or "beta". All three forms that Graph documents become whole addresses at the proxy:
+// Location returns what becomes of a Location, Content-Location or Operation-Location header of Graph's answer to a
+// request of that version, "v1.0" or "beta". All three forms that Graph documents become whole addresses at the proxy:
 //
-//   - whole addresses at Graph, https://graph.microsoft.com/v1.0/... (also .../v2/{tenant}/directoryObjects/..., as after
-//     https://learn.microsoft.com/graph/api/group-assignlicense);
+//   - whole addresses at Graph, https://graph.microsoft.com/v1.0/... (also .../v2/{tenant}/directoryObjects/..., as
+//     after https://learn.microsoft.com/graph/api/group-assignlicense);
 //   - paths without a version, /teams('{id}')/operations('{id}'), as after
 //     https://learn.microsoft.com/graph/api/team-post, which get the one of the request. A caller that resolves them as
-//     RFC 3986 says would lose the version, and one that puts its base address before them would double it if we added it
-//     to the path alone;
+//     RFC 3986 says would lose the version, and one that puts its base address before them would double it if we added
+//     it to the path alone;
 //   - paths with a version.
 //
 // All others are returned unchanged: addresses at other hosts, which need no token of ours, "//host/path", and paths
@@ -131,11 +133,14 @@ func parseOrigin(address string) (origin, error) {
 	scheme = strings.ToLower(scheme)
 	port, known := map[string]string{"http": ":80", "https": ":443"}[scheme]
 	if !found || !known || !isHost(host) {
-		return origin{}, fmt.Errorf("%q is not an address such as https://graph.contoso.com; write scheme and host, without a path", address)
+		return origin{}, fmt.Errorf(
+			"%q is not an address such as https://graph.contoso.com; write scheme and host, without a path", address,
+		)
 	}
 	o := origin{spelled: scheme + "://" + host, text: scheme + "://" + strings.ToLower(host)}
 	if u, err := url.Parse(o.text); err != nil || u.Hostname() == "" {
-		return origin{}, fmt.Errorf("%q is not an address such as https://graph.contoso.com; host or port are malformed", address)
+		return origin{}, fmt.Errorf("%q is not an address such as https://graph.contoso.com; host or port are malformed",
+			address)
 	} else if u.Port() == "" || ":"+u.Port() == port {
 		o.text, o.port = strings.TrimSuffix(o.text, port), port
 	}
@@ -155,8 +160,9 @@ func isHost(s string) bool {
 }
 
 // match reports whether s is an address at o, and how many bytes of it name o: only what begins a path, a query or a
-// fragment may follow, because https://graph.microsoft.com.fabrikam.example and https://graph.microsoft.com@fabrikam.example
-// are not Graph's. Scheme and host are compared without regard to case (RFC 3986 section 6.2.2.1). Unless whole, s may go on.
+// fragment may follow, because https://graph.microsoft.com.fabrikam.example and
+// https://graph.microsoft.com@fabrikam.example are not Graph's. Scheme and host are compared without regard to case
+// (RFC 3986 section 6.2.2.1). Unless whole, s may go on.
 func (o *origin) match(s []byte, whole bool) (n int, v verdict) {
 	for n < len(o.text) {
 		switch {
@@ -191,8 +197,8 @@ const (
 	rootBeta = "/beta/"
 )
 
-// matchRaw is match for the front of a JSON string as it is written, with its escapes, which ends at a quote. With root, one of
-// Graph's API roots must follow. N is how many bytes of front name o.
+// matchRaw is match for the front of a JSON string as it is written, with its escapes, which ends at a quote. With
+// root, one of Graph's API roots must follow. N is how many bytes of front name o.
 func (o *origin) matchRaw(front []byte, root bool) (n int, v verdict) {
 	if n, v = matchText(front, o.text); v != yes {
 		return 0, v
@@ -208,7 +214,8 @@ func (o *origin) matchRaw(front []byte, root bool) (n int, v verdict) {
 	return n, endsOrigin(front[n:], root)
 }
 
-// endsOrigin reports whether what follows scheme, host and port begins a path, a query or a fragment, or ends the string.
+// endsOrigin reports whether what follows scheme, host and port begins a path, a query or a fragment, or ends the
+// string.
 func endsOrigin(rest []byte, root bool) verdict {
 	if root {
 		_, v1 := matchText(rest, rootV1)
@@ -224,8 +231,8 @@ func endsOrigin(rest []byte, root bool) verdict {
 	return no
 }
 
-// matchText reports whether the front of a JSON string, as it is written, says text, which is in lower case, and with how many
-// bytes.
+// matchText reports whether the front of a JSON string, as it is written, says text, which is in lower case, and with
+// how many bytes.
 func matchText(front []byte, text string) (n int, v verdict) {
 	if len(front) >= len(text) && string(front[:len(text)]) == text { // as it mostly is
 		return len(text), yes

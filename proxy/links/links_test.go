@@ -9,7 +9,8 @@ import (
 
 func TestTwoAddressesMakeARewriterIfNothingStandsBehindTheHost(t *testing.T) {
 	for _, good := range []string{
-		"https://graph.microsoft.com", "HTTPS://Graph.Microsoft.com", "https://graph.microsoft.com:443", "http://localhost:8080",
+		"https://graph.microsoft.com", "HTTPS://Graph.Microsoft.com", "https://graph.microsoft.com:443",
+		"http://localhost:8080",
 		"http://127.0.0.1:1", "http://[::1]:8080", "https://dod-graph.microsoft.us", "https://graph_proxy",
 	} {
 		if _, err := links.New(good, good); err != nil {
@@ -17,8 +18,10 @@ func TestTwoAddressesMakeARewriterIfNothingStandsBehindTheHost(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{
-		"", "graph.microsoft.com", "https://", "https:///", "https://graph.microsoft.com/", "https://graph.microsoft.com/v1.0",
-		"https://graph.microsoft.com?a", "https://graph.microsoft.com#a", "ftp://graph.microsoft.com", "https://a@graph.microsoft.com",
+		"", "graph.microsoft.com", "https://", "https:///", "https://graph.microsoft.com/",
+		"https://graph.microsoft.com/v1.0",
+		"https://graph.microsoft.com?a", "https://graph.microsoft.com#a", "ftp://graph.microsoft.com",
+		"https://a@graph.microsoft.com",
 		`https://graph"x`, `https://graph\x`, "https://graph x", "https://graph\r\nx: y", "https://gräph", "https://%67raph",
 		"https://graph:x", "https://:443", "https://[::1", "https://graph,fabrikam",
 	} {
@@ -36,12 +39,14 @@ func TestALocationAtGraphBecomesOneAtTheProxy(t *testing.T) {
 	for _, c := range []struct{ name, from, to string }{
 		{"a whole address", graph + "/v1.0/users/1", public + "/v1.0/users/1"},
 		{"one in the other version", graph + "/beta/users/1", public + "/beta/users/1"},
-		{"one of the directory's own", graph + "/v2/7a1c/directoryObjects/9/Microsoft.DirectoryServices.User", public + "/v2/7a1c/directoryObjects/9/Microsoft.DirectoryServices.User"},
+		{"one of the directory's own", graph + "/v2/7a1c/directoryObjects/9/Microsoft.DirectoryServices.User",
+			public + "/v2/7a1c/directoryObjects/9/Microsoft.DirectoryServices.User"},
 		{"one with the port that is the scheme's own", graph + ":443/v1.0/users", public + "/v1.0/users"},
 		{"one in capitals", "HTTPS://GRAPH.Microsoft.com/v1.0/Users", public + "/v1.0/Users"},
 		{"one without a path", graph, public},
 		{"one with a query and no path", graph + "?a=b", public + "?a=b"},
-		{"a delta link to begin anew", graph + "/v1.0/drives/1/root/delta?token='x'&$top=2", public + "/v1.0/drives/1/root/delta?token='x'&$top=2"},
+		{"a delta link to begin anew", graph + "/v1.0/drives/1/root/delta?token='x'&$top=2",
+			public + "/v1.0/drives/1/root/delta?token='x'&$top=2"},
 		{"a path without a version", "/teams('1')/operations('2')", public + "/v1.0/teams('1')/operations('2')"},
 		{"a path with a version", "/v1.0/teams('1')", public + "/v1.0/teams('1')"},
 		{"a path with the other version", "/beta/teams('1')", public + "/beta/teams('1')"},
@@ -63,21 +68,28 @@ func TestALocationAtGraphBecomesOneAtTheProxy(t *testing.T) {
 // foreign are addresses that are not Graph's, however much they look it.
 var foreign = []string{
 	"https://graph.microsoft.com.fabrikam.example/v1.0/users", "https://graph.microsoft.com@fabrikam.example/v1.0",
-	"https://graph.microsoft.com:443@fabrikam.example/", "https://graph.microsoft.com:8443/v1.0", "https://graph.microsoft.com:4430/v1.0",
-	"https://graph.microsoft.com:/v1.0", "https://graph.microsoft.co", "https://graph.microsoft.comx", "http://graph.microsoft.com/v1.0",
-	"https://xgraph.microsoft.com/v1.0", "https://graph.microsoft.com\\v1.0", "https://graph.microsoft.com%2Fv1.0", "https://graph.microsoft.com ",
-	" https://graph.microsoft.com/v1.0", "https:/graph.microsoft.com/v1.0", "https://fabrikam.example/?u=https://graph.microsoft.com/v1.0",
-	"https://contoso.sharepoint.com/_api/v2.0/monitor/1?tempauth=x", "https://api.onedrive.com/monitor/1", "https://sn3302.up.1drv.com/up/1",
+	"https://graph.microsoft.com:443@fabrikam.example/", "https://graph.microsoft.com:8443/v1.0",
+	"https://graph.microsoft.com:4430/v1.0",
+	"https://graph.microsoft.com:/v1.0", "https://graph.microsoft.co", "https://graph.microsoft.comx",
+	"http://graph.microsoft.com/v1.0",
+	"https://xgraph.microsoft.com/v1.0", "https://graph.microsoft.com\\v1.0", "https://graph.microsoft.com%2Fv1.0",
+	"https://graph.microsoft.com ",
+	" https://graph.microsoft.com/v1.0", "https:/graph.microsoft.com/v1.0",
+	"https://fabrikam.example/?u=https://graph.microsoft.com/v1.0",
+	"https://contoso.sharepoint.com/_api/v2.0/monitor/1?tempauth=x", "https://api.onedrive.com/monitor/1",
+	"https://sn3302.up.1drv.com/up/1",
 	"https://outlook.office.com/api/v2.0/Users('1')/Messages('2')/AttachmentSessions('3')?authtoken=x",
 	"https://reports.office.com/data/download/1", "https://print.print.microsoft.com/downloads/1?tempauthtoken=x",
-	"//graph.microsoft.com/v1.0", "//fabrikam.example/v1.0", `/\fabrikam.example/`, "", "users/1", "?a=b", "#a", "mailto:adele@contoso.com",
+	"//graph.microsoft.com/v1.0", "//fabrikam.example/v1.0", `/\fabrikam.example/`, "", "users/1", "?a=b", "#a",
+	"mailto:adele@contoso.com",
 }
 
 func TestAnAddressThatIsNotGraphsIsNotTouched(t *testing.T) {
 	r := rewriter(t)
 	for _, value := range foreign {
 		equal(t, r.Location(value, "v1.0"), value)
-		equal(t, rewrite(t, `{"@odata.nextLink":`+quoted(value)+`}`, links.Options{}), `{"@odata.nextLink":`+quoted(value)+`}`)
+		equal(t, rewrite(t, `{"@odata.nextLink":`+quoted(value)+`}`, links.Options{}),
+			`{"@odata.nextLink":`+quoted(value)+`}`)
 		answer := `{"responses":[{"id":"1","headers":{"Location":` + quoted(value) + `}}]}`
 		equal(t, rewrite(t, answer, links.Options{Batch: true, Version: "v1.0"}), answer)
 	}

@@ -26,11 +26,11 @@ type Named struct {
 	Single bool
 }
 
-// Names returns what a body refers to, which BackBody has read. It errs on the side of naming: what it leaves out is not judged.
-// It takes every string
+// Names returns what a body refers to, which BackBody has read. It errs on the side of naming: what it leaves out is
+// not judged. It takes every string
 //
-//   - under the names that OData has for references, in any letter case, with or without "odata." or the @, and in objects
-//     below them: "@odata.id", "members@odata.bind", "odata.id", "__metadata";
+//   - under the names that OData has for references, in any letter case, with or without "odata." or the @, and in
+//     objects below them: "@odata.id", "members@odata.bind", "odata.id", "__metadata";
 //   - under any name, that is an address at Graph, in whichever cloud, or at the proxy, however its host is spelled;
 //   - under any name, that is a path with a version or to an object of the directory: "/v1.0/x", "/users/1";
 //   - under "url", "uri", "href" and "link", that is no address at another host.
@@ -49,7 +49,9 @@ func (r *Rewriter) Names(body []byte) (Named, error) {
 	case n.many:
 		return Named{}, fmt.Errorf("the body names more than %d resources; send several requests", maxNames)
 	case n.unreadable:
-		return Named{}, errors.New("the body names a resource with half a surrogate pair or U+FFFD; write it in valid Unicode")
+		return Named{}, errors.New(
+			"the body names a resource with half a surrogate pair or U+FFFD; write it in valid Unicode",
+		)
 	}
 	return n.named, nil
 }
@@ -122,7 +124,8 @@ func isNaming(key []byte) bool {
 	switch control {
 	case "__metadata", "__deferred", "$ref", "$id":
 		return true
-	case "id", "bind", "delta", "context", "metadata", "base", "entityid", "readlink", "editlink", "navigationlink", "associationlink",
+	case "id", "bind", "delta", "context", "metadata", "base", "entityid", "readlink", "editlink", "navigationlink",
+		"associationlink",
 		"mediareadlink", "mediaeditlink", "nextlink", "deltalink":
 		return marked
 	}
@@ -137,8 +140,8 @@ func lastCut(s, separator string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// fold spells a key or the front of an address for comparing, as the most lenient reader might read it: in lower case, without
-// spaces, control and format characters, and with characters in the place of those that are compatible to them.
+// fold spells a key or the front of an address for comparing, as the most lenient reader might read it: in lower case,
+// without spaces, control and format characters, and with characters in the place of those that are compatible to them.
 func fold(s string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
@@ -185,7 +188,8 @@ func (r *Rewriter) isResource(key []byte, text string) bool {
 	return host != "" && (host == hostname(r.graph.host) || host == hostname(r.public.host) || isGraph(host))
 }
 
-// isPath reports whether s is the path of a resource at Graph: with a version, or with a collection of the directory in front.
+// isPath reports whether s is the path of a resource at Graph: with a version, or with a collection of the directory in
+// front.
 func isPath(s string) bool {
 	path, rooted := strings.CutPrefix(s, "/")
 	if strings.HasPrefix(path, "/") {
@@ -204,15 +208,16 @@ func isPath(s string) bool {
 		return false
 	}
 	switch path[:end] {
-	case "users", "groups", "directoryobjects", "devices", "serviceprincipals", "applications", "contacts", "administrativeunits",
+	case "users", "groups", "directoryobjects", "devices", "serviceprincipals", "applications", "contacts",
+		"administrativeunits",
 		"directoryroles", "teams", "chats", "me":
 		return true
 	}
 	return false
 }
 
-// hostOf returns the host of an address, which may lack its scheme or slashes; "" if there is none. Foreign reports whether s
-// is a whole address, so that a host that is not Graph's is another's.
+// hostOf returns the host of an address, which may lack its scheme or slashes; "" if there is none. Foreign reports
+// whether s is a whole address, so that a host that is not Graph's is another's.
 func hostOf(s string) (host string, foreign bool) {
 	rest, foreign := s, strings.HasPrefix(s, "//")
 	for _, scheme := range [...]string{"https:", "http:"} {
@@ -220,7 +225,8 @@ func hostOf(s string) (host string, foreign bool) {
 			rest, foreign = after, true
 		}
 	}
-	if scheme, _, found := strings.Cut(s, ":"); found && !foreign && strings.Trim(scheme, "abcdefghijklmnopqrstuvwxyz") == "" {
+	if scheme, _, found := strings.Cut(s, ":"); found && !foreign &&
+		strings.Trim(scheme, "abcdefghijklmnopqrstuvwxyz") == "" {
 		return "", true // mailto: and others that Graph has none of
 	}
 	authority := strings.TrimLeft(rest, "/")
@@ -250,11 +256,12 @@ func hostname(host []byte) string {
 	return strings.TrimRight(name, ".")
 }
 
-// isGraph reports whether a host is Microsoft Graph's in one of Microsoft's clouds, or Azure AD Graph's, from which addresses of
-// directory objects are still around.
+// isGraph reports whether a host is Microsoft Graph's in one of Microsoft's clouds, or Azure AD Graph's, from which
+// addresses of directory objects are still around.
 func isGraph(host string) bool {
 	switch host {
-	case "graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us", "graph.microsoft.de", "microsoftgraph.chinacloudapi.cn",
+	case "graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us", "graph.microsoft.de",
+		"microsoftgraph.chinacloudapi.cn",
 		"graph.windows.net", "graph.microsoftazure.us", "graph.chinacloudapi.cn":
 		return true
 	}

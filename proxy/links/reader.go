@@ -4,11 +4,11 @@ import "io"
 
 // Options say what an answer is, beyond being JSON. The zero value is an answer like most.
 type Options struct {
-	// References: the answer is to a request for .../$ref, where a string, or the strings of an array, under "value" at the
-	// top are addresses without a key of their own. In other answers such strings are data.
+	// References: the answer is to a request for .../$ref, where a string, or the strings of an array, under "value" at
+	// the top are addresses without a key of their own. In other answers such strings are data.
 	References bool
-	// Batch: the answer is to a $batch. Headers in its "responses" are treated as Location does. A body that is a string is
-	// base64, and not looked at.
+	// Batch: the answer is to a $batch. Headers in its "responses" are treated as Location does. A body that is a
+	// string is base64, and not looked at.
 	Batch bool
 	// Version is that of the batch, "v1.0" or "beta".
 	Version string
@@ -25,11 +25,11 @@ func (r *Rewriter) Append(dst, answer []byte, o Options) []byte {
 	return s.end(append(dst, answer[done:]...))
 }
 
-// NewReader returns a reader of what becomes of an answer. It never fails by itself, never loses a byte and never waits for
-// more than it needs: a Read gives what one Read of the answer's has brought, except for the front of a link, of which it
-// keeps back what is not enough to tell. With options, where a link is one by its place, all bytes pass unchanged that follow
-// what is not JSON, or 1024 levels of nesting. The memory that it takes depends on the size of the caller's buffer, not on
-// that of the answer.
+// NewReader returns a reader of what becomes of an answer. It never fails by itself, never loses a byte and never waits
+// for more than it needs: a Read gives what one Read of the answer's has brought, except for the front of a link, of
+// which it keeps back what is not enough to tell. With options, where a link is one by its place, all bytes pass
+// unchanged that follow what is not JSON, or 1024 levels of nesting. The memory that it takes depends on the size of
+// the caller's buffer, not on that of the answer.
 //
 // Errors are the answer's own, after all that came before them. Close closes the answer. It is for one goroutine.
 func (r *Rewriter) NewReader(answer io.ReadCloser, o Options) io.ReadCloser {

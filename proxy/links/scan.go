@@ -2,9 +2,9 @@ package links
 
 import "bytes"
 
-// maxDepth is how deep arrays and objects may nest; Graph's JSON is far from it. maxKey is how many bytes a key may have as
-// it is written, with room for a name of OData's 128 characters and an annotation, all escaped. Both bound the memory that a
-// text needs: what nests deeper passes unchanged from there on, and a longer key is not that of a link.
+// maxDepth is how deep arrays and objects may nest; Graph's JSON is far from it. maxKey is how many bytes a key may
+// have as it is written, with room for a name of OData's 128 characters and an annotation, all escaped. Both bound the
+// memory that a text needs: what nests deeper passes unchanged from there on, and a longer key is not that of a link.
 const (
 	maxDepth = 1024
 	maxKey   = 1024
@@ -30,9 +30,9 @@ const (
 	lost // what comes cannot be told: it passes
 )
 
-// scanner follows a JSON text that comes in pieces. It knows only as much of JSON as tells keys from values: spelling of
-// numbers, letter case of true, bytes that are not UTF-8 are none of its concern. Where the text is not JSON it gives up, and
-// all that follows passes; it never fails. Its size does not depend on the text's.
+// scanner follows a JSON text that comes in pieces. It knows only as much of JSON as tells keys from values: spelling
+// of numbers, letter case of true, bytes that are not UTF-8 are none of its concern. Where the text is not JSON it
+// gives up, and all that follows passes; it never fails. Its size does not depend on the text's.
 type scanner struct {
 	r       *Rewriter
 	o       Options
@@ -251,8 +251,8 @@ func (s *scanner) stringEnd(src []byte, i int) (end int, found bool) {
 	return end, found
 }
 
-// closingQuote returns where the string ends that src[i:] begins within, or where the last part of it begins that has no
-// quote at all.
+// closingQuote returns where the string ends that src[i:] begins within, or where the last part of it begins that has
+// no quote at all.
 func closingQuote(src []byte, i int) (end int, found bool) {
 	for {
 		n := bytes.IndexByte(src[i:], '"')
@@ -316,8 +316,8 @@ func (s *scanner) kind(key []byte) kind {
 	return field(key)
 }
 
-// readLink looks at the front of a link. If it can tell, the string goes on as text, with another address at the front or
-// as it was; if not, all that has come is held back.
+// readLink looks at the front of a link. If it can tell, the string goes on as text, with another address at the front
+// or as it was; if not, all that has come is held back.
 func (s *scanner) readLink(dst, src []byte, done, i int) ([]byte, int, int) {
 	if dst == nil {
 		dst = make([]byte, 0, len(src)+slack)

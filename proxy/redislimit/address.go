@@ -28,7 +28,8 @@ func ParseAddress(text string) (Address, error) {
 	return Address{&o}, nil
 }
 
-// UnmarshalText implements encoding.TextUnmarshaler. The error continues a sentence that begins with the setting's name.
+// UnmarshalText implements encoding.TextUnmarshaler. The error continues a sentence that begins with the setting's
+// name.
 func (a *Address) UnmarshalText(text []byte) error {
 	o, err := parse(string(text))
 	if err != nil {

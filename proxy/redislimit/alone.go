@@ -36,8 +36,9 @@ func (b *Buckets) alone(charges []limit.Charge, g *limit.Grant, late bool) *limi
 	return nil
 }
 
-// lower keeps the replica's own buckets from beginning full: they hold its share of what is known of those in Redis. Of a bucket that
-// is not known, a Redis that is slow may grant the burst, so the replica's own holds one token; and likewise while Redis is asked.
+// lower keeps the replica's own buckets from beginning full: they hold its share of what is known of those in Redis. Of
+// a bucket that is not known, a Redis that is slow may grant the burst, so the replica's own holds one token; and
+// likewise while Redis is asked.
 func (b *Buckets) lower(now time.Time, charges, own []limit.Charge, n int, late bool) {
 	for i := range charges {
 		l := charges[i].Limit
@@ -110,8 +111,8 @@ func share(l limit.Limit, n int) limit.Limit {
 
 const owedBound = 100_000 // buckets; what is taken from more is forgotten, so each may give its burst once more
 
-// owed is what this replica took by itself and its buckets have not yet made good. On Redis' return it is taken there, so
-// that nothing is granted twice: all replicas' local buckets together then go on as the one in Redis.
+// owed is what this replica took by itself and its buckets have not yet made good. On Redis' return it is taken there,
+// so that nothing is granted twice: all replicas' local buckets together then go on as the one in Redis.
 type owed struct {
 	mu  sync.Mutex
 	all map[string]*debt // by bucketName

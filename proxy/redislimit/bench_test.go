@@ -18,7 +18,10 @@ func BenchmarkTake(b *testing.B) {
 			r := open(b, startRedis(b).url(), redislimit.Options{})
 			var charges []limit.Charge
 			for i := range n {
-				charges = append(charges, limit.Charge{Limit: &limit.Limit{Name: "limits." + strconv.Itoa(i), Rate: 1e9, Burst: 1e9}, Key: "adele@contoso.com"})
+				charges = append(charges, limit.Charge{
+					Limit: &limit.Limit{Name: "limits." + strconv.Itoa(i), Rate: 1e9, Burst: 1e9},
+					Key:   "adele@contoso.com",
+				})
 			}
 			b.ReportAllocs()
 			for b.Loop() {

@@ -38,7 +38,8 @@ func TestRedisThatWasNeverThere(t *testing.T) {
 				t.Fatalf("refusal %+v, error %v", refusal, err)
 			}
 		}
-		if text := r.logs.String(); !strings.Contains(text, "refused") || strings.Count(text, "\n") != 1 || strings.Contains(text, "hunter2") {
+		if text := r.logs.String(); !strings.Contains(text, "refused") || strings.Count(text, "\n") != 1 ||
+			strings.Contains(text, "hunter2") {
 			t.Errorf("told:\n%s", text)
 		}
 	})
@@ -46,7 +47,8 @@ func TestRedisThatWasNeverThere(t *testing.T) {
 		s := startRedis(t, "--requirepass", "secret")
 		r := open(t, "unix://:hunter2@"+s.socket, redislimit.Options{})
 		r.take(t, limit.Charge{Limit: lim})
-		if err := r.State().Err; err == nil || !strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), "hunter2") {
+		if err := r.State().Err; err == nil || !strings.Contains(err.Error(), "WRONGPASS") ||
+			strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("error %v", err)
 		}
 		if strings.Contains(r.logs.String(), "hunter2") {
@@ -86,7 +88,10 @@ func TestWhatWasTakenAloneIsNotGrantedAgain(t *testing.T) {
 	r := open(t, redis.url(), redislimit.Options{})
 	hours := limit.Charge{Limit: &limit.Limit{Name: "hours", Rate: 1.0 / 3600, Burst: 10}}
 	quick := limit.Charge{Limit: &limit.Limit{Name: "quick", Rate: 1e6, Burst: 10}}
-	units := limit.Charge{Limit: &limit.Limit{Name: "units", Rate: 1.0 / 3600, Burst: 10, Unit: limit.ResourceUnits}, Cost: 3}
+	units := limit.Charge{
+		Limit: &limit.Limit{Name: "units", Rate: 1.0 / 3600, Burst: 10, Unit: limit.ResourceUnits},
+		Cost:  3,
+	}
 	slots := limit.Charge{Limit: &limit.Limit{Name: "slots", Concurrency: 2}}
 	r.Step(ctx, false)
 
@@ -155,7 +160,8 @@ func TestSharesOfThree(t *testing.T) {
 			tt.limit.Name = name
 			for i, r := range replicas {
 				n := 0
-				for refusal, _ := r.take(t, limit.Charge{Limit: &tt.limit}); refusal == nil; refusal, _ = r.take(t, limit.Charge{Limit: &tt.limit}) {
+				for refusal, _ := r.take(t, limit.Charge{Limit: &tt.limit}); refusal == nil; refusal, _ = r.take(t,
+					limit.Charge{Limit: &tt.limit}) {
 					n++
 				}
 				if n != tt.each {
@@ -168,7 +174,8 @@ func TestSharesOfThree(t *testing.T) {
 		slow := limit.Charge{Limit: &limit.Limit{Name: "slow", Rate: 0.1, Burst: 3}}
 		replicas[0].take(t, slow)
 		refusal, _ := replicas[0].take(t, slow)
-		if refusal == nil || refusal.RetryAfter < 29*time.Second || refusal.RetryAfter > 30*time.Second || refusal.Limit != slow.Limit {
+		if refusal == nil || refusal.RetryAfter < 29*time.Second || refusal.RetryAfter > 30*time.Second ||
+			refusal.Limit != slow.Limit {
 			t.Errorf("refusal %+v", refusal)
 		}
 	})
@@ -177,7 +184,8 @@ func TestSharesOfThree(t *testing.T) {
 func TestLeasesOfTheDeadRunOut(t *testing.T) {
 	redis := startRedis(t)
 	ctx := context.Background()
-	dead, alive, third := open(t, redis.url(), redislimit.Options{}), open(t, redis.url(), redislimit.Options{}), open(t, redis.url(), redislimit.Options{})
+	dead, alive, third := open(t, redis.url(), redislimit.Options{}), open(t, redis.url(), redislimit.Options{}), open(t,
+		redis.url(), redislimit.Options{})
 	slots := limit.Charge{Limit: &limit.Limit{Name: "slots", Concurrency: 2}}
 	at := func(d time.Duration) {
 		for _, r := range []*replica{dead, alive, third} {
@@ -295,7 +303,11 @@ func TestKeysExpireAndNameNobody(t *testing.T) {
 	r := open(t, redis.url(), redislimit.Options{})
 	r.Step(ctx, false)
 	_, g := r.take(t,
-		limit.Charge{Limit: &limit.Limit{Name: "callers.hr-sync.limit", Rate: 0.1, Burst: 6}, Key: "adele@contoso.com", Cost: 2},
+		limit.Charge{
+			Limit: &limit.Limit{Name: "callers.hr-sync.limit", Rate: 0.1, Burst: 6},
+			Key:   "adele@contoso.com",
+			Cost:  2,
+		},
 		limit.Charge{Limit: &limit.Limit{Name: "slots", Concurrency: 6}, Key: "adele@contoso.com"},
 		limit.Charge{Limit: &limit.Limit{Name: "for ever", Rate: 1e-300, Burst: 1}})
 	defer g.Release()
@@ -329,7 +341,8 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 	r := running(t, redis.url(), redislimit.Options{})
 	_, g := r.take(t, limit.Charge{Limit: &limit.Limit{Name: "slots", Concurrency: 1}})
 	g.Release()
-	eventually(t, 5*time.Second, "the replica is known", func() bool { return client.Exists(ctx, "{graphproxy}:replicas").Val() == 1 })
+	eventually(t, 5*time.Second, "the replica is known",
+		func() bool { return client.Exists(ctx, "{graphproxy}:replicas").Val() == 1 })
 	r.stop()
 	if keys := client.Keys(ctx, "*").Val(); len(keys) != 0 {
 		t.Errorf("left in Redis: %q", keys)

@@ -5,11 +5,13 @@ import (
 	"time"
 )
 
-const holdSlack = 500 * time.Millisecond // a hold-back that ends so much later than before is news: below are round trips
+// a hold-back that ends so much later than before is news: below are round trips
+const holdSlack = 500 * time.Millisecond
 
-// Hold tells the other replicas that something is held back until then, by Options.Now; they hear of it within two seconds.
-// What key means is theirs and the caller's; it stands in Redis as it is, until its time is up. One that ends earlier than
-// what is known changes nothing. While Redis is away the other replicas are not told, unless it is back in time.
+// Hold tells the other replicas that something is held back until then, by Options.Now; they hear of it within two
+// seconds. What key means is theirs and the caller's; it stands in Redis as it is, until its time is up. One that ends
+// earlier than what is known changes nothing. While Redis is away the other replicas are not told, unless it is back in
+// time.
 func (b *Buckets) Hold(key string, until time.Time) { b.holds.add(key, until) }
 
 // holds are the hold-backs known here.

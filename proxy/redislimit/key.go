@@ -17,9 +17,9 @@ const (
 	holdsKey    = prefix + "holds"
 )
 
-// bucketName is what makes two charges the same bucket, in all replicas: the limit's value, save how long to wait for it, and
-// the key. It is hashed, to 128 bits, because keys may name persons: Redis then holds no names, though whoever reads it
-// can find out whether a name that they guess is there.
+// bucketName is what makes two charges the same bucket, in all replicas: the limit's value, save how long to wait for
+// it, and the key. It is hashed, to 128 bits, because keys may name persons: Redis then holds no names, though whoever
+// reads it can find out whether a name that they guess is there.
 func bucketName(c *limit.Charge) string {
 	l := c.Limit
 	text := make([]byte, 0, 256)

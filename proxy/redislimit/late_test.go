@@ -76,8 +76,8 @@ func pass(from, to net.Conn, f *far) {
 	}
 }
 
-// The time for an answer counts from the question, not from when a connection was asked for: 49 ms of round trip were two trips
-// too many for a new connection.
+// The time for an answer counts from the question, not from when a connection was asked for: 49 ms of round trip were
+// two trips too many for a new connection.
 func TestARedisThatIsFarIsNotLost(t *testing.T) {
 	f := farFrom(t, startRedis(t), 49*time.Millisecond)
 	r := running(t, f.url, redislimit.Options{Timeout: 2 * time.Second})
@@ -230,7 +230,8 @@ func TestARefusalByRedisIsAnErrorWithItsCure(t *testing.T) {
 	}{
 		"WRONGPASS": {[]string{"--requirepass", "secret"}, ":hunter2@", "GRAPHPROXY_REDIS_URL"},
 		"NOAUTH":    {[]string{"--requirepass", "secret"}, "", "GRAPHPROXY_REDIS_URL"},
-		"NOPERM":    {[]string{"--user", "graphproxy", "on", ">hunter2", "~*", "+ping"}, "graphproxy:hunter2@", "ACL SETUSER"},
+		"NOPERM": {[]string{"--user", "graphproxy", "on", ">hunter2", "~*", "+ping"}, "graphproxy:hunter2@",
+			"ACL SETUSER"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := startRedis(t, tt.args...)
@@ -240,7 +241,8 @@ func TestARefusalByRedisIsAnErrorWithItsCure(t *testing.T) {
 				r.Step(t.Context(), false)
 			}
 			text := r.logs.String()
-			if strings.Count(text, "level=ERROR") != 1 || !strings.Contains(text, name) || !strings.Contains(text, tt.want) || strings.Contains(text, "hunter2") {
+			if strings.Count(text, "level=ERROR") != 1 || !strings.Contains(text, name) || !strings.Contains(text, tt.want) ||
+				strings.Contains(text, "hunter2") {
 				t.Errorf("logged:\n%s", text)
 			}
 		})
@@ -250,9 +252,11 @@ func TestARefusalByRedisIsAnErrorWithItsCure(t *testing.T) {
 // Under four busy loops at most 22 of 80 pass.
 func TestTwoReplicasKeepOneBurstWhileTheMachineIsBusy(t *testing.T) {
 	redis := startRedis(t)
-	a, b := running(t, redis.url(), redislimit.Options{Timeout: 100 * time.Millisecond}), running(t, redis.url(), redislimit.Options{Timeout: 100 * time.Millisecond})
+	a, b := running(t, redis.url(), redislimit.Options{Timeout: 100 * time.Millisecond}), running(t, redis.url(),
+		redislimit.Options{Timeout: 100 * time.Millisecond})
 	for _, r := range []*replica{a, b} {
-		eventually(t, 10*time.Second, "both replicas are known", func() bool { return r.State().Replicas == 2 && r.State().Shared })
+		eventually(t, 10*time.Second, "both replicas are known",
+			func() bool { return r.State().Replicas == 2 && r.State().Shared })
 	}
 	var stop atomic.Bool
 	var busy sync.WaitGroup
@@ -279,7 +283,8 @@ func TestTwoReplicasKeepOneBurstWhileTheMachineIsBusy(t *testing.T) {
 	all.Wait()
 	stop.Store(true)
 	busy.Wait()
-	t.Logf("%d of 80 passed, %v and %v answers did not come in time", granted.Load(), a.metric(t, "graphproxy_redis_failures_total"), b.metric(t, "graphproxy_redis_failures_total"))
+	t.Logf("%d of 80 passed, %v and %v answers did not come in time", granted.Load(),
+		a.metric(t, "graphproxy_redis_failures_total"), b.metric(t, "graphproxy_redis_failures_total"))
 	if n := granted.Load(); n > 22 {
 		t.Errorf("%d of 80 passed, with a burst of 20", n)
 	}

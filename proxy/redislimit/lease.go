@@ -42,8 +42,8 @@ func (b *Buckets) hold(g *limit.Grant, lease string, keys []string) {
 	g.OnRelease(func() { b.giveBack(lease, keys) })
 }
 
-// giveBack ends the lease. Forgetting it comes first: Run sends both renewals and what is in the outbox, so a renewal that has
-// still seen the lease is sent before its end.
+// giveBack ends the lease. Forgetting it comes first: Run sends both renewals and what is in the outbox, so a renewal
+// that has still seen the lease is sent before its end.
 func (b *Buckets) giveBack(lease string, keys []string) {
 	if len(keys) == 0 {
 		return

@@ -11,10 +11,23 @@ type metrics struct {
 
 func newMetrics(to prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
-		up:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "graphproxy_redis_up", Help: "1 while limits are shared through Redis, 0 while this replica is by itself."}),
-		replicas: prometheus.NewGauge(prometheus.GaugeOpts{Name: "graphproxy_redis_replicas", Help: "Replicas that Redis has heard of in the last seconds, this one included."}),
-		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "graphproxy_redis_failures_total", Help: "Questions to Redis that were not answered in time or with an error."}),
-		restored: prometheus.NewCounter(prometheus.CounterOpts{Name: "graphproxy_redis_buckets_restored_total", Help: "Buckets that Redis had lost (restart, FLUSHALL, eviction, failover) and that began with the level that this replica knew."}),
+		up: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "graphproxy_redis_up",
+			Help: "1 while limits are shared through Redis, 0 while this replica is by itself.",
+		}),
+		replicas: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "graphproxy_redis_replicas",
+			Help: "Replicas that Redis has heard of in the last seconds, this one included.",
+		}),
+		failures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "graphproxy_redis_failures_total",
+			Help: "Questions to Redis that were not answered in time or with an error.",
+		}),
+		restored: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "graphproxy_redis_buckets_restored_total",
+			Help: "Buckets that Redis had lost (restart, FLUSHALL, eviction, failover) and that began with the level that " +
+				"this replica knew.",
+		}),
 		roundTrip: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "graphproxy_redis_round_trip_seconds", Help: "How long requests waited for Redis.",
 			Buckets: []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25},

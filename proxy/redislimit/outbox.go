@@ -109,7 +109,8 @@ func (b *Buckets) sendCorrections(ctx context.Context, all []correction) error {
 		keys, args := make([]string, 0, n), make([]any, 0, 1+4*n)
 		args = append(args, b.clock)
 		for _, c := range all[:n] {
-			keys, args = append(keys, c.key), append(args, number(c.rate), c.burst, number(c.take), b.levels.hint(c.key, c.rate, c.burst, now))
+			keys, args = append(keys, c.key), append(args, number(c.rate), c.burst, number(c.take),
+				b.levels.hint(c.key, c.rate, c.burst, now))
 		}
 		restored, err := b.send(ctx, b.scripts.adjust, keys, args).Int()
 		if err != nil {

@@ -35,7 +35,10 @@ func everything(t *testing.T, url string) {
 		return r.State().Shared
 	})
 	rated := limit.Charge{Limit: &limit.Limit{Name: "rated", Rate: 0.001, Burst: 5, Unit: limit.ResourceUnits}}
-	both := limit.Charge{Limit: &limit.Limit{Name: "both", Rate: 0.001, Burst: 100, Concurrency: 1}, Key: "adele@contoso.com"}
+	both := limit.Charge{
+		Limit: &limit.Limit{Name: "both", Rate: 0.001, Burst: 100, Concurrency: 1},
+		Key:   "adele@contoso.com",
+	}
 	refusal, g := r.take(t, rated, both)
 	if refusal != nil {
 		t.Fatalf("refusal %+v", refusal)
@@ -126,7 +129,9 @@ func TestSentinels(t *testing.T) {
 		setUser(t, s.client(), documented(t)[0])
 	}
 	config := filepath.Join(t.TempDir(), "sentinel.conf")
-	text := fmt.Sprintf("port %s\nsentinel monitor mymaster 127.0.0.1 %s 1\nsentinel down-after-milliseconds mymaster 300\n", own, port)
+	text := fmt.Sprintf(
+		"port %s\nsentinel monitor mymaster 127.0.0.1 %s 1\nsentinel down-after-milliseconds mymaster 300\n", own, port,
+	)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +140,8 @@ func TestSentinels(t *testing.T) {
 	c := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + own, Protocol: 2})
 	defer func() { _ = c.Close() }()
 	setUser(t, c, documented(t)[1])
-	url := "redis+sentinel://graphproxy:p%40ss@127.0.0.1:" + own + "/mymaster/2?sentinel_username=graphproxy&sentinel_password=p%40ss"
+	url := "redis+sentinel://graphproxy:p%40ss@127.0.0.1:" + own +
+		"/mymaster/2?sentinel_username=graphproxy&sentinel_password=p%40ss"
 	everything(t, url)
 
 	t.Run("another master takes over", func(t *testing.T) {

@@ -87,7 +87,8 @@ func TestThreeReplicasKeepOneLimit(t *testing.T) {
 	replicas := three(t, startRedis(t).url(), generous)
 	lim := &limit.Limit{Name: "limits.tenant", Rate: 500, Burst: 50, Concurrency: 100}
 	begin := time.Now()
-	c := rush(replicas, limit.Charge{Limit: lim}, limit.Charge{Limit: &limit.Limit{Name: "more than enough", Rate: 1e6, Burst: 1e6}})
+	c := rush(replicas, limit.Charge{Limit: lim},
+		limit.Charge{Limit: &limit.Limit{Name: "more than enough", Rate: 1e6, Burst: 1e6}})
 	<-time.After(runFor)
 	c.end()
 	allowed := lim.Rate*time.Since(begin).Seconds() + float64(lim.Burst)
@@ -131,7 +132,8 @@ func outage(t *testing.T, gone, back func(*server)) {
 	before, since := c.granted.Load(), time.Now()
 	<-time.After(runFor)
 	alone, allowed := float64(c.granted.Load()-before), lim.Rate*time.Since(since).Seconds()
-	t.Logf("alone: known after %v, %.0f granted of %.0f and a burst of %d", since.Sub(lost).Round(time.Millisecond), alone, allowed, lim.Burst)
+	t.Logf("alone: known after %v, %.0f granted of %.0f and a burst of %d", since.Sub(lost).Round(time.Millisecond),
+		alone, allowed, lim.Burst)
 	if alone > allowed+float64(lim.Burst)+5 || alone < allowed*0.97 {
 		t.Errorf("the replicas granted %.0f by themselves, of %.0f and a burst of %d", alone, allowed, lim.Burst)
 	}
@@ -144,7 +146,8 @@ func outage(t *testing.T, gone, back func(*server)) {
 	t.Logf("shared again after %v", time.Since(returned).Round(time.Millisecond))
 	<-time.After(runFor / 3)
 	total, whole := float64(c.granted.Load()), lim.Rate*time.Since(begin).Seconds()
-	t.Logf("in all: %.0f granted of %.0f, slowest answer %v", total, whole, time.Duration(c.slowest.Load()).Round(time.Millisecond))
+	t.Logf("in all: %.0f granted of %.0f, slowest answer %v", total, whole,
+		time.Duration(c.slowest.Load()).Round(time.Millisecond))
 	if total > whole+2*float64(lim.Burst) || total < whole*0.9 {
 		t.Errorf("%.0f granted of %.0f and a burst of %d, twice", total, whole, lim.Burst)
 	}
@@ -163,13 +166,15 @@ func outage(t *testing.T, gone, back func(*server)) {
 func checkTold(t *testing.T, r *replica) {
 	t.Helper()
 	text := r.logs.String()
-	if strings.Count(text, "level=WARN") != 1 || strings.Count(text, "level=INFO") != 1 || strings.Count(text, "\n") != 2 || !strings.Contains(text, "share=1/3") {
+	if strings.Count(text, "level=WARN") != 1 || strings.Count(text, "level=INFO") != 1 ||
+		strings.Count(text, "\n") != 2 || !strings.Contains(text, "share=1/3") {
 		t.Errorf("told:\n%s", text)
 	}
 	if n := r.metric(t, "graphproxy_redis_failures_total"); n < 1 || n > 20 {
 		t.Errorf("%v questions to Redis failed", n)
 	}
-	if r.metric(t, "graphproxy_redis_up") != 1 || r.metric(t, "graphproxy_redis_replicas") != 3 || r.metric(t, "graphproxy_redis_round_trip_seconds") < 10 {
+	if r.metric(t, "graphproxy_redis_up") != 1 || r.metric(t, "graphproxy_redis_replicas") != 3 ||
+		r.metric(t, "graphproxy_redis_round_trip_seconds") < 10 {
 		t.Error("the metrics do not show it")
 	}
 	if s := r.State(); s.Err != nil || s.Replicas != 3 {

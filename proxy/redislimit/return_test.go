@@ -11,7 +11,10 @@ import (
 func TestWhatIsReturnedCanBeTakenAgain(t *testing.T) {
 	s := startRedis(t)
 	r := running(t, s.url(), redislimit.Options{})
-	charges := []limit.Charge{{Limit: &limit.Limit{Name: "rate", Rate: 0.001, Burst: 3}}, {Limit: &limit.Limit{Name: "units", Rate: 0.001, Burst: 9, Unit: limit.ResourceUnits}, Cost: 3}}
+	charges := []limit.Charge{
+		{Limit: &limit.Limit{Name: "rate", Rate: 0.001, Burst: 3}},
+		{Limit: &limit.Limit{Name: "units", Rate: 0.001, Burst: 9, Unit: limit.ResourceUnits}, Cost: 3},
+	}
 	for range 3 {
 		if refusal, _ := r.take(t, charges...); refusal != nil {
 			t.Fatalf("%+v", refusal)

@@ -38,7 +38,8 @@ func startRedis(t testing.TB, args ...string) *server {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	s := &server{t: t, socket: filepath.Join(dir, "redis.sock")}
-	s.args = append([]string{"--port", "0", "--unixsocket", s.socket, "--save", "", "--appendonly", "no", "--dir", dir}, args...)
+	s.args = append([]string{"--port", "0", "--unixsocket", s.socket, "--save", "", "--appendonly", "no", "--dir", dir},
+		args...)
 	s.start()
 	t.Cleanup(s.kill)
 	return s

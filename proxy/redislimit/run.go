@@ -13,9 +13,9 @@ const (
 	holdsMost = 1000            // hold-backs read at a time; of more, those that last longest
 )
 
-// Run keeps what is in Redis alive: it says every second that this replica lives, renews leases, sends what nobody waits
-// for, reads hold-backs, and finds Redis again when it was lost. It returns when ctx ends, having given back what it can,
-// and closes the connections: later requests are without Redis. Call it once; end it after the last request.
+// Run keeps what is in Redis alive: it says every second that this replica lives, renews leases, sends what nobody
+// waits for, reads hold-backs, and finds Redis again when it was lost. It returns when ctx ends, having given back what
+// it can, and closes the connections: later requests are without Redis. Call it once; end it after the last request.
 func (b *Buckets) Run(ctx context.Context) {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
@@ -107,8 +107,8 @@ func (b *Buckets) leave(ctx context.Context) {
 	_ = b.client.Close()
 }
 
-// census remembers the last counts of replicas. The largest of them counts: a Redis that starts again has heard of nobody, and
-// whoever believed it would take the whole limit as its share if it went away once more.
+// census remembers the last counts of replicas. The largest of them counts: a Redis that starts again has heard of
+// nobody, and whoever believed it would take the whole limit as its share if it went away once more.
 type census struct {
 	last  [10]int
 	next  int

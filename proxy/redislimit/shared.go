@@ -1,9 +1,9 @@
 // Package redislimit keeps the buckets and slots of package limit in Redis, so that several replicas enforce one limit.
 //
-// It decides whether there is room for a request, as limit.Limiter does and with the same answers, in one round trip however
-// many buckets cover the request; and what happens while Redis is slow or gone: each replica enforces its share by itself,
-// or every request is refused. It also carries hold-backs from one replica to the others. Which buckets cover a request,
-// policy decides; what a caller is told, and what is held back, proxy decides.
+// It decides whether there is room for a request, as limit.Limiter does and with the same answers, in one round trip
+// however many buckets cover the request; and what happens while Redis is slow or gone: each replica enforces its share
+// by itself, or every request is refused. It also carries hold-backs from one replica to the others. Which buckets
+// cover a request, policy decides; what a caller is told, and what is held back, proxy decides.
 //
 // Time is Redis' own. Only what is done without Redis goes by the clock that Open is given.
 package redislimit
@@ -36,22 +36,25 @@ const (
 	connections    = 64          // at most, to each server; so many requests can wait for Redis at the same time
 	warm           = 4           // connections that are kept open
 	dialTimeout    = 2 * time.Second
-	idle           = time.Minute // after which a connection is closed: before the cloud's load balancers forget it, without a word
+	// after which a connection is closed: before the cloud's load balancers forget it, without a word
+	idle = time.Minute
 )
 
 // Options are what Open needs besides the address. Now must be set.
 type Options struct {
-	Deny    bool          // refuse what cannot be asked of Redis, with ErrUnavailable; false: each replica enforces its share
+	// refuse what cannot be asked of Redis, with ErrUnavailable; false: each replica enforces its share
+	Deny    bool
 	Timeout time.Duration // for an answer, from when the question was written; 0: 100 ms
-	// Replicas is how many replicas there are at least: the share of one that has not heard of so many is no greater. 0: 1.
+	// Replicas is how many replicas there are at least: the share of one that has not heard of so many is no greater.
+	// 0: 1.
 	Replicas int
 	Now      func() time.Time      // time.Now; for what is done without Redis
 	Local    *limit.Limiter        // for the time without Redis; nil: a new one
 	Log      *slog.Logger          // told when Redis is lost and when it is back, once each; nil: slog.Default()
 	Metrics  prometheus.Registerer // nil: none
 
-	// Holds is called with hold-backs that other replicas told, a second later at most, by Run and one at a time; until is by
-	// Now. nil: they are not wanted.
+	// Holds is called with hold-backs that other replicas told, a second later at most, by Run and one at a time; until
+	// is by Now. nil: they are not wanted.
 	Holds func(key string, until time.Time)
 }
 
@@ -132,7 +135,8 @@ func (b *Buckets) open() {
 	b.gone.Store(&gone)
 }
 
-// chatter is what go-redis says of single connections: for whoever debugs, as what comes of it is told by lost and found.
+// chatter is what go-redis says of single connections: for whoever debugs, as what comes of it is told by lost and
+// found.
 type chatter struct{ log *slog.Logger }
 
 // Printf implements go-redis' logger.
@@ -140,8 +144,8 @@ func (c chatter) Printf(ctx context.Context, format string, args ...any) {
 	c.log.DebugContext(ctx, "redis client", "says", fmt.Sprintf(format, args...))
 }
 
-// connect makes the client. Nothing is tried again: a script that has taken tokens, and whose answer was lost, would take them
-// twice. What it sends on a new connection is kept to what an ACL has to allow anyway.
+// connect makes the client. Nothing is tried again: a script that has taken tokens, and whose answer was lost, would
+// take them twice. What it sends on a new connection is kept to what an ACL has to allow anyway.
 func connect(from *redis.UniversalOptions, w *wire) redis.UniversalClient {
 	options := *from
 	o := &options
@@ -191,7 +195,8 @@ func (b *Buckets) lost(err error) {
 		b.log.Warn("redis does not answer in time: requests with limits are refused until it does", "error", err)
 		return
 	}
-	b.log.Warn("redis does not answer in time: this replica enforces its share of the limits by itself until it does", "share", fmt.Sprintf("1/%d", b.census.replicas()), "error", err)
+	b.log.Warn("redis does not answer in time: this replica enforces its share of the limits by itself until it does",
+		"share", fmt.Sprintf("1/%d", b.census.replicas()), "error", err)
 }
 
 // warnBarred logs that Redis refuses this replica, once until it does no more. The lock is held.
@@ -209,9 +214,11 @@ func cureOf(err error) string {
 	text := err.Error()
 	switch {
 	case strings.Contains(text, "WRONGPASS"), strings.Contains(text, "NOAUTH"), strings.Contains(text, "invalid password"):
-		return "set the user and the password of GRAPHPROXY_REDIS_URL to those that Redis knows: redis://user:password@host:6379"
+		return "set the user and the password of GRAPHPROXY_REDIS_URL to those that Redis knows: " +
+			"redis://user:password@host:6379"
 	case strings.Contains(text, "NOPERM"):
-		return "give the user the commands and the keys that docs/redis.md lists: ACL SETUSER graphproxy on >PASSWORD resetkeys ~{graphproxy}:* …"
+		return "give the user the commands and the keys that docs/redis.md lists: ACL SETUSER graphproxy on >PASSWORD " +
+			"resetkeys ~{graphproxy}:* …"
 	}
 	return ""
 }
@@ -221,7 +228,8 @@ func (b *Buckets) found() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.now()
-	b.log.Info("redis answers: limits are shared between replicas again", "after", now.Sub(b.since).Round(time.Millisecond), "replicas", b.census.seen())
+	b.log.Info("redis answers: limits are shared between replicas again", "after",
+		now.Sub(b.since).Round(time.Millisecond), "replicas", b.census.seen())
 	b.since, b.err, b.barred = now, nil, false
 	b.open()
 	b.late.Store(0)

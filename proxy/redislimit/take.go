@@ -15,18 +15,18 @@ import (
 
 const unknown = time.Second // the wait to tell where the real one cannot be known, as in package limit
 
-// Take asks every charged bucket for its cost, as limit.Limiter.Take does: all or none, a bucket that is charged twice is
-// asked once for the greater cost, the Refusal names the longest wait, and g's Release gives concurrency slots back. Waits are exact to a
-// microsecond, by Redis' clock. No charges, no refusal, and no round trip.
+// Take asks every charged bucket for its cost, as limit.Limiter.Take does: all or none, a bucket that is charged twice
+// is asked once for the greater cost, the Refusal names the longest wait, and g's Release gives concurrency slots back.
+// Waits are exact to a microsecond, by Redis' clock. No charges, no refusal, and no round trip.
 //
 // A slot is a lease: Run renews it until g is released, and it ends by itself within 30 s when the process dies.
 //
-// When Redis does not answer within Options.Timeout, the one request is decided by the replica's share. After an error, three late
-// answers in a row or a second of silence each replica enforces its share until Run has found Redis again:
-// rate, burst and concurrency divided by the number of replicas last seen, rounded down, but at least a burst and a slot
-// of 1, so that a limit of fewer slots than replicas may be passed. With Options.Deny the error is ErrUnavailable
-// instead. The only other error is ctx's own, when it ends first. It fails closed like Limiter.Take: a charge that cannot
-// be kept is refused.
+// When Redis does not answer within Options.Timeout, the one request is decided by the replica's share. After an error,
+// three late answers in a row or a second of silence each replica enforces its share until Run has found Redis again:
+// rate, burst and concurrency divided by the number of replicas last seen, rounded down, but at least a burst and a
+// slot of 1, so that a limit of fewer slots than replicas may be passed. With Options.Deny the error is ErrUnavailable
+// instead. The only other error is ctx's own, when it ends first. It fails closed like Limiter.Take: a charge that
+// cannot be kept is refused.
 func (b *Buckets) Take(ctx context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error) {
 	if refusal := impossible(charges); refusal != nil {
 		return refusal, nil
@@ -55,14 +55,15 @@ func (b *Buckets) Take(ctx context.Context, charges []limit.Charge, g *limit.Gra
 	return b.alone(charges, g, late), nil
 }
 
-// connecting is how many halves of Options.Timeout a question may wait to be written: a new connection takes several round trips.
+// connecting is how many halves of Options.Timeout a question may wait to be written: a new connection takes several
+// round trips.
 const connecting = 5
 
 // errLate is the error of an answer that did not come in time. It may still come.
 var errLate = errors.New("taking: redis did not answer in time")
 
-// errUnasked is the error of a question that was not written when Redis was left because of a hard error. Redis cannot have granted
-// anything.
+// errUnasked is the error of a question that was not written when Redis was left because of a hard error. Redis cannot
+// have granted anything.
 var errUnasked = errors.New("taking: redis was left before it was asked")
 
 // isSlow reports whether an error says that Redis takes its time: it may have done what it was asked.
@@ -84,7 +85,11 @@ func impossible(charges []limit.Charge) *limit.Refusal {
 	for i := range charges {
 		l := charges[i].Limit
 		if l == nil {
-			return &limit.Refusal{Limit: &limit.Limit{Name: "a charge without a limit"}, Key: charges[i].Key, RetryAfter: unknown}
+			return &limit.Refusal{
+				Limit:      &limit.Limit{Name: "a charge without a limit"},
+				Key:        charges[i].Key,
+				RetryAfter: unknown,
+			}
 		}
 		if !(l.Rate >= 0 && l.Rate <= math.MaxFloat64) || l.Rate > 0 && l.Burst < 1 || l.Concurrency < 0 {
 			return &limit.Refusal{Limit: l, Key: charges[i].Key, RetryAfter: unknown}
@@ -216,8 +221,8 @@ func (b *Buckets) run(ctx context.Context, c *call) ([]int64, error) {
 	}
 }
 
-// exchange asks Redis, which may take longer than the request waits. What is answered too late is learned, and what it granted is given
-// back: the request has been decided without it.
+// exchange asks Redis, which may take longer than the request waits. What is answered too late is learned, and what it
+// granted is given back: the request has been decided without it.
 func (b *Buckets) exchange(c *call, answered chan<- outcome, decided *atomic.Bool) {
 	defer b.wire.forget(c.lease)
 	ctx, cancel := b.within(context.Background())
@@ -228,7 +233,8 @@ func (b *Buckets) exchange(c *call, answered chan<- outcome, decided *atomic.Boo
 	switch {
 	case err != nil:
 		err = fmt.Errorf("taking: %w", err)
-	case len(answer) != 5+len(c.rated) || answer[0] < 0 || answer[0] > int64(len(c.buckets)) || answer[0] > 0 && answer[1] <= 0:
+	case len(answer) != 5+len(c.rated) || answer[0] < 0 || answer[0] > int64(len(c.buckets)) ||
+		answer[0] > 0 && answer[1] <= 0:
 		err = errors.New("taking: redis gave an answer that makes no sense")
 	default:
 		b.learn(c, answer, start)
@@ -266,9 +272,9 @@ func (b *Buckets) undo(c *call, answer []int64, err error) {
 	}
 }
 
-// Adjust corrects what the resource-unit charges of a granted request took to what it really cost, as limit.Limiter.Adjust
-// does, but without waiting for it: it is sent together with others, soon. What is still unsent when the process ends, or
-// Redis is away for long, is lost.
+// Adjust corrects what the resource-unit charges of a granted request took to what it really cost, as
+// limit.Limiter.Adjust does, but without waiting for it: it is sent together with others, soon. What is still unsent
+// when the process ends, or Redis is away for long, is lost.
 func (b *Buckets) Adjust(charges []limit.Charge, cost int) {
 	if !b.up.Load() {
 		b.adjustAlone(charges, cost)
@@ -276,7 +282,12 @@ func (b *Buckets) Adjust(charges []limit.Charge, cost int) {
 	}
 	for i := range charges {
 		if l := charges[i].Limit; l != nil && l.Unit == limit.ResourceUnits && l.Rate > 0 {
-			b.outbox.adjust(correction{key: rateKey(bucketName(&charges[i])), rate: l.Rate, burst: l.Burst, take: excess(&charges[i], cost)})
+			b.outbox.adjust(correction{
+				key:   rateKey(bucketName(&charges[i])),
+				rate:  l.Rate,
+				burst: l.Burst,
+				take:  excess(&charges[i], cost),
+			})
 		}
 	}
 }
@@ -289,7 +300,12 @@ func (b *Buckets) Return(charges []limit.Charge) {
 	}
 	for i := range charges {
 		if l := charges[i].Limit; l != nil && l.Rate > 0 && !limit.Repeats(charges, i) {
-			b.outbox.adjust(correction{key: rateKey(bucketName(&charges[i])), rate: l.Rate, burst: l.Burst, take: float64(-cost(&charges[i]))})
+			b.outbox.adjust(correction{
+				key:   rateKey(bucketName(&charges[i])),
+				rate:  l.Rate,
+				burst: l.Burst,
+				take:  float64(-cost(&charges[i])),
+			})
 		}
 	}
 }

@@ -25,8 +25,9 @@ func TestTakeAnswersAsLimiterDoes(t *testing.T) {
 		pool := rapid.SliceOfN(limits(fmt.Sprint(examples)), 1, 4).Draw(t, "limits")
 		charge := rapid.Custom(func(t *rapid.T) limit.Charge {
 			return limit.Charge{
-				Limit: rapid.SampledFrom(pool).Draw(t, "limit"), Key: rapid.SampledFrom([]string{"", "adele@contoso.com", "ü"}).Draw(t, "key"),
-				Cost: rapid.IntRange(0, 7).Draw(t, "cost"),
+				Limit: rapid.SampledFrom(pool).Draw(t, "limit"),
+				Key:   rapid.SampledFrom([]string{"", "adele@contoso.com", "ü"}).Draw(t, "key"),
+				Cost:  rapid.IntRange(0, 7).Draw(t, "cost"),
 			}
 		})
 		local, now := limit.New(), start
@@ -111,7 +112,10 @@ func TestTakeTakesFromAllOrNone(t *testing.T) {
 	const burst, plenty, slots = 50, 400, 3
 	url := startRedis(t).url()
 	scarce := &limit.Limit{Name: "scarce", Rate: 1e-9, Burst: burst}
-	others := []*limit.Limit{{Name: "a", Rate: 1e-9, Burst: plenty}, {Name: "b", Rate: 1e-9, Burst: plenty, Concurrency: slots}}
+	others := []*limit.Limit{
+		{Name: "a", Rate: 1e-9, Burst: plenty},
+		{Name: "b", Rate: 1e-9, Burst: plenty, Concurrency: slots},
+	}
 	var granted, flying, most atomic.Int64
 	var wg sync.WaitGroup
 	for range 3 {
@@ -140,7 +144,8 @@ func TestTakeTakesFromAllOrNone(t *testing.T) {
 	r := open(t, url, redislimit.Options{})
 	for granted.Load() < burst { // some were refused for want of slots that were on their way back
 		eventually(t, 5*time.Second, "slots come back", func() bool {
-			refusal, grant := r.take(t, limit.Charge{Limit: scarce}, limit.Charge{Limit: others[0]}, limit.Charge{Limit: others[1]})
+			refusal, grant := r.take(t, limit.Charge{Limit: scarce}, limit.Charge{Limit: others[0]},
+				limit.Charge{Limit: others[1]})
 			grant.Release()
 			_ = r.Flush(context.Background())
 			return refusal == nil
@@ -151,7 +156,8 @@ func TestTakeTakesFromAllOrNone(t *testing.T) {
 		t.Errorf("%d granted of a burst of %d, %d at once of %d slots", granted.Load(), burst, most.Load(), slots)
 	}
 	left := 0
-	for refusal, _ := r.take(t, limit.Charge{Limit: others[0]}); refusal == nil; refusal, _ = r.take(t, limit.Charge{Limit: others[0]}) {
+	for refusal, _ := r.take(t, limit.Charge{Limit: others[0]}); refusal == nil; refusal, _ = r.take(t,
+		limit.Charge{Limit: others[0]}) {
 		left++
 	}
 	if left != plenty-burst {
@@ -168,7 +174,8 @@ func TestTakeFailsClosed(t *testing.T) {
 		"negative concurrency": {Limit: &limit.Limit{Concurrency: -1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if refusal, _ := r.take(t, c); refusal == nil || refusal.Limit == nil || refusal.RetryAfter != time.Second || refusal.Key != c.Key {
+			if refusal, _ := r.take(t, c); refusal == nil || refusal.Limit == nil || refusal.RetryAfter != time.Second ||
+				refusal.Key != c.Key {
 				t.Errorf("refusal %+v", refusal)
 			}
 		})

@@ -11,7 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-const spellings = "redis://, rediss://, unix://, redis+sentinel://, rediss+sentinel://, redis+cluster:// or rediss+cluster://"
+const spellings = "redis://, rediss://, unix://, redis+sentinel://, rediss+sentinel://, redis+cluster:// or " +
+	"rediss+cluster://"
 
 // parse reads the address of a Redis. It is strict, as a misread one would be found out only when limits are no longer
 // shared; and its errors hold no part of the address: any may be one of a password that was not escaped.
@@ -75,7 +76,8 @@ func setCredentials(o *redis.UniversalOptions, u *url.URL) error {
 		case name == "sentinel_password" && strings.HasSuffix(u.Scheme, "+sentinel"):
 			o.SentinelPassword = values[0]
 		default:
-			return errors.New("an unknown option after ?; there are db (unix), sentinel_username and sentinel_password (sentinel). In a password ? is written %3F")
+			return errors.New("an unknown option after ?; there are db (unix), sentinel_username and sentinel_password " +
+				"(sentinel). In a password ? is written %3F")
 		}
 	}
 	if u.Fragment != "" {

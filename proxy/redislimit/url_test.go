@@ -23,22 +23,40 @@ func TestOpenReadsAddresses(t *testing.T) {
 		address string
 		want    redis.UniversalOptions
 	}{
-		"a host":           {"redis://redis.contoso.com", redis.UniversalOptions{Addrs: []string{"redis.contoso.com:6379"}}},
-		"everything":       {"redis://graphproxy:p%40s%2Fs@redis.contoso.com:6380/3", redis.UniversalOptions{Addrs: []string{"redis.contoso.com:6380"}, Username: "graphproxy", Password: "p@s/s", DB: 3}},
-		"the default user": {"redis://:secret@10.0.0.1/", redis.UniversalOptions{Addrs: []string{"10.0.0.1:6379"}, Password: "secret"}},
+		"a host": {"redis://redis.contoso.com", redis.UniversalOptions{Addrs: []string{"redis.contoso.com:6379"}}},
+		"everything": {"redis://graphproxy:p%40s%2Fs@redis.contoso.com:6380/3",
+			redis.UniversalOptions{Addrs: []string{"redis.contoso.com:6380"}, Username: "graphproxy", Password: "p@s/s", DB: 3}},
+		"the default user": {"redis://:secret@10.0.0.1/",
+			redis.UniversalOptions{Addrs: []string{"10.0.0.1:6379"}, Password: "secret"}},
 		"an IPv6 address":  {"redis://[fd00::1]:6379/0", redis.UniversalOptions{Addrs: []string{"[fd00::1]:6379"}}},
 		"one without port": {"redis://[fd00::1]", redis.UniversalOptions{Addrs: []string{"[fd00::1]:6379"}}},
-		"TLS":              {"rediss://redis.contoso.com", redis.UniversalOptions{Addrs: []string{"redis.contoso.com:6379"}, TLSConfig: secure}},
-		"a socket":         {"unix:///run/redis/redis.sock", redis.UniversalOptions{Addrs: []string{"/run/redis/redis.sock"}}},
+		"TLS": {"rediss://redis.contoso.com",
+			redis.UniversalOptions{Addrs: []string{"redis.contoso.com:6379"}, TLSConfig: secure}},
+		"a socket": {"unix:///run/redis/redis.sock", redis.UniversalOptions{Addrs: []string{"/run/redis/redis.sock"}}},
 		"a socket with all": {"unix://graphproxy:secret@/run/redis.sock?db=2",
 			redis.UniversalOptions{Addrs: []string{"/run/redis.sock"}, Username: "graphproxy", Password: "secret", DB: 2}},
-		"sentinels": {"redis+sentinel://graphproxy:secret@s1,s2:26380,s3/mymaster/1?sentinel_username=a&sentinel_password=b", redis.UniversalOptions{
-			Addrs: []string{"s1:26379", "s2:26380", "s3:26379"}, MasterName: "mymaster", Username: "graphproxy", Password: "secret", DB: 1, SentinelUsername: "a", SentinelPassword: "b"}},
-		"sentinels, as other clients write": {"redis-sentinel://s1:26379,s2/mymaster", redis.UniversalOptions{Addrs: []string{"s1:26379", "s2:26379"}, MasterName: "mymaster"}},
-		"sentinels over TLS":                {"rediss+sentinel://s1/mymaster", redis.UniversalOptions{Addrs: []string{"s1:26379"}, MasterName: "mymaster", TLSConfig: secure}},
+		"sentinels": {"redis+sentinel://graphproxy:secret@s1,s2:26380,s3/mymaster/1?sentinel_username=a&sentinel_password=b",
+			redis.UniversalOptions{
+				Addrs:            []string{"s1:26379", "s2:26380", "s3:26379"},
+				MasterName:       "mymaster",
+				Username:         "graphproxy",
+				Password:         "secret",
+				DB:               1,
+				SentinelUsername: "a",
+				SentinelPassword: "b",
+			}},
+		"sentinels, as other clients write": {"redis-sentinel://s1:26379,s2/mymaster",
+			redis.UniversalOptions{Addrs: []string{"s1:26379", "s2:26379"}, MasterName: "mymaster"}},
+		"sentinels over TLS": {"rediss+sentinel://s1/mymaster",
+			redis.UniversalOptions{Addrs: []string{"s1:26379"}, MasterName: "mymaster", TLSConfig: secure}},
 		"a cluster": {"redis+cluster://graphproxy:secret@c1,c2:6380,[fd00::3]:6379", redis.UniversalOptions{
-			Addrs: []string{"c1:6379", "c2:6380", "[fd00::3]:6379"}, IsClusterMode: true, Username: "graphproxy", Password: "secret"}},
-		"a cluster over TLS, with a slash": {"rediss+cluster://c1/", redis.UniversalOptions{Addrs: []string{"c1:6379"}, IsClusterMode: true, TLSConfig: secure}},
+			Addrs:         []string{"c1:6379", "c2:6380", "[fd00::3]:6379"},
+			IsClusterMode: true,
+			Username:      "graphproxy",
+			Password:      "secret",
+		}},
+		"a cluster over TLS, with a slash": {"rediss+cluster://c1/",
+			redis.UniversalOptions{Addrs: []string{"c1:6379"}, IsClusterMode: true, TLSConfig: secure}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := redislimit.Parse(tt.address)

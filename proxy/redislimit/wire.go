@@ -12,8 +12,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// wire notices when a question is written to Redis: the time for its answer counts from then, and not from when it began to wait for
-// a connection, which over a distance needs several round trips.
+// wire notices when a question is written to Redis: the time for its answer counts from then, and not from when it
+// began to wait for a connection, which over a distance needs several round trips.
 type wire struct {
 	replica []byte   // with which leases begin
 	waiting sync.Map // chan struct{} by lease, closed when its question is written

@@ -138,19 +138,27 @@ func (s *simulation) goodput(end time.Duration) float64 {
 }
 
 func (s *simulation) report(t *testing.T, who string, end time.Duration) {
-	t.Logf("%s %v: %d reached Graph, %d refused there, %d sent while it had asked for quiet, %d of these probes; goodput %.1f %%",
+	t.Logf("%s %v: %d reached Graph, %d refused there, %d sent while it had asked for quiet, %d of these probes; "+
+		"goodput %.1f %%",
 		who, end, s.total, s.refused, s.sent, s.probes, 100*s.goodput(end))
 }
 
 const perSecond = 20 // requests that Graph allows in the long run
 
-func simulate(t *testing.T, target string, limits graphtest.Limits, memory *throttle.Memory, from, end time.Duration) *simulation {
+func simulate(t *testing.T, target string, limits graphtest.Limits, memory *throttle.Memory,
+	from, end time.Duration) *simulation {
 	graph, err := graphtest.NewServer(graphtest.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer graph.Close()
-	s := &simulation{graph: graph, memory: memory, target: target, scope: scope(t, "GET "+strings.TrimPrefix(target, "/v1.0")), from: from}
+	s := &simulation{
+		graph:  graph,
+		memory: memory,
+		target: target,
+		scope:  scope(t, "GET "+strings.TrimPrefix(target, "/v1.0")),
+		from:   from,
+	}
 	limits.Now = s.clock
 	graph.Limit(limits)
 	s.run(end)
@@ -166,9 +174,12 @@ func TestGreedyCallersGetWhatGraphAllowsAndGraphIsLeftAlone(t *testing.T) {
 		limits graphtest.Limits
 		from   time.Duration
 	}{
-		{"the directory, which tells how near the limit is", "/v1.0/users/adele@contoso.com", graphtest.Limits{Directory: rate}, 10 * time.Second},
-		{"a mailbox, which tells nothing before", "/v1.0/users/adele@contoso.com/mailFolders", graphtest.Limits{Mailbox: rate}, 0},
-		{"SharePoint, which tells what is left of a window", "/v1.0/users/adele@contoso.com/drive/root", graphtest.Limits{Files: rate}, 20 * time.Second},
+		{"the directory, which tells how near the limit is", "/v1.0/users/adele@contoso.com",
+			graphtest.Limits{Directory: rate}, 10 * time.Second},
+		{"a mailbox, which tells nothing before", "/v1.0/users/adele@contoso.com/mailFolders",
+			graphtest.Limits{Mailbox: rate}, 0},
+		{"SharePoint, which tells what is left of a window", "/v1.0/users/adele@contoso.com/drive/root",
+			graphtest.Limits{Files: rate}, 20 * time.Second},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"graphproxy/policy/graph/service"
 )
 
-// maxHold bounds how long an answer can hold a scope back. Graph asks for minutes at most; an answer that says more is a mistake, or a
-// block that somebody must see to, and a probe an hour finds out when it is over.
+// maxHold bounds how long an answer can hold a scope back. Graph asks for minutes at most; an answer that says more is
+// a mistake, or a block that somebody must see to, and a probe an hour finds out when it is over.
 const maxHold = time.Hour
 
 // The names as http.Header keeps them.
@@ -63,16 +63,17 @@ func (s *said) readWindow(h http.Header) {
 	}
 }
 
-// beyond is how far a share of a limit is beyond 80 %, where Graph begins to tell of it, at most 1. At 1.2 a fifth of the requests is
-// refused, at 1.8 four fifths: more it does not tell.
+// beyond is how far a share of a limit is beyond 80 %, where Graph begins to tell of it, at most 1. At 1.2 a fifth of
+// the requests is refused, at 1.8 four fifths: more it does not tell.
 func beyond(share float64) float64 { return min(max(share-0.8, 0), 1) }
 
-// hold is how long a refused request's scope is to be left alone, 0 if the answer does not say. SharePoint asks for the greater one.
+// hold is how long a refused request's scope is to be left alone, 0 if the answer does not say. SharePoint asks for the
+// greater one.
 func (s *said) hold() time.Duration { return max(s.wait, s.reset) }
 
-// retryAfter reads Retry-After (RFC 9110, 10.2.3) as Graph sends it: seconds, also with decimals ("2.128"), or a date, which is
-// compared with the answer's own Date so that a wrong clock here does no harm. What is garbage, negative or zero is 0: it does not
-// say. Of several the longest counts.
+// retryAfter reads Retry-After (RFC 9110, 10.2.3) as Graph sends it: seconds, also with decimals ("2.128"), or a date,
+// which is compared with the answer's own Date so that a wrong clock here does no harm. What is garbage, negative or
+// zero is 0: it does not say. Of several the longest counts.
 func retryAfter(now time.Time, h http.Header) (longest time.Duration) {
 	for _, v := range h[retryAfterHeader] {
 		if n, ok := decimal(v); ok {
@@ -100,7 +101,8 @@ func seconds(n float64) time.Duration {
 	return time.Duration(n * float64(time.Second))
 }
 
-// decimal reads digits with at most one point among them: no sign, exponent, infinity or hexadecimal, all of which ParseFloat takes.
+// decimal reads digits with at most one point among them: no sign, exponent, infinity or hexadecimal, all of which
+// ParseFloat takes.
 func decimal(text string) (float64, bool) {
 	text = strings.TrimSpace(text)
 	points := 0
@@ -118,15 +120,16 @@ func decimal(text string) (float64, bool) {
 	return n, err == nil
 }
 
-// ofResource reports whether a refusal in scope s is taken to be about the resource alone at first: SharePoint refuses requests for a
-// blocked drive without a word of how long, for ever, and takes those for others; and a workbook is refused by itself.
+// ofResource reports whether a refusal in scope s is taken to be about the resource alone at first: SharePoint refuses
+// requests for a blocked drive without a word of how long, for ever, and takes those for others; and a workbook is
+// refused by itself.
 func (s Scope) ofResource(says said) bool {
 	return s.own.isSet() && (s.service == service.Excel && s.own.item != "" || says.hold() == 0 && !says.limit)
 }
 
-// narrowed is the scope that an answer to a request in scope s is about: that of the service, and where x-ms-throttle-scope says more
-// (Scope/Limit/app/resource), only its reads or writes, the app in all tenants, or the tenant for all apps. Unknown words widen
-// nothing and narrow nothing.
+// narrowed is the scope that an answer to a request in scope s is about: that of the service, and where
+// x-ms-throttle-scope says more (Scope/Limit/app/resource), only its reads or writes, the app in all tenants, or the
+// tenant for all apps. Unknown words widen nothing and narrow nothing.
 func (s Scope) narrowed(h http.Header) Scope {
 	s.access = readWrite
 	v := h.Get(scopeHeader)

@@ -40,7 +40,8 @@ func (h *hold) usageAt(now time.Time) float64 {
 
 // over reports whether nothing is known any more.
 func (h *hold) over(now time.Time) bool {
-	return h.probe == nil && h.usageAt(now) == 0 && now.Sub(h.refusedAt) > together && (!h.held || now.Sub(h.until) > forgetAfter)
+	return h.probe == nil && h.usageAt(now) == 0 && now.Sub(h.refusedAt) > together &&
+		(!h.held || now.Sub(h.until) > forgetAfter)
 }
 
 func (h *hold) extend(until time.Time) {
@@ -107,8 +108,8 @@ func (m *Memory) note(sh *shard, now time.Time, s Scope, says said) {
 	h.fades = now.Add(h.lasts)
 }
 
-// entry is what is known of s, made if it is not there. When as many scopes are known as may be, it is that of the whole service, of
-// which there are few: rather too much is held back then than too little.
+// entry is what is known of s, made if it is not there. When as many scopes are known as may be, it is that of the
+// whole service, of which there are few: rather too much is held back then than too little.
 func (m *Memory) entry(sh *shard, now time.Time, s Scope) *hold {
 	if h := sh.holds[s]; h != nil {
 		return h
@@ -165,7 +166,8 @@ func attrs(s Scope, more ...any) []any {
 	}, more...)
 }
 
-// Probe is the one request that finds out whether a hold is over. Its methods may be called on nil, and do nothing then.
+// Probe is the one request that finds out whether a hold is over. Its methods may be called on nil, and do nothing
+// then.
 type Probe struct {
 	sh    *shard
 	scope Scope // of the request
@@ -184,8 +186,8 @@ func (sh *shard) probe(s Scope, scopes []Scope) *Probe {
 	return p
 }
 
-// Lost says that the probe got no answer: the connection broke, or its caller left. The next request is a probe then. After Seen, and
-// the second time, it does nothing. It is safe for concurrent use.
+// Lost says that the probe got no answer: the connection broke, or its caller left. The next request is a probe then.
+// After Seen, and the second time, it does nothing. It is safe for concurrent use.
 func (p *Probe) Lost() {
 	if p == nil {
 		return
@@ -195,7 +197,8 @@ func (p *Probe) Lost() {
 	p.end(false)
 }
 
-// end takes the probe off its holds, and ends them if Graph took the request. It returns those it was for; the shard's lock is held.
+// end takes the probe off its holds, and ends them if Graph took the request. It returns those it was for; the shard's
+// lock is held.
 func (p *Probe) end(taken bool) []*hold {
 	if p == nil || p.done {
 		return nil

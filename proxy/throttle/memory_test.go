@@ -52,8 +52,8 @@ func TestWhenTheMemoryIsFullTheWholeServiceIsHeldBack(t *testing.T) {
 	})
 }
 
-// TestOneProbeAtMost runs any sequence of questions, answers and losses on one scope, and looks after each step whether what the
-// memory promises holds.
+// TestOneProbeAtMost runs any sequence of questions, answers and losses on one scope, and looks after each step whether
+// what the memory promises holds.
 func TestOneProbeAtMost(t *testing.T) {
 	s := scope(t, adele)
 	statuses := []int{200, 201, 404, 429, 429, 500, 503, 504, 509}
@@ -161,7 +161,8 @@ func FuzzHeaders(f *testing.F) {
 		h.Set("RateLimit-Reset", reset)
 		m := newMemory()
 		m.Seen(start, s, nil, 200, h)
-		if v := m.Ask(start, s); v.Delay < 0 || v.Delay > throttle.MaxDelay || v.Wait < 0 || v.Wait > time.Hour || v.Probe != nil {
+		if v := m.Ask(start, s); v.Delay < 0 || v.Delay > throttle.MaxDelay || v.Wait < 0 || v.Wait > time.Hour ||
+			v.Probe != nil {
 			t.Fatalf("after 200: %+v", v)
 		}
 		m.Seen(start, s, nil, 429, h)
@@ -207,7 +208,11 @@ func TestAskAllocatesNothing(t *testing.T) {
 
 var (
 	mailbox0, _ = throttle.ParseScope("outlook/read/default/contoso/alex@contoso.com")
-	ordinary    = http.Header{"Content-Type": {"application/json"}, "X-Ms-Resource-Unit": {"1"}, "Date": {"Mon, 02 Mar 2026 09:00:00 GMT"}}
+	ordinary    = http.Header{
+		"Content-Type":       {"application/json"},
+		"X-Ms-Resource-Unit": {"1"},
+		"Date":               {"Mon, 02 Mar 2026 09:00:00 GMT"},
+	}
 )
 
 func BenchmarkAsk(b *testing.B) {

@@ -32,17 +32,24 @@ func TestASilentRefusalHoldsTheResourceAlone(t *testing.T) {
 		refused    string
 		held, free []string
 	}{
-		{"GET /drives/b!1/root", []string{"GET /drives/B!1/items/i/children", "PUT /drives('b!1')/root:/a:/content", "GET /sites/s/drives/b!1/root"},
-			[]string{"GET /drives/b!2/root", "GET /sites/s/lists", "GET /sites/s/drives/b!2/root", "GET /users/u/drive/root", "GET /drives/b!1/items/i/workbook/tables"}},
-		{"GET /sites/s/lists", []string{"GET /sites/S/drive/root", "POST /sites/s/lists"}, []string{"GET /sites/t/lists", "GET /drives/d/root", "GET /sites", "GET /sites/s/drives/d/root"}},
-		{"GET /sites/contoso.sharepoint.com:/sites/hr:/lists", []string{"GET /sites/contoso.sharepoint.com:/sites/HR:/drive/root"},
+		{"GET /drives/b!1/root",
+			[]string{"GET /drives/B!1/items/i/children", "PUT /drives('b!1')/root:/a:/content", "GET /sites/s/drives/b!1/root"},
+			[]string{"GET /drives/b!2/root", "GET /sites/s/lists", "GET /sites/s/drives/b!2/root", "GET /users/u/drive/root",
+				"GET /drives/b!1/items/i/workbook/tables"}},
+		{"GET /sites/s/lists", []string{"GET /sites/S/drive/root", "POST /sites/s/lists"},
+			[]string{"GET /sites/t/lists", "GET /drives/d/root", "GET /sites", "GET /sites/s/drives/d/root"}},
+		{"GET /sites/contoso.sharepoint.com:/sites/hr:/lists",
+			[]string{"GET /sites/contoso.sharepoint.com:/sites/HR:/drive/root"},
 			[]string{"GET /sites/contoso.sharepoint.com:/sites/it:/lists", "GET /sites/contoso.sharepoint.com/lists"}},
-		{"GET /users/u/drive/root", []string{"GET /users/U/drive/items/i"}, []string{"GET /users/v/drive/root", "GET /groups/u/drive/root", "GET /users/u", "GET /users/u/messages"}},
+		{"GET /users/u/drive/root", []string{"GET /users/U/drive/items/i"},
+			[]string{"GET /users/v/drive/root", "GET /groups/u/drive/root", "GET /users/u", "GET /users/u/messages"}},
 		{"GET /drives/d/items/i/workbook/tables", []string{"POST /drives/d/items/I/workbook/createSession"},
 			[]string{"GET /drives/d/items/j/workbook/tables", "GET /drives/e/items/i/workbook/tables", "GET /drives/d/items/i"}},
-		{"GET /drives/d/root:/A.xlsx:/workbook/tables", []string{"GET /drives/d/root:/a.xlsx:/workbook/names"}, []string{"GET /drives/d/root:/b.xlsx:/workbook/tables"}},
+		{"GET /drives/d/root:/A.xlsx:/workbook/tables", []string{"GET /drives/d/root:/a.xlsx:/workbook/names"},
+			[]string{"GET /drives/d/root:/b.xlsx:/workbook/tables"}},
 		{"GET /shares/s/driveItem", []string{"GET /shares/s/items"}, []string{"GET /shares/t/driveItem"}},
-		{"GET /users/u", []string{"PATCH /users/u", "GET /users/u/manager"}, []string{"GET /users/v", "GET /groups/u", "GET /users"}},
+		{"GET /users/u", []string{"PATCH /users/u", "GET /users/u/manager"},
+			[]string{"GET /users/v", "GET /groups/u", "GET /users"}},
 		{"GET /users", []string{"GET /users/delta", "POST /users"}, []string{"GET /users/u", "GET /groups"}},
 		{"GET /users/u/onenote/pages", []string{"GET /users/u/onenote/notebooks"}, []string{"GET /users/v/onenote/pages"}},
 		{"GET /subscriptions/s", []string{"PATCH /subscriptions/s"}, []string{"POST /subscriptions"}},
@@ -67,7 +74,8 @@ func TestASilentRefusalHoldsTheResourceAlone(t *testing.T) {
 }
 
 func TestARefusalThatSpeaksOfALimitHoldsTheService(t *testing.T) {
-	for _, line := range []string{"Retry-After: 10", "RateLimit-Reset: 10", "RateLimit-Remaining: 0", "RateLimit-Limit: 1250"} {
+	for _, line := range []string{"Retry-After: 10", "RateLimit-Reset: 10", "RateLimit-Remaining: 0",
+		"RateLimit-Limit: 1250"} {
 		m := newMemory()
 		m.Seen(start, scope(t, "GET /drives/d/root"), nil, 429, headers(line))
 		if m.Ask(start, scope(t, "GET /drives/e/root")).Wait == 0 {
@@ -80,7 +88,8 @@ func TestARefusalThatSpeaksOfALimitHoldsTheService(t *testing.T) {
 		if v := m.Ask(start, scope(t, "GET /drives/d/items/i/workbook/tables")); v.Wait != 10*time.Second {
 			t.Errorf("the workbook: %+v", v)
 		}
-		for _, free := range []string{"GET /drives/d/items/j/workbook/tables", "GET /drives/d/items/i", "GET /me/drive/items/i/workbook/tables"} {
+		for _, free := range []string{"GET /drives/d/items/j/workbook/tables", "GET /drives/d/items/i",
+			"GET /me/drive/items/i/workbook/tables"} {
 			if v := m.Ask(start, scope(t, free)); v != (throttle.Verdict{}) {
 				t.Errorf("%s: %+v", free, v)
 			}
@@ -174,8 +183,8 @@ func TestABlockedDriveTakesNothingFromOthers(t *testing.T) {
 
 func TestAHoldOfAResourceReachesOtherReplicas(t *testing.T) {
 	for _, request := range []string{
-		"GET /drives/b!-_%20x/root", "GET /sites/contoso.sharepoint.com:/sites/hr:/lists", "GET /drives/d/root:/A%25/b.xlsx:/workbook/tables", "GET /users",
-		"GET /drives/" + strings.Repeat("x", 300) + "/root",
+		"GET /drives/b!-_%20x/root", "GET /sites/contoso.sharepoint.com:/sites/hr:/lists",
+		"GET /drives/d/root:/A%25/b.xlsx:/workbook/tables", "GET /users", "GET /drives/" + strings.Repeat("x", 300) + "/root",
 	} {
 		var key string
 		here := newMemory(func(o *throttle.Options) { o.Told = func(s throttle.Scope, _ time.Time) { key = s.Key() } })

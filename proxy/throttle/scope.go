@@ -20,18 +20,21 @@ const (
 
 var accessNames = [...]string{readWrite: "any", read: "read", write: "write"} // never written to
 
-// maxKey bounds what is kept of a key, in bytes. Longer ones share a hold with those that begin alike: nothing that long is a mailbox.
+// maxKey bounds what is kept of a key, in bytes. Longer ones share a hold with those that begin alike: nothing that
+// long is a mailbox.
 const maxKey = 128
 
-// Scope is what Graph counts requests against: an app registration in a tenant at one of Graph's services and, where the service
-// counts so, one mailbox, team, chat or report; for reads, for writes or for both. Scopes compare with ==. The zero Scope is a
-// service that is not known, of no app: useless, but safe. A Scope made by ScopeOf shares memory with the target it came from.
+// Scope is what Graph counts requests against: an app registration in a tenant at one of Graph's services and, where
+// the service counts so, one mailbox, team, chat or report; for reads, for writes or for both. Scopes compare with ==.
+// The zero Scope is a service that is not known, of no app: useless, but safe. A Scope made by ScopeOf shares memory
+// with the target it came from.
 type Scope struct {
 	app, tenant string // "" stands for all of them
 	key         string // "" stands for all of the service's
-	own         own    // where Graph counts by the service alone: the resource, which a refusal that says nothing may be about
-	service     service.Service
-	access      access
+	// where Graph counts by the service alone: the resource, which a refusal that says nothing may be about
+	own     own
+	service service.Service
+	access  access
 }
 
 // own is a resource that can be refused by itself: a drive, a site, a user, a workbook. The zero own is none.
@@ -75,8 +78,8 @@ func (o own) bounded() own {
 	return o
 }
 
-// Key writes the scope as text that ParseScope reads: "outlook/any/default/contoso.com/adele@contoso.com". Each part is escaped as
-// a path segment is. It names a mailbox where the scope does: do not log it.
+// Key writes the scope as text that ParseScope reads: "outlook/any/default/contoso.com/adele@contoso.com". Each part is
+// escaped as a path segment is. It names a mailbox where the scope does: do not log it.
 func (s Scope) Key() string {
 	if s.own.isSet() {
 		s.key = s.own.text()
@@ -86,11 +89,12 @@ func (s Scope) Key() string {
 	}, "/")
 }
 
-// Service names what the scope counts against in one word, "outlook", for logs and metrics: there are about twenty, and none names
-// a person.
+// Service names what the scope counts against in one word, "outlook", for logs and metrics: there are about twenty, and
+// none names a person.
 func (s Scope) Service() string { return s.service.String() }
 
-// ParseScope reads what Key wrote. The error says which part is not understood; the text may come from a replica of another version.
+// ParseScope reads what Key wrote. The error says which part is not understood; the text may come from a replica of
+// another version.
 func ParseScope(text string) (Scope, error) {
 	parts := strings.Split(text, "/")
 	if len(parts) != 5 {
@@ -146,8 +150,8 @@ func (s Scope) wide() Scope {
 // narrow reports whether the scope is less than its service.
 func (s Scope) narrow() bool { return s.key != "" || s.own.isSet() }
 
-// places are the scopes whose holds a request in scope s has to heed, each once, and how many they are: its own, its service's, and
-// those of the app in all tenants and of the tenant for all apps; each for any access and for its own.
+// places are the scopes whose holds a request in scope s has to heed, each once, and how many they are: its own, its
+// service's, and those of the app in all tenants and of the tenant for all apps; each for any access and for its own.
 func (s Scope) places() (all [8]Scope, n int) {
 	few := [4]Scope{s, s.wide(), s.wide(), s.wide()}
 	few[2].tenant, few[3].app = "", ""

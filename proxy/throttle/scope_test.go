@@ -38,10 +38,12 @@ func TestAScopeIsWhatGraphCountsAgainst(t *testing.T) {
 		{"GET /sites/S/drives/D/root", "files/read/default/contoso/%2Fdrives%2Fd%2F"},
 		{"GET /users/u/drives/D/root", "files/read/default/contoso/%2Fdrives%2Fd%2F"},
 		{"GET /me/drive/root", "files/read/default/contoso/%2Fme%2F%2F"},
-		{"GET /sites/contoso.sharepoint.com:/sites/HR:/drive", "files/read/default/contoso/%2Fsites%2Fcontoso.sharepoint.com%2Fsites%252Fhr"},
+		{"GET /sites/contoso.sharepoint.com:/sites/HR:/drive",
+			"files/read/default/contoso/%2Fsites%2Fcontoso.sharepoint.com%2Fsites%252Fhr"},
 		{"GET /sites/s/drives/d/items/I/workbook/tables/T/rows", "excel/read/default/contoso/%2Fdrives%2Fd%2Fi"},
 		{"GET /users/u/drive/items/i/workbook/worksheets", "excel/read/default/contoso/%2Fusers%2Fu%2Fi"},
-		{"GET /drives/d/root:/Books/A.xlsx:/workbook/worksheets", "excel/read/default/contoso/%2Fdrives%2Fd%2Fbooks%252Fa.xlsx"},
+		{"GET /drives/d/root:/Books/A.xlsx:/workbook/worksheets",
+			"excel/read/default/contoso/%2Fdrives%2Fd%2Fbooks%252Fa.xlsx"},
 		{"GET /users/u/onenote/pages", "onenote/read/default//%2Fusers%2Fu%2F"},
 		{"GET /teams/T", "teams/read/default/contoso/t"},
 		{"GET /groups/g/team/channels", "teams/read/default/contoso/g"},
@@ -49,16 +51,19 @@ func TestAScopeIsWhatGraphCountsAgainst(t *testing.T) {
 		{"GET /users/u/joinedTeams", "teams/read/default/contoso/%2Fusers%2Fu%2F"},
 		{"GET /teamwork", "teams/read/default/contoso/%2Fteamwork%2F%2F"},
 		{"GET /users/u/presence", "presence/read/default/contoso/%2Fusers%2Fu%2F"},
-		{"POST /communications/getPresencesByUserId", "presence/write/default/contoso/%2Fcommunications%2Fgetpresencesbyuserid%2F"},
+		{"POST /communications/getPresencesByUserId",
+			"presence/write/default/contoso/%2Fcommunications%2Fgetpresencesbyuserid%2F"},
 		{"GET /communications/callRecords/c", "call-records/read/default/contoso/%2Fcommunications%2Fcallrecords%2F"},
 		{"POST /communications/calls", "calls/write/default/contoso/%2Fcommunications%2Fcalls%2F"},
 		{"GET /deviceManagement/managedDevices", "intune/read/default/contoso/%2Fdevicemanagement%2Fmanageddevices%2F"},
 		{"GET /users/u/managedDevices", "intune/read/default/contoso/%2Fusers%2Fu%2F"},
 		{"GET /reports/getEmailActivityCounts(period='D7')", "usage-reports/read/default/contoso/getemailactivitycounts"},
-		{"GET /reports/authenticationMethods/userRegistrationDetails", "identity-reports/read/default/contoso/%2Freports%2Fauthenticationmethods%2F"},
+		{"GET /reports/authenticationMethods/userRegistrationDetails",
+			"identity-reports/read/default/contoso/%2Freports%2Fauthenticationmethods%2F"},
 		{"GET /auditLogs/signIns", "identity-reports/read/default/contoso/%2Fauditlogs%2Fsignins%2F"},
 		{"GET /identityProtection/riskyUsers", "identity-protection/read//contoso/%2Fidentityprotection%2Friskyusers%2F"},
-		{"GET /policies/conditionalAccessPolicies", "identity-protection/read//contoso/%2Fpolicies%2Fconditionalaccesspolicies%2F"},
+		{"GET /policies/conditionalAccessPolicies",
+			"identity-protection/read//contoso/%2Fpolicies%2Fconditionalaccesspolicies%2F"},
 		{"GET /identity/conditionalAccess/policies", "identity-protection/read//contoso/%2Fidentity%2Fconditionalaccess%2F"},
 		{"GET /identity/b2xUserFlows", "user-flows/read/default/contoso/%2Fidentity%2Fb2xuserflows%2F"},
 		{"GET /identityProviders", "user-flows/read/default/contoso/%2Fidentityproviders%2F%2F"},
@@ -122,7 +127,10 @@ func TestReplicasTellEachOtherOfHolds(t *testing.T) {
 	here.Seen(start, s, nil, 429, headers("Retry-After: 10"))
 	here.Seen(at(time.Millisecond), s, nil, 429, headers("Retry-After: 10")) // not worth a word
 	here.Seen(at(2*time.Second), s, nil, 429, headers("Retry-After: 10"))
-	want := []word{{"outlook/any/default/contoso/adele@contoso.com", at(10 * time.Second)}, {"outlook/any/default/contoso/adele@contoso.com", at(12 * time.Second)}}
+	want := []word{
+		{"outlook/any/default/contoso/adele@contoso.com", at(10 * time.Second)},
+		{"outlook/any/default/contoso/adele@contoso.com", at(12 * time.Second)},
+	}
 	if diff := cmp.Diff(want, words, cmp.AllowUnexported(word{})); diff != "" {
 		t.Error(diff)
 	}

@@ -7,11 +7,12 @@ import (
 	"graphproxy/policy/graph/service"
 )
 
-// ScopeOf returns what Graph counts a request against, for an app registration in a tenant, both as the proxy names them. GET and
-// HEAD read, every other method writes. v1.0 and beta count together.
+// ScopeOf returns what Graph counts a request against, for an app registration in a tenant, both as the proxy names
+// them. GET and HEAD read, every other method writes. v1.0 and beta count together.
 //
-// Which service answers and what key it counts by, service.Of says. Where Graph counts by the service alone, the scope also knows the
-// resource, see Seen. ScopeOf allocates nothing, save for an alternate key with capital letters; the scope shares memory with t.
+// Which service answers and what key it counts by, service.Of says. Where Graph counts by the service alone, the scope
+// also knows the resource, see Seen. ScopeOf allocates nothing, save for an alternate key with capital letters; the
+// scope shares memory with t.
 func ScopeOf(app, tenant, method string, t *odata.Target) Scope {
 	s := Scope{app: app, tenant: tenant, access: write}
 	if method == http.MethodGet || method == http.MethodHead {
@@ -33,7 +34,8 @@ func ScopeOf(app, tenant, method string, t *odata.Target) Scope {
 	return s
 }
 
-// ownOf is the resource that a path is below, and for a workbook its drive item. The same drive by two ways is one where both name it.
+// ownOf is the resource that a path is below, and for a workbook its drive item. The same drive by two ways is one
+// where both name it.
 func ownOf(kind service.Service, path []odata.Segment) own {
 	o := own{set: path[0].Base}
 	if o.set != "me" {

@@ -67,7 +67,8 @@ func TestAnAnswerHoldsItsScopeBackForAsLongAsItSays(t *testing.T) {
 		{"a decimal", adele, 429, []string{"Retry-After: 2.128"}, 2128 * time.Millisecond},
 		{"a date, against the answer's own Date and not our clock", adele, 429,
 			[]string{"Retry-After: Tue, 06 Jan 2026 10:00:30 GMT", "Date: Tue, 06 Jan 2026 10:00:00 GMT"}, 30 * time.Second},
-		{"a date without a Date, against our clock", adele, 429, []string{"Retry-After: Mon, 02 Mar 2026 09:00:20 GMT"}, 20 * time.Second},
+		{"a date without a Date, against our clock", adele, 429, []string{"Retry-After: Mon, 02 Mar 2026 09:00:20 GMT"},
+			20 * time.Second},
 		{"a date that is past backs off", adele, 429, []string{"Retry-After: Mon, 02 Mar 2026 08:00:20 GMT"}, time.Second},
 		{"a date a century away is an hour", adele, 429, []string{"Retry-After: Mon, 02 Mar 2126 09:00:20 GMT"}, time.Hour},
 		{"an absurd number is an hour", adele, 429, []string{"Retry-After: 99999999999999999999"}, time.Hour},
@@ -77,7 +78,8 @@ func TestAnAnswerHoldsItsScopeBackForAsLongAsItSays(t *testing.T) {
 		{"what only ParseFloat takes backs off", adele, 429, []string{"Retry-After: 1e3"}, time.Second},
 		{"infinity backs off", adele, 429, []string{"Retry-After: Inf"}, time.Second},
 		{"nothing backs off", adele, 429, nil, time.Second},
-		{"of several the longest", adele, 429, []string{"Retry-After: 3", "Retry-After: 7", "Retry-After: x"}, 7 * time.Second},
+		{"of several the longest", adele, 429, []string{"Retry-After: 3", "Retry-After: 7", "Retry-After: x"},
+			7 * time.Second},
 		{"503 with a time", adele, 503, []string{"Retry-After: 120"}, 2 * time.Minute},
 		{"503 without", adele, 503, nil, time.Second},
 		{"509", adele, 509, []string{"Retry-After: 4"}, 4 * time.Second},
@@ -85,12 +87,15 @@ func TestAnAnswerHoldsItsScopeBackForAsLongAsItSays(t *testing.T) {
 		{"500 neither", adele, 500, nil, 0},
 		{"409 is about one object", "PATCH /users/adele@contoso.com", 409, []string{"Retry-After: 4"}, 0},
 		{"202 says when a job is done", "POST /drives/d/items/i/copy", 202, []string{"Retry-After: 30"}, 0},
-		{"SharePoint: the greater is Retry-After", "GET /drives/d/root", 429, []string{"Retry-After: 31", "RateLimit-Reset: 30"}, 31 * time.Second},
-		{"SharePoint: the greater is RateLimit-Reset", "GET /drives/d/root", 429, []string{"Retry-After: 5", "RateLimit-Reset: 30"}, 30 * time.Second},
+		{"SharePoint: the greater is Retry-After", "GET /drives/d/root", 429,
+			[]string{"Retry-After: 31", "RateLimit-Reset: 30"}, 31 * time.Second},
+		{"SharePoint: the greater is RateLimit-Reset", "GET /drives/d/root", 429,
+			[]string{"Retry-After: 5", "RateLimit-Reset: 30"}, 30 * time.Second},
 		{"SharePoint: only RateLimit-Reset", "GET /drives/d/root", 429, []string{"RateLimit-Reset: 12"}, 12 * time.Second},
 		{"SharePoint: taken, and none left", "GET /drives/d/root", 200,
 			[]string{"RateLimit-Limit: 1250", "RateLimit-Remaining: 0", "RateLimit-Reset: 14"}, 14 * time.Second},
-		{"SharePoint: taken, none left and no word until when", "GET /drives/d/root", 200, []string{"RateLimit-Remaining: 0"}, 0},
+		{"SharePoint: taken, none left and no word until when", "GET /drives/d/root", 200,
+			[]string{"RateLimit-Remaining: 0"}, 0},
 		{"SharePoint: taken, and enough left", "GET /drives/d/root", 200,
 			[]string{"RateLimit-Limit: 1250", "RateLimit-Remaining: 1000", "RateLimit-Reset: 14"}, 0},
 	}
@@ -114,25 +119,33 @@ func TestOnlyTheScopeThatIsThrottledIsHeldBack(t *testing.T) {
 		free      []string
 	}{
 		{"a mailbox", adele, nil,
-			[]string{"POST /users/adele@contoso.com/sendMail", "GET /users('Adele@Contoso.com')/events", "GET /users/adele%40contoso.com/calendarView"},
+			[]string{"POST /users/adele@contoso.com/sendMail", "GET /users('Adele@Contoso.com')/events",
+				"GET /users/adele%40contoso.com/calendarView"},
 			[]string{alex, "GET /users/adele@contoso.com", "GET /users", "GET /users/adele@contoso.com/drive", "GET /places/p"}},
 		{"the directory", "GET /users", nil,
-			[]string{"GET /groups", "PATCH /users/adele@contoso.com", "GET /applications", "GET /users/delta", "GET /groups/g/members"},
+			[]string{"GET /groups", "PATCH /users/adele@contoso.com", "GET /applications", "GET /users/delta",
+				"GET /groups/g/members"},
 			[]string{adele, "GET /drives/d/root", "GET /teams/t", "GET /auditLogs/signIns", "GET /groups/g/drive"}},
 		{"reads of the directory", "GET /users", []string{"x-ms-throttle-scope: Tenant_Application/Read/a/b"},
 			[]string{"GET /groups", "HEAD /groups"}, []string{"POST /groups", "DELETE /users/u"}},
 		{"writes of the directory", "POST /users", []string{"x-ms-throttle-scope: Tenant_Application/Write/a/b"},
 			[]string{"PATCH /groups/g", "DELETE /users/u"}, []string{"GET /groups"}},
-		{"both", "GET /users", []string{"x-ms-throttle-scope: Tenant_Application/ReadWrite/a/b"}, []string{"GET /groups", "POST /groups"}, nil},
-		{"words that are not known", "GET /users", []string{"x-ms-throttle-scope: Galaxy/Both"}, []string{"GET /groups", "POST /groups"}, []string{adele}},
+		{"both", "GET /users", []string{"x-ms-throttle-scope: Tenant_Application/ReadWrite/a/b"},
+			[]string{"GET /groups", "POST /groups"}, nil},
+		{"words that are not known", "GET /users", []string{"x-ms-throttle-scope: Galaxy/Both"},
+			[]string{"GET /groups", "POST /groups"}, []string{adele}},
 		{"SharePoint", "GET /drives/d/root", nil,
 			[]string{"GET /sites/root", "GET /users/adele@contoso.com/drive", "GET /groups/g/drive/items/i", "GET /shares/s"},
 			[]string{"GET /users", adele, "GET /drives/d/items/i/workbook/tables"}},
-		{"a team", "GET /teams/T1/channels", nil, []string{"POST /teams/t1/channels", "GET /groups/t1/team"}, []string{"GET /teams/t2/channels", "GET /chats/c"}},
-		{"Teams of the tenant", "POST /teams", nil, []string{"GET /teams/t1", "GET /chats/c/messages", "GET /users/u/chats/c"}, []string{"GET /users"}},
+		{"a team", "GET /teams/T1/channels", nil, []string{"POST /teams/t1/channels", "GET /groups/t1/team"},
+			[]string{"GET /teams/t2/channels", "GET /chats/c"}},
+		{"Teams of the tenant", "POST /teams", nil,
+			[]string{"GET /teams/t1", "GET /chats/c/messages", "GET /users/u/chats/c"}, []string{"GET /users"}},
 		{"a report", "GET /reports/getTeamsUserActivityUserDetail(period='D7')", nil,
-			[]string{"GET /reports/getTeamsUserActivityUserDetail(period='D30')"}, []string{"GET /reports/getOffice365ActiveUserDetail(period='D7')"}},
-		{"what is not known", "GET /print/printers", nil, []string{"POST /print/shares"}, []string{"GET /search/query", "GET /users"}},
+			[]string{"GET /reports/getTeamsUserActivityUserDetail(period='D30')"},
+			[]string{"GET /reports/getOffice365ActiveUserDetail(period='D7')"}},
+		{"what is not known", "GET /print/printers", nil, []string{"POST /print/shares"},
+			[]string{"GET /search/query", "GET /users"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -159,8 +172,22 @@ func TestAppsAndTenantsAreHeldBackByThemselvesUnlessTheLimitIsWider(t *testing.T
 		otherApp, otherTenant, neither bool // held back too
 	}{
 		{"the directory", "GET /users", "", false, false, false},
-		{"the directory, for the app anywhere", "GET /users", "x-ms-throttle-scope: Application/ReadWrite/a/b", false, true, false},
-		{"the directory, for the tenant whoever asks", "GET /users", "x-ms-throttle-scope: Tenant/ReadWrite/a/b", true, false, false},
+		{
+			"the directory, for the app anywhere",
+			"GET /users",
+			"x-ms-throttle-scope: Application/ReadWrite/a/b",
+			false,
+			true,
+			false,
+		},
+		{
+			"the directory, for the tenant whoever asks",
+			"GET /users",
+			"x-ms-throttle-scope: Tenant/ReadWrite/a/b",
+			true,
+			false,
+			false,
+		},
 		{"OneNote is the app's", "GET /users/u/onenote/pages", "", false, true, false},
 		{"conditional access is the tenant's", "GET /identity/conditionalAccess/policies", "", true, false, false},
 		{"invitations are the tenant's", "POST /invitations", "", true, false, false},
@@ -173,7 +200,12 @@ func TestAppsAndTenantsAreHeldBackByThemselvesUnlessTheLimitIsWider(t *testing.T
 			for _, other := range []struct {
 				app, tenant string
 				held        bool
-			}{{"default", "contoso", true}, {"hr", "contoso", test.otherApp}, {"default", "fabrikam", test.otherTenant}, {"hr", "fabrikam", test.neither}} {
+			}{
+				{"default", "contoso", true},
+				{"hr", "contoso", test.otherApp},
+				{"default", "fabrikam", test.otherTenant},
+				{"hr", "fabrikam", test.neither},
+			} {
 				if held := m.Ask(start, scopeFor(t, other.app, other.tenant, test.request)).Wait > 0; held != other.held {
 					t.Errorf("app %s in %s: held %v, want %v", other.app, other.tenant, held, other.held)
 				}
@@ -316,15 +348,19 @@ func TestNearTheLimitRequestsAreDelayed(t *testing.T) {
 		{"at 80 %", "GET /users", []string{"x-ms-throttle-limit-percentage: 0.8"}, 0, 0},
 		{"at 90 %", "GET /users", []string{"x-ms-throttle-limit-percentage: 0.9"}, 0, 542 * time.Millisecond},
 		{"at the limit", "GET /users", []string{"x-ms-throttle-limit-percentage: 1.0"}, 0, 976 * time.Millisecond},
-		{"half the requests too many", "GET /users", []string{"x-ms-throttle-limit-percentage: 1.3"}, 0, 1750 * time.Millisecond},
+		{"half the requests too many", "GET /users", []string{"x-ms-throttle-limit-percentage: 1.3"}, 0,
+			1750 * time.Millisecond},
 		{"as far as it goes", "GET /users", []string{"x-ms-throttle-limit-percentage: 1.8"}, 0, throttle.MaxDelay},
 		{"and further", "GET /users", []string{"x-ms-throttle-limit-percentage: 7"}, 0, throttle.MaxDelay},
 		{"fading", "GET /users", []string{"x-ms-throttle-limit-percentage: 1.8"}, 5 * time.Second, 1750 * time.Millisecond},
 		{"over", "GET /users", []string{"x-ms-throttle-limit-percentage: 1.8"}, 10 * time.Second, 0},
 		{"garbage", "GET /users", []string{"x-ms-throttle-limit-percentage: much"}, 0, 0},
-		{"SharePoint at 80 %", "GET /sites/root", []string{"RateLimit-Limit: 1000", "RateLimit-Remaining: 200", "RateLimit-Reset: 9"}, 0, 0},
-		{"SharePoint at 90 %", "GET /sites/root", []string{"RateLimit-Limit: 1000", "RateLimit-Remaining: 100", "RateLimit-Reset: 9"}, 0, 542 * time.Millisecond},
-		{"SharePoint in the next window", "GET /sites/root", []string{"RateLimit-Limit: 1000", "RateLimit-Remaining: 100", "RateLimit-Reset: 3"}, 3 * time.Second, 0},
+		{"SharePoint at 80 %", "GET /sites/root",
+			[]string{"RateLimit-Limit: 1000", "RateLimit-Remaining: 200", "RateLimit-Reset: 9"}, 0, 0},
+		{"SharePoint at 90 %", "GET /sites/root",
+			[]string{"RateLimit-Limit: 1000", "RateLimit-Remaining: 100", "RateLimit-Reset: 9"}, 0, 542 * time.Millisecond},
+		{"SharePoint in the next window", "GET /sites/root",
+			[]string{"RateLimit-Limit: 1000", "RateLimit-Remaining: 100", "RateLimit-Reset: 3"}, 3 * time.Second, 0},
 		{"SharePoint without a limit", "GET /sites/root", []string{"RateLimit-Remaining: 100", "RateLimit-Reset: 9"}, 0, 0},
 	}
 	for _, test := range tests {
@@ -367,7 +403,8 @@ func TestLogsNameTheServiceAndNobody(t *testing.T) {
 	}
 	m.Seen(at(time.Second), s, m.Ask(at(time.Second), s).Probe, 200, nil)
 	text, _ := io.ReadAll(&log)
-	if n := bytes.Count(text, []byte("\n")); n != 2 || !bytes.Contains(text, []byte("service=outlook")) || bytes.Contains(text, []byte("adele")) {
+	if n := bytes.Count(text, []byte("\n")); n != 2 || !bytes.Contains(text, []byte("service=outlook")) ||
+		bytes.Contains(text, []byte("adele")) {
 		t.Errorf("%d lines:\n%s", n, text)
 	}
 }

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// Graph receives the request and never answers; the caller gives up. Graph's connection is closed, so that it can stop, too.
+// Graph receives the request and never answers; the caller gives up. Graph's connection is closed, so that it can stop,
+// too.
 func TestACallerThatGivesUpOnAStalledGraph(t *testing.T) {
 	t.Parallel()
 	who := newIdentity(t)
@@ -131,8 +132,16 @@ func (w *world) earlyAnswers(t *testing.T, want func(answer) outcome) {
 func TestABatchBehindABreak(t *testing.T) {
 	t.Parallel()
 	who := newIdentity(t)
-	const body = `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"POST","url":"/users/adele@contoso.com/sendMail","headers":{"Content-Type":"application/json"},"body":{"message":{"subject":"x"}}}]}`
-	q := request{name: "a batch", method: "POST", target: "/v1.0/$batch", body: func() io.Reader { return strings.NewReader(body) }, status: 200}
+	const body = `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"POST",` +
+		`"url":"/users/adele@contoso.com/sendMail","headers":{"Content-Type":"application/json"},` +
+		`"body":{"message":{"subject":"x"}}}]}`
+	q := request{
+		name:   "a batch",
+		method: "POST",
+		target: "/v1.0/$batch",
+		body:   func() io.Reader { return strings.NewReader(body) },
+		status: 200,
+	}
 	half := `{"responses":[{"id":"1","status":200,"body":{}},{"id":"2","st`
 	unread := outcome{status: 502, code: "badAnswer", least: 1, most: 1}
 	tests := []struct {
@@ -157,7 +166,8 @@ func TestABatchBehindABreak(t *testing.T) {
 				f.warm(t)
 			}
 			tt.want.check(t, w, f, q, "batch", f.do(t, q, "batch"))
-			until(t, "audit lines of the items", func() bool { return strings.Count(strings.Join(f.audit.all(), ""), `"item":`) == 2 })
+			until(t, "audit lines of the items",
+				func() bool { return strings.Count(strings.Join(f.audit.all(), ""), `"item":`) == 2 })
 			if n := w.graph.SentMail(); n != 0 {
 				t.Errorf("%d messages were sent", n)
 			}

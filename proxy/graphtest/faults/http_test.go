@@ -21,7 +21,8 @@ func page(w http.ResponseWriter, r *http.Request) {
 
 // whole is a page of JSON.
 func whole() string {
-	return `{"@odata.nextLink":"https://graph.microsoft.com/v1.0/users?$skiptoken=x","value":["` + strings.Repeat("x", 60<<10) + `"]}`
+	return `{"@odata.nextLink":"https://graph.microsoft.com/v1.0/users?$skiptoken=x","value":["` +
+		strings.Repeat("x", 60<<10) + `"]}`
 }
 
 // noise is text that gzip cannot make much shorter.
@@ -112,28 +113,37 @@ func httpFaults() []fault {
 		{name: "Graph closes without an answer", graph: answers("", closes), want: once()},
 		{name: "Graph resets without an answer", graph: answers("", resets), want: once()},
 		{name: "Graph half-closes without an answer", graph: answers("", halfCloses), want: once()},
-		{name: "Graph half-closes after its answer", graph: answers(withLength(whole(), len(whole())), halfCloses), want: passed()},
+		{name: "Graph half-closes after its answer", graph: answers(withLength(whole(), len(whole())), halfCloses),
+			want: passed()},
 		{name: "Graph half-closes in the body", graph: answers(withLength(half, len(whole())), halfCloses), want: brokeOff()},
 		{name: "Graph cuts its header", graph: answers("HTTP/1.1 200 OK\r\nContent-Ty", closes), want: once()},
 		{name: "Graph cuts its status line", graph: answers("HTTP/1.1 2", closes), want: once()},
 		{name: "Graph answers what is not HTTP", graph: answers("220 mail.contoso.com ESMTP\r\n", closes), want: once()},
-		{name: "Graph answers a header without an end", graph: answers(ok+"X-Filler: "+strings.Repeat("x", 300<<10)+"\r\n\r\n", closes), want: once()},
-		{name: "Graph answers two lengths", graph: answers(ok+"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", closes), want: once()},
-		{name: "Graph announces more than it sends", graph: answers(withLength(half, len(whole())), closes), want: brokeOff()},
+		{name: "Graph answers a header without an end",
+			graph: answers(ok+"X-Filler: "+strings.Repeat("x", 300<<10)+"\r\n\r\n", closes), want: once()},
+		{name: "Graph answers two lengths", graph: answers(ok+"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}", closes),
+			want: once()},
+		{name: "Graph announces more than it sends", graph: answers(withLength(half, len(whole())), closes),
+			want: brokeOff()},
 		{name: "Graph resets in the body", graph: answers(withLength(half, len(whole())), resets), want: brokeOff()},
 		{name: "Graph sends chunks without an end", graph: answers(chunked+chunk(half), closes), want: brokeOff()},
 		{name: "Graph cuts a chunk", graph: answers(chunked+chunk(whole())[:30<<10], closes), want: brokeOff()},
 		{name: "Graph sends a chunk that is none", graph: answers(chunked+chunk(half)+"zz\r\n", closes), want: brokeOff()},
-		{name: "Graph cuts a body at the end of a JSON value", graph: answers(withLength(whole(), len(whole())+1), closes), want: brokeOff()},
+		{name: "Graph cuts a body at the end of a JSON value", graph: answers(withLength(whole(), len(whole())+1), closes),
+			want: brokeOff()},
 		{name: "Graph cuts a gzip", graph: answers(zip, closes), want: brokeOff()},
-		{name: "Graph cuts a gzip that the caller asked for", header: "Accept-Encoding: gzip", graph: answers(zip, closes), want: brokeOff()},
+		{name: "Graph cuts a gzip that the caller asked for", header: "Accept-Encoding: gzip", graph: answers(zip, closes),
+			want: brokeOff()},
 		{name: "Graph cuts a short body", graph: answers(withLength(`{"value":["x`, 100), closes), want: noAnswer()},
 		{name: "Graph sends a body that ends with the connection", graph: untilClose(whole()), want: passed()},
 		// Nothing tells it from a whole one: Go takes the end of the connection between two TLS records for the body's.
 		{name: "Graph cuts such a body without the end of TLS", wires: secure, graph: answers(text, drops), want: passed()},
-		{name: "Graph resets such a body", wires: plain, graph: answers(ok+"Connection: close\r\n\r\n"+half, resets), want: brokeOff()},
-		{name: "Graph gives hints and then resets", graph: answers("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", resets), want: once()},
+		{name: "Graph resets such a body", wires: plain, graph: answers(ok+"Connection: close\r\n\r\n"+half, resets),
+			want: brokeOff()},
+		{name: "Graph gives hints and then resets", graph: answers("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n", resets),
+			want: once()},
 		{name: "Graph says continue and then closes", graph: answers("HTTP/1.1 100 Continue\r\n\r\n", closes), want: once()},
-		{name: "Graph gives hints and then answers", graph: answers("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"+withLength("{}", 2), closes), want: passed()},
+		{name: "Graph gives hints and then answers",
+			graph: answers("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"+withLength("{}", 2), closes), want: passed()},
 	}
 }

@@ -1,6 +1,7 @@
-// Package faults_test breaks the way between graphproxy and Graph, and shows what a caller gets then, what Graph received, and
-// what the audit line says. Faults of TCP are made by Shopify's toxiproxy, in this process; faults of HTTP by Graph itself,
-// which takes the connection out of its server's hands. It is a module of its own, so that the product does not need toxiproxy.
+// Package faults_test breaks the way between graphproxy and Graph, and shows what a caller gets then, what Graph
+// received, and what the audit line says. Faults of TCP are made by Shopify's toxiproxy, in this process; faults of
+// HTTP by Graph itself, which takes the connection out of its server's hands. It is a module of its own, so that the
+// product does not need toxiproxy.
 package faults_test
 
 import (
@@ -62,8 +63,20 @@ func newIdentity(t *testing.T) *identity {
 	entra, err := entratest.NewServer(entratest.Options{})
 	must(t, err)
 	t.Cleanup(entra.Close)
-	entra.Add(entratest.App{TenantID: tenant, ClientID: clientID, Secret: secret, Roles: []string{"User.ReadWrite.All", "Group.ReadWrite.All", "GroupMember.ReadWrite.All", "Mail.Send"}})
-	app := auth.App{Name: "default", TenantID: tenant, ClientID: clientID, Secret: auth.NewSecret(secret), AuthorityHost: entra.URL(), Scope: "https://graph.microsoft.com/.default"}
+	entra.Add(entratest.App{
+		TenantID: tenant,
+		ClientID: clientID,
+		Secret:   secret,
+		Roles:    []string{"User.ReadWrite.All", "Group.ReadWrite.All", "GroupMember.ReadWrite.All", "Mail.Send"},
+	})
+	app := auth.App{
+		Name:          "default",
+		TenantID:      tenant,
+		ClientID:      clientID,
+		Secret:        auth.NewSecret(secret),
+		AuthorityHost: entra.URL(),
+		Scope:         "https://graph.microsoft.com/.default",
+	}
 	tokens, err := auth.NewSource(app, auth.Options{Log: slog.New(slog.DiscardHandler)})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -157,7 +170,8 @@ type front struct {
 	log    *lines
 }
 
-// front starts a graphproxy that reaches Graph at an address. The trace, if there is one, sees its connections to Graph.
+// front starts a graphproxy that reaches Graph at an address. The trace, if there is one, sees its connections to
+// Graph.
 func (w *world) front(t *testing.T, graph string, trace *httptrace.ClientTrace) *front {
 	t.Helper()
 	f := &front{audit: new(lines), log: new(lines)}
@@ -168,7 +182,14 @@ func (w *world) front(t *testing.T, graph string, trace *httptrace.ClientTrace) 
 	must(t, err)
 	rules, err := proxy.NewAuthorization(p, caller.Options{})
 	must(t, err)
-	h, err := proxy.New(proxy.Config{Graph: root, Apps: one{&proxy.App{Tenant: tenant, Tokens: w.tokens}}, Authorization: rules, Roots: w.roots, Audit: f.audit, Log: log})
+	h, err := proxy.New(proxy.Config{
+		Graph:         root,
+		Apps:          one{&proxy.App{Tenant: tenant, Tokens: w.tokens}},
+		Authorization: rules,
+		Roots:         w.roots,
+		Audit:         f.audit,
+		Log:           log,
+	})
 	must(t, err)
 	f.server = httptest.NewUnstartedServer(nil)
 	f.server.Config = proxy.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -209,8 +230,24 @@ func requests() []request {
 	text := func(s string) func() io.Reader { return func() io.Reader { return strings.NewReader(s) } }
 	return []request{
 		{"a GET", "GET", "/v1.0/users?$top=20", nil, 200, false, 0},
-		{"a POST with a small body", "POST", "/v1.0/users/adele@contoso.com/sendMail", text(`{"message":{"subject":"x"}}`), 202, false, 0},
-		{"a POST with a large body", "POST", "/v1.0/test/echo", func() io.Reader { return io.LimitReader(pattern{}, largeBody) }, 200, true, 0},
+		{
+			"a POST with a small body",
+			"POST",
+			"/v1.0/users/adele@contoso.com/sendMail",
+			text(`{"message":{"subject":"x"}}`),
+			202,
+			false,
+			0,
+		},
+		{
+			"a POST with a large body",
+			"POST",
+			"/v1.0/test/echo",
+			func() io.Reader { return io.LimitReader(pattern{}, largeBody) },
+			200,
+			true,
+			0,
+		},
 		{"a PATCH", "PATCH", "/v1.0/users/adele@contoso.com", text(`{"jobTitle":"x"}`), 204, false, 0},
 		{"a DELETE", "DELETE", "/v1.0/groups/" + marketing + "/members/" + alex + "/$ref", nil, 204, false, 0},
 	}

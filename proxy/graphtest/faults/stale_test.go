@@ -71,8 +71,8 @@ func (w *world) allPassAfter(t *testing.T, closed func()) {
 	}
 }
 
-// Graph ends the connection when the next request begins to arrive on it: graphproxy cannot know what was done. What may be
-// made twice is; the rest is told to the caller, also when the caller claims that it could be made again.
+// Graph ends the connection when the next request begins to arrive on it: graphproxy cannot know what was done. What
+// may be made twice is; the rest is told to the caller, also when the caller claims that it could be made again.
 func TestAConnectionThatGraphEndsAsARequestArrives(t *testing.T) {
 	t.Parallel()
 	who := newIdentity(t)
@@ -125,8 +125,8 @@ func TestARequestThatGraphReadIsNotMadeAgain(t *testing.T) {
 // What was not sent is sent again, whatever its method. net/http alone does so after a reset, but not
 // after a close, unless the request may be made twice anyway.
 //
-// The connection ends between the choice of it and the first byte: nothing has left, so the request is sent on another one.
-// A streamed body may be the exception: what was read of it is gone.
+// The connection ends between the choice of it and the first byte: nothing has left, so the request is sent on another
+// one. A streamed body may be the exception: what was read of it is gone.
 func TestARequestOfWhichNothingWasSentIsSentAnew(t *testing.T) {
 	t.Parallel()
 	who := newIdentity(t)
@@ -152,7 +152,8 @@ func TestARequestOfWhichNothingWasSentIsSentAnew(t *testing.T) {
 	}
 }
 
-// frontWithStaleConnection is a graphproxy whose next request is given a connection that then ends, before it is written.
+// frontWithStaleConnection is a graphproxy whose next request is given a connection that then ends, before it is
+// written.
 func (w *world) frontWithStaleConnection(t *testing.T, end func(net.Conn)) *front {
 	t.Helper()
 	begin, ended := make(chan struct{}), make(chan struct{})
@@ -171,7 +172,8 @@ func (w *world) frontWithStaleConnection(t *testing.T, end func(net.Conn)) *fron
 	return f
 }
 
-// Graph closes every connection after one answer and does not say so: every request races with the end of its connection.
+// Graph closes every connection after one answer and does not say so: every request races with the end of its
+// connection.
 func TestNothingArrivesTwiceWhenConnectionsEndWithoutNotice(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newIdentity(t), "http")

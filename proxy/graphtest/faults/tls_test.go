@@ -92,7 +92,9 @@ func TestAHandshakeThatStallsIsATimeout(t *testing.T) {
 func TestGraphIsSpokenToInHTTP11(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newIdentity(t), "https")
-	direct := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: w.roots}, ForceAttemptHTTP2: true}}
+	direct := &http.Client{
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: w.roots}, ForceAttemptHTTP2: true},
+	}
 	defer direct.CloseIdleConnections()
 	res, err := direct.Get(w.direct() + "/v1.0/users")
 	must(t, err)

@@ -56,7 +56,8 @@ func TestRecipe(t *testing.T) {
 	})
 	t.Run("a refusal is an ApiError", func(t *testing.T) {
 		_, err := adapter.Send(ctx, get("{+baseurl}/users/ceo@contoso.com"), newUser, nil)
-		if refused := new(abstractions.ApiError); !errors.As(err, &refused) || refused.ResponseStatusCode != http.StatusForbidden {
+		if refused := new(abstractions.ApiError); !errors.As(err, &refused) ||
+			refused.ResponseStatusCode != http.StatusForbidden {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -136,7 +137,8 @@ func (w *watch) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	answer.Body = io.NopCloser(bytes.NewReader(body))
 	w.answers++
-	if graph := os.Getenv("GRAPH_HOST"); bytes.Contains(body, []byte(graph)) || bytes.Contains(fmt.Append(nil, answer.Header), []byte(graph)) {
+	if graph := os.Getenv("GRAPH_HOST"); bytes.Contains(body, []byte(graph)) ||
+		bytes.Contains(fmt.Append(nil, answer.Header), []byte(graph)) {
 		w.t.Errorf("%s answers with Graph's address: %.300s", r.URL, body)
 	}
 	return answer, nil

@@ -13,8 +13,9 @@ import (
 	core "github.com/microsoftgraph/msgraph-sdk-go-core"
 )
 
-// TestPaths needs graphproxy in front of a Graph with the drive GRAPH_DRIVE. Kiota's clients address files and sites by their paths:
-// the path is the key, so the client escapes it into one segment. The URL templates are those of msgraph-sdk-go.
+// TestPaths needs graphproxy in front of a Graph with the drive GRAPH_DRIVE. Kiota's clients address files and sites by
+// their paths: the path is the key, so the client escapes it into one segment. The URL templates are those of
+// msgraph-sdk-go.
 func TestPaths(t *testing.T) {
 	if os.Getenv("GRAPH_DRIVE") == "" {
 		t.Skip("needs GRAPH_DRIVE; go test -run TestPublishedClients ./cmd/graphproxy sets it")
@@ -28,7 +29,8 @@ func TestPaths(t *testing.T) {
 	}
 	ctx := t.Context()
 	for _, path := range []string{
-		"Reports/2026/q1/summary.txt", "Reports/2026/q1/50% done.txt", "Reports/Ryan's files/doc (1) #2.txt", "Übersicht.txt",
+		"Reports/2026/q1/summary.txt", "Reports/2026/q1/50% done.txt", "Reports/Ryan's files/doc (1) #2.txt",
+		"Übersicht.txt",
 	} {
 		if text, err := content(ctx, adapter, "root:/"+path+":"); err != nil || len(text) == 0 {
 			t.Errorf("%s: %q, error %v", path, text, err)
@@ -53,17 +55,20 @@ func TestPaths(t *testing.T) {
 		}
 	}
 	for _, request := range []*abstractions.RequestInformation{
-		drive("root:/Salaries/2026.csv:", "/content"), drive("root:/SALARIES/2026.csv:", ""), site("contoso.sharepoint.com:/sites/marketing", ""),
+		drive("root:/Salaries/2026.csv:", "/content"), drive("root:/SALARIES/2026.csv:", ""),
+		site("contoso.sharepoint.com:/sites/marketing", ""),
 	} {
 		_, err := adapter.Send(ctx, request, newItem, nil)
-		if refused := new(abstractions.ApiError); !errors.As(err, &refused) || refused.ResponseStatusCode != http.StatusForbidden {
+		if refused := new(abstractions.ApiError); !errors.As(err, &refused) ||
+			refused.ResponseStatusCode != http.StatusForbidden {
 			t.Errorf("error %v", err)
 		}
 	}
 	t.Run("a batch answers what is allowed and refuses in its place what is not", func(t *testing.T) {
 		batch := core.NewBatchRequest(adapter)
 		for _, request := range []*abstractions.RequestInformation{
-			drive("root:/Reports/2026:", "/children"), site("contoso.sharepoint.com:/sites/hr:", "/lists"), drive("root:/Salaries/2026.csv:", "/content"),
+			drive("root:/Reports/2026:", "/children"), site("contoso.sharepoint.com:/sites/hr:", "/lists"),
+			drive("root:/Salaries/2026.csv:", "/content"),
 		} {
 			if _, err := batch.AddBatchRequestStep(*request); err != nil {
 				t.Fatal(err)
@@ -89,7 +94,10 @@ func TestPaths(t *testing.T) {
 // drive is Drives().ByDriveId(...).Items().ByDriveItemId(path), and what is below it.
 func drive(path, below string) *abstractions.RequestInformation {
 	return abstractions.NewRequestInformationWithMethodAndUrlTemplateAndPathParameters(abstractions.GET,
-		"{+baseurl}/drives/{drive%2Did}/items/{driveItem%2Did}"+below, map[string]string{"drive%2Did": os.Getenv("GRAPH_DRIVE"), "driveItem%2Did": path})
+		"{+baseurl}/drives/{drive%2Did}/items/{driveItem%2Did}"+below, map[string]string{
+			"drive%2Did":     os.Getenv("GRAPH_DRIVE"),
+			"driveItem%2Did": path,
+		})
 }
 
 // site is Sites().BySiteId(id), and what is below it.

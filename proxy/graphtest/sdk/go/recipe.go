@@ -91,7 +91,8 @@ func several(ctx context.Context, adapter abstractions.RequestAdapter, paths ...
 // What follows stands for what msgraph-sdk-go generates, as far as the recipe needs it.
 
 func get(template string) *abstractions.RequestInformation {
-	return abstractions.NewRequestInformationWithMethodAndUrlTemplateAndPathParameters(abstractions.GET, template, map[string]string{})
+	return abstractions.NewRequestInformationWithMethodAndUrlTemplateAndPathParameters(abstractions.GET, template,
+		map[string]string{})
 }
 
 type fields = map[string]func(serialization.ParseNode) error
@@ -127,13 +128,17 @@ func (p *page) GetValue() []*user                                 { return p.use
 func (p *page) Serialize(serialization.SerializationWriter) error { return nil }
 
 func (p *page) GetFieldDeserializers() fields {
-	return fields{"@odata.nextLink": text(&p.next), "@odata.deltaLink": text(&p.delta), "value": func(n serialization.ParseNode) error {
-		all, err := n.GetCollectionOfObjectValues(newUser)
-		for _, u := range all {
-			p.users = append(p.users, u.(*user))
-		}
-		return err
-	}}
+	return fields{
+		"@odata.nextLink":  text(&p.next),
+		"@odata.deltaLink": text(&p.delta),
+		"value": func(n serialization.ParseNode) error {
+			all, err := n.GetCollectionOfObjectValues(newUser)
+			for _, u := range all {
+				p.users = append(p.users, u.(*user))
+			}
+			return err
+		},
+	}
 }
 
 // recipe: end
