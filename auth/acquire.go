@@ -115,7 +115,8 @@ func viaManagedIdentity(a App, t *http.Transport) acquirer {
 		if a.ClientID != "" {
 			id = managedidentity.UserAssignedClientID(a.ClientID)
 		}
-		client, err := managedidentity.New(id, managedidentity.WithHTTPClient(http), managedidentity.WithRetryPolicyDisabled())
+		client, err := managedidentity.New(id, managedidentity.WithHTTPClient(http),
+			managedidentity.WithRetryPolicyDisabled())
 		if err != nil {
 			return acquired{}, a.named(&Error{
 				Cause: "this platform has no managed identity of the kind that is configured",

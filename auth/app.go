@@ -168,7 +168,8 @@ func (a App) checkAuthority() []error {
 }
 
 func (a App) checkScope() []error {
-	if strings.HasSuffix(a.Scope, "/.default") && len(a.Scope) > len("/.default") && !strings.ContainsAny(a.Scope, " \t\r\n") {
+	if strings.HasSuffix(a.Scope, "/.default") && len(a.Scope) > len("/.default") &&
+		!strings.ContainsAny(a.Scope, " \t\r\n") {
 		return nil
 	}
 	return []error{fmt.Errorf("%s does not end in /.default: an app-only token is asked for with one scope, "+

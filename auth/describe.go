@@ -47,9 +47,15 @@ func describe(access string) Description {
 		return Description{}
 	}
 	d := Description{
-		Readable: true, Roles: roles,
-		TenantID: text(claims["tid"]), ClientID: text(claims["appid"]), AppName: text(claims["app_displayname"]), Audience: audience(claims["aud"]),
-		Version: text(claims["ver"]), Issued: date(claims["iat"]), Expires: date(claims["exp"]),
+		Readable: true,
+		Roles:    roles,
+		TenantID: text(claims["tid"]),
+		ClientID: text(claims["appid"]),
+		AppName:  text(claims["app_displayname"]),
+		Audience: audience(claims["aud"]),
+		Version:  text(claims["ver"]),
+		Issued:   date(claims["iat"]),
+		Expires:  date(claims["exp"]),
 	}
 	if d.ClientID == "" {
 		d.ClientID = text(claims["azp"])

@@ -126,12 +126,15 @@ func TestCredentials(t *testing.T) {
 		form   map[string]string // of the token request; "?" stands for any value
 	}{
 		{"a secret", func(a *auth.App) { a.Secret = auth.NewSecret(canary) }, map[string]string{"client_secret": canary}},
-		{"a secret in a file", func(a *auth.App) { a.SecretFile = writeFile(t, canary+"\n") }, map[string]string{"client_secret": canary}},
-		{"a certificate as PEM", func(a *auth.App) { a.CertificatePath = writeFile(t, pemFile(t, keys[0], cert)) }, map[string]string{"client_assertion": "?"}},
+		{"a secret in a file", func(a *auth.App) { a.SecretFile = writeFile(t, canary+"\n") },
+			map[string]string{"client_secret": canary}},
+		{"a certificate as PEM", func(a *auth.App) { a.CertificatePath = writeFile(t, pemFile(t, keys[0], cert)) },
+			map[string]string{"client_assertion": "?"}},
 		{"a certificate as PFX with its chain", func(a *auth.App) {
 			a.CertificatePath, a.CertificatePassword, a.SendChain = writeFile(t, string(pfx)), auth.NewSecret(canary), true
 		}, map[string]string{"client_assertion": "?"}},
-		{"a federated token", func(a *auth.App) { a.FederatedTokenFile = writeFile(t, "\n"+federated(t, "1")+"\n") }, map[string]string{"client_assertion": "?"}},
+		{"a federated token", func(a *auth.App) { a.FederatedTokenFile = writeFile(t, "\n"+federated(t, "1")+"\n") },
+			map[string]string{"client_assertion": "?"}},
 	}
 	for _, scheme := range []string{"http", "https"} {
 		for _, tt := range tests {
@@ -152,7 +155,9 @@ func TestCredentials(t *testing.T) {
 					t.Errorf("status %+v", st)
 				}
 				form := srv.LastForm()
-				if form.Get("grant_type") != "client_credentials" || !strings.Contains(form.Get("scope"), "https://graph.microsoft.com/.default") || form.Get("claims") != `{"access_token":{"xms_cc":{"values":["CP1"]}}}` {
+				if form.Get("grant_type") != "client_credentials" ||
+					!strings.Contains(form.Get("scope"), "https://graph.microsoft.com/.default") ||
+					form.Get("claims") != `{"access_token":{"xms_cc":{"values":["CP1"]}}}` {
 					t.Errorf("grant %q, scope %q, claims %q", form.Get("grant_type"), form.Get("scope"), form.Get("claims"))
 				}
 				for k, want := range tt.form {
@@ -317,8 +322,10 @@ func TestMisconfiguration(t *testing.T) {
 		code   int
 		words  []string
 	}{
-		{"a wrong secret", func(a *auth.App) { a.Secret = auth.NewSecret("wrong-" + canary) }, registration(canary), 7000215, []string{"AZURE_CLIENT_SECRET"}},
-		{"another tenant", func(a *auth.App) { a.TenantID = "fabrikam.onmicrosoft.com"; a.Secret = auth.NewSecret(canary) }, registration(canary), 90002, []string{"AZURE_TENANT_ID"}},
+		{"a wrong secret", func(a *auth.App) { a.Secret = auth.NewSecret("wrong-" + canary) }, registration(canary), 7000215,
+			[]string{"AZURE_CLIENT_SECRET"}},
+		{"another tenant", func(a *auth.App) { a.TenantID = "fabrikam.onmicrosoft.com"; a.Secret = auth.NewSecret(canary) },
+			registration(canary), 90002, []string{"AZURE_TENANT_ID"}},
 		{"another app", func(a *auth.App) {
 			a.ClientID = "00000000-1111-2222-3333-444444444444"
 			a.Secret = auth.NewSecret(canary)
@@ -365,7 +372,13 @@ func TestMisconfiguration(t *testing.T) {
 
 func TestFaultsShowNoSecret(t *testing.T) {
 	body, err := json.Marshal(map[string]any{
-		"error": canary, "error_description": "AADSTS7000215: " + canary, "trace_id": canary, "correlation_id": canary, "error_uri": canary, "suberror": canary, "claims": canary,
+		"error":             canary,
+		"error_description": "AADSTS7000215: " + canary,
+		"trace_id":          canary,
+		"correlation_id":    canary,
+		"error_uri":         canary,
+		"suberror":          canary,
+		"claims":            canary,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -25,14 +25,15 @@ import (
 // that there is none. It holds nothing of a credential, and of Entra's answers only numbers and identifiers. It is
 // immutable; do not change one that was returned.
 type Error struct {
-	Code          int           // number of the AADSTS error, such as 7000215; 0 if there was none
-	Cause         string        // what is wrong, without full stop
-	Cure          string        // what to do, without full stop
-	Status        int           // HTTP status of the answer; 0 if there was none
-	RetryAfter    time.Duration // from Source.Token: until the next attempt begins; in Status: what Entra asked for, 0 if nothing
-	TraceID       string        // Entra's, for Microsoft's support
-	CorrelationID string        // Entra's, for Microsoft's support
-	Err           error         // what lies below, safe to log; nil if nothing is known
+	Code   int    // number of the AADSTS error, such as 7000215; 0 if there was none
+	Cause  string // what is wrong, without full stop
+	Cure   string // what to do, without full stop
+	Status int    // HTTP status of the answer; 0 if there was none
+	// from Source.Token: until the next attempt begins; in Status: what Entra asked for, 0 if nothing
+	RetryAfter    time.Duration
+	TraceID       string // Entra's, for Microsoft's support
+	CorrelationID string // Entra's, for Microsoft's support
+	Err           error  // what lies below, safe to log; nil if nothing is known
 }
 
 // Error returns cause and cure, separated by a semicolon.
@@ -252,12 +253,18 @@ func network(ctx context.Context, err error) (cause, cure string, safe error) {
 	case errors.As(err, &dns):
 		return "the name of the sign-in server was not found",
 			"check DNS, $AUTHORITY_HOST and " +
-				"HTTPS_PROXY", &net.DNSError{Err: dnsReason(dns), Name: dns.Name, IsNotFound: dns.IsNotFound, IsTimeout: dns.IsTimeout}
+				"HTTPS_PROXY", &net.DNSError{
+				Err:        dnsReason(dns),
+				Name:       dns.Name,
+				IsNotFound: dns.IsNotFound,
+				IsTimeout:  dns.IsTimeout,
+			}
 	case errors.As(err, &op) && op.Op == "proxyconnect":
 		return "the HTTPS proxy was not reached", "check HTTPS_PROXY", errno(err)
 	case ctx.Err() != nil && !errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return "the token request was given up because the proxy is stopping", "", ctx.Err()
-	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), op != nil && op.Timeout():
+	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), op != nil &&
+		op.Timeout():
 		return "the sign-in server did not answer in time",
 			"check the network and firewall to $AUTHORITY_HOST (port 443), and HTTPS_PROXY", nil
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -14,7 +14,8 @@ type Acquired struct {
 }
 
 // NewSourceFunc is NewSource with acquire in the place of MSAL and the network.
-func NewSourceFunc(a App, o Options, acquire func(context.Context, ClaimsChallenge) (Acquired, *Error)) (*Source, error) {
+func NewSourceFunc(a App, o Options,
+	acquire func(context.Context, ClaimsChallenge) (Acquired, *Error)) (*Source, error) {
 	a = a.withDefaults()
 	cred, problems := a.check(time.Now())
 	if err := a.errorsOf(problems); err != nil {

@@ -26,11 +26,14 @@ func TestRoles(t *testing.T) {
 		roles       []string
 		log         []string // in the one warning; none: no warning
 	}{
-		{"are those in the token", unsigned(`{"roles":["User.Read.All","Mail.Send"]}`), secretApp, []string{"User.Read.All", "Mail.Send"}, nil},
+		{"are those in the token", unsigned(`{"roles":["User.Read.All","Mail.Send"]}`), secretApp,
+			[]string{"User.Read.All", "Mail.Send"}, nil},
 		{"missing are told with the place of consent", unsigned(`{"aud":"x"}`), secretApp, nil,
-			[]string{"https://login.microsoftonline.com/contoso.onmicrosoft.com/adminconsent?client_id=app", "after each change"}},
+			[]string{"https://login.microsoftonline.com/contoso.onmicrosoft.com/adminconsent?client_id=app",
+				"after each change"}},
 		{"none are told too", unsigned(`{"roles":[]}`), secretApp, []string{}, []string{"/adminconsent?client_id=app"}},
-		{"of a managed identity are assigned and not consented to", unsigned(`{}`), auth.App{ManagedIdentity: true}, nil, []string{"appRoleAssignments"}},
+		{"of a managed identity are assigned and not consented to", unsigned(`{}`), auth.App{ManagedIdentity: true}, nil,
+			[]string{"appRoleAssignments"}},
 		{"of an opaque token are not known", "opaque", secretApp, nil, nil},
 		{"of three parts that are no token are not known", "a.b.c", secretApp, nil, nil},
 		{"of another shape are not known", unsigned(`{"roles":"all"}`), secretApp, nil, nil},
@@ -80,7 +83,8 @@ func TestLog(t *testing.T) {
 			if n := strings.Count(log.String(), "level=ERROR"); n < 9 || n > 11 {
 				t.Errorf("%d errors in ten minutes:\n%s", n, &log)
 			}
-			for _, want := range []string{"app=default", "error.cause=down", "error.cure=wait", "error.status=503", "token acquired"} {
+			for _, want := range []string{"app=default", "error.cause=down", "error.cure=wait", "error.status=503",
+				"token acquired"} {
 				if !strings.Contains(log.String(), want) {
 					t.Errorf("the log does not say %q:\n%s", want, &log)
 				}

@@ -36,7 +36,8 @@ func TestAnAccessTokenIsBounded(t *testing.T) {
 				t.Fatalf("error %v", err)
 			}
 			h := make(http.Header)
-			if token.SetAuthorization(h); err != nil && (len(h) > 0 || !strings.Contains(err.Error(), "64 KiB") || strings.Contains(err.Error(), "xxx")) {
+			if token.SetAuthorization(h); err != nil &&
+				(len(h) > 0 || !strings.Contains(err.Error(), "64 KiB") || strings.Contains(err.Error(), "xxx")) {
 				t.Errorf("%.300v, header of %d", err, len(h))
 			}
 		})

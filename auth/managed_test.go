@@ -69,11 +69,13 @@ func TestManagedIdentity(t *testing.T) {
 		srv, options := entra(t, false)
 		t.Setenv("IDENTITY_ENDPOINT", srv.ManagedIdentityURL())
 		t.Setenv("IDENTITY_HEADER", canary)
-		wantError(t, failing(t, auth.App{ManagedIdentity: true}, options), "managed identity endpoint refused", "AZURE_CLIENT_ID")
+		wantError(t, failing(t, auth.App{ManagedIdentity: true}, options), "managed identity endpoint refused",
+			"AZURE_CLIENT_ID")
 	})
 	t.Run("no endpoint is told", func(t *testing.T) {
 		t.Setenv("IDENTITY_ENDPOINT", "http://"+freePort(t))
 		t.Setenv("IDENTITY_HEADER", canary)
-		wantError(t, failing(t, auth.App{ManagedIdentity: true}, auth.Options{}), "endpoint was not reached", "Azure resource")
+		wantError(t, failing(t, auth.App{ManagedIdentity: true}, auth.Options{}), "endpoint was not reached",
+			"Azure resource")
 	})
 }

@@ -35,7 +35,8 @@ func take(t *testing.T, s *auth.Source) auth.Token {
 }
 
 func TestATokenThatWasRefusedOnceIsOnlySuspect(t *testing.T) {
-	t.Run("it is served to others until the new one is there, and the request that was refused waits for that", func(t *testing.T) {
+	t.Run("it is served to others until the new one is there, and the request that was refused waits "+
+		"for that", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := &fakeEntra{life: time.Hour, takes: time.Second}
 			s := fakeSource(t, secretApp, f, nil)
@@ -226,7 +227,8 @@ func TestAServiceThatRefusesAFreshTokenIsAtFault(t *testing.T) {
 			s := fakeSource(t, secretApp, f, nil)
 			refuseAlways(t, s, plain("files"), 10*time.Second)
 			before := take(t, s)
-			if fresh, ok := s.Refused(before, auth.Refusal{Service: "files", Invalid: true}).Wait(t.Context()); !ok || fresh == before {
+			if fresh, ok := s.Refused(before, auth.Refusal{Service: "files", Invalid: true}).Wait(t.Context()); !ok ||
+				fresh == before {
 				t.Error("no new token")
 			}
 		})

@@ -166,7 +166,8 @@ func TestRecovery(t *testing.T) {
 			start := time.Now()
 			pass(119 * time.Second)
 			var e *auth.Error
-			if _, err := s.Token(t.Context()); !errors.As(err, &e) || e.RetryAfter < time.Second || e.RetryAfter > 13*time.Second {
+			if _, err := s.Token(t.Context()); !errors.As(err, &e) || e.RetryAfter < time.Second ||
+				e.RetryAfter > 13*time.Second {
 				t.Errorf("a caller's error is %#v", err)
 			}
 			if got := s.Status().Err.RetryAfter; got != 2*time.Minute {

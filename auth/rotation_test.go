@@ -20,9 +20,30 @@ func TestRotation(t *testing.T) {
 		after          entratest.App // what the server takes after the rotation
 		parameter      string        // of the token request, that must be another one after
 	}{
-		{"secret", canary, "another-" + canary, func(a *auth.App, p string) { a.SecretFile = p }, registration("another-" + canary), "client_secret"},
-		{"certificate", pemFile(t, keys[0], one), pemFile(t, keys[1], two), func(a *auth.App, p string) { a.CertificatePath = p }, registration("", two), "client_assertion"},
-		{"federated token", federated(t, "old"), federated(t, "new"), func(a *auth.App, p string) { a.FederatedTokenFile = p }, registration(""), "client_assertion"},
+		{
+			"secret",
+			canary,
+			"another-" + canary,
+			func(a *auth.App, p string) { a.SecretFile = p },
+			registration("another-" + canary),
+			"client_secret",
+		},
+		{
+			"certificate",
+			pemFile(t, keys[0], one),
+			pemFile(t, keys[1], two),
+			func(a *auth.App, p string) { a.CertificatePath = p },
+			registration("", two),
+			"client_assertion",
+		},
+		{
+			"federated token",
+			federated(t, "old"),
+			federated(t, "new"),
+			func(a *auth.App, p string) { a.FederatedTokenFile = p },
+			registration(""),
+			"client_assertion",
+		},
 	}
 	for _, tt := range tests {
 		t.Run("a new "+tt.name+" is used without a restart, and the old token until it has worked", func(t *testing.T) {

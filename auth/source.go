@@ -73,7 +73,14 @@ func NewSource(a App, o Options) (*Source, error) {
 }
 
 func newSource(a App, o Options, cred *credential, acquire acquirer) *Source {
-	s := &Source{app: a, log: o.Log, poll: o.Poll, acquire: acquire, wake: make(chan struct{}, 1), suspicions: suspicions{}}
+	s := &Source{
+		app:        a,
+		log:        o.Log,
+		poll:       o.Poll,
+		acquire:    acquire,
+		wake:       make(chan struct{}, 1),
+		suspicions: suspicions{},
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -169,7 +176,14 @@ type Status struct {
 func (s *Source) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Status{App: s.app.Name, Tenant: s.app.TenantID, Acquisitions: s.tokens, Failures: s.failed, Err: s.last, FileErr: s.fileErr}
+	st := Status{
+		App:          s.app.Name,
+		Tenant:       s.app.TenantID,
+		Acquisitions: s.tokens,
+		Failures:     s.failed,
+		Err:          s.last,
+		FileErr:      s.fileErr,
+	}
 	if t := s.current.Load(); t != nil {
 		st.Ready = time.Now().Before(t.usable)
 		st.Expires = t.expires

@@ -162,8 +162,15 @@ func discovery(r *http.Request, authority string) (*http.Response, error) {
 		"issuer":                 issuer.String() + "/v2.0",
 	})
 	return &http.Response{
-		StatusCode: http.StatusOK, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: r,
-		Header: http.Header{"Content-Type": {"application/json"}}, ContentLength: int64(len(doc)), Body: io.NopCloser(bytes.NewReader(doc)),
+		StatusCode:    http.StatusOK,
+		Status:        "200 OK",
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Request:       r,
+		Header:        http.Header{"Content-Type": {"application/json"}},
+		ContentLength: int64(len(doc)),
+		Body:          io.NopCloser(bytes.NewReader(doc)),
 	}, err
 }
 

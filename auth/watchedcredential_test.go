@@ -54,7 +54,8 @@ func TestSecretFile(t *testing.T) {
 			synctest.Wait()
 			write(t, path, "")
 			pass(5 * time.Second)
-			if st := s.Status(); !strings.Contains(st.FileErr, "AZURE_CLIENT_SECRET_FILE") || !strings.Contains(st.FileErr, "empty") || !st.Ready {
+			if st := s.Status(); !strings.Contains(st.FileErr, "AZURE_CLIENT_SECRET_FILE") ||
+				!strings.Contains(st.FileErr, "empty") || !st.Ready {
 				t.Errorf("an empty file: %+v", st)
 			}
 			if err := os.Remove(path); err != nil {

@@ -67,8 +67,10 @@ func TestARuleWinsOverItsCallerAndATenantGoesWithItsApp(t *testing.T) {
 }
 
 func TestATenantIsOneTenant(t *testing.T) {
-	for _, tenant := range []string{"common", "Organizations", "consumers", "../x", "a/b", "a?b=c", "-a", "[a]", "{}", `""`} {
-		if _, err := policy.Parse("policy.yaml", []byte("version: 1\ncallers:\n  a:\n    tenant: "+tenant+"\n    identity: [anyone]\n    allow: []\n")); err == nil {
+	for _, tenant := range []string{"common", "Organizations", "consumers", "../x", "a/b", "a?b=c", "-a", "[a]", "{}",
+		`""`} {
+		if _, err := policy.Parse("policy.yaml",
+			[]byte("version: 1\ncallers:\n  a:\n    tenant: "+tenant+"\n    identity: [anyone]\n    allow: []\n")); err == nil {
 			t.Errorf("tenant: %s was read", tenant)
 		}
 	}

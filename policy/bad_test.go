@@ -33,7 +33,8 @@ func TestBadFilesAreRefusedWithLinesAndCures(t *testing.T) {
 				t.Fatalf("it loads: %v", err)
 			}
 			for _, e := range errs {
-				if e.File != "policy.yaml" || e.Line < 1 || e.Line > 1+strings.Count(string(data), "\n") || e.Message == "" || strings.Contains(e.Error(), "\n") {
+				if e.File != "policy.yaml" || e.Line < 1 || e.Line > 1+strings.Count(string(data), "\n") || e.Message == "" ||
+					strings.Contains(e.Error(), "\n") {
 					t.Errorf("%+v", e)
 				}
 			}

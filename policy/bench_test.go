@@ -11,7 +11,8 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// graphOperations returns rules for all operations of v1.0, or as many that are made up where the complete list is not there.
+// graphOperations returns rules for all operations of v1.0, or as many that are made up where the complete list is not
+// there.
 func graphOperations(tb testing.TB) []string {
 	tb.Helper()
 	const all = 14_834

@@ -90,7 +90,8 @@ func (l *loader) testCase(v yamlfile.Value, caller string, allow bool) {
 		v.Errorf("%v", err)
 		return
 	}
-	l.policy.cases = append(l.policy.cases, Case{Line: v.Line(), Text: text, Request: request, Allow: allow, where: v.Where()})
+	l.policy.cases = append(l.policy.cases,
+		Case{Line: v.Line(), Text: text, Request: request, Allow: allow, where: v.Where()})
 }
 
 // ParseRequest reads a request as people write it, "GET /users?$top=5": without a version it is of v1.0, and spaces and
@@ -112,7 +113,9 @@ func ParseRequest(caller, text string) (Request, error) {
 		return Request{}, err
 	}
 	if target.Tenant != "" && !strings.EqualFold(target.Tenant, "myOrganization") {
-		return Request{}, errors.New("the path begins with a tenant, which is no part of a resource's name and not known here; leave it out")
+		return Request{}, errors.New(
+			"the path begins with a tenant, which is no part of a resource's name and not known here; leave it out",
+		)
 	}
 	return Request{Caller: caller, Method: method, Target: target, References: referenceIn(target)}, nil
 }

@@ -11,7 +11,8 @@ import (
 // What analyses a rule reads its conditions as they are typed, and their text only to show it.
 func TestEachQueryConditionHasItsText(t *testing.T) {
 	const text = "version: 1\ncallers:\n  app:\n    identity: [anyone]\n    allow:\n      - GET /users/{id}:\n" +
-		"          where: {id: [\"none: {x: none}\"]}\n          query: {$filter: none, $search: [none], $top: 5, $orderby: \"none\"}\n"
+		"          where: {id: [\"none: {x: none}\"]}\n          query: {$filter: none, $search: [none], $top: 5, " +
+		"$orderby: \"none\"}\n"
 	p, err := policy.Parse("policy.yaml", []byte(text))
 	if err != nil {
 		t.Fatal(err)
@@ -26,7 +27,10 @@ func TestEachQueryConditionHasItsText(t *testing.T) {
 		got[condition] = m.Options[i].IsRefused()
 	}
 	want := map[string]bool{
-		"query: {$filter: none}": true, "query: {$search: [none]}": false, "query: {$top: 5}": false, "query: {$orderby: \"none\"}": true,
+		"query: {$filter: none}":      true,
+		"query: {$search: [none]}":    false,
+		"query: {$top: 5}":            false,
+		"query: {$orderby: \"none\"}": true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -91,7 +91,8 @@ func (b *ruleBook) byTarget(t *odata.Target, method match.Methods) Decision {
 	return d
 }
 
-// appOf returns the app registration that a rule's requests use, and its tenant. A caller's tenant goes with the caller's app.
+// appOf returns the app registration that a rule's requests use, and its tenant. A caller's tenant goes with the
+// caller's app.
 func (b *ruleBook) appOf(r *Rule) (app, tenant string) {
 	switch {
 	case r.app != "":

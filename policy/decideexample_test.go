@@ -30,7 +30,8 @@ func ExampleParse() {
 		fmt.Println(c.Name)
 	}
 
-	_, err = policy.Parse("policy.yaml", []byte("version: 1\ncallers:\n  phone-book:\n    identity: [anyone]\n    alow: [GET /users]\n"))
+	_, err = policy.Parse("policy.yaml",
+		[]byte("version: 1\ncallers:\n  phone-book:\n    identity: [anyone]\n    alow: [GET /users]\n"))
 	fmt.Println(err)
 	// Output:
 	// phone-book

@@ -40,8 +40,8 @@ func (l *loader) contact(v yamlfile.Value) string {
 // Contact returns whom a refused caller is to ask, as the file says; "" if it does not.
 func (p *Policy) Contact() string { return p.contact }
 
-// Ask returns the end of a message to a refused caller, which names whom to ask: "; ask graph-team@contoso.com". It is "" if
-// the file does not say.
+// Ask returns the end of a message to a refused caller, which names whom to ask: "; ask graph-team@contoso.com". It is
+// "" if the file does not say.
 func (p *Policy) Ask() string {
 	if p.contact == "" {
 		return ""
@@ -49,12 +49,13 @@ func (p *Policy) Ask() string {
 	return "; ask " + p.contact
 }
 
-// Denial says to the caller, in one sentence, why a request is denied and what would be allowed: a bound of the rule that
-// comes nearest, or another method or version. It quotes the request's path and the values that a rule allows for query
-// options, never a value of the request's own query and never what where: holds. It is shorter than 1,200 bytes. It takes
-// its time.
+// Denial says to the caller, in one sentence, why a request is denied and what would be allowed: a bound of the rule
+// that comes nearest, or another method or version. It quotes the request's path and the values that a rule allows for
+// query options, never a value of the request's own query and never what where: holds. It is shorter than 1,200 bytes.
+// It takes its time.
 func (p *Policy) Denial(r Request, d Decision) string {
-	return fmt.Sprintf("the policy does not allow %s %s for caller %q: %s%s", r.Method, shown(r.Target.Path(), maxDenialPath), r.Caller, p.denialReason(r, d), p.Ask())
+	return fmt.Sprintf("the policy does not allow %s %s for caller %q: %s%s", r.Method,
+		shown(r.Target.Path(), maxDenialPath), r.Caller, p.denialReason(r, d), p.Ask())
 }
 
 func (p *Policy) denialReason(r Request, d Decision) string {
@@ -154,8 +155,8 @@ func starNote(list string) string {
 	return ""
 }
 
-// shown makes text of the caller or of the file fit for a message: without characters that a reader does not see, and cut
-// behind this many bytes.
+// shown makes text of the caller or of the file fit for a message: without characters that a reader does not see, and
+// cut behind this many bytes.
 func shown(s string, most int) string {
 	s = odata.Visible(s)
 	if len(s) <= most {

@@ -35,15 +35,18 @@ func TestTheExamplesInTheDocumentsLoad(t *testing.T) {
 	}
 }
 
-// The hash of a word is found in any list of hashed words, and examples are copied. A key in an example is random, or it is none.
+// The hash of a word is found in any list of hashed words, and examples are copied. A key in an example is random, or
+// it is none.
 func TestNoExampleHasTheHashOfAWord(t *testing.T) {
 	words := map[string]bool{}
-	for _, word := range []string{"", "secret", "password", "abc123", "changeme", "test", "key", "apikey", "letmein", "s3cret", "hunter2"} {
+	for _, word := range []string{"", "secret", "password", "abc123", "changeme", "test", "key", "apikey", "letmein",
+		"s3cret", "hunter2"} {
 		words[word] = true
 	}
 	files := examplesOfTheRepository(t)
 	for _, text := range files {
-		for _, word := range strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '-' && r != '_' }) {
+		for _, word := range strings.FieldsFunc(text,
+			func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '-' && r != '_' }) {
 			words[word], words[strings.ToLower(word)] = true, true
 		}
 	}
@@ -71,7 +74,8 @@ func TestNoExampleHasTheHashOfAWord(t *testing.T) {
 func examplesOfTheRepository(t *testing.T) map[string]string {
 	t.Helper()
 	files := map[string]string{}
-	for _, pattern := range []string{"../README.md", "../docs/*", "testdata/example.yaml", "../cmd/graphproxy/sandbox.yaml", "../cmd/graphproxy/testdata/script/*"} {
+	for _, pattern := range []string{"../README.md", "../docs/*", "testdata/example.yaml",
+		"../cmd/graphproxy/sandbox.yaml", "../cmd/graphproxy/testdata/script/*"} {
 		names, err := filepath.Glob(pattern)
 		if err != nil || len(names) == 0 {
 			t.Fatalf("%s: %v", pattern, err)

@@ -90,29 +90,48 @@ func TestCallersAreAsTheFileHasThem(t *testing.T) {
 	}
 	id := 1000
 	want := []policy.Caller{
-		{Name: "hr-sync", App: "hr", Tenant: "contoso.example", Identities: []policy.Identity{
-			{Kind: "token", Issuer: "https://oidc.contoso.example", Audience: "graphproxy", Subject: "system:serviceaccount:hr:sync", Claims: map[string][]string{"namespace": {"hr", "hr-test"}, "cluster": {"prod"}}},
-			{Kind: "certificate", URI: "spiffe://contoso.example/hr-sync"},
-		}},
-		{Name: "mailer", Priority: "low", InFlight: policy.Share{Percent: 25}, Identities: []policy.Identity{
-			{Kind: "key", KeySHA256: [32]byte{0x7b, 0x51, 0xea, 0xb7, 0x77, 0x86, 0x20, 0x00, 0x7e, 0x56, 0x0b, 0xea, 0x6a, 0x98, 0xa6, 0x8b, 0x29, 0x39, 0x0d, 0x46, 0xd9, 0x85, 0x59, 0x2f, 0xd3, 0x42, 0x6f, 0x58, 0x24, 0x20, 0x1d, 0xb8}},
-			{Kind: "unix", UID: &id, GID: &id},
-			{Kind: "unix", User: "mailer"},
-			{Kind: "certificate", DNS: "mailer.contoso.example"},
-			{Kind: "certificate", CommonName: "Mailer"},
-		}},
+		{
+			Name:   "hr-sync",
+			App:    "hr",
+			Tenant: "contoso.example",
+			Identities: []policy.Identity{
+				{
+					Kind:     "token",
+					Issuer:   "https://oidc.contoso.example",
+					Audience: "graphproxy",
+					Subject:  "system:serviceaccount:hr:sync",
+					Claims:   map[string][]string{"namespace": {"hr", "hr-test"}, "cluster": {"prod"}},
+				},
+				{Kind: "certificate", URI: "spiffe://contoso.example/hr-sync"},
+			},
+		},
+		{
+			Name:     "mailer",
+			Priority: "low",
+			InFlight: policy.Share{Percent: 25},
+			Identities: []policy.Identity{
+				{Kind: "key", KeySHA256: [32]byte{0x7b, 0x51, 0xea, 0xb7, 0x77, 0x86, 0x20, 0x00, 0x7e, 0x56, 0x0b, 0xea, 0x6a,
+					0x98, 0xa6, 0x8b, 0x29, 0x39, 0x0d, 0x46, 0xd9, 0x85, 0x59, 0x2f, 0xd3, 0x42, 0x6f, 0x58, 0x24, 0x20, 0x1d, 0xb8}},
+				{Kind: "unix", UID: &id, GID: &id},
+				{Kind: "unix", User: "mailer"},
+				{Kind: "certificate", DNS: "mailer.contoso.example"},
+				{Kind: "certificate", CommonName: "Mailer"},
+			},
+		},
 		{Name: "reports", Identities: []policy.Identity{
 			{Kind: "network", Networks: []netip.Prefix{netip.MustParsePrefix("10.20.0.0/16"), netip.MustParsePrefix("::1/128")}},
 		}},
 		{Name: "guest", Identities: []policy.Identity{{Kind: "anyone"}}},
 	}
-	ignore := cmp.Options{cmpopts.IgnoreFields(policy.Caller{}, "Line"), cmpopts.IgnoreFields(policy.Identity{}, "Line"), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })}
+	ignore := cmp.Options{cmpopts.IgnoreFields(policy.Caller{}, "Line"), cmpopts.IgnoreFields(policy.Identity{}, "Line"),
+		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })}
 	if diff := cmp.Diff(want, p.Callers(), ignore); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	apps := []policy.AppRef{
 		{Name: "hr", Tenant: "contoso.example", Where: "testdata/example.yaml:39: callers.hr-sync.app"},
-		{Name: "hr-writer", Tenant: "3f1c5a52-9a3e-4f0a-9b5e-0d5c3c7a1b11", Where: "testdata/example.yaml:60: callers.hr-sync.allow[3].app"},
+		{Name: "hr-writer", Tenant: "3f1c5a52-9a3e-4f0a-9b5e-0d5c3c7a1b11",
+			Where: "testdata/example.yaml:60: callers.hr-sync.allow[3].app"},
 		{Where: "testdata/example.yaml:74: callers.mailer"},
 		{Where: "testdata/example.yaml:92: callers.reports"},
 		{Where: "testdata/example.yaml:103: callers.guest"},
@@ -174,10 +193,17 @@ callers:
 	want := []string{
 		"policy.yaml:6: limits.mailbox.per: GET /users has no {id}, so the limit does not cover it",
 		"policy.yaml:8: rules.unused: no caller includes this set of rules",
-		"policy.yaml:12: POST /$batch has no effect under allow: a caller may batch what it may send singly; under deny it forbids batching",
-		"policy.yaml:17: callers.reader.deny: ANY /users/{id}/messages/** denies by name, and the object id gets round it: GET /users/** (policy.yaml:15) takes one. Write the object ids beside the names, or narrow the allow rule by where",
-		"policy.yaml:19: callers.reader.deny: ANY /users/ceo@contoso.com/** denies by name, and the object id gets round it: GET /users/** (policy.yaml:15) takes one. Write the object ids beside the names, or narrow the allow rule by where",
-		"policy.yaml:20: callers.reader.deny: PATCH /groups/x@contoso.com denies by name, and the object id gets round it: PATCH /groups/{id} (policy.yaml:15) takes one. Write the object ids beside the names, or narrow the allow rule by where",
+		"policy.yaml:12: POST /$batch has no effect under allow: a caller may batch what it may send singly; under deny " +
+			"it forbids batching",
+		"policy.yaml:17: callers.reader.deny: ANY /users/{id}/messages/** denies by name, and the object id gets round " +
+			"it: GET /users/** (policy.yaml:15) takes one. Write the object ids beside the names, or narrow the allow rule " +
+			"by where",
+		"policy.yaml:19: callers.reader.deny: ANY /users/ceo@contoso.com/** denies by name, and the object id gets round " +
+			"it: GET /users/** (policy.yaml:15) takes one. Write the object ids beside the names, or narrow the allow rule " +
+			"by where",
+		"policy.yaml:20: callers.reader.deny: PATCH /groups/x@contoso.com denies by name, and the object id gets round " +
+			"it: PATCH /groups/{id} (policy.yaml:15) takes one. Write the object ids beside the names, or narrow the allow " +
+			"rule by where",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -18,10 +18,11 @@ type Explanation struct {
 	// Batch reports that the request is a $batch, which needs no rule: each of its items is judged by itself.
 	Batch bool
 
-	App      string   // the app registration that is used; "" is the default one
-	Tenant   string   // the tenant that it is used in; "" is its own
-	Priority string   // that Graph is told; "" is none
-	InFlight string   // the caller's share of all requests in flight, as the file has it; "" is what a caller has without one
+	App      string // the app registration that is used; "" is the default one
+	Tenant   string // the tenant that it is used in; "" is its own
+	Priority string // that Graph is told; "" is none
+	// the caller's share of all requests in flight, as the file has it; "" is what a caller has without one
+	InFlight string
 	Limits   []string // names of the limits that an allowed request must find room in
 
 	// Answer is what the caller of a denied request reads, see Policy.Denial; "" if the request is allowed.
@@ -35,7 +36,16 @@ func (p *Policy) Explain(r Request) Explanation {
 		return Explanation{}
 	}
 	d := book.decide(r, match.MethodOf(r.Method))
-	e := Explanation{Allow: d.Allow, Reports: book.report, Rule: d.Rule, Batch: r.Target.IsBatch(), App: d.App, Tenant: d.Tenant, Priority: d.Priority, InFlight: book.inFlight.String()}
+	e := Explanation{
+		Allow:    d.Allow,
+		Reports:  book.report,
+		Rule:     d.Rule,
+		Batch:    r.Target.IsBatch(),
+		App:      d.App,
+		Tenant:   d.Tenant,
+		Priority: d.Priority,
+		InFlight: book.inFlight.String(),
+	}
 	if !d.Allow && !(e.Batch && d.Rule == nil) {
 		e.Answer = p.Denial(r, d)
 	}
@@ -70,11 +80,12 @@ func (e Explanation) String() string {
 	case e.Nearest == nil:
 		return "is denied: no rule of this caller begins like it"
 	}
-	return fmt.Sprintf("is denied: no rule allows it; the nearest is %s: %s, %s", e.Nearest.Where(), e.Nearest.Text, e.Differs)
+	return fmt.Sprintf("is denied: no rule allows it; the nearest is %s: %s, %s", e.Nearest.Where(), e.Nearest.Text,
+		e.Differs)
 }
 
-// nearest returns, for a request that no rule allows, the rule of its caller that comes nearest and what differs; nil if no rule
-// begins like the request.
+// nearest returns, for a request that no rule allows, the rule of its caller that comes nearest and what differs; nil
+// if no rule begins like the request.
 func (p *Policy) nearest(r Request) (rule *Rule, differs string) {
 	book := p.rules[r.Caller]
 	i, clause, found := book.allow.Nearest(r.Target, match.MethodOf(r.Method))

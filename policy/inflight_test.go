@@ -34,10 +34,13 @@ func TestACallersShareOfRequestsInFlight(t *testing.T) {
 
 func TestAShareThatIsNoneIsRefusedWithTheCure(t *testing.T) {
 	for _, text := range []string{
-		"0", "-1", "0%", "101%", "200%", "50 %", "'%'", "50%%", "1.5", "1.5%", "half", "1e3", "0x10", "010", "1_000", "+5", "1000000001", "all", `""`, "[1]", "{max: 1}", "",
+		"0", "-1", "0%", "101%", "200%", "50 %", "'%'", "50%%", "1.5", "1.5%", "half", "1e3", "0x10", "010", "1_000", "+5",
+		"1000000001", "all", `""`, "[1]", "{max: 1}", "",
 	} {
-		_, err := policy.Parse("policy.yaml", []byte("version: 1\ncallers:\n  app:\n    identity: [anyone]\n    allow: [GET /users]\n    in_flight: "+text+"\n"))
-		if err == nil || !strings.Contains(err.Error(), "policy.yaml:6: callers.app.in_flight: ") || !strings.Contains(err.Error(), "such as 200") {
+		_, err := policy.Parse("policy.yaml",
+			[]byte("version: 1\ncallers:\n  app:\n    identity: [anyone]\n    allow: [GET /users]\n    in_flight: "+text+"\n"))
+		if err == nil || !strings.Contains(err.Error(), "policy.yaml:6: callers.app.in_flight: ") ||
+			!strings.Contains(err.Error(), "such as 200") {
 			t.Errorf("in_flight: %s: %v", text, err)
 		}
 	}

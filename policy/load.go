@@ -40,8 +40,8 @@ func Parse(file string, data []byte) (*Policy, error) {
 	return p, nil
 }
 
-// ParseUntested is Parse without running the file's tests, for tools that tell how each comes out (Policy.Test). A policy to
-// serve by comes from Load or Parse.
+// ParseUntested is Parse without running the file's tests, for tools that tell how each comes out (Policy.Test). A
+// policy to serve by comes from Load or Parse.
 func ParseUntested(file string, data []byte) (*Policy, error) {
 	sum := sha256.Sum256(data)
 	l := &loader{
@@ -111,7 +111,8 @@ func (l *loader) reportMode(v yamlfile.Value, otherwise bool) bool {
 func (l *loader) name(kind string, f yamlfile.Field) {
 	const longest = 64
 	if !yamlfile.IsName(f.Key) || len(f.Key) > longest {
-		l.report.Add(f.Line, "", "the name %.80q of a %s is not made of at most %d letters, digits, \"-\", \"_\" and \".\"", f.Key, kind, longest)
+		l.report.Add(f.Line, "", "the name %.80q of a %s is not made of at most %d letters, digits, \"-\", \"_\" and \".\"",
+			f.Key, kind, longest)
 	}
 }
 
@@ -129,9 +130,18 @@ func (l *loader) caller(f yamlfile.Field) {
 	if !v.IsMapping() {
 		return
 	}
-	l.require(f.Line, v.Where(), keys, "identity", "nothing would prove this caller; write identity: [anyone] if that is meant")
+	l.require(f.Line, v.Where(), keys, "identity",
+		"nothing would prove this caller; write identity: [anyone] if that is meant")
 	l.require(f.Line, v.Where(), keys, "allow", "write allow: [] if this caller may do nothing")
-	c := Caller{Name: f.Key, Line: f.Line, App: l.app(keys["app"]), Tenant: l.tenant(keys["tenant"]), Priority: l.priority(keys["priority"]), Identities: l.identities(keys["identity"]), InFlight: inFlight(keys["in_flight"])}
+	c := Caller{
+		Name:       f.Key,
+		Line:       f.Line,
+		App:        l.app(keys["app"]),
+		Tenant:     l.tenant(keys["tenant"]),
+		Priority:   l.priority(keys["priority"]),
+		Identities: l.identities(keys["identity"]),
+		InFlight:   inFlight(keys["in_flight"]),
+	}
 	book := &ruleBook{app: c.App, tenant: c.Tenant, priority: c.Priority, report: l.reportMode(keys["mode"], l.mode)}
 	allow := l.rules(keys["allow"].List("a list of rules"))
 	l.warnOfBatch(allow)

@@ -41,8 +41,8 @@ func (l *loader) values(v yamlfile.Value, expected string) []string {
 // systemOptions are the names that begin with "$": a closed list, because a misspelled option would bound
 // nothing. Graph also takes the first plainOptions of them without "$", which odata reads as the same.
 var systemOptions = [...]string{
-	"$select", "$expand", "$filter", "$orderby", "$search", "$top", "$skip", "$count", "$format", "$skiptoken", "$deltatoken",
-	"$apply", "$compute", "$id", "$index", "$levels", "$schemaversion",
+	"$select", "$expand", "$filter", "$orderby", "$search", "$top", "$skip", "$count", "$format", "$skiptoken",
+	"$deltatoken", "$apply", "$compute", "$id", "$index", "$levels", "$schemaversion",
 }
 
 const plainOptions = 13

@@ -121,7 +121,8 @@ func (l *loader) token(id *Identity, v yamlfile.Value) bool {
 	}
 	var ok bool
 	if id.Issuer, ok = keys["issuer"].Text("an https address"); ok && !isIssuer(id.Issuer) {
-		keys["issuer"].Errorf("%.80q is no issuer: write an https:// address without query, or http:// on loopback", id.Issuer)
+		keys["issuer"].Errorf("%.80q is no issuer: write an https:// address without query, or http:// on loopback",
+			id.Issuer)
 	}
 	id.Audience, _ = keys["audience"].Text("an audience")
 	id.Subject, _ = keys["subject"].Text("a subject")
@@ -165,7 +166,9 @@ func (l *loader) key(id *Identity, v yamlfile.Value) bool {
 	sum, err := hex.DecodeString(text)
 	if err != nil || len(sum) != len(id.KeySHA256) {
 		// The text may be the key itself, put there by mistake.
-		keys["sha256"].Errorf("this is not the SHA-256 of a key, 64 hexadecimal digits; make it with: printf %%s \"$KEY\" | sha256sum")
+		keys["sha256"].Errorf(
+			"this is not the SHA-256 of a key, 64 hexadecimal digits; make it with: printf %%s \"$KEY\" | sha256sum",
+		)
 		return false
 	}
 	if copy(id.KeySHA256[:], sum); id.KeySHA256 == sha256.Sum256(nil) {

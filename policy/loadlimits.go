@@ -26,7 +26,8 @@ func (l *loader) commonLimits(v yamlfile.Value) {
 		l.checkPer(c, keys["per"], covers)
 		for _, r := range covers {
 			l.policy.covers.Add(&r.match)
-			l.policy.coverOf = append(l.policy.coverOf, cover{rule: r, limit: len(l.policy.limits), located: lacks(r, c.per) == ""})
+			l.policy.coverOf = append(l.policy.coverOf,
+				cover{rule: r, limit: len(l.policy.limits), located: lacks(r, c.per) == ""})
 		}
 		l.policy.limits = append(l.policy.limits, c)
 	}
@@ -77,7 +78,8 @@ func (l *loader) checkPer(c *commonLimit, v yamlfile.Value, covers []*Rule) {
 		for _, r := range covers {
 			variables := match.Variables(r.match.Template)
 			if !isVariable(name) && slices.Contains(variables, name) {
-				v.Errorf("%q is the %s of the request, and %s has a variable of that name; call the variable something else", name, name, r.Text)
+				v.Errorf("%q is the %s of the request, and %s has a variable of that name; call the variable something else", name,
+					name, r.Text)
 			}
 			known = append(known, variables...)
 			if lacks(r, []string{name}) != "" {
@@ -153,7 +155,8 @@ func (l *loader) unit(lim *limit.Limit, keys map[string]yamlfile.Value) {
 	case !burst.IsSet():
 		lim.Burst = max(lim.Burst, service.MostUnits)
 	case lim.Burst > 0 && lim.Burst < service.MostUnits:
-		burst.Errorf("a request may cost %d resource units, so the bucket must hold as many; write burst: %[1]d, or more", service.MostUnits)
+		burst.Errorf("a request may cost %d resource units, so the bucket must hold as many; write burst: %[1]d, or more",
+			service.MostUnits)
 	}
 }
 

@@ -91,7 +91,8 @@ func (l *loader) denyRules(v yamlfile.Value) []*Rule {
 
 func (l *loader) checkDeny(item yamlfile.Value, r *Rule) {
 	if r.limit != nil || r.app != "" || r.tenant != "" || r.priority != "" || r.references != nil {
-		item.Errorf("%s is denied here, so its references, limit, app, tenant or priority has no meaning; take it out", r.Text)
+		item.Errorf("%s is denied here, so its references, limit, app, tenant or priority has no meaning; take it out",
+			r.Text)
 	}
 	for i := range r.match.Options {
 		if err := r.match.Options[i].CheckDenySet(); err != nil {
@@ -152,7 +153,8 @@ func (l *loader) ruleField(v yamlfile.Value) (rule yamlfile.Field, ok bool) {
 		case f.Key == "include":
 			l.report.Add(f.Line, v.Where(), "\"include\" stands alone in its item")
 		default:
-			l.report.Add(f.Line, v.Where(), "%s; a rule is written METHOD /path", strings.TrimSuffix(yamlfile.Unknown("key", f.Key, []string{"include"}), "; known here: include"))
+			l.report.Add(f.Line, v.Where(), "%s; a rule is written METHOD /path",
+				strings.TrimSuffix(yamlfile.Unknown("key", f.Key, []string{"include"}), "; known here: include"))
 		}
 	}
 	return rule, false
@@ -162,7 +164,8 @@ func (l *loader) ruleField(v yamlfile.Value) (rule yamlfile.Field, ok bool) {
 func (l *loader) ruleText(v yamlfile.Value, line int, text string) *Rule {
 	list, path, found := strings.Cut(text, " ")
 	if !found || !strings.HasPrefix(path, "/") {
-		l.report.Add(line, v.Where(), "%.200q is not a rule; write METHOD /path, such as GET /users/{id} or POST,DELETE /groups/{id}/members/$ref", text)
+		l.report.Add(line, v.Where(),
+			"%.200q is not a rule; write METHOD /path, such as GET /users/{id} or POST,DELETE /groups/{id}/members/$ref", text)
 		return nil
 	}
 	m, problem := parseMethods(list)

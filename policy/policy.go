@@ -50,8 +50,8 @@ func (p *Policy) Hash() string { return p.hash }
 // Callers returns the callers in file order. The caller of Callers must not change them.
 func (p *Policy) Callers() []Caller { return p.callers }
 
-// Rules returns the rules of a caller in file order, with those that it includes in their place; nil for a caller that the
-// file does not name. The caller of Rules must not change them.
+// Rules returns the rules of a caller in file order, with those that it includes in their place; nil for a caller that
+// the file does not name. The caller of Rules must not change them.
 func (p *Policy) Rules(caller string) (allow, deny []*Rule) {
 	if book := p.rules[caller]; book != nil {
 		return book.allowRules, book.denyRules
@@ -65,8 +65,8 @@ func (p *Policy) Reports(caller string) bool {
 	return book != nil && book.report
 }
 
-// Apps returns the app registration, with its tenant, of each caller and of each rule that names one, in file order: whoever
-// configures the apps checks that each one is there. The caller of Apps must not change them.
+// Apps returns the app registration, with its tenant, of each caller and of each rule that names one, in file order:
+// whoever configures the apps checks that each one is there. The caller of Apps must not change them.
 func (p *Policy) Apps() []AppRef { return p.apps }
 
 // Warnings returns what is odd in the file and does no harm, sorted by line; nil if nothing is.
@@ -90,8 +90,8 @@ type Caller struct {
 	InFlight   Share      // of what the proxy can do at once
 }
 
-// Share is how much of what the proxy can do at once a caller may have, when the others leave it that: so many requests, or so many
-// percent of all. The zero Share is that of a caller of which the file says nothing.
+// Share is how much of what the proxy can do at once a caller may have, when the others leave it that: so many
+// requests, or so many percent of all. The zero Share is that of a caller of which the file says nothing.
 type Share struct{ Requests, Percent int }
 
 // String returns the share as a policy writes it; "" for the zero Share.
@@ -112,9 +112,11 @@ type Identity struct {
 
 	URI, DNS, CommonName string // certificate: exactly one is set
 
-	Issuer, Audience, Subject string              // token: an https URL, or http on loopback; never empty; may be empty if there are Claims
+	// token: an https URL, or http on loopback; never empty; may be empty if there are Claims
+	Issuer, Audience, Subject string
 	Claims                    map[string][]string // token: a claim must have one of the values
-	JWKSFile                  string              // token: path of the file with the issuer's keys; "": they are discovered
+	// token: path of the file with the issuer's keys; "": they are discovered
+	JWKSFile string
 
 	KeySHA256 [32]byte // key
 
@@ -131,21 +133,23 @@ type Request struct {
 	Method string // as on the wire; HEAD is judged as GET
 	Target *odata.Target
 
-	// References are the resources that the request refers to in its $id and, once it has been read, in its body: paths with a version
-	// or without, "/v1.0/users/1", "users/1". What is at another host than Graph is given with that.
+	// References are the resources that the request refers to in its $id and, once it has been read, in its body: paths
+	// with a version or without, "/v1.0/users/1", "users/1". What is at another host than Graph is given with that.
 	References []string
 }
 
 // Decision is what the policy says of a request.
 type Decision struct {
-	Allow     bool   // act on this; also true for what report mode lets through
-	WouldDeny bool   // report mode let a denied request through
-	Rule      *Rule  // that decided; nil: no rule matched
-	Near      *Rule  // where none did: an allow rule for this target of which Reason does not hold; nil: there is none
-	Reason    string // of a denial, short and without any value of the request: "no rule allows it", "denied", "where: id", "query: $expand"
-	App       string // the app registration to use; "" is the default one
-	Tenant    string // the tenant to use it in; "" is the app's own
-	Priority  string // to name to Graph in x-ms-throttle-priority: "low", "normal" or "high"; "" names none
+	Allow     bool  // act on this; also true for what report mode lets through
+	WouldDeny bool  // report mode let a denied request through
+	Rule      *Rule // that decided; nil: no rule matched
+	Near      *Rule // where none did: an allow rule for this target of which Reason does not hold; nil: there is none
+	// of a denial, short and without any value of the request: "no rule allows it", "denied", "where: id", "query:
+	// $expand"
+	Reason   string
+	App      string // the app registration to use; "" is the default one
+	Tenant   string // the tenant to use it in; "" is the app's own
+	Priority string // to name to Graph in x-ms-throttle-priority: "low", "normal" or "high"; "" names none
 }
 
 // Rule is one rule of the file. It is immutable.
@@ -173,18 +177,19 @@ type Rule struct {
 // Match is what the rule matches. It must not be changed.
 func (r *Rule) Match() *match.Rule { return &r.match }
 
-// OptionConditions returns those of Conditions that narrow query options: the text of each of Match().Options, in their order. It must
-// not be changed.
+// OptionConditions returns those of Conditions that narrow query options: the text of each of Match().Options, in their
+// order. It must not be changed.
 func (r *Rule) OptionConditions() []string { return r.options }
 
 // App is the app registration that the rule names; "" if it names none, and the caller's is used.
 func (r *Rule) App() string { return r.app }
 
-// Tenant is the tenant that the rule names; "" if it names none, and that of the caller is used, or, where the rule names an app,
-// that app's own.
+// Tenant is the tenant that the rule names; "" if it names none, and that of the caller is used, or, where the rule
+// names an app, that app's own.
 func (r *Rule) Tenant() string { return r.tenant }
 
-// Priority is the priority that the rule names, "low", "normal" or "high"; "" if it names none, and the caller's is used.
+// Priority is the priority that the rule names, "low", "normal" or "high"; "" if it names none, and the caller's is
+// used.
 func (r *Rule) Priority() string { return r.priority }
 
 // Limit is the rule's own limit, or nil. It must not be changed.

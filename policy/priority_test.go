@@ -84,7 +84,9 @@ callers:
 	}
 	r := request(t, "app", "GET /users")
 	room := p.Charges(nil, r, p.Decide(r))[:0]
-	plain := load(t, "version: 1\nlimits: {units: {rate: 10/s, unit: resource-units}}\ncallers: {app: {identity: [anyone], allow: [GET /users]}}")
+	plain := load(t,
+		"version: 1\nlimits: {units: {rate: 10/s, unit: resource-units}}\ncallers: {app: {identity: [anyone], allow: [GET "+
+			"/users]}}")
 	d := plain.Decide(r)
 	if n := testing.AllocsPerRun(100, func() { room = plain.Charges(room[:0], r, d) }); n != 0 {
 		t.Errorf("a claim in resource units allocates %v times", n)

@@ -22,15 +22,16 @@ func (l *loader) references(v yamlfile.Value) *references {
 	refs := new(references)
 	for _, item := range v.OneOrMore("a path such as /users/{id}") {
 		if r := l.reference(item); r != nil {
-			refs.texts = append(refs.texts, strings.Join(append([]string{strings.TrimPrefix(r.Text, "GET ")}, r.Conditions...), ", "))
+			refs.texts = append(refs.texts,
+				strings.Join(append([]string{strings.TrimPrefix(r.Text, "GET ")}, r.Conditions...), ", "))
 			refs.allowed.Add(&r.match)
 		}
 	}
 	return refs
 }
 
-// reference reads one path, or a mapping of one to its where. Which version an address names does not matter: both name the same
-// resources.
+// reference reads one path, or a mapping of one to its where. Which version an address names does not matter: both name
+// the same resources.
 func (l *loader) reference(v yamlfile.Value) *Rule {
 	path, where := "", yamlfile.Value{}
 	if v.IsMapping() {
@@ -77,7 +78,8 @@ func (refs *references) may(text string) bool {
 // BoundsReferences reports whether the rule says what a request may refer to, so that its body has to be looked at.
 func (r *Rule) BoundsReferences() bool { return r != nil && r.references != nil }
 
-// References are the paths that the rule lets a request refer to, with their conditions; nil if it does not say. Must not be changed.
+// References are the paths that the rule lets a request refer to, with their conditions; nil if it does not say. Must
+// not be changed.
 func (r *Rule) References() []string {
 	if r.references == nil {
 		return nil
@@ -85,8 +87,8 @@ func (r *Rule) References() []string {
 	return r.references.texts
 }
 
-// MayReferTo reports whether a request under the rule may refer to all of these resources, which are given as Request.References has
-// them. If not, it returns the first that it may not.
+// MayReferTo reports whether a request under the rule may refer to all of these resources, which are given as
+// Request.References has them. If not, it returns the first that it may not.
 func (r *Rule) MayReferTo(all []string) (offending string, ok bool) {
 	if !r.BoundsReferences() {
 		return "", true

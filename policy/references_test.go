@@ -37,7 +37,8 @@ func TestARuleMaySayWhatARequestRefersTo(t *testing.T) {
 	if groups.BoundsReferences() || !members.BoundsReferences() {
 		t.Fatal("only the first rule says what it may refer to")
 	}
-	if diff := cmp.Diff([]string{`/users/{id}, where: {id: ["*@contoso.com"]}`, "/directoryObjects/{id}", "/groups/{id}/members/{member}"}, members.References()); diff != "" {
+	if diff := cmp.Diff([]string{`/users/{id}, where: {id: ["*@contoso.com"]}`, "/directoryObjects/{id}",
+		"/groups/{id}/members/{member}"}, members.References()); diff != "" {
 		t.Error(diff)
 	}
 	for text, want := range map[string]bool{
@@ -64,25 +65,34 @@ func TestARuleMaySayWhatARequestRefersTo(t *testing.T) {
 		"":                                             false,
 		"$1":                                           false,
 	} {
-		if offending, ok := members.MayReferTo([]string{"/directoryObjects/1", text}); ok != want || !ok && offending != text {
+		if offending, ok := members.MayReferTo([]string{"/directoryObjects/1", text}); ok != want ||
+			!ok && offending != text {
 			t.Errorf("%q: %v", text, ok)
 		}
 		if _, ok := groups.MayReferTo([]string{text}); !ok {
 			t.Errorf("%q: a rule that does not say lets a request refer to anything", text)
 		}
 	}
-	r, err := policy.ParseRequest("a", "DELETE /groups/7/members/$ref?$id=https://graph.microsoft.com/v1.0/servicePrincipals/1")
+	r, err := policy.ParseRequest("a",
+		"DELETE /groups/7/members/$ref?$id=https://graph.microsoft.com/v1.0/servicePrincipals/1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e := p.Explain(r); e.Allow || !strings.Contains(e.String(), "policy.yaml:6") || !strings.Contains(e.String(), "references") {
+	if e := p.Explain(r); e.Allow || !strings.Contains(e.String(), "policy.yaml:6") ||
+		!strings.Contains(e.String(), "references") {
 		t.Errorf("%+v: %s", e, e)
 	}
 }
 
 func TestReferencesThatCannotBeMeant(t *testing.T) {
-	for _, value := range []string{"[]", "users/{id}", "/v1.0/users/{id}", `[{"/users/{id}": {limit: 1/s}}]`, `[{"/users/{id}": {where: {name: x}}}]`, `[{"/a": {where: {}}, "/b": {where: {}}}]`, "GET /users/{id}", "/users/../x"} {
-		_, err := policy.Parse("policy.yaml", []byte("version: 1\ncallers:\n  a:\n    identity: [anyone]\n    allow:\n      - POST /groups:\n          references: "+value+"\n"))
+	for _, value := range []string{"[]", "users/{id}", "/v1.0/users/{id}", `[{"/users/{id}": {limit: 1/s}}]`,
+		`[{"/users/{id}": {where: {name: x}}}]`, `[{"/a": {where: {}}, "/b": ` +
+			`{where: {}}}]`, "GET /users/{id}", "/users/../x"} {
+		_, err := policy.Parse("policy.yaml",
+			[]byte(
+				"version: 1\ncallers:\n  a:\n    identity: [anyone]\n    allow:\n      - POST /groups:\n          references: "+
+					value+"\n",
+			))
 		if err == nil || !strings.Contains(err.Error(), "policy.yaml:7: callers.a.allow[0].references") {
 			t.Errorf("references: %s: %v", value, err)
 		}

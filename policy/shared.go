@@ -49,7 +49,8 @@ func (l *loader) sharedIdentities() {
 	}
 }
 
-// keyFiles refuses an issuer whose keys are said to be in two places: a token would verify or not by which of them is asked.
+// keyFiles refuses an issuer whose keys are said to be in two places: a token would verify or not by which of them is
+// asked.
 func (l *loader) keyFiles() {
 	first := make(map[string]claimant) // by issuer
 	for i := range l.policy.callers {
@@ -62,8 +63,10 @@ func (l *loader) keyFiles() {
 			case !found:
 				first[id.Issuer] = claimant{c, id, j}
 			case before.id.JWKSFile != id.JWKSFile:
-				l.report.Add(id.Line, "callers."+c.Name+".identity", "the keys of %.80q come from %s here, and from %s in callers.%s on line %d; "+
-					"write the same jwks_file in both, or in neither", id.Issuer, keysFrom(id), keysFrom(before.id), before.caller.Name, before.id.Line)
+				l.report.Add(id.Line, "callers."+c.Name+".identity",
+					"the keys of %.80q come from %s here, and from %s in callers.%s on line %d; "+
+						"write the same jwks_file in both, or in neither", id.Issuer, keysFrom(id), keysFrom(before.id),
+					before.caller.Name, before.id.Line)
 			}
 		}
 	}
@@ -88,7 +91,8 @@ func (l *loader) share(a, b claimant, what string) {
 	if a.id.Line > b.id.Line {
 		a, b = b, a
 	}
-	l.report.Add(b.id.Line, "callers."+b.caller.Name+".identity", "%s callers.%s on line %d; evidence must prove one caller only", what, a.caller.Name, a.id.Line)
+	l.report.Add(b.id.Line, "callers."+b.caller.Name+".identity",
+		"%s callers.%s on line %d; evidence must prove one caller only", what, a.caller.Name, a.id.Line)
 }
 
 // sharedBy finds identities with the same text.

@@ -21,13 +21,14 @@ func (l *loader) unusedSets() {
 func (l *loader) warnOfBatch(allow []*Rule) {
 	for _, r := range allow {
 		if r.match.Template.Segments[0].Fold == "$batch" {
-			l.warnings.Add(r.Line, "", "%s has no effect under allow: a caller may batch what it may send singly; under deny it forbids batching", r.Text)
+			l.warnings.Add(r.Line, "",
+				"%s has no effect under allow: a caller may batch what it may send singly; under deny it forbids batching", r.Text)
 		}
 	}
 }
 
-// warnOfNames tells of deny rules that name a user or mailbox by its address, where an allow rule takes the object id of the
-// same one: Graph takes either, and the proxy does not know which belong together.
+// warnOfNames tells of deny rules that name a user or mailbox by its address, where an allow rule takes the object id
+// of the same one: Graph takes either, and the proxy does not know which belong together.
 func (l *loader) warnOfNames(caller string, b *ruleBook) {
 	const most = 1_000_000 // pairs; more would hold up a reload for the sake of a warning
 	if len(b.denyRules)*len(b.allowRules) > most {
@@ -36,7 +37,9 @@ func (l *loader) warnOfNames(caller string, b *ruleBook) {
 	for i, deny := range b.denyRules {
 		for _, k := range addresses(deny) {
 			if allow := b.roundabout(i, k); allow != nil {
-				l.warnings.Add(deny.Line, "callers."+caller+".deny", "%s denies by name, and the object id gets round it: %s (%s) takes one. Write the object ids beside the names, or narrow the allow rule by where",
+				l.warnings.Add(deny.Line, "callers."+caller+".deny",
+					"%s denies by name, and the object id gets round it: %s (%s) takes one. Write the object ids beside the names, "+
+						"or narrow the allow rule by where",
 					deny.Text, allow.Text, allow.Where())
 				break
 			}
@@ -72,8 +75,8 @@ func addresses(r *Rule) []address {
 	return all
 }
 
-// roundabout returns an allow rule that allows for an id what a deny rule denies for an address, or nil. The requests to
-// try are those that the templates of both name.
+// roundabout returns an allow rule that allows for an id what a deny rule denies for an address, or nil. The requests
+// to try are those that the templates of both name.
 func (b *ruleBook) roundabout(deny int, a address) *Rule {
 	d := &b.denyRules[deny].match
 	for _, r := range append([]*match.Rule{d}, matchRules(b.allowRules)...) {
@@ -81,7 +84,8 @@ func (b *ruleBook) roundabout(deny int, a address) *Rule {
 		if a.segment >= len(r.Template.Segments) || r.Template.Version != d.Template.Version || methods == 0 {
 			continue
 		}
-		byAddress, byID := example(r.Template, a.segment, a.value), example(r.Template, a.segment, "11111111-2222-3333-4444-555555555555")
+		byAddress, byID := example(r.Template, a.segment, a.value), example(r.Template, a.segment,
+			"11111111-2222-3333-4444-555555555555")
 		for m := match.Get; m <= match.Delete; m <<= 1 {
 			if methods&m == 0 {
 				continue
@@ -121,7 +125,13 @@ func example(t *odata.Template, segment int, key string) *odata.Target {
 		case s.Kind == odata.Path && s.Var:
 			*s = odata.Segment{Kind: odata.Path, Text: value, Fold: value, Base: value}
 		case s.Var || i == segment && s.Kind != odata.System && strings.Contains(s.Text, "@"):
-			*s = odata.Segment{Kind: odata.Key, Text: value, Fold: strings.ToLower(value), Base: strings.ToLower(value), Quoted: true}
+			*s = odata.Segment{
+				Kind:   odata.Key,
+				Text:   value,
+				Fold:   strings.ToLower(value),
+				Base:   strings.ToLower(value),
+				Quoted: true,
+			}
 		}
 	}
 	return target

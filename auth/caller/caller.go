@@ -43,7 +43,8 @@ type Identity struct {
 
 	Issuer, Audience, Subject string              // token; the subject may hold *
 	Claims                    map[string][]string // token: a claim's allowed values, which may hold *
-	JWKSFile                  string              // token: path of the file with the issuer's keys; "": they are discovered
+	// token: path of the file with the issuer's keys; "": they are discovered
+	JWKSFile string
 
 	KeySHA256 [32]byte // key: of the key's bytes as sent
 
@@ -87,10 +88,10 @@ type Authenticator struct {
 //
 // The strongest evidence that is presented names the caller: certificate, token, key, unix, network, anyone. Whatever
 // is presented must verify: one that fails is an error, whatever the others say, stronger or weaker. A client
-// certificate counts as presented when any caller has a certificate identity; a bearer token (RFC 6750 §2.1, the scheme
-// in any letter case) or an X-Api-Key header, even an empty one, when any has a token or key identity. Otherwise they
-// are ignored, as are other schemes of Authorization. A bearer of three parts with dots between is a token; any other,
-// and every X-Api-Key, is a key.
+// certificate counts as presented when any caller has a certificate identity; a bearer token (RFC 6750 §2.1, the
+// scheme in any letter case) or an X-Api-Key header, even an empty one, when any has a token or key identity. Otherwise
+// they are ignored, as are other schemes of Authorization. A bearer of three parts with dots between is a token; any
+// other, and every X-Api-Key, is a key.
 //
 // What has two readings is refused: evidence that fits two callers, a header that occurs twice, commas and blanks
 // within a credential, a bearer and an X-Api-Key of different callers (of the same caller they are one).

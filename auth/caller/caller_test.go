@@ -43,8 +43,13 @@ func is(name string, ids ...caller.Identity) caller.Caller {
 }
 
 var (
-	anyone      = caller.Identity{Kind: caller.Anyone}
-	token       = caller.Identity{Kind: caller.Token, Issuer: "https://oidc.contoso.example", Audience: "graphproxy", Subject: "hr"}
+	anyone = caller.Identity{Kind: caller.Anyone}
+	token  = caller.Identity{
+		Kind:     caller.Token,
+		Issuer:   "https://oidc.contoso.example",
+		Audience: "graphproxy",
+		Subject:  "hr",
+	}
 	certificate = caller.Identity{Kind: caller.Certificate, URI: "spiffe://contoso.example/hr"}
 	unix        = caller.Identity{Kind: caller.Unix, UID: new(1000)}
 )
@@ -138,7 +143,8 @@ func TestAuthenticate(t *testing.T) {
 
 		{"no evidence, keys only", keys, none, "callerUnknown"},
 		{"no evidence, a network that fits", append(keys, net), none, "lab by network"},
-		{"no evidence, a network that does not fit", []caller.Caller{is("lab", network("10.0.0.0/8"))}, none, "callerUnknown"},
+		{"no evidence, a network that does not fit", []caller.Caller{is("lab", network("10.0.0.0/8"))}, none,
+			"callerUnknown"},
 		{"no evidence, anyone", append(keys, all), none, "all by anyone"},
 		{"a network is stronger than anyone", everyone, none, "lab by network"},
 
@@ -157,12 +163,16 @@ func TestAuthenticate(t *testing.T) {
 		{"a key longer than any", everyone, hdr(bearer(strings.Repeat("k", 4097))), "keyUnknown"},
 
 		{"a key when no caller has one is ignored", []caller.Caller{net}, hdr(bearer(wrongKey)), "lab by network"},
-		{"an api key when no caller has one is ignored", []caller.Caller{all}, hdr("X-Api-Key: " + wrongKey), "all by anyone"},
-		{"doubled headers when no caller has a key are ignored", []caller.Caller{all}, hdr(bearer("a"), bearer("b")), "all by anyone"},
-		{"a key counts when a caller has a token", []caller.Caller{is("hr", token), all}, hdr("X-Api-Key: " + wrongKey), "keyUnknown"},
+		{"an api key when no caller has one is ignored", []caller.Caller{all}, hdr("X-Api-Key: " + wrongKey),
+			"all by anyone"},
+		{"doubled headers when no caller has a key are ignored", []caller.Caller{all}, hdr(bearer("a"), bearer("b")),
+			"all by anyone"},
+		{"a key counts when a caller has a token", []caller.Caller{is("hr", token), all}, hdr("X-Api-Key: " + wrongKey),
+			"keyUnknown"},
 
 		{"a token when callers have keys", everyone, hdr(bearer(jwt)), "tokenInvalid"},
-		{"a token that says nothing, when a caller has one", []caller.Caller{is("hr", token), net, all}, hdr(bearer(jwt)), "tokenInvalid"},
+		{"a token that says nothing, when a caller has one", []caller.Caller{is("hr", token), net, all}, hdr(bearer(jwt)),
+			"tokenInvalid"},
 		{"a token of empty parts", everyone, hdr(bearer("..")), "tokenInvalid"},
 		{"a token beside a good key", everyone, hdr(bearer(jwt), "X-Api-Key: "+mailKey), "tokenInvalid"},
 		{"a bearer of two parts is a key", everyone, hdr(bearer("a.b")), "keyUnknown"},
@@ -187,7 +197,8 @@ func TestAuthenticate(t *testing.T) {
 }
 
 func TestHostileHeaders(t *testing.T) {
-	a := mustNew(t, is("mail", key(mailKey)), is("hr", key(hrKey)), is("odd", key("two words"), key("a,b")), is("all", anyone))
+	a := mustNew(t, is("mail", key(mailKey)), is("hr", key(hrKey)), is("odd", key("two words"), key("a,b")),
+		is("all", anyone))
 	for _, tt := range []struct {
 		name    string
 		headers []string
@@ -197,16 +208,21 @@ func TestHostileHeaders(t *testing.T) {
 		{"the scheme in mixed case", []string{"AUTHORIZATION: bEARER " + hrKey}, "hr by key"},
 		{"more blanks and a tab", []string{"Authorization:   Bearer \t  " + hrKey + " \t"}, "hr by key"},
 		{"a tab after the scheme", []string{"Authorization: Bearer\t" + hrKey}, "hr by key"},
-		{"the same header twice", []string{"Authorization: Bearer " + hrKey, "Authorization: Bearer " + hrKey}, "evidenceAmbiguous"},
-		{"two bearers of different callers", []string{"Authorization: Bearer " + hrKey, "Authorization: Bearer " + mailKey}, "evidenceAmbiguous"},
-		{"basic and then a bearer", []string{"Authorization: Basic eA==", "Authorization: Bearer " + hrKey}, "evidenceAmbiguous"},
+		{"the same header twice", []string{"Authorization: Bearer " + hrKey, "Authorization: Bearer " + hrKey},
+			"evidenceAmbiguous"},
+		{"two bearers of different callers", []string{"Authorization: Bearer " + hrKey, "Authorization: Bearer " + mailKey},
+			"evidenceAmbiguous"},
+		{"basic and then a bearer", []string{"Authorization: Basic eA==", "Authorization: Bearer " + hrKey},
+			"evidenceAmbiguous"},
 		{"an empty header and a bearer", []string{"Authorization:", "Authorization: Bearer " + hrKey}, "evidenceAmbiguous"},
 		{"two api keys", []string{"X-Api-Key: " + hrKey, "X-API-KEY: " + hrKey}, "evidenceAmbiguous"},
 		{"an empty api key and a good one", []string{"X-Api-Key:", "X-Api-Key: " + hrKey}, "evidenceAmbiguous"},
-		{"bearers joined with a comma", []string{"Authorization: Bearer " + hrKey + ", Bearer " + hrKey}, "evidenceAmbiguous"},
+		{"bearers joined with a comma", []string{"Authorization: Bearer " + hrKey + ", Bearer " + hrKey},
+			"evidenceAmbiguous"},
 		{"keys joined with a comma", []string{"Authorization: Bearer " + hrKey + "," + mailKey}, "evidenceAmbiguous"},
 		{"a bearer joined to another scheme", []string{"Authorization: Basic eA==, bearer " + hrKey}, "evidenceAmbiguous"},
-		{"another scheme joined to a bearer", []string{"Authorization: Bearer " + hrKey + ", Basic eA=="}, "evidenceAmbiguous"},
+		{"another scheme joined to a bearer", []string{"Authorization: Bearer " + hrKey + ", Basic eA=="},
+			"evidenceAmbiguous"},
 		{"a bearer with a comma before it", []string{"Authorization: ,Bearer " + hrKey}, "evidenceAmbiguous"},
 		{"a bearer with a comma after it", []string{"Authorization: Bearer " + hrKey + ","}, "evidenceAmbiguous"},
 		{"the scheme and a comma", []string{"Authorization: Bearer,"}, "evidenceAmbiguous"},
@@ -220,11 +236,14 @@ func TestHostileHeaders(t *testing.T) {
 		{"a no-break space before the key", []string{"Authorization: Bearer \u00a0" + hrKey}, "keyUnknown"},
 
 		{"basic alone is no evidence", []string{"Authorization: Basic eDp5"}, "all by anyone"},
-		{"digest with its commas is no evidence", []string{`Authorization: Digest username="x", realm="bearer"`}, "all by anyone"},
+		{"digest with its commas is no evidence", []string{`Authorization: Digest username="x", realm="bearer"`},
+			"all by anyone"},
 		{"an empty Authorization is no evidence", []string{"Authorization:"}, "all by anyone"},
 		{"a scheme that only begins so is no evidence", []string{"Authorization: Bearer2 " + hrKey}, "all by anyone"},
 		{"basic beside a good api key", []string{"Authorization: Basic eDp5", "X-Api-Key: " + hrKey}, "hr by key"},
-		{"keys in other headers are no evidence", []string{"X_Api_Key: " + hrKey, "Api-Key: " + hrKey, "Cookie: key=" + hrKey, "Proxy-Authorization: Bearer " + hrKey}, "all by anyone"},
+		{"keys in other headers are no evidence",
+			[]string{"X_Api_Key: " + hrKey, "Api-Key: " + hrKey, "Cookie: key=" + hrKey,
+				"Proxy-Authorization: Bearer " + hrKey}, "all by anyone"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := outcome(t, a, request(tt.headers...)); got != tt.want {
@@ -255,9 +274,11 @@ func TestCertificate(t *testing.T) {
 		want string
 	}{
 		{"one that nobody has a use for is ignored", mustNew(t, mail, all), withCertificate(request()), "all by anyone"},
-		{"one beside a key is ignored if nobody has a use for it", mustNew(t, mail, all), withCertificate(request(good)), "mail by key"},
+		{"one beside a key is ignored if nobody has a use for it", mustNew(t, mail, all), withCertificate(request(good)),
+			"mail by key"},
 		{"one that counts is refused", mustNew(t, hr, all), withCertificate(request()), "certificateUnknown"},
-		{"one that counts is refused beside a good key", mustNew(t, mail, hr, all), withCertificate(request(good)), "certificateUnknown"},
+		{"one that counts is refused beside a good key", mustNew(t, mail, hr, all), withCertificate(request(good)),
+			"certificateUnknown"},
 		{"without one, over TLS, a key does", mustNew(t, mail, hr), func() *http.Request {
 			r := request(good)
 			r.TLS = &tls.ConnectionState{}
@@ -316,7 +337,8 @@ func TestPeer(t *testing.T) {
 		})
 	}
 	t.Run("headers say nothing about the peer", func(t *testing.T) {
-		r := request("X-Forwarded-For: 10.1.2.3", "X-Real-Ip: 10.1.2.3", "Forwarded: for=10.1.2.3", "True-Client-Ip: 10.1.2.3")
+		r := request("X-Forwarded-For: 10.1.2.3", "X-Real-Ip: 10.1.2.3", "Forwarded: for=10.1.2.3",
+			"True-Client-Ip: 10.1.2.3")
 		if got := outcome(t, a, r); got != "callerUnknown" {
 			t.Errorf("got %q", got)
 		}
@@ -345,7 +367,8 @@ func TestUnixSocket(t *testing.T) {
 		}{
 			{"its peer may be anyone if no caller is known by it", mustNew(t, mail, all), request(), "all by anyone"},
 			{"its peer is not just anyone if a caller is known by it", mustNew(t, app, mail, all), request(), "unixUnknown"},
-			{"its peer may use a key, which is stronger", mustNew(t, app, mail, all), request("X-Api-Key: " + mailKey), "mail by key"},
+			{"its peer may use a key, which is stronger", mustNew(t, app, mail, all), request("X-Api-Key: " + mailKey),
+				"mail by key"},
 			{"its peer's wrong key is refused", mustNew(t, app, mail, all), request("X-Api-Key: " + wrongKey), "keyUnknown"},
 		} {
 			t.Run(remote+": "+tt.name, func(t *testing.T) {
@@ -384,7 +407,9 @@ func TestNewKeepsNothingOfItsArgument(t *testing.T) {
 func TestAuthenticateAllocations(t *testing.T) {
 	a := mustNew(t, is("lab", network("192.0.2.0/24")), is("mail", key(mailKey)), is("all", anyone))
 	for name, r := range map[string]*http.Request{
-		"network": request(), "anyone": from("[2001:db8::1]:4", request()), "key": request("Authorization: Bearer " + mailKey),
+		"network": request(),
+		"anyone":  from("[2001:db8::1]:4", request()),
+		"key":     request("Authorization: Bearer " + mailKey),
 	} {
 		if n := testing.AllocsPerRun(100, func() { _, _ = a.Authenticate(r) }); n > 0 {
 			t.Errorf("%s: %v allocations", name, n)

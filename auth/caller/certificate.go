@@ -47,9 +47,10 @@ func (s *Authorities) stillTrusts(chains [][]*x509.Certificate, now time.Time) b
 	}
 	known := s.current.Load().known
 	return slices.ContainsFunc(chains, func(chain []*x509.Certificate) bool {
-		return len(chain) > 0 && known[string(chain[len(chain)-1].Raw)] && !slices.ContainsFunc(chain, func(c *x509.Certificate) bool {
-			return now.Before(c.NotBefore) || now.After(c.NotAfter)
-		})
+		return len(chain) > 0 && known[string(chain[len(chain)-1].Raw)] &&
+			!slices.ContainsFunc(chain, func(c *x509.Certificate) bool {
+				return now.Before(c.NotBefore) || now.After(c.NotAfter)
+			})
 	})
 }
 

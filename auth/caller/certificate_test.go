@@ -37,11 +37,17 @@ func (p *pki) shown(l pkitest.Leaf, headers ...string) *http.Request {
 	between := x509.NewCertPool()
 	between.AddCert(p.signer.Certificate())
 	chains, err := cert.Leaf.Verify(x509.VerifyOptions{
-		Roots: p.root.Pool(), Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}, CurrentTime: cert.Leaf.NotBefore.Add(time.Second),
+		Roots:         p.root.Pool(),
+		Intermediates: between,
+		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+		CurrentTime:   cert.Leaf.NotBefore.Add(time.Second),
 	})
 	must(p.t, err)
 	r := request(headers...)
-	r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert.Leaf, p.signer.Certificate()}, VerifiedChains: chains}
+	r.TLS = &tls.ConnectionState{
+		PeerCertificates: []*x509.Certificate{cert.Leaf, p.signer.Certificate()},
+		VerifiedChains:   chains,
+	}
 	return r
 }
 
@@ -61,7 +67,8 @@ func TestNamesInCertificates(t *testing.T) {
 	dns := caller.Identity{Kind: caller.Certificate, DNS: "Mail.contoso.example"}
 	cn := caller.Identity{Kind: caller.Certificate, CommonName: "Payroll Sync"}
 	a := mustNewWith(t, caller.Options{Authorities: p.trusted},
-		is("hr", uri("spiffe://Contoso.example/ns/hr/*")), is("it", uri("spiffe://contoso.example/ns/it")), is("urn", uri("urn:contoso:batch")),
+		is("hr", uri("spiffe://Contoso.example/ns/hr/*")), is("it", uri("spiffe://contoso.example/ns/it")), is("urn",
+			uri("urn:contoso:batch")),
 		is("mail", dns), is("payroll", cn), is("key", key(mailKey)), is("all", anyone))
 	clientOnly := []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	uris := func(all ...string) pkitest.Leaf { return pkitest.Leaf{URIs: all} }
@@ -72,7 +79,8 @@ func TestNamesInCertificates(t *testing.T) {
 	}{
 		{"a SPIFFE id", uris("spiffe://contoso.example/ns/it"), "it by certificate"},
 		{"scheme and trust domain in another letter case", uris("SPIFFE://CONTOSO.example/ns/it"), "it by certificate"},
-		{"for clients only", pkitest.Leaf{URIs: []string{"spiffe://contoso.example/ns/it"}, Usage: clientOnly}, "it by certificate"},
+		{"for clients only", pkitest.Leaf{URIs: []string{"spiffe://contoso.example/ns/it"}, Usage: clientOnly},
+			"it by certificate"},
 		{"the path in another letter case", uris("spiffe://contoso.example/ns/IT"), "certificateUnknown"},
 		{"below an exact id", uris("spiffe://contoso.example/ns/it/x"), "certificateUnknown"},
 		{"an exact id and a slash", uris("spiffe://contoso.example/ns/it/"), "certificateUnknown"},
@@ -99,9 +107,12 @@ func TestNamesInCertificates(t *testing.T) {
 
 		{"a URN", uris("URN:contoso:batch"), "urn by certificate"},
 		{"a URN in another letter case", uris("urn:contoso:Batch"), "certificateUnknown"},
-		{"two ids of different callers", uris("spiffe://contoso.example/ns/it", "spiffe://contoso.example/ns/hr/sync"), "evidenceAmbiguous"},
-		{"two ids of one caller", uris("spiffe://contoso.example/ns/hr/a", "spiffe://contoso.example/ns/hr/b"), "evidenceAmbiguous"},
-		{"a SPIFFE id beside another URI", uris("spiffe://contoso.example/ns/it", "https://contoso.example/it"), "evidenceAmbiguous"},
+		{"two ids of different callers", uris("spiffe://contoso.example/ns/it", "spiffe://contoso.example/ns/hr/sync"),
+			"evidenceAmbiguous"},
+		{"two ids of one caller", uris("spiffe://contoso.example/ns/hr/a", "spiffe://contoso.example/ns/hr/b"),
+			"evidenceAmbiguous"},
+		{"a SPIFFE id beside another URI", uris("spiffe://contoso.example/ns/it", "https://contoso.example/it"),
+			"evidenceAmbiguous"},
 		{"several URIs, none a SPIFFE id", uris("https://contoso.example/it", "urn:contoso:batch"), "urn by certificate"},
 
 		{"a DNS name", pkitest.Leaf{DNS: []string{"x.contoso.example", "MAIL.contoso.example"}}, "mail by certificate"},
@@ -112,13 +123,25 @@ func TestNamesInCertificates(t *testing.T) {
 		{"a common name in another letter case", pkitest.Leaf{CommonNames: []string{"payroll sync"}}, "certificateUnknown"},
 		{"a common name as DNS name", pkitest.Leaf{DNS: []string{"Payroll"}}, "certificateUnknown"},
 		{"several common names", pkitest.Leaf{CommonNames: []string{"Payroll Sync", "other"}}, "evidenceAmbiguous"},
-		{"the same common name twice", pkitest.Leaf{CommonNames: []string{"Payroll Sync", "Payroll Sync"}}, "evidenceAmbiguous"},
-		{"a URI of one caller and a DNS name of another", pkitest.Leaf{URIs: []string{"spiffe://contoso.example/ns/it"}, DNS: []string{"mail.contoso.example"}}, "evidenceAmbiguous"},
+		{"the same common name twice", pkitest.Leaf{CommonNames: []string{"Payroll Sync", "Payroll Sync"}},
+			"evidenceAmbiguous"},
+		{"a URI of one caller and a DNS name of another",
+			pkitest.Leaf{
+				URIs: []string{"spiffe://contoso.example/ns/it"},
+				DNS:  []string{"mail.contoso.example"},
+			}, "evidenceAmbiguous"},
 		{"no name at all", pkitest.Leaf{}, "certificateUnknown"},
 
-		{"for servers only", pkitest.Leaf{URIs: []string{"spiffe://contoso.example/ns/it"}, Usage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}, "certificateUnknown"},
-		{"for nothing in particular", pkitest.Leaf{URIs: []string{"spiffe://contoso.example/ns/it"}, Usage: []x509.ExtKeyUsage{}}, "certificateUnknown"},
-		{"for anything", pkitest.Leaf{URIs: []string{"spiffe://contoso.example/ns/it"}, Usage: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}, "certificateUnknown"},
+		{"for servers only", pkitest.Leaf{
+			URIs:  []string{"spiffe://contoso.example/ns/it"},
+			Usage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		}, "certificateUnknown"},
+		{"for nothing in particular",
+			pkitest.Leaf{URIs: []string{"spiffe://contoso.example/ns/it"}, Usage: []x509.ExtKeyUsage{}}, "certificateUnknown"},
+		{"for anything", pkitest.Leaf{
+			URIs:  []string{"spiffe://contoso.example/ns/it"},
+			Usage: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+		}, "certificateUnknown"},
 		{"a CA's own", pkitest.Leaf{URIs: []string{"spiffe://contoso.example/ns/it"}, CA: true}, "certificateUnknown"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -131,7 +154,9 @@ func TestNamesInCertificates(t *testing.T) {
 
 func TestCertificateBesideOtherEvidence(t *testing.T) {
 	p := newPKI(t)
-	it, stranger := pkitest.Leaf{URIs: []string{"spiffe://contoso.example/it"}}, pkitest.Leaf{URIs: []string{"spiffe://contoso.example/x"}}
+	it, stranger := pkitest.Leaf{
+		URIs: []string{"spiffe://contoso.example/it"},
+	}, pkitest.Leaf{URIs: []string{"spiffe://contoso.example/x"}}
 	o := caller.Options{Authorities: p.trusted, Tokens: offline()}
 	a := mustNewWith(t, o, is("it", uri("spiffe://contoso.example/it")), is("mail", key(mailKey)), is("all", anyone))
 	ignores := mustNewWith(t, o, is("mail", key(mailKey)), is("all", anyone))
@@ -144,7 +169,8 @@ func TestCertificateBesideOtherEvidence(t *testing.T) {
 		{"it is stronger than a good key", a, p.shown(it, "X-Api-Key: "+mailKey), "it by certificate"},
 		{"a wrong key beside it is refused", a, p.shown(it, "X-Api-Key: "+wrongKey), "keyUnknown"},
 		{"a token that is not verified beside it is refused", a, p.shown(it, "Authorization: Bearer "+jwt), "tokenInvalid"},
-		{"one that is nobody's is refused beside a good key", a, p.shown(stranger, "X-Api-Key: "+mailKey), "certificateUnknown"},
+		{"one that is nobody's is refused beside a good key", a, p.shown(stranger, "X-Api-Key: "+mailKey),
+			"certificateUnknown"},
 		{"one that is nobody's is not just anyone's", a, p.shown(stranger), "certificateUnknown"},
 		{"one that nobody has a use for is ignored", ignores, p.shown(stranger), "all by anyone"},
 	} {
@@ -159,7 +185,8 @@ func TestCertificateBesideOtherEvidence(t *testing.T) {
 func TestConnectionsOutliveTheirCertificates(t *testing.T) {
 	p, other := newPKI(t), newPKI(t)
 	now := time.Now()
-	a := mustNewWith(t, caller.Options{Authorities: p.trusted, Now: func() time.Time { return now }}, is("it", uri("spiffe://contoso.example/it")), is("all", anyone))
+	a := mustNewWith(t, caller.Options{Authorities: p.trusted, Now: func() time.Time { return now }},
+		is("it", uri("spiffe://contoso.example/it")), is("all", anyone))
 	r := p.shown(pkitest.Leaf{URIs: []string{"spiffe://contoso.example/it"}, NotAfter: now.Add(time.Minute)})
 	unverified := p.shown(pkitest.Leaf{URIs: []string{"spiffe://contoso.example/it"}})
 	unverified.TLS.VerifiedChains = nil
@@ -205,13 +232,20 @@ func TestWithoutAuthoritiesNoCertificateCounts(t *testing.T) {
 
 func TestCertificateNamesThatAreRefused(t *testing.T) {
 	for text, want := range map[string]string{
-		"spiffe://contoso.example/hr*":   `callers.hr: certificate: uri: "spiffe://contoso.example/hr*": a star stands only at the end, after a slash: write such as spiffe://contoso.example/hr/*`,
-		"spiffe://contoso.example/*/hr":  `callers.hr: certificate: uri: "spiffe://contoso.example/*/hr": a star stands only at the end, after a slash: write such as spiffe://contoso.example/hr/*`,
-		"spiffe://*/hr":                  `callers.hr: certificate: uri: "spiffe://*/hr": a star stands only at the end, after a slash: write such as spiffe://contoso.example/hr/*`,
-		"contoso.example/hr":             `callers.hr: certificate: uri: "contoso.example/hr": is no URI with a scheme: write such as spiffe://contoso.example/hr-sync`,
-		"spiffe:///*":                    `callers.hr: certificate: uri: "spiffe:///*": is no URI with a scheme: write such as spiffe://contoso.example/hr-sync`,
-		"spiffe://contoso.example/?a=/*": `callers.hr: certificate: uri: "spiffe://contoso.example/?a=/*": has more than a scheme, a host and a path: write such as spiffe://contoso.example/hr/*`,
-		"spiffe://hr@contoso.example/a":  `callers.hr: certificate: uri: "spiffe://hr@contoso.example/a": has more than a scheme, a host and a path: write such as spiffe://contoso.example/hr/*`,
+		"spiffe://contoso.example/hr*": `callers.hr: certificate: uri: "spiffe://contoso.example/hr*": a star stands ` +
+			`only at the end, after a slash: write such as spiffe://contoso.example/hr/*`,
+		"spiffe://contoso.example/*/hr": `callers.hr: certificate: uri: "spiffe://contoso.example/*/hr": a star stands ` +
+			`only at the end, after a slash: write such as spiffe://contoso.example/hr/*`,
+		"spiffe://*/hr": `callers.hr: certificate: uri: "spiffe://*/hr": a star stands only at the end, ` +
+			`after a slash: write such as spiffe://contoso.example/hr/*`,
+		"contoso.example/hr": `callers.hr: certificate: uri: "contoso.example/hr": is no URI with a scheme: ` +
+			`write such as spiffe://contoso.example/hr-sync`,
+		"spiffe:///*": `callers.hr: certificate: uri: "spiffe:///*": is no URI with a scheme: write ` +
+			`such as spiffe://contoso.example/hr-sync`,
+		"spiffe://contoso.example/?a=/*": `callers.hr: certificate: uri: "spiffe://contoso.example/?a=/*": has more than ` +
+			`a scheme, a host and a path: write such as spiffe://contoso.example/hr/*`,
+		"spiffe://hr@contoso.example/a": `callers.hr: certificate: uri: "spiffe://hr@contoso.example/a": has more than a ` +
+			`scheme, a host and a path: write such as spiffe://contoso.example/hr/*`,
 	} {
 		t.Run(text, func(t *testing.T) {
 			if err := caller.Check([]caller.Caller{is("hr", uri(text))}); err == nil || err.Error() != want {

@@ -15,7 +15,8 @@ func ExampleNew() {
 	const key = "a-long-random-key-that-only-hr-sync-has"
 	a, err := caller.New([]caller.Caller{
 		{Name: "hr-sync", Identities: []caller.Identity{{Kind: "key", KeySHA256: sha256.Sum256([]byte(key))}}},
-		{Name: "intranet", Identities: []caller.Identity{{Kind: "network", Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}}},
+		{Name: "intranet",
+			Identities: []caller.Identity{{Kind: "network", Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}}},
 	}, caller.Options{})
 	if err != nil {
 		log.Fatal(err)

@@ -17,10 +17,12 @@ import (
 // Whatever a sender writes into X-Forwarded-For: from a peer that is not trusted it changes nothing, and a trusted
 // proxy that appends the sender's address makes it that address.
 func FuzzForwardedFor(f *testing.F) {
-	for _, seed := range []string{"", "10.77.0.1", "10.77.0.1,", " unknown", "_x, [::1]:5", "[::ffff:10.77.0.1]", "10.77.0.1:80, 192.0.2.1", ",,", "::1%eth0", "10.77.0.1/32"} {
+	for _, seed := range []string{"", "10.77.0.1", "10.77.0.1,", " unknown", "_x, [::1]:5", "[::ffff:10.77.0.1]",
+		"10.77.0.1:80, 192.0.2.1", ",,", "::1%eth0", "10.77.0.1/32"} {
 		f.Add(seed)
 	}
-	a := mustNewWith(f, caller.Options{Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}, is("lab", network("10.77.0.0/16")), is("all", anyone))
+	a := mustNewWith(f, caller.Options{Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}},
+		is("lab", network("10.77.0.0/16")), is("all", anyone))
 	f.Fuzz(func(t *testing.T, text string) {
 		sent := request()
 		sent.Header["X-Forwarded-For"] = []string{text}
@@ -39,7 +41,9 @@ func FuzzForwardedFor(f *testing.F) {
 
 // A URI that matches a pattern stays below it however its path is read.
 func FuzzCertificateURI(f *testing.F) {
-	for _, seed := range []string{"spiffe://contoso.example/ns/hr/a", "SPIFFE://Contoso.Example/ns/hr/a/b", "spiffe://contoso.example/ns/hr/../it", "spiffe://contoso.example/ns/hr/%2e%2e", "spiffe://a@contoso.example/ns/hr/a"} {
+	for _, seed := range []string{"spiffe://contoso.example/ns/hr/a", "SPIFFE://Contoso.Example/ns/hr/a/b",
+		"spiffe://contoso.example/ns/hr/../it", "spiffe://contoso.example/ns/hr/%2e%2e",
+		"spiffe://a@contoso.example/ns/hr/a"} {
 		f.Add(seed)
 	}
 	ca, err := pkitest.New("contoso")
@@ -52,14 +56,23 @@ func FuzzCertificateURI(f *testing.F) {
 		if err != nil {
 			return
 		}
-		leaf := &x509.Certificate{URIs: []*url.URL{u}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+		leaf := &x509.Certificate{
+			URIs:        []*url.URL{u},
+			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+			NotBefore:   time.Now().Add(-time.Hour),
+			NotAfter:    time.Now().Add(time.Hour),
+		}
 		r := request()
-		r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}, VerifiedChains: [][]*x509.Certificate{{leaf, ca.Certificate()}}}
+		r.TLS = &tls.ConnectionState{
+			PeerCertificates: []*x509.Certificate{leaf},
+			VerifiedChains:   [][]*x509.Certificate{{leaf, ca.Certificate()}},
+		}
 		if outcome(t, a, r) != "hr by certificate" {
 			return
 		}
 		below, ok := strings.CutPrefix(path.Clean(u.Path), "/ns/hr/")
-		if !ok || below == "" || !strings.EqualFold(u.Scheme+"://"+u.Host, "spiffe://contoso.example") || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		if !ok || below == "" || !strings.EqualFold(u.Scheme+"://"+u.Host, "spiffe://contoso.example") || u.User != nil ||
+			u.RawQuery != "" || u.Fragment != "" {
 			t.Errorf("%q is taken", text)
 		}
 	})

@@ -99,7 +99,8 @@ func overlaps(a, b *described) bool {
 	switch a.Kind {
 	case Certificate:
 		shared := a.URI != "" && b.URI != "" || a.DNS != "" && b.DNS != "" || a.CommonName != "" && b.CommonName != ""
-		return shared && (a.URI == "" || b.URI == "" || a.uri.overlaps(b.uri)) && same(a.DNS, b.DNS) && same(a.CommonName, b.CommonName)
+		return shared && (a.URI == "" || b.URI == "" || a.uri.overlaps(b.uri)) && same(a.DNS, b.DNS) &&
+			same(a.CommonName, b.CommonName)
 	case Token:
 		return a.Issuer == b.Issuer && a.Audience == b.Audience && either(a.Subject, b.Subject) && claims(a.Claims, b.Claims)
 	default:

@@ -17,7 +17,8 @@ func TestUnixPeers(t *testing.T) {
 	user := func(uid, gid *int, name string) caller.Identity {
 		return caller.Identity{Kind: caller.Unix, UID: uid, GID: gid, User: name}
 	}
-	a := mustNew(t, is("app", user(new(1000), nil, "")), is("job", user(new(1001), new(50), "")), is("group", user(new(1001), new(60), "")),
+	a := mustNew(t, is("app", user(new(1000), nil, "")), is("job", user(new(1001), new(50), "")),
+		is("group", user(new(1001), new(60), "")),
 		is("root", user(nil, new(0), "root")), is("mail", key(mailKey)), is("all", anyone))
 	for _, tt := range []struct {
 		name     string
@@ -44,7 +45,8 @@ func TestUnixPeers(t *testing.T) {
 		})
 	}
 	t.Run("by gid alone", func(t *testing.T) {
-		if got := outcome(t, mustNew(t, is("staff", user(nil, new(70), ""))), over(caller.Peer{UID: 4, GID: 70}, request())); got != "staff by unix" {
+		if got := outcome(t, mustNew(t, is("staff", user(nil, new(70), ""))),
+			over(caller.Peer{UID: 4, GID: 70}, request())); got != "staff by unix" {
 			t.Errorf("got %q", got)
 		}
 	})
@@ -54,7 +56,8 @@ func TestUnixPeers(t *testing.T) {
 		}
 	})
 	t.Run("a number by two names", func(t *testing.T) {
-		_, err := caller.New([]caller.Caller{is("a", user(new(0), nil, "")), is("b", user(nil, nil, "root"))}, caller.Options{})
+		_, err := caller.New([]caller.Caller{is("a", user(new(0), nil, "")), is("b", user(nil, nil, "root"))},
+			caller.Options{})
 		const want = "callers.b: the same user could identify this caller and callers.a: give both a uid, and different ones"
 		if err == nil || err.Error() != want {
 			t.Errorf("got %v", err)
@@ -62,7 +65,8 @@ func TestUnixPeers(t *testing.T) {
 	})
 	t.Run("a name that this machine does not have", func(t *testing.T) {
 		_, err := caller.New([]caller.Caller{is("a", at(7, user(nil, nil, "no-such-user-here")))}, caller.Options{})
-		const want = `line 7: callers.a: unix: this machine has no user "no-such-user-here": write one that it has, or the uid`
+		const want = `line 7: callers.a: unix: this machine has no user "no-such-user-here": write one that it has, or ` +
+			`the uid`
 		if err == nil || err.Error() != want {
 			t.Errorf("got %v", err)
 		}
@@ -70,8 +74,10 @@ func TestUnixPeers(t *testing.T) {
 }
 
 func TestForwardedAddresses(t *testing.T) {
-	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:1::/48"), netip.MustParsePrefix("::ffff:192.0.2.8/128")}
-	callers := []caller.Caller{is("lab", network("172.16.0.0/12", "2001:db8:2::/48")), is("edge", network("10.9.0.0/16")), is("all", anyone)}
+	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:1::/48"),
+		netip.MustParsePrefix("::ffff:192.0.2.8/128")}
+	callers := []caller.Caller{is("lab", network("172.16.0.0/12", "2001:db8:2::/48")), is("edge", network("10.9.0.0/16")),
+		is("all", anyone)}
 	a := mustNewWith(t, caller.Options{Proxies: proxies}, callers...)
 	const xff = "X-Forwarded-For: "
 	for _, tt := range []struct {
@@ -89,9 +95,11 @@ func TestForwardedAddresses(t *testing.T) {
 		{"from somebody, who says it is a proxy's", "203.0.113.1:5", []string{xff + "172.16.1.1, 10.0.0.1"}, "all by anyone"},
 		{"from a caller, who says it is somebody", "172.16.1.1:5", []string{xff + "203.0.113.1"}, "lab by network"},
 		{"what the sender wrote stands before", "10.0.0.1:5", []string{xff + "172.16.1.1, 203.0.113.1"}, "all by anyone"},
-		{"what the sender wrote in a header of its own", "10.0.0.1:5", []string{xff + "172.16.1.1", xff + "203.0.113.1"}, "all by anyone"},
+		{"what the sender wrote in a header of its own", "10.0.0.1:5", []string{xff + "172.16.1.1", xff + "203.0.113.1"},
+			"all by anyone"},
 		{"through two proxies", "10.0.0.1:5", []string{xff + "203.0.113.1, 172.16.1.1, 10.0.0.2"}, "lab by network"},
-		{"through two proxies, in two headers", "10.0.0.1:5", []string{xff + "203.0.113.1,172.16.1.1", xff + "10.0.0.2"}, "lab by network"},
+		{"through two proxies, in two headers", "10.0.0.1:5", []string{xff + "203.0.113.1,172.16.1.1", xff + "10.0.0.2"},
+			"lab by network"},
 		{"proxies only", "10.0.0.1:5", []string{xff + "10.9.0.7, 10.0.0.2"}, "edge by network"},
 		{"garbage that a stranger wrote is not looked at", "10.0.0.1:5", []string{xff + "%%, ,172.16.1.1"}, "lab by network"},
 		{"with a port", "10.0.0.1:5", []string{xff + "172.16.1.1:4711"}, "lab by network"},
@@ -110,7 +118,9 @@ func TestForwardedAddresses(t *testing.T) {
 		{"leading zeros", "10.0.0.1:5", []string{xff + "172.016.1.1"}, "evidenceAmbiguous"},
 		{"a network", "10.0.0.1:5", []string{xff + "172.16.1.1/32"}, "evidenceAmbiguous"},
 		{"an empty port", "10.0.0.1:5", []string{xff + "172.16.1.1:"}, "evidenceAmbiguous"},
-		{"other headers say nothing", "10.0.0.1:5", []string{"X-Real-Ip: 172.16.1.1", "Forwarded: for=172.16.1.1", "X-Forwarded: 172.16.1.1", "X_Forwarded_For: 172.16.1.1"}, "all by anyone"},
+		{"other headers say nothing", "10.0.0.1:5",
+			[]string{"X-Real-Ip: 172.16.1.1", "Forwarded: for=172.16.1.1", "X-Forwarded: 172.16.1.1",
+				"X_Forwarded_For: 172.16.1.1"}, "all by anyone"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := outcome(t, a, from(tt.remote, request(tt.headers...))); got != tt.want {

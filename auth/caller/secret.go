@@ -96,7 +96,8 @@ func (a *Authenticator) token(ctx context.Context, raw string) (string, *Error) 
 
 // holds reports whether a verified token is one that the identity describes.
 func (o *tokenOwner) holds(t *oidc.Token) bool {
-	if t.Issuer != o.Issuer || !slices.Contains(t.Audiences, o.Audience) || o.Subject != "" && !fits(o.Subject, t.Subject) {
+	if t.Issuer != o.Issuer || !slices.Contains(t.Audiences, o.Audience) ||
+		o.Subject != "" && !fits(o.Subject, t.Subject) {
 		return false
 	}
 	for claim, allowed := range o.Claims {

@@ -19,9 +19,12 @@ func serve(t *testing.T, a *caller.Authenticator, network, address string) *http
 	if err != nil {
 		t.Skipf("listening on %s: %v", network, err)
 	}
-	srv := &httptest.Server{Listener: ln, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, outcome(t, a, r))
-	})}}
+	srv := &httptest.Server{
+		Listener: ln,
+		Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, outcome(t, a, r))
+		})},
+	}
 	srv.Start()
 	t.Cleanup(srv.Close)
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -31,7 +34,8 @@ func serve(t *testing.T, a *caller.Authenticator, network, address string) *http
 }
 
 func TestRealConnections(t *testing.T) {
-	callers := []caller.Caller{is("four", network("127.0.0.0/8")), is("six", network("::1/128")), is("mail", key(mailKey)), is("all", anyone)}
+	callers := []caller.Caller{is("four", network("127.0.0.0/8")), is("six", network("::1/128")),
+		is("mail", key(mailKey)), is("all", anyone)}
 	a, known := mustNew(t, callers...), mustNew(t, append(callers, is("app", unix))...)
 	socket := func() string { return filepath.Join(t.TempDir(), "s") }
 	for _, tt := range []struct {

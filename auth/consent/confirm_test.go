@@ -25,11 +25,27 @@ func TestAGrantIsConfirmedByAToken(t *testing.T) {
 	}{
 		{"at once", []auth.Description{with}, []error{nil}, 1, 0, 1, nil},
 		{"by the third token", []auth.Description{without, without, with}, []error{nil}, 3, 3 * time.Second, 1, nil},
-		{"once Entra ID knows of the service principal", []auth.Description{with}, []error{notYet, &auth.Error{Status: 503}, nil}, 3, 3 * time.Second, 1, nil},
+		{
+			"once Entra ID knows of the service principal",
+			[]auth.Description{with},
+			[]error{notYet, &auth.Error{Status: 503}, nil},
+			3,
+			3 * time.Second,
+			1,
+			nil,
+		},
 		{"never: no role within a minute", []auth.Description{without}, []error{nil}, 8, time.Minute, 0, nil},
 		{"never: Entra ID goes on refusing", []auth.Description{{}}, []error{notYet}, 8, time.Minute, 0, notYet},
 		{"not by waiting: the secret is wrong", []auth.Description{{}}, []error{wrong}, 1, 0, 0, wrong},
-		{"not by waiting: an error of another kind", []auth.Description{{}}, []error{context.Canceled}, 1, 0, 0, context.Canceled},
+		{
+			"not by waiting: an error of another kind",
+			[]auth.Description{{}},
+			[]error{context.Canceled},
+			1,
+			0,
+			0,
+			context.Canceled,
+		},
 		{"as far as a token tells that cannot be read", []auth.Description{{}}, []error{nil}, 1, 0, 0, nil},
 	}
 	for _, tt := range tests {

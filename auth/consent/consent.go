@@ -30,10 +30,10 @@ type Question struct {
 	state    string
 }
 
-// NewQuestion makes a question with a state of its own, 32 random bytes. Entra ID sends the answer to redirect, which must be
-// one of the app registration's. With v1 it is asked on the older page, which grants what the app registration lists in
-// the same way. The app must have passed auth.App.CheckAddress. A managed identity has no app registration: no page
-// asks for it.
+// NewQuestion makes a question with a state of its own, 32 random bytes. Entra ID sends the answer to redirect, which
+// must be one of the app registration's. With v1 it is asked on the older page, which grants what the app registration
+// lists in the same way. The app must have passed auth.App.CheckAddress. A managed identity has no app registration: no
+// page asks for it.
 func NewQuestion(app auth.App, redirect Redirect, v1 bool) Question {
 	state := make([]byte, 32)
 	_, _ = rand.Read(state) // never fails: crypto/rand ends the program instead
@@ -42,7 +42,11 @@ func NewQuestion(app auth.App, redirect Redirect, v1 bool) Question {
 
 // URL is the address that an administrator opens.
 func (q Question) URL() string {
-	page, query := "/v2.0/adminconsent", url.Values{"client_id": {q.app.ClientID}, "redirect_uri": {q.redirect.String()}, "state": {q.state}}
+	page, query := "/v2.0/adminconsent", url.Values{
+		"client_id":    {q.app.ClientID},
+		"redirect_uri": {q.redirect.String()},
+		"state":        {q.state},
+	}
 	if q.v1 {
 		page = "/adminconsent"
 	} else {
@@ -53,8 +57,9 @@ func (q Question) URL() string {
 
 // Answer is what Entra ID's page sent to the redirect URI.
 type Answer struct {
-	Granted  bool        // an administrator agreed
-	TenantID string      // for which tenant, a GUID; "": the answer does not tell. It is not verified: it tells a mistake, and proves nothing
+	Granted bool // an administrator agreed
+	// for which tenant, a GUID; "": the answer does not tell. It is not verified: it tells a mistake, and proves nothing
+	TenantID string
 	Refusal  *auth.Error // why not; nil if Granted, or if the answer says neither yes nor no
 }
 

@@ -19,7 +19,13 @@ const (
 )
 
 func app() auth.App {
-	return auth.App{Name: "default", TenantID: tenantID, ClientID: clientID, AuthorityHost: "https://login.microsoftonline.us/", Scope: "https://graph.microsoft.us/.default"}
+	return auth.App{
+		Name:          "default",
+		TenantID:      tenantID,
+		ClientID:      clientID,
+		AuthorityHost: "https://login.microsoftonline.us/",
+		Scope:         "https://graph.microsoft.us/.default",
+	}
 }
 
 func redirect(t *testing.T, text string) consent.Redirect {
@@ -61,7 +67,8 @@ func TestTheAddressIsThatOfTheAppAndTheCloud(t *testing.T) {
 		page  string
 		scope []string
 	}{
-		{"the v2.0 page", false, "https://login.microsoftonline.us/" + tenantID + "/v2.0/adminconsent", []string{"https://graph.microsoft.us/.default"}},
+		{"the v2.0 page", false, "https://login.microsoftonline.us/" + tenantID + "/v2.0/adminconsent",
+			[]string{"https://graph.microsoft.us/.default"}},
 		{"the older page", true, "https://login.microsoftonline.us/" + tenantID + "/adminconsent", nil},
 	}
 	for _, tt := range tests {
@@ -96,13 +103,21 @@ func TestAnswersAreRead(t *testing.T) {
 		name, query string
 		want        consent.Answer
 	}{
-		{"a grant", own + "&admin_consent=True&tenant=" + tenantID + "&scope=x", consent.Answer{Granted: true, TenantID: tenantID}},
-		{"a grant in small letters, its tenant in capitals", own + "&admin_consent=true&tenant=" + strings.ToUpper(tenantID), consent.Answer{Granted: true, TenantID: tenantID}},
+		{"a grant", own + "&admin_consent=True&tenant=" + tenantID + "&scope=x",
+			consent.Answer{Granted: true, TenantID: tenantID}},
+		{"a grant in small letters, its tenant in capitals", own + "&admin_consent=true&tenant=" + strings.ToUpper(tenantID),
+			consent.Answer{Granted: true, TenantID: tenantID}},
 		{"a grant whose tenant is no GUID", own + "&admin_consent=True&tenant=<b>", consent.Answer{Granted: true}},
-		{"a refusal that says admin_consent=True", own + "&admin_consent=True&error=consent_required&error_description=AADSTS65004%3a+no", consent.Answer{Refusal: declined}},
-		{"a refusal of the older page", own + "&error=permission_denied&error_description=The+admin+canceled+the+request", consent.Answer{Refusal: app().Declined("permission_denied", "")}},
-		{"an empty error is one", own + "&admin_consent=True&tenant=" + tenantID + "&error=", consent.Answer{Refusal: app().Declined("", "")}},
-		{"a description alone is an error", own + "&admin_consent=True&error_description=AADSTS65004", consent.Answer{Refusal: declined}},
+		{"a refusal that says admin_consent=True",
+			own + "&admin_consent=True&error=consent_required&error_description=AADSTS65004%3a+no", consent.Answer{
+				Refusal: declined,
+			}},
+		{"a refusal of the older page", own + "&error=permission_denied&error_description=The+admin+canceled+the+request",
+			consent.Answer{Refusal: app().Declined("permission_denied", "")}},
+		{"an empty error is one", own + "&admin_consent=True&tenant=" + tenantID + "&error=",
+			consent.Answer{Refusal: app().Declined("", "")}},
+		{"a description alone is an error", own + "&admin_consent=True&error_description=AADSTS65004",
+			consent.Answer{Refusal: declined}},
 		{"neither yes nor no", own + "&tenant=" + tenantID, consent.Answer{}},
 		{"admin_consent is something else", own + "&admin_consent=False&tenant=" + tenantID, consent.Answer{}},
 	}

@@ -42,7 +42,8 @@ func TestWhatIsNoAnswerLeavesTheReceiverWaiting(t *testing.T) {
 		{"the path is opened by hand", "GET", "/back", 400},
 		{"the state is wrong", "GET", "/back?state=" + canary + "&admin_consent=True&tenant=" + tenantID, 400},
 		{"a refusal with a wrong state", "GET", "/back?state=" + canary + "&error=access_denied", 400},
-		{"markup in every parameter", "GET", "/back?state=<script>" + canary + "</script>&error=<script>" + canary + "</script>", 400},
+		{"markup in every parameter", "GET",
+			"/back?state=<script>" + canary + "</script>&error=<script>" + canary + "</script>", 400},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -60,7 +61,8 @@ func TestWhatIsNoAnswerLeavesTheReceiverWaiting(t *testing.T) {
 		})
 	}
 	t.Run("and then the answer is taken, once", func(t *testing.T) {
-		if w := send(r, "GET", "/back"+answer); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "Consent was granted<") {
+		if w := send(r, "GET", "/back"+answer); w.Code != http.StatusOK ||
+			!strings.Contains(w.Body.String(), "Consent was granted<") {
 			t.Errorf("status %d: %s", w.Code, w.Body)
 		}
 		if a, ok := answered(r); !ok || !a.Granted {
@@ -77,9 +79,12 @@ func TestTheBrowserIsToldTheAnswer(t *testing.T) {
 	tests := []struct{ name, query, want string }{
 		{"a grant", "&admin_consent=True&tenant=" + tenantID, "Consent was granted<"},
 		{"a grant in another tenant", "&admin_consent=True&tenant=" + otherID, "in another tenant<"},
-		{"a refusal", "&admin_consent=True&error=consent_required&error_description=AADSTS65004:" + canary, "an administrator declined to consent (AADSTS65004)"},
-		{"a refusal with markup in it", "&error=" + canary + "<script>&error_description=<script>" + canary, "without a reason"},
-		{"a refusal whose cure has quotes in it", "&error=x&error_description=AADSTS7000112", "&#34;Enabled for users to sign-in&#34;"},
+		{"a refusal", "&admin_consent=True&error=consent_required&error_description=AADSTS65004:" + canary,
+			"an administrator declined to consent (AADSTS65004)"},
+		{"a refusal with markup in it", "&error=" + canary + "<script>&error_description=<script>" + canary,
+			"without a reason"},
+		{"a refusal whose cure has quotes in it", "&error=x&error_description=AADSTS7000112",
+			"&#34;Enabled for users to sign-in&#34;"},
 		{"neither yes nor no", "&x=<script>" + canary, "neither yes nor no"},
 	}
 	for _, tt := range tests {
@@ -104,7 +109,10 @@ func harmless(t *testing.T, w *httptest.ResponseRecorder, state string) {
 		}
 	}
 	for name, want := range map[string]string{
-		"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
+		"Content-Type":            "text/html; charset=utf-8",
+		"Cache-Control":           "no-store",
+		"Referrer-Policy":         "no-referrer",
+		"X-Content-Type-Options":  "nosniff",
 		"Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 	} {
 		if got := w.Header().Get(name); got != want {

@@ -21,7 +21,8 @@ type Redirect struct {
 func ParseRedirect(text string) (Redirect, error) {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil, u.Scheme != "http", u.Hostname() == "", u.Opaque != "", u.User != nil, !strings.HasPrefix(text, "http://"):
+	case err != nil, u.Scheme != "http", u.Hostname() == "", u.Opaque != "", u.User != nil,
+		!strings.HasPrefix(text, "http://"):
 		return Redirect{}, errors.New("is not an address such as http://localhost:8400/: write http://, " +
 			"a host of this machine and a port")
 	case u.RawQuery != "", u.ForceQuery, u.Fragment != "", strings.Contains(text, "#"):

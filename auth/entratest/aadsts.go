@@ -74,29 +74,44 @@ func meaning(code int) (status int, err, text string) {
 	const bad, request, scope = http.StatusBadRequest, "invalid_request", "invalid_scope"
 	switch code {
 	case 650056, 65005:
-		return bad, "invalid_client", "Misconfigured application. The client has not listed any permissions for 'Microsoft Graph' in the requested permissions in the client's application registration, or the admin has not consented in the tenant."
+		return bad, "invalid_client", "Misconfigured application. The client has not listed any permissions for " +
+			"'Microsoft Graph' in the requested permissions in the client's application registration, or the admin has not " +
+			"consented in the tenant."
 	case appNotFound, 700011:
-		return bad, "unauthorized_client", "Application with identifier '{app}' was not found in the directory '{tenant}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant."
+		return bad, "unauthorized_client", "Application with identifier '{app}' was not found in the directory " +
+			"'{tenant}'. This can happen if the application has not been installed by the administrator of the tenant or " +
+			"consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant."
 	case appDisabled, 70001:
 		return bad, "unauthorized_client", "Application '{app}'({name}) is disabled."
 	case singleTenant:
-		return bad, "unauthorized_client", "Application '{app}'({name}) is not configured as a multi-tenant application. Usage of the /common endpoint is not supported for such apps created after '10/15/2018'. Use a tenant-specific endpoint or configure the application to be multi-tenant."
+		return bad, "unauthorized_client", "Application '{app}'({name}) is not configured as a multi-tenant application. " +
+			"Usage of the /common endpoint is not supported for such apps created after '10/15/2018'. Use a tenant-specific " +
+			"endpoint or configure the application to be multi-tenant."
 	case tenantNotFound:
-		return bad, request, "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud. Check with your subscription administrator, this may happen if there are no active subscriptions for the tenant."
+		return bad, request, "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are " +
+			"signing into the correct cloud. Check with your subscription administrator, this may happen if there are no " +
+			"active subscriptions for the tenant."
 	case badTenantName:
-		return bad, request, "Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external domain."
+		return bad, request, "Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external " +
+			"domain."
 	case noTenant, 90019:
-		return bad, request, "No tenant-identifying information found in either the request or implied by any provided credentials."
+		return bad, request, "No tenant-identifying information found in either the request or implied by any provided " +
+			"credentials."
 	case noSharedEndpoint, 90010, 90124, 90130:
-		return bad, request, "The grant type is not supported over the /common or /consumers endpoints. Please use the /organizations or tenant-specific endpoint."
+		return bad, request, "The grant type is not supported over the /common or /consumers endpoints. Please use the " +
+			"/organizations or tenant-specific endpoint."
 	case 90038, 900382, 900432:
 		return bad, request, "Confidential Client is not supported in Cross Cloud request."
 	case notDefaultScope:
-		return bad, scope, "The provided value for scope {scope} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI)."
+		return bad, scope, "The provided value for scope {scope} is not valid. Client credential flows must have a scope " +
+			"value with /.default suffixed to the resource identifier (application ID URI)."
 	case mixedScope:
-		return bad, scope, "The provided request must include a 'scope' input parameter. The provided value for the input parameter 'scope' is not valid. The scope {scope} is not valid."
+		return bad, scope, "The provided request must include a 'scope' input parameter. The provided value for the input " +
+			"parameter 'scope' is not valid. The scope {scope} is not valid."
 	case resourceNotFound:
-		return bad, "invalid_resource", "The resource principal named {resource} was not found in the tenant named {tenant}. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant."
+		return bad, "invalid_resource", "The resource principal named {resource} was not found in the tenant named " +
+			"{tenant}. This can happen if the application has not been installed by the administrator of the tenant or " +
+			"consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant."
 	case missingParameter:
 		return bad, request, "The request body must contain the following parameter: '{parameter}'."
 	case doubledParameter:
@@ -110,17 +125,21 @@ func meaning(code int) (status int, err, text string) {
 	case unknownInstance:
 		return bad, "invalid_instance", "Unknown or invalid instance."
 	case wrongRedirect:
-		return bad, request, "The redirect URI '{redirect}' specified in the request does not match the redirect URIs configured for the application '{app}'."
+		return bad, request, "The redirect URI '{redirect}' specified in the request does not match the redirect URIs " +
+			"configured for the application '{app}'."
 	case declined:
 		return bad, "consent_required", "The resource owner or authorization server denied the request."
 	case 65001:
 		return bad, "consent_required", "The user or administrator has not consented to use the application with ID '{app}'."
 	case 53003, 530032, 530035:
-		return bad, "access_denied", "Access has been blocked by Conditional Access policies. The access policy does not allow token issuance."
+		return bad, "access_denied", "Access has been blocked by Conditional Access policies. The access policy does not " +
+			"allow token issuance."
 	case 50196:
-		return bad, "invalid_grant", "The server terminated an operation because it encountered a loop while processing a request."
+		return bad, "invalid_grant", "The server terminated an operation because it encountered a loop while processing a " +
+			"request."
 	case 90055:
-		return http.StatusTooManyRequests, "temporarily_unavailable", "The server terminated an operation because it encountered too many requests for the tenant."
+		return http.StatusTooManyRequests, "temporarily_unavailable", "The server terminated an operation because it " +
+			"encountered too many requests for the tenant."
 	case 90033, 90024, 90006, 50033:
 		return http.StatusServiceUnavailable, "temporarily_unavailable", "A transient error has occurred. Please try again."
 	}
@@ -131,31 +150,42 @@ func meaning(code int) (status int, err, text string) {
 func credentialMeaning(code int) string {
 	switch code {
 	case wrongSecret:
-		return "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{app}'."
+		return "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, " +
+			"not the client secret ID, for a secret added to app '{app}'."
 	case expiredSecret:
-		return "The provided client secret keys for app '{app}' are expired. Visit the Azure portal to create new keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: https://aka.ms/certCreds."
+		return "The provided client secret keys for app '{app}' are expired. Visit the Azure portal to create new keys " +
+			"for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security: " +
+			"https://aka.ms/certCreds."
 	case noCredential:
 		return "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
 	case badSignature:
-		return "Client assertion contains an invalid signature. [Reason - {reason}] Please visit the Azure Portal, Graph Explorer or directly use MS Graph to see configured keys for app Id '{app}'."
+		return "Client assertion contains an invalid signature. [Reason - {reason}] Please visit the Azure Portal, Graph " +
+			"Explorer or directly use MS Graph to see configured keys for app Id '{app}'."
 	case badChain:
 		return "Client assertion failed certificate chain validation. The certificates sent in x5c cannot be read."
 	case badAssertion:
 		return "The client assertion is not valid. [Reason - {reason}]"
 	case assertionTime, 700024:
-		return "Client assertion is not within its valid time range. Current time: {now}, assertion valid from {from}, expiry time of assertion {until}. Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials ."
+		return "Client assertion is not within its valid time range. Current time: {now}, assertion valid from {from}, " +
+			"expiry time of assertion {until}. Review the documentation at " +
+			"https://learn.microsoft.com/entra/identity-platform/certificate-credentials ."
 	case 700021:
 		return "Client assertion application identifier doesn't match 'client_id' parameter."
 	case 700023:
 		return "Client assertion audience claim does not match Realm issuer."
 	case noFederatedRecord:
-		return "No matching federated identity record found for presented assertion. Assertion Issuer: '{issuer}'. Assertion Subject: '{subject}'. Assertion Audience: '{audience}'. https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
+		return "No matching federated identity record found for presented assertion. Assertion Issuer: '{issuer}'. " +
+			"Assertion Subject: '{subject}'. Assertion Audience: '{audience}'. " +
+			"https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
 	case 700211, 700212, 700213:
-		return "No matching federated identity record found for presented assertion. Check your federated identity credential Subject, Audience and Issuer against the presented assertion. https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
+		return "No matching federated identity record found for presented assertion. Check your federated identity " +
+			"credential Subject, Audience and Issuer against the presented assertion. " +
+			"https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
 	case 700030:
 		return "Invalid certificate - subject name in certificate is not authorized."
 	case 7000229:
-		return "The client application '{app}' is missing service principal in the tenant '{tenant}'. See instructions here: https://go.microsoft.com/fwlink/?linkid=2225119"
+		return "The client application '{app}' is missing service principal in the tenant '{tenant}'. See instructions " +
+			"here: https://go.microsoft.com/fwlink/?linkid=2225119"
 	case 700025:
 		return "Client is public so neither 'client_assertion' nor 'client_secret' should be presented."
 	}

@@ -145,7 +145,8 @@ func checkFederated(app *App, assertion string, claims *jwt.RegisteredClaims) *r
 		return f.Issuer == claims.Issuer && f.Subject == claims.Subject && slices.Contains(claims.Audience, audience)
 	})
 	if i < 0 {
-		return refuseWith(noFederatedRecord, "{issuer}", claims.Issuer, "{subject}", claims.Subject, "{audience}", strings.Join(claims.Audience, " "))
+		return refuseWith(noFederatedRecord, "{issuer}", claims.Issuer, "{subject}", claims.Subject, "{audience}",
+			strings.Join(claims.Audience, " "))
 	}
 	if !signed(assertion, app.Federated[i].Key, "RS256", "PS256", "ES256") {
 		return refuseWith(badSignature, "{reason}", "The key was not found.")

@@ -47,7 +47,8 @@ func NewCA() (*CA, error) {
 	return &CA{cert: cert, key: key}, nil
 }
 
-// newTemplate is a certificate for a year, from five minutes ago so that a client whose clock is a little slow takes it.
+// newTemplate is a certificate for a year, from five minutes ago so that a client whose clock is a little slow takes
+// it.
 func newTemplate(commonName string) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {

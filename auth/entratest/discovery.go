@@ -92,7 +92,8 @@ func configuration(base, name, tid string, v2 bool) map[string]any {
 // cloud are.
 func (s *Server) serveInstance(w http.ResponseWriter, r *http.Request) {
 	asked, err := url.Parse(r.URL.Query().Get("authorization_endpoint"))
-	if err != nil || asked.Host == "" || !strings.EqualFold(asked.Host, r.Host) && !strings.EqualFold(asked.Host, "login.microsoftonline.com") {
+	if err != nil || asked.Host == "" ||
+		!strings.EqualFold(asked.Host, r.Host) && !strings.EqualFold(asked.Host, "login.microsoftonline.com") {
 		s.refuse(w, r, refuseWith(unknownInstance))
 		return
 	}

@@ -25,7 +25,8 @@ func TestDiscovery(t *testing.T) {
 		{"version 2.0", "/" + tenantID + "/v2.0/", root + "/v2.0", root + "/oauth2/v2.0/token"},
 		{"version 1.0 has the issuer of the access tokens", "/" + tenantID + "/", root + "/", root + "/oauth2/v2.0/token"},
 		{"a domain leads to the tenant's GUID", "/" + domain + "/v2.0/", root + "/v2.0", root + "/oauth2/v2.0/token"},
-		{"common has an issuer to be filled in", "/common/v2.0/", r.URL() + "/{tenantid}/v2.0", r.URL() + "/common/oauth2/v2.0/token"},
+		{"common has an issuer to be filled in", "/common/v2.0/", r.URL() + "/{tenantid}/v2.0",
+			r.URL() + "/common/oauth2/v2.0/token"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -61,7 +62,8 @@ func TestDiscovery(t *testing.T) {
 	})
 	t.Run("the tenant's GUID of a domain is the one in tokens", func(t *testing.T) {
 		r.Add(entratest.App{TenantID: "fabrikam.onmicrosoft.com", ClientID: "payroll", Secret: secret})
-		a := r.do(t, request(t, http.MethodPost, r.URL()+tokenPath("fabrikam.onmicrosoft.com"), form("client_id=payroll").Encode(), "Content-Type: application/x-www-form-urlencoded"))
+		a := r.do(t, request(t, http.MethodPost, r.URL()+tokenPath("fabrikam.onmicrosoft.com"),
+			form("client_id=payroll").Encode(), "Content-Type: application/x-www-form-urlencoded"))
 		claims := payload(t, a.json["access_token"].(string))
 		v1 := r.get(t, "/fabrikam.onmicrosoft.com/.well-known/openid-configuration")
 		if claims["iss"] != v1.json["issuer"] || !strings.Contains(claims["iss"].(string), claims["tid"].(string)) {
@@ -82,7 +84,8 @@ func TestKeys(t *testing.T) {
 	}
 	key := &rsa.PublicKey{N: number("n"), E: int(number("e").Int64())}
 	t.Run("the published key verifies a token", func(t *testing.T) {
-		parsed, err := jwt.NewParser(jwt.WithoutClaimsValidation()).Parse(token, func(*jwt.Token) (any, error) { return key, nil })
+		parsed, err := jwt.NewParser(jwt.WithoutClaimsValidation()).Parse(token,
+			func(*jwt.Token) (any, error) { return key, nil })
 		if err != nil || parsed.Header["kid"] != published["kid"] {
 			t.Errorf("header %v, error %v", parsed.Header, err)
 		}
@@ -101,7 +104,8 @@ func TestKeys(t *testing.T) {
 func TestInstanceDiscovery(t *testing.T) {
 	r := newRig(t, fixedClock())
 	ask := func(t *testing.T, authority string) answer {
-		return r.get(t, "/common/discovery/instance?api-version=1.1&authorization_endpoint="+url.QueryEscape(authority+"/oauth2/v2.0/authorize"))
+		return r.get(t, "/common/discovery/instance?api-version=1.1&authorization_endpoint="+
+			url.QueryEscape(authority+"/oauth2/v2.0/authorize"))
 	}
 	t.Run("the server's own host is one of its clouds", func(t *testing.T) {
 		a := ask(t, r.URL()+"/"+tenantID)
@@ -151,14 +155,19 @@ func TestConsent(t *testing.T) {
 	})
 	t.Run("granted, the second way, for the tenant of whoever signs in", func(t *testing.T) {
 		want := url.Values{"admin_consent": {"True"}, "tenant": {tenantID}, "state": {"a b&c"}, "scope": {scope}}
-		if diff := cmp.Diff(want, redirected(t, newRig(t, fixedClock()).consent(t, "/organizations/v2.0/adminconsent"))); diff != "" {
+		if diff := cmp.Diff(want,
+			redirected(t, newRig(t, fixedClock()).consent(t, "/organizations/v2.0/adminconsent"))); diff != "" {
 			t.Error(diff)
 		}
 	})
 	t.Run("declined, the first way", func(t *testing.T) {
 		r := newRig(t, fixedClock())
 		r.RefuseConsent(true)
-		want := url.Values{"error": {"permission_denied"}, "error_description": {"The admin canceled the request"}, "state": {"a b&c"}}
+		want := url.Values{
+			"error":             {"permission_denied"},
+			"error_description": {"The admin canceled the request"},
+			"state":             {"a b&c"},
+		}
 		if diff := cmp.Diff(want, redirected(t, r.consent(t, v1))); diff != "" {
 			t.Error(diff)
 		}

@@ -1,5 +1,5 @@
-// Package entratest is Microsoft Entra ID's token endpoint in a process: what the sandbox signs in to, and what tests of
-// app-only clients run against, as net/http/httptest is to HTTP.
+// Package entratest is Microsoft Entra ID's token endpoint in a process: what the sandbox signs in to, and what tests
+// of app-only clients run against, as net/http/httptest is to HTTP.
 //
 // It decides what Entra would answer an app that asks for a token with the OAuth 2.0 client-credentials grant: it
 // serves discovery documents and keys, checks the tenant, the client, the credential (secrets are compared, assertions

@@ -20,7 +20,12 @@ func ExampleNewServer() {
 		log.Fatal(err)
 	}
 	defer entra.Close()
-	entra.Add(entratest.App{TenantID: "contoso.onmicrosoft.com", ClientID: "hr-sync", Secret: "the secret", Roles: []string{"User.Read.All"}})
+	entra.Add(entratest.App{
+		TenantID: "contoso.onmicrosoft.com",
+		ClientID: "hr-sync",
+		Secret:   "the secret",
+		Roles:    []string{"User.Read.All"},
+	})
 	entra.Fail(entratest.Fault{Status: 503, RetryAfter: "1", Times: 1})
 
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.Pool()}}

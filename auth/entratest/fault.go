@@ -66,7 +66,8 @@ func hit(queue *[]Fault) *Fault {
 
 // fail does what f says, and reports whether that was all there is to do with the request. Refuse answers an AADSTS
 // error. healed is the channel that was Heal's when the fault was taken.
-func (s *Server) fail(w http.ResponseWriter, r *http.Request, f *Fault, healed <-chan struct{}, refuse func(*refusal)) bool {
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, f *Fault, healed <-chan struct{},
+	refuse func(*refusal)) bool {
 	if f == nil {
 		return false
 	}
@@ -90,7 +91,8 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, f *Fault, healed <
 	case f.AADSTS != 0:
 		refuse(refuseWith(f.AADSTS).withStatus(f.Status))
 	case status != 0:
-		raw(w, status, "<html><head><title>"+http.StatusText(status)+"</title></head><body>Our services aren't available right now</body></html>")
+		raw(w, status, "<html><head><title>"+http.StatusText(status)+
+			"</title></head><body>Our services aren't available right now</body></html>")
 	default:
 		return false
 	}

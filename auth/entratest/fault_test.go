@@ -25,9 +25,11 @@ func TestFaults(t *testing.T) {
 		body   string // in it
 	}{
 		{"a status alone is not Entra's JSON", entratest.Fault{Status: 503, RetryAfter: "30"}, 503, "30", "<html>"},
-		{"Retry-After alone is a 429", entratest.Fault{RetryAfter: "Sat, 21 Nov 2026 12:00:30 GMT"}, 429, "Sat, 21 Nov 2026 12:00:30 GMT", "Too Many Requests"},
+		{"Retry-After alone is a 429", entratest.Fault{RetryAfter: "Sat, 21 Nov 2026 12:00:30 GMT"}, 429,
+			"Sat, 21 Nov 2026 12:00:30 GMT", "Too Many Requests"},
 		{"an AADSTS error has its own status", entratest.Fault{AADSTS: 7000222}, 401, "", `"invalid_client"`},
-		{"an AADSTS error of overload", entratest.Fault{AADSTS: 90055, RetryAfter: "1.5"}, 429, "1.5", `"temporarily_unavailable"`},
+		{"an AADSTS error of overload", entratest.Fault{AADSTS: 90055, RetryAfter: "1.5"}, 429, "1.5",
+			`"temporarily_unavailable"`},
 		{"an AADSTS error with another status", entratest.Fault{AADSTS: 50196, Status: 503}, 503, "", "AADSTS50196"},
 		{"an AADSTS error that is not known", entratest.Fault{AADSTS: 999999}, 400, "", `"invalid_request"`},
 		{"a body as it is", entratest.Fault{Body: `{"access_token":"canary`}, 200, "", `{"access_token":"canary`},
@@ -91,7 +93,8 @@ func TestReset(t *testing.T) {
 	t.Run("a reset is a reset, over TLS too", func(t *testing.T) {
 		r := newRig(t, fixedClock())
 		r.Fail(entratest.Fault{Reset: true, Times: 1})
-		req := request(t, http.MethodPost, r.URL()+tokenPath(tenantID), form().Encode(), "Content-Type: application/x-www-form-urlencoded")
+		req := request(t, http.MethodPost, r.URL()+tokenPath(tenantID), form().Encode(),
+			"Content-Type: application/x-www-form-urlencoded")
 		if _, err := r.client.Do(req); !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("error %v", err)
 		}
@@ -117,7 +120,8 @@ func (r *rig) statuses(t *testing.T, n int) (out []int) {
 func (r *rig) held(ctx context.Context, t *testing.T) <-chan error {
 	t.Helper()
 	before := r.TokenRequests()
-	req := request(t, http.MethodPost, r.URL()+tokenPath(tenantID), form().Encode(), "Content-Type: application/x-www-form-urlencoded").WithContext(ctx)
+	req := request(t, http.MethodPost, r.URL()+tokenPath(tenantID), form().Encode(),
+		"Content-Type: application/x-www-form-urlencoded").WithContext(ctx)
 	done := make(chan error, 1)
 	go func() {
 		res, err := r.client.Do(req)

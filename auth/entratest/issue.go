@@ -239,8 +239,8 @@ type Challenge struct {
 func (*Challenge) Error() string { return "the token lacks claims that are wanted now" }
 
 // Demand makes Verify refuse, with a Challenge, tokens that were not asked for with what this claims request has below
-// access_token, such as {"access_token":{"nbf":{"essential":true,"value":"1657834417"}}}. Only clients that declared the capability cp1
-// are challenged: https://learn.microsoft.com/entra/identity-platform/claims-challenge. "" ends it.
+// access_token, such as {"access_token":{"nbf":{"essential":true,"value":"1657834417"}}}. Only clients that declared
+// the capability cp1 are challenged: https://learn.microsoft.com/entra/identity-platform/claims-challenge. "" ends it.
 func (s *Server) Demand(claims string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -273,7 +273,8 @@ func (s *Server) Revoke() {
 
 // knows reports whether tokens can be had for a resource, which may end in a slash.
 func (s *Server) knows(resource string) bool {
-	return isGraph(resource) || slices.Contains(s.resources, strings.TrimSuffix(resource, "/")) || slices.Contains(s.resources, resource)
+	return isGraph(resource) || slices.Contains(s.resources, strings.TrimSuffix(resource, "/")) ||
+		slices.Contains(s.resources, resource)
 }
 
 // isGraph reports whether a resource is Microsoft Graph: by its application ID, by its root in any cloud, or on this

@@ -19,12 +19,14 @@ import (
 )
 
 // msalToken is a token as MSAL gets it. MSAL has no clock but the machine's.
-func (r *rig) msalToken(t *testing.T, cred confidential.Credential, options ...confidential.Option) (confidential.AuthResult, error) {
+func (r *rig) msalToken(t *testing.T, cred confidential.Credential,
+	options ...confidential.Option) (confidential.AuthResult, error) {
 	t.Helper()
 	return r.msalClient(t, cred, options...).AcquireTokenByCredential(t.Context(), []string{scope})
 }
 
-func (r *rig) msalClient(t *testing.T, cred confidential.Credential, options ...confidential.Option) confidential.Client {
+func (r *rig) msalClient(t *testing.T, cred confidential.Credential,
+	options ...confidential.Option) confidential.Client {
 	t.Helper()
 	options = append(options, confidential.WithInstanceDiscovery(false), confidential.WithHTTPClient(r.client))
 	c, err := confidential.New(r.URL()+"/"+tenantID, clientID, cred, options...)
@@ -88,16 +90,21 @@ func TestMSAL(t *testing.T) {
 		}
 	})
 	t.Run("a federated token through the assertion callback", func(t *testing.T) {
-		res, err := r.msalToken(t, confidential.NewCredFromAssertionCallback(func(context.Context, confidential.AssertionRequestOptions) (string, error) {
-			return jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
-				"iss": "https://kubernetes.contoso.com", "sub": "hr", "aud": "api://AzureADTokenExchange", "exp": time.Now().Add(time.Hour).Unix(),
-			}).SignedString(key)
-		}))
+		res, err := r.msalToken(t,
+			confidential.NewCredFromAssertionCallback(func(context.Context, confidential.AssertionRequestOptions) (string, error) {
+				return jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
+					"iss": "https://kubernetes.contoso.com",
+					"sub": "hr",
+					"aud": "api://AzureADTokenExchange",
+					"exp": time.Now().Add(time.Hour).Unix(),
+				}).SignedString(key)
+			}))
 		r.wantResult(t, res, err)
 	})
 	t.Run("capabilities and claims reach the token", func(t *testing.T) {
 		c := r.msalClient(t, secretCredential(t, secret), confidential.WithClientCapabilities([]string{"CP1"}))
-		res, err := c.AcquireTokenByCredential(t.Context(), []string{scope}, confidential.WithClaims(`{"access_token":{"nbf":{"essential":true,"value":"1657834417"}}}`))
+		res, err := c.AcquireTokenByCredential(t.Context(), []string{scope},
+			confidential.WithClaims(`{"access_token":{"nbf":{"essential":true,"value":"1657834417"}}}`))
 		r.wantResult(t, res, err)
 		if got := payload(t, res.AccessToken)["xms_cc"]; !cmp.Equal(got, []any{"CP1"}) {
 			t.Errorf("xms_cc %v", got)
@@ -134,7 +141,8 @@ func TestMSALErrors(t *testing.T) {
 		wantCallError(t, err, 401, "AADSTS7000215")
 	})
 	t.Run("a tenant that is not known", func(t *testing.T) {
-		c, err := confidential.New(r.URL()+"/fabrikam.com", clientID, secretCredential(t, secret), confidential.WithInstanceDiscovery(false), confidential.WithHTTPClient(r.client))
+		c, err := confidential.New(r.URL()+"/fabrikam.com", clientID, secretCredential(t, secret),
+			confidential.WithInstanceDiscovery(false), confidential.WithHTTPClient(r.client))
 		must(t, err)
 		_, err = c.AcquireTokenByCredential(t.Context(), []string{scope})
 		wantCallError(t, err, 400, "AADSTS90002")
@@ -171,10 +179,12 @@ func TestManagedIdentity(t *testing.T) {
 		id             managedidentity.ID
 	}{
 		{"the system-assigned one is the first app", clientID, managedidentity.SystemAssigned()},
-		{"the user-assigned one is called by its client ID", "user-assigned", managedidentity.UserAssignedClientID("user-assigned")},
+		{"the user-assigned one is called by its client ID", "user-assigned",
+			managedidentity.UserAssignedClientID("user-assigned")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := managedidentity.New(tt.id, managedidentity.WithHTTPClient(r.client), managedidentity.WithRetryPolicyDisabled())
+			c, err := managedidentity.New(tt.id, managedidentity.WithHTTPClient(r.client),
+				managedidentity.WithRetryPolicyDisabled())
 			must(t, err)
 			res, err := c.AcquireToken(t.Context(), graph, managedidentity.WithClaims("{}")) // past the cache of the process
 			must(t, err)
@@ -188,12 +198,14 @@ func TestManagedIdentity(t *testing.T) {
 		})
 	}
 	t.Run("MSAL's requests are counted and kept", func(t *testing.T) {
-		if n, q := r.TokenRequests(), r.LastForm(); n != 2 || q.Get("client_id") != "user-assigned" || q.Get("resource") != graph {
+		if n, q := r.TokenRequests(), r.LastForm(); n != 2 || q.Get("client_id") != "user-assigned" ||
+			q.Get("resource") != graph {
 			t.Errorf("%d requests, the last %v", n, q)
 		}
 	})
 	t.Run("an identity that the host does not have", func(t *testing.T) {
-		c, err := managedidentity.New(managedidentity.UserAssignedClientID("nobody"), managedidentity.WithHTTPClient(r.client), managedidentity.WithRetryPolicyDisabled())
+		c, err := managedidentity.New(managedidentity.UserAssignedClientID("nobody"),
+			managedidentity.WithHTTPClient(r.client), managedidentity.WithRetryPolicyDisabled())
 		must(t, err)
 		_, err = c.AcquireToken(t.Context(), graph, managedidentity.WithClaims("{}")) // past the cache of the process
 		wantCallError(t, err, 400, "No User Assigned")
@@ -228,14 +240,16 @@ func TestManagedIdentityEndpoint(t *testing.T) {
 		{"another version", "?api-version=2017-09-01&resource=" + graph, header, 400, "api-version"},
 		{"no resource", "?api-version=2019-08-01", header, 400, "resource"},
 		{"an identity by its resource ID", query + "&mi_res_id=/subscriptions/1", header, 400, "No User Assigned"},
-		{"a resource that is not known", "?api-version=2019-08-01&resource=https://vault.azure.net", header, 400, "AADSTS500011"},
+		{"a resource that is not known", "?api-version=2019-08-01&resource=https://vault.azure.net", header, 400,
+			"AADSTS500011"},
 		{"an identity that is disabled", query + "&client_id=disabled", header, 400, "AADSTS7000112"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			a := r.get(t, "/msi/token"+tt.query, tt.header)
 			message, _ := a.json["message"].(string)
-			if a.status != tt.status || a.json["statusCode"] != float64(tt.status) || !strings.Contains(message, tt.message) || strings.Contains(a.text, "canary") {
+			if a.status != tt.status || a.json["statusCode"] != float64(tt.status) || !strings.Contains(message, tt.message) ||
+				strings.Contains(a.text, "canary") {
 				t.Errorf("%d: %s", a.status, a.text)
 			}
 		})

@@ -62,7 +62,14 @@ func newRig(t *testing.T, o entratest.Options) *rig {
 func fixedClock() entratest.Options { return entratest.Options{Now: func() time.Time { return now }} }
 
 func contoso() entratest.App {
-	return entratest.App{TenantID: tenantID, Domain: domain, ClientID: clientID, Name: "HR sync", Secret: secret, Roles: []string{"User.Read.All"}}
+	return entratest.App{
+		TenantID: tenantID,
+		Domain:   domain,
+		ClientID: clientID,
+		Name:     "HR sync",
+		Secret:   secret,
+		Roles:    []string{"User.Read.All"},
+	}
 }
 
 func must(t *testing.T, err error) {
@@ -111,7 +118,12 @@ func request(t *testing.T, method, target, body string, header ...string) *http.
 
 // form is a good token request with a secret, changed: "name=value" sets, "name=" removes.
 func form(changes ...string) url.Values {
-	f := url.Values{"grant_type": {"client_credentials"}, "client_id": {clientID}, "client_secret": {secret}, "scope": {scope}}
+	f := url.Values{
+		"grant_type":    {"client_credentials"},
+		"client_id":     {clientID},
+		"client_secret": {secret},
+		"scope":         {scope},
+	}
 	for _, change := range changes {
 		name, value, _ := strings.Cut(change, "=")
 		f.Set(name, value)

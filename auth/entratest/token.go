@@ -60,9 +60,12 @@ func (t issued) answer() any {
 func (f *refusal) about(r *http.Request, form url.Values) *refusal {
 	client, scope := form.Get("client_id"), form.Get("scope")
 	f.text = strings.NewReplacer(
-		"{app}", client, "{name}", client, "{tenant}", r.PathValue("tenant"), "{scope}", scope, "{resource}", strings.TrimSuffix(scope, "/.default"),
-		"{reason}", "The key was not found.", "{issuer}", "", "{subject}", "", "{audience}", "", "{now}", "", "{from}", "", "{until}", "",
-		"{parameter}", "grant_type", "{grant}", form.Get("grant_type"), "{method}", r.Method, "{redirect}", form.Get("redirect_uri"),
+		"{app}", client, "{name}", client, "{tenant}", r.PathValue("tenant"), "{scope}", scope, "{resource}",
+		strings.TrimSuffix(scope, "/.default"),
+		"{reason}", "The key was not found.", "{issuer}", "", "{subject}", "", "{audience}", "", "{now}", "", "{from}", "",
+		"{until}", "",
+		"{parameter}", "grant_type", "{grant}", form.Get("grant_type"), "{method}", r.Method, "{redirect}",
+		form.Get("redirect_uri"),
 	).Replace(f.text)
 	return f
 }
@@ -100,7 +103,8 @@ func addBasic(form url.Values, r *http.Request) *refusal {
 	user, password, ok := r.BasicAuth()
 	id, err1 := url.QueryUnescape(user)
 	secret, err2 := url.QueryUnescape(password)
-	if !ok || err1 != nil || err2 != nil || form.Has("client_secret") || form.Has("client_id") && !strings.EqualFold(form.Get("client_id"), id) {
+	if !ok || err1 != nil || err2 != nil || form.Has("client_secret") ||
+		form.Has("client_id") && !strings.EqualFold(form.Get("client_id"), id) {
 		return refuseWith(malformed)
 	}
 	form.Set("client_id", id)

@@ -67,15 +67,26 @@ func TestTokenClaims(t *testing.T) {
 		}
 		from := float64(now.Add(-5 * time.Minute).Unix())
 		want := map[string]any{
-			"aud": []any{graph}, "iss": r.URL() + "/" + tenantID + "/", "idp": r.URL() + "/" + tenantID + "/", "tid": tenantID,
-			"appid": clientID, "appidacr": "1", "app_displayname": "HR sync", "idtyp": "app", "roles": []any{"User.Read.All"}, "ver": "1.0",
-			"iat": from, "nbf": from, "exp": float64(now.Add(3599 * time.Second).Unix()),
+			"aud":             []any{graph},
+			"iss":             r.URL() + "/" + tenantID + "/",
+			"idp":             r.URL() + "/" + tenantID + "/",
+			"tid":             tenantID,
+			"appid":           clientID,
+			"appidacr":        "1",
+			"app_displayname": "HR sync",
+			"idtyp":           "app",
+			"roles":           []any{"User.Read.All"},
+			"ver":             "1.0",
+			"iat":             from,
+			"nbf":             from,
+			"exp":             float64(now.Add(3599 * time.Second).Unix()),
 		}
 		if diff := cmp.Diff(want, map[string]any(got)); diff != "" {
 			t.Error(diff)
 		}
 	})
-	t.Run("an app without roles gets a token without the claim, and tokens keep the roles they were issued with", func(t *testing.T) {
+	t.Run("an app without roles gets a token without the claim, and tokens keep the roles they were "+
+		"issued with", func(t *testing.T) {
 		r := newRig(t, fixedClock())
 		before := r.wantToken(t, r.token(t, form()))
 		r.SetRoles(clientID)
@@ -101,7 +112,8 @@ func TestTokenClaims(t *testing.T) {
 }
 
 func TestTokenRequestsThatAreGranted(t *testing.T) {
-	basic := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(clientID)+":"+url.QueryEscape(secret)))
+	basic := "Authorization: Basic " +
+		base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(clientID)+":"+url.QueryEscape(secret)))
 	tests := []struct {
 		name   string
 		tenant string
@@ -117,7 +129,8 @@ func TestTokenRequestsThatAreGranted(t *testing.T) {
 		{name: "Graph by its application ID", form: form("scope=00000003-0000-0000-c000-000000000000/.default")},
 		{name: "Graph with a slash at the end", form: form("scope=https://graph.microsoft.com//.default")},
 		{name: "a Graph on this machine", form: form("scope=http://127.0.0.1:4711/.default")},
-		{name: "claims that change nothing", form: form(`claims={"access_token":{"nbf":{"essential":true,"value":"1657834417"}}}`)},
+		{name: "claims that change nothing",
+			form: form(`claims={"access_token":{"nbf":{"essential":true,"value":"1657834417"}}}`)},
 	}
 	r := newRig(t, fixedClock())
 	for _, tt := range tests {
@@ -139,7 +152,8 @@ func TestTokenRequestsThatAreRefused(t *testing.T) {
 	expired.ClientID, expired.SecretExpired = "expired", true
 	public.ClientID, public.Secret = "public", ""
 	r := newRig(t, fixedClock())
-	for _, a := range []entratest.App{disabled, expired, public, {TenantID: "fabrikam.onmicrosoft.com", ClientID: "payroll", Secret: secret}} {
+	for _, a := range []entratest.App{disabled, expired, public,
+		{TenantID: "fabrikam.onmicrosoft.com", ClientID: "payroll", Secret: secret}} {
 		r.Add(a)
 	}
 	tests := []struct {
@@ -158,7 +172,14 @@ func TestTokenRequestsThatAreRefused(t *testing.T) {
 		{"a tenant that does not exist", "fabrikam.com", form(), bad, "invalid_request", 90002},
 		{"a tenant that cannot exist", "fabrikam", form(), bad, "invalid_request", 900023},
 		{"common", "common", form(), bad, "unauthorized_client", 50194},
-		{"organizations, and a client that is not known", "Organizations", form("client_id=nobody"), bad, "invalid_request", 50059},
+		{
+			"organizations, and a client that is not known",
+			"Organizations",
+			form("client_id=nobody"),
+			bad,
+			"invalid_request",
+			50059,
+		},
 		{"consumers", "consumers", form(), bad, "invalid_request", 9001023},
 		{"a client that is not known", tenantID, form("client_id=nobody"), bad, "unauthorized_client", 700016},
 		{"a client of another tenant", tenantID, form("client_id=payroll"), bad, "unauthorized_client", 700016},
@@ -167,20 +188,49 @@ func TestTokenRequestsThatAreRefused(t *testing.T) {
 		{"a wrong secret", tenantID, form("client_secret=canary"), unauthorized, "invalid_client", 7000215},
 		{"a secret for an app that has none", tenantID, form("client_id=public"), unauthorized, "invalid_client", 7000215},
 		{"a secret that has expired", tenantID, form("client_id=expired"), unauthorized, "invalid_client", 7000222},
-		{"a wrong secret of an app whose own has expired", tenantID, form("client_id=expired", "client_secret=canary"), unauthorized, "invalid_client", 7000215},
+		{
+			"a wrong secret of an app whose own has expired",
+			tenantID,
+			form("client_id=expired", "client_secret=canary"),
+			unauthorized,
+			"invalid_client",
+			7000215,
+		},
 		{"two credentials", tenantID, form("client_assertion=canary.canary.canary"), bad, "invalid_request", 9002313},
-		{"an assertion without its type", tenantID, form("client_secret=", "client_assertion=canary.canary.canary"), unauthorized, "invalid_client", 7000218},
+		{
+			"an assertion without its type",
+			tenantID,
+			form("client_secret=", "client_assertion=canary.canary.canary"),
+			unauthorized,
+			"invalid_client",
+			7000218,
+		},
 		{"a scope that is not .default", tenantID, form("scope=" + graph + "/User.Read.All"), bad, "invalid_scope", 1002012},
 		{".default of nothing", tenantID, form("scope=/.default"), bad, "invalid_scope", 1002012},
 		{"only OpenID Connect scopes", tenantID, form("scope=openid profile"), bad, "invalid_scope", 1002012},
-		{"two resources", tenantID, form("scope=" + scope + " https://graph.microsoft.us/.default"), bad, "invalid_scope", 70011},
-		{"a resource that is not known", tenantID, form("scope=https://vault.azure.net/.default"), bad, "invalid_resource", 500011},
+		{
+			"two resources",
+			tenantID,
+			form("scope=" + scope + " https://graph.microsoft.us/.default"),
+			bad,
+			"invalid_scope",
+			70011,
+		},
+		{
+			"a resource that is not known",
+			tenantID,
+			form("scope=https://vault.azure.net/.default"),
+			bad,
+			"invalid_resource",
+			500011,
+		},
 		{"claims that are not JSON", tenantID, form("claims={canary"), bad, "invalid_request", 9002313},
 		{"claims that are not an object", tenantID, form("claims=[1]"), bad, "invalid_request", 9002313},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			a := r.do(t, request(t, http.MethodPost, r.URL()+tokenPath(tt.tenant), tt.form.Encode(), "Content-Type: application/x-www-form-urlencoded"))
+			a := r.do(t, request(t, http.MethodPost, r.URL()+tokenPath(tt.tenant), tt.form.Encode(),
+				"Content-Type: application/x-www-form-urlencoded"))
 			wantError(t, a, tt.status, tt.oauth, tt.code)
 		})
 	}
@@ -190,11 +240,13 @@ func TestTokenRequestsThatAreNoForm(t *testing.T) {
 	const bad = http.StatusBadRequest
 	r := newRig(t, fixedClock())
 	t.Run("JSON in place of a form", func(t *testing.T) {
-		a := r.do(t, request(t, http.MethodPost, r.URL()+tokenPath(tenantID), `{"client_secret":"canary"}`, "Content-Type: application/json"))
+		a := r.do(t, request(t, http.MethodPost, r.URL()+tokenPath(tenantID), `{"client_secret":"canary"}`,
+			"Content-Type: application/json"))
 		wantError(t, a, bad, "invalid_request", 900144)
 	})
 	t.Run("parameters in the address", func(t *testing.T) {
-		a := r.do(t, request(t, http.MethodPost, r.URL()+tokenPath(tenantID)+"?"+form().Encode(), "", "Content-Type: application/x-www-form-urlencoded"))
+		a := r.do(t, request(t, http.MethodPost, r.URL()+tokenPath(tenantID)+"?"+form().Encode(), "",
+			"Content-Type: application/x-www-form-urlencoded"))
 		wantError(t, a, bad, "invalid_request", 900144)
 	})
 	t.Run("GET", func(t *testing.T) {
@@ -218,8 +270,11 @@ func TestErrorShape(t *testing.T) {
 		"error": "invalid_client",
 		"error_description": "AADSTS7000215: Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '" + clientID + "'.\r\n" +
 			"Trace ID: " + trace + "\r\nCorrelation ID: " + correlation + "\r\nTimestamp: 2026-11-21 12:00:00Z",
-		"error_codes": []any{7000215.0}, "timestamp": "2026-11-21 12:00:00Z", "trace_id": trace, "correlation_id": correlation,
-		"error_uri": r.URL() + "/error?code=7000215",
+		"error_codes":    []any{7000215.0},
+		"timestamp":      "2026-11-21 12:00:00Z",
+		"trace_id":       trace,
+		"correlation_id": correlation,
+		"error_uri":      r.URL() + "/error?code=7000215",
 	}
 	if diff := cmp.Diff(want, a.json); diff != "" || uuid.Validate(trace) != nil {
 		t.Errorf("trace %q\n%s", trace, diff)

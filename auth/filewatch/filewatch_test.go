@@ -158,10 +158,12 @@ func TestOnlyRegularFilesAreRead(t *testing.T) {
 	write(t, filepath.Join(dir, "large"), strings.Repeat("x", most+1))
 	write(t, filepath.Join(dir, "full"), strings.Repeat("x", most))
 	for _, tt := range []struct{ name, file, problem string }{
-		{"a pipe that no program writes to", filepath.Join(dir, "pipe"), "is a directory, a pipe or a device: write the path of a regular file"},
+		{"a pipe that no program writes to", filepath.Join(dir, "pipe"),
+			"is a directory, a pipe or a device: write the path of a regular file"},
 		{"a directory", dir, "is a directory, a pipe or a device: write the path of a regular file"},
 		{"a device", "/dev/zero", "is a directory, a pipe or a device: write the path of a regular file"},
-		{"a file that is not there", filepath.Join(dir, "none"), "cannot be opened: no such file or directory: correct the path, or create the file"},
+		{"a file that is not there", filepath.Join(dir, "none"),
+			"cannot be opened: no such file or directory: correct the path, or create the file"},
 		{"a file that is too large", filepath.Join(dir, "large"), "is larger than 1 KiB: it is not the right file"},
 		{"a file that is as large as it may be", filepath.Join(dir, "full"), ""},
 	} {

@@ -54,7 +54,8 @@ func (f *File) Read() ([]byte, fs.FileInfo, error) {
 }
 
 func read(name string, most int64) (o outcome) {
-	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // O_NONBLOCK: to open a pipe would wait for its writer
+	// O_NONBLOCK: to open a pipe would wait for its writer
+	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return outcome{err: openError(err)}
 	}

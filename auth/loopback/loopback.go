@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Host reports whether host, which has no port and no brackets, is this machine: localhost in any letter case, or a loopback
-// address (127.0.0.0/8, ::1, or IPv4 written as IPv6).
+// Host reports whether host, which has no port and no brackets, is this machine: localhost in any letter case, or a
+// loopback address (127.0.0.0/8, ::1, or IPv4 written as IPv6).
 func Host(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true

@@ -7,7 +7,8 @@ import (
 )
 
 func TestHost(t *testing.T) {
-	for _, host := range []string{"localhost", "LocalHost", "127.0.0.1", "127.255.1.2", "::1", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1", "::1%lo"} {
+	for _, host := range []string{"localhost", "LocalHost", "127.0.0.1", "127.255.1.2", "::1", "0:0:0:0:0:0:0:1",
+		"::ffff:127.0.0.1", "::1%lo"} {
 		if !loopback.Host(host) {
 			t.Errorf("%q is not this machine", host)
 		}

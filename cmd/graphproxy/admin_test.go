@@ -56,11 +56,15 @@ func TestHealthIsForOperatorsOnly(t *testing.T) {
 		})
 	}
 	status, r := p.ready(t)
-	if status != 200 || !r.Ready || !r.app().Ready || r.app().Expires == nil || len(r.app().Roles) == 0 || !r.Policy.Ready || len(r.Policy.Hash) != 12 {
+	if status != 200 || !r.Ready || !r.app().Ready || r.app().Expires == nil || len(r.app().Roles) == 0 ||
+		!r.Policy.Ready || len(r.Policy.Hash) != 12 {
 		t.Errorf("%d %+v", status, r)
 	}
 	metrics := p.get(t, p.admin+"/metrics").body
-	for _, name := range []string{"graphproxy_build_info{", "graphproxy_token_ready{app=\"default\",tenant=\"" + tenantID + "\"} 1", "graphproxy_token_expiry_timestamp_seconds{", "graphproxy_requests_total{", "graphproxy_requests_waiting 0", "graphproxy_held_bytes 0", "graphproxy_policy_reloads_total{", "go_goroutines", "process_start_time_seconds"} {
+	for _, name := range []string{"graphproxy_build_info{",
+		"graphproxy_token_ready{app=\"default\",tenant=\"" + tenantID + "\"} 1", "graphproxy_token_expiry_timestamp_seconds{",
+		"graphproxy_requests_total{", "graphproxy_requests_waiting 0", "graphproxy_held_bytes 0",
+		"graphproxy_policy_reloads_total{", "go_goroutines", "process_start_time_seconds"} {
 		if !strings.Contains(metrics, "\n"+name) {
 			t.Errorf("no %s in /metrics", name)
 		}
@@ -68,12 +72,14 @@ func TestHealthIsForOperatorsOnly(t *testing.T) {
 	p.stop(t)
 }
 
-// A page whose name leads to this machine by DNS must not read what operators see, nor use evidence that needs no credential.
+// A page whose name leads to this machine by DNS must not read what operators see, nor use evidence that needs no
+// credential.
 func TestTheAdminListenerIsNotReadUnderAForeignName(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.registerSecret("secret")
-	p := w.serve(t, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_PUBLIC_URL=https://graph.contoso.com", "GRAPHPROXY_HOSTS=graphproxy, graphproxy.infra.svc:9090")
+	p := w.serve(t, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_PUBLIC_URL=https://graph.contoso.com",
+		"GRAPHPROXY_HOSTS=graphproxy, graphproxy.infra.svc:9090")
 	p.expect(t, 200)
 	for _, test := range []struct {
 		name, host string

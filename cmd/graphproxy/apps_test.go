@@ -43,8 +43,10 @@ func startThreeApps(t *testing.T) (*world, *process) {
 	w.entra.Add(registered("broken", tenantID, "", brokenID, "right", "User.Read.All"))
 	w.policy = w.write(t, "policy.yaml", threeApps)
 	p := w.serve(t, "AZURE_CLIENT_SECRET=s-default",
-		"GRAPHPROXY_APPS_0_NAME=hr", "GRAPHPROXY_APPS_0_TENANT_ID="+tenantID, "GRAPHPROXY_APPS_0_CLIENT_ID="+hrID, "GRAPHPROXY_APPS_0_CLIENT_SECRET_FILE="+w.write(t, "hr", "s-hr\n"),
-		"GRAPHPROXY_APPS_3_NAME=broken", "GRAPHPROXY_APPS_3_TENANT_ID="+tenantID, "GRAPHPROXY_APPS_3_CLIENT_ID="+brokenID, "GRAPHPROXY_APPS_3_CLIENT_SECRET=wrong")
+		"GRAPHPROXY_APPS_0_NAME=hr", "GRAPHPROXY_APPS_0_TENANT_ID="+tenantID, "GRAPHPROXY_APPS_0_CLIENT_ID="+
+			hrID, "GRAPHPROXY_APPS_0_CLIENT_SECRET_FILE="+w.write(t, "hr", "s-hr\n"),
+		"GRAPHPROXY_APPS_3_NAME=broken", "GRAPHPROXY_APPS_3_TENANT_ID="+tenantID, "GRAPHPROXY_APPS_3_CLIENT_ID="+
+			brokenID, "GRAPHPROXY_APPS_3_CLIENT_SECRET=wrong")
 	until(t, "all attempts at a token", func() bool {
 		_, r := p.ready(t)
 		for _, a := range r.Apps {
@@ -72,11 +74,21 @@ func TestAnAppThatFailsTouchesNoOther(t *testing.T) {
 	for _, a := range r.Apps {
 		got = append(got, state{a.App, a.Tenant, a.Ready, a.AADSTS})
 	}
-	want := []state{{"default", tenantID, true, 0}, {"hr", tenantID, true, 0}, {"broken", tenantID, false, 7000215}, {"hr", "fabrikam.example", true, 0}}
+	want := []state{
+		{"default", tenantID, true, 0},
+		{"hr", tenantID, true, 0},
+		{"broken", tenantID, false, 7000215},
+		{"hr", "fabrikam.example", true, 0},
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	for target, want := range map[string]int{"/v1.0/users?$top=1": 200, "/v1.0/groups?$top=1": 200, "/v1.0/users/adele@contoso.com": 503, "/v1.0/users/adele@contoso.com/manager": 503} {
+	for target, want := range map[string]int{
+		"/v1.0/users?$top=1":                    200,
+		"/v1.0/groups?$top=1":                   200,
+		"/v1.0/users/adele@contoso.com":         503,
+		"/v1.0/users/adele@contoso.com/manager": 503,
+	} {
 		a := p.get(t, p.callers+target)
 		if a.status != want {
 			t.Errorf("%s: status %d, want %d: %s", target, a.status, want, a.body)
@@ -91,11 +103,15 @@ func TestAnAppThatFailsTouchesNoOther(t *testing.T) {
 		must(t, err)
 		seen[q.Target] = claims.ClientID + "@" + claims.TenantID
 	}
-	if diff := cmp.Diff(map[string]string{"/v1.0/users?$top=1": clientID + "@" + tenantID, "/v1.0/groups?$top=1": hrID + "@" + tenantID}, seen); diff != "" {
+	if diff := cmp.Diff(map[string]string{
+		"/v1.0/users?$top=1":  clientID + "@" + tenantID,
+		"/v1.0/groups?$top=1": hrID + "@" + tenantID,
+	}, seen); diff != "" {
 		t.Error(diff)
 	}
 	metrics := p.get(t, p.admin+"/metrics").body
-	for _, line := range []string{`graphproxy_token_ready{app="broken",tenant="` + tenantID + `"} 0`, `graphproxy_token_ready{app="hr",tenant="fabrikam.example"} 1`} {
+	for _, line := range []string{`graphproxy_token_ready{app="broken",tenant="` + tenantID + `"} 0`,
+		`graphproxy_token_ready{app="hr",tenant="fabrikam.example"} 1`} {
 		if !strings.Contains(metrics, line) {
 			t.Errorf("no %s in /metrics", line)
 		}
@@ -117,10 +133,12 @@ func TestAnAppIsUsedInTheTenantThatTheRuleNames(t *testing.T) {
 			t.Errorf("%s with a token of %+v, %v", q.Target, claims, err)
 		}
 	}
-	if a := p.get(t, p.callers+"/v1.0/"+tenantID+"/groups/1"); a.status != 400 || !strings.Contains(a.body, "foreignTenant") {
+	if a := p.get(t, p.callers+"/v1.0/"+tenantID+"/groups/1"); a.status != 400 ||
+		!strings.Contains(a.body, "foreignTenant") {
 		t.Errorf("another tenant than the rule's: %d %s", a.status, a.body)
 	}
-	until(t, "audit line", func() bool { return strings.Contains(p.stdout.String(), `"app":"hr","tenant":"fabrikam.example"`) })
+	until(t, "audit line",
+		func() bool { return strings.Contains(p.stdout.String(), `"app":"hr","tenant":"fabrikam.example"`) })
 }
 
 func TestABatchOfSeveralAppsGoesInSeveralBatches(t *testing.T) {
@@ -146,7 +164,14 @@ func TestABatchOfSeveralAppsGoesInSeveralBatches(t *testing.T) {
 	for _, r := range answers.Responses {
 		got[r.ID] = strings.TrimSpace(fmt.Sprint(r.Status, " ", r.Body.Error.InnerError.Code))
 	}
-	want := map[string]string{"1": "200", "2": "200", "3": "503 tokenUnavailable", "4": "403 policyDenied", "5": "400 mixedApps", "6": "200"}
+	want := map[string]string{
+		"1": "200",
+		"2": "200",
+		"3": "503 tokenUnavailable",
+		"4": "403 policyDenied",
+		"5": "400 mixedApps",
+		"6": "200",
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff, a.body)
 	}
@@ -157,7 +182,11 @@ func TestABatchOfSeveralAppsGoesInSeveralBatches(t *testing.T) {
 		}
 		sent[q.Item] = q.Target
 	}
-	if diff := cmp.Diff(map[string]string{"1": "/v1.0/users?$top=1", "2": "/v1.0/groups?$top=1", "6": "/v1.0/users?$top=2"}, sent); diff != "" {
+	if diff := cmp.Diff(map[string]string{
+		"1": "/v1.0/users?$top=1",
+		"2": "/v1.0/groups?$top=1",
+		"6": "/v1.0/users?$top=2",
+	}, sent); diff != "" {
 		t.Error(diff)
 	}
 	until(t, "audit lines", func() bool { return strings.Count(p.stdout.String(), `"batch":`) == 6 })
@@ -170,7 +199,8 @@ func TestAPolicyThatNamesAnUnknownAppDoesNotLoad(t *testing.T) {
 	if status := p.wait(t); status != 2 {
 		t.Errorf("status %d", status)
 	}
-	for _, want := range []string{`policy.yaml:9: callers.local.allow[3].app: the app registration "brokn" is not configured: write one of default, or set GRAPHPROXY_APPS_0_NAME=brokn`, `policy.yaml:7: `} {
+	for _, want := range []string{`policy.yaml:9: callers.local.allow[3].app: the app registration "brokn" is not ` +
+		`configured: write one of default, or set GRAPHPROXY_APPS_0_NAME=brokn`, `policy.yaml:7: `} {
 		if !strings.Contains(p.stderr.String(), want) {
 			t.Errorf("no %q in %s", want, p.stderr)
 		}
@@ -180,14 +210,18 @@ func TestAPolicyThatNamesAnUnknownAppDoesNotLoad(t *testing.T) {
 func TestThereMayBeNoDefaultApp(t *testing.T) {
 	w := newWorld(t)
 	w.entra.Add(registered("hr", tenantID, "", hrID, "s-hr", "User.Read.All"))
-	without := []string{"AZURE_TENANT_ID=", "AZURE_CLIENT_ID=", "GRAPHPROXY_APPS_0_NAME=hr", "GRAPHPROXY_APPS_0_TENANT_ID=" + tenantID, "GRAPHPROXY_APPS_0_CLIENT_ID=" + hrID, "GRAPHPROXY_APPS_0_CLIENT_SECRET=s-hr"}
+	without := []string{"AZURE_TENANT_ID=", "AZURE_CLIENT_ID=", "GRAPHPROXY_APPS_0_NAME=hr",
+		"GRAPHPROXY_APPS_0_TENANT_ID=" + tenantID, "GRAPHPROXY_APPS_0_CLIENT_ID=" + hrID,
+		"GRAPHPROXY_APPS_0_CLIENT_SECRET=s-hr"}
 	w.policy = w.write(t, "policy.yaml", strings.Replace(onlyUsers, "  local:\n", "  local:\n    app: hr\n", 1))
 	p := w.serve(t, without...)
 	p.expect(t, 200)
 	p.stop(t)
 	w.policy = w.write(t, "policy.yaml", onlyUsers)
 	p = start(t, w.environ(without...), "serve")
-	if status := p.wait(t); status != 2 || !strings.Contains(p.stderr.String(), "no app registration is named, and there is no default one: write app: with one of hr") {
+	if status := p.wait(t); status != 2 ||
+		!strings.Contains(p.stderr.String(),
+			"no app registration is named, and there is no default one: write app: with one of hr") {
 		t.Errorf("status %d: %s", status, p.stderr)
 	}
 }

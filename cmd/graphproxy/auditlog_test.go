@@ -89,7 +89,8 @@ func TestAFolderOfTheAuditLogThatIsGoneShowsInReadyzAfterSIGHUP(t *testing.T) {
 	})
 	p.expect(t, 200)
 	must(t, os.Mkdir(dir, 0o700))
-	until(t, "the line that waited", func() bool { text, _ := os.ReadFile(dir + "/audit.log"); return strings.Count(string(text), "\n") == 1 })
+	until(t, "the line that waited",
+		func() bool { text, _ := os.ReadFile(dir + "/audit.log"); return strings.Count(string(text), "\n") == 1 })
 	until(t, "no reason in /readyz", func() bool { _, r := p.ready(t); return r.Audit.Error == "" })
 }
 
@@ -113,7 +114,8 @@ func TestAReaderOfStdoutThatStallsStopsNothing(t *testing.T) {
 	for range requests {
 		p.expect(t, 200)
 	}
-	until(t, "the reason in /readyz", func() bool { _, r := p.ready(t); return strings.Contains(r.Audit.Error, "does not read on") })
+	until(t, "the reason in /readyz",
+		func() bool { _, r := p.ready(t); return strings.Contains(r.Audit.Error, "does not read on") })
 	if status, _ := p.ready(t); status != 200 {
 		t.Errorf("/readyz is %d", status)
 	}
@@ -140,7 +142,8 @@ func TestAReaderOfStdoutThatLeavesStopsNothing(t *testing.T) {
 	for range 3 {
 		p.expect(t, 200)
 	}
-	until(t, "the reason in /readyz", func() bool { _, r := p.ready(t); return strings.Contains(r.Audit.Error, "broken pipe") })
+	until(t, "the reason in /readyz",
+		func() bool { _, r := p.ready(t); return strings.Contains(r.Audit.Error, "broken pipe") })
 	p.expect(t, 200)
 	p.stop(t)
 }

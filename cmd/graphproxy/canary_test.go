@@ -71,12 +71,23 @@ func entraFailures() []failure {
 		{"the federated token is none", fromFile("AZURE_FEDERATED_TOKEN_FILE", canary), noToken},
 		{"the managed identity's header is wrong", func(_ *testing.T, w *world) []string {
 			w.entra.Add(app())
-			return []string{"GRAPHPROXY_MANAGED_IDENTITY=true", "IDENTITY_ENDPOINT=" + w.entra.ManagedIdentityURL(), "IDENTITY_HEADER=" + canary}
+			return []string{"GRAPHPROXY_MANAGED_IDENTITY=true", "IDENTITY_ENDPOINT=" + w.entra.ManagedIdentityURL(),
+				"IDENTITY_HEADER=" + canary}
 		}, noToken},
-		{"Entra ID repeats the secret in its error", withSecret(entratest.Fault{Status: 401, Body: `{"error":"invalid_client","error_description":"AADSTS7000215: ` + canary + `-secret is wrong","error_codes":[7000215]}`}), noToken},
-		{"Entra ID answers a page with the secret", withSecret(entratest.Fault{Status: 500, Body: "<html>" + canary + "-secret</html>"}), noToken},
-		{"Entra ID's token is broken JSON", withSecret(entratest.Fault{Body: `{"access_token":"` + canary + `","token_type":"Bearer","expires_in":`}), noToken},
-		{"Entra ID's token has a line break", withSecret(entratest.Fault{Body: `{"access_token":"` + canary + `\nX-Evil: 1","token_type":"Bearer","expires_in":3599}`}), noToken},
+		{"Entra ID repeats the secret in its error",
+			withSecret(entratest.Fault{
+				Status: 401,
+				Body: `{"error":"invalid_client","error_description":"AADSTS7000215: ` + canary +
+					`-secret is wrong","error_codes":[7000215]}`,
+			}), noToken},
+		{"Entra ID answers a page with the secret",
+			withSecret(entratest.Fault{Status: 500, Body: "<html>" + canary + "-secret</html>"}), noToken},
+		{"Entra ID's token is broken JSON",
+			withSecret(entratest.Fault{Body: `{"access_token":"` + canary + `","token_type":"Bearer","expires_in":`}), noToken},
+		{"Entra ID's token has a line break",
+			withSecret(entratest.Fault{
+				Body: `{"access_token":"` + canary + `\nX-Evil: 1","token_type":"Bearer","expires_in":3599}`,
+			}), noToken},
 		{"Entra ID is throttling", withSecret(entratest.Fault{RetryAfter: "1"}), noToken},
 		{"Entra ID cuts the connection", withSecret(entratest.Fault{Reset: true}), noToken},
 		{"the secret's file is replaced by a wrong one, and removed", func(t *testing.T, w *world) []string {
@@ -94,7 +105,8 @@ func entraFailures() []failure {
 		}},
 		{"Graph refuses the token and repeats it", good, func(t *testing.T, w *world, p *process) {
 			w.graph.Handle("GET /v1.0/users", func(rw http.ResponseWriter, r *http.Request) {
-				rw.Header().Set("WWW-Authenticate", `Bearer error="invalid_token", token="`+r.Header.Get("Authorization")+canary+`"`)
+				rw.Header().Set("WWW-Authenticate",
+					`Bearer error="invalid_token", token="`+r.Header.Get("Authorization")+canary+`"`)
 				rw.WriteHeader(http.StatusUnauthorized)
 				fmt.Fprintf(rw, "%s %s", r.Header.Get("Authorization"), canary)
 			})
@@ -132,10 +144,14 @@ func callerFailures() []failure {
 		{"a bearer is wrong", good, ask(401, "GET", "/v1.0/users", "", "Authorization: Bearer "+canary)},
 		{"a bearer is a foreign token", good, ask(401, "GET", "/v1.0/users", "", "Authorization: Bearer eyJh."+canary+".x")},
 		{"a password", good, ask(200, "GET", "/v1.0/users", "", "Authorization: Basic "+canary)},
-		{"a denied request with secrets in it", good, ask(403, "POST", "/v1.0/groups?$filter="+canary, `{"password":"`+canary+`"}`, "Cookie: "+canary, "X-Contoso: "+canary)},
+		{"a denied request with secrets in it", good,
+			ask(403, "POST", "/v1.0/groups?$filter="+canary, `{"password":"`+canary+`"}`, "Cookie: "+canary,
+				"X-Contoso: "+canary)},
 		{"a request with two readings", good, ask(400, "GET", "/v1.0/users?$filter="+canary+"&$filter="+canary, "")},
 		{"a version that there is not", good, ask(400, "GET", "/v9/users?$filter="+canary, "", "Cookie: "+canary)},
-		{"an allowed request with secrets in it", good, ask(200, "GET", "/v1.0/users?$search=%22displayName:"+canary+"%22", "", "Cookie: "+canary, "ConsistencyLevel: eventual")},
+		{"an allowed request with secrets in it", good,
+			ask(200, "GET", "/v1.0/users?$search=%22displayName:"+canary+"%22", "", "Cookie: "+canary,
+				"ConsistencyLevel: eventual")},
 	}
 }
 
@@ -143,18 +159,27 @@ func startFailures() []failure {
 	return []failure{
 		{"a PFX file and a wrong password", func(t *testing.T, w *world) []string {
 			writePFX(t, w)
-			return []string{"AZURE_CLIENT_CERTIFICATE_PATH=" + w.path("client.pfx"), "AZURE_CLIENT_CERTIFICATE_PASSWORD=" + canary}
+			return []string{"AZURE_CLIENT_CERTIFICATE_PATH=" + w.path("client.pfx"),
+				"AZURE_CLIENT_CERTIFICATE_PASSWORD=" + canary}
 		}, nil},
-		{"a certificate file with something else in it", fromFile("AZURE_CLIENT_CERTIFICATE_PATH", "-----BEGIN PRIVATE KEY-----\n"+canary+"\n-----END PRIVATE KEY-----\n"), nil},
+		{"a certificate file with something else in it",
+			fromFile("AZURE_CLIENT_CERTIFICATE_PATH", "-----BEGIN PRIVATE KEY-----\n"+canary+"\n-----END PRIVATE KEY-----\n"),
+			nil},
 		{"two credentials", fromFile("AZURE_CLIENT_SECRET_FILE", canary, "AZURE_CLIENT_SECRET="+canary), nil},
-		{"a key in the place of the TLS key's path", fromFile("AZURE_CLIENT_SECRET_FILE", canary, "GRAPHPROXY_TLS_CERT_FILE="+canary, "GRAPHPROXY_TLS_KEY_FILE=-----BEGIN PRIVATE KEY-----"+canary), nil},
+		{"a key in the place of the TLS key's path",
+			fromFile("AZURE_CLIENT_SECRET_FILE", canary, "GRAPHPROXY_TLS_CERT_FILE="+canary,
+				"GRAPHPROXY_TLS_KEY_FILE=-----BEGIN PRIVATE KEY-----"+canary), nil},
 		{"a TLS key that is none", func(t *testing.T, w *world) []string {
 			w.writeKeyPair(t)
 			w.write(t, "tls.key", canary)
-			return []string{"AZURE_CLIENT_SECRET=" + canary, "GRAPHPROXY_TLS_CERT_FILE=" + w.path("tls.crt"), "GRAPHPROXY_TLS_KEY_FILE=" + w.path("tls.key")}
+			return []string{"AZURE_CLIENT_SECRET=" + canary, "GRAPHPROXY_TLS_CERT_FILE=" + w.path("tls.crt"),
+				"GRAPHPROXY_TLS_KEY_FILE=" + w.path("tls.key")}
 		}, nil},
-		{"a password in Graph's address", fromFile("AZURE_CLIENT_SECRET_FILE", canary, "GRAPHPROXY_GRAPH_URL=https://user:"+canary+"@graph.microsoft.com/v1.0"), nil},
-		{"a secret in the tenant's place", fromFile("AZURE_CLIENT_SECRET_FILE", canary, "AZURE_TENANT_ID=~"+canary, "AZURE_CLIENT_ID=a "+canary), nil},
+		{"a password in Graph's address",
+			fromFile("AZURE_CLIENT_SECRET_FILE", canary,
+				"GRAPHPROXY_GRAPH_URL=https://user:"+canary+"@graph.microsoft.com/v1.0"), nil},
+		{"a secret in the tenant's place",
+			fromFile("AZURE_CLIENT_SECRET_FILE", canary, "AZURE_TENANT_ID=~"+canary, "AZURE_CLIENT_ID=a "+canary), nil},
 	}
 }
 

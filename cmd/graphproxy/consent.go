@@ -21,8 +21,8 @@ import (
 	"graphproxy/cmd/graphproxy/server"
 )
 
-// consentPort is the port of the redirect URI unless another is given. Whatever it is, it must be registered, so that a free
-// one would not do.
+// consentPort is the port of the redirect URI unless another is given. Whatever it is, it must be registered, so that a
+// free one would not do.
 const consentPort = 8400
 
 // consenting is the command consent: its flags, and where it prints.
@@ -39,8 +39,10 @@ func newConsent(environ []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "consent",
 		Short: "Ask an administrator to grant the app its permissions, and see what comes of it",
-		Long:  "consent prints the address where an administrator grants an app registration the permissions that it lists, waits on this\nmachine for the answer, and shows the roles in a token acquired after it. docs/consent.md has the whole way.\nStatus 0: granted. 1: refused. 2: it could not tell.",
-		Args:  noArguments,
+		Long: "consent prints the address where an administrator grants an app registration the permissions that it " +
+			"lists, waits on this\nmachine for the answer, and shows the roles in a token acquired after it. docs/consent.md " +
+			"has the whole way.\nStatus 0: granted. 1: refused. 2: it could not tell.",
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.stdout = cmd.OutOrStdout()
 			return c.run(cmd, environ)
@@ -81,7 +83,8 @@ func (c *consenting) settings(cmd *cobra.Command, environ []string) (auth.App, c
 	case err != nil:
 		problems = append(problems, err)
 	case a.ManagedIdentity:
-		problems = append(problems, fmt.Errorf("app %q is a managed identity, for which there is no consent page: %s", a.Name, managedCure))
+		problems = append(problems,
+			fmt.Errorf("app %q is a managed identity, for which there is no consent page: %s", a.Name, managedCure))
 	case c.urlOnly:
 		problems = append(problems, a.CheckAddress()...)
 	default:
@@ -100,12 +103,14 @@ func (c *consenting) flags(cmd *cobra.Command) (redirect consent.Redirect, probl
 	redirect, err := consent.ParseRedirect(text)
 	switch {
 	case err != nil && byPort:
-		problems = append(problems, errors.New("--port is not a port from 1 to 65535: write one that is free on this machine"))
+		problems = append(problems,
+			errors.New("--port is not a port from 1 to 65535: write one that is free on this machine"))
 	case err != nil:
 		problems = append(problems, fmt.Errorf("--redirect %w", err))
 	}
 	if !byPort && cmd.Flags().Changed("port") {
-		problems = append(problems, errors.New("--redirect and --port are both given: the redirect URL holds the port; keep one of them"))
+		problems = append(problems,
+			errors.New("--redirect and --port are both given: the redirect URL holds the port; keep one of them"))
 	}
 	if c.timeout <= 0 {
 		problems = append(problems, errors.New("--timeout is not more than 0: write a number and its unit, such as 10m"))
@@ -114,13 +119,19 @@ func (c *consenting) flags(cmd *cobra.Command) (redirect consent.Redirect, probl
 }
 
 // ask listens for the answer, prints the address and waits.
-func (c *consenting) ask(ctx context.Context, a auth.App, question consent.Question, redirect consent.Redirect) (consent.Answer, error) {
+func (c *consenting) ask(ctx context.Context, a auth.App, question consent.Question,
+	redirect consent.Redirect) (consent.Answer, error) {
 	listeners, err := listenFor(redirect)
 	if err != nil {
 		return consent.Answer{}, err
 	}
 	receiver := consent.NewReceiver(question)
-	serving := &http.Server{Handler: receiver, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 64 << 10, ErrorLog: log.New(io.Discard, "", 0)}
+	serving := &http.Server{
+		Handler:           receiver,
+		ReadHeaderTimeout: 10 * time.Second,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          log.New(io.Discard, "", 0),
+	}
 	for _, l := range listeners {
 		go func() { _ = serving.Serve(l) }()
 	}
@@ -139,14 +150,17 @@ Waiting for the answer, for up to %s; Ctrl-C gives up.
 	case answer := <-receiver.Answers():
 		return answer, nil
 	case <-timer.C:
-		return consent.Answer{}, fmt.Errorf("no answer came within %s: if Entra ID showed AADSTS50011, register %s as a redirect URI; if an administrator agreed all the same, graphproxy token%s shows the roles", c.timeout, redirect, appFlag(a))
+		return consent.Answer{}, fmt.Errorf(
+			"no answer came within %s: if Entra ID showed AADSTS50011, register %s as a redirect URI; if an administrator "+
+				"agreed all the same, graphproxy token%s shows the roles", c.timeout, redirect, appFlag(a),
+		)
 	case <-ctx.Done():
 		return consent.Answer{}, errors.New("given up before an answer came")
 	}
 }
 
-// listenFor opens the addresses of a redirect URI. A machine may be without IPv4 or without IPv6; but what another program
-// holds is refused, since a browser could bring the answer there.
+// listenFor opens the addresses of a redirect URI. A machine may be without IPv4 or without IPv6; but what another
+// program holds is refused, since a browser could bring the answer there.
 func listenFor(redirect consent.Redirect) ([]net.Listener, error) {
 	var open []net.Listener
 	var missing error
@@ -183,9 +197,12 @@ func (c *consenting) conclude(ctx context.Context, a auth.App, question consent.
 		fmt.Fprintf(c.stdout, "\nConsent was not granted: %v\n", answer.Refusal)
 		return policycmd.ErrNo
 	case !answer.Granted:
-		return errors.New("graphproxy consent: the answer says neither yes nor no: see with graphproxy token" + appFlag(a) + " whether the app has its roles")
+		return errors.New("graphproxy consent: the answer says neither yes nor no: see with graphproxy token" + appFlag(a) +
+			" whether the app has its roles")
 	case question.OtherTenant(answer):
-		fmt.Fprintf(c.stdout, "\nConsent was granted, but in tenant %s, and the app is configured for %s: sign in as an administrator of that one, or correct the tenant\n", answer.TenantID, a.TenantID)
+		fmt.Fprintf(c.stdout,
+			"\nConsent was granted, but in tenant %s, and the app is configured for %s: sign in as an administrator of that "+
+				"one, or correct the tenant\n", answer.TenantID, a.TenantID)
 		return policycmd.ErrNo
 	}
 	fmt.Fprintln(c.stdout, "\nConsent was granted. Acquiring a token, for up to a minute, until it shows roles.")
@@ -197,7 +214,11 @@ func (c *consenting) conclude(ctx context.Context, a auth.App, question consent.
 		fmt.Fprintln(c.stdout, "The token does not tell its roles.")
 		return nil
 	case len(d.Roles) == 0:
-		return fmt.Errorf("graphproxy consent: consent was granted, but the token has no roles a minute later: see whether the app registration lists application permissions for Microsoft Graph (API permissions); if it does, try graphproxy token%s in a while", appFlag(a))
+		return fmt.Errorf(
+			"graphproxy consent: consent was granted, but the token has no roles a minute later: see whether the app "+
+				"registration lists application permissions for Microsoft Graph (API permissions); if it does, try graphproxy "+
+				"token%s in a while", appFlag(a),
+		)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "The token has these roles:\n")

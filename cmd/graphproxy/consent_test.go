@@ -29,7 +29,8 @@ const secretValue = canary + "-secret"
 // ask starts graphproxy consent on a port that is free, and waits until it prints the address.
 func (w *world) ask(t *testing.T, args ...string) (p *process, address *url.URL) {
 	t.Helper()
-	p = start(t, w.environ("AZURE_CLIENT_SECRET="+secretValue), append([]string{"consent", "--port", freePort(t)}, args...)...)
+	p = start(t, w.environ("AZURE_CLIENT_SECRET="+secretValue),
+		append([]string{"consent", "--port", freePort(t)}, args...)...)
 	p.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: w.ca.Pool()}}
 	until(t, "address", func() bool { return strings.Contains(p.stdout.String(), "Waiting") || p.hasEnded() })
 	address = printedAddress(t, p)
@@ -60,7 +61,8 @@ func printedAddress(t *testing.T, p *process) *url.URL {
 	return u
 }
 
-// finished expects an exit status, and that neither the secret, nor a token, nor the state outside the address was written.
+// finished expects an exit status, and that neither the secret, nor a token, nor the state outside the address was
+// written.
 func (p *process) finished(t *testing.T, status int, address *url.URL, want ...string) {
 	t.Helper()
 	if got := p.wait(t); got != status {
@@ -91,7 +93,8 @@ func back(address *url.URL, answer string) string {
 }
 
 func TestConsentIsAskedForAndAnswered(t *testing.T) {
-	const granted = "Consent was granted. Acquiring a token, for up to a minute, until it shows roles.\nThe token has these roles:\n  Group.ReadWrite.All\n  Mail.ReadWrite\n  Mail.Send\n  User.ReadWrite.All\n"
+	const granted = "Consent was granted. Acquiring a token, for up to a minute, until it shows roles.\nThe token has " +
+		"these roles:\n  Group.ReadWrite.All\n  Mail.ReadWrite\n  Mail.Send\n  User.ReadWrite.All\n"
 	agree := func(*world) {}
 	tests := []struct {
 		name   string
@@ -103,9 +106,31 @@ func TestConsentIsAskedForAndAnswered(t *testing.T) {
 	}{
 		{"an administrator agrees", nil, agree, 0, granted, "Consent was granted<"},
 		{"an administrator agrees on the older page", []string{"--v1"}, agree, 0, granted, "Consent was granted<"},
-		{"an administrator declines", nil, func(w *world) { w.entra.RefuseConsent(true) }, 1, "Consent was not granted: an administrator declined to consent (AADSTS65004); ask for admin consent again\n", "an administrator declined to consent (AADSTS65004)"},
-		{"an administrator declines on the older page", []string{"--v1"}, func(w *world) { w.entra.RefuseConsent(true) }, 1, "Consent was not granted: an administrator declined to consent; ask for admin consent again\n", "an administrator declined"},
-		{"an administrator agrees, but the secret is wrong", nil, func(w *world) { w.registerSecret("another") }, 2, `graphproxy consent: consent was granted, but no token can be had: app "default": the client secret is wrong (AADSTS7000215); put the secret's value into AZURE_CLIENT_SECRET`, "Consent was granted<"},
+		{
+			"an administrator declines",
+			nil,
+			func(w *world) { w.entra.RefuseConsent(true) },
+			1,
+			"Consent was not granted: an administrator declined to consent (AADSTS65004); ask for admin consent again\n",
+			"an administrator declined to consent (AADSTS65004)",
+		},
+		{
+			"an administrator declines on the older page",
+			[]string{"--v1"},
+			func(w *world) { w.entra.RefuseConsent(true) },
+			1,
+			"Consent was not granted: an administrator declined to consent; ask for admin consent again\n",
+			"an administrator declined",
+		},
+		{
+			"an administrator agrees, but the secret is wrong",
+			nil,
+			func(w *world) { w.registerSecret("another") },
+			2,
+			`graphproxy consent: consent was granted, but no token can be had: app "default": the client secret is wrong ` +
+				`(AADSTS7000215); put the secret's value into AZURE_CLIENT_SECRET`,
+			"Consent was granted<",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -186,7 +211,8 @@ func TestConsentGivesUp(t *testing.T) {
 	t.Run("when the time is over", func(t *testing.T) {
 		t.Parallel()
 		p, address := newWorld(t).ask(t, "--timeout", "50ms")
-		p.finished(t, 2, address, "graphproxy consent: no answer came within 50ms: if Entra ID showed AADSTS50011, register "+address.Query().Get("redirect_uri")+" as a redirect URI")
+		p.finished(t, 2, address, "graphproxy consent: no answer came within 50ms: if Entra ID showed AADSTS50011, register "+
+			address.Query().Get("redirect_uri")+" as a redirect URI")
 	})
 	t.Run("on Ctrl-C", func(t *testing.T) {
 		t.Parallel()
@@ -219,7 +245,8 @@ func TestConsentDoesNotShareItsPort(t *testing.T) {
 			defer l.Close()
 			_, port, _ := net.SplitHostPort(l.Addr().String())
 			p := start(t, newWorld(t).environ("AZURE_CLIENT_SECRET=secret"), "consent", "--port", port)
-			if status := p.wait(t); status != 2 || !strings.Contains(p.stderr.String(), "address already in use: stop what listens there") || p.stdout.String() != "" {
+			if status := p.wait(t); status != 2 ||
+				!strings.Contains(p.stderr.String(), "address already in use: stop what listens there") || p.stdout.String() != "" {
 				t.Errorf("exit status %d, stdout %q, stderr %q", status, p.stdout, p.stderr)
 			}
 		})
@@ -245,8 +272,15 @@ func TestTokenTellsOfTheTokenAndNeverTheToken(t *testing.T) {
 		delete(got, name)
 	}
 	want := map[string]any{
-		"app": "default", "cloud": w.entra.URL() + " for https://graph.microsoft.com/.default", "readable": true, "tenant_id": tenantID, "client_id": clientID,
-		"app_name": "Contoso HR", "audience": "https://graph.microsoft.com", "version": "1.0", "roles": []any{"Group.ReadWrite.All", "Mail.ReadWrite", "Mail.Send", "User.ReadWrite.All"},
+		"app":       "default",
+		"cloud":     w.entra.URL() + " for https://graph.microsoft.com/.default",
+		"readable":  true,
+		"tenant_id": tenantID,
+		"client_id": clientID,
+		"app_name":  "Contoso HR",
+		"audience":  "https://graph.microsoft.com",
+		"version":   "1.0",
+		"roles":     []any{"Group.ReadWrite.All", "Mail.ReadWrite", "Mail.Send", "User.ReadWrite.All"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -255,7 +289,13 @@ func TestTokenTellsOfTheTokenAndNeverTheToken(t *testing.T) {
 
 func TestTokenTellsWhatIsWrong(t *testing.T) {
 	const opaque = `{"access_token":"` + canary + `","token_type":"Bearer","expires_in":3599}`
-	foreign := entratest.App{TenantID: otherTenantID, Domain: "fabrikam.com", ClientID: clientID, Secret: secretValue, Roles: []string{"User.Read.All"}}
+	foreign := entratest.App{
+		TenantID: otherTenantID,
+		Domain:   "fabrikam.com",
+		ClientID: clientID,
+		Secret:   secretValue,
+		Roles:    []string{"User.Read.All"},
+	}
 	tests := []struct {
 		name   string
 		entra  func(*world)
@@ -264,15 +304,22 @@ func TestTokenTellsWhatIsWrong(t *testing.T) {
 		want   []string
 	}{
 		{"no role", func(w *world) { w.entra.SetRoles(clientID) }, nil, 0, []string{
-			"\nroles     none\n", "\nproblem   the token has no roles, so that Graph will refuse every request: add application permissions for Microsoft Graph to the app registration (API permissions) and have them granted with graphproxy consent\n"}},
+			"\nroles     none\n",
+			"\nproblem   the token has no roles, so that Graph will refuse every request: add application permissions for " +
+				"Microsoft Graph to the app registration (API permissions) and have them granted with graphproxy consent\n"}},
 		{"an opaque token", func(w *world) { w.entra.Fail(entratest.Fault{Body: opaque}) }, nil, 0, []string{
 			"\nclient    the token does not tell\n", "\nroles     the token does not tell\n", "in 59m5"}},
 		{"a secret that is wrong", func(w *world) { w.registerSecret("another") }, nil, 2, []string{
-			`graphproxy token: app "default": the client secret is wrong (AADSTS7000215); put the secret's value into AZURE_CLIENT_SECRET`}},
+			`graphproxy token: app "default": the client secret is wrong (AADSTS7000215); put the secret's value into ` +
+				`AZURE_CLIENT_SECRET`}},
 		{"an answer with the secret in it", func(w *world) {
-			w.entra.Fail(entratest.Fault{Status: 401, Body: `{"error":"invalid_client","error_description":"` + secretValue + `"}`})
+			w.entra.Fail(entratest.Fault{
+				Status: 401,
+				Body:   `{"error":"invalid_client","error_description":"` + secretValue + `"}`,
+			})
 		}, nil, 2, []string{"Entra ID refused the credential (HTTP 401)"}},
-		{"a tenant by its domain", func(w *world) { w.entra.Add(foreign) }, []string{"AZURE_TENANT_ID=fabrikam.com"}, 0, []string{"\ntenant    " + otherTenantID + "\n", "\nroles     1\n  User.Read.All\n"}},
+		{"a tenant by its domain", func(w *world) { w.entra.Add(foreign) }, []string{"AZURE_TENANT_ID=fabrikam.com"}, 0,
+			[]string{"\ntenant    " + otherTenantID + "\n", "\nroles     1\n  User.Read.All\n"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -300,8 +347,10 @@ func TestTokenOfAManagedIdentity(t *testing.T) {
 	a := app()
 	a.Roles = nil
 	w.entra.Add(a)
-	p := start(t, w.environ("GRAPHPROXY_MANAGED_IDENTITY=true", "AZURE_TENANT_ID=", "IDENTITY_ENDPOINT="+w.entra.ManagedIdentityURL(), "IDENTITY_HEADER="+w.entra.ManagedIdentityHeader()), "token")
-	if status := p.wait(t); status != 0 || !strings.Contains(p.stdout.String(), "refuse every request: an administrator assigns Microsoft Graph's app roles") {
+	p := start(t, w.environ("GRAPHPROXY_MANAGED_IDENTITY=true", "AZURE_TENANT_ID=",
+		"IDENTITY_ENDPOINT="+w.entra.ManagedIdentityURL(), "IDENTITY_HEADER="+w.entra.ManagedIdentityHeader()), "token")
+	if status := p.wait(t); status != 0 ||
+		!strings.Contains(p.stdout.String(), "refuse every request: an administrator assigns Microsoft Graph's app roles") {
 		t.Errorf("exit status %d", status)
 	}
 	quiet(t, p.stdout.String()+p.stderr.String(), w.entra.ManagedIdentityHeader())
@@ -331,7 +380,8 @@ func TestAnAppIsChosenByItsName(t *testing.T) {
 	}
 }
 
-// What docs/consent.md shows is what the commands print, but for the times, the state, the ports and Entra ID's address.
+// What docs/consent.md shows is what the commands print, but for the times, the state, the ports and Entra ID's
+// address.
 func TestTheDocsOfConsentAreTrue(t *testing.T) {
 	docs, err := os.ReadFile("../../docs/consent.md")
 	must(t, err)
@@ -355,7 +405,8 @@ func TestTheDocsOfConsentAreTrue(t *testing.T) {
 	without := start(t, w.environ("AZURE_CLIENT_SECRET="+secretValue), "token")
 	without.wait(t)
 	waited := strings.LastIndex(refused.stdout.String(), "\n\n")
-	for _, text := range []string{"$ graphproxy consent\n" + p.stdout.String(), refused.stdout.String()[waited+2:], "$ graphproxy token\n" + token.stdout.String(), "$ graphproxy token\n" + without.stdout.String()} {
+	for _, text := range []string{"$ graphproxy consent\n" + p.stdout.String(), refused.stdout.String()[waited+2:],
+		"$ graphproxy token\n" + token.stdout.String(), "$ graphproxy token\n" + without.stdout.String()} {
 		var block strings.Builder
 		for line := range strings.Lines(asInDocs(w, text)) {
 			if strings.TrimSpace(line) != "" {

@@ -43,7 +43,8 @@ func credentials() []credential {
 		}, writePEM},
 		{"a certificate as PFX, with its chain sent", func(t *testing.T, w *world) []string {
 			writePFX(t, w)
-			return []string{"AZURE_CLIENT_CERTIFICATE_PATH=" + w.path("client.pfx"), "AZURE_CLIENT_CERTIFICATE_PASSWORD=pfx-password", "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN=true"}
+			return []string{"AZURE_CLIENT_CERTIFICATE_PATH=" + w.path("client.pfx"),
+				"AZURE_CLIENT_CERTIFICATE_PASSWORD=pfx-password", "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN=true"}
 		}, writePFX},
 		{"a federated token", func(t *testing.T, w *world) []string {
 			writeFederated(t, w)
@@ -104,7 +105,12 @@ func newKeyAndCertificate(t *testing.T, w *world) (*rsa.PrivateKey, *x509.Certif
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	must(t, err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "graphproxy"}, NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()),
+		Subject:      pkix.Name{CommonName: "graphproxy"},
+		NotBefore:    time.Now().Add(-time.Minute),
+		NotAfter:     time.Now().Add(time.Hour),
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	must(t, err)
 	cert, err := x509.ParseCertificate(der)
@@ -120,7 +126,8 @@ func writePEM(t *testing.T, w *world) {
 	key, cert := newKeyAndCertificate(t, w)
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	must(t, err)
-	w.write(t, "client.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))+string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})))
+	w.write(t, "client.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))+
+		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})))
 }
 
 func writePFX(t *testing.T, w *world) {
@@ -137,7 +144,11 @@ func writeFederated(t *testing.T, w *world) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	must(t, err)
 	token, err := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
-		"iss": issuer, "sub": subject, "aud": "api://AzureADTokenExchange", "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
+		"iss": issuer,
+		"sub": subject,
+		"aud": "api://AzureADTokenExchange",
+		"iat": time.Now().Unix(),
+		"exp": time.Now().Add(time.Hour).Unix(),
 	}).SignedString(key)
 	must(t, err)
 	a := app()

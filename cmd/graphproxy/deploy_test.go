@@ -53,7 +53,8 @@ func TestEveryYAMLFileOfDeployIsYAMLAndEveryPolicyLoads(t *testing.T) {
 	}
 }
 
-// Each alert is about metrics that docs/operations.md names, which a test holds against /metrics, and has a runbook there.
+// Each alert is about metrics that docs/operations.md names, which a test holds against /metrics, and has a runbook
+// there.
 func TestEachAlertIsAboutMetricsThatExistAndHasARunbook(t *testing.T) {
 	text, err := os.ReadFile(deployed("prometheus", "alerts.yaml"))
 	must(t, err)
@@ -126,7 +127,8 @@ func TestSystemdTakesTheUnit(t *testing.T) {
 		t.Errorf("systemd-analyze verify: %s", out)
 	}
 	exposure := regexp.MustCompile(`exposure level for graphproxy.service: ([0-9.]+)`)
-	if m := exposure.FindStringSubmatch(tool(t, "systemd-analyze", "security", "--offline=true", file)); m == nil || m[1] > "2.0" {
+	if m := exposure.FindStringSubmatch(tool(t, "systemd-analyze", "security", "--offline=true", file)); m == nil ||
+		m[1] > "2.0" {
 		t.Errorf("exposure level %v", m)
 	}
 }

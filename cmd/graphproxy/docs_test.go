@@ -26,9 +26,12 @@ func TestTheTableOfMetricsNamesEveryOne(t *testing.T) {
 	w.registerSecret("secret")
 	p := w.serve(t, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_REDIS_URL=unix://"+w.path("no-redis"))
 	p.expect(t, 200)
-	p.do(t, "POST", p.callers+"/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/not/allowed"}]}`, "Content-Type: application/json")
+	p.do(t, "POST", p.callers+"/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/not/allowed"}]}`,
+		"Content-Type: application/json")
 	shown := map[string]bool{}
-	for _, name := range regexp.MustCompile(`(?m)^# TYPE (graphproxy_\w+)`).FindAllStringSubmatch(p.get(t, p.admin+"/metrics").body, -1) {
+	for _, name := range regexp.MustCompile(`(?m)^# TYPE (graphproxy_\w+)`).FindAllStringSubmatch(
+		p.get(t, p.admin+"/metrics").body, -1,
+	) {
 		shown[name[1]] = true
 	}
 	if len(shown) < 8 {

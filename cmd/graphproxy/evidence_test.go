@@ -27,8 +27,8 @@ const (
 	wrongKey = "hr-0000000000000000000000000000000000000"
 )
 
-// evidence is a running proxy whose callers are known by every kind of evidence, one caller for each: over TLS, behind a trusted
-// proxy (this machine), and over a unix socket.
+// evidence is a running proxy whose callers are known by every kind of evidence, one caller for each: over TLS, behind
+// a trusted proxy (this machine), and over a unix socket.
 type evidence struct {
 	t                     *testing.T
 	w                     *world
@@ -56,8 +56,10 @@ func newEvidence(t *testing.T) *evidence {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	e.socket = filepath.Join(dir, "s")
 	e.w.write(t, "policy.yaml", e.policy(os.Getuid()))
-	e.p = e.w.serve(t, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_LISTEN=127.0.0.1:0,unix:"+e.socket, "GRAPHPROXY_TRUSTED_PROXIES=127.0.0.1",
-		"GRAPHPROXY_TLS_CERT_FILE="+e.w.path("tls.crt"), "GRAPHPROXY_TLS_KEY_FILE="+e.w.path("tls.key"), "GRAPHPROXY_TLS_CLIENT_CA_FILE="+e.w.path("clients.pem"))
+	e.p = e.w.serve(t, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_LISTEN=127.0.0.1:0,unix:"+e.socket,
+		"GRAPHPROXY_TRUSTED_PROXIES=127.0.0.1",
+		"GRAPHPROXY_TLS_CERT_FILE="+e.w.path("tls.crt"), "GRAPHPROXY_TLS_KEY_FILE="+
+			e.w.path("tls.key"), "GRAPHPROXY_TLS_CLIENT_CA_FILE="+e.w.path("clients.pem"))
 	return e
 }
 
@@ -92,14 +94,16 @@ type presented struct {
 	headers     []string
 }
 
-// ask makes a request on a connection of its own, and returns "caller by kind", the code of a 401, or "handshake". The audit line
-// says the same, and what is refused does not reach Graph.
+// ask makes a request on a connection of its own, and returns "caller by kind", the code of a 401, or "handshake". The
+// audit line says the same, and what is refused does not reach Graph.
 func (e *evidence) ask(with presented) string {
 	e.t.Helper()
 	wire := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: e.w.ca.Pool()}, ForceAttemptHTTP2: true}
 	defer wire.CloseIdleConnections()
 	if with.certificate != nil {
-		wire.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return with.certificate, nil }
+		wire.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return with.certificate, nil
+		}
 	}
 	address := e.p.callers
 	if with.unix {
@@ -122,7 +126,8 @@ func (e *evidence) ask(with presented) string {
 	}
 	must(e.t, json.Unmarshal([]byte(all[len(all)-1]), &rec))
 	if len(all) != lines+1 || rec.Status != a.status || (a.status == 200) != (e.w.graph.Count() == reached+1) {
-		e.t.Errorf("status %d, %d audit lines, the last %+v, %d requests to Graph", a.status, len(all)-lines, rec, e.w.graph.Count()-reached)
+		e.t.Errorf("status %d, %d audit lines, the last %+v, %d requests to Graph", a.status, len(all)-lines, rec,
+			e.w.graph.Count()-reached)
 	}
 	if a.status == 200 {
 		return rec.Caller + " by " + rec.Evidence
@@ -135,7 +140,8 @@ func (e *evidence) ask(with presented) string {
 	}
 	must(e.t, json.Unmarshal([]byte(a.body), &body))
 	code := body.Error.InnerError.Code
-	if a.status != 401 || body.Error.Code != "unauthenticated" || rec.Reason != code || rec.Caller != "" || rec.Evidence != "" || a.header.Get("WWW-Authenticate") != `Bearer realm="graphproxy"` {
+	if a.status != 401 || body.Error.Code != "unauthenticated" || rec.Reason != code || rec.Caller != "" ||
+		rec.Evidence != "" || a.header.Get("WWW-Authenticate") != `Bearer realm="graphproxy"` {
 		e.t.Errorf("status %d, %s, header %v, record %+v", a.status, a.body, a.header, rec)
 	}
 	return code
@@ -191,12 +197,17 @@ func TestEveryKindOfEvidence(t *testing.T) {
 		{"certificate: absent", headers(), "callerUnknown"},
 
 		{"token: valid", headers(token), "pipeline by token"},
-		{"token: expired", headers(e.bearer(e.issuer, map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}, nil)), "tokenExpired"},
-		{"token: wrong issuer", headers(e.bearer(e.foreignIssuer, map[string]any{"iss": e.foreignIssuer.Issuer()}, nil)), "tokenIssuerUnknown"},
-		{"token: wrong audience", headers(e.bearer(e.issuer, map[string]any{"aud": "https://graph.microsoft.com"}, nil)), "tokenUnknown"},
-		{"token: wrong subject", headers(e.bearer(e.issuer, map[string]any{"sub": "repo:fabrikam/graph"}, nil)), "tokenUnknown"},
+		{"token: expired", headers(e.bearer(e.issuer, map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}, nil)),
+			"tokenExpired"},
+		{"token: wrong issuer", headers(e.bearer(e.foreignIssuer, map[string]any{"iss": e.foreignIssuer.Issuer()}, nil)),
+			"tokenIssuerUnknown"},
+		{"token: wrong audience", headers(e.bearer(e.issuer, map[string]any{"aud": "https://graph.microsoft.com"}, nil)),
+			"tokenUnknown"},
+		{"token: wrong subject", headers(e.bearer(e.issuer, map[string]any{"sub": "repo:fabrikam/graph"}, nil)),
+			"tokenUnknown"},
 		{"token: wrong signature", headers(badToken), "tokenInvalid"},
-		{"token: keys of its own in its header", headers(e.bearer(e.foreignIssuer, nil, map[string]any{"jku": e.foreignIssuer.Issuer() + "/keys"})), "tokenInvalid"},
+		{"token: keys of its own in its header",
+			headers(e.bearer(e.foreignIssuer, nil, map[string]any{"jku": e.foreignIssuer.Issuer() + "/keys"})), "tokenInvalid"},
 		{"token: no JWT", headers("Authorization: Bearer a.b.c"), "tokenInvalid"},
 
 		{"key: valid", headers(key), "script by key"},
@@ -211,7 +222,8 @@ func TestEveryKindOfEvidence(t *testing.T) {
 		{"network: valid", headers(lab), "lab by network"},
 		{"network: wrong", headers(elsewhere), "callerUnknown"},
 		{"network: no address", headers("X-Forwarded-For: 10.77.3.4, nonsense"), "evidenceAmbiguous"},
-		{"network: another header says nothing", headers("Forwarded: for=10.77.3.4", "X-Real-IP: 10.77.3.4"), "callerUnknown"},
+		{"network: another header says nothing", headers("Forwarded: for=10.77.3.4", "X-Real-IP: 10.77.3.4"),
+			"callerUnknown"},
 
 		{"certificate and token", cert(good, token), "workload by certificate"},
 		{"certificate and wrong token", cert(good, badToken), "tokenInvalid"},
@@ -280,19 +292,22 @@ func TestCurlOverAUnixSocket(t *testing.T) {
 		t.Errorf("mode %v", info.Mode())
 	}
 	var stdout, stderr bytes.Buffer
-	cmd := exec.Command("curl", "--silent", "--show-error", "--fail-with-body", "--unix-socket", e.socket, "http://graphproxy/v1.0/users?$top=1")
+	cmd := exec.Command("curl", "--silent", "--show-error", "--fail-with-body", "--unix-socket", e.socket,
+		"http://graphproxy/v1.0/users?$top=1")
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil || !strings.Contains(stdout.String(), `"value"`) {
 		t.Errorf("%v: %s%s", err, &stdout, &stderr)
 	}
-	until(t, "audit line", func() bool { return strings.Contains(e.p.stdout.String(), `"caller":"neighbour","evidence":"unix"`) })
+	until(t, "audit line",
+		func() bool { return strings.Contains(e.p.stdout.String(), `"caller":"neighbour","evidence":"unix"`) })
 }
 
 func TestEvidenceThatCannotComeIsToldOf(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.registerSecret("secret")
-	w.write(t, "policy.yaml", strings.Replace(onlyUsers, "[{network: [127.0.0.0/8]}]", "[{certificate: {dns: hr.contoso.example}}, {unix: {uid: 1000}}]", 1))
+	w.write(t, "policy.yaml", strings.Replace(onlyUsers, "[{network: [127.0.0.0/8]}]",
+		"[{certificate: {dns: hr.contoso.example}}, {unix: {uid: 1000}}]", 1))
 	p := w.serve(t, "AZURE_CLIENT_SECRET=secret")
 	for _, want := range []string{"set GRAPHPROXY_TLS_CLIENT_CA_FILE", "add unix:/path to GRAPHPROXY_LISTEN"} {
 		if !strings.Contains(p.stderr.String(), want) {

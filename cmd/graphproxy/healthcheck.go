@@ -22,7 +22,8 @@ func newHealthcheck(environ []string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "healthcheck",
 		Short: "Ask a graphproxy on this machine whether it serves",
-		Long: "healthcheck asks for /healthz at GRAPHPROXY_ADMIN_LISTEN, on loopback when that is every address of the machine, and\n" +
+		Long: "healthcheck asks for /healthz at GRAPHPROXY_ADMIN_LISTEN, on loopback when that is every address of the " +
+			"machine, and\n" +
 			"waits for 5 seconds at most. Status 0: it serves. Status 1: it does not. It is for containers without a shell.",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -32,7 +33,8 @@ func newHealthcheck(environ []string) *cobra.Command {
 	}
 }
 
-// healthcheck returns nil if the process whose admin listener is at listen serves, else policycmd.ErrNo, having written why.
+// healthcheck returns nil if the process whose admin listener is at listen serves, else policycmd.ErrNo, having written
+// why.
 func healthcheck(ctx context.Context, listen string, stderr io.Writer) error {
 	problem := askHealth(ctx, listen)
 	if problem == nil {
@@ -71,7 +73,9 @@ func askHealth(ctx context.Context, listen string) error {
 func dialable(listen string) (string, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil || port == "0" {
-		return "", fmt.Errorf("GRAPHPROXY_ADMIN_LISTEN has no port to ask at: set it as the process has it, such as 127.0.0.1:8081")
+		return "", fmt.Errorf(
+			"GRAPHPROXY_ADMIN_LISTEN has no port to ask at: set it as the process has it, such as 127.0.0.1:8081",
+		)
 	}
 	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.Unmap().IsUnspecified() {
 		host = "127.0.0.1"

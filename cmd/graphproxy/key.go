@@ -12,7 +12,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newKeyBytes are as many as SHA-256 has, so that to guess the key is no easier than to find another one of the same hash.
+// newKeyBytes are as many as SHA-256 has, so that to guess the key is no easier than to find another one of the same
+// hash.
 const newKeyBytes = 32
 
 func newKey() *cobra.Command {
@@ -20,8 +21,9 @@ func newKey() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "key",
 		Short: "Make a key for a caller, and what the policy says of it",
-		Long:  "key makes a random key of 256 bits, prints it once, and below it the line for the caller's identity in the policy file, which\nholds its SHA-256 only. Give the key to the caller; nothing keeps it. Status 0.",
-		Args:  noArguments,
+		Long: "key makes a random key of 256 bits, prints it once, and below it the line for the caller's identity in " +
+			"the policy file, which\nholds its SHA-256 only. Give the key to the caller; nothing keeps it. Status 0.",
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			key := makeKey()
 			if asJSON {

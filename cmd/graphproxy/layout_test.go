@@ -32,15 +32,25 @@ type room struct {
 // rooms are in the order in which they are looked up: the first one that holds a package counts.
 func rooms() []room {
 	return []room{
-		{"cmd", []string{"cmd", "proxy", "auth", "policy"}, testPackages(), "the command wires everything together, nothing imports it, and what is only for tests stays out of it"},
-		{"proxy/graphtest", []string{"proxy/graphtest"}, testPackages(), "a fake knows nothing of what it is faked for (it takes functions, Options.Verify), and is part of the sandbox, so of the binary"},
-		{"proxy/redislimit", []string{"policy/limit"}, testPackages(), "buckets that replicas share are behind a network; they know limits, and nothing of the policy that charges them"},
-		{"proxy", []string{"proxy", "auth", "auth/caller", "policy", "policy/graph", "policy/limit", "policy/match"}, testPackages(), "a request's way uses the other packages, but neither the command nor the fakes, which are no part of a production path"},
-		{"auth/entratest", []string{"auth/entratest"}, testPackages(), "a fake knows nothing of what it is faked for, or it would repeat its mistakes, and is part of the sandbox, so of the binary"},
+		{"cmd", []string{"cmd", "proxy", "auth", "policy"}, testPackages(),
+			"the command wires everything together, nothing imports it, and what is only for tests stays out of it"},
+		{"proxy/graphtest", []string{"proxy/graphtest"}, testPackages(),
+			"a fake knows nothing of what it is faked for (it takes functions, Options.Verify), and is part of the sandbox, " +
+				"so of the binary"},
+		{"proxy/redislimit", []string{"policy/limit"}, testPackages(),
+			"buckets that replicas share are behind a network; they know limits, and nothing of the policy that charges them"},
+		{"proxy", []string{"proxy", "auth", "auth/caller", "policy", "policy/graph", "policy/limit", "policy/match"},
+			testPackages(), "a request's way uses the other packages, but neither the command nor the fakes, which are no " +
+				"part of a production path"},
+		{"auth/entratest", []string{"auth/entratest"}, testPackages(),
+			"a fake knows nothing of what it is faked for, or it would repeat its mistakes, and is part of the sandbox, so " +
+				"of the binary"},
 		{"auth", []string{"auth"}, nil, "what Graph is shown and who is calling do not depend on what callers may do"},
 		{"policy/graph", []string{"policy/graph"}, impure(), "what Microsoft Graph is does not depend on what we do with it"},
-		{"policy/analysis", []string{"policy"}, impure(), "analysis is for people and their files, and the same on every machine"},
-		{"policy", []string{"policy"}, impure(), "the policy is pure, so that a file and a request give the same decision in a test, on a laptop and in production"},
+		{"policy/analysis", []string{"policy"}, impure(),
+			"analysis is for people and their files, and the same on every machine"},
+		{"policy", []string{"policy"}, impure(),
+			"the policy is pure, so that a file and a request give the same decision in a test, on a laptop and in production"},
 	}
 }
 
@@ -119,7 +129,8 @@ func packages(t *testing.T) []listed {
 }
 
 func TestNothingElseStandsAtTheTop(t *testing.T) {
-	allowed := []string{"cmd", "proxy", "auth", "policy", "docs", "deploy", "go.mod", "go.sum", "README.md", "Dockerfile", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"}
+	allowed := []string{"cmd", "proxy", "auth", "policy", "docs", "deploy", "go.mod", "go.sum", "README.md", "Dockerfile",
+		"LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"}
 	top := repository(t)
 	ignored := ignoredNames(t, top)
 	entries, err := os.ReadDir(top)
@@ -188,7 +199,8 @@ func checkSource(t *testing.T, own, file string) {
 	}
 	for _, decl := range parsed.Decls {
 		if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
-			t.Errorf("%s: func init runs before main can tell what goes wrong in it, and in every program that imports the package", set.Position(f.Pos()))
+			t.Errorf("%s: func init runs before main can tell what goes wrong in it, and in every program that imports the "+
+				"package", set.Position(f.Pos()))
 		}
 	}
 	ast.Inspect(parsed, func(n ast.Node) bool {

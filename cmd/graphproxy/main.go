@@ -1,8 +1,9 @@
 // Command graphproxy is an authenticating reverse proxy to Microsoft Graph.
 //
 // This package decides what the process does with its flags, its environment, its files, its listeners and its signals,
-// and wires the rooms together. It is the only one that reads the environment or ends the process. What a request may do
-// is decided in graphproxy/policy, who calls in graphproxy/auth/caller, and how it reaches Graph in graphproxy/proxy.
+// and wires the rooms together. It is the only one that reads the environment or ends the process. What a request may
+// do is decided in graphproxy/policy, who calls in graphproxy/auth/caller, and how it reaches Graph in
+// graphproxy/proxy.
 package main
 
 import (
@@ -39,8 +40,8 @@ func status(err error) int {
 	return couldNotTell
 }
 
-// run is the whole command. What went wrong has been written to stderr when it returns an error. SIGINT, SIGTERM and the
-// end of ctx end what runs, and a second signal ends the process at once.
+// run is the whole command. What went wrong has been written to stderr when it returns an error. SIGINT, SIGTERM and
+// the end of ctx end what runs, and a second signal ends the process at once.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -59,9 +60,11 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 
 func newRoot(environ []string) *cobra.Command {
 	root := &cobra.Command{
-		Use:           "graphproxy",
-		Short:         "An authenticating reverse proxy to Microsoft Graph",
-		Long:          "graphproxy lets internal apps call Microsoft Graph without holding a secret: it asks who is calling, whether the\npolicy allows the request and whether there is room for it now, and forwards it with an access token of its own.",
+		Use:   "graphproxy",
+		Short: "An authenticating reverse proxy to Microsoft Graph",
+		Long: "graphproxy lets internal apps call Microsoft Graph without holding a secret: it asks who is " +
+			"calling, whether the\npolicy allows the request and whether there is room for it now, and forwards it with an " +
+			"access token of its own.",
 		Args:          cobra.ArbitraryArgs, // or cobra would answer an unknown command itself, in several lines
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -78,7 +81,8 @@ func newRoot(environ []string) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%s: %w; see %s --help", cmd.CommandPath(), err, cmd.CommandPath())
 	})
-	root.AddCommand(newServe(environ), newSandbox(environ), policycmd.New(environ), newConsent(environ), newToken(environ), newKey(), newPermissions(environ), newHealthcheck(environ), newMan(), newVersion())
+	root.AddCommand(newServe(environ), newSandbox(environ), policycmd.New(environ), newConsent(environ),
+		newToken(environ), newKey(), newPermissions(environ), newHealthcheck(environ), newMan(), newVersion())
 	return root
 }
 
@@ -92,7 +96,8 @@ func unknownCommand(root *cobra.Command, name string) error {
 // noArguments refuses arguments, with the house's words.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return fmt.Errorf("%s: takes no arguments, but %q was given; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
+		return fmt.Errorf("%s: takes no arguments, but %q was given; see %s --help", cmd.CommandPath(), args[0],
+			cmd.CommandPath())
 	}
 	return nil
 }

@@ -27,7 +27,12 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               func(e *testscript.Env) error { e.Vars = append(e.Vars, noPause); return nil },
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "refuses": refuses, "shows": shows, "showsfile": showsFile},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":     exits,
+			"refuses":   refuses,
+			"shows":     shows,
+			"showsfile": showsFile,
+		},
 	})
 }
 
@@ -52,7 +57,8 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// shows runs a command that must end with a status, and whose output docs/policy.md must show: shows 1 graphproxy policy test.
+// shows runs a command that must end with a status, and whose output docs/policy.md must show: shows 1 graphproxy
+// policy test.
 func shows(ts *testscript.TestScript, neg bool, args []string) {
 	exits(ts, neg, args)
 	command := strings.Join(args[1:], " ")

@@ -33,12 +33,14 @@ func newMan() *cobra.Command {
 
 func oneDirectory(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return fmt.Errorf("%s: takes one argument, the directory for the pages; see %s --help", cmd.CommandPath(), cmd.CommandPath())
+		return fmt.Errorf("%s: takes one argument, the directory for the pages; see %s --help", cmd.CommandPath(),
+			cmd.CommandPath())
 	}
 	return nil
 }
 
-// commitTime is when the commit was made that the binary was built from; the zero time of Unix if the binary does not know.
+// commitTime is when the commit was made that the binary was built from; the zero time of Unix if the binary does not
+// know.
 func commitTime() time.Time {
 	if t, err := time.Parse(time.RFC3339, buildSetting("vcs.time", date)); err == nil {
 		return t

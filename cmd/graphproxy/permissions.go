@@ -31,8 +31,11 @@ func newPermissions(environ []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "permissions --permissions FILE",
 		Short: "Hold the app's roles against the policy: what is missing, what is too much",
-		Long:  "permissions says which rules cannot work because no role of the app covers them, which role would, and which roles no rule needs.\nThe roles are those in a token of the configured app, or --roles. docs/permissions.md says where FILE comes from.\nStatus 0: all rules are covered and no role is too much. 1: there are findings. 2: it could not tell.",
-		Args:  noArguments,
+		Long: "permissions says which rules cannot work because no role of the app covers them, which role would, and " +
+			"which roles no rule needs.\nThe roles are those in a token of the configured app, or --roles. " +
+			"docs/permissions.md says where FILE comes from.\nStatus 0: all rules are covered and no role is too much. 1: " +
+			"there are findings. 2: it could not tell.",
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.run(cmd, environ)
 		},
@@ -40,7 +43,9 @@ func newPermissions(environ []string) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&p.policy, "policy", settings.Policy, "the policy `FILE`")
 	flags.StringVar(&p.permissions, "permissions", "", "Microsoft's permissions.json, a `FILE`")
-	flags.StringVar(&p.roles, "roles", "", "the roles in hand: a `FILE` with one a line or a JSON array, - for standard input, or Role.One,Role.Two (default those in a token)")
+	flags.StringVar(&p.roles, "roles", "",
+		"the roles in hand: a `FILE` with one a line or a JSON array, - for standard input, or Role.One,Role.Two (default "+
+			"those in a token)")
 	flags.StringVar(&p.app, "app", permissions.DefaultApp, "the `NAME` of the app registration whose rules count")
 	flags.BoolVar(&p.asJSON, "json", false, "print JSON for machines")
 	flags.BoolVar(&p.all, "all", false, "show long lists to their end")
@@ -131,7 +136,9 @@ func checkApp(p *policy.Policy, app string) error {
 
 func readPermissions(name string) (*permissions.Data, error) {
 	if name == "" {
-		return nil, errors.New("--permissions is missing: name Microsoft's permissions.json; docs/permissions.md says where to download it")
+		return nil, errors.New(
+			"--permissions is missing: name Microsoft's permissions.json; docs/permissions.md says where to download it",
+		)
 	}
 	f, err := policycmd.OpenFile(name)
 	if err != nil {
@@ -160,7 +167,8 @@ func tokenRoles(ctx context.Context, environ []string, app string) ([]string, er
 		return nil, fmt.Errorf("graphproxy permissions: app %q: %w", a.Name, err)
 	}
 	if !d.Readable {
-		return nil, fmt.Errorf("graphproxy permissions: app %q: the token does not tell its roles: write them with --roles", a.Name)
+		return nil, fmt.Errorf("graphproxy permissions: app %q: the token does not tell its roles: write them with --roles",
+			a.Name)
 	}
 	return d.Roles, nil
 }
@@ -174,7 +182,8 @@ func rolesOf(stdin io.Reader, given string) ([]string, error) {
 	}
 	info, err := os.Stat(given)
 	isFile := err == nil && !info.IsDir()
-	if !isFile && (strings.ContainsAny(given, `/\`) || strings.HasSuffix(given, ".txt") || strings.HasSuffix(given, ".json")) {
+	if !isFile &&
+		(strings.ContainsAny(given, `/\`) || strings.HasSuffix(given, ".txt") || strings.HasSuffix(given, ".json")) {
 		return nil, fmt.Errorf("--roles: %s is no file that is there: correct the path", given)
 	}
 	if !isFile {
@@ -199,8 +208,8 @@ func readRoles(name string, r io.Reader) ([]string, error) {
 	return parseRoles(name, string(text))
 }
 
-// parseRoles reads roles, one a line with comments, or a JSON array. No roles at all must be written as an empty array: an empty
-// file is more often a mistake.
+// parseRoles reads roles, one a line with comments, or a JSON array. No roles at all must be written as an empty array:
+// an empty file is more often a mistake.
 func parseRoles(name, text string) ([]string, error) {
 	var roles []string
 	if strings.HasPrefix(strings.TrimSpace(text), "[") {

@@ -24,7 +24,8 @@ func TestPermissionsTakesTheRolesOfAToken(t *testing.T) {
 	w.registerSecret(secretValue)
 	file := w.write(t, "permissions.json", somePermissions)
 	ask := func(args ...string) (int, *process) {
-		p := start(t, w.environ("AZURE_CLIENT_SECRET="+secretValue), append([]string{"permissions", "--permissions", file}, args...)...)
+		p := start(t, w.environ("AZURE_CLIENT_SECRET="+secretValue),
+			append([]string{"permissions", "--permissions", file}, args...)...)
 		return p.wait(t), p
 	}
 	status, p := ask("--json")
@@ -37,7 +38,8 @@ func TestPermissionsTakesTheRolesOfAToken(t *testing.T) {
 	}
 	must(t, json.Unmarshal([]byte(p.stdout.String()), &got))
 	quiet(t, p.stdout.String()+p.stderr.String())
-	if status != 1 || got.App != "default" || got.Rules != 2 || got.Work != 2 || got.OK || len(got.Unused) != 1 || got.Unused[0].Name != "Mail.Send" {
+	if status != 1 || got.App != "default" || got.Rules != 2 || got.Work != 2 || got.OK || len(got.Unused) != 1 ||
+		got.Unused[0].Name != "Mail.Send" {
 		t.Errorf("exit status %d: %+v", status, got)
 	}
 	w.entra.SetRoles(clientID, "User.ReadWrite.All")
@@ -53,7 +55,8 @@ func TestPermissionsTakesTheRolesOfAToken(t *testing.T) {
 func TestPermissionsCouldNotTellWithoutAToken(t *testing.T) {
 	w := newWorld(t)
 	w.registerSecret("another")
-	p := start(t, w.environ("AZURE_CLIENT_SECRET="+secretValue), "permissions", "--permissions", w.write(t, "permissions.json", somePermissions))
+	p := start(t, w.environ("AZURE_CLIENT_SECRET="+secretValue), "permissions", "--permissions",
+		w.write(t, "permissions.json", somePermissions))
 	const want = `graphproxy permissions: app "default": the client secret is wrong (AADSTS7000215)`
 	if status := p.wait(t); status != 2 || p.stdout.String() != "" || !strings.HasPrefix(p.stderr.String(), want) {
 		t.Errorf("exit status %d, stderr %s", status, p.stderr)
@@ -61,7 +64,8 @@ func TestPermissionsCouldNotTellWithoutAToken(t *testing.T) {
 	quiet(t, p.stderr.String())
 }
 
-// What docs/permissions.md shows is what the command prints on the policy that shows every key. With -update it is written there.
+// What docs/permissions.md shows is what the command prints on the policy that shows every key. With -update it is
+// written there.
 func TestTheDocsOfPermissionsAreTrue(t *testing.T) {
 	dir := t.TempDir()
 	data, err := os.ReadFile("../../../shared/data/permissions.json")
@@ -91,14 +95,16 @@ func TestTheDocsOfPermissionsAreTrue(t *testing.T) {
 		return string(output)
 	})
 	if !complete { // each command has run and answered yes or no; what it counts needs Microsoft's file
-		t.Log("Microsoft's permissions.json is not beside the repository: only the commands of docs/permissions.md are checked, not their output")
+		t.Log("Microsoft's permissions.json is not beside the repository: only the commands of docs/permissions.md are " +
+			"checked, not their output")
 		return
 	}
 	if *update {
 		must(t, os.WriteFile(name, []byte(want), 0o644))
 	}
 	if diff := cmp.Diff(want, string(docs)); diff != "" && !*update {
-		t.Errorf("docs/permissions.md does not show what the command prints; go test -run TheDocsOfPermissions ./cmd/graphproxy -update writes it (-want +got):\n%s", diff)
+		t.Errorf("docs/permissions.md does not show what the command prints; go test -run TheDocsOfPermissions "+
+			"./cmd/graphproxy -update writes it (-want +got):\n%s", diff)
 	}
 }
 

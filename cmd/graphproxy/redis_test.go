@@ -29,7 +29,8 @@ func startRedis(t *testing.T) (url string, kill func()) {
 	}
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "s")
-	cmd := exec.Command("redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no", "--dir", dir)
+	cmd := exec.Command("redis-server", "--port", "0", "--unixsocket", socket, "--save", "", "--appendonly", "no",
+		"--dir", dir)
 	must(t, cmd.Start())
 	kill = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()
@@ -119,7 +120,8 @@ func TestWithDenyRequestsThatALimitCoversAreRefusedWithoutRedis(t *testing.T) {
 	w := newWorld(t)
 	w.entra.Add(registered("default", tenantID, "", clientID, "s", "User.Read.All"))
 	w.policy = w.write(t, "policy.yaml", limitedUsers)
-	p := w.serve(t, "AZURE_CLIENT_SECRET=s", "GRAPHPROXY_REDIS_URL=unix://"+w.path("nothing"), "GRAPHPROXY_REDIS_FAILURE=deny")
+	p := w.serve(t, "AZURE_CLIENT_SECRET=s", "GRAPHPROXY_REDIS_URL=unix://"+w.path("nothing"),
+		"GRAPHPROXY_REDIS_FAILURE=deny")
 	a := p.get(t, p.callers+"/v1.0/users?$top=1")
 	if a.status != 503 || !strings.Contains(a.body, "limitsUnavailable") || a.header.Get("Retry-After") != "1" {
 		t.Errorf("%d %v %s", a.status, a.header, a.body)

@@ -49,7 +49,8 @@ func TestAChangedPolicyCountsAndABadOneDoesNot(t *testing.T) {
 		p.awaitMetric(t, `graphproxy_policy_reloads_total{result="failure"}`, []string{"1", "2", "3", "4"}[i])
 		p.expect(t, 403)
 		status, now := p.ready(t)
-		if status != 200 || now.Policy.Hash != after.Policy.Hash || len(now.Policy.Errors) == 0 || !strings.HasPrefix(now.Policy.Errors[0], "policy.yaml:") {
+		if status != 200 || now.Policy.Hash != after.Policy.Hash || len(now.Policy.Errors) == 0 ||
+			!strings.HasPrefix(now.Policy.Errors[0], "policy.yaml:") {
 			t.Errorf("%d %+v", status, now.Policy)
 		}
 	}
@@ -85,7 +86,8 @@ func TestTheTLSCertificateIsReadAgain(t *testing.T) {
 	w := newWorld(t)
 	w.registerSecret("secret")
 	first := w.writeKeyPair(t)
-	p := w.serve(t, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_TLS_CERT_FILE="+w.path("tls.crt"), "GRAPHPROXY_TLS_KEY_FILE="+w.path("tls.key"))
+	p := w.serve(t, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_TLS_CERT_FILE="+w.path("tls.crt"),
+		"GRAPHPROXY_TLS_KEY_FILE="+w.path("tls.key"))
 	if a := p.get(t, p.callers+"/v1.0/users"); a.status != 200 || !strings.HasPrefix(p.callers, "https://") {
 		t.Fatalf("%d from %s: %s", a.status, p.callers, a.body)
 	}
@@ -105,7 +107,8 @@ func TestTheTLSCertificateIsReadAgain(t *testing.T) {
 	if got := peer(t, address, w.ca.Pool()); !got.Equal(second) {
 		t.Error("the certificate from before is not in use any more")
 	}
-	conn, err := tls.Dial("tcp", address, &tls.Config{RootCAs: w.ca.Pool(), MaxVersion: tls.VersionTLS11}) //nolint:gosec // that it fails is the test
+	//nolint:gosec // that it fails is the test
+	conn, err := tls.Dial("tcp", address, &tls.Config{RootCAs: w.ca.Pool(), MaxVersion: tls.VersionTLS11})
 	if err == nil {
 		conn.Close()
 		t.Error("TLS 1.1 is spoken")
@@ -142,7 +145,8 @@ func TestTheAuditLogIsAFileThatCanBeRotated(t *testing.T) {
 	must(t, os.Rename(w.path("audit.log"), w.path("audit.log.1")))
 	p.signal(t, syscall.SIGHUP)
 	until(t, "new audit log", func() bool { _, err := os.Stat(w.path("audit.log")); return err == nil })
-	until(t, "word of the new audit log", func() bool { return strings.Contains(p.stderr.String(), "the audit log is open anew") })
+	until(t, "word of the new audit log",
+		func() bool { return strings.Contains(p.stderr.String(), "the audit log is open anew") })
 	p.get(t, p.callers+"/v2.0/users")
 	p.stop(t)
 

@@ -68,7 +68,11 @@ func newWorld(t *testing.T) *world {
 
 // app is the app registration, without a credential.
 func app() entratest.App {
-	return entratest.App{TenantID: tenantID, ClientID: clientID, Roles: []string{"User.ReadWrite.All", "Group.ReadWrite.All", "Mail.ReadWrite", "Mail.Send"}}
+	return entratest.App{
+		TenantID: tenantID,
+		ClientID: clientID,
+		Roles:    []string{"User.ReadWrite.All", "Group.ReadWrite.All", "Mail.ReadWrite", "Mail.Send"},
+	}
 }
 
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
@@ -86,7 +90,8 @@ func (w *world) environ(more ...string) []string {
 	return append([]string{
 		"PATH=" + os.Getenv("PATH"), "SSL_CERT_FILE=" + w.path("ca.pem"),
 		"AZURE_TENANT_ID=" + tenantID, "AZURE_CLIENT_ID=" + clientID, "AZURE_AUTHORITY_HOST=" + w.entra.URL(),
-		"GRAPHPROXY_INSTANCE_DISCOVERY=false", "GRAPHPROXY_GRAPH_URL=" + w.graph.URL(), "GRAPHPROXY_SCOPE=https://graph.microsoft.com/.default",
+		"GRAPHPROXY_INSTANCE_DISCOVERY=false", "GRAPHPROXY_GRAPH_URL=" + w.graph.URL(),
+		"GRAPHPROXY_SCOPE=https://graph.microsoft.com/.default",
 		"GRAPHPROXY_LISTEN=127.0.0.1:0", "GRAPHPROXY_ADMIN_LISTEN=127.0.0.1:0", "GRAPHPROXY_POLICY=" + w.policy,
 	}, more...)
 }
@@ -110,7 +115,11 @@ func (w *world) serve(t *testing.T, more ...string) *process {
 func (w *world) serveTo(t *testing.T, stdout *os.File, more ...string) *process {
 	t.Helper()
 	p := startTo(t, stdout, w.environ(more...), "serve")
-	p.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: w.ca.Pool()}, ForceAttemptHTTP2: true, DisableCompression: true}
+	p.client.Transport = &http.Transport{
+		TLSClientConfig:    &tls.Config{RootCAs: w.ca.Pool()},
+		ForceAttemptHTTP2:  true,
+		DisableCompression: true,
+	}
 	until(t, "listening", func() bool {
 		p.callers, p.admin = p.listening("callers"), p.listening("health")
 		return p.callers != "" && p.admin != "" || p.hasEnded()
@@ -139,7 +148,13 @@ func startTo(t *testing.T, stdout *os.File, environ []string, args ...string) *p
 // prepare returns a process that does not run yet.
 func prepare(t *testing.T, stdout *os.File, environ []string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command("graphproxy", args...), stdout: new(lines), stderr: new(lines), client: new(http.Client), ended: make(chan struct{})}
+	p := &process{
+		cmd:    exec.Command("graphproxy", args...),
+		stdout: new(lines),
+		stderr: new(lines),
+		client: new(http.Client),
+		ended:  make(chan struct{}),
+	}
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = append(environ, noPause), p.stdout, p.stderr
 	if stdout != nil {
 		p.cmd.Stdout = stdout

@@ -66,8 +66,11 @@ func newSandbox(environ []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sandbox",
 		Short: "Serve a demonstration tenant: no Azure, no settings",
-		Long:  "sandbox runs graphproxy in front of an Entra ID and a Microsoft Graph of its own, all in this process, with a demonstration\npolicy or one of yours, and prints curl lines to try. In a terminal it then prints a line for each request, in colour unless\nNO_COLOR is set. It reads no other environment variables and ends with status 0 on SIGTERM or SIGINT.",
-		Args:  noArguments,
+		Long: "sandbox runs graphproxy in front of an Entra ID and a Microsoft Graph of its own, all in this process, " +
+			"with a demonstration\npolicy or one of yours, and prints curl lines to try. In a terminal it then prints a line " +
+			"for each request, in colour unless\nNO_COLOR is set. It reads no other environment variables and ends with " +
+			"status 0 on SIGTERM or SIGINT.",
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s.stdout, s.stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
 			s.lines = newRequestLines(s.stdout, environ)
@@ -77,9 +80,12 @@ func newSandbox(environ []string) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&s.listen, "listen", "", "host:port for HTTP (default "+sandboxListen+", or a free port)")
 	flags.StringVar(&s.tlsListen, "tls-listen", "", "host:port for HTTPS (default "+sandboxTLSListen+", or a free port)")
-	flags.StringVar(&s.adminListen, "admin-listen", "", "host:port for health and metrics (default "+sandboxAdmin+", or a free port)")
-	flags.StringVar(&s.caFile, "ca-file", "", "where to write the certificate of the HTTPS address's CA (default in a temporary directory)")
-	flags.StringVar(&s.policy, "policy", "", "the policy `FILE`, which is read again when it changes; one that is not there is made of the demonstration's")
+	flags.StringVar(&s.adminListen, "admin-listen", "",
+		"host:port for health and metrics (default "+sandboxAdmin+", or a free port)")
+	flags.StringVar(&s.caFile, "ca-file", "",
+		"where to write the certificate of the HTTPS address's CA (default in a temporary directory)")
+	flags.StringVar(&s.policy, "policy", "",
+		"the policy `FILE`, which is read again when it changes; one that is not there is made of the demonstration's")
 	flags.StringVar(&s.audit, "audit", "off", "where audit lines go: a file, - for stdout, or off")
 	return cmd
 }
@@ -150,8 +156,8 @@ func (s *sandbox) openOne(flag, asked, usual string) (net.Listener, error) {
 	return l, nil
 }
 
-// writeFiles writes the CA's certificate, for clients, and the demonstration's policy unless another is asked for. What --policy and
-// --ca-file name stays when the sandbox ends.
+// writeFiles writes the CA's certificate, for clients, and the demonstration's policy unless another is asked for. What
+// --policy and --ca-file name stays when the sandbox ends.
 func (s *sandbox) writeFiles() error {
 	dir, err := os.MkdirTemp("", "graphproxy-sandbox-")
 	if err != nil {
@@ -193,7 +199,12 @@ func (s *sandbox) startTenant() (err error) {
 	if err != nil {
 		return err
 	}
-	s.graph, err = graphtest.NewServer(graphtest.Options{TLS: config, Verify: s.verify, ForeignHost: storageHost(s.plain), ForeignPlain: true})
+	s.graph, err = graphtest.NewServer(graphtest.Options{
+		TLS:          config,
+		Verify:       s.verify,
+		ForeignHost:  storageHost(s.plain),
+		ForeignPlain: true,
+	})
 	if err != nil {
 		return err
 	}
@@ -206,8 +217,8 @@ func (s *sandbox) verify(token string) ([]string, error) {
 	return claims.Roles, err
 }
 
-// storageHost is another name of this machine than the one that callers are shown. Clients compare hosts by name, and take their
-// key along to one of the same name; Graph's storage has names of its own.
+// storageHost is another name of this machine than the one that callers are shown. Clients compare hosts by name, and
+// take their key along to one of the same name; Graph's storage has names of its own.
 func storageHost(callers net.Listener) string {
 	if host, _, _ := net.SplitHostPort(reachable(callers)); host == "127.0.0.1" {
 		return "localhost"
@@ -272,7 +283,8 @@ func (s *sandbox) server() (*server.Server, error) {
 
 // sandboxRoles are the app registration's permissions: more than the policy gives to any caller, as in life.
 func sandboxRoles() []string {
-	return []string{"User.ReadWrite.All", "Group.ReadWrite.All", "Mail.ReadWrite", "Mail.Send", "Files.ReadWrite.All", "Sites.Read.All", "Reports.Read.All", "Notes.Read.All", "Calendars.ReadWrite"}
+	return []string{"User.ReadWrite.All", "Group.ReadWrite.All", "Mail.ReadWrite", "Mail.Send", "Files.ReadWrite.All",
+		"Sites.Read.All", "Reports.Read.All", "Notes.Read.All", "Calendars.ReadWrite"}
 }
 
 // reachable is where to connect to: a listener on every address is told as the loopback one.

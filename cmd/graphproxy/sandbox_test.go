@@ -17,7 +17,8 @@ import (
 // startSandbox starts a sandbox and gives the curl lines that it prints when it is ready.
 func startSandbox(t *testing.T, flags ...string) (*process, []string) {
 	t.Helper()
-	p := start(t, []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir(), "GRAPHPROXY_LISTEN=nonsense"}, append([]string{"sandbox"}, flags...)...)
+	p := start(t, []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir(), "GRAPHPROXY_LISTEN=nonsense"},
+		append([]string{"sandbox"}, flags...)...)
 	until(t, "last line to try", func() bool { return strings.Contains(p.stdout.String(), "/readyz'\n") || p.hasEnded() })
 	var curls []string
 	for _, line := range p.stdout.all() {
@@ -33,7 +34,8 @@ func TestEveryLineOfTheSandboxDoesWhatItSays(t *testing.T) {
 		t.Skip("curl is not installed")
 	}
 	p, curls := startSandbox(t)
-	want := []string{"200", "200", "200", "200", "403", "403", "403", "400", "200", "200 200 429 429 429 429", "202", "401", "200", "200", "201", "200"}
+	want := []string{"200", "200", "200", "200", "403", "403", "403", "400", "200", "200 200 429 429 429 429", "202",
+		"401", "200", "200", "201", "200"}
 	if len(curls) != len(want) {
 		t.Fatalf("%d lines to try, want %d: %q", len(curls), len(want), curls)
 	}
@@ -45,7 +47,8 @@ func TestEveryLineOfTheSandboxDoesWhatItSays(t *testing.T) {
 		for _, m := range status.FindAllStringSubmatch(string(out), -1) {
 			got = append(got, m[1])
 		}
-		if strings.Contains(line, "$batch") && !(strings.Contains(string(out), `"id":"1","status":200`) && strings.Contains(string(out), `"id":"2","status":403`)) {
+		if strings.Contains(line, "$batch") &&
+			!(strings.Contains(string(out), `"id":"1","status":200`) && strings.Contains(string(out), `"id":"2","status":403`)) {
 			t.Errorf("%s\n%s", line, out)
 		}
 		if diff := cmp.Diff(want[i], strings.Join(got, " ")); diff != "" {
@@ -108,7 +111,8 @@ func startPolicySandbox(t *testing.T, policy string) (p *process, file string) {
 func TestTheSandboxTakesAPolicyThatIsEditedInPlaceAndNeverDeleted(t *testing.T) {
 	const narrow = "version: 1\ncallers:\n  local:\n    identity: [{network: [127.0.0.0/8]}]\n    allow: [GET /users]\n"
 	p, file := startPolicySandbox(t, narrow)
-	url := "http://" + regexp.MustCompile(`http://(\S+) and`).FindStringSubmatch(p.stdout.String())[1] + "/v1.0/users/adele@contoso.com"
+	url := "http://" + regexp.MustCompile(`http://(\S+) and`).FindStringSubmatch(p.stdout.String())[1] +
+		"/v1.0/users/adele@contoso.com"
 	if a := p.get(t, url); a.status != 403 {
 		t.Errorf("status %d", a.status)
 	}
@@ -117,7 +121,8 @@ func TestTheSandboxTakesAPolicyThatIsEditedInPlaceAndNeverDeleted(t *testing.T) 
 	until(t, "the outcome of the reload", func() bool { return strings.Contains(p.stderr.String(), "policy loaded anew") })
 	must(t, os.WriteFile(file, []byte("version: 2\n"), 0o600))
 	until(t, "the reload that fails", func() bool {
-		return strings.Contains(p.stderr.String(), "the policy from before stays in force") && strings.Contains(p.stderr.String(), "version 2 is not known")
+		return strings.Contains(p.stderr.String(), "the policy from before stays in force") &&
+			strings.Contains(p.stderr.String(), "version 2 is not known")
 	})
 	if a := p.get(t, url); a.status != 200 {
 		t.Errorf("status %d", a.status)
@@ -148,7 +153,8 @@ func TestTheSandboxServesAnyPolicyThatLoads(t *testing.T) {
 	for _, name := range []string{"../../docs/policy-example.yaml", "../../policy/testdata/example.yaml"} {
 		text, err := os.ReadFile(name)
 		must(t, err)
-		p, file := startPolicySandbox(t, strings.ReplaceAll(string(text), "user: mailer", "user: root")) // this machine has no mailer
+		// this machine has no mailer
+		p, file := startPolicySandbox(t, strings.ReplaceAll(string(text), "user: mailer", "user: root"))
 		if !strings.Contains(p.stdout.String(), file) {
 			t.Errorf("%s: %s%s", name, p.stdout, p.stderr)
 		}
@@ -160,8 +166,10 @@ func TestTheSandboxServesAnyPolicyThatLoads(t *testing.T) {
 func TestTheDocsOfTheSandboxAreTrue(t *testing.T) {
 	docs, err := os.ReadFile("../../docs/sandbox.md")
 	must(t, err)
-	wanted := append(sandboxRoles(), "--policy", "--listen", "--tls-listen", "--admin-listen", "--ca-file", "--audit", graphtest.TenantID, "NO_COLOR")
-	for _, caller := range regexp.MustCompile(`(?m)^  (\w+):\n    identity:`).FindAllStringSubmatch(string(sandboxPolicy), -1) {
+	wanted := append(sandboxRoles(), "--policy", "--listen", "--tls-listen", "--admin-listen", "--ca-file", "--audit",
+		graphtest.TenantID, "NO_COLOR")
+	for _, caller := range regexp.MustCompile(`(?m)^  (\w+):\n    identity:`).FindAllStringSubmatch(string(sandboxPolicy),
+		-1) {
 		wanted = append(wanted, "| `"+caller[1]+"` |")
 	}
 	for _, want := range wanted {

@@ -18,15 +18,16 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// requestLines shows a person at a terminal what happens: a line for each request, made of its audit line, and one for each
-// outcome of a reload. Each line is written by itself. Safe for concurrent use.
+// requestLines shows a person at a terminal what happens: a line for each request, made of its audit line, and one for
+// each outcome of a reload. Each line is written by itself. Safe for concurrent use.
 type requestLines struct {
 	mu     sync.Mutex
 	w      io.Writer
 	colour bool
 }
 
-// newRequestLines returns nil if w is no terminal. NO_COLOR with any value takes the colours off (https://no-color.org).
+// newRequestLines returns nil if w is no terminal. NO_COLOR with any value takes the colours off
+// (https://no-color.org).
 func newRequestLines(w io.Writer, environ []string) *requestLines {
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
@@ -94,8 +95,10 @@ func (l *requestLines) show(s seen) {
 	if s.Item != "" {
 		target = "item " + s.Item + ": " + target
 	}
-	l.print(l.painted(dim, s.Time.Local().Format(time.TimeOnly)), l.painted(colourOf(s.Status), fmt.Sprint(s.Status)), l.painted(plain, s.Method+" "+target),
-		l.painted(plain, s.who()), l.painted(colourOf(s.Status), s.outcome()), l.painted(dim, fmt.Sprintf("%.0f ms", s.Millis)))
+	l.print(l.painted(dim, s.Time.Local().Format(time.TimeOnly)), l.painted(colourOf(s.Status), fmt.Sprint(s.Status)),
+		l.painted(plain, s.Method+" "+target),
+		l.painted(plain, s.who()), l.painted(colourOf(s.Status), s.outcome()), l.painted(dim,
+			fmt.Sprintf("%.0f ms", s.Millis)))
 }
 
 func colourOf(status int) string {
@@ -130,7 +133,8 @@ func (s *seen) outcome() string {
 	return text
 }
 
-// openAudit opens where audit lines go. At a terminal each is shown as a line for people besides, unless they go there as they are.
+// openAudit opens where audit lines go. At a terminal each is shown as a line for people besides, unless they go there
+// as they are.
 func (s *sandbox) openAudit(log *slog.Logger) (*server.AuditLog, error) {
 	audit, err := server.OpenAudit(s.audit, false, s.stdout, log)
 	if err != nil {
@@ -149,8 +153,8 @@ func (s *sandbox) openAudit(log *slog.Logger) (*server.AuditLog, error) {
 	return audit, err
 }
 
-// sandboxLog passes on warnings, and the outcome of each reload of the policy: at a terminal as a line for people, else as the
-// handler has it.
+// sandboxLog passes on warnings, and the outcome of each reload of the policy: at a terminal as a line for people, else
+// as the handler has it.
 type sandboxLog struct {
 	slog.Handler
 	lines *requestLines // nil: none
@@ -177,7 +181,8 @@ func (h sandboxLog) Handle(ctx context.Context, r slog.Record) error {
 		details = append(details, a.Key+": "+a.Value.String())
 		return true
 	})
-	h.lines.print(h.lines.painted(dim, r.Time.Local().Format(time.TimeOnly)), h.lines.painted(colour, text), h.lines.painted(plain, strings.Join(details, ", ")))
+	h.lines.print(h.lines.painted(dim, r.Time.Local().Format(time.TimeOnly)), h.lines.painted(colour, text),
+		h.lines.painted(plain, strings.Join(details, ", ")))
 	return nil
 }
 

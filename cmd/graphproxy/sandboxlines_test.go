@@ -16,7 +16,8 @@ import (
 // terminal starts a sandbox in a terminal, and collects what is shown there.
 func terminal(t *testing.T, file string, environ ...string) *lines {
 	t.Helper()
-	cmd := exec.Command("graphproxy", "sandbox", "--policy", file, "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
+	cmd := exec.Command("graphproxy", "sandbox", "--policy", file, "--listen", "127.0.0.1:0", "--tls-listen",
+		"127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
 	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir(), "TERM=xterm", noPause}, environ...)
 	screen, err := pty.Start(cmd)
 	must(t, err)
@@ -51,10 +52,11 @@ func TestATerminalShowsALineForEachRequestAndReload(t *testing.T) {
 	client.get(t, callersAt(shown)+"/v1.0/users/a%2Fb")
 	client.get(t, callersAt(shown)+"/v1.0/users/a", "X-Api-Key: wrong")
 	for name, want := range map[string]string{
-		"an allowed request": `\x1b\[32m200\x1b\[0m  GET /v1\.0/users/adele@contoso\.com\?\$select  local  \x1b\[32mallowed by policy\.yaml:\d+\x1b\[0m  \x1b\[2m\d+ ms\x1b\[0m\r\n`,
-		"a denied one":       `\x1b\[33m403\x1b\[0m  GET /v1\.0/planner/plans  local  \x1b\[33mdenied, policyDenied\x1b\[0m`,
-		"a refused one":      `\x1b\[33m400\x1b\[0m  GET .*  local  \x1b\[33mrefused, ambiguousTarget\x1b\[0m`,
-		"an unknown caller":  `\x1b\[33m401\x1b\[0m  GET .*  \(no caller\)  \x1b\[33mrefused, keyUnknown\x1b\[0m`,
+		"an allowed request": `\x1b\[32m200\x1b\[0m  GET /v1\.0/users/adele@contoso\.com\?\$select  local  ` +
+			`\x1b\[32mallowed by policy\.yaml:\d+\x1b\[0m  \x1b\[2m\d+ ms\x1b\[0m\r\n`,
+		"a denied one":      `\x1b\[33m403\x1b\[0m  GET /v1\.0/planner/plans  local  \x1b\[33mdenied, policyDenied\x1b\[0m`,
+		"a refused one":     `\x1b\[33m400\x1b\[0m  GET .*  local  \x1b\[33mrefused, ambiguousTarget\x1b\[0m`,
+		"an unknown caller": `\x1b\[33m401\x1b\[0m  GET .*  \(no caller\)  \x1b\[33mrefused, keyUnknown\x1b\[0m`,
 	} {
 		line := regexp.MustCompile(want)
 		until(t, name, func() bool { return line.MatchString(shown.String()) })
@@ -94,8 +96,16 @@ func TestAPipeShowsNoRequestLines(t *testing.T) {
 func TestALineHoldsNothingThatATerminalActsOn(t *testing.T) {
 	shown := new(lines)
 	l := &requestLines{w: shown}
-	must2(t)(l.Write([]byte(`{"time":"2026-11-30T10:00:00Z","method":"GET","target":"/v1.0/users/a\u001b[2J\u202eb","item":"\u0007\n","query":["$x\u009b"],"caller":"app","decision":"deny","reason":"policyDenied","status":403}` + "\n")))
-	want := time.Date(2026, 11, 30, 10, 0, 0, 0, time.UTC).Local().Format(time.TimeOnly) + `  403  GET item \u0007\u000a: /v1.0/users/a\u001b[2J\u202eb?$x\u009b  app  denied, policyDenied  0 ms` + "\n"
+	must2(t)(
+		l.Write(
+			[]byte(
+				`{"time":"2026-11-30T10:00:00Z","method":"GET","target":"/v1.0/users/a\u001b[2J\u202eb","item":"\u0007\n",` +
+					`"query":["$x\u009b"],"caller":"app","decision":"deny","reason":"policyDenied","status":403}` + "\n",
+			),
+		),
+	)
+	want := time.Date(2026, 11, 30, 10, 0, 0, 0, time.UTC).Local().Format(time.TimeOnly) +
+		`  403  GET item \u0007\u000a: /v1.0/users/a\u001b[2J\u202eb?$x\u009b  app  denied, policyDenied  0 ms` + "\n"
 	if got := shown.String(); got != want {
 		t.Errorf("%q\nwant %q", got, want)
 	}

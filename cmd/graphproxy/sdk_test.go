@@ -47,13 +47,20 @@ type recipe struct {
 
 func recipes() []recipe {
 	node := func(name, file string, https bool) recipe {
-		return recipe{name: name, file: "node/" + file, command: []string{"node", "--import", "./check.mjs", file}, needs: []string{"node"}, https: https}
+		return recipe{
+			name:    name,
+			file:    "node/" + file,
+			command: []string{"node", "--import", "./check.mjs", file},
+			needs:   []string{"node"},
+			https:   https,
+		}
 	}
 	return []recipe{
 		node("microsoft-graph-client", "graph-client.mjs", true),
 		node("Kiota for TypeScript", "kiota.mjs", false),
 		node("PnPjs", "pnp.mjs", false),
-		{name: "msgraph-sdk-go-core", file: "go/recipe.go", command: []string{"go", "test", "-count=1", "-v", "."}, needs: []string{"go"}},
+		{name: "msgraph-sdk-go-core", file: "go/recipe.go", command: []string{"go", "test", "-count=1", "-v", "."},
+			needs: []string{"go"}},
 		{name: "curl", file: "curl/curl.sh", command: []string{"bash", "curl.sh"}, needs: []string{"bash", "curl", "jq"}},
 	}
 }
@@ -70,10 +77,14 @@ func newSDKWorld(t *testing.T, policy string, roles ...string) *sdkWorld {
 	w.graph.Close()
 	config, err := w.ca.TLS()
 	must(t, err)
-	w.graph, err = graphtest.NewServer(graphtest.Options{TLS: config, Users: 500, Verify: func(token string) ([]string, error) {
-		claims, err := w.entra.Verify(token)
-		return claims.Roles, err
-	}})
+	w.graph, err = graphtest.NewServer(graphtest.Options{
+		TLS:   config,
+		Users: 500,
+		Verify: func(token string) ([]string, error) {
+			claims, err := w.entra.Verify(token)
+			return claims.Roles, err
+		},
+	})
 	must(t, err)
 	t.Cleanup(w.graph.Close)
 	w.policy = w.write(t, "policy.yaml", policy)
@@ -82,15 +93,17 @@ func newSDKWorld(t *testing.T, policy string, roles ...string) *sdkWorld {
 	w.entra.Add(a)
 	w.writeKeyPair(t)
 	plain := w.serve(t, "AZURE_CLIENT_SECRET=secret")
-	tls := w.serve(t, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_TLS_CERT_FILE="+w.path("tls.crt"), "GRAPHPROXY_TLS_KEY_FILE="+w.path("tls.key"))
+	tls := w.serve(t, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_TLS_CERT_FILE="+w.path("tls.crt"),
+		"GRAPHPROXY_TLS_KEY_FILE="+w.path("tls.key"))
 	return &sdkWorld{w, map[string]string{"http": local(plain), "https": local(tls)}}
 }
 
-// local is the proxy's address by name: clients tell hosts apart by name alone, and the foreign host of uploads is 127.0.0.1.
+// local is the proxy's address by name: clients tell hosts apart by name alone, and the foreign host of uploads is
+// 127.0.0.1.
 func local(p *process) string { return strings.Replace(p.callers, "127.0.0.1", "localhost", 1) }
 
-// The clients of docs/sdks.md, as their publishers ship them, work through graphproxy. None ever sees Graph's address, their key goes
-// to nobody else, and Graph sees nothing of it.
+// The clients of docs/sdks.md, as their publishers ship them, work through graphproxy. None ever sees Graph's address,
+// their key goes to nobody else, and Graph sees nothing of it.
 func TestPublishedClientsWorkThroughTheProxy(t *testing.T) {
 	t.Parallel()
 	w := newSDKWorld(t, sdkPolicy(t))
@@ -162,11 +175,13 @@ func host(t *testing.T, address string) string {
 func (w *sdkWorld) wantNothing(t *testing.T, output string, err error) {
 	t.Helper()
 	if err == nil || !strings.Contains(output, "unauthenticated") || w.graph.Count() != 0 {
-		t.Errorf("docs/sdks.md says that it refuses http; error %v, %d requests at Graph, output:\n%s", err, w.graph.Count(), output)
+		t.Errorf("docs/sdks.md says that it refuses http; error %v, %d requests at Graph, output:\n%s", err, w.graph.Count(),
+			output)
 	}
 }
 
-// wantKeyKept: at least so many requests reached Graph, and they and those at the foreign host hold nothing of the caller's key.
+// wantKeyKept: at least so many requests reached Graph, and they and those at the foreign host hold nothing of the
+// caller's key.
 func (w *sdkWorld) wantKeyKept(t *testing.T, least int) {
 	t.Helper()
 	w.graph.WaitIdle()
@@ -197,7 +212,8 @@ func recipeBlocks(t *testing.T) map[string]string {
 	return blocks
 }
 
-// The code in docs/sdks.md is the code that the test above runs: each block is the recipe in the file that the line above it links to.
+// The code in docs/sdks.md is the code that the test above runs: each block is the recipe in the file that the line
+// above it links to.
 func TestTheRecipesAreTheCodeThatIsTested(t *testing.T) {
 	blocks := recipeBlocks(t)
 	for _, r := range recipes() {

@@ -42,24 +42,29 @@ func pastedRecipes() []pasted {
 	calls := map[string]pasted{
 		"node/graph-client.mjs": {
 			call: "console.log((await everybody()).length, 'users');\n" +
-				"console.log('batch', (await several('/users/adele@contoso.com', '/users/ceo@contoso.com')).map((answer) => answer.status));\n" +
+				"console.log('batch', (await several('/users/adele@contoso.com', '/users/ceo@contoso.com')).map((answer) => " +
+				"answer.status));\n" +
 				"console.log('changes', (await (await changes())()).value.length);\n",
 			wants: []string{"60 users", "batch [ 200, 403 ]", "changes 0"}, // no upload: docs/sandbox.md says why
 		},
 		"node/kiota.mjs": {
 			call: "console.log((await everybody()).length, 'users');\nconst ids = ['adele@contoso.com', 'ceo@contoso.com'];\n" +
-				"console.log('batch', (await several(...ids.map((id) => graph.users.byUserId(id).toGetRequestInformation()))).map((answer) => answer.status));\n" +
+				"console.log('batch', (await several(...ids.map((id) => " +
+				"graph.users.byUserId(id).toGetRequestInformation()))).map((answer) => answer.status));\n" +
 				"console.log('changes', (await (await changes())()).value.length);\nprocess.exit();\n",
 			wants: []string{"60 users", "batch [ 200, 403 ]", "changes 0"},
 		},
 		"node/pnp.mjs": {
 			call: "console.log((await everybody()).length, 'users');\n" +
-				"console.log('batch', (await several('adele@contoso.com', 'ceo@contoso.com')).map((answer) => answer.status));\nprocess.exit();\n",
+				"console.log('batch', (await several('adele@contoso.com', 'ceo@contoso.com')).map((answer) => answer.status));\n" +
+				"process.exit();\n",
 			wants: []string{"60 users", "batch [ 'fulfilled', 'rejected' ]"},
 		},
 		"curl/curl.sh": {
-			call: "echo $(everybody | sort -u | wc -l) users\necho batch $(several adele@contoso.com ceo@contoso.com | jq -c '[.responses | sort_by(.id)[].status]')\n" +
-				"echo pasted > file.txt\nfile=users/adele@contoso.com/drive/root:/Reports/curl.txt\necho uploaded $(upload file.txt $file | jq -r .name)\necho downloaded $(download $file)\n",
+			call: "echo $(everybody | sort -u | wc -l) users\necho batch $(several adele@contoso.com ceo@contoso.com | jq -c " +
+				"'[.responses | sort_by(.id)[].status]')\n" +
+				"echo pasted > file.txt\nfile=users/adele@contoso.com/drive/root:/Reports/curl.txt\necho uploaded $(upload " +
+				"file.txt $file | jq -r .name)\necho downloaded $(download $file)\n",
 			wants: []string{"60 users", "batch [200,403]", "uploaded curl.txt", "downloaded pasted"},
 		},
 		"go/recipe.go": {call: callInGo, wants: []string{"60 users; batch [200 403] <nil>"}},
@@ -103,7 +108,8 @@ func TestTheRecipesWorkInTheSandboxAsPasted(t *testing.T) {
 	sandbox.stop(t)
 }
 
-// run pastes the block into a directory of its own, with the client's packages beside it, and runs it. It returns what that prints.
+// run pastes the block into a directory of its own, with the client's packages beside it, and runs it. It returns what
+// that prints.
 func (p *pasted) run(t *testing.T, block string, environ []string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -39,17 +39,24 @@ callers:
 // addressing is the clients that address by path. Each has the same files and sites to find.
 func addressing() []recipe {
 	node := func(name, file string) recipe {
-		return recipe{name: name, file: "node/" + file, command: []string{"node", "--import", "./check.mjs", file}, needs: []string{"node"}}
+		return recipe{
+			name:    name,
+			file:    "node/" + file,
+			command: []string{"node", "--import", "./check.mjs", file},
+			needs:   []string{"node"},
+		}
 	}
 	return []recipe{
 		node("Kiota for TypeScript", "kiota-paths.mjs"),
 		node("PnPjs", "pnp-paths.mjs"),
-		{name: "Kiota for Go", file: "go/paths_test.go", command: []string{"go", "test", "-count=1", "-v", "-run", "TestPaths", "."}, needs: []string{"go"}},
+		{name: "Kiota for Go", file: "go/paths_test.go",
+			command: []string{"go", "test", "-count=1", "-v", "-run", "TestPaths", "."}, needs: []string{"go"}},
 	}
 }
 
-// The clients that address files and sites by path get what they ask for, and no spelling of theirs gets what is denied. Graph receives
-// each path in colons with plain slashes, whether the client wrote it so or into one escaped segment.
+// The clients that address files and sites by path get what they ask for, and no spelling of theirs gets what is
+// denied. Graph receives each path in colons with plain slashes, whether the client wrote it so or into one escaped
+// segment.
 func TestPublishedClientsAddressFilesAndSitesByPath(t *testing.T) {
 	t.Parallel()
 	w := newSDKWorld(t, fmt.Sprintf(pathsPolicy, sha256.Sum256([]byte(sdkKey))), "Sites.Read.All")
@@ -76,7 +83,8 @@ func (w *sdkWorld) wantPaths(t *testing.T) {
 	wanted := map[string]bool{"/Reports/2026/q1/summary.txt": true, "contoso.sharepoint.com:/sites/hr": true}
 	for _, r := range w.graph.Requests() {
 		lower := strings.ToLower(r.Target)
-		if strings.Contains(lower, "%2f") || strings.Contains(lower, "%3a") || strings.Contains(lower, "salaries") || strings.Contains(lower, "marketing") {
+		if strings.Contains(lower, "%2f") || strings.Contains(lower, "%3a") || strings.Contains(lower, "salaries") ||
+			strings.Contains(lower, "marketing") {
 			t.Errorf("Graph received %s %s", r.Method, r.Target)
 		}
 		path, err := url.PathUnescape(r.Target)

@@ -27,7 +27,8 @@ func newServe(environ []string) *cobra.Command {
 		Use:   "serve",
 		Short: "Serve callers; settings come from the environment",
 		Long: "serve forwards what the policy allows to Microsoft Graph. Settings come from environment variables, which\n" +
-			"docs/configuration.md explains. It ends with status 2 if it cannot start, having written every reason, and with 0 on\n" +
+			"docs/configuration.md explains. It ends with status 2 if it cannot start, having written every reason, and " +
+			"with 0 on\n" +
 			"SIGTERM or SIGINT.",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -37,7 +38,8 @@ func newServe(environ []string) *cobra.Command {
 			return serve(cmd.Context(), environ, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().BoolVar(&check, "check", false, "read every setting and file, report all problems, and end without listening")
+	cmd.Flags().BoolVar(&check, "check", false,
+		"read every setting and file, report all problems, and end without listening")
 	usual := cmd.HelpFunc()
 	cmd.SetHelpFunc(func(cmd *cobra.Command, args []string) {
 		usual(cmd, args)
@@ -111,8 +113,26 @@ func load(c *config.Config, problems []error, stdout io.Writer, log *slog.Logger
 		return server.Parts{}, err
 	}
 	return server.Parts{
-		Version: versionName(), Apps: c.Apps(), Graph: string(c.GraphURL), Policy: policy, Public: c.Public(), Unix: c.Unix(), PublicURL: string(c.PublicURL), Hosts: c.Hosts, Headers: c.ForwardHeaders,
-		MaxInFlight: int(c.MaxInFlight), Drain: time.Duration(c.Drain), Patience: time.Duration(c.ShutdownTimeout), Audit: audit, Keys: keys, ClientCA: ca, Redis: c.RedisURL, RedisDeny: c.RedisFailure == "deny", RedisWait: time.Duration(c.RedisTimeout), Replicas: int(c.RedisReplicas), Log: log,
+		Version:     versionName(),
+		Apps:        c.Apps(),
+		Graph:       string(c.GraphURL),
+		Policy:      policy,
+		Public:      c.Public(),
+		Unix:        c.Unix(),
+		PublicURL:   string(c.PublicURL),
+		Hosts:       c.Hosts,
+		Headers:     c.ForwardHeaders,
+		MaxInFlight: int(c.MaxInFlight),
+		Drain:       time.Duration(c.Drain),
+		Patience:    time.Duration(c.ShutdownTimeout),
+		Audit:       audit,
+		Keys:        keys,
+		ClientCA:    ca,
+		Redis:       c.RedisURL,
+		RedisDeny:   c.RedisFailure == "deny",
+		RedisWait:   time.Duration(c.RedisTimeout),
+		Replicas:    int(c.RedisReplicas),
+		Log:         log,
 	}, nil
 }
 

@@ -101,7 +101,8 @@ func TestRequestsThatTakeTooLongAreCutOffAndItIsSaid(t *testing.T) {
 	t.Parallel()
 	h := hold(t, "GRAPHPROXY_SHUTDOWN_TIMEOUT=150ms")
 	h.signal(t, syscall.SIGINT)
-	if got := <-h.answers; got.err != nil || got.answer.status != 503 || !strings.Contains(got.answer.body, `"code":"shutdown"`) {
+	if got := <-h.answers; got.err != nil || got.answer.status != 503 ||
+		!strings.Contains(got.answer.body, `"code":"shutdown"`) {
 		t.Errorf("the request in flight got %+v", got)
 	}
 	if status := h.wait(t); status != 0 {

@@ -15,8 +15,8 @@ type signals struct {
 	done    chan struct{}
 }
 
-// watchSignals takes SIGINT and SIGTERM from now on, until end is called. SIGPIPE is ignored: when the program that reads a log
-// ends, the writer of that log reports it, and the process goes on.
+// watchSignals takes SIGINT and SIGTERM from now on, until end is called. SIGPIPE is ignored: when the program that
+// reads a log ends, the writer of that log reports it, and the process goes on.
 func watchSignals() *signals {
 	signal.Ignore(syscall.SIGPIPE)
 	s := &signals{arrived: make(chan os.Signal, 4), second: make(chan struct{}), done: make(chan struct{})}
@@ -38,8 +38,8 @@ func watchSignals() *signals {
 	return s
 }
 
-// end ends the process by the second signal, if that has arrived, so that its parent sees what ended it. It is called when all
-// logs are written.
+// end ends the process by the second signal, if that has arrived, so that its parent sees what ended it. It is called
+// when all logs are written.
 func (s *signals) end() {
 	close(s.done)
 	signal.Stop(s.arrived)

@@ -19,7 +19,8 @@ func TestSystemdIsNotifiedOfStartAndStop(t *testing.T) {
 	inbox, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: address, Net: "unixgram"})
 	must(t, err)
 	defer inbox.Close()
-	p := w.serve(t, "AZURE_CLIENT_SECRET=secret", "NOTIFY_SOCKET="+address, "WATCHDOG_USEC="+strconv.Itoa(int(50*time.Millisecond/time.Microsecond)))
+	p := w.serve(t, "AZURE_CLIENT_SECRET=secret", "NOTIFY_SOCKET="+address,
+		"WATCHDOG_USEC="+strconv.Itoa(int(50*time.Millisecond/time.Microsecond)))
 	receive := func(want string) {
 		t.Helper()
 		must(t, inbox.SetReadDeadline(time.Now().Add(20*time.Second)))
@@ -50,13 +51,15 @@ func TestSocketsOfSystemdTakeThePlaceOfTheSetting(t *testing.T) {
 	defer file.Close()
 	p := prepare(t, nil, w.environ("AZURE_CLIENT_SECRET=secret", "LISTEN_FDS=1", "GRAPHPROXY_LISTEN=127.0.0.1:1"), "serve")
 	// systemd sets LISTEN_PID to the process that it starts; a shell that becomes that process can say it, too.
-	p.cmd.Path, p.cmd.Args = "/bin/sh", append([]string{"sh", "-c", `LISTEN_PID=$$ exec graphproxy "$@"`, "sh"}, p.cmd.Args[1:]...)
+	p.cmd.Path, p.cmd.Args = "/bin/sh", append([]string{"sh", "-c", `LISTEN_PID=$$ exec graphproxy "$@"`, "sh"},
+		p.cmd.Args[1:]...)
 	if path, err := exec.LookPath("sh"); err == nil {
 		p.cmd.Path = path
 	}
 	p.cmd.ExtraFiles = []*os.File{file} // descriptor 3
 	p.run(t)
-	until(t, "listening", func() bool { return p.listening("callers") != "" && p.listening("health") != "" || p.hasEnded() })
+	until(t, "listening",
+		func() bool { return p.listening("callers") != "" && p.listening("health") != "" || p.hasEnded() })
 	if got := p.listening("callers"); got != "http://"+l.Addr().String() {
 		t.Fatalf("it listens at %q: %s", got, p.stderr)
 	}

@@ -23,8 +23,10 @@ func newToken(environ []string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Acquire a token and print what it says of itself, never the token",
-		Long:  "token acquires a token with a configured app registration and prints its tenant, app, roles and lifetime: what shows whether\nthe credential works, and what Graph will allow. The token itself is printed nowhere. It ends with status 2 if there is none.",
-		Args:  noArguments,
+		Long: "token acquires a token with a configured app registration and prints its tenant, app, roles and lifetime: " +
+			"what shows whether\nthe credential works, and what Graph will allow. The token itself is printed nowhere. It " +
+			"ends with status 2 if there is none.",
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, problems := config.Parse(environ)
 			a, err := appNamed(c.Apps(), name)
@@ -62,8 +64,8 @@ func appNamed(apps []auth.App, name string) (auth.App, error) {
 	return auth.App{}, fmt.Errorf("--app: %s", yamlfile.Unknown("app", name, names))
 }
 
-// acquire asks Entra ID for a new token and returns what it says, with the end of its time as Entra ID tells it, which does
-// not depend on whether the token can be read.
+// acquire asks Entra ID for a new token and returns what it says, with the end of its time as Entra ID tells it, which
+// does not depend on whether the token can be read.
 func acquire(ctx context.Context, a auth.App) (auth.Description, error) {
 	source, err := auth.NewSource(a, auth.Options{})
 	if err != nil {
@@ -79,7 +81,8 @@ func acquire(ctx context.Context, a auth.App) (auth.Description, error) {
 	return d, nil
 }
 
-// tokenReport is the result of the command token, as JSON. Of a token that cannot be read only app, cloud and expires are there.
+// tokenReport is the result of the command token, as JSON. Of a token that cannot be read only app, cloud and expires
+// are there.
 type tokenReport struct {
 	App      string     `json:"app"`
 	Cloud    string     `json:"cloud"`
@@ -122,7 +125,8 @@ func cloudOf(a auth.App) string {
 func tokenProblems(a auth.App, d auth.Description) []string {
 	var problems []string
 	if a.OtherTenant(d.TenantID) {
-		problems = append(problems, "the token is of another tenant than the one configured, "+a.TenantID+": correct the tenant")
+		problems = append(problems,
+			"the token is of another tenant than the one configured, "+a.TenantID+": correct the tenant")
 	}
 	if d.Readable && len(d.Roles) == 0 {
 		problems = append(problems, "the token has no roles, so that Graph will refuse every request: "+rolesCure(a))
@@ -135,11 +139,13 @@ func rolesCure(a auth.App) string {
 	if a.ManagedIdentity {
 		return managedCure
 	}
-	return "add application permissions for Microsoft Graph to the app registration (API permissions) and have them granted with " + consentCommand(a)
+	return "add application permissions for Microsoft Graph to the app registration (API permissions) and have them " +
+		"granted with " + consentCommand(a)
 }
 
 // managedCure is how a managed identity gets roles.
-const managedCure = "an administrator assigns Microsoft Graph's app roles to its service principal; docs/consent.md has a script"
+const managedCure = "an administrator assigns Microsoft Graph's app roles to its service principal; docs/consent.md " +
+	"has a script"
 
 // consentCommand is the command that asks for the app's consent.
 func consentCommand(a auth.App) string { return "graphproxy consent" + appFlag(a) }

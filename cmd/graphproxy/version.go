@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// These are set by the linker: -ldflags "-X main.version=1.2.3 -X main.commit=… -X main.date=…". Nothing else changes them.
+// These are set by the linker: -ldflags "-X main.version=1.2.3 -X main.commit=… -X main.date=…". Nothing else
+// changes them.
 var version, commit, date string
 
 func newVersion() *cobra.Command {
@@ -50,8 +51,8 @@ func buildSetting(key, linked string) string {
 	return ""
 }
 
-// versionName is what the linker set, else what the go command noted (the module's version for go install MODULE@VERSION, the
-// commit for a checkout), else "devel".
+// versionName is what the linker set, else what the go command noted (the module's version for go install
+// MODULE@VERSION, the commit for a checkout), else "devel".
 func versionName() string {
 	if version != "" {
 		return version

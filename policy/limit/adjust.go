@@ -7,14 +7,17 @@ import (
 )
 
 // Adjust corrects what the charges in ResourceUnits took, once Graph has said what the request really cost (its header
-// x-ms-resource-unit). Charges are those that Take granted; those in Requests stay as they are. A cost below 0 counts as 0.
+// x-ms-resource-unit). Charges are those that Take granted; those in Requests stay as they are. A cost below 0 counts
+// as 0.
 //
-// More is taken at once, even if the bucket has not as much: it then goes below zero, and grants nothing until it has filled up
-// again. At most a burst below, so that one answer cannot shut a bucket for hours. Less is given back: never more than Take
-// took, and never above the burst. A bucket that was dropped meanwhile was full, so there is nothing to give back.
+// More is taken at once, even if the bucket has not as much: it then goes below zero, and grants nothing until it has
+// filled up again. At most a burst below, so that one answer cannot shut a bucket for hours. Less is given back: never
+// more than Take took, and never above the burst. A bucket that was dropped meanwhile was full, so there is nothing to
+// give back.
 //
-// Counted from its beginning, a bucket never lets through more than the rate gives and the burst, in what requests really cost,
-// save for what no debt had room for. In a stretch that begins between a Take and its Adjust, what was given back comes on top.
+// Counted from its beginning, a bucket never lets through more than the rate gives and the burst, in what requests
+// really cost, save for what no debt had room for. In a stretch that begins between a Take and its Adjust, what was
+// given back comes on top.
 //
 // It is safe for concurrent use.
 func (l *Limiter) Adjust(now time.Time, charges []Charge, cost int) {
@@ -26,8 +29,9 @@ func (l *Limiter) Adjust(now time.Time, charges []Charge, cost int) {
 	}
 }
 
-// Return gives the tokens back that the charges took, all of them, because their request was refused after all and Graph never heard of
-// it. Charges are those that Take granted; what it says of Adjust's giving back goes for this, too. Slots are the Grant's.
+// Return gives the tokens back that the charges took, all of them, because their request was refused after all and
+// Graph never heard of it. Charges are those that Take granted; what it says of Adjust's giving back goes for this,
+// too. Slots are the Grant's.
 //
 // It is safe for concurrent use.
 func (l *Limiter) Return(now time.Time, charges []Charge) {
@@ -38,8 +42,8 @@ func (l *Limiter) Return(now time.Time, charges []Charge) {
 	}
 }
 
-// Lower takes from the charge's bucket what it holds beyond this many tokens, so that it does not begin full where its level is known
-// otherwise. A bucket that holds less stays as it is.
+// Lower takes from the charge's bucket what it holds beyond this many tokens, so that it does not begin full where its
+// level is known otherwise. A bucket that holds less stays as it is.
 //
 // It is safe for concurrent use.
 func (l *Limiter) Lower(now time.Time, c *Charge, tokens float64) {
@@ -83,8 +87,8 @@ func (l *Limiter) adjust(now time.Time, charge []Charge, more int) {
 
 // adjust takes n tokens, into debt if need be, or gives back -n.
 //
-// ReserveN takes whatever n up to the burst is asked of it and counts the debt; with a negative n its subtraction gives back, and
-// the next look at the tokens cuts what is above the burst. (AllowN does not do: it refuses while the bucket
+// ReserveN takes whatever n up to the burst is asked of it and counts the debt; with a negative n its subtraction gives
+// back, and the next look at the tokens cuts what is above the burst. (AllowN does not do: it refuses while the bucket
 // is in debt afterwards, in either direction.)
 func (b *bucket) adjust(t time.Time, n int) {
 	burst := b.rate.Burst()

@@ -11,8 +11,8 @@ import (
 	"graphproxy/policy/limit"
 )
 
-// What Adjust rests on: ReserveN goes into debt, gives back for a negative number, and the tokens never show as more than the burst.
-// AllowN refuses to give back as long as the bucket stays in debt.
+// What Adjust rests on: ReserveN goes into debt, gives back for a negative number, and the tokens never show as more
+// than the burst. AllowN refuses to give back as long as the bucket stays in debt.
 func TestAReservationOfLessThanNothingGivesBack(t *testing.T) {
 	l := rate.NewLimiter(1, 10)
 	at := func(want float64) {
@@ -166,9 +166,17 @@ func TestAdjust(t *testing.T) {
 	}
 	t.Run("only resource units are corrected, each for its own charge", func(t *testing.T) {
 		l := limit.New()
-		requests, slots := &limit.Limit{Name: "requests", Rate: 1, Burst: 10}, &limit.Limit{Name: "slots", Concurrency: 1, Unit: limit.ResourceUnits}
+		requests, slots := &limit.Limit{
+			Name:  "requests",
+			Rate:  1,
+			Burst: 10,
+		}, &limit.Limit{Name: "slots", Concurrency: 1, Unit: limit.ResourceUnits}
 		charges := []limit.Charge{
-			{Limit: requests}, {Limit: slots}, {Limit: units(1, 10), Key: "a", Cost: 2}, {Limit: units(1, 20), Key: "b", Cost: 4}, {},
+			{Limit: requests},
+			{Limit: slots},
+			{Limit: units(1, 10), Key: "a", Cost: 2},
+			{Limit: units(1, 20), Key: "b", Cost: 4},
+			{},
 			{Limit: &limit.Limit{Name: "bad", Rate: 1, Unit: limit.ResourceUnits}},
 		}
 		mustTake(t, l, start, charges[:4])

@@ -10,8 +10,8 @@ import (
 	"graphproxy/policy/limit"
 )
 
-// On two cores of an AMD EPYC that did other work too, in ns for a request with its Release (-cpu 1, then 2; there is no
-// allocation but 48 bytes for a refusal):
+// On two cores of an AMD EPYC that did other work too, in ns for a request with its Release (-cpu 1, then 2; there is
+// no allocation but 48 bytes for a refusal):
 //
 //	one bucket                           206   232
 //	five buckets                        1069  1150   2 goroutines at the same five locks
@@ -39,7 +39,9 @@ func benchTake(b *testing.B, charges func(i int) []limit.Charge, n int, l *limit
 func BenchmarkTake(b *testing.B) {
 	limits := func(n int) (c []limit.Charge) {
 		for i := range n {
-			c = append(c, limit.Charge{Limit: &limit.Limit{Name: "limits." + strconv.Itoa(i), Rate: 1e9, Burst: 1 << 40, Concurrency: 1 << 20}})
+			c = append(c, limit.Charge{
+				Limit: &limit.Limit{Name: "limits." + strconv.Itoa(i), Rate: 1e9, Burst: 1 << 40, Concurrency: 1 << 20},
+			})
 		}
 		return c
 	}
@@ -83,10 +85,13 @@ func BenchmarkKeys(b *testing.B) {
 	runtime.KeepAlive(l)
 }
 
-// BenchmarkAdjust is a request in resource units that costs one more than was thought, and so needs two looks at its bucket.
+// BenchmarkAdjust is a request in resource units that costs one more than was thought, and so needs two looks at its
+// bucket.
 func BenchmarkAdjust(b *testing.B) {
 	l := limit.New()
-	c := []limit.Charge{{Limit: &limit.Limit{Name: "limits.directory", Rate: 1e9, Burst: 1 << 40, Unit: limit.ResourceUnits}, Cost: 3}}
+	c := []limit.Charge{
+		{Limit: &limit.Limit{Name: "limits.directory", Rate: 1e9, Burst: 1 << 40, Unit: limit.ResourceUnits}, Cost: 3},
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		var g limit.Grant

@@ -21,8 +21,8 @@ const (
 	search   = 256  // buckets looked at for a place when there is none: bounds the time under the lock
 )
 
-// A Limiter holds the state of all buckets. Make one with New or NewSize and keep it for the life of the process, across
-// policies. It is safe for concurrent use.
+// A Limiter holds the state of all buckets. Make one with New or NewSize and keep it for the life of the process,
+// across policies. It is safe for concurrent use.
 type Limiter struct {
 	seed   maphash.Seed
 	shards []*shard
@@ -31,14 +31,14 @@ type Limiter struct {
 // New returns a Limiter of at most DefaultKeys keyed buckets, all full.
 func New() *Limiter { return NewSize(DefaultKeys) }
 
-// NewSize returns a Limiter of at most keys keyed buckets (less than 1 counts as 1); those with an empty key, of which a
-// policy has as many as it has limits, do not count.
+// NewSize returns a Limiter of at most keys keyed buckets (less than 1 counts as 1); those with an empty key, of which
+// a policy has as many as it has limits, do not count.
 //
-// A bucket may be dropped only when it is full again and holds no slot: the one that replaces it then starts in the same
-// state, so no limit is ever reset by it. Each new bucket looks at a few old ones, in turn; nothing else drops them,
-// and the tables keep their largest size. When there are too many and none of those looked at may be dropped, a request
-// with a new key is refused for a second: it fails closed. Keys spread over shards by chance, each with its part of
-// the bound, so with the default this can begin 3 % below it.
+// A bucket may be dropped only when it is full again and holds no slot: the one that replaces it then starts in the
+// same state, so no limit is ever reset by it. Each new bucket looks at a few old ones, in turn; nothing else drops
+// them, and the tables keep their largest size. When there are too many and none of those looked at may be dropped, a
+// request with a new key is refused for a second: it fails closed. Keys spread over shards by chance, each with its
+// part of the bound, so with the default this can begin 3 % below it.
 func NewSize(keys int) *Limiter {
 	keys = max(keys, 1)
 	n := shards
@@ -69,8 +69,8 @@ func (l *Limiter) shard(name, key string) *shard {
 	return l.shards[h&uint64(len(l.shards)-1)]
 }
 
-// identity is what makes two charges the same bucket. The handle stands for the limit's value in 8 bytes instead of 40, and
-// keeps no old policy in memory as its pointer would.
+// identity is what makes two charges the same bucket. The handle stands for the limit's value in 8 bytes instead of 40,
+// and keeps no old policy in memory as its pointer would.
 type identity struct {
 	limit unique.Handle[Limit]
 	key   string

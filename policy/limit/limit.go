@@ -1,8 +1,8 @@
 // Package limit decides whether there is room for a request now: token buckets for rates and slots for concurrency.
 //
 // A request takes from every bucket that covers it, all or none. Which buckets cover it, and which share one, policy
-// decides; what the caller is told, and when a slot is free again, proxy decides. The package reads no clock and starts no
-// goroutine: time is an argument, and buckets are dropped when others are added.
+// decides; what the caller is told, and when a slot is free again, proxy decides. The package reads no clock and starts
+// no goroutine: time is an argument, and buckets are dropped when others are added.
 package limit
 
 import (
@@ -12,9 +12,9 @@ import (
 
 // A Limit bounds requests by rate, by concurrency, or by both. One with neither bounds nothing.
 //
-// Buckets belong to a Limit's value and not to its address: a policy that is loaded again with the same limit goes on with
-// the buckets as they are, and a limit that changed in any field but Wait, its name too, starts with full ones. A Limit
-// must not be changed once it has been passed to Take.
+// Buckets belong to a Limit's value and not to its address: a policy that is loaded again with the same limit goes on
+// with the buckets as they are, and a limit that changed in any field but Wait, its name too, starts with full ones. A
+// Limit must not be changed once it has been passed to Take.
 type Limit struct {
 	Name        string        // for messages and the record: "limits.tenant", "callers.hr-sync.limit"
 	Rate        float64       // units per second, at which a bucket fills; 0: no rate
@@ -72,8 +72,8 @@ func (c *Charge) Rate() float64 {
 	return c.Limit.Rate
 }
 
-// tokens is what a charge takes. A cost above the burst takes the whole bucket, or it could never be granted: such a request
-// goes through when the bucket is full, and Adjust takes what is missing as a debt.
+// tokens is what a charge takes. A cost above the burst takes the whole bucket, or it could never be granted: such a
+// request goes through when the bucket is full, and Adjust takes what is missing as a debt.
 func (c *Charge) tokens() int {
 	if c.Slot {
 		return 0
@@ -81,13 +81,15 @@ func (c *Charge) tokens() int {
 	return max(1, min(c.Cost, c.Limit.Burst))
 }
 
-// A Refusal says which of the charged buckets is in the way, and how long. When several are, it is the one whose wait is
-// longest, and among equal ones the one charged first.
+// A Refusal says which of the charged buckets is in the way, and how long. When several are, it is the one whose wait
+// is longest, and among equal ones the one charged first.
 type Refusal struct {
-	Limit       *Limit        // the charge's own; never nil
-	Key         string        // the charge's own. It may name a person: for the log's judgement, not for another caller
-	RetryAfter  time.Duration // more than 0, to the nanosecond: at now plus this, the bucket has room if nobody else took it
-	Remaining   int           // whole units that are left in it, too few for the charge's cost; 0 when it is slots or Full
-	Concurrency bool          // its slots are all taken; RetryAfter is then a second, because nobody knows when one is free
-	Full        bool          // the Limiter holds as many keyed buckets as it may and none can be dropped; a second, too
+	Limit *Limit // the charge's own; never nil
+	Key   string // the charge's own. It may name a person: for the log's judgement, not for another caller
+	// more than 0, to the nanosecond: at now plus this, the bucket has room if nobody else took it
+	RetryAfter time.Duration
+	Remaining  int // whole units that are left in it, too few for the charge's cost; 0 when it is slots or Full
+	// its slots are all taken; RetryAfter is then a second, because nobody knows when one is free
+	Concurrency bool
+	Full        bool // the Limiter holds as many keyed buckets as it may and none can be dropped; a second, too
 }

@@ -87,14 +87,19 @@ func TestTake(t *testing.T) {
 		}},
 		{"of equal waits the first charge's is named", []step{
 			{charges: []limit.Charge{mailbox("a"), mailbox("b"), mailbox("c")}},
-			{charges: []limit.Charge{mailbox("c"), mailbox("a"), mailbox("b")}, want: told{Name: "slow", Key: "c", After: 2 * time.Second}},
-			{charges: []limit.Charge{mailbox("b"), mailbox("c"), mailbox("a")}, want: told{Name: "slow", Key: "b", After: 2 * time.Second}},
+			{charges: []limit.Charge{mailbox("c"), mailbox("a"), mailbox("b")},
+				want: told{Name: "slow", Key: "c", After: 2 * time.Second}},
+			{charges: []limit.Charge{mailbox("b"), mailbox("c"), mailbox("a")},
+				want: told{Name: "slow", Key: "b", After: 2 * time.Second}},
 		}},
 		{"a refused request takes from no bucket", []step{
 			{charges: one(slow)},
-			{charges: []limit.Charge{{Limit: fast}, {Limit: slots}, {Limit: slow}}, want: told{Name: "slow", After: 2 * time.Second}},
-			{charges: []limit.Charge{{Limit: fast}, {Limit: slots}, {Limit: slow}}, want: told{Name: "slow", After: 2 * time.Second}},
-			{charges: []limit.Charge{{Limit: slow}, {Limit: fast}, {Limit: slots}}, want: told{Name: "slow", After: 2 * time.Second}},
+			{charges: []limit.Charge{{Limit: fast}, {Limit: slots}, {Limit: slow}},
+				want: told{Name: "slow", After: 2 * time.Second}},
+			{charges: []limit.Charge{{Limit: fast}, {Limit: slots}, {Limit: slow}},
+				want: told{Name: "slow", After: 2 * time.Second}},
+			{charges: []limit.Charge{{Limit: slow}, {Limit: fast}, {Limit: slots}},
+				want: told{Name: "slow", After: 2 * time.Second}},
 			{charges: []limit.Charge{{Limit: fast}, {Limit: slots}}},
 			{charges: []limit.Charge{{Limit: fast}, {Limit: slots}}},
 			{charges: one(fast), want: told{Name: "fast", After: 100 * time.Millisecond}},
@@ -295,7 +300,10 @@ func TestTakeAllocatesNothing(t *testing.T) {
 	l := limit.New()
 	var charges []limit.Charge
 	for i := range 8 {
-		charges = append(charges, limit.Charge{Limit: &limit.Limit{Name: "l", Rate: 1e9, Burst: 1 << 30, Concurrency: 9}, Key: strconv.Itoa(i)})
+		charges = append(charges, limit.Charge{
+			Limit: &limit.Limit{Name: "l", Rate: 1e9, Burst: 1 << 30, Concurrency: 9},
+			Key:   strconv.Itoa(i),
+		})
 	}
 	take := func() {
 		var g limit.Grant

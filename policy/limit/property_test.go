@@ -57,15 +57,18 @@ type held struct {
 	buckets []*ledger
 }
 
-// TestTakeKeepsEveryLimit runs two Limiters: a small one, which must drop buckets and is asked everything, and a large one,
-// which is only asked what the small one has granted. If refusals took anything, or dropping gave anything, the two
-// would part. Both have one shard, so both have one clock, which only charges move.
+// TestTakeKeepsEveryLimit runs two Limiters: a small one, which must drop buckets and is asked everything, and a large
+// one, which is only asked what the small one has granted. If refusals took anything, or dropping gave anything, the
+// two would part. Both have one shard, so both have one clock, which only charges move.
 func TestTakeKeepsEveryLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		small, large := limit.NewSize(rapid.IntRange(2, 9).Draw(t, "size")), limit.NewSize(2000)
 		pool := rapid.SliceOfN(limits(), 1, 5).Draw(t, "limits")
 		charge := rapid.Custom(func(t *rapid.T) limit.Charge {
-			return limit.Charge{Limit: rapid.SampledFrom(pool).Draw(t, "limit"), Key: rapid.StringMatching(`[u-z]?`).Draw(t, "key")}
+			return limit.Charge{
+				Limit: rapid.SampledFrom(pool).Draw(t, "limit"),
+				Key:   rapid.StringMatching(`[u-z]?`).Draw(t, "key"),
+			}
 		})
 		books := map[bucketName]*ledger{}
 		var flight []held
@@ -175,20 +178,28 @@ func drain(t *rapid.T, l *limit.Limiter, now time.Time, pool []*limit.Limit) {
 }
 
 func TestTakeIsExactUnderConcurrency(t *testing.T) {
-	// Every goroutine asks for a scarce bucket and plentiful ones, in its own order. What the scarce one granted is what the
-	// others have lost: a refused request that took something, or a torn one, would show in the count.
+	// Every goroutine asks for a scarce bucket and plentiful ones, in its own order. What the scarce one granted is
+	// what the others have lost: a refused request that took something, or a torn one, would show in the count.
 	l := limit.New()
 	const burst, plenty, slots = 500, 2000, 3
 	scarce := &limit.Limit{Name: "scarce", Rate: 1e-9, Burst: burst}
 	others := []*limit.Limit{
-		{Name: "a", Rate: 1e-9, Burst: plenty}, {Name: "b", Rate: 1e-9, Burst: plenty}, {Name: "c", Rate: 1e-9, Burst: plenty},
+		{Name: "a", Rate: 1e-9, Burst: plenty},
+		{Name: "b", Rate: 1e-9, Burst: plenty},
+		{Name: "c", Rate: 1e-9, Burst: plenty},
 	}
 	inFlight := &limit.Limit{Name: "slots", Concurrency: slots}
 	var granted, flying, most atomic.Int64
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Go(func() {
-			charges := []limit.Charge{{Limit: scarce}, {Limit: others[0]}, {Limit: others[1]}, {Limit: others[2]}, {Limit: inFlight}}
+			charges := []limit.Charge{
+				{Limit: scarce},
+				{Limit: others[0]},
+				{Limit: others[1]},
+				{Limit: others[2]},
+				{Limit: inFlight},
+			}
 			for i := range charges {
 				j := (i + g) % len(charges)
 				charges[i], charges[j] = charges[j], charges[i]

@@ -24,23 +24,23 @@ type slot struct {
 	double bool
 }
 
-// Take asks every charged bucket for one request, at the time now. If all have room it takes from all of them, and g, which
-// must be a zero Grant of the caller's, holds the concurrency slots: its Release gives them back, but not the tokens. If
-// any has none, it takes from no bucket, leaves g as it is, and says which one to wait for. A bucket that is
+// Take asks every charged bucket for one request, at the time now. If all have room it takes from all of them, and g,
+// which must be a zero Grant of the caller's, holds the concurrency slots: its Release gives them back, but not the
+// tokens. If any has none, it takes from no bucket, leaves g as it is, and says which one to wait for. A bucket that is
 // charged twice is asked once, for the greater cost. No charges, no refusal.
 //
-// It fails closed: a charge without a limit, or with one that cannot be kept (a rate with a burst below 1, a negative or
-// infinite number), is refused, and so is a new key when the Limiter is full and can drop none (see NewSize).
+// It fails closed: a charge without a limit, or with one that cannot be kept (a rate with a burst below 1, a negative
+// or infinite number), is refused, and so is a new key when the Limiter is full and can drop none (see NewSize).
 //
-// It is safe for concurrent use, and exact under it: the locks of all charged buckets are held, in one fixed order, from
-// the first look to the last taking, so a request in the middle of a refusal is never seen to have taken
-// anything. (Reservations of x/time/rate cannot be given back exactly once later ones have come in between.) Nothing waits under
-// these locks: they are held for about two hundred nanoseconds a charge, and for some tens of microseconds at worst, when a
-// new key makes a table grow or has to look for a bucket to drop. Buckets share 64 locks by their hash, so unrelated
-// ones rarely meet. Take allocates only for buckets that are new, for a refusal, and above 8 charges.
+// It is safe for concurrent use, and exact under it: the locks of all charged buckets are held, in one fixed order,
+// from the first look to the last taking, so a request in the middle of a refusal is never seen to have taken anything.
+// (Reservations of x/time/rate cannot be given back exactly once later ones have come in between.) Nothing waits under
+// these locks: they are held for about two hundred nanoseconds a charge, and for some tens of microseconds at worst,
+// when a new key makes a table grow or has to look for a bucket to drop. Buckets share 64 locks by their hash, so
+// unrelated ones rarely meet. Take allocates only for buckets that are new, for a refusal, and above 8 charges.
 //
-// Pass time.Now as it is: its monotonic reading keeps steps of the wall clock out. A now before one that a bucket has seen
-// counts as the later one, so time that goes backwards, or arrives out of order, gives no tokens twice.
+// Pass time.Now as it is: its monotonic reading keeps steps of the wall clock out. A now before one that a bucket has
+// seen counts as the later one, so time that goes backwards, or arrives out of order, gives no tokens twice.
 func (l *Limiter) Take(now time.Time, charges []Charge, g *Grant) *Refusal {
 	var array [inline]slot
 	slots, refusal := l.slots(array[:0], charges)
@@ -158,9 +158,9 @@ func longest(now time.Time, slots []slot, charges []Charge) *Refusal {
 	return &r
 }
 
-// until returns how long a bucket with this many tokens takes to have what is needed, rounded up to a nanosecond. Less than a
-// nanosecond is no wait, as in rate.Limiter itself: otherwise a caller that comes back exactly when told could be refused
-// again by the rounding of a float64. The bucket goes that little below zero, so nothing is given away.
+// until returns how long a bucket with this many tokens takes to have what is needed, rounded up to a nanosecond. Less
+// than a nanosecond is no wait, as in rate.Limiter itself: otherwise a caller that comes back exactly when told could
+// be refused again by the rounding of a float64. The bucket goes that little below zero, so nothing is given away.
 func until(tokens float64, need int, rate float64) time.Duration {
 	ns := (float64(need) - tokens) / rate * 1e9
 	if ns < 1 {

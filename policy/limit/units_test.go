@@ -56,8 +56,8 @@ func (m *model) adjust(more float64) {
 // slack is for what floats and nanoseconds round.
 const slack = 1e-4
 
-// check holds, at a grant, that no stretch until now let through more than rate·t and the burst, in net units; and that since the
-// beginning the requests did not really cost more, either.
+// check holds, at a grant, that no stretch until now let through more than rate·t and the burst, in net units; and
+// that since the beginning the requests did not really cost more, either.
 func (m *model) check(t *rapid.T) {
 	net := 0.0
 	for i := len(m.flows) - 1; i >= 0; i-- {
@@ -76,8 +76,8 @@ type adjustable struct {
 	models  []*model
 }
 
-// TestUnitsKeepEveryLimit lets requests of random costs through, corrects many of them later, some long after and in another order,
-// and holds every answer against a model.
+// TestUnitsKeepEveryLimit lets requests of random costs through, corrects many of them later, some long after and in
+// another order, and holds every answer against a model.
 func TestUnitsKeepEveryLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := limit.NewSize(2000)
@@ -131,7 +131,8 @@ func adjustOne(t *rapid.T, l *limit.Limiter, now time.Time, flight []adjustable)
 
 func tokens(c limit.Charge) int { return max(1, min(c.Cost, c.Limit.Burst)) }
 
-func takeUnits(t *rapid.T, l *limit.Limiter, now time.Time, charges []limit.Charge, models map[*limit.Limit]*model) *adjustable {
+func takeUnits(t *rapid.T, l *limit.Limiter, now time.Time, charges []limit.Charge,
+	models map[*limit.Limit]*model) *adjustable {
 	missing := -math.MaxFloat64
 	for _, c := range charges {
 		missing = max(missing, float64(tokens(c))-models[c.Limit].tokens)

@@ -85,7 +85,14 @@ type allowFinder struct {
 }
 
 func newAllowFinder(target *odata.Target, method Methods) allowFinder {
-	return allowFinder{Result: Result{Index: -1, Near: -1}, target: target, segments: target.Segments, method: method, best: math.MaxInt, beyond: -1}
+	return allowFinder{
+		Result:   Result{Index: -1, Near: -1},
+		target:   target,
+		segments: target.Segments,
+		method:   method,
+		best:     math.MaxInt,
+		beyond:   -1,
+	}
 }
 
 // from follows templates from a node, with segment i of the target next.
@@ -134,7 +141,8 @@ func (f *allowFinder) fromName(n *node, i int) {
 	if i > 0 && isDefault(s) && (n.afterKey || s.Call || hasParentheses(f.segments, i)) {
 		f.from(n.names[s.Base], i+1)
 	}
-	if n.variable != nil && !s.Call && !s.Qualified && !mayBeCalled(f.segments, i) && !isBareCast(f.segments, i) && !hasParentheses(f.segments, i) {
+	if n.variable != nil && !s.Call && !s.Qualified && !mayBeCalled(f.segments, i) && !isBareCast(f.segments, i) &&
+		!hasParentheses(f.segments, i) {
 		f.from(n.variable, i+1)
 	}
 }

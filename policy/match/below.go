@@ -16,8 +16,9 @@ type boundary uint8
 const (
 	toAnything boundary = iota
 	toAllSites          // /sites/**
-	toItem              // one item of a drive: root:/{path}:/**, and items/{item}/** and special/{name}/** where it is named
-	toSite              // one site: sites/{host}:/{path}:/**, and sites/{site}/** where the site is named
+	// one item of a drive: root:/{path}:/**, and items/{item}/** and special/{name}/** where it is named
+	toItem
+	toSite // one site: sites/{host}:/{path}:/**, and sites/{site}/** where the site is named
 )
 
 func boundaryOf(r *Rule) boundary {
@@ -87,8 +88,8 @@ func hasKey(segments []odata.Segment, i int) bool {
 }
 
 // takesPath reports whether the path in colons that is segment i is below what stands in front of it: an item of a
-// drive or a special folder, or the root of a drive. That of a site is another site. Below one item there is no path but
-// its own.
+// drive or a special folder, or the root of a drive. That of a site is another site. Below one item there is no path
+// but its own.
 func (b boundary) takesPath(segments []odata.Segment, i int) bool {
 	return isIn(segments, i-1, "items") || isIn(segments, i-1, "special") || isDriveRoot(segments, i-1) ||
 		isIn(segments, i-1, "sites") && b == toAllSites
@@ -98,7 +99,8 @@ func isDriveRoot(segments []odata.Segment, i int) bool {
 	if i < 1 || segments[i].Kind != odata.Name || segments[i].Base != "root" {
 		return false
 	}
-	return segments[i-1].Kind == odata.Name && segments[i-1].Base == "drive" || isIn(segments, i-1, "drives") || isIn(segments, i-1, "shares")
+	return segments[i-1].Kind == odata.Name && segments[i-1].Base == "drive" || isIn(segments, i-1, "drives") ||
+		isIn(segments, i-1, "shares")
 }
 
 // coversBelow reports whether the /** of a takes all that b matches behind the segments of a's template; false when

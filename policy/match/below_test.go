@@ -33,20 +33,26 @@ func TestWhatIsBelowARule(t *testing.T) {
 	}{
 		"a site": {
 			rule: "/sites/{site}/**",
-			in:   []string{"/sites/h", "/sites/h/lists/l/items/1", "/sites/h/drive/root:/a:/children", "/sites/h/drives/d/root:/a", "/sites/h/drives('d')/items/1:/a:/content", "/sites/h/sites/k/lists", "/sites/root/lists"},
-			out:  []string{"/sites/h:/a", "/sites('h'):/a:/lists", "/sites/root:/a:/drive/root:/b", "/sites/h/sites/k:/a", "/sites/h/getByPath(path='a')", "/sites/h/graph.getByPath(path='a')/lists", "/sites/h/sites/k/getByPath(path='a')", "/sites/h/lists:/a"},
+			in: []string{"/sites/h", "/sites/h/lists/l/items/1", "/sites/h/drive/root:/a:/children", "/sites/h/drives/d/root:/a",
+				"/sites/h/drives('d')/items/1:/a:/content", "/sites/h/sites/k/lists", "/sites/root/lists"},
+			out: []string{"/sites/h:/a", "/sites('h'):/a:/lists", "/sites/root:/a:/drive/root:/b", "/sites/h/sites/k:/a",
+				"/sites/h/getByPath(path='a')", "/sites/h/graph.getByPath(path='a')/lists", "/sites/h/sites/k/getByPath(path='a')",
+				"/sites/h/lists:/a"},
 		},
 		"a special folder that is named": {
 			rule:   "/drives/d/special/{name}/**",
 			values: []string{"approot"},
-			in:     []string{"/drives/d/special/approot", "/drives/d/special/approot:/a/b:/content", "/drives/d/special/approot/children"},
-			out:    []string{"/drives/d/special/approot/children/1", "/drives/d/special/approot:/a:/children/1", "/drives/d/special/approot/items/1:/a"},
+			in: []string{"/drives/d/special/approot", "/drives/d/special/approot:/a/b:/content",
+				"/drives/d/special/approot/children"},
+			out: []string{"/drives/d/special/approot/children/1", "/drives/d/special/approot:/a:/children/1",
+				"/drives/d/special/approot/items/1:/a"},
 		},
 		"an item that is named by its path, and other spellings of names": {
 			rule:   "/drives/d/root:/{path}:/**",
 			values: []string{"a"},
 			in:     []string{"/drives/d/root:/a:/permissions/1"},
-			out:    []string{"/drives/d/root:/a:/ｃhildren/1", "/drives/d/root:/a:/childrén/1", "/drives/d/root:/a:/drive/root:/b", "/drives/d/root:/a:/special/x:/b", "/drives/d/root:/a:/items/x:/b"},
+			out: []string{"/drives/d/root:/a:/ｃhildren/1", "/drives/d/root:/a:/childrén/1",
+				"/drives/d/root:/a:/drive/root:/b", "/drives/d/root:/a:/special/x:/b", "/drives/d/root:/a:/items/x:/b"},
 		},
 		"a site that is named": {
 			rule:   "/sites/{site}/**",
@@ -61,23 +67,28 @@ func TestWhatIsBelowARule(t *testing.T) {
 		},
 		"a site by its path": {
 			rule: "/sites/{host}:/{path}:/**",
-			in:   []string{"/sites/h:/a", "/sites/h:/a/b:/lists/l", "/sites/h:/a:/drive/root:/c:/children", "/sites/h:/a:/drive/items/1:/b"},
-			out:  []string{"/sites/h:/a:/sites/k", "/sites/h:/a:/getByPath(path='b')", "/sites/h:/a:/lists:/b", "/sites/h:/a:/sites/k:/b"},
+			in: []string{"/sites/h:/a", "/sites/h:/a/b:/lists/l", "/sites/h:/a:/drive/root:/c:/children",
+				"/sites/h:/a:/drive/items/1:/b"},
+			out: []string{"/sites/h:/a:/sites/k", "/sites/h:/a:/getByPath(path='b')", "/sites/h:/a:/lists:/b",
+				"/sites/h:/a:/sites/k:/b"},
 		},
 		"a site by a function": {
 			rule: "/sites/{site}/getByPath(path={path})/**",
-			in:   []string{"/sites/h/getByPath(path='a')", "/sites/h/getByPath(path='a')/lists", "/sites/h/getByPath(path='a')/drive/root:/b"},
-			out:  []string{"/sites/h/getByPath(path='a')/getByPath(path='b')", "/sites/h/getByPath(path='a')/sites/k"},
+			in: []string{"/sites/h/getByPath(path='a')", "/sites/h/getByPath(path='a')/lists",
+				"/sites/h/getByPath(path='a')/drive/root:/b"},
+			out: []string{"/sites/h/getByPath(path='a')/getByPath(path='b')", "/sites/h/getByPath(path='a')/sites/k"},
 		},
 		"every site": {
 			rule: "/sites/**",
-			in:   []string{"/sites", "/sites/h:/a", "/sites/h:/a:/drive/root:/b", "/sites/h/getByPath(path='a')", "/sites/h/sites/k:/a"},
-			out:  []string{"/sites/h:/a:/b:/c", "/sites/h/lists:/a"},
+			in: []string{"/sites", "/sites/h:/a", "/sites/h:/a:/drive/root:/b", "/sites/h/getByPath(path='a')",
+				"/sites/h/sites/k:/a"},
+			out: []string{"/sites/h:/a:/b:/c", "/sites/h/lists:/a"},
 		},
 		"a group, which has a site": {
 			rule: "/groups/{group}/**",
 			in:   []string{"/groups/g/sites/root/lists", "/groups/g/drive/root:/a", "/groups/g/sites/root/drive/root:/a"},
-			out:  []string{"/groups/g/sites/root:/a", "/groups/g/sites/root:/a:/drive/root:/b", "/groups/g/sites/h/getByPath(path='a')", "/groups/g:/a"},
+			out: []string{"/groups/g/sites/root:/a", "/groups/g/sites/root:/a:/drive/root:/b",
+				"/groups/g/sites/h/getByPath(path='a')", "/groups/g:/a"},
 		},
 		"a user called root": {
 			rule: "/users/{user}/**",
@@ -96,8 +107,11 @@ func TestWhatIsBelowARule(t *testing.T) {
 		},
 		"a file by its path": {
 			rule: "/drives/{drive}/root:/{path}:/**",
-			in:   []string{"/drives/d/root:/a", "/drives/d/root:/a:/children", "/drives/d/root:/a:/children/$count", "/drives/d/root:/a:/versions/1.0", "/drives/d/root:/a:/workbook/names/children/range"},
-			out:  []string{"/drives/d/root:/a:/children/1", "/drives/d/root:/a:/children('1')/content", "/drives/d/root:/a:/root:/b", "/drives/d/root:/a:/listItem/driveItem/children/1", "/drives/d/root:/a:/items/1", "/drives/d/root:/a:/workbook/worksheets:/b"},
+			in: []string{"/drives/d/root:/a", "/drives/d/root:/a:/children", "/drives/d/root:/a:/children/$count",
+				"/drives/d/root:/a:/versions/1.0", "/drives/d/root:/a:/workbook/names/children/range"},
+			out: []string{"/drives/d/root:/a:/children/1", "/drives/d/root:/a:/children('1')/content",
+				"/drives/d/root:/a:/root:/b", "/drives/d/root:/a:/listItem/driveItem/children/1", "/drives/d/root:/a:/items/1",
+				"/drives/d/root:/a:/workbook/worksheets:/b"},
 		},
 		"a folder below an item": {
 			rule: "/drives/{drive}/items/{item}:/{path}:/**",
@@ -112,7 +126,9 @@ func TestWhatIsBelowARule(t *testing.T) {
 		"any item": {
 			rule: "/drives/{drive}/items/{item}/**",
 			in:   []string{"/drives/d/items/1/children/2", "/drives/d/items/root/children", "/drives/d/items/1:/a:/children/2"},
-			out:  []string{"/drives/d/items/root:/a", "/drives/d/items/root%3A%2Fa%3A/content", "/drives/d/root:/a", "/drives/d/root"}, // the rule must be for a path
+			// the rule must be for a path
+			out: []string{"/drives/d/items/root:/a", "/drives/d/items/root%3A%2Fa%3A/content", "/drives/d/root:/a",
+				"/drives/d/root"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,9 +2,9 @@ package match
 
 import "graphproxy/policy/graph/odata"
 
-// What a path in colons names has other addresses, which name it part by part. A folder's children are known by name too, so
-// root/children/Reports/children/Salaries is root:/Reports/Salaries. sites/{host}:/sites:/getByPath(path='hr') is
-// sites/{host}:/sites/hr. Not all of them are documented. What denies a path denies these as well.
+// What a path in colons names has other addresses, which name it part by part. A folder's children are known by name
+// too, so root/children/Reports/children/Salaries is root:/Reports/Salaries. sites/{host}:/sites:/getByPath(path='hr')
+// is sites/{host}:/sites/hr. Not all of them are documented. What denies a path denies these as well.
 
 // namesParts reports whether part of the segments may be read as a path in colons.
 func namesParts(segments []odata.Segment) bool {
@@ -38,8 +38,8 @@ func partAt(segments []odata.Segment, i int) (name string, ok bool) {
 	return "", false
 }
 
-// asPath returns the segments with so many parts of a path written as a path in colons, from the first on. It is false if
-// there are fewer.
+// asPath returns the segments with so many parts of a path written as a path in colons, from the first on. It is false
+// if there are fewer.
 func asPath(segments []odata.Segment, parts int) ([]odata.Segment, bool) {
 	var out []odata.Segment
 	for i := 0; i < len(segments); i++ {

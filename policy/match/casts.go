@@ -9,14 +9,16 @@ import (
 // castTypes are the types that Graph's paths cast to, without their namespace: OData 4.01 lets a cast stand as a bare
 // name too, members/user. They come from Graph's metadata and API reference (v1.0 and beta). Lower case, sorted.
 var castTypes = [...]string{
-	"aaduserconversationmember", "administrativeunit", "androidforworkapp", "androidlobapp", "androidmanagedstoreapp", "androidstoreapp",
-	"application", "approleassignment", "building", "calendarsharingmessage", "countrynamedlocation", "desk", "device", "directoryrole",
-	"driveprotectionunit", "endpoint", "event", "eventmessage", "eventmessagerequest", "eventmessageresponse", "externalusersselfservicesignupeventsflow",
-	"fido2authenticationmethod", "fileattachment", "floor", "group", "ioslobapp", "iosstoreapp", "iosvppapp", "ipnamedlocation",
-	"itemattachment", "macosdmgapp", "macoslobapp", "macospkgapp", "mailboxprotectionunit", "managedandroidlobapp", "managedioslobapp",
-	"managedmobilelobapp", "message", "microsoftstoreforbusinessapp", "opentypeextension", "orgcontact", "phoneauthenticationmethod",
-	"referenceattachment", "room", "roomlist", "serviceprincipal", "sitepage", "siteprotectionunit", "user", "win32lobapp", "wingetapp",
-	"windowsappx", "windowsmobilemsi", "windowsphone81appx", "windowsstoreapp", "windowsuniversalappx", "windowswebapp", "workspace",
+	"aaduserconversationmember", "administrativeunit", "androidforworkapp", "androidlobapp", "androidmanagedstoreapp",
+	"androidstoreapp", "application", "approleassignment", "building", "calendarsharingmessage", "countrynamedlocation",
+	"desk", "device", "directoryrole", "driveprotectionunit", "endpoint", "event", "eventmessage", "eventmessagerequest",
+	"eventmessageresponse", "externalusersselfservicesignupeventsflow", "fido2authenticationmethod", "fileattachment",
+	"floor", "group", "ioslobapp", "iosstoreapp", "iosvppapp", "ipnamedlocation", "itemattachment", "macosdmgapp",
+	"macoslobapp", "macospkgapp", "mailboxprotectionunit", "managedandroidlobapp", "managedioslobapp",
+	"managedmobilelobapp", "message", "microsoftstoreforbusinessapp", "opentypeextension", "orgcontact",
+	"phoneauthenticationmethod", "referenceattachment", "room", "roomlist", "serviceprincipal", "sitepage",
+	"siteprotectionunit", "user", "win32lobapp", "wingetapp", "windowsappx", "windowsmobilemsi", "windowsphone81appx",
+	"windowsstoreapp", "windowsuniversalappx", "windowswebapp", "workspace",
 }
 
 // isBareCast reports whether the name of segment i may be a cast without its namespace. Graph has none behind
@@ -44,8 +46,10 @@ func hasNoCasts(collection string) bool {
 // isAmongMany reports whether a collection holds resources of several types, so that a cast stands behind it.
 func isAmongMany(collection string) bool {
 	switch collection {
-	case "members", "owners", "memberof", "transitivemembers", "transitivememberof", "ownedobjects", "registeredusers", "registeredowners", "registereddevices",
-		"owneddevices", "memberswithlicenseerrors", "deleteditems", "directreports", "createdobjects", "directoryobjects", "attachments", "places", "mobileapps":
+	case "members", "owners", "memberof", "transitivemembers", "transitivememberof", "ownedobjects", "registeredusers",
+		"registeredowners", "registereddevices",
+		"owneddevices", "memberswithlicenseerrors", "deleteditems", "directreports", "createdobjects", "directoryobjects",
+		"attachments", "places", "mobileapps":
 		return true
 	}
 	return false

@@ -11,18 +11,22 @@ import (
 
 // What rules and targets are made of: few words, so that they often meet.
 var (
-	coverSegments = []string{"/{x}", "/{x}", "/{y}", "/1", "/a@b.c", "/foo", "/foo()", "/delta", "/delta()", "('delta')", "('1')",
-		"/mailFolders", "/archive", "/inbox", "/graph.foo", "/graph.foo()", "/microsoft.graph.security.activate", "/activate", "/$count", "/$ref", "/getX",
-		"(p={v})", "(p='1')", "(p='1',q={w})", "(q='a@b.c')", "/root:/{p}:", "/root:/Reports/a:", "/root:/reports:", "/children", "/items", "/sites", "/drive",
-		"/user", "/domains", "/graph.a.b"}
-	coverTargets = []string{"/1", "/1", "/a@b.c", "/A@B.C", "/A@b.c@11111111-2222-3333-4444-555555555555", "/foo", "/Foo()", "/delta", "/delta()", "('delta')", "('1')", "('foo')",
-		"/mailFolders", "/archive", "/inbox", "('inbox')", "/graph.foo", "/microsoft.graph.foo()", "/graph.delta", "/graph.inbox", "/microsoft.graph.security.activate", "/activate", "/$count", "/$ref",
-		"/getX", "(p='1')", "(p='2')", "(q='1',p='1')", "(q='a@b.c')", "(p='a@b.c')", "/root:/Reports/a:", "/root:/reports:", "/root:/x:", "/children", "/items", "/sites", "/drive", "/user", "/domains",
+	coverSegments = []string{"/{x}", "/{x}", "/{y}", "/1", "/a@b.c", "/foo", "/foo()", "/delta", "/delta()", "('delta')",
+		"('1')", "/mailFolders", "/archive", "/inbox", "/graph.foo", "/graph.foo()", "/microsoft.graph.security.activate",
+		"/activate", "/$count", "/$ref", "/getX", "(p={v})", "(p='1')", "(p='1',q={w})", "(q='a@b.c')", "/root:/{p}:",
+		"/root:/Reports/a:", "/root:/reports:", "/children", "/items", "/sites", "/drive", "/user", "/domains", "/graph.a.b"}
+	coverTargets = []string{"/1", "/1", "/a@b.c", "/A@B.C", "/A@b.c@11111111-2222-3333-4444-555555555555", "/foo",
+		"/Foo()", "/delta", "/delta()", "('delta')", "('1')", "('foo')", "/mailFolders", "/archive", "/inbox", "('inbox')",
+		"/graph.foo", "/microsoft.graph.foo()", "/graph.delta", "/graph.inbox", "/microsoft.graph.security.activate",
+		"/activate", "/$count", "/$ref", "/getX", "(p='1')", "(p='2')", "(q='1',p='1')", "(q='a@b.c')", "(p='a@b.c')",
+		"/root:/Reports/a:", "/root:/reports:", "/root:/x:", "/children", "/items", "/sites", "/drive", "/user", "/domains",
 		"/graph.a.b", "/getByPath"}
 	coverValues  = []string{"1", "a@b.c", "*@b.c", "a*", "*", "**", "delta", "Reports/*", "reports/**", "foo"}
-	coverQueries = []string{"", "", "", "$select=id", "$select=id,mail", "$select=mail", "$select=", "$top=5", "$top=50", "$top=x", "$expand=a", "$expand=a($select=id)",
-		"$expand=a($expand=b)", "$expand=a,b", "$expand=*", "$filter=x%20eq%20'a'", "$filter=x%20eq%20'b'", "$filter=y", "$search=a&$top=5", "$expand=b&$select=id",
-		"$select=a/id", "select=a(select=id),id", "$select=a($expand=b)", "$select=b/id,mail", "$select=a/b/id", "$expand=a($select=b/id)", "$apply=x", "compute=x", "x=a%26odd=1", "odd=1"}
+	coverQueries = []string{"", "", "", "$select=id", "$select=id,mail", "$select=mail", "$select=", "$top=5", "$top=50",
+		"$top=x", "$expand=a", "$expand=a($select=id)", "$expand=a($expand=b)", "$expand=a,b", "$expand=*",
+		"$filter=x%20eq%20'a'", "$filter=x%20eq%20'b'", "$filter=y", "$search=a&$top=5", "$expand=b&$select=id",
+		"$select=a/id", "select=a(select=id),id", "$select=a($expand=b)", "$select=b/id,mail", "$select=a/b/id",
+		"$expand=a($select=b/id)", "$apply=x", "compute=x", "x=a%26odd=1", "odd=1"}
 )
 
 func pick(r *rand.Rand, from []string) string { return from[r.IntN(len(from))] }
@@ -39,7 +43,8 @@ func coverPath(r *rand.Rand, from []string) string {
 func coverExpansions(r *rand.Rand) match.Option {
 	var entries []match.Expansion
 	for range 1 + r.IntN(2) {
-		e, err := match.ParseExpansion(pick(r, []string{"a", "a($select=id)", "a($expand=b)", "a($expand=*)", "a($select=b/id)", "a($select=id,b/id)", "b", "*"}))
+		e, err := match.ParseExpansion(pick(r,
+			[]string{"a", "a($select=id)", "a($expand=b)", "a($expand=*)", "a($select=b/id)", "a($select=id,b/id)", "b", "*"}))
 		if err != nil {
 			panic(err)
 		}
@@ -136,7 +141,8 @@ func coverTarget(r *rand.Rand, rule *match.Rule) (*odata.Target, bool) {
 			if r.IntN(3) == 0 {
 				path = strings.Replace(path, "/{"+name+"}", "('"+value+"')", 1)
 			}
-			path = strings.NewReplacer(":/{"+name+"}", ":/"+value, "/{"+name+"}", "/"+value, "{"+name+"}", "'"+value+"'").Replace(path)
+			path = strings.NewReplacer(":/{"+name+"}", ":/"+value, "/{"+name+"}", "/"+value, "{"+name+"}",
+				"'"+value+"'").Replace(path)
 		}
 		if cut, isBelow := strings.CutSuffix(path, "/**"); isBelow {
 			for path = cut; r.IntN(2) == 0; {
@@ -146,7 +152,9 @@ func coverTarget(r *rand.Rand, rule *match.Rule) (*odata.Target, bool) {
 		if r.IntN(3) == 0 { // another spelling
 			parts := strings.Split(path[1:], "/")
 			if i := r.IntN(len(parts)); i > 0 && !strings.ContainsAny(parts[i], ":(") {
-				path = strings.Replace(path, "/"+parts[i], pick(r, []string{"('" + parts[i] + "')", "/graph." + parts[i], "/" + parts[i] + "()", "/" + strings.ToUpper(parts[i])}), 1)
+				path = strings.Replace(path, "/"+parts[i],
+					pick(r, []string{"('" + parts[i] + "')", "/graph." + parts[i], "/" + parts[i] + "()",
+						"/" + strings.ToUpper(parts[i])}), 1)
 			}
 		}
 	}
@@ -219,7 +227,13 @@ func TestWhatIsSaidOfTwoRulesHoldsForEveryRequest(t *testing.T) {
 		}
 	}
 	t.Log(count)
-	for said, least := range map[string]int{"covers": 2000, "denies": 2000, "overlaps not": 3000, "targets covered": 10_000, "targets of b alone": 10_000} {
+	for said, least := range map[string]int{
+		"covers":             2000,
+		"denies":             2000,
+		"overlaps not":       3000,
+		"targets covered":    10_000,
+		"targets of b alone": 10_000,
+	} {
 		if count[said] < least {
 			t.Errorf("%s: %d of %d; the alphabet is too wide to show anything", said, count[said], count["pairs"])
 		}

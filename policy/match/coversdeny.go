@@ -72,7 +72,8 @@ func (r *Rule) surelyStandsFor(i int, b *Rule, j int) bool {
 			return false
 		}
 	case s.Var:
-		if !isKeyVariable(other) && other.Kind != odata.Args && !(isLiteral(other) && isSurelyKeyInDenySet(b.Template.Segments, j)) {
+		if !isKeyVariable(other) && other.Kind != odata.Args &&
+			!(isLiteral(other) && isSurelyKeyInDenySet(b.Template.Segments, j)) {
 			return false
 		}
 	case isLiteral(other):
@@ -87,7 +88,8 @@ func (r *Rule) surelyStandsFor(i int, b *Rule, j int) bool {
 // before it does.
 func isSurelyKeyInDenySet(segments []odata.Segment, i int) bool {
 	how, name := spelled(segments, i)
-	return how == keyOnly || how == plainName && (!isDotted(name) || strings.Contains(name, ".") && !hasNamespace(name)) // which with parentheses is a call
+	// which with parentheses is a call
+	return how == keyOnly || how == plainName && (!isDotted(name) || strings.Contains(name, ".") && !hasNamespace(name))
 }
 
 // isSurelyTouched reports whether segment j of b names one of the values in every request that b matches.

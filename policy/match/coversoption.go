@@ -88,7 +88,8 @@ func (e *Expansion) coversEntry(other *Expansion) bool {
 	if !same && !(e.star && len(e.path) == 0 && !other.star && len(other.path) == 1 && isPropertyName(other.path[0])) {
 		return false
 	}
-	selected := e.names == nil && expansionsCover(e.nested, beyond(other.names)) || e.names != nil && other.names != nil && isSubset(other.names, e.names)
+	selected := e.names == nil && expansionsCover(e.nested, beyond(other.names)) ||
+		e.names != nil && other.names != nil && isSubset(other.names, e.names)
 	return selected && expansionsCover(e.nested, other.nested)
 }
 
@@ -102,7 +103,8 @@ func (o *Option) isSurelyTouched(others []Option) bool {
 	case other.kind == refused:
 		return true
 	}
-	return other.kind == selects && !slices.ContainsFunc(other.names, func(n string) bool { return !mentionsAny(n, o.words) })
+	return other.kind == selects &&
+		!slices.ContainsFunc(other.names, func(n string) bool { return !mentionsAny(n, o.words) })
 }
 
 // mayBeTouched reports whether the condition of a deny rule may be touched by a query that meets the others; true when
@@ -128,5 +130,6 @@ func (o *Option) mayBeTouched(others []Option) bool {
 
 // selectedPaths returns the properties of $select that are paths.
 func selectedPaths(options []Option) []string {
-	return slices.DeleteFunc(slices.Clone(selectedBy(options)), func(name string) bool { return strings.IndexByte(name, '/') < 0 })
+	return slices.DeleteFunc(slices.Clone(selectedBy(options)),
+		func(name string) bool { return strings.IndexByte(name, '/') < 0 })
 }

@@ -150,7 +150,8 @@ func literalMayStandFor(name string, b *Rule, j int) bool {
 	case name == other.Base:
 		return true
 	}
-	return isReading(name, other.WideText()) || isReading(name, lastLabel(other.Fold)) || isReading(name, other.Fold) || isReading(name, withoutMicrosoft(other.Fold))
+	return isReading(name, other.WideText()) || isReading(name, lastLabel(other.Fold)) || isReading(name, other.Fold) ||
+		isReading(name, withoutMicrosoft(other.Fold))
 }
 
 // isReading reports whether what odata.Wide returned of a key may be read as the name.

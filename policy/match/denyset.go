@@ -34,7 +34,8 @@ type Hit struct {
 func (t *DenySet) Add(r *Rule) int {
 	n, e := t.add(r)
 	n.addToDeny(e, 0)
-	t.paths = t.paths || slices.ContainsFunc(r.Template.Segments, func(s odata.Segment) bool { return s.Kind == odata.Path })
+	t.paths = t.paths ||
+		slices.ContainsFunc(r.Template.Segments, func(s odata.Segment) bool { return s.Kind == odata.Path })
 	if r.Template.Segments[0].Fold == "$batch" {
 		only(&t.v1).addToDeny(e, 0)
 		only(&t.beta).addToDeny(e, 0)
@@ -191,7 +192,8 @@ func (f *denyFinder) fromName(n *node, depth, i int) {
 	s := &f.segments[i]
 	switch {
 	case n.variable == nil && !s.Qualified && !isBareCast(f.segments, i):
-	case i == len(f.segments)-1 && isOperation(f.segments, i): // nothing stands below most operations, so a name in the middle may be a key
+	case i == len(f.segments)-1 && isOperation(f.segments, i):
+		// nothing stands below most operations, so a name in the middle may be a key
 	case s.Qualified:
 		f.from(n, depth, i+1)
 	case i > 0 && isAmongMany(f.segments[i-1].Fold) && isBareCast(f.segments, i):
@@ -273,7 +275,8 @@ func (f *denyFinder) fromRoot(n *node, depth, i int) {
 			f.from(n, depth, i+1)
 		}
 	case "root":
-		if items := n.names["items"]; items != nil && depth < MaxSegments && (i == 0 || denyName(&f.segments[i-1]) != "items") {
+		if items := n.names["items"]; items != nil && depth < MaxSegments &&
+			(i == 0 || denyName(&f.segments[i-1]) != "items") {
 			f.at[depth] = uint8(i)
 			f.to(items.names["root"], depth+1, i)
 			f.to(items.variable, depth+1, i)

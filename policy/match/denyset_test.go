@@ -42,22 +42,38 @@ func TestADenyRuleKnowsEverySpellingOfAName(t *testing.T) {
 		targets     []string
 		others      []string
 	}{
-		{"/users/{id}", "ceo@contoso.com", []string{"/users/%EF%BD%83eo@contoso.com", "/users/c%C3%A9o@contoso.com", "/users/ce%CC%81o@contoso.com", "/users/ceo%EF%BC%A0contoso.com",
-			"/users/SMTP:ceo@contoso.com", "/users/'ceo@contoso.com'", "/users/%3Cceo@contoso.com%3E", "/users(mail='CEO@contoso.com%20')", "/users('%22ceo@contoso.com%22')"},
+		{"/users/{id}", "ceo@contoso.com", []string{"/users/%EF%BD%83eo@contoso.com", "/users/c%C3%A9o@contoso.com",
+			"/users/ce%CC%81o@contoso.com", "/users/ceo%EF%BC%A0contoso.com", "/users/SMTP:ceo@contoso.com",
+			"/users/'ceo@contoso.com'", "/users/%3Cceo@contoso.com%3E", "/users(mail='CEO@contoso.com%20')",
+			"/users('%22ceo@contoso.com%22')"},
 			[]string{"/users/ceo2@contoso.com", "/users/xceo@contoso.com", "/users/ceo@contoso.de"}},
 		{"/users/{id}", "CÉO@contoso.com", []string{"/users/ceo@contoso.com"}, nil},
 		{"/users/{id}", "'SMTP:ceo@contoso.com'", []string{"/users/ceo@contoso.com"}, nil},
-		{"/users/{id}", "{" + guid + "}", []string{"/users/" + guid, "/users/0F8FAD5BD9CB469FA16570867728950E"}, []string{"/users/1f8fad5bd9cb469fa16570867728950e"}},
-		{"/users/{id}", guid, []string{"/users/%7B" + guid + "%7D", "/users/0f8fad5bd9cb469fa16570867728950e", "/users(id='guid''" + guid + "''')", "/users('" + guid + "@" + guid + "')"}, nil},
-		{"/users/{id}", "*.board@*", []string{"/users/a.bo%C3%A5rd@x", "/users/'a.board@x'", "/users/a.board%EF%BC%A0x"}, []string{"/users/a.boarding@x"}},
+		{"/users/{id}", "{" + guid + "}", []string{"/users/" + guid, "/users/0F8FAD5BD9CB469FA16570867728950E"},
+			[]string{"/users/1f8fad5bd9cb469fa16570867728950e"}},
+		{"/users/{id}", guid, []string{"/users/%7B" + guid + "%7D", "/users/0f8fad5bd9cb469fa16570867728950e",
+			"/users(id='guid''" + guid + "''')", "/users('" + guid + "@" + guid + "')"}, nil},
+		{"/users/{id}", "*.board@*", []string{"/users/a.bo%C3%A5rd@x", "/users/'a.board@x'", "/users/a.board%EF%BC%A0x"},
+			[]string{"/users/a.boarding@x"}},
 		{"/users/{id}", "a b", []string{"/users/a+b", "/users(x='%C3%A1%20b')"}, []string{"/users/a-b"}},
-		{"/users/ceo@contoso.com", "", []string{"/users/c%C3%A9o@contoso.com", "/users(x='smtp:ceo@contoso.com')", "/users('ceo@contoso.com')"}, []string{"/users/ceo@contoso.co"}},
-		{"/users(upn='ceo')", "", []string{"/users(upn='c%C3%A9o')", "/users/%EF%BD%83eo", "/users(upn='ceo.')"}, []string{"/users(upn='ceox')"}},
-		{"/users/{id}/messages", "", []string{"/users/x/m%C3%A9ssages", "/users/x/%EF%BD%8Dessages", "/users/x/'messages'", "/users/x/%EF%BD%87raph%E2%80%A4messages"}[:3], []string{"/users/x/messages2"}},
-		{"/sites/{s}/lists/Payroll", "", []string{"/sites/s/lists/Payroll.", "/sites/s/lists/Payroll%3Bx", "/sites/s/lists('%20p%C3%A0yroll')", "/sites/s/lists/Payroll%E2%80%8D"}, []string{"/sites/s/lists/Payroll2"}},
-		{"/drives/{d}/root:/{p}", "", []string{"/drives/d/items/root:/x"}, []string{"/drives/d/items/i:/x", "/drives/d/root"}},
-		{"/drives/d/root:/Bonus", "", []string{"/drives/d/root:/bonu%CC%81s", "/drives/d/root:/%EF%BC%A2onus", "/drives/d/items/root:/Bonus", "/drives/d/root:/%2542onus", "/drives/d/items('root'):/b%C3%B4nus"}, []string{"/drives/d/root:/Bonus2"}},
-		{"/drives/d/items/root:/Bonus", "", []string{"/drives/d/root:/Bonus", "/drives/d/items/root:/bonus"}, []string{"/drives/d/items/1:/Bonus"}},
+		{"/users/ceo@contoso.com", "",
+			[]string{"/users/c%C3%A9o@contoso.com", "/users(x='smtp:ceo@contoso.com')", "/users('ceo@contoso.com')"},
+			[]string{"/users/ceo@contoso.co"}},
+		{"/users(upn='ceo')", "", []string{"/users(upn='c%C3%A9o')", "/users/%EF%BD%83eo", "/users(upn='ceo.')"},
+			[]string{"/users(upn='ceox')"}},
+		{"/users/{id}/messages", "",
+			[]string{"/users/x/m%C3%A9ssages", "/users/x/%EF%BD%8Dessages", "/users/x/'messages'",
+				"/users/x/%EF%BD%87raph%E2%80%A4messages"}[:3], []string{"/users/x/messages2"}},
+		{"/sites/{s}/lists/Payroll", "",
+			[]string{"/sites/s/lists/Payroll.", "/sites/s/lists/Payroll%3Bx", "/sites/s/lists('%20p%C3%A0yroll')",
+				"/sites/s/lists/Payroll%E2%80%8D"}, []string{"/sites/s/lists/Payroll2"}},
+		{"/drives/{d}/root:/{p}", "", []string{"/drives/d/items/root:/x"},
+			[]string{"/drives/d/items/i:/x", "/drives/d/root"}},
+		{"/drives/d/root:/Bonus", "",
+			[]string{"/drives/d/root:/bonu%CC%81s", "/drives/d/root:/%EF%BC%A2onus", "/drives/d/items/root:/Bonus",
+				"/drives/d/root:/%2542onus", "/drives/d/items('root'):/b%C3%B4nus"}, []string{"/drives/d/root:/Bonus2"}},
+		{"/drives/d/items/root:/Bonus", "", []string{"/drives/d/root:/Bonus", "/drives/d/items/root:/bonus"},
+			[]string{"/drives/d/items/1:/Bonus"}},
 		{"/drives/d/items/root/children", "", []string{"/drives/d/root/children"}, []string{"/drives/d/items/1/children"}},
 		{"/drives/d/root/children", "", []string{"/drives/d/items/root/children"}, []string{"/drives/d/items/1/children"}},
 	} {
@@ -80,8 +96,13 @@ func TestADenyRuleKnowsEverySpellingOfAName(t *testing.T) {
 
 func TestAPathUnderWhereIsComparedNameByName(t *testing.T) {
 	for target, want := range map[string]bool{
-		"/root:/Reports/Salaries/x": true, "/root:/Re%CC%81ports/S%C3%A1laries": true, "/root:/Reports/%2553alaries/x": true, "/root:/Reports/Salaries%EF%BC%8Fx": true,
-		"/items/root:/Reports/Salaries/x": true, "/root:/Reports/Salaries2": false, "/root:/Reports/50%25": false,
+		"/root:/Reports/Salaries/x":          true,
+		"/root:/Re%CC%81ports/S%C3%A1laries": true,
+		"/root:/Reports/%2553alaries/x":      true,
+		"/root:/Reports/Salaries%EF%BC%8Fx":  true,
+		"/items/root:/Reports/Salaries/x":    true,
+		"/root:/Reports/Salaries2":           false,
+		"/root:/Reports/50%25":               false,
 	} {
 		if got := denies(t, "/root:/{path}", target, "Reports/Salaries/**"); got != want {
 			t.Errorf("%s: %v", target, got)
@@ -97,8 +118,9 @@ func TestTheValuesOfAHitAreSpelledAlike(t *testing.T) {
 	}
 	var w match.DenySet
 	w.Add(&match.Rule{Methods: match.Get, Template: template})
-	for _, target := range []string{"/users/adele@contoso.com", "/users('ADELE@contoso.com')", "/users(userPrincipalName='ADELE@contoso.com%20')", "/users/ad%C3%A8le@contoso.com",
-		"/users/smtp:adele@contoso.com", "/users(mail='%EF%BD%81dele@contoso.com.')", "/users/adele@contoso.com@0f8fad5b-d9cb-469f-a165-70867728950e"} {
+	for _, target := range []string{"/users/adele@contoso.com", "/users('ADELE@contoso.com')",
+		"/users(userPrincipalName='ADELE@contoso.com%20')", "/users/ad%C3%A8le@contoso.com", "/users/smtp:adele@contoso.com",
+		"/users(mail='%EF%BD%81dele@contoso.com.')", "/users/adele@contoso.com@0f8fad5b-d9cb-469f-a165-70867728950e"} {
 		read, err := odata.Parse("/v1.0"+target, "")
 		if err != nil {
 			t.Fatal(err)
@@ -112,7 +134,8 @@ func TestTheValuesOfAHitAreSpelledAlike(t *testing.T) {
 
 // What a caller sends is looked at a fixed number of times, whatever stands in the policy: this is counted, not timed.
 func TestAPatternLooksAtEachByteAFewTimes(t *testing.T) {
-	for _, value := range []string{"*a*a*a*b", strings.Repeat("a*", match.MaxPattern/2), strings.Repeat("*/", match.MaxPattern/2), "**" + strings.Repeat("a*", 100) + "**"} {
+	for _, value := range []string{"*a*a*a*b", strings.Repeat("a*", match.MaxPattern/2),
+		strings.Repeat("*/", match.MaxPattern/2), "**" + strings.Repeat("a*", 100) + "**"} {
 		if words := match.Work(value); words > match.MaxPattern/64+1 {
 			t.Errorf("%.20s...: %d words for each byte", value, words)
 		}
@@ -139,7 +162,10 @@ func TestAPatternLooksAtEachByteAFewTimes(t *testing.T) {
 }
 
 func BenchmarkManyPatternsAndALongKey(b *testing.B) {
-	for name, key := range map[string]string{"letters": strings.Repeat("a", 8000), "slashes": strings.Repeat("a/", 60) + strings.Repeat("a", 7000)} {
+	for name, key := range map[string]string{
+		"letters": strings.Repeat("a", 8000),
+		"slashes": strings.Repeat("a/", 60) + strings.Repeat("a", 7000),
+	} {
 		b.Run(name, func(b *testing.B) {
 			var w match.DenySet
 			for range 40 {
@@ -186,7 +212,11 @@ func TestStarsBetweenQuotesMeanWhatTheyMean(t *testing.T) {
 		value := rapid.StringMatching(`['a*/*b]{1,12}`).Draw(r, "value")
 		text := rapid.StringMatching(`['ab/]{0,12}`).Draw(r, "text")
 		var n match.AllowSet
-		n.Add(&match.Rule{Methods: match.Get, Template: template, Options: []match.Option{match.OneOf("$filter", []string{value})}})
+		n.Add(&match.Rule{
+			Methods:  match.Get,
+			Template: template,
+			Options:  []match.Option{match.OneOf("$filter", []string{value})},
+		})
 		target, err := odata.Parse("/v1.0/users", "$filter="+text)
 		if err != nil {
 			r.Skip("no target")

@@ -98,7 +98,8 @@ func mentionsAny(value string, names []string) bool {
 		for end < len(value) && isWordByte(value[end]) {
 			end++
 		}
-		if word := value[:end]; word != "" && slices.ContainsFunc(names, func(name string) bool { return equalFold(word, name) }) {
+		if word := value[:end]; word != "" &&
+			slices.ContainsFunc(names, func(name string) bool { return equalFold(word, name) }) {
 			return true
 		}
 		value = value[min(end+1, len(value)):]

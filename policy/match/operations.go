@@ -67,7 +67,8 @@ func mayBeCalled(segments []odata.Segment, i int) bool {
 	local, isCast := withoutNamespace(bare)
 	isCast = isCast && (i == 0 || !hasNoCasts(segments[i-1].Fold) && !odata.NamedByPeople(segments[i-1].Fold))
 	before, _, _ := strings.Cut(bare, ";") // behind which some servers see a parameter
-	return isCast || bare[0] == '$' || isOperationNamed(local, segments, i) || isOperationNamed(odata.Bare(before), segments, i)
+	return isCast || bare[0] == '$' || isOperationNamed(local, segments, i) ||
+		isOperationNamed(odata.Bare(before), segments, i)
 }
 
 // isOperationNamed is isOperation for a name at the place of segment i.
@@ -81,8 +82,8 @@ func isOperationNamed(name string, segments []odata.Segment, i int) bool {
 	return i == 0 || !odata.NamedByPeople(segments[i-1].Fold) && !isOfConnector(segments, i) || odata.IsBesideNames(name)
 }
 
-// isOfConnector reports whether segment i is the id of an external connection, or of an item or group in one. A connector
-// chooses these.
+// isOfConnector reports whether segment i is the id of an external connection, or of an item or group in one. A
+// connector chooses these.
 func isOfConnector(segments []odata.Segment, i int) bool {
 	if segments[0].Fold != "external" {
 		return false

@@ -12,9 +12,12 @@ import (
 
 // segments are what paths of templates and targets are drawn from; the latter take no variables.
 var (
-	literals  = []string{"users", "groups", "delta", "delta()", "graph.user", "microsoft.graph.delta", "members", "1", "adele@contoso.com", "$count", "$ref", "getX", "('1')", "('delta')", "(upn='1')", "(a='1',b='2')", "(b='2',a='1')", "root:/a/b:", "11111111-2222-3333-4444-555555555555@11111111-2222-3333-4444-555555555555"}
+	literals = []string{"users", "groups", "delta", "delta()", "graph.user", "microsoft.graph.delta", "members", "1",
+		"adele@contoso.com", "$count", "$ref", "getX", "('1')", "('delta')", "(upn='1')", "(a='1',b='2')", "(b='2',a='1')",
+		"root:/a/b:", "11111111-2222-3333-4444-555555555555@11111111-2222-3333-4444-555555555555"}
 	templated = append([]string{"{x}", "{y}", "(upn='{z}')", "(a='{v}',b='{w}')", "root:/{p}:"}, literals...)
-	queries   = []string{"", "$select=id", "$select=id,mail", "$expand=members", "$expand=members($select=id)", "$filter=a", "$top=5", "$select=members/id", "$select=id,members($select=id)", "$apply=a", "x=a%26y=b"}
+	queries   = []string{"", "$select=id", "$select=id,mail", "$expand=members", "$expand=members($select=id)",
+		"$filter=a", "$top=5", "$select=members/id", "$select=id,members($select=id)", "$apply=a", "x=a%26y=b"}
 )
 
 func draw(r *rapid.T, from []string) string {
@@ -38,7 +41,8 @@ func drawRule(r *rapid.T) *match.Rule {
 	rule := &match.Rule{Methods: match.Get, Template: template}
 	for _, name := range match.Variables(template) {
 		if rapid.Bool().Draw(r, "narrowed") {
-			key, _ := match.NewKey(template, name, []string{rapid.SampledFrom([]string{"1", "*@contoso.com", "a/*", "**"}).Draw(r, "value")})
+			key, _ := match.NewKey(template, name,
+				[]string{rapid.SampledFrom([]string{"1", "*@contoso.com", "a/*", "**"}).Draw(r, "value")})
 			rule.Keys = append(rule.Keys, key)
 		}
 	}

@@ -163,7 +163,8 @@ func TestEveryTemplateOfGraphMatchesItsURLsAndNoOther(t *testing.T) {
 					others += len(hits) - 1
 				}
 			}
-			t.Logf("%d templates, %d of them different; %d URLs, each matches one; widely they match %d others", len(all), len(resources), urls, others)
+			t.Logf("%d templates, %d of them different; %d URLs, each matches one; widely they match %d others", len(all),
+				len(resources), urls, others)
 		})
 	}
 }

@@ -94,7 +94,11 @@ func (v Value) Fields(expected string) []Field {
 			continue // check has told
 		}
 		seen[key.Value] = true
-		fields = append(fields, Field{Key: key.Value, Line: key.Line, Value: Value{node: value, where: join(v.where, key.Value), report: v.report}})
+		fields = append(fields, Field{
+			Key:   key.Value,
+			Line:  key.Line,
+			Value: Value{node: value, where: join(v.where, key.Value), report: v.report},
+		})
 	}
 	if len(v.node.Content) == 0 {
 		v.Errorf("this is empty; expected %s", expected)

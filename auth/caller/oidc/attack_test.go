@@ -57,7 +57,8 @@ func (r *rig) kid(alg string) string {
 
 // payload is the text of good claims, with text put before its last brace.
 func (r *rig) payload(more string) string {
-	return fmt.Sprintf(`{"iss":%q,"sub":"hr-sync","aud":"graphproxy","exp":%d%s}`, r.Issuer(), r.clock.Now().Unix()+600, more)
+	return fmt.Sprintf(`{"iss":%q,"sub":"hr-sync","aud":"graphproxy","exp":%d%s}`, r.Issuer(), r.clock.Now().Unix()+600,
+		more)
 }
 
 func (r *rig) header(alg, more string) string {
@@ -103,13 +104,19 @@ func (r *rig) confusedAlgorithms(all map[string]string) {
 	pkcs1 := x509.MarshalPKCS1PublicKey(key.Public().(*rsa.PublicKey))
 	hs := fmt.Sprintf(`{"alg":"HS256","kid":%q}`, kid)
 	for name, secret := range map[string][]byte{
-		"DER": der, "PEM": pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), "modulus": key.Public().(*rsa.PublicKey).N.Bytes(),
-		"PKCS #1": pkcs1, "PKCS #1 in PEM": pem.EncodeToMemory(&pem.Block{Type: "RSA PUBLIC KEY", Bytes: pkcs1}), "nothing": {}, "JWKS": r.JWKS(),
+		"DER":            der,
+		"PEM":            pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}),
+		"modulus":        key.Public().(*rsa.PublicKey).N.Bytes(),
+		"PKCS #1":        pkcs1,
+		"PKCS #1 in PEM": pem.EncodeToMemory(&pem.Block{Type: "RSA PUBLIC KEY", Bytes: pkcs1}),
+		"nothing":        {},
+		"JWKS":           r.JWKS(),
 	} {
 		all["HMAC with the public key as the secret: "+name] = mac(hs, payload, secret)
 		all["HMAC that says RS256, with the public key as the secret: "+name] = mac(r.header("RS256", ""), payload, secret)
 	}
-	for _, alg := range []string{"rs256", "RS256 ", "RS1", "ES256K", "HS512", "RSA-OAEP", "dir", "Ed448", "ML-DSA-44", "RS256\x00"} {
+	for _, alg := range []string{"rs256", "RS256 ", "RS1", "ES256K", "HS512", "RSA-OAEP", "dir", "Ed448", "ML-DSA-44",
+		"RS256\x00"} {
 		all["alg "+alg] = r.raw("RS256", fmt.Sprintf(`{"alg":%q,"kid":%q}`, alg, kid), payload)
 	}
 	all["alg is missing"] = r.raw("RS256", fmt.Sprintf(`{"kid":%q}`, kid), payload)
@@ -147,22 +154,38 @@ func (r *rig) foreignKeys(all map[string]string) {
 		all["another key, embedded: "+header[:20]] = with(header)
 	}
 	for _, kid := range []string{
-		"../../../../../../dev/null", "/dev/null", "file:///dev/null", "' UNION SELECT 'key' --", "1; DROP TABLE keys", "key | id",
-		"https://fabrikam.example/keys", "\u0000", strings.Repeat("a", 4096), "*", "%s%s%n", "{{7*7}}", "${jndi:ldap://fabrikam.example}",
+		"../../../../../../dev/null", "/dev/null", "file:///dev/null", "' UNION SELECT 'key' --", "1; DROP TABLE keys",
+		"key | id",
+		"https://fabrikam.example/keys", "\u0000", strings.Repeat("a", 4096), "*", "%s%s%n", "{{7*7}}",
+		"${jndi:ldap://fabrikam.example}",
 		"rsa-1\u0000", " rsa-1", "RSA-1",
 	} {
 		header := toJSON(r.t, members{"alg": "RS256", "kid": kid})
 		all["kid "+kid[:min(30, len(kid))]] = with(header)
-		all["kid "+kid[:min(30, len(kid))]+" and HMAC with nothing"] = mac(toJSON(r.t, members{"alg": "HS256", "kid": kid}), payload, nil)
+		all["kid "+kid[:min(30, len(kid))]+
+			" and HMAC with nothing"] = mac(toJSON(r.t, members{"alg": "HS256", "kid": kid}), payload, nil)
 	}
-	for name, kid := range map[string]string{"a number": "1", "null": "null", "a list": `["rsa-1"]`, "empty": `""`, "an object": `{"a":1}`} {
+	for name, kid := range map[string]string{
+		"a number":  "1",
+		"null":      "null",
+		"a list":    `["rsa-1"]`,
+		"empty":     `""`,
+		"an object": `{"a":1}`,
+	} {
 		all["kid is "+name] = r.raw("RS256", `{"alg":"RS256","kid":`+kid+`}`, payload)
 	}
 }
 
 func (r *rig) forgedSignatures(all map[string]string) {
 	payload := r.payload("")
-	for alg, size := range map[string]int{"ES256": 64, "ES384": 96, "ES512": 132, "EdDSA": 64, "RS256": 256, "PS256": 256} {
+	for alg, size := range map[string]int{
+		"ES256": 64,
+		"ES384": 96,
+		"ES512": 132,
+		"EdDSA": 64,
+		"RS256": 256,
+		"PS256": 256,
+	} {
 		text := b64([]byte(r.header(alg, ""))) + "." + b64([]byte(payload)) + "."
 		all[alg+" with a signature of zeros"] = text + b64(make([]byte, size)) // CVE-2022-21449, "psychic signatures"
 		all[alg+" with an empty signature"] = text
@@ -181,7 +204,8 @@ func (r *rig) forgedSignatures(all map[string]string) {
 			other[at] ^= 1
 			all[fmt.Sprintf("%s with a bit of the signature changed at %d", alg, at)] = text + b64(other)
 		}
-		all[alg+" over another payload"] = strings.Replace(good, "."+b64([]byte(payload)), "."+b64([]byte(r.payload(`,"admin":true`))), 1)
+		all[alg+" over another payload"] = strings.Replace(good, "."+b64([]byte(payload)),
+			"."+b64([]byte(r.payload(`,"admin":true`))), 1)
 	}
 	key, _, err := r.Key("ES256")
 	if err != nil {
@@ -211,7 +235,8 @@ func (r *rig) otherSerialisations(all map[string]string) {
 	all["five parts, as a JWE has"] = good + ".AAAA.AAAA"
 	all["an empty payload"] = p[0] + ".." + p[2]
 	all["JSON serialisation"] = fmt.Sprintf(`{"protected":%q,"payload":%q,"signature":%q}`, p[0], p[1], p[2])
-	all["JSON serialisation, general"] = fmt.Sprintf(`{"payload":%q,"signatures":[{"protected":%q,"signature":%q}]}`, p[1], p[0], p[2])
+	all["JSON serialisation, general"] = fmt.Sprintf(`{"payload":%q,"signatures":[{"protected":%q,"signature":%q}]}`,
+		p[1], p[0], p[2])
 	for name, blank := range map[string]string{
 		"a space": " ", "a tab": "\t", "a line break": "\n", "a return": "\r\n", "a NUL": "\x00", "U+00A0": "\u00a0",
 	} {
@@ -227,7 +252,8 @@ func (r *rig) otherSerialisations(all map[string]string) {
 	all["plain base64"] = p[0] + "." + p[1] + "." + strings.NewReplacer("-", "+", "_", "/").Replace(p[2]+"-_")
 	last := p[2][len(p[2])-1]
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	all["bits beyond the signature's last byte"] = good[:len(good)-1] + string(alphabet[strings.IndexByte(alphabet, last)+1])
+	all["bits beyond the signature's last byte"] = good[:len(good)-1] +
+		string(alphabet[strings.IndexByte(alphabet, last)+1])
 	all["Bearer in front"] = "Bearer " + good
 	all["more than 16 KiB"] = r.sign(members{"filler": strings.Repeat("a", 13<<10)}, nil)
 }
@@ -264,11 +290,19 @@ func (r *rig) oddHeaders(all map[string]string) {
 	all["b64 false, over the plain payload"] = r.unencoded()
 	good := r.header("RS256", "")
 	for name, header := range map[string]string{
-		"a list": "[" + good + "]", "a text": `"` + b64([]byte(good)) + `"`, "null": "null",
-		"two objects": good + good, "an object and a comma": good + ",",
-		"an object and a NUL": good + "\x00", "a byte order mark": "\xef\xbb\xbf" + good, "not UTF-8": strings.Replace(good, "}", ",\"x\":\"\xff\"}", 1),
-		"a comment": good + "//", "a key without quotes": strings.Replace(good, `"alg"`, "alg", 1), "cut": good[:len(good)-1], "empty": "",
-		"deep": strings.Replace(good, "}", `,"x":`+strings.Repeat("[", 500)+strings.Repeat("]", 500)+"}", 1),
+		"a list":                "[" + good + "]",
+		"a text":                `"` + b64([]byte(good)) + `"`,
+		"null":                  "null",
+		"two objects":           good + good,
+		"an object and a comma": good + ",",
+		"an object and a NUL":   good + "\x00",
+		"a byte order mark":     "\xef\xbb\xbf" + good,
+		"not UTF-8":             strings.Replace(good, "}", ",\"x\":\"\xff\"}", 1),
+		"a comment":             good + "//",
+		"a key without quotes":  strings.Replace(good, `"alg"`, "alg", 1),
+		"cut":                   good[:len(good)-1],
+		"empty":                 "",
+		"deep":                  strings.Replace(good, "}", `,"x":`+strings.Repeat("[", 500)+strings.Repeat("]", 500)+"}", 1),
 	} {
 		all["header that is "+name] = r.raw("RS256", header, payload)
 	}
@@ -320,20 +354,41 @@ func (r *rig) oddClaims(all map[string]string) {
 		all["claims with "+name] = r.raw("RS256", header, r.payload(more))
 	}
 	for name, exp := range map[string]string{
-		"a text": `"9999999999"`, "null": "null", "NaN": "NaN", "Infinity": "Infinity",
-		"huge": "1e400", "large": "1e300", "negative": "-1", "minus zero": "-0",
-		"a list": "[9999999999]", "true": "true", "hexadecimal": "0x7fffffff", "an object": "{}", "beyond an int64": "9223372036854775808",
+		"a text":          `"9999999999"`,
+		"null":            "null",
+		"NaN":             "NaN",
+		"Infinity":        "Infinity",
+		"huge":            "1e400",
+		"large":           "1e300",
+		"negative":        "-1",
+		"minus zero":      "-0",
+		"a list":          "[9999999999]",
+		"true":            "true",
+		"hexadecimal":     "0x7fffffff",
+		"an object":       "{}",
+		"beyond an int64": "9223372036854775808",
 	} {
-		all["exp is "+name] = r.raw("RS256", header, fmt.Sprintf(`{"iss":%q,"aud":"graphproxy","sub":"a","exp":%s}`, r.Issuer(), exp))
+		all["exp is "+name] = r.raw("RS256", header,
+			fmt.Sprintf(`{"iss":%q,"aud":"graphproxy","sub":"a","exp":%s}`, r.Issuer(), exp))
 	}
 	for name, claims := range map[string]members{
-		"no iss": {"iss": nil}, "iss a list": {"iss": []string{r.Issuer()}}, "iss empty": {"iss": ""},
-		"Iss only": {"iss": nil, "Iss": r.Issuer()}, "iss a number": {"iss": 1},
-		"no aud": {"aud": nil}, "aud empty": {"aud": ""}, "aud an empty list": {"aud": []string{}},
+		"no iss":                 {"iss": nil},
+		"iss a list":             {"iss": []string{r.Issuer()}},
+		"iss empty":              {"iss": ""},
+		"Iss only":               {"iss": nil, "Iss": r.Issuer()},
+		"iss a number":           {"iss": 1},
+		"no aud":                 {"aud": nil},
+		"aud empty":              {"aud": ""},
+		"aud an empty list":      {"aud": []string{}},
 		"aud with an empty text": {"aud": []string{"graphproxy", ""}},
-		"aud a number":           {"aud": 1}, "aud with a number": {"aud": []any{"graphproxy", 1}}, "aud an object": {"aud": members{"graphproxy": true}},
-		"aud nested":   {"aud": []any{[]string{"graphproxy"}}},
-		"sub a number": {"sub": 1}, "sub empty": {"sub": ""}, "sub a list": {"sub": []string{"a"}}, "no exp": {"exp": nil},
+		"aud a number":           {"aud": 1},
+		"aud with a number":      {"aud": []any{"graphproxy", 1}},
+		"aud an object":          {"aud": members{"graphproxy": true}},
+		"aud nested":             {"aud": []any{[]string{"graphproxy"}}},
+		"sub a number":           {"sub": 1},
+		"sub empty":              {"sub": ""},
+		"sub a list":             {"sub": []string{"a"}},
+		"no exp":                 {"exp": nil},
 	} {
 		all[name] = r.sign(claims, nil)
 	}

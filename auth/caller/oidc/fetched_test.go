@@ -148,7 +148,8 @@ func TestAnIssuerThatIsDownLeavesItsKeysInUse(t *testing.T) {
 	r := newRig(t, oidctest.Options{}).trust()
 	r.keys.Settle()
 	for _, fault := range []oidctest.Fault{
-		oidctest.Down, oidctest.WrongIssuer, oidctest.HugeBody, oidctest.NoJSON, oidctest.OtherHost, oidctest.KeysInClear, oidctest.KeysNotFound,
+		oidctest.Down, oidctest.WrongIssuer, oidctest.HugeBody, oidctest.NoJSON, oidctest.OtherHost, oidctest.KeysInClear,
+		oidctest.KeysNotFound,
 	} {
 		t.Run(string(fault), func(t *testing.T) {
 			failures := r.log.Count("cannot be fetched")
@@ -244,16 +245,24 @@ func TestSourcesThatAreRefused(t *testing.T) {
 		sources []oidc.Source
 		want    string
 	}{
-		"http beyond loopback": {[]oidc.Source{{Issuer: "http://oidc.contoso.example"}}, `"http://oidc.contoso.example" is no issuer`},
-		"a query":              {[]oidc.Source{{Issuer: "https://oidc.contoso.example?a"}}, "is no issuer"},
-		"an empty query":       {[]oidc.Source{{Issuer: "https://oidc.contoso.example?"}}, "is no issuer"},
-		"a fragment":           {[]oidc.Source{{Issuer: "https://oidc.contoso.example#"}}, "is no issuer"},
-		"a user":               {[]oidc.Source{{Issuer: "https://a@oidc.contoso.example"}}, "is no issuer"},
-		"nothing":              {[]oidc.Source{{}}, "is no issuer"},
-		"two places": {[]oidc.Source{{Issuer: "https://oidc.contoso.example"}, {Issuer: "https://oidc.contoso.example", JWKSFile: "x"}},
+		"http beyond loopback": {[]oidc.Source{{Issuer: "http://oidc.contoso.example"}},
+			`"http://oidc.contoso.example" is no issuer`},
+		"a query":        {[]oidc.Source{{Issuer: "https://oidc.contoso.example?a"}}, "is no issuer"},
+		"an empty query": {[]oidc.Source{{Issuer: "https://oidc.contoso.example?"}}, "is no issuer"},
+		"a fragment":     {[]oidc.Source{{Issuer: "https://oidc.contoso.example#"}}, "is no issuer"},
+		"a user":         {[]oidc.Source{{Issuer: "https://a@oidc.contoso.example"}}, "is no issuer"},
+		"nothing":        {[]oidc.Source{{}}, "is no issuer"},
+		"two places": {[]oidc.Source{
+			{Issuer: "https://oidc.contoso.example"},
+			{Issuer: "https://oidc.contoso.example", JWKSFile: "x"},
+		},
 			`the keys of issuer "https://oidc.contoso.example" are to come from two places`},
-		"a file that is not there": {[]oidc.Source{{Issuer: "https://oidc.contoso.example", JWKSFile: "absent.json"}, {Issuer: ""}},
-			"issuer \"https://oidc.contoso.example\": jwks_file \"absent.json\": it cannot be opened: no such file or directory: correct the path, or create the file\n\"\" is no issuer"},
+		"a file that is not there": {[]oidc.Source{
+			{Issuer: "https://oidc.contoso.example", JWKSFile: "absent.json"},
+			{Issuer: ""},
+		},
+			"issuer \"https://oidc.contoso.example\": jwks_file \"absent.json\": it cannot be opened: no such file or " +
+				"directory: correct the path, or create the file\n\"\" is no issuer"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			keys := oidc.NewKeys(oidc.Options{Client: &http.Client{Transport: stopped{}}})

@@ -43,7 +43,12 @@ func TestKeysInAFile(t *testing.T) {
 		r.want(now, "ok")
 		r.want(old, oidc.CodeInvalid)
 	})
-	for name, text := range map[string]string{"no JSON": "x", "no keys": `{"keys":[]}`, "nothing": "", "a directory's absence": "-"} {
+	for name, text := range map[string]string{
+		"no JSON":               "x",
+		"no keys":               `{"keys":[]}`,
+		"nothing":               "",
+		"a directory's absence": "-",
+	} {
 		t.Run("a bad file leaves the keys in use and is told once: "+name, func(t *testing.T) {
 			told := r.log.Count("cannot be read")
 			if write(t, path, text); text == "-" {

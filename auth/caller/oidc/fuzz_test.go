@@ -51,10 +51,12 @@ func FuzzClaims(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if token.Subject != "hr-sync" || token.Issuer != r.Issuer() || len(token.Audiences) != 1 || token.Audiences[0] != "graphproxy" {
+		if token.Subject != "hr-sync" || token.Issuer != r.Issuer() || len(token.Audiences) != 1 ||
+			token.Audiences[0] != "graphproxy" {
 			t.Errorf("%q changes the token: %+v", more, token)
 		}
-		if values := token.Values(claim); len(values) > 0 && !strings.HasPrefix(claim, "/") && strings.Contains(claim, "\ufffd") {
+		if values := token.Values(claim); len(values) > 0 && !strings.HasPrefix(claim, "/") &&
+			strings.Contains(claim, "\ufffd") {
 			t.Errorf("claim %q has the values %q", claim, values)
 		}
 	})

@@ -101,7 +101,8 @@ func (t *jwt) header(header map[string]any) *Error {
 // isAlgorithm reports whether alg is a signature that only the holder of a private key can make, and that is in use.
 func isAlgorithm(alg string) bool {
 	switch jose.SignatureAlgorithm(alg) {
-	case jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA:
+	case jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512,
+		jose.EdDSA:
 		return true
 	}
 	return false

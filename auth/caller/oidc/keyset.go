@@ -167,7 +167,8 @@ func (s *keySet) signed(t *jwt) bool {
 	}
 	text := t.raw[:strings.LastIndexByte(t.raw, '.')]
 	for _, k := range keys {
-		if _, err := signature.Verify(k.public); err == nil && hasStandardSalt(k.public, t.alg, text, signature.Signatures[0].Signature) {
+		if _, err := signature.Verify(k.public); err == nil &&
+			hasStandardSalt(k.public, t.alg, text, signature.Signatures[0].Signature) {
 			return true
 		}
 	}

@@ -33,7 +33,8 @@ type Source struct {
 
 // Options says how keys are had. The zero value is good for production; nothing is logged then.
 type Options struct {
-	Client *http.Client     // for discovery; its CheckRedirect is replaced; nil: one with timeouts and the proxy of the environment
+	// for discovery; its CheckRedirect is replaced; nil: one with timeouts and the proxy of the environment
+	Client *http.Client
 	Log    *slog.Logger     // nil: nothing is logged
 	Now    func() time.Time // the clock, safe for concurrent use; nil is time.Now
 	Poll   time.Duration    // how often a JWKSFile is looked at while tokens come; 0: 2 s

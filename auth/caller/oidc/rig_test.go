@@ -130,7 +130,8 @@ func outcome(t testing.TB, v *oidc.Verifier, raw string) string {
 	if !errors.As(err, &refusal) || token != nil {
 		t.Fatalf("Verify = %v, %v, want an *Error alone", token, err)
 	}
-	if refusal.Message == "" || strings.Contains(err.Error(), "hr-sync") || len(raw) > 8 && strings.Contains(err.Error(), raw) {
+	if refusal.Message == "" || strings.Contains(err.Error(), "hr-sync") ||
+		len(raw) > 8 && strings.Contains(err.Error(), raw) {
 		t.Errorf("the error says nothing, or something of the token: %v", err)
 	}
 	return refusal.Code

@@ -13,7 +13,8 @@ import (
 func TestEachAlgorithmVerifies(t *testing.T) {
 	for _, tls := range []bool{false, true} {
 		r := newRig(t, oidctest.Options{TLS: tls, Path: "/v2.0"}).trust()
-		for _, alg := range []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"} {
+		for _, alg := range []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
+			"EdDSA"} {
 			t.Run(alg, func(t *testing.T) {
 				raw := r.sign(nil, members{"alg": alg})
 				for range 2 {
@@ -32,10 +33,23 @@ func TestEachAlgorithmVerifies(t *testing.T) {
 func TestTokenSaysWhatWasSigned(t *testing.T) {
 	r := newRig(t, oidctest.Options{}).trust()
 	raw := r.sign(members{
-		"aud": []string{"graphproxy", "other"}, "groups": []string{"a", "b"}, "n": 1.5, "big": 12345678901234567, "yes": true, "none": nil,
-		"https://contoso.example/roles": []string{"x"}, "mixed": []any{"a", 1}, "empty": []any{}, "object": members{"a": "b"},
-		"kubernetes.io": members{"namespace": "hr", "serviceaccount": members{"name": "sync"}, "a/b": members{"c~d": "deep"}, "": "blank"},
-		"/odd":          "odd",
+		"aud":                           []string{"graphproxy", "other"},
+		"groups":                        []string{"a", "b"},
+		"n":                             1.5,
+		"big":                           12345678901234567,
+		"yes":                           true,
+		"none":                          nil,
+		"https://contoso.example/roles": []string{"x"},
+		"mixed":                         []any{"a", 1},
+		"empty":                         []any{},
+		"object":                        members{"a": "b"},
+		"kubernetes.io": members{
+			"namespace":      "hr",
+			"serviceaccount": members{"name": "sync"},
+			"a/b":            members{"c~d": "deep"},
+			"":               "blank",
+		},
+		"/odd": "odd",
 	}, nil)
 	token, err := r.v.Verify(t.Context(), raw)
 	if err != nil {
@@ -43,8 +57,10 @@ func TestTokenSaysWhatWasSigned(t *testing.T) {
 	}
 	got := map[string][]string{}
 	for _, claim := range []string{
-		"sub", "aud", "groups", "n", "big", "yes", "none", "absent", "https://contoso.example/roles", "mixed", "empty", "object", "kubernetes.io",
-		"kubernetes.io.namespace", "/kubernetes.io/namespace", "/kubernetes.io/serviceaccount/name", "/kubernetes.io/serviceaccount",
+		"sub", "aud", "groups", "n", "big", "yes", "none", "absent", "https://contoso.example/roles", "mixed", "empty",
+		"object", "kubernetes.io",
+		"kubernetes.io.namespace", "/kubernetes.io/namespace", "/kubernetes.io/serviceaccount/name",
+		"/kubernetes.io/serviceaccount",
 		"/kubernetes.io/a~1b/c~0d", "/kubernetes.io/", "/odd", "/~1odd", "/groups", "/groups/0", "/", "", "/sub/x", "exp",
 	} {
 		if values := token.Values(claim); values != nil {
@@ -52,9 +68,20 @@ func TestTokenSaysWhatWasSigned(t *testing.T) {
 		}
 	}
 	want := map[string][]string{
-		"sub": {"hr-sync"}, "aud": {"graphproxy", "other"}, "groups": {"a", "b"}, "n": {"1.5"}, "big": {"12345678901234567"}, "yes": {"true"},
-		"https://contoso.example/roles": {"x"}, "/kubernetes.io/namespace": {"hr"}, "/kubernetes.io/serviceaccount/name": {"sync"},
-		"/kubernetes.io/a~1b/c~0d": {"deep"}, "/kubernetes.io/": {"blank"}, "/~1odd": {"odd"}, "/groups": {"a", "b"}, "exp": {"1795258800"},
+		"sub":                                {"hr-sync"},
+		"aud":                                {"graphproxy", "other"},
+		"groups":                             {"a", "b"},
+		"n":                                  {"1.5"},
+		"big":                                {"12345678901234567"},
+		"yes":                                {"true"},
+		"https://contoso.example/roles":      {"x"},
+		"/kubernetes.io/namespace":           {"hr"},
+		"/kubernetes.io/serviceaccount/name": {"sync"},
+		"/kubernetes.io/a~1b/c~0d":           {"deep"},
+		"/kubernetes.io/":                    {"blank"},
+		"/~1odd":                             {"odd"},
+		"/groups":                            {"a", "b"},
+		"exp":                                {"1795258800"},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -108,7 +135,8 @@ func TestIssuersAreComparedByteByByte(t *testing.T) {
 	r := newRig(t, oidctest.Options{Path: "/a/"}).trust()
 	r.want(r.sign(nil, nil), "ok")
 	own := r.Issuer()
-	for _, issuer := range []string{own + "/", own[:len(own)-1], own + "?", "HTTP" + own[4:], "https://fabrikam.example", " " + own} {
+	for _, issuer := range []string{own + "/", own[:len(own)-1], own + "?", "HTTP" + own[4:], "https://fabrikam.example",
+		" " + own} {
 		r.want(r.sign(members{"iss": issuer}, nil), oidc.CodeIssuerUnknown)
 	}
 	r.wantFetches(1, 1)
@@ -125,9 +153,22 @@ func TestZeroVerifierTrustsNobody(t *testing.T) {
 func TestTypesOfTokens(t *testing.T) {
 	r := newRig(t, oidctest.Options{}).trust()
 	for typ, want := range map[any]string{
-		nil: "ok", "JWT": "ok", "jwt": "ok", "at+jwt": "ok", "AT+JWT": "ok", "application/at+jwt": "ok", "Application/JWT": "ok",
-		"": oidc.CodeInvalid, "JOSE": oidc.CodeInvalid, "dpop+jwt": oidc.CodeInvalid, "logout+jwt": oidc.CodeInvalid, "id+jwt": oidc.CodeInvalid,
-		"application/application/jwt": oidc.CodeInvalid, "jwt ": oidc.CodeInvalid, 5: oidc.CodeInvalid, "text/jwt": oidc.CodeInvalid,
+		nil:                           "ok",
+		"JWT":                         "ok",
+		"jwt":                         "ok",
+		"at+jwt":                      "ok",
+		"AT+JWT":                      "ok",
+		"application/at+jwt":          "ok",
+		"Application/JWT":             "ok",
+		"":                            oidc.CodeInvalid,
+		"JOSE":                        oidc.CodeInvalid,
+		"dpop+jwt":                    oidc.CodeInvalid,
+		"logout+jwt":                  oidc.CodeInvalid,
+		"id+jwt":                      oidc.CodeInvalid,
+		"application/application/jwt": oidc.CodeInvalid,
+		"jwt ":                        oidc.CodeInvalid,
+		5:                             oidc.CodeInvalid,
+		"text/jwt":                    oidc.CodeInvalid,
 	} {
 		if got := r.outcome(r.sign(nil, members{"typ": typ})); got != want {
 			t.Errorf("typ %v: got %s, want %s", typ, got, want)

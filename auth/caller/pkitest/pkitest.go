@@ -1,6 +1,6 @@
-// Package pkitest makes certificate authorities and the certificates of clients and servers, shaped as SPIFFE's are: a root, an
-// intermediate that signs, and leaves that are named by a URI. It is what tests of graphproxy's certificate identities connect
-// with.
+// Package pkitest makes certificate authorities and the certificates of clients and servers, shaped as SPIFFE's are: a
+// root, an intermediate that signs, and leaves that are named by a URI. It is what tests of graphproxy's certificate
+// identities connect with.
 //
 // It decides nothing about who counts; graphproxy/auth/caller does. It is a fake: keys are in memory and handed out.
 package pkitest
@@ -41,8 +41,12 @@ func newAuthority(name string, parent *Authority) (*Authority, error) {
 	}
 	a := &Authority{key: key, parent: parent}
 	template := &x509.Certificate{
-		Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-		NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		Subject:               pkix.Name{CommonName: name},
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		NotBefore:             time.Now().Add(-24 * time.Hour),
+		NotAfter:              time.Now().Add(24 * time.Hour),
 	}
 	signer, signed := crypto.Signer(key), template
 	if parent != nil {
@@ -69,8 +73,8 @@ func (a *Authority) Pool() *x509.CertPool {
 	return pool
 }
 
-// Leaf says what a certificate is to be. The zero value is one without names, for clients and servers, from an hour ago until in
-// an hour.
+// Leaf says what a certificate is to be. The zero value is one without names, for clients and servers, from an hour ago
+// until in an hour.
 type Leaf struct {
 	URIs, DNS, CommonNames []string
 	IPs                    []net.IP

@@ -131,8 +131,10 @@ func unknown(set map[string]string) []error {
 }
 
 var (
-	linkName = regexp.MustCompile(`(?:^|_)(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_[0-9]+_(?:TCP|UDP|SCTP)_(?:PROTO|PORT|ADDR))$`)
-	linkURL  = regexp.MustCompile(`(?:^|_)PORT(?:_[0-9]+_(?:TCP|UDP|SCTP))?=(?:tcp|udp|sctp)://`)
+	linkName = regexp.MustCompile(
+		`(?:^|_)(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_[0-9]+_(?:TCP|UDP|SCTP)_(?:PROTO|PORT|ADDR))$`,
+	)
+	linkURL = regexp.MustCompile(`(?:^|_)PORT(?:_[0-9]+_(?:TCP|UDP|SCTP))?=(?:tcp|udp|sctp)://`)
 )
 
 // isServiceLink reports whether a variable is one of those that Kubernetes adds to every container for a Service called

@@ -68,11 +68,20 @@ func TestACloudSetsThreeThingsTogetherAndWhatIsSetByItselfWins(t *testing.T) {
 		environ []string
 		want    three
 	}{
-		{"nothing set is the public cloud", nil, three{"https://login.microsoftonline.com", "https://graph.microsoft.com", "https://graph.microsoft.com/.default"}},
-		{"a cloud sets all three", []string{"GRAPHPROXY_CLOUD=USGov-DoD"}, three{"https://login.microsoftonline.us", "https://dod-graph.microsoft.us", "https://dod-graph.microsoft.us/.default"}},
-		{"the scope follows Graph's address", []string{"GRAPHPROXY_GRAPH_URL=https://graph.fabrikam.example/"}, three{"https://login.microsoftonline.com", "https://graph.fabrikam.example", "https://graph.fabrikam.example/.default"}},
-		{"each can be set by itself", []string{"GRAPHPROXY_CLOUD=china", "AZURE_AUTHORITY_HOST=https://login.fabrikam.example", "GRAPHPROXY_SCOPE=api://x/.default"}, three{"https://login.fabrikam.example", "https://microsoftgraph.chinacloudapi.cn", "api://x/.default"}},
-		{"an empty variable is not set", []string{"GRAPHPROXY_CLOUD=", "GRAPHPROXY_SCOPE="}, three{"https://login.microsoftonline.com", "https://graph.microsoft.com", "https://graph.microsoft.com/.default"}},
+		{"nothing set is the public cloud", nil,
+			three{"https://login.microsoftonline.com", "https://graph.microsoft.com", "https://graph.microsoft.com/.default"}},
+		{"a cloud sets all three", []string{"GRAPHPROXY_CLOUD=USGov-DoD"},
+			three{"https://login.microsoftonline.us", "https://dod-graph.microsoft.us",
+				"https://dod-graph.microsoft.us/.default"}},
+		{"the scope follows Graph's address", []string{"GRAPHPROXY_GRAPH_URL=https://graph.fabrikam.example/"},
+			three{"https://login.microsoftonline.com", "https://graph.fabrikam.example",
+				"https://graph.fabrikam.example/.default"}},
+		{"each can be set by itself",
+			[]string{"GRAPHPROXY_CLOUD=china", "AZURE_AUTHORITY_HOST=https://login.fabrikam.example",
+				"GRAPHPROXY_SCOPE=api://x/.default"}, three{"https://login.fabrikam.example",
+				"https://microsoftgraph.chinacloudapi.cn", "api://x/.default"}},
+		{"an empty variable is not set", []string{"GRAPHPROXY_CLOUD=", "GRAPHPROXY_SCOPE="},
+			three{"https://login.microsoftonline.com", "https://graph.microsoft.com", "https://graph.microsoft.com/.default"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, problems := config.Parse(test.environ)
@@ -106,19 +115,24 @@ func TestSettingsAreReadAsTheyAreMeant(t *testing.T) {
 }
 
 func TestNamesOfTheProxyAreReadWithoutTheirPorts(t *testing.T) {
-	c, problems := config.Parse([]string{"GRAPHPROXY_HOSTS=graphproxy, graphproxy.infra.svc:8080,Graph_1.Contoso.com.,10.0.0.7"})
+	c, problems := config.Parse(
+		[]string{"GRAPHPROXY_HOSTS=graphproxy, graphproxy.infra.svc:8080,Graph_1.Contoso.com.,10.0.0.7"},
+	)
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	if diff := cmp.Diff(config.HostNames{"graphproxy", "graphproxy.infra.svc", "Graph_1.Contoso.com", "10.0.0.7"}, c.Hosts); diff != "" {
+	if diff := cmp.Diff(config.HostNames{"graphproxy", "graphproxy.infra.svc", "Graph_1.Contoso.com", "10.0.0.7"},
+		c.Hosts); diff != "" {
 		t.Error(diff)
 	}
 	for _, bad := range []string{
-		"https://graph.contoso.com", "*.contoso.com", "*", "a,,b", "a b", "graph.contoso.com/x", "gr\u00e4ph.contoso.com", "user@graph.contoso.com", "graph.contoso.com:x", ":8080", ".",
+		"https://graph.contoso.com", "*.contoso.com", "*", "a,,b", "a b", "graph.contoso.com/x", "gr\u00e4ph.contoso.com",
+		"user@graph.contoso.com", "graph.contoso.com:x", ":8080", ".",
 		"-a", "[::1]", "canary-secret!",
 	} {
 		_, problems := config.Parse([]string{"GRAPHPROXY_HOSTS=" + bad})
-		if len(problems) != 1 || !strings.HasPrefix(problems[0].Error(), "GRAPHPROXY_HOSTS ") || strings.Contains(problems[0].Error(), "canary") {
+		if len(problems) != 1 || !strings.HasPrefix(problems[0].Error(), "GRAPHPROXY_HOSTS ") ||
+			strings.Contains(problems[0].Error(), "canary") {
 			t.Errorf("%q: %v", bad, problems)
 		}
 	}
@@ -141,7 +155,8 @@ func TestWhereCallersComeFrom(t *testing.T) {
 			}
 		})
 	}
-	c, problems := config.Parse([]string{"GRAPHPROXY_TRUSTED_PROXIES=10.20.0.0/16, 10.0.0.7,2001:db8::1,2001:db8:1::/48", "GRAPHPROXY_UNIX_SOCKET_MODE=666"})
+	c, problems := config.Parse([]string{"GRAPHPROXY_TRUSTED_PROXIES=10.20.0.0/16, 10.0.0.7,2001:db8::1,2001:db8:1::/48",
+		"GRAPHPROXY_UNIX_SOCKET_MODE=666"})
 	want := []string{"10.20.0.0/16", "10.0.0.7/32", "2001:db8::1/128", "2001:db8:1::/48"}
 	var got []string
 	for _, p := range c.TrustedProxies {
@@ -155,9 +170,12 @@ func TestWhereCallersComeFrom(t *testing.T) {
 func TestVariablesThatNobodySetAreNoErrors(t *testing.T) {
 	// What Kubernetes adds for Services called graphproxy and graphproxy-admin.
 	_, problems := config.Parse([]string{
-		"GRAPHPROXY_BIN=/usr/local/bin/graphproxy", "GRAPHPROXY_SERVICE_HOST=10.0.0.7", "GRAPHPROXY_SERVICE_PORT=8080", "GRAPHPROXY_SERVICE_PORT_HTTP=8080", "GRAPHPROXY_PORT=tcp://10.0.0.7:8080",
-		"GRAPHPROXY_PORT_8080_TCP=tcp://10.0.0.7:8080", "GRAPHPROXY_PORT_8080_TCP_PROTO=tcp", "GRAPHPROXY_PORT_8080_TCP_PORT=8080", "GRAPHPROXY_PORT_8080_TCP_ADDR=10.0.0.7",
-		"GRAPHPROXY_ADMIN_SERVICE_HOST=10.0.0.8", "GRAPHPROXY_ADMIN_PORT=tcp://10.0.0.8:8081", "GRAPHPROXY_ADMIN_PORT_8081_TCP=tcp://10.0.0.8:8081",
+		"GRAPHPROXY_BIN=/usr/local/bin/graphproxy", "GRAPHPROXY_SERVICE_HOST=10.0.0.7", "GRAPHPROXY_SERVICE_PORT=8080",
+		"GRAPHPROXY_SERVICE_PORT_HTTP=8080", "GRAPHPROXY_PORT=tcp://10.0.0.7:8080",
+		"GRAPHPROXY_PORT_8080_TCP=tcp://10.0.0.7:8080", "GRAPHPROXY_PORT_8080_TCP_PROTO=tcp",
+		"GRAPHPROXY_PORT_8080_TCP_PORT=8080", "GRAPHPROXY_PORT_8080_TCP_ADDR=10.0.0.7",
+		"GRAPHPROXY_ADMIN_SERVICE_HOST=10.0.0.8", "GRAPHPROXY_ADMIN_PORT=tcp://10.0.0.8:8081",
+		"GRAPHPROXY_ADMIN_PORT_8081_TCP=tcp://10.0.0.8:8081",
 		"GRAPHPROXY_UNKNOWN=", "AZURE_SUBSCRIPTION_ID=x", "PATH=/bin",
 	})
 	if len(problems) > 0 {
@@ -167,12 +185,18 @@ func TestVariablesThatNobodySetAreNoErrors(t *testing.T) {
 
 func TestAMisspeltVariableIsAnError(t *testing.T) {
 	for set, want := range map[string]string{
-		"GRAPHPROXY_LISTN=x":               "GRAPHPROXY_LISTN is not a variable that this version knows; did you mean GRAPHPROXY_LISTEN?",
-		"GRAPHPROXY_PORT=8080":             "GRAPHPROXY_PORT is not a variable that this version knows; remove it, or see docs/configuration.md for the variables that there are",
-		"GRAPHPROXY_APPS_0_CLIENT_SECRT=x": "GRAPHPROXY_APPS_0_CLIENT_SECRT is not a variable that this version knows; did you mean GRAPHPROXY_APPS_0_CLIENT_SECRET?",
-		"GRAPHPROXY_APPS_00_NAME=x":        "GRAPHPROXY_APPS_00_NAME is not a variable that this version knows; remove it, or see docs/configuration.md for the variables that there are",
-		"GRAPHPROXY_APP_0_NAME=x":          "GRAPHPROXY_APP_0_NAME is not a variable that this version knows; remove it, or see docs/configuration.md for the variables that there are",
-		"GRAPHPROXY_LOG_LEVLE=debug":       "GRAPHPROXY_LOG_LEVLE is not a variable that this version knows; did you mean GRAPHPROXY_LOG_LEVEL?",
+		"GRAPHPROXY_LISTN=x": "GRAPHPROXY_LISTN is not a variable that this version knows; did you mean " +
+			"GRAPHPROXY_LISTEN?",
+		"GRAPHPROXY_PORT=8080": "GRAPHPROXY_PORT is not a variable that this version knows; remove it, or see " +
+			"docs/configuration.md for the variables that there are",
+		"GRAPHPROXY_APPS_0_CLIENT_SECRT=x": "GRAPHPROXY_APPS_0_CLIENT_SECRT is not a variable that this version knows; " +
+			"did you mean GRAPHPROXY_APPS_0_CLIENT_SECRET?",
+		"GRAPHPROXY_APPS_00_NAME=x": "GRAPHPROXY_APPS_00_NAME is not a variable that this version knows; remove it, or " +
+			"see docs/configuration.md for the variables that there are",
+		"GRAPHPROXY_APP_0_NAME=x": "GRAPHPROXY_APP_0_NAME is not a variable that this version knows; remove it, or see " +
+			"docs/configuration.md for the variables that there are",
+		"GRAPHPROXY_LOG_LEVLE=debug": "GRAPHPROXY_LOG_LEVLE is not a variable that this version knows; did you mean " +
+			"GRAPHPROXY_LOG_LEVEL?",
 	} {
 		t.Run(set, func(t *testing.T) {
 			_, problems := config.Parse([]string{set})
@@ -207,7 +231,8 @@ func TestTheDocumentedSuffixesAreTheOnesThatAreRead(t *testing.T) {
 }
 
 func TestSeveralAppRegistrations(t *testing.T) {
-	one := []string{"GRAPHPROXY_APPS_7_NAME=hr", "GRAPHPROXY_APPS_7_TENANT_ID=t", "GRAPHPROXY_APPS_7_CLIENT_ID=c", "GRAPHPROXY_APPS_7_CLIENT_SECRET=s"}
+	one := []string{"GRAPHPROXY_APPS_7_NAME=hr", "GRAPHPROXY_APPS_7_TENANT_ID=t", "GRAPHPROXY_APPS_7_CLIENT_ID=c",
+		"GRAPHPROXY_APPS_7_CLIENT_SECRET=s"}
 	azure := []string{"AZURE_TENANT_ID=t", "AZURE_CLIENT_ID=c", "AZURE_CLIENT_SECRET=s"}
 	for _, tt := range []struct {
 		name     string
@@ -219,11 +244,18 @@ func TestSeveralAppRegistrations(t *testing.T) {
 		{"one instead of the default one, with a gap before it", one, []string{"hr"}, ""},
 		{"one beside it", append(azure, one...), []string{"default", "hr"}, ""},
 		{"one called default", []string{"GRAPHPROXY_APPS_0_NAME=default"}, []string{"default"}, ""},
-		{"two called default", append(azure, "GRAPHPROXY_APPS_0_NAME=default"), []string{"default", "default"}, "GRAPHPROXY_APPS_0_NAME is the name of another app registration, too, that of AZURE_*, which is called default: give each its own"},
-		{"two of a name", append(one, "GRAPHPROXY_APPS_1_NAME=hr"), []string{"hr", "hr"}, "GRAPHPROXY_APPS_7_NAME is the name of another app registration, too, that of GRAPHPROXY_APPS_1: give each its own"},
-		{"no name", []string{"GRAPHPROXY_APPS_0_CLIENT_ID=c"}, []string{""}, "GRAPHPROXY_APPS_0_NAME is not set: set it to the name that the policy's app: has for this app registration"},
-		{"no such name", []string{"GRAPHPROXY_APPS_0_NAME=a b"}, []string{"a b"}, `GRAPHPROXY_APPS_0_NAME is not made of letters, digits, "-", "_" and ".": write a name that the policy's app: can have`},
-		{"a value that cannot be", append(one, "GRAPHPROXY_APPS_7_MANAGED_IDENTITY=maybe"), []string{"hr"}, "GRAPHPROXY_APPS_7_MANAGED_IDENTITY is neither true nor false: write one of them"},
+		{"two called default", append(azure, "GRAPHPROXY_APPS_0_NAME=default"), []string{"default", "default"},
+			"GRAPHPROXY_APPS_0_NAME is the name of another app registration, too, that of AZURE_*, which is called default: " +
+				"give each its own"},
+		{"two of a name", append(one, "GRAPHPROXY_APPS_1_NAME=hr"), []string{"hr", "hr"},
+			"GRAPHPROXY_APPS_7_NAME is the name of another app registration, too, that of GRAPHPROXY_APPS_1: give each its own"},
+		{"no name", []string{"GRAPHPROXY_APPS_0_CLIENT_ID=c"}, []string{""},
+			"GRAPHPROXY_APPS_0_NAME is not set: set it to the name that the policy's app: has for this app registration"},
+		{"no such name", []string{"GRAPHPROXY_APPS_0_NAME=a b"}, []string{"a b"},
+			`GRAPHPROXY_APPS_0_NAME is not made of letters, digits, "-", "_" and ".": write a name that the policy's app: ` +
+				`can have`},
+		{"a value that cannot be", append(one, "GRAPHPROXY_APPS_7_MANAGED_IDENTITY=maybe"), []string{"hr"},
+			"GRAPHPROXY_APPS_7_MANAGED_IDENTITY is neither true nor false: write one of them"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, problems := config.Parse(tt.environ)

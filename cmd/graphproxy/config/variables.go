@@ -96,15 +96,18 @@ func meanings() map[string]string {
 	return map[string]string{
 		"AZURE_TENANT_ID": "the tenant of the app registration: a GUID or a domain. `common`, `organizations` and " +
 			"`consumers` are refused",
-		"AZURE_CLIENT_ID":                     "the application (client) ID; with a managed identity the user-assigned one, if any",
-		"AZURE_CLIENT_SECRET":                 "client secret",
-		"AZURE_CLIENT_SECRET_FILE":            "file that holds the client secret; one newline at its end does not count",
-		"AZURE_CLIENT_CERTIFICATE_PATH":       "PEM or PFX file with the certificate and its RSA key",
-		"AZURE_CLIENT_CERTIFICATE_PASSWORD":   "password of the PFX file",
-		"AZURE_CLIENT_SEND_CERTIFICATE_CHAIN": "send the certificate's chain with token requests (subject name and issuer authentication)",
-		"AZURE_FEDERATED_TOKEN_FILE":          "file with a token of another issuer (workload identity federation); read at every renewal",
-		"GRAPHPROXY_MANAGED_IDENTITY":         "use the managed identity of the Azure resource that graphproxy runs on",
-		"AZURE_AUTHORITY_HOST":                "Entra ID's address. Default: of the cloud",
+		"AZURE_CLIENT_ID": "the application (client) ID; with a managed identity the user-assigned " +
+			"one, if any",
+		"AZURE_CLIENT_SECRET":               "client secret",
+		"AZURE_CLIENT_SECRET_FILE":          "file that holds the client secret; one newline at its end does not count",
+		"AZURE_CLIENT_CERTIFICATE_PATH":     "PEM or PFX file with the certificate and its RSA key",
+		"AZURE_CLIENT_CERTIFICATE_PASSWORD": "password of the PFX file",
+		"AZURE_CLIENT_SEND_CERTIFICATE_CHAIN": "send the certificate's chain with token requests (subject name and issuer " +
+			"authentication)",
+		"AZURE_FEDERATED_TOKEN_FILE": "file with a token of another issuer (workload identity federation); read at every " +
+			"renewal",
+		"GRAPHPROXY_MANAGED_IDENTITY": "use the managed identity of the Azure resource that graphproxy runs on",
+		"AZURE_AUTHORITY_HOST":        "Entra ID's address. Default: of the cloud",
 		"GRAPHPROXY_CLOUD": "`public`, `usgov`, `usgov-dod` or `china`: sets Entra ID's address, Graph's and the scope " +
 			"together",
 		"GRAPHPROXY_GRAPH_URL": "Graph's scheme and host, such as `https://graph.microsoft.com`; `http` on loopback only. " +

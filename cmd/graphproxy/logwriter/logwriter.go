@@ -1,8 +1,8 @@
 // Package logwriter writes lines to a file or a stream, and never makes the code that logs wait for it.
 //
-// Lines go into a bounded queue. One goroutine takes what has gathered there and writes it with one call. The package decides
-// when a target counts as failing, which lines are lost then, and how a file is opened again after it was rotated or removed.
-// It leaves to its callers what a line says, and what else happens while lines cannot be written.
+// Lines go into a bounded queue. One goroutine takes what has gathered there and writes it with one call. The package
+// decides when a target counts as failing, which lines are lost then, and how a file is opened again after it was
+// rotated or removed. It leaves to its callers what a line says, and what else happens while lines cannot be written.
 package logwriter
 
 import (
@@ -33,15 +33,16 @@ var (
 	errFull    = errors.New("the queue is full: lines come faster than they can be written")
 )
 
-// Options say what a Writer does. The zero value has the default bounds and reports nothing. The functions are called by
-// goroutines of the Writer; they must not call its methods.
+// Options say what a Writer does. The zero value has the default bounds and reports nothing. The functions are called
+// by goroutines of the Writer; they must not call its methods.
 type Options struct {
-	MaxLines int                // lines that may wait, those that are being written included; 0: DefaultMaxLines
-	MaxBytes int                // their bytes; 0: DefaultMaxBytes
-	Lost     func(n int) []byte // returns the line, with its line end, that reports n lost lines in the log itself; nil: none
-	Failed   func(err error)    // writing began to fail, or lines were lost; nil: not called
-	Reopened func()             // a file of the target's name was opened again; nil: not called
-	Resumed  func(lost int64)   // writing works again; lost counts the lines dropped since the start; nil: not called
+	MaxLines int // lines that may wait, those that are being written included; 0: DefaultMaxLines
+	MaxBytes int // their bytes; 0: DefaultMaxBytes
+	// returns the line, with its line end, that reports n lost lines in the log itself; nil: none
+	Lost     func(n int) []byte
+	Failed   func(err error)  // writing began to fail, or lines were lost; nil: not called
+	Reopened func()           // a file of the target's name was opened again; nil: not called
+	Resumed  func(lost int64) // writing works again; lost counts the lines dropped since the start; nil: not called
 }
 
 // State is what a Writer reports of itself.
@@ -52,8 +53,8 @@ type State struct {
 	Lost    int64 // lines dropped since the start
 }
 
-// Writer is a queue of lines with one goroutine that writes them. Make it with New or Open, and end it with Close. It is safe
-// for concurrent use. Write, State, Err and Reopen never wait for the target.
+// Writer is a queue of lines with one goroutine that writes them. Make it with New or Open, and end it with Close. It
+// is safe for concurrent use. Write, State, Err and Reopen never wait for the target.
 type Writer struct {
 	options Options
 	target  target
@@ -80,8 +81,8 @@ type Writer struct {
 // New returns a Writer to a stream, such as standard output. Close does not close the stream.
 func New(w io.Writer, o Options) *Writer { return start(stream{w}, o) }
 
-// Open returns a Writer that appends to the file at path. A new file is readable by its owner only. The error names the cause
-// and the cure, without the path.
+// Open returns a Writer that appends to the file at path. A new file is readable by its owner only. The error names the
+// cause and the cure, without the path.
 func Open(path string, o Options) (*Writer, error) {
 	f, err := openAppend(path)
 	if err != nil {
@@ -105,8 +106,8 @@ func start(t target, o Options) *Writer {
 	return w
 }
 
-// Write queues p, which holds one or more whole lines. It copies p and returns len(p), nil, also for lines that are dropped
-// because the queue is full. State counts those.
+// Write queues p, which holds one or more whole lines. It copies p and returns len(p), nil, also for lines that are
+// dropped because the queue is full. State counts those.
 func (w *Writer) Write(p []byte) (int, error) {
 	n := bytes.Count(p, []byte{'\n'})
 	if w.queue(p, n) {
@@ -166,8 +167,8 @@ func (w *Writer) failure() error {
 // Reopen opens a file by its name again, after a program that rotates logs has renamed it. A stream stays as it is.
 func (w *Writer) Reopen() { poke(w.reopen) }
 
-// Close writes the lines that wait and ends the Writer. It returns an error when not all could be written before ctx ended.
-// A line that is written after Close is lost.
+// Close writes the lines that wait and ends the Writer. It returns an error when not all could be written before ctx
+// ended. A line that is written after Close is lost.
 func (w *Writer) Close(ctx context.Context) error {
 	w.end.Do(func() { close(w.closing) })
 	select {

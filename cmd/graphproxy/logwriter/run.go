@@ -43,8 +43,8 @@ func (w *Writer) run() {
 	}
 }
 
-// renew looks for the file of the target's name. In another file, a line of which a part was written is written again from its
-// beginning.
+// renew looks for the file of the target's name. In another file, a line of which a part was written is written again
+// from its beginning.
 func (w *Writer) renew(now *batch, force bool) {
 	fresh, err := w.target.renew(force)
 	if fresh {
@@ -79,7 +79,8 @@ func (w *Writer) drain(now *batch, slow *time.Timer) {
 	}
 }
 
-// take takes the lines that wait out of the queue, followed by a line about lost ones. It takes nothing while the target fails.
+// take takes the lines that wait out of the queue, followed by a line about lost ones. It takes nothing while the
+// target fails.
 func (w *Writer) take() []byte {
 	w.report()
 	w.mu.Lock()

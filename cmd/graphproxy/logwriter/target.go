@@ -57,9 +57,9 @@ func (t *file) isCurrent() bool {
 	return err == nil && os.SameFile(named, open)
 }
 
-// openAppend opens a file for appending, and creates it if it is not there. A pipe without a reader is an error: the process
-// would wait for the reader. When the file ends within a line, because a process was killed while it wrote, that line gets its
-// end, so that the next line does not continue it.
+// openAppend opens a file for appending, and creates it if it is not there. A pipe without a reader is an error: the
+// process would wait for the reader. When the file ends within a line, because a process was killed while it wrote,
+// that line gets its end, so that the next line does not continue it.
 func openAppend(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
 	if err != nil {
@@ -90,8 +90,8 @@ func isTorn(f *os.File, path string) bool {
 	return err == nil && last[0] != '\n'
 }
 
-// openError returns what the operating system reports, and the cure. It leaves out the path, because what was meant for another
-// setting may stand there.
+// openError returns what the operating system reports, and the cure. It leaves out the path, because what was meant for
+// another setting may stand there.
 func openError(err error) error {
 	cure := ""
 	switch {

@@ -19,8 +19,9 @@ func newCheck(settings *config.Config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Tell all errors and warnings of a policy file",
-		Long:  "check tells every error of a policy file, its failing tests among them, and every warning. Status 0: it loads. 1: it does not, or\nthere is a warning and --strict is given. 2: the file cannot be read.",
-		Args:  arguments("[FILE]"),
+		Long: "check tells every error of a policy file, its failing tests among them, and every warning. Status 0: it " +
+			"loads. 1: it does not, or\nthere is a warning and --strict is given. 2: the file cannot be read.",
+		Args: arguments("[FILE]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			known, err := readOperations(operations)
 			if err != nil {
@@ -31,7 +32,9 @@ func newCheck(settings *config.Config) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, "end with status 1 for warnings, too")
-	cmd.Flags().StringArrayVar(&operations, "operations", nil, "look templates up in a `FILE` of lines METHOD /path; beta in its name means the version beta. May be given several times")
+	cmd.Flags().StringArrayVar(&operations, "operations", nil,
+		"look templates up in a `FILE` of lines METHOD /path; beta in its name means the version beta. May be given "+
+			"several times")
 	return cmd
 }
 
@@ -114,7 +117,8 @@ func (r checkResult) text(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "%s does not load: %s\n", r.File, count(len(r.Errors), "error"))
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%s loads, hash %s: %s, %s, %s, %s\n", r.File, r.Hash, count(r.Callers, "caller"), count(r.Rules, "rule"), count(r.Tests, "test"), count(len(r.Warnings), "warning"))
+	_, err := fmt.Fprintf(w, "%s loads, hash %s: %s, %s, %s, %s\n", r.File, r.Hash, count(r.Callers, "caller"),
+		count(r.Rules, "rule"), count(r.Tests, "test"), count(len(r.Warnings), "warning"))
 	return err
 }
 

@@ -15,8 +15,10 @@ func newDiff() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff OLD NEW [--audit FILE]",
 		Short: "Say what each caller gains and loses from one policy file to another",
-		Long:  "diff says what each caller gains (+), loses (-) and does otherwise (~) from OLD to NEW, and with an audit log which recorded requests\nwould be answered otherwise. Status 0: no difference. 1: a difference. 2: a file cannot be read.",
-		Args:  arguments("OLD", "NEW"),
+		Long: "diff says what each caller gains (+), loses (-) and does otherwise (~) from OLD to NEW, and with an audit " +
+			"log which recorded requests\nwould be answered otherwise. Status 0: no difference. 1: a difference. 2: a file " +
+			"cannot be read.",
+		Args: arguments("OLD", "NEW"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return diffPolicies(cmd, args[0], args[1], log)
 		},

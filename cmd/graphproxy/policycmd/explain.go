@@ -19,8 +19,10 @@ func newExplain(settings *config.Config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain [--policy FILE] CALLER 'METHOD /path?query'",
 		Short: "Say how a request of a caller is read and decided, and by which rule",
-		Long:  "explain says how a request is read, which rules are asked, and which one decides. A request without a version is of v1.0.\nStatus 0: allowed. 1: denied, also where report mode would let it through. 2: the request has two readings, or no such caller.",
-		Args:  arguments("CALLER", "'METHOD /path?query'"),
+		Long: "explain says how a request is read, which rules are asked, and which one decides. A request without a " +
+			"version is of v1.0.\nStatus 0: allowed. 1: denied, also where report mode would let it through. 2: the request " +
+			"has two readings, or no such caller.",
+		Args: arguments("CALLER", "'METHOD /path?query'"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return explain(cmd, file, args[0], args[1])
 		},
@@ -116,8 +118,25 @@ func checkCaller(p *policy.Policy, name string) error {
 func explanationOf(p *policy.Policy, r policy.Request) explanation {
 	e := p.Explain(r)
 	x := explanation{
-		Policy: p.File(), Hash: p.Hash(), Caller: r.Caller, App: e.App, Tenant: e.Tenant, Priority: e.Priority, InFlight: e.InFlight, Mode: "enforce", Method: r.Method, Target: targetOf(r.Target), Steps: steps(p, r, e),
-		Decision: decision(e.Allow), Passes: e.Allow || e.Reports, Rule: ruleOf(e.Rule), Nearest: ruleOf(e.Nearest), Differs: e.Differs, Limits: e.Limits, Message: e.String(), Answer: e.Answer,
+		Policy:   p.File(),
+		Hash:     p.Hash(),
+		Caller:   r.Caller,
+		App:      e.App,
+		Tenant:   e.Tenant,
+		Priority: e.Priority,
+		InFlight: e.InFlight,
+		Mode:     "enforce",
+		Method:   r.Method,
+		Target:   targetOf(r.Target),
+		Steps:    steps(p, r, e),
+		Decision: decision(e.Allow),
+		Passes:   e.Allow || e.Reports,
+		Rule:     ruleOf(e.Rule),
+		Nearest:  ruleOf(e.Nearest),
+		Differs:  e.Differs,
+		Limits:   e.Limits,
+		Message:  e.String(),
+		Answer:   e.Answer,
 	}
 	if x.App == "" {
 		x.App = "default"
@@ -171,8 +190,8 @@ func segmentOf(s *odata.Segment) segment {
 	return segment{nameOrKey, s.Text}
 }
 
-// matched says what the segments are, now that the rule which allows them is known. Both have the same segments then, as
-// far as the rule goes.
+// matched says what the segments are, now that the rule which allows them is known. Both have the same segments then,
+// as far as the rule goes.
 func (t *target) matched(r *policy.Rule) {
 	for i, s := range r.Match().Template.Segments {
 		switch {
@@ -191,13 +210,20 @@ func steps(p *policy.Policy, r policy.Request, e policy.Explanation) []step {
 	case e.Rule != nil && !e.Allow:
 		return []step{{"deny", e.Rule.Where() + " matches: " + describe(e.Rule)}}
 	case e.Batch:
-		return []step{{"deny", noneMatches(len(deny))}, {"batch", "needs no rule: each item is judged as a request of its own"}}
+		return []step{
+			{"deny", noneMatches(len(deny))},
+			{"batch", "needs no rule: each item is judged as a request of its own"},
+		}
 	case e.Allow:
 		return []step{{"deny", noneMatches(len(deny))}, {"allow", e.Rule.Where() + " matches: " + describe(e.Rule)}}
 	case e.Nearest == nil:
 		return []step{{"deny", noneMatches(len(deny))}, {"allow", noneMatches(len(allow)) + ", and none begins like it"}}
 	}
-	return []step{{"deny", noneMatches(len(deny))}, {"allow", noneMatches(len(allow))}, {"nearest", e.Nearest.Where() + ": " + describe(e.Nearest) + ", " + e.Differs}}
+	return []step{
+		{"deny", noneMatches(len(deny))},
+		{"allow", noneMatches(len(allow))},
+		{"nearest", e.Nearest.Where() + ": " + describe(e.Nearest) + ", " + e.Differs},
+	}
 }
 
 func noneMatches(n int) string {

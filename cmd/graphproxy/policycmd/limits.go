@@ -17,7 +17,8 @@ func newLimits() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "limits",
 		Short: "Print the limits that Microsoft publishes for Graph, as limits of a policy",
-		Long: "limits prints, as YAML to paste and adapt, the limits that Microsoft publishes for Graph's services, each with its source and " +
+		Long: "limits prints, as YAML to paste and adapt, the limits that Microsoft publishes for Graph's services, each " +
+			"with its source and " +
 			"with what\nof it a policy cannot express.",
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -35,7 +36,8 @@ func newLimits() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&name, "service", "", "only those of one service, by its `NAME`, such as outlook")
-	cmd.Flags().StringVar(&size, "tenant-size", "S", "the `SIZE` of the tenant: S has fewer than 50 users, M 50 to 500, L more")
+	cmd.Flags().StringVar(&size, "tenant-size", "S",
+		"the `SIZE` of the tenant: S has fewer than 50 users, M 50 to 500, L more")
 	return cmd
 }
 

@@ -21,8 +21,10 @@ func newSuggest() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "suggest --audit FILE",
 		Short: "Write the rules that an audit log of report mode asks for",
-		Long:  "suggest writes, as YAML ready to paste, the smallest set of rules that allows what an audit log saw. Keys become {id}; with --pin those\nof which only one value was seen stay that value. Status 0: rules were found. 1: the log asks for none. 2: it cannot be read.",
-		Args:  arguments(),
+		Long: "suggest writes, as YAML ready to paste, the smallest set of rules that allows what an audit log saw. Keys " +
+			"become {id}; with --pin those\nof which only one value was seen stay that value. Status 0: rules were found. 1: " +
+			"the log asks for none. 2: it cannot be read.",
+		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if log == "" {
 				return fmt.Errorf("%s: --audit FILE is missing; see %s --help", cmd.CommandPath(), cmd.CommandPath())
@@ -36,7 +38,9 @@ func newSuggest() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&log, "audit", "", "the audit log, a `FILE` or - for standard input")
 	cmd.Flags().BoolVar(&pin, "pin", false, "keep a key of which only one value was seen")
-	cmd.Flags().StringArrayVar(&operations, "operations", nil, "tell keys from names by a `FILE` of lines METHOD /path; beta in its name means the version beta. May be given several times")
+	cmd.Flags().StringArrayVar(&operations, "operations", nil,
+		"tell keys from names by a `FILE` of lines METHOD /path; beta in its name means the version beta. May be given "+
+			"several times")
 	return cmd
 }
 

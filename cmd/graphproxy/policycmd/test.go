@@ -64,7 +64,14 @@ func test(cmd *cobra.Command, file string) error {
 func caseOf(r policy.Result) testCase {
 	e := r.Explanation
 	return testCase{
-		Line: r.Line, Caller: r.Request.Caller, Request: r.Text, Want: decision(r.Allow), Got: decision(e.Allow), OK: r.OK, Rule: ruleOf(e.Rule), Message: e.String(),
+		Line:    r.Line,
+		Caller:  r.Request.Caller,
+		Request: r.Text,
+		Want:    decision(r.Allow),
+		Got:     decision(e.Allow),
+		OK:      r.OK,
+		Rule:    ruleOf(e.Rule),
+		Message: e.String(),
 	}
 }
 

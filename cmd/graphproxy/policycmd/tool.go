@@ -1,7 +1,8 @@
 // Package policycmd is the command graphproxy policy: what a security team asks about a policy file before it lands.
 //
-// It decides what the commands print and with which status they end: 0 yes, 1 no, 2 could not tell. What a policy means is
-// decided in graphproxy/policy and its rooms. It reads files, and of the environment what it is given; it asks no network.
+// It decides what the commands print and with which status they end: 0 yes, 1 no, 2 could not tell. What a policy means
+// is decided in graphproxy/policy and its rooms. It reads files, and of the environment what it is given; it asks no
+// network.
 package policycmd
 
 import (
@@ -21,18 +22,20 @@ import (
 	"graphproxy/policy/yamlfile"
 )
 
-// ErrNo is what a command returns that could tell, and whose answer is no: denied, failing, differing. What there is to say
-// has been printed.
+// ErrNo is what a command returns that could tell, and whose answer is no: denied, failing, differing. What there is to
+// say has been printed.
 var ErrNo = errors.New("no")
 
-// New makes the command with its subcommands. They look at the environment for the policy file's name and for whether the
-// proxy listens to other machines.
+// New makes the command with its subcommands. They look at the environment for the policy file's name and for whether
+// the proxy listens to other machines.
 func New(environ []string) *cobra.Command {
 	policy := &cobra.Command{
 		Use:   "policy",
 		Short: "Check, test, explain, compare and suggest policy files",
-		Long:  "policy answers questions about a policy file. Where no FILE is given it is that of GRAPHPROXY_POLICY, or else policy.yaml.\nIt ends with status 0 for yes, 1 for no and 2 if it could not tell. docs/policy.md shows each command.",
-		Args:  cobra.ArbitraryArgs, // or cobra would answer an unknown command itself, in several lines
+		Long: "policy answers questions about a policy file. Where no FILE is given it is that of GRAPHPROXY_POLICY, or " +
+			"else policy.yaml.\nIt ends with status 0 for yes, 1 for no and 2 if it could not tell. docs/policy.md shows " +
+			"each command.",
+		Args: cobra.ArbitraryArgs, // or cobra would answer an unknown command itself, in several lines
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
@@ -44,7 +47,8 @@ func New(environ []string) *cobra.Command {
 	policy.SuggestionsMinimumDistance = 2
 	policy.PersistentFlags().Bool("json", false, "print JSON for machines")
 	settings, _ := config.Parse(environ) // what is wrong with other settings is serve's to tell
-	policy.AddCommand(newCheck(settings), newTest(settings), newExplain(settings), newDiff(), newSuggest(), newLimits(), newSchema())
+	policy.AddCommand(newCheck(settings), newTest(settings), newExplain(settings), newDiff(), newSuggest(), newLimits(),
+		newSchema())
 	return policy
 }
 
@@ -59,7 +63,8 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 func arguments(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) > len(names) {
-			return fmt.Errorf("%s: %q is one argument too many; see %s --help", cmd.CommandPath(), args[len(names)], cmd.CommandPath())
+			return fmt.Errorf("%s: %q is one argument too many; see %s --help", cmd.CommandPath(), args[len(names)],
+				cmd.CommandPath())
 		}
 		if len(args) < len(names) && !strings.HasPrefix(names[len(args)], "[") {
 			return fmt.Errorf("%s: %s is missing; see %s --help", cmd.CommandPath(), names[len(args)], cmd.CommandPath())
@@ -85,7 +90,8 @@ func read(file string) (*policy.Policy, error) {
 	return policy.ParseUntested(file, data)
 }
 
-// readFile reads a file of at most the size that a policy may have, and one byte more, so that the reader of it can tell.
+// readFile reads a file of at most the size that a policy may have, and one byte more, so that the reader of it can
+// tell.
 func readFile(file string) ([]byte, error) {
 	f, err := OpenFile(file)
 	if err != nil {

@@ -159,8 +159,9 @@ func checkApps(p *policy.Policy, all []auth.App) error {
 		a, ok := known[appName(ref)]
 		switch {
 		case !ok && ref.Name == "":
-			problems = append(problems, fmt.Errorf("%s: no app registration is named, and there is no default one: write app: with one of %s, "+
-				"or set AZURE_TENANT_ID, AZURE_CLIENT_ID and a credential", ref.Where, strings.Join(names, ", ")))
+			problems = append(problems,
+				fmt.Errorf("%s: no app registration is named, and there is no default one: write app: with one of %s, "+
+					"or set AZURE_TENANT_ID, AZURE_CLIENT_ID and a credential", ref.Where, strings.Join(names, ", ")))
 		case !ok:
 			problems = append(problems, fmt.Errorf("%s: the app registration %q is not configured: write one of %s, "+
 				"or set GRAPHPROXY_APPS_0_NAME=%s and the other variables of docs/configuration.md",

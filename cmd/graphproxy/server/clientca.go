@@ -68,7 +68,9 @@ func parseCAs(data []byte, now time.Time) ([]*x509.Certificate, error) {
 		case err != nil:
 			return nil, fmt.Errorf("certificate %d cannot be read: put certificates of CAs there, as PEM", len(cas)+1)
 		case !ca.BasicConstraintsValid || !ca.IsCA:
-			return nil, fmt.Errorf("certificate %d is not a CA's: put the certificate of the CA there that signs those of clients", len(cas)+1)
+			return nil, fmt.Errorf(
+				"certificate %d is not a CA's: put the certificate of the CA there that signs those of clients", len(cas)+1,
+			)
 		}
 		if cas = append(cas, ca); ca.NotAfter.After(end) {
 			end = ca.NotAfter
@@ -76,9 +78,12 @@ func parseCAs(data []byte, now time.Time) ([]*x509.Certificate, error) {
 	}
 	switch {
 	case len(cas) == 0:
-		return nil, errors.New("there is no certificate in the file: put those of the CAs there that sign those of clients, as PEM")
+		return nil, errors.New(
+			"there is no certificate in the file: put those of the CAs there that sign those of clients, as PEM",
+		)
 	case now.After(end):
-		return nil, fmt.Errorf("the last of the certificates expired on %s, so no client's counts: put new ones there", end.UTC().Format("2006-01-02 15:04 UTC"))
+		return nil, fmt.Errorf("the last of the certificates expired on %s, so no client's counts: put new ones there",
+			end.UTC().Format("2006-01-02 15:04 UTC"))
 	}
 	return cas, nil
 }

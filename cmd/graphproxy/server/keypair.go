@@ -53,10 +53,12 @@ func (k *KeyPair) parse(contents [][]byte, now time.Time) (*tls.Certificate, err
 	cert, err := tls.X509KeyPair(contents[0], contents[1])
 	if err != nil {
 		return nil, fmt.Errorf("GRAPHPROXY_TLS_CERT_FILE and GRAPHPROXY_TLS_KEY_FILE are not a certificate and its key: %w: "+
-			"put the certificate (its chain after it) into %q and its unencrypted private key into %q, as PEM", err, k.certFile, k.keyFile)
+			"put the certificate (its chain after it) into %q and its unencrypted private key into %q, as PEM", err, k.certFile,
+			k.keyFile)
 	}
 	if end := cert.Leaf.NotAfter; now.After(end) {
-		return nil, fmt.Errorf("GRAPHPROXY_TLS_CERT_FILE: the certificate expired on %s, so callers refuse it: put a new one into %q",
+		return nil, fmt.Errorf("GRAPHPROXY_TLS_CERT_FILE: the certificate expired on %s, so callers refuse it: put a new "+
+			"one into %q",
 			end.UTC().Format("2006-01-02 15:04 UTC"), k.certFile)
 	}
 	return &cert, nil

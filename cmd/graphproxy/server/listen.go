@@ -69,13 +69,19 @@ func (o Sockets) open(setting, at string) (net.Listener, error) {
 // with it (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt). The connection's address is then the told one.
 // From anybody else the header is neither HTTP nor TLS, and ends the connection.
 func behind(l net.Listener, proxies []netip.Prefix) net.Listener {
-	return &proxyproto.Listener{Listener: l, ReadHeaderTimeout: 10 * time.Second, ConnPolicy: func(c proxyproto.ConnPolicyOptions) (proxyproto.Policy, error) {
-		from, ok := c.Upstream.(*net.TCPAddr)
-		if ok && slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(from.AddrPort().Addr().Unmap().WithZone("")) }) {
-			return proxyproto.USE, nil
-		}
-		return proxyproto.SKIP, nil
-	}}
+	return &proxyproto.Listener{
+		Listener:          l,
+		ReadHeaderTimeout: 10 * time.Second,
+		ConnPolicy: func(c proxyproto.ConnPolicyOptions) (proxyproto.Policy, error) {
+			from, ok := c.Upstream.(*net.TCPAddr)
+			if ok &&
+				slices.ContainsFunc(proxies,
+					func(p netip.Prefix) bool { return p.Contains(from.AddrPort().Addr().Unmap().WithZone("")) }) {
+				return proxyproto.USE, nil
+			}
+			return proxyproto.SKIP, nil
+		},
+	}
 }
 
 // CloseAll closes listeners.

@@ -37,7 +37,12 @@ func serveOn(t *testing.T, l net.Listener, trusted []netip.Prefix, callers ...ca
 	t.Helper()
 	known, err := caller.New(callers, caller.Options{Proxies: trusted})
 	must(t, err)
-	h := &http.Server{Handler: answering(known), ConnContext: server.WithPeer, ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: 5 * time.Second}
+	h := &http.Server{
+		Handler:           answering(known),
+		ConnContext:       server.WithPeer,
+		ErrorLog:          log.New(io.Discard, "", 0),
+		ReadHeaderTimeout: 5 * time.Second,
+	}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = h.Serve(l) }()
 	t.Cleanup(func() { _ = h.Close(); <-done })
@@ -68,7 +73,8 @@ func TestTheProxyProtocolCountsOnlyFromTrustedPeers(t *testing.T) {
 		serveOn(t, open[0], trusted, callers...)
 		return open[0].Addr().String()
 	}
-	front, both, nobody, others := trusting("127.0.0.1/32"), trusting("127.0.0.1/32", "10.77.0.9/32"), trusting(), trusting("10.0.0.0/8")
+	front, both, nobody, others := trusting("127.0.0.1/32"), trusting("127.0.0.1/32",
+		"10.77.0.9/32"), trusting(), trusting("10.0.0.0/8")
 	const text = "PROXY TCP4 10.77.0.5 127.0.0.1 4711 443\r\n"
 	for _, tt := range []struct {
 		name, address, head, header string
@@ -80,8 +86,10 @@ func TestTheProxyProtocolCountsOnlyFromTrustedPeers(t *testing.T) {
 		{"version 2", front, binaryHeader(1, "10.77.0.5:4711"), "", "lab by network"},
 		{"version 2, the proxy's own connection", front, binaryHeader(0, "10.77.0.5:4711"), "", "local by network"},
 		{"a trusted proxy that sends none", front, "", "", "local by network"},
-		{"and then a header from an address that is not trusted", front, text, "X-Forwarded-For: 127.0.0.1", "lab by network"},
-		{"and then a header from one that is trusted", both, "PROXY TCP4 10.77.0.9 127.0.0.1 4711 443\r\n", "X-Forwarded-For: 203.0.113.7", "all by anyone"},
+		{"and then a header from an address that is not trusted", front, text, "X-Forwarded-For: 127.0.0.1",
+			"lab by network"},
+		{"and then a header from one that is trusted", both, "PROXY TCP4 10.77.0.9 127.0.0.1 4711 443\r\n",
+			"X-Forwarded-For: 203.0.113.7", "all by anyone"},
 		{"two of them", front, text + text, "", ""},
 		{"a broken one", front, "PROXY TCP4 10.77.0.5 x 1 2\r\n", "", ""},
 		{"a broken one of version 2", front, binaryHeader(5, "10.77.0.5:4711"), "", ""},
@@ -121,15 +129,19 @@ func TestTheProxyProtocolComesBeforeTLS(t *testing.T) {
 	secure := &tls.Config{Certificates: []tls.Certificate{leaf}}
 	open, err := server.Listen("GRAPHPROXY_LISTEN", server.Sockets{TLS: secure, Proxies: trusted}, "127.0.0.1:0")
 	must(t, err)
-	serveOn(t, open[0], trusted, caller.Caller{Name: "lab", Identities: []caller.Identity{{Kind: caller.Network, Networks: prefixes("10.77.0.0/16")}}})
+	serveOn(t, open[0], trusted,
+		caller.Caller{Name: "lab", Identities: []caller.Identity{{Kind: caller.Network, Networks: prefixes("10.77.0.0/16")}}})
 	for head, want := range map[string]string{"": "callerUnknown", binaryHeader(1, "10.77.0.5:4711"): "lab by network"} {
-		wire := &http.Transport{DisableKeepAlives: true, DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			c, err := new(net.Dialer).DialContext(ctx, "tcp", open[0].Addr().String())
-			if err == nil {
-				_, err = io.WriteString(c, head)
-			}
-			return tls.Client(c, &tls.Config{RootCAs: ca.Pool(), ServerName: "localhost"}), err
-		}}
+		wire := &http.Transport{
+			DisableKeepAlives: true,
+			DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				c, err := new(net.Dialer).DialContext(ctx, "tcp", open[0].Addr().String())
+				if err == nil {
+					_, err = io.WriteString(c, head)
+				}
+				return tls.Client(c, &tls.Config{RootCAs: ca.Pool(), ServerName: "localhost"}), err
+			},
+		}
 		res, err := wire.RoundTrip(httptest.NewRequest(http.MethodGet, "https://localhost/", nil))
 		must(t, err)
 		got, err := io.ReadAll(res.Body)
@@ -141,9 +153,14 @@ func TestTheProxyProtocolComesBeforeTLS(t *testing.T) {
 }
 
 func overUnix(path string) *http.Client {
-	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", path)
-	}}}
+	return &http.Client{
+		Transport: &http.Transport{
+			DisableKeepAlives: true,
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, "unix", path)
+			},
+		},
+	}
 }
 
 func askUnix(t *testing.T, path string) string {
@@ -157,8 +174,12 @@ func askUnix(t *testing.T, path string) string {
 }
 
 func TestUnixSockets(t *testing.T) {
-	me := []caller.Caller{{Name: "me", Identities: []caller.Identity{{Kind: caller.Unix, UID: new(os.Getuid()), GID: new(os.Getgid())}}}}
-	stranger := []caller.Caller{{Name: "other", Identities: []caller.Identity{{Kind: caller.Unix, UID: new(os.Getuid() + 1)}}}}
+	me := []caller.Caller{
+		{Name: "me", Identities: []caller.Identity{{Kind: caller.Unix, UID: new(os.Getuid()), GID: new(os.Getgid())}}},
+	}
+	stranger := []caller.Caller{
+		{Name: "other", Identities: []caller.Identity{{Kind: caller.Unix, UID: new(os.Getuid() + 1)}}},
+	}
 	open := func(t *testing.T, path string, mode fs.FileMode) net.Listener {
 		t.Helper()
 		l, err := server.Listen("GRAPHPROXY_LISTEN", server.Sockets{Mode: mode}, "unix:"+path)
@@ -215,24 +236,28 @@ func TestUnixSockets(t *testing.T) {
 			}
 		})
 	}
-	refuses("a socket that a process listens on", "another process listens there: stop it, or choose another path", func(t *testing.T) string {
-		path := filepath.Join(t.TempDir(), "s")
-		l, err := net.Listen("unix", path)
-		must(t, err)
-		t.Cleanup(func() { l.Close() })
-		return path
-	})
-	refuses("a file that is no socket", "there is a file that is no socket: remove it, or choose another path", func(t *testing.T) string {
-		path := filepath.Join(t.TempDir(), "s")
-		write(t, path, "precious")
-		return path
-	})
-	refuses("a link to a socket", "there is a file that is no socket: remove it, or choose another path", func(t *testing.T) string {
-		path := filepath.Join(t.TempDir(), "s")
-		must(t, os.Symlink(path+".real", path))
-		return path
-	})
-	refuses("a path that is too long", "the path is longer than the 107 bytes that a socket's may have: choose a shorter one", func(*testing.T) string {
-		return "/" + strings.Repeat("s", 107)
-	})
+	refuses("a socket that a process listens on",
+		"another process listens there: stop it, or choose another path", func(t *testing.T) string {
+			path := filepath.Join(t.TempDir(), "s")
+			l, err := net.Listen("unix", path)
+			must(t, err)
+			t.Cleanup(func() { l.Close() })
+			return path
+		})
+	refuses("a file that is no socket",
+		"there is a file that is no socket: remove it, or choose another path", func(t *testing.T) string {
+			path := filepath.Join(t.TempDir(), "s")
+			write(t, path, "precious")
+			return path
+		})
+	refuses("a link to a socket",
+		"there is a file that is no socket: remove it, or choose another path", func(t *testing.T) string {
+			path := filepath.Join(t.TempDir(), "s")
+			must(t, os.Symlink(path+".real", path))
+			return path
+		})
+	refuses("a path that is too long",
+		"the path is longer than the 107 bytes that a socket's may have: choose a shorter one", func(*testing.T) string {
+			return "/" + strings.Repeat("s", 107)
+		})
 }

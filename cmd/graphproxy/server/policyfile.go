@@ -71,7 +71,8 @@ func LoadPolicy(path string, apps []auth.App, known caller.Options) (*PolicyFile
 	p.current.Store(&policyInForce{authorization: authorization})
 	p.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "graphproxy_policy_reloads_total",
-		Help: "Times that a changed policy file was read again, by result: success, or failure that left the old one in force.",
+		Help: "Times that a changed policy file was read again, by result: success, or failure that left the old one " +
+			"in force.",
 	}, []string{"result"})
 	p.reloads.WithLabelValues("success")
 	p.reloads.WithLabelValues("failure")
@@ -155,7 +156,8 @@ func (r reach) odd(kind string) string {
 	case kind == caller.Anyone && r.public:
 		return "a caller needs no evidence, and a listener is open to other machines: anyone on the network is that caller"
 	case (kind == caller.Key || kind == caller.Token) && r.public && !r.encrypted:
-		return "a caller is known by a key or token, and a listener without TLS is open to other machines: who can read the network " +
+		return "a caller is known by a key or token, and a listener without TLS is open to other machines: who can read " +
+			"the network " +
 			"can be that caller; set GRAPHPROXY_TLS_CERT_FILE and GRAPHPROXY_TLS_KEY_FILE, or let a proxy in front end TLS"
 	case kind == caller.Certificate && !r.certificates:
 		return "a caller is known by a client certificate, and none counts: set GRAPHPROXY_TLS_CLIENT_CA_FILE"

@@ -74,7 +74,13 @@ func TestAThousandReloadsNeverFailARequestNorDecideWrongly(t *testing.T) {
 	root, err := url.Parse(graph.URL())
 	must(t, err)
 	audit := new(auditLog)
-	h, err := proxy.New(proxy.Config{Graph: root, Apps: anyToken{}, Authorization: file.Authorization(), Audit: audit, Log: slog.New(slog.DiscardHandler)})
+	h, err := proxy.New(proxy.Config{
+		Graph:         root,
+		Apps:          anyToken{},
+		Authorization: file.Authorization(),
+		Audit:         audit,
+		Log:           slog.New(slog.DiscardHandler),
+	})
 	must(t, err)
 	file.Start(slog.New(slog.DiscardHandler), func(r *proxy.Authorization) error { h.Use(r); return nil })
 	front := httptest.NewServer(h)

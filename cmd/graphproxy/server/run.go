@@ -24,7 +24,8 @@ const cutTimeout = 2 * time.Second
 // Run serves callers and health on listeners that are open, until ctx ends; then it stops as docs/operations.md
 // describes. If ready is not nil it is called once, when connections are accepted and there is a token. The end of
 // hurry cuts stopping short: it may be nil. Run closes the listeners.
-func (s *Server) Run(ctx context.Context, callers []net.Listener, health net.Listener, hurry <-chan struct{}, ready func()) error {
+func (s *Server) Run(ctx context.Context, callers []net.Listener, health net.Listener, hurry <-chan struct{},
+	ready func()) error {
 	// What serves requests in flight goes on while they end.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup

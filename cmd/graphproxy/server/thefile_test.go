@@ -22,13 +22,18 @@ func TestAFileThatCannotBeReadIsNamed(t *testing.T) {
 		err  error
 		want []string
 	}{
-		"a policy":                      {rules(missing), []string{"GRAPHPROXY_POLICY ", `the file "` + missing + `" cannot be opened`}},
-		"a policy beside the process":   {rules("no-such-policy"), []string{`the file "no-such-policy" cannot be opened`}},
-		"a certificate":                 {pair(missing, s.path("tls.key")), []string{"GRAPHPROXY_TLS_CERT_FILE: ", `the file "` + missing + `" `}},
-		"a key":                         {pair(s.path("tls.crt"), missing), []string{"GRAPHPROXY_TLS_KEY_FILE: ", `the file "` + missing + `" `}},
-		"a key beside the process":      {pair(s.path("tls.crt"), "missing.key"), []string{`the file "missing.key" cannot be opened`}},
-		"a key that is none":            {pair(s.path("tls.crt"), broken), []string{s.path("tls.crt"), broken}},
-		"CAs of clients":                {ca(missing), []string{"GRAPHPROXY_TLS_CLIENT_CA_FILE: ", `the file "` + missing + `" `}},
+		"a policy": {rules(missing),
+			[]string{"GRAPHPROXY_POLICY ", `the file "` + missing + `" cannot be opened`}},
+		"a policy beside the process": {rules("no-such-policy"), []string{`the file "no-such-policy" cannot be opened`}},
+		"a certificate": {pair(missing, s.path("tls.key")),
+			[]string{"GRAPHPROXY_TLS_CERT_FILE: ", `the file "` + missing + `" `}},
+		"a key": {pair(s.path("tls.crt"), missing),
+			[]string{"GRAPHPROXY_TLS_KEY_FILE: ", `the file "` + missing + `" `}},
+		"a key beside the process": {pair(s.path("tls.crt"), "missing.key"),
+			[]string{`the file "missing.key" cannot be opened`}},
+		"a key that is none": {pair(s.path("tls.crt"), broken), []string{s.path("tls.crt"), broken}},
+		"CAs of clients": {ca(missing),
+			[]string{"GRAPHPROXY_TLS_CLIENT_CA_FILE: ", `the file "` + missing + `" `}},
 		"CAs of clients that are none":  {ca(broken), []string{"there is no certificate in the file: ", broken}},
 		"a directory in a file's place": {ca(s.dir), []string{`the file "` + s.dir + `" `}},
 	} {
@@ -54,7 +59,8 @@ func TestAKeyInThePlaceOfItsPathIsNotNamed(t *testing.T) {
 		"a line of it":              lines[1],
 	} {
 		_, err := server.LoadKeyPair(s.path("tls.crt"), value, time.Now())
-		if err == nil || !strings.HasPrefix(err.Error(), "GRAPHPROXY_TLS_KEY_FILE: the file ") || strings.Contains(err.Error(), lines[1][:20]) {
+		if err == nil || !strings.HasPrefix(err.Error(), "GRAPHPROXY_TLS_KEY_FILE: the file ") ||
+			strings.Contains(err.Error(), lines[1][:20]) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -114,7 +114,11 @@ func (s *secured) trust(clients ...*pkitest.Authority) {
 // client shows a certificate of a CA, or none.
 func (s *secured) client(a *pkitest.Authority, l pkitest.Leaf) *http.Client {
 	s.t.Helper()
-	config := &tls.Config{RootCAs: s.serverCA.Pool(), ServerName: "localhost", ClientSessionCache: tls.NewLRUClientSessionCache(8)}
+	config := &tls.Config{
+		RootCAs:            s.serverCA.Pool(),
+		ServerName:         "localhost",
+		ClientSessionCache: tls.NewLRUClientSessionCache(8),
+	}
 	if a != nil {
 		made, err := a.Leaf(l)
 		must(s.t, err)
@@ -153,12 +157,14 @@ func TestClientCertificates(t *testing.T) {
 		{"one of the CA's", root, pkitest.Leaf{URIs: ids}, "hr by certificate"},
 		{"one of an intermediate CA's", signer, pkitest.Leaf{URIs: ids}, "hr by certificate"},
 		{"none", nil, pkitest.Leaf{}, "all by anyone"},
-		{"one that is no caller's", signer, pkitest.Leaf{URIs: []string{"spiffe://contoso.example/ns/it"}}, "certificateUnknown"},
+		{"one that is no caller's", signer, pkitest.Leaf{URIs: []string{"spiffe://contoso.example/ns/it"}},
+			"certificateUnknown"},
 		{"one for nothing in particular", signer, pkitest.Leaf{URIs: ids, Usage: []x509.ExtKeyUsage{}}, "certificateUnknown"},
 		{"one of another CA", stranger, pkitest.Leaf{URIs: ids}, "handshake"},
 		{"one that has expired", signer, pkitest.Leaf{URIs: ids, NotAfter: time.Now().Add(-time.Minute)}, "handshake"},
 		{"one that is not valid yet", signer, pkitest.Leaf{URIs: ids, NotBefore: time.Now().Add(time.Minute)}, "handshake"},
-		{"one for servers", signer, pkitest.Leaf{URIs: ids, Usage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}, "handshake"},
+		{"one for servers", signer, pkitest.Leaf{URIs: ids, Usage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}},
+			"handshake"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, state := s.ask(s.client(tt.ca, tt.leaf))
@@ -175,7 +181,8 @@ func TestClientCertificates(t *testing.T) {
 func TestClientCAsAreReadAgain(t *testing.T) {
 	first, second := authority(t, "first"), authority(t, "second")
 	s := newSecured(t, first)
-	old, fresh := s.client(first, pkitest.Leaf{URIs: []string{workload}}), s.client(second, pkitest.Leaf{URIs: []string{workload}})
+	old, fresh := s.client(first, pkitest.Leaf{URIs: []string{workload}}), s.client(second,
+		pkitest.Leaf{URIs: []string{workload}})
 	expect := func(when string, c *http.Client, want string) {
 		t.Helper()
 		if got, state := s.ask(c); got != want {
@@ -187,7 +194,8 @@ func TestClientCAsAreReadAgain(t *testing.T) {
 	expect("at first", old, "hr by certificate")
 	expect("at first", fresh, "handshake")
 
-	for _, bad := range []string{"", "no certificate", string(second.PEM()) + "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"} {
+	for _, bad := range []string{"", "no certificate",
+		string(second.PEM()) + "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"} {
 		write(t, s.path("clients.pem"), bad)
 		s.ca.Reload(t.Context())
 		expect("after a bad file", old, "hr by certificate")
@@ -215,23 +223,26 @@ func TestLoadClientCARefuses(t *testing.T) {
 	must(t, err)
 	ca := authority(t, "ca").PEM()
 	for name, tt := range map[string]struct{ text, want string }{
-		"an empty file":        {"", "there is no certificate in the file: "},
-		"a leaf":               {string(ca) + string(chain), "certificate 2 is not a CA's: "},
-		"a private key":        {string(ca) + string(key), "block 2 is no certificate: "},
-		"a broken certificate": {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "certificate 1 cannot be read: "},
+		"an empty file": {"", "there is no certificate in the file: "},
+		"a leaf":        {string(ca) + string(chain), "certificate 2 is not a CA's: "},
+		"a private key": {string(ca) + string(key), "block 2 is no certificate: "},
+		"a broken certificate": {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+			"certificate 1 cannot be read: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "ca.pem")
 			write(t, path, tt.text)
 			_, err := server.LoadClientCA(path, time.Now())
-			if err == nil || !strings.HasPrefix(err.Error(), "GRAPHPROXY_TLS_CLIENT_CA_FILE: "+tt.want) || strings.Contains(err.Error(), "AAAA") {
+			if err == nil || !strings.HasPrefix(err.Error(), "GRAPHPROXY_TLS_CLIENT_CA_FILE: "+tt.want) ||
+				strings.Contains(err.Error(), "AAAA") {
 				t.Errorf("got %v", err)
 			}
 		})
 	}
 	path := filepath.Join(t.TempDir(), "ca.pem")
 	write(t, path, string(ca))
-	if _, err := server.LoadClientCA(path, time.Now().Add(48*time.Hour)); err == nil || !strings.Contains(err.Error(), "expired on") {
+	if _, err := server.LoadClientCA(path, time.Now().Add(48*time.Hour)); err == nil ||
+		!strings.Contains(err.Error(), "expired on") {
 		t.Errorf("expired: %v", err)
 	}
 }
@@ -275,7 +286,8 @@ func TestRotationUnderLoadFailsNoRequest(t *testing.T) {
 // shown is the certificate that a new connection is shown.
 func (s *secured) shown() *x509.Certificate {
 	s.t.Helper()
-	c, err := tls.DialWithDialer(&net.Dialer{Timeout: 20 * time.Second}, "tcp", s.address, &tls.Config{RootCAs: s.serverCA.Pool(), ServerName: "localhost"})
+	c, err := tls.DialWithDialer(&net.Dialer{Timeout: 20 * time.Second}, "tcp", s.address,
+		&tls.Config{RootCAs: s.serverCA.Pool(), ServerName: "localhost"})
 	must(s.t, err)
 	defer c.Close()
 	return c.ConnectionState().PeerCertificates[0]

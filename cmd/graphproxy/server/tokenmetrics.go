@@ -17,9 +17,10 @@ func newTokenCollector(a *apps) tokenCollector {
 		return prometheus.NewDesc("graphproxy_token_"+name, help, []string{"app", "tenant"}, nil)
 	}
 	return tokenCollector{
-		apps:         a,
-		ready:        describe("ready", "1 while there is an access token that can be used, else 0."),
-		expiry:       describe("expiry_timestamp_seconds", "When the access token in hand expires, in seconds since 1970; 0 if there is none."),
+		apps:  a,
+		ready: describe("ready", "1 while there is an access token that can be used, else 0."),
+		expiry: describe("expiry_timestamp_seconds",
+			"When the access token in hand expires, in seconds since 1970; 0 if there is none."),
 		acquisitions: describe("acquisitions_total", "Access tokens acquired."),
 		failures:     describe("failures_total", "Attempts to acquire an access token that failed."),
 	}

@@ -20,7 +20,8 @@ const maxSocketPath = 107
 // any more is replaced. It is removed when the listener is closed.
 func openUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	if len(path) > maxSocketPath {
-		return nil, fmt.Errorf("the path is longer than the %d bytes that a socket's may have: choose a shorter one", maxSocketPath)
+		return nil, fmt.Errorf("the path is longer than the %d bytes that a socket's may have: choose a shorter one",
+			maxSocketPath)
 	}
 	if err := clearSocket(path); err != nil {
 		return nil, err
@@ -28,7 +29,9 @@ func openUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	l, err := listenUnix(path, mode)
 	switch {
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EROFS):
-		return nil, errors.New("the directory cannot be written to: let the user that graphproxy runs as write there, or choose another path")
+		return nil, errors.New(
+			"the directory cannot be written to: let the user that graphproxy runs as write there, or choose another path",
+		)
 	case errors.Is(err, syscall.ENOENT):
 		return nil, errors.New("the directory is not there: create it, or choose another path")
 	}
@@ -52,7 +55,9 @@ func clearSocket(path string) error {
 		_ = c.Close()
 		return errors.New("another process listens there: stop it, or choose another path")
 	case !errors.Is(err, syscall.ECONNREFUSED):
-		return errors.New("it cannot be told whether a process listens on the socket that is there: remove it, or choose another path")
+		return errors.New(
+			"it cannot be told whether a process listens on the socket that is there: remove it, or choose another path",
+		)
 	}
 	if err := os.Remove(path); err != nil {
 		return fmt.Errorf("the socket that another process left there %w", pathError(err))

@@ -10,7 +10,9 @@ import (
 	"graphproxy/auth/caller"
 )
 
-var errNotHere = errors.New("on this system nobody says who connects to a unix socket; that needs Linux: write host:port")
+var errNotHere = errors.New(
+	"on this system nobody says who connects to a unix socket; that needs Linux: write host:port",
+)
 
 func listenUnix(string, fs.FileMode) (net.Listener, error) { return nil, errNotHere }
 

@@ -1,8 +1,9 @@
-// Package audit reads graphproxy's audit log, one JSON line for each request and each item of a batch, for the tools that compare
-// and suggest policies.
+// Package audit reads graphproxy's audit log, one JSON line for each request and each item of a batch, for the tools
+// that compare and suggest policies.
 //
-// It decides which lines are audit lines: operators send those and the program's own log to one place, files are cut by rotation
-// and copying, and neither may stop a tool. What is passed over is counted. What follows from a line it leaves to others.
+// It decides which lines are audit lines: operators send those and the program's own log to one place, files are cut by
+// rotation and copying, and neither may stop a tool. What is passed over is counted. What follows from a line it leaves
+// to others.
 package audit
 
 import (
@@ -38,8 +39,8 @@ type Line struct {
 	Item      string    `json:"item"`   // of an item: its id
 	Cut       []string  `json:"cut"`    // names of the fields that were too long for a line and are shortened
 
-	// Parsed is the target with the names of its query options, which have no values; nil if it cannot be read back, as where
-	// the target or the names were shortened: the front of a target would be read as another one.
+	// Parsed is the target with the names of its query options, which have no values; nil if it cannot be read back, as
+	// where the target or the names were shortened: the front of a target would be read as another one.
 	Parsed *odata.Target `json:"-"`
 }
 
@@ -52,12 +53,14 @@ const (
 	refuse = "refuse" // never came to a judgement
 )
 
-// IsEnvelope reports whether the line is of a $batch itself. Rules are not about it: each of its items has its own line.
+// IsEnvelope reports whether the line is of a $batch itself. Rules are not about it: each of its items has its own
+// line.
 func (l *Line) IsEnvelope() bool {
 	return l.Parsed != nil && l.Parsed.IsBatch()
 }
 
-// Allowed reports whether the policy that judged allows the request, whatever its mode and whether or not there was room.
+// Allowed reports whether the policy that judged allows the request, whatever its mode and whether or not there was
+// room.
 func (l *Line) Allowed() bool { return l.Decision != Deny && !l.WouldDeny }
 
 // Skipped counts the lines that are not passed on.
@@ -77,8 +80,8 @@ func (s Skipped) Total() int {
 	return n
 }
 
-// Read passes each line of the log to each, in order. It needs memory for one line. The error is the reader's or the first that
-// each returns; what was skipped until then is told with it. A line that cannot be read is no error.
+// Read passes each line of the log to each, in order. It needs memory for one line. The error is the reader's or the
+// first that each returns; what was skipped until then is told with it. A line that cannot be read is no error.
 func Read(r io.Reader, each func(Line) error) (Skipped, error) {
 	var skipped Skipped
 	lines := newLineReader(r)

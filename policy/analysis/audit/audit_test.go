@@ -14,15 +14,23 @@ import (
 )
 
 const (
-	getUser = `{"time":"2026-01-02T03:04:05Z","caller":"hr-sync","evidence":"key","method":"GET","version":"v1.0","path":"/v1.0/users/{id}",` +
-		`"target":"/v1.0/users/adele#EXT#@contoso.com","query":["$select","$search"],"rule":"policy.yaml:31","decision":"allow","status":200,` +
+	getUser = `{"time":"2026-01-02T03:04:05Z","caller":"hr-sync","evidence":"key","method":"GET","version":"v1.0",` +
+		`"path":"/v1.0/users/{id}",` +
+		`"target":"/v1.0/users/adele#EXT#@contoso.com","query":["$select","$search"],"rule":"policy.yaml:31",` +
+		`"decision":"allow","status":200,` +
 		`"ms":1.5,"bytes_in":0,"bytes_out":10,"request_id":"r1","client_request_id":"c1","policy":"0123456789ab"}`
-	wouldDeny = `{"time":"2026-01-02T03:04:05Z","caller":"reports","evidence":"network","method":"GET","version":"v1.0","target":"/v1.0/me",` +
-		`"decision":"allow","would_deny":true,"reason":"no rule allows it","status":200,"request_id":"r2","policy":"0123456789ab"}`
-	envelope = `{"caller":"hr-sync","method":"POST","version":"v1.0","target":"/v1.0/$batch","decision":"allow","status":200,"request_id":"r3","policy":"0123456789ab"}`
-	item     = `{"caller":"hr-sync","method":"GET","version":"v1.0","target":"/v1.0/users","decision":"limit","reason":"limitExceeded","status":429,"request_id":"r3","policy":"0123456789ab","batch":"r3","item":"1"}`
-	refused  = `{"caller":"","method":"GET","decision":"refuse","reason":"callerUnknown","status":401,"request_id":"r4","policy":"0123456789ab"}`
-	logLine  = `{"time":"2026-01-02T03:04:05Z","level":"INFO","msg":"request","caller":"hr-sync","method":"GET","path":"/v1.0/users","decision":"allow","policy":"0123456789ab"}`
+	wouldDeny = `{"time":"2026-01-02T03:04:05Z","caller":"reports","evidence":"network","method":"GET",` +
+		`"version":"v1.0","target":"/v1.0/me",` +
+		`"decision":"allow","would_deny":true,"reason":"no rule allows it","status":200,"request_id":"r2",` +
+		`"policy":"0123456789ab"}`
+	envelope = `{"caller":"hr-sync","method":"POST","version":"v1.0","target":"/v1.0/$batch","decision":"allow",` +
+		`"status":200,"request_id":"r3","policy":"0123456789ab"}`
+	item = `{"caller":"hr-sync","method":"GET","version":"v1.0","target":"/v1.0/users","decision":"limit",` +
+		`"reason":"limitExceeded","status":429,"request_id":"r3","policy":"0123456789ab","batch":"r3","item":"1"}`
+	refused = `{"caller":"","method":"GET","decision":"refuse","reason":"callerUnknown","status":401,"request_id":"r4",` +
+		`"policy":"0123456789ab"}`
+	logLine = `{"time":"2026-01-02T03:04:05Z","level":"INFO","msg":"request","caller":"hr-sync","method":"GET",` +
+		`"path":"/v1.0/users","decision":"allow","policy":"0123456789ab"}`
 )
 
 func read(t *testing.T, log string) ([]audit.Line, audit.Skipped) {
@@ -44,14 +52,24 @@ func TestReadALine(t *testing.T) {
 		t.Fatalf("got %d lines, skipped %+v", len(lines), skipped)
 	}
 	got := lines[0]
-	if path, query := got.Parsed.EscapedPath(), got.Parsed.RawQuery(); path != "/v1.0/users/adele%23EXT%23@contoso.com" || query != "$select=&$search=" {
+	if path, query := got.Parsed.EscapedPath(), got.Parsed.RawQuery(); path != "/v1.0/users/adele%23EXT%23@contoso.com" ||
+		query != "$select=&$search=" {
 		t.Errorf("the target is %q ? %q", path, query)
 	}
 	got.Parsed = nil
 	want := audit.Line{
-		Number: 1, Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Caller: "hr-sync", Method: "GET", Version: "v1.0", Path: "/v1.0/users/{id}",
-		Target: "/v1.0/users/adele#EXT#@contoso.com", Query: []string{"$select", "$search"}, Rule: "policy.yaml:31", Decision: audit.Allow,
-		Status: 200, Policy: "0123456789ab",
+		Number:   1,
+		Time:     time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Caller:   "hr-sync",
+		Method:   "GET",
+		Version:  "v1.0",
+		Path:     "/v1.0/users/{id}",
+		Target:   "/v1.0/users/adele#EXT#@contoso.com",
+		Query:    []string{"$select", "$search"},
+		Rule:     "policy.yaml:31",
+		Decision: audit.Allow,
+		Status:   200,
+		Policy:   "0123456789ab",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -68,14 +86,17 @@ func TestWhatIsPassedOver(t *testing.T) {
 		{"empty lines are nothing", "\n \n" + getUser + "\r\n\n", 1, audit.Skipped{}},
 		{"the last line needs no end", getUser + "\n" + wouldDeny, 2, audit.Skipped{}},
 		{"the program's own log is another's", logLine + "\n" + getUser + "\n", 1, audit.Skipped{Other: 1}},
-		{"other JSON and text are another's", "{}\n[1]\nhello\n" + `{"method":5,"policy":"x"}` + "\n" + getUser, 1, audit.Skipped{Other: 4}},
-		{"a decision that is not known is another's", strings.Replace(getUser, `"allow"`, `"maybe"`, 1), 0, audit.Skipped{Other: 1}},
+		{"other JSON and text are another's", "{}\n[1]\nhello\n" + `{"method":5,"policy":"x"}` + "\n" + getUser, 1,
+			audit.Skipped{Other: 4}},
+		{"a decision that is not known is another's", strings.Replace(getUser, `"allow"`, `"maybe"`, 1), 0,
+			audit.Skipped{Other: 1}},
 		{"a last line that is cut is broken", getUser + "\n" + wouldDeny[:80], 1, audit.Skipped{Broken: 1}},
 		{"a first line that is cut is another's", getUser[40:] + "\n" + getUser, 1, audit.Skipped{Other: 1}},
 		{"two lines that were mixed are broken", getUser + getUser + "\n", 0, audit.Skipped{Broken: 1}},
 		{"requests that were never judged are counted by reason", refused + "\n" + refused + "\n" + getUser, 1,
 			audit.Skipped{Refused: map[string]int{"callerUnknown": 2}}},
-		{"a line that is too long is passed over whole", `{"a":"` + strings.Repeat("x", audit.MaxLine) + `"}` + "\n" + getUser, 1, audit.Skipped{TooLong: 1}},
+		{"a line that is too long is passed over whole",
+			`{"a":"` + strings.Repeat("x", audit.MaxLine) + `"}` + "\n" + getUser, 1, audit.Skipped{TooLong: 1}},
 		{"a batch and its items are lines", envelope + "\n" + item, 2, audit.Skipped{}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -91,8 +112,15 @@ func TestWhatIsPassedOver(t *testing.T) {
 }
 
 func TestLinesTellWhatTheyAre(t *testing.T) {
-	lines, _ := read(t, strings.Join([]string{getUser, wouldDeny, envelope, item, strings.Replace(getUser, `"allow"`, `"deny"`, 1)}, "\n"))
-	for i, want := range []struct{ envelope, allowed bool }{{false, true}, {false, false}, {true, true}, {false, true}, {false, false}} {
+	lines, _ := read(t,
+		strings.Join([]string{getUser, wouldDeny, envelope, item, strings.Replace(getUser, `"allow"`, `"deny"`, 1)}, "\n"))
+	for i, want := range []struct{ envelope, allowed bool }{
+		{false, true},
+		{false, false},
+		{true, true},
+		{false, true},
+		{false, false},
+	} {
 		if l := lines[i]; l.IsEnvelope() != want.envelope || l.Allowed() != want.allowed || l.Number != i+1 {
 			t.Errorf("line %d is envelope %t, allowed %t", l.Number, l.IsEnvelope(), l.Allowed())
 		}
@@ -129,7 +157,8 @@ func TestWhatElseWasShortenedDoesNotMatter(t *testing.T) {
 
 func TestEscapesOfHiddenCharactersAreReadBack(t *testing.T) {
 	lines, _ := read(t, strings.Replace(getUser, "adele#EXT#@contoso.com", `drive:/a\u00adb\u200dc\udb40\udc41`, 1))
-	if len(lines) != 1 || lines[0].Parsed == nil || lines[0].Parsed.Path() != "/v1.0/users/drive:/a\u00adb\u200dc\U000e0041" {
+	if len(lines) != 1 || lines[0].Parsed == nil ||
+		lines[0].Parsed.Path() != "/v1.0/users/drive:/a\u00adb\u200dc\U000e0041" {
 		t.Errorf("got %+v", lines)
 	}
 }
@@ -138,7 +167,8 @@ func TestErrorsEndTheReading(t *testing.T) {
 	broken := errors.New("disk on fire")
 	t.Run("of the reader", func(t *testing.T) {
 		n := 0
-		_, err := audit.Read(io.MultiReader(strings.NewReader(getUser+"\n"), iotest.ErrReader(broken)), func(audit.Line) error { n++; return nil })
+		_, err := audit.Read(io.MultiReader(strings.NewReader(getUser+"\n"), iotest.ErrReader(broken)),
+			func(audit.Line) error { n++; return nil })
 		if !errors.Is(err, broken) || n != 1 {
 			t.Errorf("got %v after %d lines", err, n)
 		}
@@ -152,7 +182,8 @@ func TestErrorsEndTheReading(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	for _, seed := range []string{getUser, wouldDeny + "\n" + envelope + "\n" + item, refused, logLine, getUser[:50], "{\"a\":1\n}", "null", "\x00\n\n{"} {
+	for _, seed := range []string{getUser, wouldDeny + "\n" + envelope + "\n" + item, refused, logLine, getUser[:50],
+		"{\"a\":1\n}", "null", "\x00\n\n{"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, log string) {

@@ -1,9 +1,9 @@
-// Package diff reports what changes from one policy to another: what each caller gains and loses, in rules, and which requests
-// of an audit log would be answered otherwise.
+// Package diff reports what changes from one policy to another: what each caller gains and loses, in rules, and which
+// requests of an audit log would be answered otherwise.
 //
-// It decides what is told as a gain or a loss, and when it is not sure it tells a difference: a policy of which it says that a
-// caller gains nothing allows the caller nothing new. It leaves to others how rules match (policy/match), how an audit log is
-// read (policy/analysis/audit), and what is to be done about a difference.
+// It decides what is told as a gain or a loss, and when it is not sure it tells a difference: a policy of which it says
+// that a caller gains nothing allows the caller nothing new. It leaves to others how rules match (policy/match), how an
+// audit log is read (policy/analysis/audit), and what is to be done about a difference.
 package diff
 
 import "graphproxy/policy"

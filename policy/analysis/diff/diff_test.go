@@ -65,14 +65,20 @@ func squeezed(s string) string {
 
 func TestWhatCallersGainAndLose(t *testing.T) {
 	for _, test := range []struct{ name, old, new, want string }{
-		{"the same policy is no difference", hr("GET /users", "GET /users/{id}"), hr("GET /users", "GET /users/{id}"), "no difference"},
-		{"order, spelling and the names of variables are no difference", hr("GET /users", "GET /users/{id}"), hr("GET /Users/{user}", "GET /users"), "no difference"},
-		{"a rule that is split by method is no difference", hr("GET,POST /users"), hr("POST /users", "GET /users"), "no difference"},
-		{"a rule that came and one that went", hr("GET /users", "DELETE /users/{id}"), hr("GET /users", "GET /groups/{id}/owners"),
+		{"the same policy is no difference", hr("GET /users", "GET /users/{id}"), hr("GET /users", "GET /users/{id}"),
+			"no difference"},
+		{"order, spelling and the names of variables are no difference", hr("GET /users", "GET /users/{id}"),
+			hr("GET /Users/{user}", "GET /users"), "no difference"},
+		{"a rule that is split by method is no difference", hr("GET,POST /users"), hr("POST /users", "GET /users"),
+			"no difference"},
+		{"a rule that came and one that went", hr("GET /users", "DELETE /users/{id}"),
+			hr("GET /users", "GET /groups/{id}/owners"),
 			"hr-sync\n+ may GET /groups/{id}/owners new.yaml:7\n- may no longer DELETE /users/{id} old.yaml:7"},
 		{"a method that came", hr("GET /users"), hr("GET,POST /users"), "hr-sync\n+ may POST /users new.yaml:6"},
-		{"a method that went", hr("ANY /users"), hr("GET /users"), "hr-sync\n- may no longer POST,PUT,PATCH,DELETE /users old.yaml:6"},
-		{"a condition that is wider", hr(`PATCH /users/{id}: {where: {id: ["*@contoso.com"]}}`), hr(`PATCH /users/{id}: {where: {id: ["**"]}}`),
+		{"a method that went", hr("ANY /users"), hr("GET /users"),
+			"hr-sync\n- may no longer POST,PUT,PATCH,DELETE /users old.yaml:6"},
+		{"a condition that is wider", hr(`PATCH /users/{id}: {where: {id: ["*@contoso.com"]}}`),
+			hr(`PATCH /users/{id}: {where: {id: ["**"]}}`),
 			"hr-sync\n" + `~ PATCH /users/{id}: where: {id: ["*@contoso.com"]} is now where: {id: ["**"]} (wider) new.yaml:6`},
 		{"a condition that came", hr(`GET /users`), hr(`GET /users: {query: {$top: 50}}`),
 			"hr-sync\n~ GET /users: no further condition is now query: {$top: 50} (narrower) new.yaml:6"},
@@ -80,42 +86,65 @@ func TestWhatCallersGainAndLose(t *testing.T) {
 			"hr-sync\n~ GET /users: query: {$top: 50} is now no further condition (wider) new.yaml:6"},
 		{"a condition that is another", hr(`GET /users/{id}: {where: {id: [a]}}`), hr(`GET /users/{id}: {where: {id: [b]}}`),
 			"hr-sync\n~ GET /users/{id}: where: {id: [a]} is now where: {id: [b]} (neither is part of the other) new.yaml:6"},
-		{"the order of values is no difference", hr(`GET /users/{id}: {where: {id: [a, b]}}`), hr(`GET /users/{user}: {where: {user: [b, a]}}`), "no difference"},
-		{"a rule that a wider one covers did not go", hr("GET /users", "GET /users/{id}"), hr("GET /users/**"), "hr-sync\n+ may GET /users/** new.yaml:6"},
-		{"a deny rule that came", hr("GET /users/{id}"), hr("GET /users/{id}", "deny:", "ANY /users/{id}: {where: {id: [ceo]}}"),
+		{"the order of values is no difference", hr(`GET /users/{id}: {where: {id: [a, b]}}`),
+			hr(`GET /users/{user}: {where: {user: [b, a]}}`), "no difference"},
+		{"a rule that a wider one covers did not go", hr("GET /users", "GET /users/{id}"), hr("GET /users/**"),
+			"hr-sync\n+ may GET /users/** new.yaml:6"},
+		{"a deny rule that came", hr("GET /users/{id}"),
+			hr("GET /users/{id}", "deny:", "ANY /users/{id}: {where: {id: [ceo]}}"),
 			"hr-sync\n- is now denied ANY /users/{id}: where: {id: [ceo]} new.yaml:8"},
-		{"a deny rule that went", hr("GET /users/{id}", "deny:", "GET /users/ceo"), hr("GET /users/{id}"), "hr-sync\n+ is no longer denied GET /users/ceo old.yaml:8"},
-		{"a deny rule that denies more", hr("GET /users/**", "deny:", "GET /users/{id}: {where: {id: [ceo]}}"), hr("GET /users/**", "deny:", "GET /users/{u}/**: {where: {u: [cfo, ceo]}}"),
+		{"a deny rule that went", hr("GET /users/{id}", "deny:", "GET /users/ceo"), hr("GET /users/{id}"),
+			"hr-sync\n+ is no longer denied GET /users/ceo old.yaml:8"},
+		{"a deny rule that denies more", hr("GET /users/**", "deny:", "GET /users/{id}: {where: {id: [ceo]}}"),
+			hr("GET /users/**", "deny:", "GET /users/{u}/**: {where: {u: [cfo, ceo]}}"),
 			"hr-sync\n- is now denied GET /users/{u}/**: where: {u: [cfo, ceo]} new.yaml:8"},
-		{"a deny rule with more values", hr("GET /users/**", "deny:", "GET /users/{id}: {where: {id: [ceo]}}"), hr("GET /users/**", "deny:", "GET /users/{u}: {where: {u: [cfo, ceo]}}"),
+		{"a deny rule with more values", hr("GET /users/**", "deny:", "GET /users/{id}: {where: {id: [ceo]}}"),
+			hr("GET /users/**", "deny:", "GET /users/{u}: {where: {u: [cfo, ceo]}}"),
 			"hr-sync\n~ is denied GET /users/{u}: where: {id: [ceo]} is now where: {u: [cfo, ceo]} (denies more) new.yaml:8"},
-		{"a deny rule of what is below", hr("GET /users/**", "deny:", "GET /users"), hr("GET /users/**", "deny:", "GET /users/{id}"),
+		{"a deny rule of what is below", hr("GET /users/**", "deny:", "GET /users"),
+			hr("GET /users/**", "deny:", "GET /users/{id}"),
 			"hr-sync\n- is now denied GET /users/{id} new.yaml:8\n+ is no longer denied GET /users old.yaml:8"},
 		{"a deny rule of an alternate key, which with a value is about plain keys, too",
-			hr("GET /users/**", "deny:", `"GET /users(userPrincipalName={upn})": {where: {upn: [ceo]}}`), hr("GET /users/**", "deny:", `"GET /users(userPrincipalName={upn})"`),
-			"hr-sync\n~ is denied GET /users(userPrincipalName={upn}): where: {upn: [ceo]} is now no further condition (neither is part of the other) new.yaml:8"},
+			hr("GET /users/**", "deny:", `"GET /users(userPrincipalName={upn})": {where: {upn: [ceo]}}`),
+			hr("GET /users/**", "deny:", `"GET /users(userPrincipalName={upn})"`),
+			"hr-sync\n~ is denied GET /users(userPrincipalName={upn}): where: {upn: [ceo]} is now no further condition " +
+				"(neither is part of the other) new.yaml:8"},
 		{"a rule that is denied whole is no gain", hr("GET /users"), hr("GET /users", "GET /groups", "deny:", "GET /groups"),
 			"hr-sync\n- is now denied GET /groups new.yaml:9"},
-		{"batching that is denied", hr("GET /users"), hr("GET /users", "deny:", "POST /$batch"), "hr-sync\n- is now denied POST /$batch new.yaml:8"},
-		{"a call that gives a name beside it another spelling is told", hr("GET /groups/**", "ANY /groups/foo/bar"), hr("GET /groups/**", "ANY /groups/foo/bar", "GET /groups/foo()"),
+		{"batching that is denied", hr("GET /users"), hr("GET /users", "deny:", "POST /$batch"),
+			"hr-sync\n- is now denied POST /$batch new.yaml:8"},
+		{"a call that gives a name beside it another spelling is told", hr("GET /groups/**", "ANY /groups/foo/bar"),
+			hr("GET /groups/**", "ANY /groups/foo/bar", "GET /groups/foo()"),
 			"hr-sync\n+ may GET /groups/foo() new.yaml:8"},
-		{"a rule's limit", hr("GET /users: {limit: 2/s}"), hr("GET /users: {limit: 300/m}"), "hr-sync\n~ GET /users: limit: 2/s, burst 2 is now 5/s, burst 5 (looser) new.yaml:6"},
-		{"a rule's limit that went with the rule, which a wider one covers", hr("GET /users: {limit: 2/s}"), hr("GET /users/**"),
+		{"a rule's limit", hr("GET /users: {limit: 2/s}"), hr("GET /users: {limit: 300/m}"),
+			"hr-sync\n~ GET /users: limit: 2/s, burst 2 is now 5/s, burst 5 (looser) new.yaml:6"},
+		{"a rule's limit that went with the rule, which a wider one covers", hr("GET /users: {limit: 2/s}"),
+			hr("GET /users/**"),
 			"hr-sync\n+ may GET /users/** new.yaml:6\n~ GET /users: limit: 2/s, burst 2 is now none (looser) new.yaml:6"},
-		{"a limit that lets wait", hr("GET /users: {limit: {rate: 2/s, wait: 500ms}}"), hr("GET /users: {limit: {rate: 2/s, wait: 2s}}"),
-			"hr-sync\n~ GET /users: limit: 2/s, burst 2, waits up to 500ms is now 2/s, burst 2, waits up to 2s (looser) new.yaml:6"},
-		{"a limit that counts something else", hr("GET /users: {limit: {rate: 20/s}}"), hr("GET /users: {limit: {rate: 20/s, unit: resource-units}}"),
-			"hr-sync\n~ GET /users: limit: 20/s, burst 20 is now 20/s, burst 20, in resource-units (looser in one, tighter in another) new.yaml:6"},
-		{"a rule's priority", hr("GET /users"), hr("GET /users: {priority: low}"), "hr-sync\n~ GET /users: priority: the caller's is now low new.yaml:6"},
+		{"a limit that lets wait", hr("GET /users: {limit: {rate: 2/s, wait: 500ms}}"),
+			hr("GET /users: {limit: {rate: 2/s, wait: 2s}}"),
+			"hr-sync\n~ GET /users: limit: 2/s, burst 2, waits up to 500ms is now 2/s, burst 2, waits up to 2s (looser) " +
+				"new.yaml:6"},
+		{"a limit that counts something else", hr("GET /users: {limit: {rate: 20/s}}"),
+			hr("GET /users: {limit: {rate: 20/s, unit: resource-units}}"),
+			"hr-sync\n~ GET /users: limit: 20/s, burst 20 is now 20/s, burst 20, in resource-units (looser in one, tighter " +
+				"in another) new.yaml:6"},
+		{"a rule's priority", hr("GET /users"), hr("GET /users: {priority: low}"),
+			"hr-sync\n~ GET /users: priority: the caller's is now low new.yaml:6"},
 		{"a rule that came with its priority", hr("GET /users"), hr("GET /users", "GET /groups: {priority: high}"),
 			"hr-sync\n+ may GET /groups, priority: high new.yaml:7"},
-		{"rules with limits that changed places", hr("GET /users/**", "GET /users/{id}: {limit: 2/s}"), hr("GET /users/{id}: {limit: 2/s}", "GET /users/**"),
-			"hr-sync\n~ GET /users/{id} comes before GET /users/** now, and its limit and app count for what both allow new.yaml:6"},
-		{"a new rule with a limit for what was allowed without", hr("GET /users/**"), hr("GET /users/{id}: {limit: 2/s}", "GET /users/**"),
+		{"rules with limits that changed places", hr("GET /users/**", "GET /users/{id}: {limit: 2/s}"),
+			hr("GET /users/{id}: {limit: 2/s}", "GET /users/**"),
+			"hr-sync\n~ GET /users/{id} comes before GET /users/** now, and its limit and app count for what both allow " +
+				"new.yaml:6"},
+		{"a new rule with a limit for what was allowed without", hr("GET /users/**"),
+			hr("GET /users/{id}: {limit: 2/s}", "GET /users/**"),
 			"hr-sync\n~ GET /users/{id}: limit: none is now 2/s, burst 2 (tighter) new.yaml:6"},
-		{"a rule that came with its limit and app", hr("GET /users"), hr("GET /users", "GET /groups: {limit: {concurrency: 2}, app: hr}"),
+		{"a rule that came with its limit and app", hr("GET /users"),
+			hr("GET /users", "GET /groups: {limit: {concurrency: 2}, app: hr}"),
 			"hr-sync\n+ may GET /groups, limit: 2 at once, app: hr new.yaml:7"},
-		{"a rule's app", hr("GET /users"), hr("GET /users: {app: hr}"), "hr-sync\n~ GET /users: app: the default one is now hr new.yaml:6"},
+		{"a rule's app", hr("GET /users"), hr("GET /users: {app: hr}"),
+			"hr-sync\n~ GET /users: app: the default one is now hr new.yaml:6"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := diff.Policies(parse(t, "old.yaml", test.old), parse(t, "new.yaml", test.new))
@@ -209,7 +238,8 @@ func TestAnotherContactIsADifferenceThatLetsNothingThrough(t *testing.T) {
 	}
 	for _, test := range []struct{ old, new, want string }{
 		{"", "contact: a@contoso.com\n", "file\n~ contact: none is now a@contoso.com policy.yaml"},
-		{"contact: a@contoso.com\n", "contact: b@contoso.com\n", "file\n~ contact: a@contoso.com is now b@contoso.com policy.yaml"},
+		{"contact: a@contoso.com\n", "contact: b@contoso.com\n",
+			"file\n~ contact: a@contoso.com is now b@contoso.com policy.yaml"},
 		{"contact: a@contoso.com\n", "contact: 'a@contoso.com'\n", "no difference"},
 	} {
 		d := diff.Policies(with(test.old), with(test.new))
@@ -225,7 +255,8 @@ func TestAnotherContactIsADifferenceThatLetsNothingThrough(t *testing.T) {
 func TestEnforcingIsALoss(t *testing.T) {
 	enforced := strings.Replace(after, "    mode: report\n    app", "    app", 1)
 	d := diff.Policies(parse(t, "old.yaml", after), parse(t, "new.yaml", enforced))
-	if len(d.Callers) != 1 || d.Callers[0].Gains() || !d.Callers[0].Loses() || d.Callers[0].Changes[0].Kind != diff.KindMode {
+	if len(d.Callers) != 1 || d.Callers[0].Gains() || !d.Callers[0].Loses() ||
+		d.Callers[0].Changes[0].Kind != diff.KindMode {
 		t.Errorf("got %+v", d)
 	}
 }

@@ -14,7 +14,8 @@ func TestTheCallersShareOfRequestsInFlight(t *testing.T) {
 		if share != "" {
 			share = "    in_flight: " + share + "\n"
 		}
-		p, err := policy.Parse("policy.yaml", []byte("version: 1\ncallers:\n  app:\n    identity: [anyone]\n"+share+"    allow: [GET /users]\n"))
+		p, err := policy.Parse("policy.yaml",
+			[]byte("version: 1\ncallers:\n  app:\n    identity: [anyone]\n"+share+"    allow: [GET /users]\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -28,9 +29,23 @@ func TestTheCallersShareOfRequestsInFlight(t *testing.T) {
 		{"a smaller part loses", "30%", "10%", "in_flight: 30% is now 10%", false, true},
 		{"more than half gains", "", "75%", "in_flight: half of all, or all for a caller by itself is now 75%", true, false},
 		{"less than half loses", "", "25%", "in_flight: half of all, or all for a caller by itself is now 25%", false, true},
-		{"what is gone was less than half", "25%", "", "in_flight: 25% is now half of all, or all for a caller by itself", true, false},
+		{
+			"what is gone was less than half",
+			"25%",
+			"",
+			"in_flight: 25% is now half of all, or all for a caller by itself",
+			true,
+			false,
+		},
 		{"a number and a part cannot be compared", "100", "10%", "in_flight: 100 is now 10%", true, true},
-		{"a number and none cannot be compared", "", "100", "in_flight: half of all, or all for a caller by itself is now 100", true, true},
+		{
+			"a number and none cannot be compared",
+			"",
+			"100",
+			"in_flight: half of all, or all for a caller by itself is now 100",
+			true,
+			true,
+		},
 		{"the same is no change", "25%", "25%", "", false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

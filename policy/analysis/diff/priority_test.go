@@ -11,7 +11,8 @@ import (
 func TestTheCallersPriority(t *testing.T) {
 	with := func(line string) *policy.Policy {
 		t.Helper()
-		p, err := policy.Parse("policy.yaml", []byte("version: 1\ncallers:\n  app:\n    identity: [anyone]\n"+line+"    allow: [GET /users]\n"))
+		p, err := policy.Parse("policy.yaml",
+			[]byte("version: 1\ncallers:\n  app:\n    identity: [anyone]\n"+line+"    allow: [GET /users]\n"))
 		if err != nil {
 			t.Fatal(err)
 		}

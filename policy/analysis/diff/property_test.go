@@ -16,26 +16,35 @@ import (
 var (
 	methods   = []string{"GET", "POST", "GET,POST", "DELETE", "ANY", "PATCH,GET"}
 	templates = []string{
-		"/users", "/users/{id}", "/users/{user}", "/users/{u}/**", "/users/ceo", "/users/**", "/users/{id}/messages", "/users/{id}/messages/{m}", "/users/delta",
-		"/beta/users/{id}", "/groups/{id}/members/$ref", "/drives/{d}/root:/{path}:/children", "/drives/{d}/**", "/reports/f(period={period})", "/users/{id}/microsoft.graph.manager",
-		"/groups/{id}/members/microsoft.graph.user", "/groups/**", "/groups/foo()", "/groups/foo/bar", "/groups/{id}/bar", "/users/getX", "/users/getX/**", "/users(userPrincipalName={upn})",
+		"/users", "/users/{id}", "/users/{user}", "/users/{u}/**", "/users/ceo", "/users/**", "/users/{id}/messages",
+		"/users/{id}/messages/{m}", "/users/delta", "/beta/users/{id}", "/groups/{id}/members/$ref",
+		"/drives/{d}/root:/{path}:/children", "/drives/{d}/**", "/reports/f(period={period})",
+		"/users/{id}/microsoft.graph.manager", "/groups/{id}/members/microsoft.graph.user", "/groups/**", "/groups/foo()",
+		"/groups/foo/bar", "/groups/{id}/bar", "/users/getX", "/users/getX/**", "/users(userPrincipalName={upn})",
 	}
 	values       = []string{"a", "b", "a*", "*", "**", "ceo", "*@contoso.com", "Reports/**", "D7"}
 	allowOptions = []string{
-		"$top: 5", "$top: 50", "$top: none", "$select: [id]", "$select: [id, mail]", "$select: none", "$expand: [members]", "$expand: [members, manager]",
-		"$expand: ['members($select=id)']", "$expand: none", "$filter: [\"a eq '*'\"]", "$filter: ['**']", "$search: none", "$apply: ['x']", "$compute: none",
+		"$top: 5", "$top: 50", "$top: none", "$select: [id]", "$select: [id, mail]", "$select: none", "$expand: [members]",
+		"$expand: [members, manager]", "$expand: ['members($select=id)']", "$expand: none", "$filter: [\"a eq '*'\"]",
+		"$filter: ['**']", "$search: none", "$apply: ['x']", "$compute: none",
 	}
-	denyOptions = []string{"$select: [mail]", "$select: [id, mail]", "$expand: [members]", "$filter: [\"a eq '*'\"]", "$search: ['**']", "$top: ['**']", "$apply: ['**']"}
+	denyOptions = []string{"$select: [mail]", "$select: [id, mail]", "$expand: [members]", "$filter: [\"a eq '*'\"]",
+		"$search: ['**']", "$top: ['**']", "$apply: ['**']"}
 
 	targets = []string{
-		"/users", "/users/a", "/users/b", "/users/ceo", "/users('ceo')", "/users/ab", "/users/x@contoso.com", "/users/a/messages", "/users/ceo/messages/1", "/users/b/manager", "/users/delta()",
-		"/users/delta", "/beta/users/a", "/groups/a/members/$ref", "/drives/a/root:/Reports/x/y:/children", "/drives/b/root:/Salaries:/children", "/drives/a/items/1", "/reports/f(period='D7')",
-		"/reports/f(period='b')", "/users(userPrincipalName='ceo')", "/users/a/microsoft.graph.user/manager", "/users/a/microsoft.graph.manager", "/groups/b/members/graph.user", "/users/$count", "/$batch", "/beta/$batch",
-		"/groups/foo()", "/groups/foo/bar", "/groups/microsoft.graph.foo/bar", "/groups/microsoft.graph.foo", "/users/getX(a='b')", "/users/getX/messages",
+		"/users", "/users/a", "/users/b", "/users/ceo", "/users('ceo')", "/users/ab", "/users/x@contoso.com",
+		"/users/a/messages", "/users/ceo/messages/1", "/users/b/manager", "/users/delta()", "/users/delta", "/beta/users/a",
+		"/groups/a/members/$ref", "/drives/a/root:/Reports/x/y:/children", "/drives/b/root:/Salaries:/children",
+		"/drives/a/items/1", "/reports/f(period='D7')", "/reports/f(period='b')", "/users(userPrincipalName='ceo')",
+		"/users/a/microsoft.graph.user/manager", "/users/a/microsoft.graph.manager", "/groups/b/members/graph.user",
+		"/users/$count", "/$batch", "/beta/$batch", "/groups/foo()", "/groups/foo/bar", "/groups/microsoft.graph.foo/bar",
+		"/groups/microsoft.graph.foo", "/users/getX(a='b')", "/users/getX/messages",
 	}
 	queries = []string{
-		"", "", "$top=5", "$top=40", "$top=99", "$select=id", "$select=id,mail", "$select=mail", "$expand=members", "$expand=members($select=id)", "$expand=manager", "$filter=a eq 'x'",
-		"$filter=a eq 'x' or b", "$search=x", "$select=id&$top=5", "$select=id&$expand=members&$top=50", "$select=&$search=", "$expand=members&$filter=a eq 'y'", "$expand=*", "$apply=x", "compute=y", "apply=y&$select=id",
+		"", "", "$top=5", "$top=40", "$top=99", "$select=id", "$select=id,mail", "$select=mail", "$expand=members",
+		"$expand=members($select=id)", "$expand=manager", "$filter=a eq 'x'", "$filter=a eq 'x' or b", "$search=x",
+		"$select=id&$top=5", "$select=id&$expand=members&$top=50", "$select=&$search=", "$expand=members&$filter=a eq 'y'",
+		"$expand=*", "$apply=x", "compute=y", "apply=y&$select=id",
 	}
 )
 
@@ -49,7 +58,8 @@ func drawRule(t *rapid.T, options []string, templates ...string) string {
 		settings = append(settings, fmt.Sprintf("where: {%s: [\"%s\"]}", name, strings.Join(list, `", "`)))
 	}
 	if rapid.Bool().Draw(t, "query") {
-		list := rapid.SliceOfNDistinct(rapid.SampledFrom(options), 1, 2, func(s string) string { return s[:4] }).Draw(t, "options")
+		list := rapid.SliceOfNDistinct(rapid.SampledFrom(options), 1, 2, func(s string) string { return s[:4] }).Draw(t,
+			"options")
 		settings = append(settings, "query: {"+strings.Join(list, ", ")+"}")
 	}
 	if len(settings) == 0 {
@@ -147,7 +157,8 @@ func TestNothingGainedMeansNothingAllowed(t *testing.T) {
 	})
 }
 
-// drawDenials draws two policies that allow nearly everything and differ in one deny rule, mostly with the same beginning.
+// drawDenials draws two policies that allow nearly everything and differ in one deny rule, mostly with the same
+// beginning.
 func drawDenials(t *rapid.T) (old, new *policy.Policy) {
 	const allow = `version: 1
 callers:
@@ -161,8 +172,10 @@ callers:
 `
 	rule := drawRule(t, denyOptions, templates...)
 	path := strings.Fields(strings.Split(rule, `"`)[1])[1]
-	other := rapid.SampledFrom([]string{path, strings.TrimSuffix(path, "/**"), strings.TrimSuffix(path, "/**") + "/**"}).Draw(t, "path")
-	return parse(t, "old.yaml", allow+"      - "+rule+"\n"), parse(t, "new.yaml", allow+"      - "+drawRule(t, denyOptions, other)+"\n")
+	other := rapid.SampledFrom([]string{path, strings.TrimSuffix(path, "/**"),
+		strings.TrimSuffix(path, "/**") + "/**"}).Draw(t, "path")
+	return parse(t, "old.yaml", allow+"      - "+rule+"\n"), parse(t, "new.yaml",
+		allow+"      - "+drawRule(t, denyOptions, other)+"\n")
 }
 
 func checkPromise(t *rapid.T, draw func(*rapid.T) (old, new *policy.Policy)) {
@@ -175,7 +188,8 @@ func checkPromise(t *rapid.T, draw func(*rapid.T) (old, new *policy.Policy)) {
 	everyRequest(t, func(r policy.Request) {
 		was, is := old.Explain(r).Allow, new.Explain(r).Allow
 		if is && !was && !gains[r.Caller] || was && !is && !loses[r.Caller] {
-			t.Fatalf("%s %s %s?%s: allowed %t before, %t now; told is %+v", r.Caller, r.Method, r.Target.Path(), r.Target.RawQuery(), was, is, d)
+			t.Fatalf("%s %s %s?%s: allowed %t before, %t now; told is %+v", r.Caller, r.Method, r.Target.Path(),
+				r.Target.RawQuery(), was, is, d)
 		}
 	})
 }
@@ -189,8 +203,8 @@ func TestAPolicyDoesNotDifferFromItself(t *testing.T) {
 	})
 }
 
-// TestReplayTellsTheTruth compares what is told of a request without the values of its options with the decisions about the
-// request as it was.
+// TestReplayTellsTheTruth compares what is told of a request without the values of its options with the decisions about
+// the request as it was.
 func TestReplayTellsTheTruth(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		old, new := drawPolicies(t)
@@ -201,7 +215,8 @@ func TestReplayTellsTheTruth(t *testing.T) {
 		}
 		for range 50 {
 			caller := rapid.SampledFrom([]string{"hr-sync", "mailer"}).Draw(t, "caller")
-			text := rapid.SampledFrom([]string{"GET ", "POST "}).Draw(t, "method") + rapid.SampledFrom(targets).Draw(t, "target") + "?" + rapid.SampledFrom(queries).Draw(t, "query")
+			text := rapid.SampledFrom([]string{"GET ", "POST "}).Draw(t, "method") +
+				rapid.SampledFrom(targets).Draw(t, "target") + "?" + rapid.SampledFrom(queries).Draw(t, "query")
 			request, err := policy.ParseRequest(caller, text)
 			if err != nil {
 				t.Fatalf("%v", err)
@@ -217,7 +232,12 @@ func checkReplay(t *rapid.T, old, new *policy.Policy, request policy.Request, ha
 	}
 	decision := map[bool]string{true: "allow", false: "deny"}[recorded]
 	line, err := json.Marshal(map[string]any{
-		"caller": request.Caller, "method": request.Method, "target": request.Target.Path(), "query": request.Target.OptionNames(), "decision": decision, "policy": hash,
+		"caller":   request.Caller,
+		"method":   request.Method,
+		"target":   request.Target.Path(),
+		"query":    request.Target.OptionNames(),
+		"decision": decision,
+		"policy":   hash,
 	})
 	if err != nil {
 		t.Fatalf("%v", err)
@@ -231,7 +251,12 @@ func checkReplay(t *rapid.T, old, new *policy.Policy, request policy.Request, ha
 	if len(r.Groups) > 0 {
 		told = r.Groups[0].Change
 	}
-	ok := map[diff.Outcome]bool{"unchanged": was == is, diff.OutcomeDenied: was && !is, diff.OutcomeAllowed: !was && is, diff.OutcomeUnknown: true}[told]
+	ok := map[diff.Outcome]bool{
+		"unchanged":         was == is,
+		diff.OutcomeDenied:  was && !is,
+		diff.OutcomeAllowed: !was && is,
+		diff.OutcomeUnknown: true,
+	}[told]
 	if !ok {
 		t.Fatalf("%s ?%s: allowed %t before, %t now; told is %s", line, request.Target.RawQuery(), was, is, told)
 	}

@@ -57,11 +57,17 @@ const (
 // Empty reports whether no recorded request changes its answer, or may do so.
 func (r Replayed) Empty() bool { return len(r.Groups) == 0 }
 
-// Replay decides each request of an audit log by both policies, without regard to their modes. The log holds the names of query
-// options and not their values: where the decision hangs on those, the request is counted as unknown, unless the log was written
-// under one of the policies and so tells its decision, or the conditions are the same in both. The error is the reader's.
+// Replay decides each request of an audit log by both policies, without regard to their modes. The log holds the names
+// of query options and not their values: where the decision hangs on those, the request is counted as unknown, unless
+// the log was written under one of the policies and so tells its decision, or the conditions are the same in both. The
+// error is the reader's.
 func Replay(old, new *policy.Policy, r io.Reader) (Replayed, error) {
-	p := &replay{result: Replayed{Old: old.File(), New: new.File()}, old: newJudge(old), new: newJudge(new), groups: make(map[string]*Group)}
+	p := &replay{
+		result: Replayed{Old: old.File(), New: new.File()},
+		old:    newJudge(old),
+		new:    newJudge(new),
+		groups: make(map[string]*Group),
+	}
 	var err error
 	p.result.Skipped, err = audit.Read(r, p.line)
 	for _, g := range p.groups {
@@ -119,7 +125,8 @@ func (p *replay) count(g Group) {
 }
 
 func (g *Group) key() string {
-	return strings.Join([]string{string(g.Change), g.Caller, g.Method, g.Path, g.Old.Rule, g.New.Rule, strings.Join(g.Options, ",")}, "\n")
+	return strings.Join([]string{string(g.Change), g.Caller, g.Method, g.Path, g.Old.Rule, g.New.Rule,
+		strings.Join(g.Options, ",")}, "\n")
 }
 
 func rulingOf(r ruling, b *book) Ruling {
@@ -130,7 +137,8 @@ func rulingOf(r ruling, b *book) Ruling {
 	return out
 }
 
-// answers is how two policies answer one request. Where it is not known, old and new are what they come to if they differ.
+// answers is how two policies answer one request. Where it is not known, old and new are what they come to if they
+// differ.
 type answers struct {
 	change   Outcome // "": they answer alike
 	old, new ruling
@@ -140,7 +148,8 @@ type answers struct {
 // maxConditions bounds the assumptions that are gone through, 2 to this power.
 const maxConditions = 10
 
-// compareAnswers goes through all assumptions about the conditions that hang on values, those apart that possible rules out.
+// compareAnswers goes through all assumptions about the conditions that hang on values, those apart that possible rules
+// out.
 func compareAnswers(old, new *outlook, possible func(old, new bool) bool) answers {
 	conditions := new.conditions(old.conditions(nil))
 	if len(conditions) > maxConditions {

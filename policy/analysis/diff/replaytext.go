@@ -10,8 +10,8 @@ import (
 	"graphproxy/policy/analysis/audit"
 )
 
-// WriteText writes one fact a line: how many requests there are, the groups of those that change ("-" denied now, "+" allowed now,
-// "?" not to be told), and what of the log was not replayed. The error is the writer's.
+// WriteText writes one fact a line: how many requests there are, the groups of those that change ("-" denied now, "+"
+// allowed now, "?" not to be told), and what of the log was not replayed. The error is the writer's.
 func (r Replayed) WriteText(w io.Writer) error {
 	var b strings.Builder
 	count := make(map[Outcome]int)
@@ -33,7 +33,8 @@ func (g *Group) write(b *strings.Builder) {
 	request := fmt.Sprintf("%d × %s %s %s", g.Count, g.Caller, g.Method, strings.TrimPrefix(g.Path, "/v1.0"))
 	what := "was " + g.Old.text() + ", is now " + g.New.text()
 	if g.Change == OutcomeUnknown {
-		what = "depends on the values of " + strings.Join(g.Options, " and ") + ", which the audit log does not hold: perhaps it was " +
+		what = "depends on the values of " + strings.Join(g.Options, " and ") +
+			", which the audit log does not hold: perhaps it was " +
 			g.Old.text() + ", and is now " + g.New.text()
 	}
 	fmt.Fprintf(b, "  %s %s: %s; such as %s\n", sign, request, what, g.Example)

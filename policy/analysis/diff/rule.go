@@ -30,7 +30,14 @@ type key struct {
 
 func newRule(r *policy.Rule) *rule {
 	m := r.Match()
-	c := &rule{Rule: r, template: unnamed(m.Template), query: make(map[string]bool), settings: limitText(r.Limit()) + ", " + r.App() + ", " + r.Tenant() + ", " + r.Priority() + ", " + strings.Join(r.References(), "\n"), one: *m}
+	c := &rule{
+		Rule:     r,
+		template: unnamed(m.Template),
+		query:    make(map[string]bool),
+		settings: limitText(r.Limit()) + ", " + r.App() + ", " + r.Tenant() + ", " + r.Priority() + ", " +
+			strings.Join(r.References(), "\n"),
+		one: *m,
+	}
 	c.one.Methods = match.Get
 	names := match.Variables(m.Template)
 	var conditions []string
@@ -49,8 +56,8 @@ func newRule(r *policy.Rule) *rule {
 	return c
 }
 
-// unnamed returns the template's text with variables by number and names as they are compared, so that two templates that are
-// written the same match the same.
+// unnamed returns the template's text with variables by number and names as they are compared, so that two templates
+// that are written the same match the same.
 func unnamed(t *odata.Template) string {
 	segments, n := slices.Clone(t.Segments), 0
 	number := func(text *string) {
@@ -143,7 +150,8 @@ func hasArgs(t *odata.Template) bool {
 
 // includes reports whether the condition is met by all that meets the other.
 func (k key) includes(other key) bool {
-	return k.variable == other.variable && !slices.ContainsFunc(other.values, func(v string) bool { return !slices.Contains(k.values, v) })
+	return k.variable == other.variable &&
+		!slices.ContainsFunc(other.values, func(v string) bool { return !slices.Contains(k.values, v) })
 }
 
 // isBatch reports whether the rule is about batches as such.

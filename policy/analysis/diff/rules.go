@@ -58,8 +58,8 @@ type position struct {
 	base    string
 }
 
-// calledAndNamed returns the names that one rule writes with empty parentheses and another without. What covers a rule is judged
-// for the rule alone, and beside the call of a name in the same list, the name matches in more spellings.
+// calledAndNamed returns the names that one rule writes with empty parentheses and another without. What covers a rule
+// is judged for the rule alone, and beside the call of a name in the same list, the name matches in more spellings.
 func calledAndNamed(rules []*rule) map[position]bool {
 	called, both := make(map[position]bool), make(map[position]bool)
 	for _, r := range rules {
@@ -96,8 +96,8 @@ func (r *rule) names() iter.Seq2[position, bool] {
 	}
 }
 
-// without takes from what came, or went, the methods of rules that have no effect because a deny rule beside them denies all
-// that they allow.
+// without takes from what came, or went, the methods of rules that have no effect because a deny rule beside them
+// denies all that they allow.
 func without(methods []match.Methods, rules, deny []*rule) {
 	for i, r := range rules {
 		for _, d := range deny {
@@ -223,7 +223,8 @@ func denied(old, new *side) []Change {
 	return changes
 }
 
-// touches reports whether the deny rule may deny what the caller is allowed otherwise. A batch is allowed to every caller.
+// touches reports whether the deny rule may deny what the caller is allowed otherwise. A batch is allowed to every
+// caller.
 func touches(d *rule, s *side) bool {
 	if isBatch(d.Rule) {
 		return s.caller != nil

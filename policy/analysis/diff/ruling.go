@@ -14,7 +14,8 @@ type judge struct {
 	callers map[string]*book // as they are asked for
 }
 
-// book is a caller's rules, each in a tree of its own and without the conditions on query options: those are looked at here.
+// book is a caller's rules, each in a tree of its own and without the conditions on query options: those are looked at
+// here.
 type book struct {
 	known, reports bool
 	allow, deny    []*single
@@ -63,8 +64,8 @@ func (j *judge) book(caller string) *book {
 	return b
 }
 
-// callsIn returns the templates that call a function with empty parentheses, as rules for no method: beside them, others that have
-// the function's name match it in more spellings.
+// callsIn returns the templates that call a function with empty parentheses, as rules for no method: beside them,
+// others that have the function's name match it in more spellings.
 func callsIn(rules []*policy.Rule) []*match.Rule {
 	var calls []*match.Rule
 	for _, r := range rules {
@@ -86,8 +87,8 @@ func newSingle(r *policy.Rule, side string) (*single, *match.Rule) {
 	return s, &match.Rule{Methods: m.Methods, Template: m.Template, Keys: m.Keys}
 }
 
-// outlook is how a policy may decide a request: by the first deny rule of which all conditions hold, else by the first such allow
-// rule.
+// outlook is how a policy may decide a request: by the first deny rule of which all conditions hold, else by the first
+// such allow rule.
 type outlook struct {
 	book        *book
 	batch       bool // needs no allow rule
@@ -146,7 +147,8 @@ func allowConditions(conditions []condition, t *odata.Target) (ifs []condition, 
 	return ifs, true
 }
 
-// denyConditions is allowConditions for a deny rule: there an option that is absent is no reason to deny, $select apart.
+// denyConditions is allowConditions for a deny rule: there an option that is absent is no reason to deny, $select
+// apart.
 func denyConditions(conditions []condition, t *odata.Target) (ifs []condition, may bool) {
 	for _, c := range conditions {
 		switch present := c.isPresent(t); {

@@ -29,8 +29,15 @@ func settings(old, new *side) []Change {
 		changes = append(changes, appChange("", was, is, where))
 	}
 	if was, is := rank(old.caller.Priority), rank(new.caller.Priority); was != is {
-		changes = append(changes, Change{Sign: "~", Kind: KindLimit, Gains: is > was, Loses: is < was, Where: where,
-			Text: fmt.Sprintf("priority: %s is now %s", cmp.Or(old.caller.Priority, "normal"), cmp.Or(new.caller.Priority, "normal"))})
+		changes = append(changes, Change{
+			Sign:  "~",
+			Kind:  KindLimit,
+			Gains: is > was,
+			Loses: is < was,
+			Where: where,
+			Text: fmt.Sprintf("priority: %s is now %s", cmp.Or(old.caller.Priority, "normal"),
+				cmp.Or(new.caller.Priority, "normal")),
+		})
 	}
 	changes = appendInFlight(changes, old.caller.InFlight, new.caller.InFlight, where)
 	return appendLimit(changes, "limit: ", old.policy.CallerLimit(name), new.policy.CallerLimit(name), where)
@@ -75,8 +82,8 @@ func appText(name, tenant string) string {
 	return name
 }
 
-// ruleSettings tells of limits and apps that differ between rules that match the same, or of which one matches all that the other
-// does.
+// ruleSettings tells of limits and apps that differ between rules that match the same, or of which one matches all that
+// the other does.
 func ruleSettings(old, new *side) []Change {
 	oldKeys, newKeys := keysOf(old.allow), keysOf(new.allow)
 	var changes []Change
@@ -99,7 +106,8 @@ func ruleSettings(old, new *side) []Change {
 	return append(changes, orders(old, new)...)
 }
 
-// orders tells of rules that changed places and have limits or apps of their own: of those that allow a request, the first decides.
+// orders tells of rules that changed places and have limits or apps of their own: of those that allow a request, the
+// first decides.
 func orders(old, new *side) []Change {
 	was := make(map[string]int)
 	for i, r := range old.allow {
@@ -127,8 +135,15 @@ func ruleSetting(old, new *rule, of, where string) []Change {
 		changes = append(changes, appChange(of, was, is, where))
 	}
 	if old.Priority() != new.Priority() {
-		changes = append(changes, Change{Sign: "~", Kind: KindLimit, Gains: true, Loses: true, Where: where,
-			Text: fmt.Sprintf("%spriority: %s is now %s", of, cmp.Or(old.Priority(), "the caller's"), cmp.Or(new.Priority(), "the caller's"))})
+		changes = append(changes, Change{
+			Sign:  "~",
+			Kind:  KindLimit,
+			Gains: true,
+			Loses: true,
+			Where: where,
+			Text: fmt.Sprintf("%spriority: %s is now %s", of, cmp.Or(old.Priority(), "the caller's"),
+				cmp.Or(new.Priority(), "the caller's")),
+		})
 	}
 	if was, is := referencesText(old), referencesText(new); was != is {
 		changes = append(changes, Change{Sign: "~", Kind: KindAllow, Gains: true, Loses: true, Where: where,
@@ -199,7 +214,8 @@ func looserThan(a, b *limit.Limit) bool {
 		return true // what a request counts as differs, so each may let something through that the other does not
 	}
 	more := func(a, b float64) bool { return b != 0 && (a == 0 || a > b) } // 0 is no bound
-	return a.Wait > b.Wait || more(a.Rate, b.Rate) || more(float64(a.Burst), float64(b.Burst)) || more(float64(a.Concurrency), float64(b.Concurrency))
+	return a.Wait > b.Wait || more(a.Rate, b.Rate) || more(float64(a.Burst), float64(b.Burst)) ||
+		more(float64(a.Concurrency), float64(b.Concurrency))
 }
 
 func limitText(l *limit.Limit) string {

@@ -12,8 +12,10 @@ import (
 // Rules that differ only in their values are as many as people or mailboxes are, and must not cost the square of that.
 func TestManyRulesThatDifferInOneValueAreLintedInTime(t *testing.T) {
 	for name, rule := range map[string]string{
-		"values":   "      - %s /users/{id}/messages:\n          where: {id: [user%d@contoso.com, 11111111-2222-3333-4444-%012d]}\n",
-		"patterns": "      - %s /users/{id}/messages:\n          where: {id: [\"*@dept%d.contoso.com\", \"*@d%d.fabrikam.com\"]}\n",
+		"values": "      - %s /users/{id}/messages:\n          where: {id: [user%d@contoso.com, " +
+			"11111111-2222-3333-4444-%012d]}\n",
+		"patterns": "      - %s /users/{id}/messages:\n          where: {id: [\"*@dept%d.contoso.com\", " +
+			"\"*@d%d.fabrikam.com\"]}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			const rules = 600

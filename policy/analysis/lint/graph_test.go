@@ -17,7 +17,8 @@ import (
 func TestTheExamplesHaveNothingOdd(t *testing.T) {
 	o := lint.Options{Operations: graph(t)}
 	examples, shown := make(map[string]string), ""
-	for _, file := range []string{"../../../docs/policy-example.yaml", "../../testdata/example.yaml", "../../../cmd/graphproxy/sandbox.yaml"} {
+	for _, file := range []string{"../../../docs/policy-example.yaml", "../../testdata/example.yaml",
+		"../../../cmd/graphproxy/sandbox.yaml"} {
 		examples[filepath.Base(file)] = read(t, file)
 	}
 	for _, file := range []string{"../../../docs/policy.md", "../../../README.md"} {

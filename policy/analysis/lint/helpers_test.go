@@ -23,7 +23,8 @@ func load(t testing.TB, text string) *policy.Policy {
 // line 5.
 func app(t testing.TB, rules string) *policy.Policy {
 	t.Helper()
-	return load(t, "version: 1\ncallers:\n  app:\n    identity: [anyone]\n    "+strings.ReplaceAll(strings.Trim(rules, "\n"), "\n", "\n    ")+"\n")
+	return load(t, "version: 1\ncallers:\n  app:\n    identity: [anyone]\n    "+
+		strings.ReplaceAll(strings.Trim(rules, "\n"), "\n", "\n    ")+"\n")
 }
 
 func texts(problems []*policy.Error) []string {

@@ -25,13 +25,15 @@ func (c *checker) identities() {
 
 func (c *checker) tooWide(b *book, id policy.Identity) {
 	if id.Kind == "anyone" {
-		c.report.Add(id.Line, b.where+".identity", "everybody who can reach the proxy is this caller, and it listens for others "+
-			"than this machine. Listen on 127.0.0.1, or name evidence that proves the caller")
+		c.report.Add(id.Line, b.where+".identity",
+			"everybody who can reach the proxy is this caller, and it listens for others "+
+				"than this machine. Listen on 127.0.0.1, or name evidence that proves the caller")
 	}
 	for _, n := range id.Networks {
 		if isWide(n) {
-			c.report.Add(id.Line, b.where+".identity", "network %s stands for %s addresses, each of which is this caller without any "+
-				"other proof. Name the networks that the caller is in, or evidence that proves it", n, addresses(n))
+			c.report.Add(id.Line, b.where+".identity",
+				"network %s stands for %s addresses, each of which is this caller without any "+
+					"other proof. Name the networks that the caller is in, or evidence that proves it", n, addresses(n))
 		}
 	}
 }

@@ -30,9 +30,11 @@ callers:
 `
 
 func TestEvidenceThatProvesTooManyIsToldWhereOthersReachTheProxy(t *testing.T) {
-	const cure = " addresses, each of which is this caller without any other proof. Name the networks that the caller is in, or evidence that proves it"
+	const cure = " addresses, each of which is this caller without any other proof. Name the networks that the caller " +
+		"is in, or evidence that proves it"
 	want := []string{
-		"4: callers.guest.identity: everybody who can reach the proxy is this caller, and it listens for others than this machine. Listen on 127.0.0.1, or name evidence that proves the caller",
+		"4: callers.guest.identity: everybody who can reach the proxy is this caller, and it listens for others than this " +
+			"machine. Listen on 127.0.0.1, or name evidence that proves the caller",
 		"12: callers.inside.identity: network 172.16.0.0/12 stands for 1,048,576" + cure,
 		"12: callers.inside.identity: network fd00::/8 stands for 2^120" + cure,
 	}

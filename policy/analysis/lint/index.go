@@ -50,8 +50,8 @@ func (x *index) add(m *match.Rule, number int) {
 	root.add(m, 0, number, true)
 }
 
-// add puts a rule below the node. One variable that is narrowed to a few values stands as each of them: rules often differ
-// in nothing else.
+// add puts a rule below the node. One variable that is narrowed to a few values stands as each of them: rules often
+// differ in nothing else.
 func (n *indexNode) add(m *match.Rule, i, number int, byValue bool) {
 	switch {
 	case i == len(m.Template.Segments) && m.Template.Below:

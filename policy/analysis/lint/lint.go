@@ -44,8 +44,8 @@ func Check(p *policy.Policy, o Options) []*policy.Error {
 	return all
 }
 
-// mostPairs bounds the pairs of rules that one kind of check compares, so that a policy with a rule for each of many people
-// is linted in seconds. What lies beyond is not told.
+// mostPairs bounds the pairs of rules that one kind of check compares, so that a policy with a rule for each of many
+// people is linted in seconds. What lies beyond is not told.
 const mostPairs = 300_000
 
 // pairs counts what is left of mostPairs.

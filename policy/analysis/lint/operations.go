@@ -11,8 +11,8 @@ import (
 	"graphproxy/policy/match"
 )
 
-// Operations are what Graph can do: methods and paths, of one version or both. The zero value holds none. It is safe for
-// concurrent use after the last Read.
+// Operations are what Graph can do: methods and paths, of one version or both. The zero value holds none. It is safe
+// for concurrent use after the last Read.
 type Operations struct{ versions map[string]*resource }
 
 // resource is a path of Graph's, up to one of its segments.

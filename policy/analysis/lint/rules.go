@@ -57,7 +57,8 @@ func (c *checker) repeats(b *book, rules []*policy.Rule, where string) {
 		seen[r] = true
 	}
 	if len(again) > 0 {
-		c.report.Add(b.caller.Line, where, "a set of rules is included twice, the one with %s; include it once", name(again[0]))
+		c.report.Add(b.caller.Line, where, "a set of rules is included twice, the one with %s; include it once",
+			name(again[0]))
 	}
 }
 
@@ -65,7 +66,8 @@ func (c *checker) repeats(b *book, rules []*policy.Rule, where string) {
 func (b *book) allowed(found *findings) {
 	allow, deny := distinct(b.allow), distinct(b.deny)
 	byAllow, byDeny := indexOf(allow), indexOf(deny)
-	special := slices.DeleteFunc(slices.Clone(allow), func(r *policy.Rule) bool { return r.Limit() == nil && ownOf(r) == "" })
+	special := slices.DeleteFunc(slices.Clone(allow),
+		func(r *policy.Rule) bool { return r.Limit() == nil && ownOf(r) == "" })
 	place := make(map[*policy.Rule]int)
 	for i, r := range allow {
 		place[r] = i
@@ -85,7 +87,8 @@ func (b *book) allowed(found *findings) {
 			continue
 		}
 		e := found.first(byAllow, allow, r, match.Covers, func(j int) bool {
-			return j > i && allow[j].Limit() == nil && allow[j].App() == r.App() && allow[j].Tenant() == r.Tenant() && allow[j].Priority() == r.Priority() && !allow[j].BoundsReferences()
+			return j > i && allow[j].Limit() == nil && allow[j].App() == r.App() && allow[j].Tenant() == r.Tenant() &&
+				allow[j].Priority() == r.Priority() && !allow[j].BoundsReferences()
 		})
 		if e != nil && match.Covers(r.Match(), e.Match()) {
 			continue // equal; told of the later one
@@ -175,8 +178,8 @@ func indexOf(rules []*policy.Rule) *index {
 	return x
 }
 
-// first returns the first of the indexed rules that is to r as asked, of those whose numbers are wanted (nil: all); nil if
-// none is, or too many were compared.
+// first returns the first of the indexed rules that is to r as asked, of those whose numbers are wanted (nil: all); nil
+// if none is, or too many were compared.
 func (f *findings) first(
 	x *index, rules []*policy.Rule, r *policy.Rule, is func(a, b *match.Rule) bool, wanted func(i int) bool,
 ) *policy.Rule {

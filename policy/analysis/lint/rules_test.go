@@ -23,7 +23,8 @@ allow:
   - GET /users/{id}/messages
 deny:
   - ANY /users/{user}/**
-`, []string{"7: callers.app.allow: GET /users/{id}/messages can never allow anything: ANY /users/{user}/** (policy.yaml:9) denies all that it matches. Delete this rule, or narrow the deny rule"}},
+`, []string{"7: callers.app.allow: GET /users/{id}/messages can never allow anything: ANY /users/{user}/** " +
+			"(policy.yaml:9) denies all that it matches. Delete this rule, or narrow the deny rule"}},
 		"one of which a deny rule leaves something is not odd": {`
 allow:
   - GET /users/{id}/messages
@@ -40,12 +41,14 @@ allow:
 deny:
   - ANY /users/{id}:
       where: {id: "*@contoso.com"}
-`, []string{"6: callers.app.allow: GET /users/{id} can never allow anything: ANY /users/{id} (policy.yaml:9) denies all that it matches. Delete this rule, or narrow the deny rule"}},
+`, []string{"6: callers.app.allow: GET /users/{id} can never allow anything: ANY /users/{id} (policy.yaml:9) denies " +
+			"all that it matches. Delete this rule, or narrow the deny rule"}},
 		"a narrower rule after a wider one never decides": {`
 allow:
   - GET /users/**
   - GET /users/{id}/messages
-`, []string{"7: callers.app.allow: GET /users/{id}/messages never decides: GET /users/** (policy.yaml:6) comes first and matches all that it does. Delete this rule"}},
+`, []string{"7: callers.app.allow: GET /users/{id}/messages never decides: GET /users/** (policy.yaml:6) comes " +
+			"first and matches all that it does. Delete this rule"}},
 		"what it has of its own never applies": {`
 allow:
   - GET,PATCH /users/{id}
@@ -58,15 +61,19 @@ allow:
       limit: 2/s
       app: writer
 `, []string{
-			"7: callers.app.allow: GET /users/{id} never decides: GET,PATCH /users/{id} (policy.yaml:6) comes first and matches all that it does, and its limit never applies. Move this rule before that one, or delete it",
-			"9: callers.app.allow: PATCH /users/{user} never decides: GET,PATCH /users/{id} (policy.yaml:6) comes first and matches all that it does, and its app is never used. Move this rule before that one, or delete it",
-			"12: callers.app.allow: GET /users/{other} never decides: GET,PATCH /users/{id} (policy.yaml:6) comes first and matches all that it does, and its limit and app never apply. Move this rule before that one, or delete it",
+			"7: callers.app.allow: GET /users/{id} never decides: GET,PATCH /users/{id} (policy.yaml:6) comes first and " +
+				"matches all that it does, and its limit never applies. Move this rule before that one, or delete it",
+			"9: callers.app.allow: PATCH /users/{user} never decides: GET,PATCH /users/{id} (policy.yaml:6) comes first and " +
+				"matches all that it does, and its app is never used. Move this rule before that one, or delete it",
+			"12: callers.app.allow: GET /users/{other} never decides: GET,PATCH /users/{id} (policy.yaml:6) comes first and " +
+				"matches all that it does, and its limit and app never apply. Move this rule before that one, or delete it",
 		}},
 		"a narrower rule before a wider one adds nothing": {`
 allow:
   - GET /users/{id}/messages
   - GET /users/**
-`, []string{"6: callers.app.allow: GET /users/{id}/messages adds nothing: GET /users/** (policy.yaml:7) after it matches all that it does. Delete this rule, or the wider one if that was not meant"}},
+`, []string{"6: callers.app.allow: GET /users/{id}/messages adds nothing: GET /users/** (policy.yaml:7) after it " +
+			"matches all that it does. Delete this rule, or the wider one if that was not meant"}},
 		"a narrower rule before a wider one has its own limit or app": {`
 allow:
   - GET /users/{id}/messages:
@@ -104,8 +111,10 @@ deny:
   - DELETE /users/{id}
   - DELETE /users/{other}
 `, []string{
-			"7: callers.app.allow: GET /Users/{user} is equal to GET /users/{id} (policy.yaml:6), which comes first and decides. Delete this rule",
-			"8: callers.app.allow: GET /users/{id} is equal to GET /users/{id} (policy.yaml:6), which comes first and decides, and its limit never applies. Keep one of the two",
+			"7: callers.app.allow: GET /Users/{user} is equal to GET /users/{id} (policy.yaml:6), which comes first and " +
+				"decides. Delete this rule",
+			"8: callers.app.allow: GET /users/{id} is equal to GET /users/{id} (policy.yaml:6), which comes first and " +
+				"decides, and its limit never applies. Keep one of the two",
 			"12: callers.app.deny: DELETE /users/{other} is equal to DELETE /users/{id} (policy.yaml:11). Delete one of the two",
 		}},
 		"a deny rule within another": {`
@@ -114,7 +123,8 @@ allow:
 deny:
   - GET /users/{id}/messages
   - ANY /users/{id}/messages/**
-`, []string{"8: callers.app.deny: GET /users/{id}/messages adds nothing: ANY /users/{id}/messages/** (policy.yaml:9) denies all that it does. Delete this rule"}},
+`, []string{"8: callers.app.deny: GET /users/{id}/messages adds nothing: ANY /users/{id}/messages/** " +
+			"(policy.yaml:9) denies all that it does. Delete this rule"}},
 		"deny rules that look at different things, and such as deny nothing that is allowed": {`
 allow:
   - GET /users/**
@@ -158,11 +168,16 @@ callers:
 `
 	want := []string{
 		// For the second caller it is the first rule for /users, and no rule denies /users/{id}.
-		"11: callers.first.allow: GET /users can never allow anything: GET /users/** (policy.yaml:14) denies all that it matches. Delete this rule, or narrow the deny rule",
-		"15: callers.second.allow: a set of rules is included twice, the one with GET /users (policy.yaml:4); include it once",
+		"11: callers.first.allow: GET /users can never allow anything: GET /users/** (policy.yaml:14) denies all that it " +
+			"matches. Delete this rule, or narrow the deny rule",
+		"15: callers.second.allow: a set of rules is included twice, the one with GET /users (policy.yaml:4); include " +
+			"it once",
 	}
 	got := texts(lint.Check(load(t, text), lint.Options{}))
-	want = append([]string{"6: callers.first.allow: GET /users/{user} can never allow anything: GET /users/** (policy.yaml:14) denies all that it matches. Delete this rule, or narrow the deny rule"}, want...)
+	want = append(
+		[]string{"6: callers.first.allow: GET /users/{user} can never allow anything: GET /users/** (policy.yaml:14) " +
+			"denies all that it matches. Delete this rule, or narrow the deny rule"}, want...,
+	)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -179,14 +194,16 @@ allow:
   - GET /beta/users/**
 deny:
   - ANY /users/{id}/messages/**
-`, []string{"9: callers.app.deny: ANY /users/{id}/messages/** denies v1.0 only, and GET /beta/users/** (policy.yaml:7) allows the same in beta. Deny it there too: ANY /beta/users/{id}/messages/**"}},
+`, []string{"9: callers.app.deny: ANY /users/{id}/messages/** denies v1.0 only, and GET /beta/users/** " +
+			"(policy.yaml:7) allows the same in beta. Deny it there too: ANY /beta/users/{id}/messages/**"}},
 		"v1.0 is allowed": {`
 allow:
   - GET /users/{id}
 deny:
   - ANY /beta/users/{user}:
       where: {user: [11111111-2222-3333-4444-666666666666]}
-`, []string{"8: callers.app.deny: ANY /beta/users/{user} denies beta only, and GET /users/{id} (policy.yaml:6) allows the same in v1.0. Deny it there too: ANY /users/{user}"}},
+`, []string{"8: callers.app.deny: ANY /beta/users/{user} denies beta only, and GET /users/{id} (policy.yaml:6) " +
+			"allows the same in v1.0. Deny it there too: ANY /users/{user}"}},
 		"both are denied": {`
 allow:
   - GET /users/{id}
@@ -194,7 +211,8 @@ allow:
 deny:
   - ANY /users/{id}/photo/**
   - ANY /beta/users/{id}/photo/**
-`, []string{"7: callers.app.allow: GET /beta/users/{id}/photo can never allow anything: ANY /beta/users/{id}/photo/** (policy.yaml:10) denies all that it matches. Delete this rule, or narrow the deny rule"}},
+`, []string{"7: callers.app.allow: GET /beta/users/{id}/photo can never allow anything: ANY " +
+			"/beta/users/{id}/photo/** (policy.yaml:10) denies all that it matches. Delete this rule, or narrow the deny rule"}},
 		"other requests are allowed in beta": {`
 allow:
   - GET /users/{id}
@@ -236,7 +254,8 @@ callers:
     allow: [GET /users/**]
 `
 	p := load(t, text)
-	want := []string{"11: limits.unused.covers: no allow rule of any caller is covered by this limit, so it never counts anything. Write its covers as the allow rules have them, or delete it"}
+	want := []string{"11: limits.unused.covers: no allow rule of any caller is covered by this limit, so it never " +
+		"counts anything. Write its covers as the allow rules have them, or delete it"}
 	if diff := cmp.Diff(want, texts(lint.Check(p, lint.Options{}))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -252,8 +271,10 @@ callers:
 func TestTheLoadersWarningsAreAmongThem(t *testing.T) {
 	p := app(t, "allow:\n  - GET /users/**\n  - POST /$batch\n  - GET /users\n")
 	want := []string{
-		"7: POST /$batch has no effect under allow: a caller may batch what it may send singly; under deny it forbids batching",
-		"8: callers.app.allow: GET /users never decides: GET /users/** (policy.yaml:6) comes first and matches all that it does. Delete this rule",
+		"7: POST /$batch has no effect under allow: a caller may batch what it may send singly; under deny it forbids " +
+			"batching",
+		"8: callers.app.allow: GET /users never decides: GET /users/** (policy.yaml:6) comes first and matches all that " +
+			"it does. Delete this rule",
 	}
 	for range 2 {
 		if diff := cmp.Diff(want, texts(lint.Check(p, lint.Options{}))); diff != "" {
@@ -265,7 +286,8 @@ func TestTheLoadersWarningsAreAmongThem(t *testing.T) {
 // What finds the rules to compare must not miss one that covers or denies another.
 func TestEveryCoveredOrDeniedRuleIsTold(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	segments := []string{"/{x}", "/{y}", "/a@b.c", "/delta", "/delta()", "/microsoft.graph.user", "/members", "/mailFolders", "/inbox", "(p={v})", "(p='a@b.c')", "/root:/{path}:", "/root:/Reports:", "/$count"}
+	segments := []string{"/{x}", "/{y}", "/a@b.c", "/delta", "/delta()", "/microsoft.graph.user", "/members",
+		"/mailFolders", "/inbox", "(p={v})", "(p='a@b.c')", "/root:/{path}:", "/root:/Reports:", "/$count"}
 	values := []string{"a@b.c", "'*@b.c'", "[a@b.c, A@B.C]", "'**'"}
 	rule := func() string {
 		text := "GET /users"
@@ -282,7 +304,8 @@ func TestEveryCoveredOrDeniedRuleIsTold(t *testing.T) {
 		return text + "\n"
 	}
 	parse := func(rules string) (*policy.Policy, error) {
-		return policy.Parse("policy.yaml", []byte("version: 1\ncallers:\n  app:\n    identity: [anyone]\n    "+strings.ReplaceAll(rules, "\n", "\n    ")))
+		return policy.Parse("policy.yaml",
+			[]byte("version: 1\ncallers:\n  app:\n    identity: [anyone]\n    "+strings.ReplaceAll(rules, "\n", "\n    ")))
 	}
 	told := 0
 	for range 3000 {

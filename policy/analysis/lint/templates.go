@@ -21,7 +21,9 @@ func (c *checker) templates() {
 	}
 	for _, r := range distinct(allow) {
 		if r.Match().Template.Segments[0].Base == "me" {
-			c.report.Add(r.Line, "", "%s can never succeed: /me is the user who has signed in, and a token of an app has none. Write /users/{id}", r.Text)
+			c.report.Add(r.Line, "",
+				"%s can never succeed: /me is the user who has signed in, and a token of an app has none. Write /users/{id}",
+				r.Text)
 			continue
 		}
 		c.template(r, false)
@@ -84,8 +86,8 @@ func (o *Operations) walk(t *odata.Template, version string) walk {
 	return w
 }
 
-// mayGoOn reports whether Graph may have a segment below the resource that the list has not: the list does not tell what
-// is below its ends.
+// mayGoOn reports whether Graph may have a segment below the resource that the list has not: the list does not tell
+// what is below its ends.
 func (n *resource) mayGoOn(s *odata.Segment, top *resource) bool {
 	if !n.isEnd() || n.elsewhere(top) != nil {
 		return false
@@ -170,7 +172,8 @@ func (w *walk) problem(m *match.Rule, wide bool) string {
 	return problem + "; there is " + there.String()
 }
 
-// tail returns what stands at the end of the operations with the methods and was left out, such as $ref; "" if nothing does.
+// tail returns what stands at the end of the operations with the methods and was left out, such as $ref; "" if nothing
+// does.
 func (w *walk) tail(methods match.Methods) string {
 	for _, n := range w.at {
 		for _, tail := range []string{"$ref", "$value"} {

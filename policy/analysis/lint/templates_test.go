@@ -63,27 +63,35 @@ func some(t testing.TB) *lint.Operations {
 
 func TestTemplatesThatNameNothingAreTold(t *testing.T) {
 	for rule, want := range map[string]string{
-		"GET /usres/{id}":                                    `/ has no "usres"; did you mean "users"?`,
-		"GET /users/{id}/mesages":                            `/users/{user-id} has no "mesages"; did you mean "messages"?`,
-		"GET /users/{id}/mail/x":                             `/users/{user-id} has no "mail"; known here: drive, mailFolders, manager, memberOf, messages, sendMail`,
-		"GET /users/{id}/{folder}/messages":                  "/users/{user-id} has no keys",
-		"GET /users/{id}/sendMail":                           "no operation there has the method GET; there is POST",
-		"PUT,POST /users/{id}/messages":                      "no operation there has the method PUT; there is GET,POST",
-		"PUT /users/{id}/manager":                            "no operation there has the method PUT; write PUT /users/{id}/manager/$ref",
-		"GET /drives/{id}/items/{item}/content":              "",
-		"PUT /users/{id}/messages/**":                        "no operation there or below has the method PUT",
-		"GET /users/{id}/profile/names":                      "it is in beta; write GET /beta/users/{id}/profile/names",
-		"GET /beta/users/{id}/manager":                       "it is in v1.0; write GET /users/{id}/manager",
-		"GET /drives/{id}/items":                             "no operation ends there. Write /** after it to name what is below it",
-		"GET /reports/getEmailActivityUserDetail":            "it takes arguments; write /reports/getEmailActivityUserDetail(period)",
-		"GET /reports/getEmailActivityUserDetail(days={n})":  "/reports/getEmailActivityUserDetail takes other arguments; write /reports/getEmailActivityUserDetail(period)",
-		"GET /users/{id}/memberOf/{group}/graph.groop":       "",
-		"GET /users/{id}/memberOf/group":                     "",
-		"GET /reports(x={y})":                                "/reports takes no arguments",
-		"GET /drives/{id}/root:/{path}:/childrn":             `/drives/{drive-id}/root has no "childrn"; did you mean "children"?`,
-		"GET /users/{id}/drive/items/{item}/chldren/**":      `/drives/{drive-id}/items/{driveItem-id} has no "chldren"; did you mean "children"?`,
-		"PATCH /drives/{drive}/items/{item}:/{path}":         "no operation there has the method PATCH; there is GET,DELETE",
-		"GET /users/{id}/mailFolders/inbox/message":          `/users/{user-id}/mailFolders/{mailFolder-id} has no "message"; did you mean "messages"?`,
+		"GET /usres/{id}":         `/ has no "usres"; did you mean "users"?`,
+		"GET /users/{id}/mesages": `/users/{user-id} has no "mesages"; did you mean "messages"?`,
+		"GET /users/{id}/mail/x": `/users/{user-id} has no "mail"; known here: drive, ` +
+			`mailFolders, manager, memberOf, messages, sendMail`,
+		"GET /users/{id}/{folder}/messages": "/users/{user-id} has no keys",
+		"GET /users/{id}/sendMail":          "no operation there has the method GET; there is POST",
+		"PUT,POST /users/{id}/messages":     "no operation there has the method PUT; there is GET,POST",
+		"PUT /users/{id}/manager": "no operation there has the method PUT; write PUT " +
+			"/users/{id}/manager/$ref",
+		"GET /drives/{id}/items/{item}/content": "",
+		"PUT /users/{id}/messages/**":           "no operation there or below has the method PUT",
+		"GET /users/{id}/profile/names":         "it is in beta; write GET /beta/users/{id}/profile/names",
+		"GET /beta/users/{id}/manager":          "it is in v1.0; write GET /users/{id}/manager",
+		"GET /drives/{id}/items": "no operation ends there. Write /** after it to name what " +
+			"is below it",
+		"GET /reports/getEmailActivityUserDetail": "it takes arguments; write " +
+			"/reports/getEmailActivityUserDetail(period)",
+		"GET /reports/getEmailActivityUserDetail(days={n})": "/reports/getEmailActivityUserDetail takes other arguments; " +
+			"write /reports/getEmailActivityUserDetail(period)",
+		"GET /users/{id}/memberOf/{group}/graph.groop": "",
+		"GET /users/{id}/memberOf/group":               "",
+		"GET /reports(x={y})":                          "/reports takes no arguments",
+		"GET /drives/{id}/root:/{path}:/childrn": `/drives/{drive-id}/root has no "childrn"; did you mean ` +
+			`"children"?`,
+		"GET /users/{id}/drive/items/{item}/chldren/**": `/drives/{drive-id}/items/{driveItem-id} has no "chldren"; ` +
+			`did you mean "children"?`,
+		"PATCH /drives/{drive}/items/{item}:/{path}": "no operation there has the method PATCH; there is GET,DELETE",
+		"GET /users/{id}/mailFolders/inbox/message": `/users/{user-id}/mailFolders/{mailFolder-id} has no ` +
+			`"message"; did you mean "messages"?`,
 		"GET /users/{id}/memberOf/microsoft.graph.group/foo": "",
 
 		"GET /users/{user}": "",
@@ -150,7 +158,8 @@ callers:
       - DELETE /users
 `)
 	want := []string{
-		`7: GET /users/{id}/events names nothing in the v1.0 of Graph: /users/{user-id} has no "events"; known here: drive, mailFolders, manager, memberOf, messages, sendMail`,
+		`7: GET /users/{id}/events names nothing in the v1.0 of Graph: /users/{user-id} has no "events"; known here: ` +
+			`drive, mailFolders, manager, memberOf, messages, sendMail`,
 		`17: DELETE /users names nothing in the v1.0 of Graph: no operation there has the method DELETE; there is GET,POST`,
 	}
 	if diff := cmp.Diff(want, texts(lint.Check(p, lint.Options{Operations: some(t)}))); diff != "" {
@@ -160,7 +169,8 @@ callers:
 
 func TestARuleForTheSignedInUserIsTold(t *testing.T) {
 	p := app(t, "allow:\n  - GET /me/messages\n  - GET /users/me\n")
-	want := []string{"6: GET /me/messages can never succeed: /me is the user who has signed in, and a token of an app has none. Write /users/{id}"}
+	want := []string{"6: GET /me/messages can never succeed: /me is the user who has signed in, and a token of an app " +
+		"has none. Write /users/{id}"}
 	if diff := cmp.Diff(want, texts(lint.Check(p, lint.Options{}))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -179,9 +189,10 @@ func TestAVersionWithoutAListIsNotLookedUp(t *testing.T) {
 
 func TestListsOfOperationsAreReadStrictly(t *testing.T) {
 	for text, want := range map[string]string{
-		"GET /users\nusers":   `line 2: "users" is no operation; a line is METHOD /path`,
-		"FETCH /users":        `line 1: "FETCH /users" is no operation; a line is METHOD /path`,
-		"\n\nGET /users/{a}b": `line 3: the segment "{a}b" has braces that are not one variable; write {name}, of letters, digits, "-" and "_", for a whole segment, key or argument`,
+		"GET /users\nusers": `line 2: "users" is no operation; a line is METHOD /path`,
+		"FETCH /users":      `line 1: "FETCH /users" is no operation; a line is METHOD /path`,
+		"\n\nGET /users/{a}b": `line 3: the segment "{a}b" has braces that are not one variable; write {name}, of ` +
+			`letters, digits, "-" and "_", for a whole segment, key or argument`,
 	} {
 		var o lint.Operations
 		if err := o.Read(strings.NewReader(text), "v1.0"); err == nil || err.Error() != want {

@@ -51,7 +51,8 @@ func (b *book) allowedElsewhere(d *policy.Rule, byRoot map[string][]*policy.Rule
 		denied.Add(moved)
 		for _, t := range examples(a.Match(), moved) {
 			method := a.Match().Methods & moved.Methods
-			if _, isDenied := denied.First(t, method); isDenied && allowed.Find(t, method).Index >= 0 && !b.touched(t, method, left) {
+			if _, isDenied := denied.First(t, method); isDenied && allowed.Find(t, method).Index >= 0 &&
+				!b.touched(t, method, left) {
 				return a
 			}
 		}

@@ -13,16 +13,29 @@ import (
 // DefaultApp is the name of the app registration of callers and rules that name none.
 const DefaultApp = "default"
 
-// Check holds the roles in hand, as a token lists them, against the allow rules that use an app registration, or the default
-// one if app is "". Roles compare without regard to case. What is denied as a whole needs no role, and neither does a $batch
-// or $metadata. Conditions of allow rules do not count, and neither do their tenants. It is safe for concurrent use.
+// Check holds the roles in hand, as a token lists them, against the allow rules that use an app registration, or the
+// default one if app is "". Roles compare without regard to case. What is denied as a whole needs no role, and neither
+// does a $batch or $metadata. Conditions of allow rules do not count, and neither do their tenants. It is safe for
+// concurrent use.
 func Check(p *policy.Policy, d *Data, roles []string, app string) Report {
 	if app == "" {
 		app = DefaultApp
 	}
-	c := &checker{data: d, hand: make(map[string]*role), used: make(map[*role]map[*policy.Rule][]operation), report: Report{
-		App: app, Roles: []Role{}, Cannot: []Finding{}, Partly: []Finding{}, Undocumented: []Finding{}, Unused: []Role{}, Unknown: []Unknown{}, Advice: []Advice{},
-	}}
+	c := &checker{
+		data: d,
+		hand: make(map[string]*role),
+		used: make(map[*role]map[*policy.Rule][]operation),
+		report: Report{
+			App:          app,
+			Roles:        []Role{},
+			Cannot:       []Finding{},
+			Partly:       []Finding{},
+			Undocumented: []Finding{},
+			Unused:       []Role{},
+			Unknown:      []Unknown{},
+			Advice:       []Advice{},
+		},
+	}
 	c.roles(roles)
 	for _, u := range usesOf(p, app) {
 		c.rule(u)
@@ -50,7 +63,8 @@ func (c *checker) roles(names []string) {
 		case known == nil:
 			c.report.Unknown = append(c.report.Unknown, Unknown{name, c.unknown(name)})
 		case known.other:
-			c.report.Unknown = append(c.report.Unknown, Unknown{name, "it is no permission that an app is granted as a role, but one of signed-in users or for single resources"})
+			c.report.Unknown = append(c.report.Unknown, Unknown{name,
+				"it is no permission that an app is granted as a role, but one of signed-in users or for single resources"})
 		case c.hand[strings.ToLower(name)] == nil:
 			c.hand[strings.ToLower(name)] = known
 			c.report.Roles = append(c.report.Roles, known.Role)
@@ -69,7 +83,8 @@ func (c *checker) unknown(name string) string {
 	if near := yamlfile.Nearest(name, known); near != "" {
 		return "the file has no such permission; is " + near + " meant?"
 	}
-	return "the file has no such permission: it is misspelt, newer than the file, or of another service than Microsoft Graph"
+	return "the file has no such permission: it is misspelt, newer than the file, or of another service than " +
+		"Microsoft Graph"
 }
 
 // use is a rule that uses the app.
@@ -151,8 +166,8 @@ func (c *checker) rule(u *use) {
 	}
 }
 
-// look fills in what the file documents of a rule, and returns the methods that it does not. Of ANY no method is missing as long as
-// there is another: few paths have all.
+// look fills in what the file documents of a rule, and returns the methods that it does not. Of ANY no method is
+// missing as long as there is another: few paths have all.
 func (c *checker) look(u *use, methods match.Methods, f *Finding) (undocumented match.Methods) {
 	needs := make(map[*role]*Need)
 	documented := match.Methods(0)
@@ -182,8 +197,8 @@ func (c *checker) look(u *use, methods match.Methods, f *Finding) (undocumented 
 	return methods &^ documented
 }
 
-// operation adds one operation to the finding. It reports false for what is documented only for single resources: tokens do not
-// tell which.
+// operation adds one operation to the finding. It reports false for what is documented only for single resources:
+// tokens do not tell which.
 func (c *checker) operation(u *use, o operation, f *Finding, needs map[*role]*Need) bool {
 	least := o.entry.least(o.method)
 	switch {
@@ -236,8 +251,8 @@ func (c *checker) use(role *role, r *policy.Rule, o operation) {
 	c.used[role][r] = append(c.used[role][r], o)
 }
 
-// partner returns the role that a grant requires besides and that is not in hand; "" if there is none. Of several that would
-// do, it is the least privileged one.
+// partner returns the role that a grant requires besides and that is not in hand; "" if there is none. Of several that
+// would do, it is the least privileged one.
 func (c *checker) partner(g *grant) string {
 	var best *role
 	for _, name := range g.also {

@@ -1,10 +1,10 @@
 // Package permissions holds the application roles of a token against a policy, by what Microsoft publishes of Graph's
 // permissions (permissions.json of microsoftgraph/microsoft-graph-devx-content).
 //
-// It decides which rules no role covers and which role would, which roles no rule needs, and which are more than is needed.
-// It keeps apart "cannot work" and "not documented": most of Graph's operations are not in that file, and a missing entry does
-// not mean that no role is needed. It decides no request: Graph does, with more than that file tells. Where the roles and the
-// file come from it leaves to others.
+// It decides which rules no role covers and which role would, which roles no rule needs, and which are more than is
+// needed. It keeps apart "cannot work" and "not documented": most of Graph's operations are not in that file, and a
+// missing entry does not mean that no role is needed. It decides no request: Graph does, with more than that file
+// tells. Where the roles and the file come from it leaves to others.
 package permissions
 
 import (
@@ -82,16 +82,16 @@ const (
 	delegated   = "DelegatedWork"
 )
 
-// What a role may be marked as the least privileged one for. The mark for users is the best hint where only a permission for
-// single resources is marked for apps.
+// What a role may be marked as the least privileged one for. The mark for users is the best hint where only a
+// permission for single resources is marked for apps.
 const (
 	unmarked = iota
 	asUser
 	asApp
 )
 
-// Read reads a permissions.json. Paths that cannot be read, and those with a query, are left out, as if the file did not have
-// them. The error says what is wrong with the file.
+// Read reads a permissions.json. Paths that cannot be read, and those with a query, are left out, as if the file did
+// not have them. The error says what is wrong with the file.
 func Read(r io.Reader) (*Data, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	if err != nil {
@@ -104,7 +104,10 @@ func Read(r io.Reader) (*Data, error) {
 	if err := json.Unmarshal(text, &f); err != nil {
 		return nil, fmt.Errorf("it is no permissions.json: %w", err)
 	}
-	reader := reader{data: &Data{roles: make(map[string]*role), entries: make(map[string][]*entry)}, byPath: make(map[string]*entry)}
+	reader := reader{
+		data:   &Data{roles: make(map[string]*role), entries: make(map[string][]*entry)},
+		byPath: make(map[string]*entry),
+	}
 	for _, name := range slices.Sorted(maps.Keys(f.Permissions)) {
 		reader.permission(name, f.Permissions[name])
 	}

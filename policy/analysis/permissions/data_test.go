@@ -27,8 +27,11 @@ func TestWhatIsNoPermissionsFileIsRefused(t *testing.T) {
 		{"nothing", strings.NewReader(""), "it is no permissions.json: unexpected end of JSON input"},
 		{"another format", strings.NewReader("version: 1"), "it is no permissions.json: invalid character 'v'"},
 		{"other JSON", strings.NewReader(`{"value": []}`), "it has no paths under permissions"},
-		{"permissions of another shape", strings.NewReader(`{"permissions": ["User.Read"]}`), "it is no permissions.json: json: cannot unmarshal array"},
-		{"no path that can be read", strings.NewReader(`{"permissions": {"A": {"authorizationType": "oAuth2", "pathSets": [{"paths": {"users": ""}}]}}}`), "it has no paths"},
+		{"permissions of another shape", strings.NewReader(`{"permissions": ["User.Read"]}`),
+			"it is no permissions.json: json: cannot unmarshal array"},
+		{"no path that can be read",
+			strings.NewReader(`{"permissions": {"A": {"authorizationType": "oAuth2", "pathSets": [{"paths": {"users": ` +
+				`""}}]}}}`), "it has no paths"},
 		{"half a file", strings.NewReader(sample[:len(sample)/2]), "unexpected end of JSON input"},
 		{"too large a file", io.LimitReader(spaces{}, 17<<20), "it has more than 16 MiB"},
 		{"a file that cannot be read", iotest.ErrReader(os.ErrPermission), "permission denied"},
@@ -65,8 +68,8 @@ func published(t testing.TB) io.ReadSeeker {
 	return f
 }
 
-// Each operation of the file, written as a rule, works with all roles, with none it does not, and it does with those that are
-// then said to be needed.
+// Each operation of the file, written as a rule, works with all roles, with none it does not, and it does with those
+// that are then said to be needed.
 func TestEveryOperationOfTheFileIsFoundAgain(t *testing.T) {
 	f := published(t)
 	rules, all := operationsOf(t, f)
@@ -141,8 +144,8 @@ func operationsOf(t *testing.T, r io.Reader) (rules, roles []string) {
 
 var inBraces = regexp.MustCompile(`\{[^}]*\}`)
 
-// templateOf is a path as a rule has it: its variables with names of their own. It is "" for what cannot be a rule: a path with a
-// query, one of a signed-in user, and a few that are broken.
+// templateOf is a path as a rule has it: its variables with names of their own. It is "" for what cannot be a rule: a
+// path with a query, one of a signed-in user, and a few that are broken.
 func templateOf(path string) string {
 	n := 0
 	path = inBraces.ReplaceAllStringFunc(strings.ReplaceAll(path, ", ", ","), func(string) string {

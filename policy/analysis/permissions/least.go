@@ -11,10 +11,10 @@ import (
 	"graphproxy/policy/match"
 )
 
-// least returns the grant of the least privileged role for a method, nil if no role of apps has it. The file marks it, but for
-// a set of methods: of several that are marked, the one that can do nothing else on the path goes first, then the one that can do
-// the least, as Microsoft's own tool decides (github.com/microsoftgraph/kibali), then the one of the lowest level. Where none is
-// marked, all are asked.
+// least returns the grant of the least privileged role for a method, nil if no role of apps has it. The file marks it,
+// but for a set of methods: of several that are marked, the one that can do nothing else on the path goes first, then
+// the one that can do the least, as Microsoft's own tool decides (github.com/microsoftgraph/kibali), then the one of
+// the lowest level. Where none is marked, all are asked.
 func (e *entry) least(m match.Methods) *grant {
 	methods := make(map[*role]match.Methods)
 	for i := range e.grants {
@@ -57,13 +57,14 @@ func (c *checker) superfluous() {
 			continue
 		}
 		if other := c.instead(r, uses); other != nil {
-			c.report.Advice = append(c.report.Advice, Advice{Role: r.Role, Instead: other.Role, InHand: c.hand[strings.ToLower(other.Name)] != nil, Rules: len(uses)})
+			c.report.Advice = append(c.report.Advice,
+				Advice{Role: r.Role, Instead: other.Role, InHand: c.hand[strings.ToLower(other.Name)] != nil, Rules: len(uses)})
 		}
 	}
 }
 
-// instead returns a lesser role that covers all that a role in hand is used for, nil if there is none. The file must mark it as
-// the least privileged one for some of it: that a role covers a path does not mean that it is made for it.
+// instead returns a lesser role that covers all that a role in hand is used for, nil if there is none. The file must
+// mark it as the least privileged one for some of it: that a role covers a path does not mean that it is made for it.
 func (c *checker) instead(r *role, uses map[*policy.Rule][]operation) *role {
 	marked := make(map[*role]int) // operations that it covers and is marked for
 	covers := make(map[*role]int)
@@ -96,7 +97,8 @@ func (c *checker) covering(r *role, o operation) []*role {
 	var all []*role
 	for i := range o.entry.grants {
 		g := &o.entry.grants[i]
-		alone := len(g.also) == 0 || slices.ContainsFunc(g.also, func(name string) bool { return c.hand[name] != nil && c.hand[name] != r })
+		alone := len(g.also) == 0 ||
+			slices.ContainsFunc(g.also, func(name string) bool { return c.hand[name] != nil && c.hand[name] != r })
 		if g.role != r && g.methods&o.method != 0 && alone && !slices.Contains(all, g.role) {
 			all = append(all, g.role)
 		}
@@ -104,8 +106,8 @@ func (c *checker) covering(r *role, o operation) []*role {
 	return all
 }
 
-// isLesser reports whether a role is less privileged than another: by its level, or, as nearly all have the same, by what it
-// can do that the file documents.
+// isLesser reports whether a role is less privileged than another: by its level, or, as nearly all have the same, by
+// what it can do that the file documents.
 func (c *checker) isLesser(a, b *role) bool {
 	if a.Level != b.Level && a.Level != 0 && b.Level != 0 {
 		return a.Level < b.Level

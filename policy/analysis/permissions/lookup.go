@@ -23,8 +23,8 @@ func (e *entry) documents(m match.Methods) bool {
 	return (e.signedIn|e.single)&m != 0 || slices.ContainsFunc(e.grants, func(g grant) bool { return g.methods&m != 0 })
 }
 
-// operations returns what the file documents of a rule's template for one method. A rule that does not end in /** has one
-// operation at most.
+// operations returns what the file documents of a rule's template for one method. A rule that does not end in /** has
+// one operation at most.
 func (d *Data) operations(t *odata.Template, m match.Methods) []operation {
 	for i, reading := range readings(t, m) {
 		var found []operation
@@ -46,7 +46,8 @@ func (d *Data) operations(t *odata.Template, m match.Methods) []operation {
 	return nil
 }
 
-// meet returns what two templates both match, with one method; nil if that is nothing or not sure. The first may end in /**.
+// meet returns what two templates both match, with one method; nil if that is nothing or not sure. The first may end in
+// /**.
 func meet(rule, entry *odata.Template, m match.Methods) *odata.Template {
 	x, y := rule.Segments, entry.Segments
 	if len(x) > len(y) || len(x) < len(y) && !rule.Below {
@@ -73,7 +74,8 @@ func meet(rule, entry *odata.Template, m match.Methods) *odata.Template {
 	return both
 }
 
-// isNarrower reports whether a segment of a rule, and not that of the entry, is what both match, if they match anything.
+// isNarrower reports whether a segment of a rule, and not that of the entry, is what both match, if they match
+// anything.
 func isNarrower(rule, entry *odata.Segment) bool {
 	switch {
 	case isLiteral(rule) && isLiteral(entry): // the rule's namespace and parentheses
@@ -109,8 +111,8 @@ func targetOf(segments []odata.Segment, version string) *odata.Target {
 	return t
 }
 
-// readings returns the templates that a rule's is looked up by, the rule's own first. The file leaves out much of what stands
-// in a path: most /$ref, all of /$count and casts, alternate keys, and many items by their path.
+// readings returns the templates that a rule's is looked up by, the rule's own first. The file leaves out much of what
+// stands in a path: most /$ref, all of /$count and casts, alternate keys, and many items by their path.
 func readings(t *odata.Template, m match.Methods) []*odata.Template {
 	all := []*odata.Template{t}
 	add := func(segments []odata.Segment) {
@@ -135,7 +137,8 @@ func readings(t *odata.Template, m match.Methods) []*odata.Template {
 	switch {
 	case last.Qualified:
 		add(append(slices.Clone(before), odata.Segment{Kind: odata.Name, Text: last.Base, Fold: last.Base, Base: last.Base}))
-	case last.Kind == odata.System && (last.Fold == "$ref" || m == match.Get && (last.Fold == "$count" || last.Fold == "$value")):
+	case last.Kind == odata.System &&
+		(last.Fold == "$ref" || m == match.Get && (last.Fold == "$count" || last.Fold == "$value")):
 		add(before)
 		segments = before
 	}
@@ -147,8 +150,8 @@ func readings(t *odata.Template, m match.Methods) []*odata.Template {
 	return all
 }
 
-// withPlainKeys replaces alternate keys, users(employeeId='{number}'), by keys; nil if there are none. Arguments of a function
-// look the same, but then the file has no path with a key in their place.
+// withPlainKeys replaces alternate keys, users(employeeId='{number}'), by keys; nil if there are none. Arguments of a
+// function look the same, but then the file has no path with a key in their place.
 func withPlainKeys(segments []odata.Segment) []odata.Segment {
 	if !slices.ContainsFunc(segments, func(s odata.Segment) bool { return s.Kind == odata.Args }) {
 		return nil
@@ -164,8 +167,8 @@ func withPlainKeys(segments []odata.Segment) []odata.Segment {
 
 var variable = odata.Segment{Kind: odata.Name, Text: "key", Fold: "key", Base: "key", Var: true}
 
-// withIDs replaces items and sites that are named by their path by ones that are named by their id: root:/{path}: by items/{id},
-// sites/{host}:/{path}: by sites/{id}; nil if there are none.
+// withIDs replaces items and sites that are named by their path by ones that are named by their id: root:/{path}: by
+// items/{id}, sites/{host}:/{path}: by sites/{id}; nil if there are none.
 func withIDs(segments []odata.Segment) []odata.Segment {
 	var byID []odata.Segment
 	for i := range segments {

@@ -1,19 +1,20 @@
 package permissions
 
-// Report is what a policy needs of the roles of one app registration. All lists are sorted, rules by their place and roles by
-// name, and none is nil.
+// Report is what a policy needs of the roles of one app registration. All lists are sorted, rules by their place and
+// roles by name, and none is nil.
 type Report struct {
 	App   string `json:"app"`
 	Roles []Role `json:"roles"` // those in hand that the file knows
 	Rules int    `json:"rules"` // allow rules that use the app and need a role
 	Work  int    `json:"work"`  // of these, the ones whose documented operations are all covered
 
-	Cannot       []Finding `json:"cannot_work"`  // no operation that the rule allows is covered
-	Partly       []Finding `json:"partly"`       // some are not
-	Undocumented []Finding `json:"undocumented"` // the file has no entry for what the rule allows, or for one of its methods
-	Unused       []Role    `json:"unused"`       // in hand, and no rule that is documented needs it
-	Unknown      []Unknown `json:"unknown"`      // in hand, and no role of apps that the file knows
-	Advice       []Advice  `json:"advice"`       // does not count as a finding
+	Cannot []Finding `json:"cannot_work"` // no operation that the rule allows is covered
+	Partly []Finding `json:"partly"`      // some are not
+	// the file has no entry for what the rule allows, or for one of its methods
+	Undocumented []Finding `json:"undocumented"`
+	Unused       []Role    `json:"unused"`  // in hand, and no rule that is documented needs it
+	Unknown      []Unknown `json:"unknown"` // in hand, and no role of apps that the file knows
+	Advice       []Advice  `json:"advice"`  // does not count as a finding
 }
 
 // Role is an application permission.
@@ -48,8 +49,8 @@ type Unknown struct {
 	Reason string `json:"reason"`
 }
 
-// Advice names a role that would do in the place of one in hand. The file tells no properties: what Graph leaves out of its
-// answers with the lesser role, the caller may need.
+// Advice names a role that would do in the place of one in hand. The file tells no properties: what Graph leaves out of
+// its answers with the lesser role, the caller may need.
 type Advice struct {
 	Role    Role `json:"role"`
 	Instead Role `json:"instead"`

@@ -12,8 +12,8 @@ const (
 	fewOperations = 2
 )
 
-// WriteText writes the report for people, a section for each list that is not empty. Of long lists it shows the beginning, and
-// how much more there is, or all.
+// WriteText writes the report for people, a section for each list that is not empty. Of long lists it shows the
+// beginning, and how much more there is, or all.
 func (r *Report) WriteText(w io.Writer, all bool) error {
 	t := &text{all: all}
 	t.line("app %s: %s, %s", r.App, count(r.Rules, "rule"), count(len(r.Roles), "known role"))
@@ -24,7 +24,8 @@ func (r *Report) WriteText(w io.Writer, all bool) error {
 	t.unknown(r.Unknown)
 	t.advice(r.Advice)
 	t.line("\n%d of %s covered, %d cannot work, %d in part, %d not documented; %s unused, %d unknown",
-		r.Work, count(r.Rules, "rule"), len(r.Cannot), len(r.Partly), len(r.Undocumented), count(len(r.Unused), "role"), len(r.Unknown))
+		r.Work, count(r.Rules, "rule"), len(r.Cannot), len(r.Partly), len(r.Undocumented), count(len(r.Unused), "role"),
+		len(r.Unknown))
 	_, err := io.WriteString(w, t.String())
 	return err
 }

@@ -62,7 +62,8 @@ func TestTheReportReadsAsText(t *testing.T) {
 
 func TestAFineReportIsShort(t *testing.T) {
 	r := permissions.Check(policyOf(t, "GET /users", ""), data(t), []string{"Person.ReadBasic.All"}, "")
-	want := "app default: 1 rule, 1 known role\n\n1 of 1 rule covered, 0 cannot work, 0 in part, 0 not documented; 0 roles unused, 0 unknown\n"
+	want := "app default: 1 rule, 1 known role\n\n1 of 1 rule covered, 0 cannot work, 0 in part, 0 not documented; 0 " +
+		"roles unused, 0 unknown\n"
 	if d := cmp.Diff(want, written(t, r, false)); d != "" || !r.OK() {
 		t.Error(d)
 	}
@@ -73,16 +74,27 @@ func TestLongListsAreCutUnlessAllIsAskedFor(t *testing.T) {
 	role := func(name string) permissions.Need {
 		return permissions.Need{Role: permissions.Role{Name: name, Level: 3}, Operations: operations}
 	}
-	r := permissions.Report{App: "hr", Partly: []permissions.Finding{{
-		Where: "policy.yaml:7", Rule: "GET /**", Documented: 21, Covered: 1, Needs: []permissions.Need{role("A"), role("B"), role("C"), role("D"), role("E")},
-	}}}
+	r := permissions.Report{
+		App: "hr",
+		Partly: []permissions.Finding{
+			{
+				Where:      "policy.yaml:7",
+				Rule:       "GET /**",
+				Documented: 21,
+				Covered:    1,
+				Needs:      []permissions.Need{role("A"), role("B"), role("C"), role("D"), role("E")},
+			},
+		},
+	}
 	short := written(t, r, false)
-	for _, want := range []string{"\n    needs A (level 3) for GET /a, GET /b and 2 more\n", "\n    and 2 roles more for 8 operations; --all shows them\n"} {
+	for _, want := range []string{"\n    needs A (level 3) for GET /a, GET /b and 2 more\n",
+		"\n    and 2 roles more for 8 operations; --all shows them\n"} {
 		if !strings.Contains(short, want) {
 			t.Errorf("lacks %q:\n%s", want, short)
 		}
 	}
-	if all := written(t, r, true); !strings.Contains(all, "\n    needs E (level 3) for GET /a, GET /b, GET /c, GET /d\n") || strings.Contains(all, "more") {
+	if all := written(t, r, true); !strings.Contains(all,
+		"\n    needs E (level 3) for GET /a, GET /b, GET /c, GET /d\n") || strings.Contains(all, "more") {
 		t.Errorf("not all is shown:\n%s", all)
 	}
 }

@@ -39,8 +39,8 @@ func tree(t testing.TB) map[string]any {
 	return decoded.(map[string]any)
 }
 
-// instance reads a file as an editor does that holds it against a schema: YAML as JSON has it. The error is for what is no
-// YAML, or no JSON.
+// instance reads a file as an editor does that holds it against a schema: YAML as JSON has it. The error is for what is
+// no YAML, or no JSON.
 func instance(text []byte) (any, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(text, &document); err != nil {
@@ -161,23 +161,32 @@ func goodFiles(t testing.TB) map[string][]byte {
 	return files
 }
 
-// everyOption returns a policy with each query option that the schema knows by name, in an allow rule and in a deny rule,
-// an include under deny, and a token whose keys are in a file.
+// everyOption returns a policy with each query option that the schema knows by name, in an allow rule and in a deny
+// rule, an include under deny, and a token whose keys are in a file.
 func everyOption(t testing.TB) []byte {
 	t.Helper()
 	rules := func(definition string) []any {
 		query := make(map[string]any)
-		for name := range tree(t)["definitions"].(map[string]any)[definition].(map[string]any)["properties"].(map[string]any) {
+		for name := range tree(
+			t,
+		)["definitions"].(map[string]any)[definition].(map[string]any)["properties"].(map[string]any) {
 			query[name] = []string{"id"}
 		}
 		return []any{map[string]any{"GET /users": map[string]any{"query": query}}}
 	}
 	deny := append(rules("denyQuery"), map[string]any{"include": "devices"})
-	token := map[string]any{"issuer": "https://oidc.contoso.example", "audience": "graphproxy", "subject": "hr", "jwks_file": "/etc/graphproxy/keys.json"}
+	token := map[string]any{
+		"issuer":    "https://oidc.contoso.example",
+		"audience":  "graphproxy",
+		"subject":   "hr",
+		"jwks_file": "/etc/graphproxy/keys.json",
+	}
 	text, err := json.Marshal(map[string]any{
 		"version": 1,
 		"rules":   map[string]any{"devices": []string{"GET /devices"}},
-		"callers": map[string]any{"app": map[string]any{"identity": []any{map[string]any{"token": token}}, "allow": rules("query"), "deny": deny}},
+		"callers": map[string]any{
+			"app": map[string]any{"identity": []any{map[string]any{"token": token}}, "allow": rules("query"), "deny": deny},
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -27,7 +27,8 @@ func (w *walker) visit(s any, at place, n *yaml.Node) {
 	described, _ := s.(map[string]any)
 	for described["$ref"] != nil {
 		at = place(described["$ref"].(string))
-		described = w.schema["definitions"].(map[string]any)[strings.TrimPrefix(string(at), "#/definitions/")].(map[string]any)
+		described = w.schema["definitions"].(map[string]any)[strings.TrimPrefix(string(at),
+			"#/definitions/")].(map[string]any)
 	}
 	switch n.Kind {
 	case yaml.SequenceNode:
@@ -183,17 +184,21 @@ func callerWith(lines string) []byte {
 func TestKindsOfEvidenceAndQueryOptionsAreTheLoaders(t *testing.T) {
 	s := compile(t)
 	evidence := tree(t)["definitions"].(map[string]any)["identity"].(map[string]any)["properties"].(map[string]any)
-	for _, kind := range strings.Fields("certificate token key unix network anyone jwt header password oidc mtls spiffe ip cidr user peer") {
+	for _, kind := range strings.Fields(
+		"certificate token key unix network anyone jwt header password oidc mtls spiffe ip cidr user peer",
+	) {
 		_, err := policy.Parse("policy.yaml", callerWith("identity: ["+kind+": {x: y}]"))
 		known := err == nil || !strings.Contains(err.Error(), "unknown identity")
 		if inSchema := evidence[kind] != nil || kind == "anyone"; inSchema != known {
 			t.Errorf("%s: the loader knows it: %v, the schema: %v", kind, known, inSchema)
 		}
 	}
-	words := "select expand filter orderby search top skip count format skiptoken deltatoken id apply compute index levels schemaversion" +
+	words := "select expand filter orderby search top skip count format skiptoken deltatoken id apply compute index " +
+		"levels schemaversion" +
 		" it root value ref metadata batch entity all crossjoin this query root delta links inlinecount at aggregate"
 	for _, word := range strings.Fields(words) {
-		for _, name := range []string{word, "$" + word, "$" + strings.ToUpper(word), strings.ToUpper(word), "@" + word, "$$" + word} {
+		for _, name := range []string{word, "$" + word, "$" + strings.ToUpper(word), strings.ToUpper(word), "@" + word,
+			"$$" + word} {
 			for _, rules := range []string{"allow", "deny"} {
 				text := callerWith(rules + ":\n  - GET /users:\n      query: {" + `"` + name + `": [id]}`)
 				_, err := policy.Parse("policy.yaml", text)

@@ -13,9 +13,10 @@ import (
 
 // oddScalars stand where examples have something else.
 var oddScalars = [...]string{
-	"1", "0", "007", "0x1F", "1.5", "1e3", "-7", "true", "no", "null", "~", `""`, `"1"`, "none", "2026-11-21", ".inf", "5/s", "10000/10m",
-	"86400/24h", "anyone", "enforce", "GET /users", "ANY /users/**", "GET,POST /beta/users/{id}/$ref", "GET /v1.0/users", "10.0.0.0/8",
-	`"::/0"`, `"**"`, "id", "members($select=id)", "id/name", "[]", "{}", "[id, 5]", "{include: x}", "{rate: 1/s}", "[GET /users]", "[1]",
+	"1", "0", "007", "0x1F", "1.5", "1e3", "-7", "true", "no", "null", "~", `""`, `"1"`, "none", "2026-11-21", ".inf",
+	"5/s", "10000/10m", "86400/24h", "anyone", "enforce", "GET /users", "ANY /users/**", "GET,POST /beta/users/{id}/$ref",
+	"GET /v1.0/users", "10.0.0.0/8", `"::/0"`, `"**"`, "id", "members($select=id)", "id/name", "[]", "{}", "[id, 5]",
+	"{include: x}", "{rate: 1/s}", "[GET /users]", "[1]",
 }
 
 const alphabet = "aZ09 /$*.-_%,:'(){}?#@é"

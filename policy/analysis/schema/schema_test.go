@@ -89,14 +89,16 @@ func TestPoliciesThatLoadAreAccepted(t *testing.T) {
 // parts of the file, of what a test comes to, or of how YAML is written.
 var badFiles = map[verdict][]string{
 	marked: {
-		"bad-certificates", "bad-identities", "bad-limits", "bad-waits", "bad-names", "bad-network", "deny-with-two-readings", "empty", "empty-where", "indented-too-little",
-		"missing-in-caller", "missing-keys", "nulls", "query-values", "rule-text", "typos", "unknown-caller-in-tests",
-		"unknown-include", "unknown-mode", "unknown-top-key", "unknown-version", "unreadable-tests", "wrong-kinds",
+		"bad-certificates", "bad-identities", "bad-limits", "bad-waits", "bad-names", "bad-network", "deny-with-two-readings",
+		"empty", "empty-where", "indented-too-little", "missing-in-caller", "missing-keys", "nulls", "query-values",
+		"rule-text", "typos", "unknown-caller-in-tests", "unknown-include", "unknown-mode", "unknown-top-key",
+		"unknown-version", "unreadable-tests", "wrong-kinds",
 	},
 	noYAML: {
 		"braces-in-flow", "doubled-keys", "indentation", "not-utf8", "open-quote", "star-without-quotes", "tab",
 	},
-	unmarked: {"anchors", "failing-tests", "hidden-rule", "keys-in-two-places", "second-document", "shared-identities", "tags"},
+	unmarked: {"anchors", "failing-tests", "hidden-rule", "keys-in-two-places", "second-document", "shared-identities",
+		"tags"},
 }
 
 func TestBadFilesAreMarkedAsFarAsASchemaCanSee(t *testing.T) {

@@ -53,8 +53,10 @@ func (o operation) request(t testing.TB, key string) audit.Line {
 }
 
 var keys = []string{
-	"2b3a4c5d-1111-2222-3333-444455556666", "adele@contoso.com", "AAMkAGI2TG93AAA=", "19:561fbdbbfca848a484f0a6f00ce9dbbd@thread.tacv2", "b!-RIj2DuyvEyV1T4NlOaMHk8XkS",
-	"01BYE5RZ6QN3ZWBTUFOFD3GSPGOHDJD36K", "pyCSVNJ6dkKD3c5EnMbjUZgAHzAb", "contoso.com", "48x48", "84b80893-8749-40a3-97b7-68513b600544_5d6059b6-368d-45f8-91e1-8e07d485f1d0",
+	"2b3a4c5d-1111-2222-3333-444455556666", "adele@contoso.com", "AAMkAGI2TG93AAA=",
+	"19:561fbdbbfca848a484f0a6f00ce9dbbd@thread.tacv2", "b!-RIj2DuyvEyV1T4NlOaMHk8XkS",
+	"01BYE5RZ6QN3ZWBTUFOFD3GSPGOHDJD36K", "pyCSVNJ6dkKD3c5EnMbjUZgAHzAb", "contoso.com", "48x48",
+	"84b80893-8749-40a3-97b7-68513b600544_5d6059b6-368d-45f8-91e1-8e07d485f1d0",
 }
 
 // variables tells which segments and arguments of the template are variables.
@@ -69,7 +71,8 @@ func variables(t *odata.Template) []bool {
 	return all
 }
 
-// compare tells whether a rule has the variables of Graph's own template for a request that it allows, and whether it has more.
+// compare tells whether a rule has the variables of Graph's own template for a request that it allows, and whether it
+// has more.
 func compare(own, rule *odata.Template) (same, wider bool) {
 	want, got := variables(own), variables(rule)
 	if len(want) != len(got) || own.Version != rule.Version {
@@ -122,7 +125,8 @@ func TestEveryOperationOfGraphAlone(t *testing.T) {
 					t.Logf("%s %s is suggested as %s", o.method, o.template.Text, rules[0])
 				}
 			}
-			t.Logf("%d of %d operations come out as Graph has them (%.2f %%)", same, len(all), 100*float64(same)/float64(len(all)))
+			t.Logf("%d of %d operations come out as Graph has them (%.2f %%)", same, len(all),
+				100*float64(same)/float64(len(all)))
 		})
 	}
 }
@@ -147,7 +151,8 @@ func TestKeysThatAreWords(t *testing.T) {
 					same++
 				}
 			}
-			t.Logf("%.1f %% of the operations come out as Graph has them, the others narrower", 500*float64(same)/float64(len(all)))
+			t.Logf("%.1f %% of the operations come out as Graph has them, the others narrower",
+				500*float64(same)/float64(len(all)))
 		})
 	}
 }
@@ -194,7 +199,8 @@ func TestEveryOperationOfGraphInOneLog(t *testing.T) {
 					t.Logf("%s %s is suggested as %s", o.method, o.template.Text, r.Template.Text)
 				}
 			}
-			t.Logf("%d of %d operations come out as Graph has them (%.2f %%), in %d rules", same, len(all), 100*float64(same)/float64(len(all)), len(rules))
+			t.Logf("%d of %d operations come out as Graph has them (%.2f %%), in %d rules", same, len(all),
+				100*float64(same)/float64(len(all)), len(rules))
 		})
 	}
 }

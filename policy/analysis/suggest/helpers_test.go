@@ -21,8 +21,17 @@ func line(t testing.TB, caller, request string) audit.Line {
 	if err != nil {
 		t.Fatalf("%s: %v", request, err)
 	}
-	return audit.Line{Caller: caller, Method: method, Version: target.Version, Target: target.Path(), Query: target.OptionNames(),
-		Decision: audit.Allow, Status: 200, Policy: "0123456789ab", Parsed: target}
+	return audit.Line{
+		Caller:   caller,
+		Method:   method,
+		Version:  target.Version,
+		Target:   target.Path(),
+		Query:    target.OptionNames(),
+		Decision: audit.Allow,
+		Status:   200,
+		Policy:   "0123456789ab",
+		Parsed:   target,
+	}
 }
 
 // suggestion is what is suggested for the requests, all of one caller named app. It must load and allow them.

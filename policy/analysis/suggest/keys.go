@@ -23,7 +23,8 @@ func newKeyReader() *keyReader {
 	return r
 }
 
-// isOperation reports whether a rule's variable does not match a plain name at its place, because it is a function or action.
+// isOperation reports whether a rule's variable does not match a plain name at its place, because it is a function or
+// action.
 func (r *keyReader) isOperation(segments []odata.Segment, i int) bool {
 	if i == 0 {
 		return false
@@ -64,17 +65,18 @@ func hasParentheses(segments []odata.Segment, i int) bool {
 // isShortKey reports whether a segment is one or two letters and then digits, as in d1 and b42. No name in Graph is.
 func isShortKey(fold string) bool {
 	letters := strings.TrimRight(fold, "0123456789")
-	return len(letters) < len(fold) && 1 <= len(letters) && len(letters) <= 2 && strings.Trim(letters, "abcdefghijklmnopqrstuvwxyz") == ""
+	return len(letters) < len(fold) && 1 <= len(letters) && len(letters) <= 2 &&
+		strings.Trim(letters, "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
-// isBehindSet reports whether segment i stands straight behind an entity set at the root, where a name is an operation. Those have
-// no digits, but for some that mayBeKey knows.
+// isBehindSet reports whether segment i stands straight behind an entity set at the root, where a name is an operation.
+// Those have no digits, but for some that mayBeKey knows.
 func isBehindSet(it *item, i int) bool {
 	return i == 1 && strings.ContainsAny(it.target.Segments[i].Fold, "0123456789")
 }
 
-// looksLikeKey reports whether a segment has the form of a key and not that of a name. Names in Graph are letters, "_" and at most
-// one number: windows10EndpointProtectionConfiguration.
+// looksLikeKey reports whether a segment has the form of a key and not that of a name. Names in Graph are letters, "_"
+// and at most one number: windows10EndpointProtectionConfiguration.
 func looksLikeKey(s *odata.Segment) bool {
 	if s.Kind == odata.Key {
 		return true
@@ -95,8 +97,8 @@ func looksLikeKey(s *odata.Segment) bool {
 	return numbers > 1 && len(s.Fold) >= shortest
 }
 
-// read finds the keys of all items together: one key at a place proves that the place takes keys, and then a plain word there is one,
-// too, for the rule that the first needs allows it anyway.
+// read finds the keys of all items together: one key at a place proves that the place takes keys, and then a plain word
+// there is one, too, for the rule that the first needs allows it anyway.
 func (r *keyReader) read(items []*item) {
 	longest := 0
 	for _, it := range items {
@@ -137,7 +139,8 @@ func (r *keyReader) proves(it *item, i int) bool {
 	return looksLikeKey(s) || isShortKey(s.Fold) || isBehindSet(it, i)
 }
 
-// shapeOf is what segment i has in common with those of other items that one template can match; of the first, with the version.
+// shapeOf is what segment i has in common with those of other items that one template can match; of the first, with the
+// version.
 func (it *item) shapeOf(i int) string {
 	s := &it.target.Segments[i]
 	shape := "\x00" + s.Fold
@@ -157,13 +160,16 @@ func (it *item) shapeOf(i int) string {
 	return shape
 }
 
-// isWellKnown reports whether a name, in lower case, is one that Graph takes in a key's place. A rule for it is narrower than one for
-// any key, and says more.
+// isWellKnown reports whether a name, in lower case, is one that Graph takes in a key's place. A rule for it is
+// narrower than one for any key, and says more.
 func isWellKnown(fold string) bool {
 	switch fold {
 	case "root", "approot", "documents", "photos", "cameraroll", "music", // of drives and sites
-		"inbox", "drafts", "sentitems", "deleteditems", "junkemail", "outbox", "archive", "clutter", "conflicts", "conversationhistory",
-		"localfailures", "msgfolderroot", "recoverableitemsdeletions", "scheduled", "searchfolders", "serverfailures", "syncissues", // mail folders
+		"inbox", "drafts", "sentitems", "deleteditems", "junkemail", "outbox", "archive", "clutter", "conflicts",
+		"conversationhistory",
+		// mail folders
+		"localfailures", "msgfolderroot", "recoverableitemsdeletions", "scheduled", "searchfolders", "serverfailures",
+		"syncissues",
 		"me":
 		return true
 	}
@@ -173,11 +179,12 @@ func isWellKnown(fold string) bool {
 // singletons are the first segments of paths that are one thing and no collection, so that no key follows
 // (https://graph.microsoft.com/v1.0/$metadata and .../beta/$metadata). Lower case, sorted.
 var singletons = [...]string{
-	"admin", "agentregistry", "app", "appcatalogs", "auditlogs", "authenticationmethodspolicy", "communications", "compliance", "copilot",
-	"dataclassification", "deviceappmanagement", "devicemanagement", "directory", "drive", "education", "employeeexperience", "external",
-	"financials", "identity", "identitygovernance", "identityprotection", "informationprotection", "me", "monitoring", "network",
-	"networkaccess", "planner", "policies", "print", "privacy", "reports", "rolemanagement", "search", "security", "solutions", "storage",
-	"teamwork", "templates", "tenantrelationships", "termstore", "threatsubmission", "trustframework", "workplace",
+	"admin", "agentregistry", "app", "appcatalogs", "auditlogs", "authenticationmethodspolicy", "communications",
+	"compliance", "copilot", "dataclassification", "deviceappmanagement", "devicemanagement", "directory", "drive",
+	"education", "employeeexperience", "external", "financials", "identity", "identitygovernance", "identityprotection",
+	"informationprotection", "me", "monitoring", "network", "networkaccess", "planner", "policies", "print", "privacy",
+	"reports", "rolemanagement", "search", "security", "solutions", "storage", "teamwork", "templates",
+	"tenantrelationships", "termstore", "threatsubmission", "trustframework", "workplace",
 }
 
 func isSingleton(fold string) bool {

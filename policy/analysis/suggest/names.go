@@ -7,8 +7,8 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// nameVariables gives each variable a name of its own: the first key is id, the others are called as they are, with a number where
-// that is taken.
+// nameVariables gives each variable a name of its own: the first key is id, the others are called as they are, with a
+// number where that is taken.
 func nameVariables(segments []odata.Segment) {
 	used := make(map[string]bool)
 	first := true
@@ -43,7 +43,8 @@ func unused(used map[string]bool, name string) string {
 	}
 }
 
-// keyName names the variable for a key after the collection that it is in, message for messages; "" if that has no plain name.
+// keyName names the variable for a key after the collection that it is in, message for messages; "" if that has no
+// plain name.
 func keyName(collection string) string {
 	if strings.ContainsFunc(collection, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }) {
 		return ""
@@ -53,7 +54,15 @@ func keyName(collection string) string {
 
 func singular(name string) string {
 	for _, ending := range [...]struct{ plural, singular string }{
-		{"children", "child"}, {"people", "person"}, {"ies", "y"}, {"sses", "ss"}, {"xes", "x"}, {"ches", "ch"}, {"shes", "sh"}, {"ss", "ss"}, {"s", ""},
+		{"children", "child"},
+		{"people", "person"},
+		{"ies", "y"},
+		{"sses", "ss"},
+		{"xes", "x"},
+		{"ches", "ch"},
+		{"shes", "sh"},
+		{"ss", "ss"},
+		{"s", ""},
 	} {
 		if stem, found := strings.CutSuffix(name, ending.plural); found {
 			return stem + ending.singular

@@ -9,8 +9,8 @@ import (
 	"graphproxy/policy/match"
 )
 
-// Operations are what Graph can do: paths with variables, of one version or both. The zero value holds none. After the last Read it
-// is safe for concurrent use.
+// Operations are what Graph can do: paths with variables, of one version or both. The zero value holds none. After the
+// last Read it is safe for concurrent use.
 type Operations struct {
 	templates []*odata.Template // those with fewer variables first
 	tree      match.AllowSet
@@ -34,7 +34,8 @@ func (o *Operations) Read(r io.Reader, version string) error {
 
 // set puts the most exact templates first, so that a name is found before the variable beside it.
 func (o *Operations) set(templates []*odata.Template) {
-	slices.SortStableFunc(templates, func(a, b *odata.Template) int { return len(match.Variables(a)) - len(match.Variables(b)) })
+	slices.SortStableFunc(templates,
+		func(a, b *odata.Template) int { return len(match.Variables(a)) - len(match.Variables(b)) })
 	o.templates, o.tree = templates, match.AllowSet{}
 	for _, t := range templates {
 		o.tree.Add(&match.Rule{Methods: match.Any, Template: t})

@@ -17,16 +17,19 @@ import (
 var (
 	roots    = []string{"users", "Users", "groups", "me", "deviceManagement", "drives", "reports"}
 	segments = []string{
-		"messages", "Messages", "members", "mailFolders", "inbox", "root", "items", "delta", "delta()", "frob", "frob()", "graph.frob", "microsoft.graph.frob()", "graph.user", "archive",
-		"1", "a-b", "adele@contoso.com", "ADELE@contoso.com", "bob", "('bob')", "('delta')", "('inbox')", "('a-b')", "(5)", "(a='1')", "(A=2,b='x')", "(b='y',a='2')", "$ref", "$count", "$value",
-		"%7Bid%7D", "('{id}')", "('a{b')", "**", "a*", "('**')", "('@x')", "(a='@x')", "(a='{x}')", "#%23", "a%23b", "a%20%23%20b", "a:%20b", "('%22')", "'x", "x''y", "!tag", "&amp", "('?')", "('$x')", "%C3%A4",
+		"messages", "Messages", "members", "mailFolders", "inbox", "root", "items", "delta", "delta()", "frob", "frob()",
+		"graph.frob", "microsoft.graph.frob()", "graph.user", "archive", "1", "a-b", "adele@contoso.com", "ADELE@contoso.com",
+		"bob", "('bob')", "('delta')", "('inbox')", "('a-b')", "(5)", "(a='1')", "(A=2,b='x')", "(b='y',a='2')", "$ref",
+		"$count", "$value", "%7Bid%7D", "('{id}')", "('a{b')", "**", "a*", "('**')", "('@x')", "(a='@x')", "(a='{x}')",
+		"#%23", "a%23b", "a%20%23%20b", "a:%20b", "('%22')", "'x", "x''y", "!tag", "&amp", "('?')", "('$x')", "%C3%A4",
 		"%C3%84", "~", "null", "a,b", "-", "- a", "graph.a-b", "microsoft.graph.x@y",
 	}
 	drivePaths = []string{"", "", "", ":/Reports/q1.txt:", ":/reports/Q1.txt:", ":/%7Bx%7D:", ":/a/%23%20b:", ":/100%25"}
 )
 
 func drawTarget(t *rapid.T) *odata.Target {
-	path := "/" + rapid.SampledFrom([]string{"v1.0", "v1.0", "v1.0", "beta"}).Draw(t, "version") + "/" + rapid.SampledFrom(roots).Draw(t, "root")
+	path := "/" + rapid.SampledFrom([]string{"v1.0", "v1.0", "v1.0", "beta"}).Draw(t, "version") + "/" +
+		rapid.SampledFrom(roots).Draw(t, "root")
 	for range rapid.IntRange(0, 4).Draw(t, "length") {
 		s := rapid.SampledFrom(segments).Draw(t, "segment")
 		if !strings.HasPrefix(s, "(") {
@@ -40,7 +43,8 @@ func drawTarget(t *rapid.T) *odata.Target {
 			path += "/" + rapid.SampledFrom([]string{"children", "content", "a-b"}).Draw(t, "after")
 		}
 	}
-	query := rapid.SampledFrom([]string{"", "", "", "$top=", "$expand=", "$select=&$expand=", "$apply=", "$compute=&$expand="}).Draw(t, "query")
+	query := rapid.SampledFrom([]string{"", "", "", "$top=", "$expand=", "$select=&$expand=", "$apply=",
+		"$compute=&$expand="}).Draw(t, "query")
 	target, err := odata.Parse(path, query)
 	if err != nil {
 		t.Skip(err)
@@ -51,16 +55,23 @@ func drawTarget(t *rapid.T) *odata.Target {
 func drawLines(t *rapid.T) []audit.Line {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) audit.Line {
 		target := drawTarget(t)
-		return audit.Line{Caller: "app", Method: rapid.SampledFrom([]string{"GET", "HEAD", "POST", "DELETE"}).Draw(t, "method"), Parsed: target, Target: target.Path(),
-			Decision: rapid.SampledFrom([]string{audit.Allow, audit.Allow, audit.Limit}).Draw(t, "decision"), WouldDeny: rapid.Bool().Draw(t, "would deny"),
-			Status: rapid.SampledFrom([]int{200, 200, 200, 404, 400, 500}).Draw(t, "status")}
+		return audit.Line{
+			Caller:    "app",
+			Method:    rapid.SampledFrom([]string{"GET", "HEAD", "POST", "DELETE"}).Draw(t, "method"),
+			Parsed:    target,
+			Target:    target.Path(),
+			Decision:  rapid.SampledFrom([]string{audit.Allow, audit.Allow, audit.Limit}).Draw(t, "decision"),
+			WouldDeny: rapid.Bool().Draw(t, "would deny"),
+			Status:    rapid.SampledFrom([]int{200, 200, 200, 404, 400, 500}).Draw(t, "status"),
+		}
 	}), 0, 25).Draw(t, "lines")
 }
 
 // load reads suggested YAML as a policy.
 func load(t rapid.TB, yaml string) *policy.Policy {
 	t.Helper()
-	p, err := policy.Parse("policy.yaml", []byte("version: 1\n"+strings.Replace(yaml, "  app:\n", "  app:\n    identity: [anyone]\n", 1)))
+	p, err := policy.Parse("policy.yaml",
+		[]byte("version: 1\n"+strings.Replace(yaml, "  app:\n", "  app:\n    identity: [anyone]\n", 1)))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, yaml)
 	}
@@ -114,7 +125,8 @@ func TestSuggestionsLoadAllowWhatWasSeenAndAreSmallest(t *testing.T) {
 			requests += r.Requests
 		}
 		if requests+c.Unwritable != len(lines) || n < requests {
-			t.Errorf("of %d requests %d are allowed, %d counted and %d without a rule:\n%s", len(lines), n, requests, c.Unwritable, yaml)
+			t.Errorf("of %d requests %d are allowed, %d counted and %d without a rule:\n%s", len(lines), n, requests,
+				c.Unwritable, yaml)
 		}
 		isRule := func(line string) bool { return strings.HasPrefix(line, "      - ") }
 		all := strings.Split(yaml, "\n")

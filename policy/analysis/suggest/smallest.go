@@ -35,11 +35,12 @@ func rules(candidates []*candidate) *match.AllowSet {
 	return tree
 }
 
-// smallest leaves out candidates that the others make superfluous: after it, each one left allows an item that no other does.
-// The most exact ones go first. Every item must be allowed by one of the candidates.
+// smallest leaves out candidates that the others make superfluous: after it, each one left allows an item that no other
+// does. The most exact ones go first. Every item must be allowed by one of the candidates.
 func smallest(candidates []*candidate, items []*item) []*candidate {
 	slices.SortStableFunc(candidates, func(a, b *candidate) int {
-		return cmp.Or(a.literals-b.literals, len(a.template.Text)-len(b.template.Text), strings.Compare(a.template.Text, b.template.Text), int(a.method)-int(b.method))
+		return cmp.Or(a.literals-b.literals, len(a.template.Text)-len(b.template.Text),
+			strings.Compare(a.template.Text, b.template.Text), int(a.method)-int(b.method))
 	})
 	contested := markNeeded(candidates, items)
 	for i := len(candidates) - 1; i >= 0; i-- {

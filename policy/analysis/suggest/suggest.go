@@ -1,11 +1,13 @@
 // Package suggest writes rules from an audit log: the smallest set that allows what callers were seen to request.
 //
-// It decides which segments of a path are keys and so become variables, which rules are the same or cover each other, and which
-// are left over. In doubt a segment stays as it is: a key that is taken for a name gives a rule that is too narrow, which
-// somebody notices; a name that is taken for a key gives one that is too wide, which nobody does. It never suggests "/**".
+// It decides which segments of a path are keys and so become variables, which rules are the same or cover each other,
+// and which are left over. In doubt a segment stays as it is: a key that is taken for a name gives a rule that is too
+// narrow, which somebody notices; a name that is taken for a key gives one that is too wide, which nobody does. It
+// never suggests "/**".
 //
-// What the log holds is the callers' text. Nothing of it gets into the YAML unless it is part of a template that package odata
-// reads back as just that. Reading the log is left to package audit, and whether the rules are wanted to people.
+// What the log holds is the callers' text. Nothing of it gets into the YAML unless it is part of a template that
+// package odata reads back as just that. Reading the log is left to package audit, and whether the rules are wanted to
+// people.
 package suggest
 
 import (
@@ -25,13 +27,13 @@ import (
 type Options struct {
 	// Pin keeps a key as it is where a rule was used with one value only.
 	Pin bool
-	// Operations are Graph's, if there is a list of them. They tell for certain which segments are keys; a path that is not
-	// among them is read as without them.
+	// Operations are Graph's, if there is a list of them. They tell for certain which segments are keys; a path that is
+	// not among them is read as without them.
 	Operations *Operations
 }
 
-// Suggester collects what was requested. It needs memory for each different request, about one kilobyte. It is not safe for
-// concurrent use; New makes one.
+// Suggester collects what was requested. It needs memory for each different request, about one kilobyte. It is not safe
+// for concurrent use; New makes one.
 type Suggester struct {
 	options Options
 	keys    *keyReader
@@ -69,9 +71,9 @@ type item struct {
 
 type forbiddenKey struct{ rule, path string }
 
-// Add takes a line of the log into account. What was denied is not suggested and only counted; the same goes for what an explicit
-// deny rule would have denied, had report mode not let it through. A $batch itself is nothing, its items have lines of
-// their own.
+// Add takes a line of the log into account. What was denied is not suggested and only counted; the same goes for what
+// an explicit deny rule would have denied, had report mode not let it through. A $batch itself is nothing, its items
+// have lines of their own.
 func (s *Suggester) Add(l audit.Line) {
 	switch {
 	case l.IsEnvelope():
@@ -122,8 +124,8 @@ func (c *collected) add(l *audit.Line, method match.Methods) {
 	it.proves = it.proves || isProof(l)
 }
 
-// sorted returns the items in an order that is the same for every log of the same requests. The first of several spellings goes into
-// the rule; from the end of the alphabet, those are the ones in lower case and without parentheses.
+// sorted returns the items in an order that is the same for every log of the same requests. The first of several
+// spellings goes into the rule; from the end of the alphabet, those are the ones in lower case and without parentheses.
 func (c *collected) sorted() []*item {
 	paths := slices.SortedFunc(maps.Keys(c.items), func(a, b itemKey) int {
 		return cmp.Or(strings.Compare(b.path, a.path), int(a.method)-int(b.method))
@@ -135,8 +137,9 @@ func (c *collected) sorted() []*item {
 	return items
 }
 
-// isProof reports whether Graph's answer tells that it knows the path: it answers 400 to names that it does not know, and 429
-// and the like before it looks. Without this, one mistyped request below deviceManagement would turn all that is there into keys.
+// isProof reports whether Graph's answer tells that it knows the path: it answers 400 to names that it does not know,
+// and 429 and the like before it looks. Without this, one mistyped request below deviceManagement would turn all that
+// is there into keys.
 func isProof(l *audit.Line) bool {
 	if l.Decision != audit.Allow {
 		return false

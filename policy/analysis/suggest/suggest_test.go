@@ -90,7 +90,8 @@ func TestNothingSeen(t *testing.T) {
 
 func TestPinnedKeysAreNotDoubted(t *testing.T) {
 	const want = "callers:\n  app:\n    allow:\n      - GET /users/adele@contoso.com  # 1 request\n"
-	if diff := cmp.Diff(want, yamlOf(t, suggestion(t, suggest.Options{Pin: true}, "GET /users/adele@contoso.com"))); diff != "" {
+	if diff := cmp.Diff(want,
+		yamlOf(t, suggestion(t, suggest.Options{Pin: true}, "GET /users/adele@contoso.com"))); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -103,7 +104,8 @@ func TestSuggestionAsJSON(t *testing.T) {
 		l.WouldDeny, l.Reason, l.Rule, l.Path = true, "denied", "policy.yaml:12", "/v1.0/groups/{id}"
 	}))
 	data, err := json.Marshal(s.Suggest())
-	const want = `{"callers":[{"name":"app","allow":[{"rule":"GET,DELETE /users/{id}","requests":2,"expand":1,"compute":1}],` +
+	const want = `{"callers":[{"name":"app","allow":[{"rule":"GET,DELETE /users/{id}","requests":2,"expand":1,` +
+		`"compute":1}],` +
 		`"forbidden":[{"rule":"policy.yaml:12","path":"/v1.0/groups/{id}","requests":1}]}]}`
 	if err != nil || string(data) != want {
 		t.Errorf("got %s, %v", data, err)
@@ -120,7 +122,8 @@ func TestWhatGraphsAnswerProves(t *testing.T) {
 		{"redirected", func(l *audit.Line) { l.Status = 302 }, "GET /things/{id}"},
 		{"not there, but it could be", func(l *audit.Line) { l.Status = 404 }, "GET /things/{id}"},
 		{"not for us", func(l *audit.Line) { l.Status = 403 }, "GET /things/{id}"},
-		{"report mode lets through and Graph answers", func(l *audit.Line) { l.WouldDeny, l.Reason = true, "no rule allows it" }, "GET /things/{id}"},
+		{"report mode lets through and Graph answers",
+			func(l *audit.Line) { l.WouldDeny, l.Reason = true, "no rule allows it" }, "GET /things/{id}"},
 		{"a segment that Graph does not know", func(l *audit.Line) { l.Status = 400 }, "GET /things/a-b"},
 		{"Graph throttled", func(l *audit.Line) { l.Status = 429 }, "GET /things/a-b"},
 		{"Graph failed", func(l *audit.Line) { l.Status = 503 }, "GET /things/a-b"},
@@ -148,14 +151,15 @@ func TestWhatGraphsAnswerProves(t *testing.T) {
 		s.Add(line(t, "a", "GET /users/adele"))
 		s.Add(line(t, "b", "GET /users/"+guid))
 		got := s.Suggest()
-		if a, b := got.Callers[0].Rules[0].Text, got.Callers[1].Rules[0].Text; a != "GET /users/adele" || b != "GET /users/{id}" {
+		if a, b := got.Callers[0].Rules[0].Text, got.Callers[1].Rules[0].Text; a != "GET /users/adele" ||
+			b != "GET /users/{id}" {
 			t.Errorf("got %q and %q", a, b)
 		}
 	})
 }
 
-// TestTextOfTheLogStaysInItsPlace feeds a log, as somebody might write one, and reads the YAML as lines: each is one that this package
-// writes.
+// TestTextOfTheLogStaysInItsPlace feeds a log, as somebody might write one, and reads the YAML as lines: each is one
+// that this package writes.
 func TestTextOfTheLogStaysInItsPlace(t *testing.T) {
 	for _, test := range []struct{ name, target, rule, caller string }{
 		{"a comment in a key", "/v1.0/users/a # b", "policy.yaml:1", "app"},
@@ -171,7 +175,15 @@ func TestTextOfTheLogStaysInItsPlace(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			s := suggest.New(suggest.Options{Pin: true})
 			for _, denied := range []bool{false, true} {
-				record := map[string]any{"caller": test.caller, "method": "GET", "target": test.target, "decision": "allow", "status": 200, "policy": "x", "would_deny": denied}
+				record := map[string]any{
+					"caller":     test.caller,
+					"method":     "GET",
+					"target":     test.target,
+					"decision":   "allow",
+					"status":     200,
+					"policy":     "x",
+					"would_deny": denied,
+				}
 				if denied {
 					record["reason"], record["rule"], record["path"] = "denied", test.rule, test.rule
 				}
@@ -179,7 +191,8 @@ func TestTextOfTheLogStaysInItsPlace(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := audit.Read(strings.NewReader(string(data)), func(l audit.Line) error { s.Add(l); return nil }); err != nil {
+				if _, err := audit.Read(strings.NewReader(string(data)),
+					func(l audit.Line) error { s.Add(l); return nil }); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -190,10 +203,12 @@ func TestTextOfTheLogStaysInItsPlace(t *testing.T) {
 			text := yamlOf(t, result)
 			for l := range strings.Lines(text) {
 				known := false
-				for _, beginning := range []string{"# ", "callers:", "  app:\n", "    # ", "    allow:", "      # ", "      - GET /users"} {
+				for _, beginning := range []string{"# ", "callers:", "  app:\n", "    # ", "    allow:", "      # ",
+					"      - GET /users"} {
 					known = known || strings.HasPrefix(l, beginning)
 				}
-				if !known || strings.Contains(l, "- ANY") && !strings.Contains(l, "#") || strings.ContainsFunc(l[:len(l)-1], func(r rune) bool { return r < ' ' || r > '~' }) {
+				if !known || strings.Contains(l, "- ANY") && !strings.Contains(l, "#") ||
+					strings.ContainsFunc(l[:len(l)-1], func(r rune) bool { return r < ' ' || r > '~' }) {
 					t.Errorf("the line %q in:\n%s", l, text)
 				}
 			}
@@ -231,9 +246,11 @@ GET /v1.0/beta1/{id}
 		{"a name that stands for a key", "GET /sites/root/things/x/names", "GET /sites/root/things/{id}/names"},
 		{"arguments", "GET /reports/f(period='x')", "GET /reports/f(period={period})"},
 		{"a path that the list lacks", "GET /users/adele/messages/1-2", "GET /users/adele/messages/{id}"},
-		{"a path that the list lacks beside one that it has", "GET /users/adele/messages/1-2\nGET /users/bob", "GET /users/{id}\nGET /users/{id}/messages/{message}"},
+		{"a path that the list lacks beside one that it has", "GET /users/adele/messages/1-2\nGET /users/bob",
+			"GET /users/{id}\nGET /users/{id}/messages/{message}"},
 		{"a drive path", "GET /users/a-b/drive/root:/x:/content", "GET /users/{id}/drive/root:/{path}:/content"},
-		{"another version", "GET /beta/users/adele\nGET /beta/users/adele/betaThing/x", "GET /beta/users/{id}\nGET /beta/users/{id}/betaThing/{betaThing}"},
+		{"another version", "GET /beta/users/adele\nGET /beta/users/adele/betaThing/x",
+			"GET /beta/users/{id}\nGET /beta/users/{id}/betaThing/{betaThing}"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := texts(t, suggestion(t, suggest.Options{Operations: o}, strings.Split(test.seen, "\n")...))
@@ -248,7 +265,8 @@ func TestListsOfOperationsThatAreNone(t *testing.T) {
 	for _, test := range []struct{ name, list, want string }{
 		{"no method", "GET /users\n/users/{id}", `line 2: "/users/{id}" is no operation; a line is METHOD /path`},
 		{"no path", "GET users", `line 1: "GET users" is no operation; a line is METHOD /path`},
-		{"no template", "\nGET /users/{a}/{a}", `line 2: the template "/v1.0/users/{a}/{a}" has the variable {a} twice; give each a name of its own`},
+		{"no template", "\nGET /users/{a}/{a}",
+			`line 2: the template "/v1.0/users/{a}/{a}" has the variable {a} twice; give each a name of its own`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var o suggest.Operations
@@ -264,10 +282,14 @@ func TestABigLog(t *testing.T) {
 	s := suggest.New(suggest.Options{})
 	folders := []string{"inbox", "drafts", "AAMk=", "sentitems"}
 	for i := range 20_000 {
-		s.Add(line(t, "app", fmt.Sprintf("GET /users/user%d@contoso.com/mailFolders/%s/messages/AAMk%d=", i%5000, folders[i%4], i)))
+		s.Add(
+			line(t, "app",
+				fmt.Sprintf("GET /users/user%d@contoso.com/mailFolders/%s/messages/AAMk%d=", i%5000, folders[i%4], i)),
+		)
 	}
 	result := s.Suggest()
-	if diff := cmp.Diff([]string{"GET /users/{id}/mailFolders/{mailFolder}/messages/{message}"}, texts(t, result)); diff != "" {
+	if diff := cmp.Diff([]string{"GET /users/{id}/mailFolders/{mailFolder}/messages/{message}"},
+		texts(t, result)); diff != "" {
 		t.Error(diff)
 	}
 	if err := result.Verify(); err != nil {

@@ -23,19 +23,22 @@ type Caller struct {
 	Denied     int          `json:"denied,omitempty"`     // requests that were denied
 	Forbidden  []*Forbidden `json:"forbidden,omitempty"`  // what explicit deny rules would have denied in report mode
 	Unreadable int          `json:"unreadable,omitempty"` // requests whose target cannot be read back from the log
-	Unwritable int          `json:"unwritable,omitempty"` // requests for which there is no rule, such as those for the service root
+	// requests for which there is no rule, such as those for the service root
+	Unwritable int `json:"unwritable,omitempty"`
 
 	items []*item // what the rules must allow
 }
 
 // Rule is one rule that is suggested.
 type Rule struct {
-	Text     string   `json:"rule"`              // as a policy file has it: "GET,PATCH /users/{id}"
-	Requests int      `json:"requests"`          // how many were seen
-	Expand   int      `json:"expand,omitempty"`  // how many of them used $expand, which the rule does not allow: the log does not hold what was expanded
-	Apply    int      `json:"apply,omitempty"`   // likewise of $apply
-	Compute  int      `json:"compute,omitempty"` // likewise of $compute
-	Names    []string `json:"names,omitempty"`   // segments that are taken for names, because nothing proves that they are keys, though they look like them
+	Text     string `json:"rule"`     // as a policy file has it: "GET,PATCH /users/{id}"
+	Requests int    `json:"requests"` // how many were seen
+	// how many of them used $expand, which the rule does not allow: the log does not hold what was expanded
+	Expand  int `json:"expand,omitempty"`
+	Apply   int `json:"apply,omitempty"`   // likewise of $apply
+	Compute int `json:"compute,omitempty"` // likewise of $compute
+	// segments that are taken for names, because nothing proves that they are keys, though they look like them
+	Names []string `json:"names,omitempty"`
 }
 
 // Forbidden are requests that a deny rule would have denied, had report mode not let them through.
@@ -43,7 +46,8 @@ type Forbidden struct {
 	Rule     string `json:"rule"` // file:line
 	Path     string `json:"path"` // its template
 	Requests int    `json:"requests"`
-	Allowed  int    `json:"allowed,omitempty"` // how many of them the suggested rules allow, so that the deny rule must stay
+	// how many of them the suggested rules allow, so that the deny rule must stay
+	Allowed int `json:"allowed,omitempty"`
 
 	seen map[itemKey]*item
 }
@@ -67,7 +71,8 @@ func (s *Suggester) suggest(name string, c *collected) Caller {
 	candidates := s.candidates(&caller, items)
 	merged := merge(smallest(candidates, caller.items))
 	for _, c := range merged {
-		caller.Rules = append(caller.Rules, Rule{Text: c.method.String() + " " + strings.TrimPrefix(c.template.Text, "/v1.0"), Names: c.names})
+		caller.Rules = append(caller.Rules,
+			Rule{Text: c.method.String() + " " + strings.TrimPrefix(c.template.Text, "/v1.0"), Names: c.names})
 	}
 	tree := rules(merged)
 	for _, it := range caller.items {
@@ -86,7 +91,8 @@ func (s *Suggester) suggest(name string, c *collected) Caller {
 	return caller
 }
 
-// candidates makes a rule for each method and shape. What it does not allow, it counts as unwritable; the rest are the caller's items.
+// candidates makes a rule for each method and shape. What it does not allow, it counts as unwritable; the rest are the
+// caller's items.
 func (s *Suggester) candidates(caller *Caller, items []*item) []*candidate {
 	var all []*candidate
 	for _, sh := range shapes(items) {

@@ -17,8 +17,8 @@ type writer struct {
 	pinned map[slot]bool // what keeps its value
 }
 
-// template returns the template of the use's rule, or nil if none can be written that odata reads back as just that. A value that is
-// to be pinned and cannot be written is a variable all the same.
+// template returns the template of the use's rule, or nil if none can be written that odata reads back as just that. A
+// value that is to be pinned and cannot be written is a variable all the same.
 func (sh *shape) template(u *use, pin bool, keys *keyReader) *odata.Template {
 	w := writer{shape: sh, use: u, keys: keys, pinned: make(map[slot]bool)}
 	t := w.template()
@@ -102,7 +102,8 @@ func readBack(version string, segments []odata.Segment) *odata.Template {
 }
 
 func sameSegment(a, b odata.Segment) bool {
-	return a.Kind == b.Kind && a.Var == b.Var && a.Text == b.Text && a.Call == b.Call && slices.EqualFunc(a.Args, b.Args, func(a, b odata.Arg) bool {
-		return a.Var == b.Var && a.Name == b.Name && a.Value == b.Value
-	})
+	return a.Kind == b.Kind && a.Var == b.Var && a.Text == b.Text && a.Call == b.Call &&
+		slices.EqualFunc(a.Args, b.Args, func(a, b odata.Arg) bool {
+			return a.Var == b.Var && a.Name == b.Name && a.Value == b.Value
+		})
 }

@@ -11,9 +11,9 @@ import (
 	"graphproxy/policy"
 )
 
-// WriteYAML writes the callers' allow lists as a policy file has them, with what is not covered in comments. It is ready to paste,
-// except that a caller needs an identity. Every text of the log in it is part of a template or quoted on one line. The error is the
-// writer's.
+// WriteYAML writes the callers' allow lists as a policy file has them, with what is not covered in comments. It is
+// ready to paste, except that a caller needs an identity. Every text of the log in it is part of a template or quoted
+// on one line. The error is the writer's.
 func (s *Suggestion) WriteYAML(w io.Writer) error {
 	var b strings.Builder
 	if s.Nobody > 0 {
@@ -68,7 +68,8 @@ func (c *Caller) writeLeftOut(b *strings.Builder) {
 		}
 	}
 	for _, f := range c.Forbidden {
-		fmt.Fprintf(b, "    # not covered: %s that %s denies, %s", counted(f.Requests, "request"), oneLine(f.Rule), oneLine(f.Path))
+		fmt.Fprintf(b, "    # not covered: %s that %s denies, %s", counted(f.Requests, "request"), oneLine(f.Rule),
+			oneLine(f.Path))
 		if f.Allowed > 0 {
 			fmt.Fprintf(b, "; keep that rule, for those below would allow %d of them", f.Allowed)
 		}
@@ -78,14 +79,16 @@ func (c *Caller) writeLeftOut(b *strings.Builder) {
 
 func (r *Rule) write(b *strings.Builder, column int) {
 	if r.Expand > 0 {
-		fmt.Fprintf(b, "      # %s used $expand, which this rule denies; add query: {$expand: [what may be expanded]}\n", counted(r.Expand, "request"))
+		fmt.Fprintf(b, "      # %s used $expand, which this rule denies; add query: {$expand: [what may be expanded]}\n",
+			counted(r.Expand, "request"))
 	}
 	for _, o := range []struct {
 		name string
 		n    int
 	}{{"$apply", r.Apply}, {"$compute", r.Compute}} {
 		if o.n > 0 {
-			fmt.Fprintf(b, "      # %s used %s, which this rule denies; add query: {%s: [the values that may be used]}\n", counted(o.n, "request"), o.name, o.name)
+			fmt.Fprintf(b, "      # %s used %s, which this rule denies; add query: {%s: [the values that may be used]}\n",
+				counted(o.n, "request"), o.name, o.name)
 		}
 	}
 	for _, name := range r.Names {
@@ -126,8 +129,8 @@ func isOrAre(n int) string {
 	return "are"
 }
 
-// Verify reads the rules as a policy file and reports, as an error, the first request that they should allow and do not. It tests
-// this package and the policy against each other; the error is never the log's fault.
+// Verify reads the rules as a policy file and reports, as an error, the first request that they should allow and do
+// not. It tests this package and the policy against each other; the error is never the log's fault.
 func (s *Suggestion) Verify() error {
 	for i := range s.Callers {
 		c := &s.Callers[i]

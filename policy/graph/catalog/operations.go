@@ -21,9 +21,9 @@ func VersionOf(file string) string {
 	return "v1.0"
 }
 
-// Read passes each operation of a list to each, in order: lines of METHOD /path/{variable}, as the reference of Graph writes
-// them. Empty lines, and lines that begin with "#", are passed over. Paths that name no version are of the given one. The
-// error names the line; the operations before it have been passed on.
+// Read passes each operation of a list to each, in order: lines of METHOD /path/{variable}, as the reference of Graph
+// writes them. Empty lines, and lines that begin with "#", are passed over. Paths that name no version are of the given
+// one. The error names the line; the operations before it have been passed on.
 func Read(r io.Reader, version string, each func(method string, path *odata.Template)) error {
 	lines := bufio.NewScanner(r)
 	for n := 1; lines.Scan(); n++ {

@@ -12,7 +12,10 @@ import (
 
 func TestTheNameOfAListTellsItsVersion(t *testing.T) {
 	for file, want := range map[string]string{
-		"graph-v1.0-operations.txt": "v1.0", "/beta/operations.txt": "v1.0", `C:\graph\Beta.txt`: "beta", "data/graph-beta-operations.txt": "beta",
+		"graph-v1.0-operations.txt":      "v1.0",
+		"/beta/operations.txt":           "v1.0",
+		`C:\graph\Beta.txt`:              "beta",
+		"data/graph-beta-operations.txt": "beta",
 	} {
 		if got := catalog.VersionOf(file); got != want {
 			t.Errorf("%s: %s", file, got)
@@ -27,10 +30,13 @@ func TestAListIsReadLineByLine(t *testing.T) {
 		problem    string
 	}{
 		{"nothing", "", nil, ""},
-		{"operations, comments and empty lines", "# Graph\r\n\nGET /users/{user-id}\r\n  POST /beta/users  \n", []string{"GET /beta/users/{user-id}", "POST /beta/users"}, ""},
+		{"operations, comments and empty lines", "# Graph\r\n\nGET /users/{user-id}\r\n  POST /beta/users  \n",
+			[]string{"GET /beta/users/{user-id}", "POST /beta/users"}, ""},
 		{"a version in the line counts", "GET /v1.0/users", []string{"GET /v1.0/users"}, ""},
-		{"a line that is none", "GET /users\nusers\nGET /groups", []string{"GET /beta/users"}, `line 2: "users" is no operation; a line is METHOD /path`},
-		{"a method that Graph has not", "TRACE /users", nil, `line 1: "TRACE /users" is no operation; a line is METHOD /path`},
+		{"a line that is none", "GET /users\nusers\nGET /groups", []string{"GET /beta/users"},
+			`line 2: "users" is no operation; a line is METHOD /path`},
+		{"a method that Graph has not", "TRACE /users", nil,
+			`line 1: "TRACE /users" is no operation; a line is METHOD /path`},
 		{"a path that is none", "GET /users//x", nil, "line 1: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {

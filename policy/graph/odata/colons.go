@@ -2,10 +2,11 @@ package odata
 
 import "strings"
 
-// A path in colons addresses an item of a drive or a site: root:/Reports/q3.docx:/content, sites/{host}:/sites/hr:/lists
-// (https://learn.microsoft.com/graph/onedrive-addressing-driveitems). SDKs that put it into one segment escape its colons and
-// slashes: items/root%3A%2FReports%2Fq3.docx%3A/content. Where Graph addresses by path, both are the same path, and it is
-// written as the first. Elsewhere an escaped slash is refused, and an escaped colon is a character like others.
+// A path in colons addresses an item of a drive or a site: root:/Reports/q3.docx:/content,
+// sites/{host}:/sites/hr:/lists (https://learn.microsoft.com/graph/onedrive-addressing-driveitems). SDKs that put it
+// into one segment escape its colons and slashes: items/root%3A%2FReports%2Fq3.docx%3A/content. Where Graph addresses
+// by path, both are the same path, and it is written as the first. Elsewhere an escaped slash is refused, and an
+// escaped colon is a character like others.
 
 // packedPath is a path in colons within one segment.
 type packedPath struct {
@@ -38,8 +39,9 @@ func (r *pathReader) packed(raw string) (p packedPath, ok bool) {
 
 func (r *pathReader) readPacked(p packedPath, raw string, more bool) error {
 	if more && !p.closed && p.set == "" { // a quote ends it too
-		return refuse(codeAmbiguous, "the segment %s holds a path that no colon ends, and more follows it, which could belong to the path or not; "+
-			"end the path with %%3A: items/root%%3A%%2FReports%%3A/children", quote(raw))
+		return refuse(codeAmbiguous,
+			"the segment %s holds a path that no colon ends, and more follows it, which could belong to the path or not; "+
+				"end the path with %%3A: items/root%%3A%%2FReports%%3A/children", quote(raw))
 	}
 	if p.set != "" {
 		r.name(p.set, false)
@@ -56,7 +58,8 @@ func (r *pathReader) readPacked(p packedPath, raw string, more bool) error {
 // path reads the text between "root:/" and ":". Escapes says whether its slashes and its last colon may be escaped.
 func (r *pathReader) path(opener string, more, escapes bool) error {
 	if !more {
-		return refuse(codeAmbiguous, "nothing follows the colon of %s; write root:/name, or leave the colon out", quote(opener))
+		return refuse(codeAmbiguous, "nothing follows the colon of %s; write root:/name, or leave the colon out",
+			quote(opener))
 	}
 	if err := r.mayOpen(opener); err != nil {
 		return err
@@ -81,7 +84,8 @@ func (r *pathReader) mayOpen(opener string) error {
 	case last.Kind != Key && (last.Kind != Name || last.Call || last.Qualified):
 		return refuse(codeAmbiguous, "the segment %s cannot open a path; write root:/name or items/{id}:/name", quote(opener))
 	case r.paths == maxPaths:
-		return refuse(codeUnsupported, "the path of segment %s is the third in the target; at most %d are read", quote(opener), maxPaths)
+		return refuse(codeUnsupported, "the path of segment %s is the third in the target; at most %d are read",
+			quote(opener), maxPaths)
 	}
 	r.paths, r.odd = r.paths+1, true
 	return nil
@@ -102,8 +106,8 @@ func (r *pathReader) addPath(raw string, escapes bool) error {
 	return nil
 }
 
-// plainRoot writes items/root and items('root') at the end of the segments as root, where they are the root of a drive: both
-// spellings of a path in colons are one, for rules as for requests. Graph's SDKs can only write the longer one.
+// plainRoot writes items/root and items('root') at the end of the segments as root, where they are the root of a drive:
+// both spellings of a path in colons are one, for rules as for requests. Graph's SDKs can only write the longer one.
 func (r *pathReader) plainRoot() {
 	n := len(r.segments)
 	if n < 3 {
@@ -133,7 +137,8 @@ func (r *pathReader) pathText(raw string) (Segment, error) {
 	if r.template && strings.ContainsAny(text, "{}*") {
 		name, ok := variableName(text)
 		if !ok {
-			return Segment{}, refuse(codeUnsupported, "the drive path %s is part variable; write {path} alone and narrow it: where: {path: \"Reports/**\"}", quote(raw))
+			return Segment{}, refuse(codeUnsupported,
+				"the drive path %s is part variable; write {path} alone and narrow it: where: {path: \"Reports/**\"}", quote(raw))
 		}
 		return Segment{Kind: Path, Text: name, Fold: fold(name), Base: fold(name), Var: true}, nil
 	}
@@ -146,8 +151,8 @@ func (r *pathReader) pathText(raw string) (Segment, error) {
 	return Segment{Kind: Path, Text: text, Fold: folded, Base: folded}, nil
 }
 
-// isByPath reports whether Graph addresses by path what stands before a colon, head, at the end of the segments so far: an item
-// or a site of a collection, or the root of a drive.
+// isByPath reports whether Graph addresses by path what stands before a colon, head, at the end of the segments so far:
+// an item or a site of a collection, or the root of a drive.
 func (r *pathReader) isByPath(head string) bool {
 	if set, _, inParentheses := strings.Cut(head, "("); inParentheses {
 		return isPathSet(fold(set))

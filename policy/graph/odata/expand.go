@@ -58,7 +58,8 @@ func parseExpandItem(text string, depth int) (item Expand, err error) {
 	}
 	options, closed := strings.CutSuffix(options, ")")
 	if !closed {
-		return item, refuse(codeAmbiguous, "$expand has text after the closing parenthesis of an item; write a comma between items")
+		return item, refuse(codeAmbiguous,
+			"$expand has text after the closing parenthesis of an item; write a comma between items")
 	}
 	texts, err := split(options, ';')
 	if err != nil {
@@ -85,7 +86,9 @@ func expandPath(text string) (path []string, star bool, err error) {
 		case folded == "$count" && isLast && !isFirst:
 		case !star && isProperty(part) && part[0] != '@':
 		default:
-			return nil, false, refuse(codeAmbiguous, "$expand has an item that is not a path of names, such as manager or microsoft.graph.user/manager, with /$ref or /$count at its end at most")
+			return nil, false, refuse(codeAmbiguous,
+				"$expand has an item that is not a path of names, such as manager or microsoft.graph.user/manager, with /$ref "+
+					"or /$count at its end at most")
 		}
 		path = append(path, folded)
 	}
@@ -138,13 +141,16 @@ func checkNested(name, value string) error {
 	case "$count":
 		ok = value == "true" || value == "false"
 	case "$orderby":
-		ok = ok && strings.Trim(value, letters+digits+"_./$, ") == "" && !strings.Contains(strings.ReplaceAll(value, " ", ""), ",$")
+		ok = ok && strings.Trim(value, letters+digits+"_./$, ") == "" &&
+			!strings.Contains(strings.ReplaceAll(value, " ", ""), ",$")
 	case "$filter", "$search":
 		if err := checkExpression(name, value); err != nil {
 			return err
 		}
 	default:
-		return refuse(codeUnsupported, "$expand has a nested option other than $select, $expand, $filter, $orderby, $search, $top, $skip, $count and $levels")
+		return refuse(codeUnsupported,
+			"$expand has a nested option other than $select, $expand, $filter, $orderby, $search, $top, $skip, $count and "+
+				"$levels")
 	}
 	if !ok {
 		return refuse(codeAmbiguous, "$expand has a nested %s whose value is missing or not of its kind", name)
@@ -158,20 +164,23 @@ func checkExpression(name, value string) error {
 		separated = separated || c == ';' || c == ',' && depth == 0
 	})
 	if err == nil && separated {
-		return refuse(codeAmbiguous, "$expand has a nested %s that is empty or has a comma or semicolon outside parentheses and quotes; write semicolons between options", name)
+		return refuse(codeAmbiguous,
+			"$expand has a nested %s that is empty or has a comma or semicolon outside parentheses and quotes; write "+
+				"semicolons between options", name)
 	}
 	return err
 }
 
 func isNumber(s string) bool { return s != "" && strings.Trim(s, digits) == "" }
 
-// isProperty reports whether s can name a property, a navigation property or a type. Names of extensions hold dots
-// and hyphens. An annotation begins with "@", and SharePoint returns some only to ?select=: @microsoft.graph.downloadUrl.
+// isProperty reports whether s can name a property, a navigation property or a type. Names of extensions hold dots and
+// hyphens. An annotation begins with "@", and SharePoint returns some only to ?select=: @microsoft.graph.downloadUrl.
 func isProperty(s string) bool {
 	if annotation, found := strings.CutPrefix(s, "@"); found {
 		return isDotted(annotation) && strings.IndexByte(annotation, '.') >= 0
 	}
-	return s != "" && strings.Trim(s, letters+digits+"_.-") == "" && strings.Trim(s, ".-") == s && !strings.Contains(s, "..")
+	return s != "" && strings.Trim(s, letters+digits+"_.-") == "" && strings.Trim(s, ".-") == s &&
+		!strings.Contains(s, "..")
 }
 
 // ParseSelect reads the decoded value of a $select: names, casts and paths with commas between them, "*" too. The
@@ -183,7 +192,8 @@ func ParseSelect(value string) ([]string, error) {
 		parts := strings.Split(strings.Trim(text, " "), "/")
 		for i, part := range parts {
 			if !isProperty(part) && (part != "*" || len(parts) > 1) {
-				return nil, refuse(codeAmbiguous, "$select has an item that is empty or not a path of names; write names with commas between them")
+				return nil, refuse(codeAmbiguous,
+					"$select has an item that is empty or not a path of names; write names with commas between them")
 			}
 			parts[i], _, _ = foldName(part)
 		}
@@ -192,9 +202,10 @@ func ParseSelect(value string) ([]string, error) {
 	return items, nil
 }
 
-// ParseSelectPaths reads the items of a decoded $select that reach beyond the properties of the resource. It returns them as the
-// items of a $expand that would return the same: manager/id is manager($select=id), and manager($expand=x) is itself. A property
-// behind casts, microsoft.graph.user/department, is one of the resource. The error is that of ParseExpand.
+// ParseSelectPaths reads the items of a decoded $select that reach beyond the properties of the resource. It returns
+// them as the items of a $expand that would return the same: manager/id is manager($select=id), and manager($expand=x)
+// is itself. A property behind casts, microsoft.graph.user/department, is one of the resource. The error is that of
+// ParseExpand.
 func ParseSelectPaths(value string) ([]Expand, error) {
 	texts, err := split(value, ',')
 	if err != nil {
@@ -298,7 +309,9 @@ func quotedLength(s string) (int, error) {
 		return 0, refuse(codeAmbiguous, "$expand has a quote that is not closed")
 	}
 	if s[0] == '"' && strings.ContainsAny(s[1:end+1], `'();,\$`) {
-		return 0, refuse(codeAmbiguous, "$expand has a phrase in double quotes that holds quotes, parentheses, commas, semicolons, dollar signs or backslashes")
+		return 0, refuse(codeAmbiguous,
+			"$expand has a phrase in double quotes that holds quotes, parentheses, commas, semicolons, dollar signs or "+
+				"backslashes")
 	}
 	return end + 2, nil
 }

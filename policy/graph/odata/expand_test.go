@@ -37,7 +37,8 @@ func TestParseExpand(t *testing.T) {
 		{"one item", "manager", "manager"},
 		{"several items, with spaces", "members , owners,  manager", "members,owners,manager"},
 		{"names fold", "Members($Select=Id,displayName)", "members($select=Id,displayName)"},
-		{"casts fold to one spelling", "graph.user/manager,microsoft.graph.eventMessage/event", "microsoft.graph.user/manager,microsoft.graph.eventmessage/event"},
+		{"casts fold to one spelling", "graph.user/manager,microsoft.graph.eventMessage/event",
+			"microsoft.graph.user/manager,microsoft.graph.eventmessage/event"},
 		{"options with semicolons", "manager($levels=max;$select=id)", "manager($levels=max;$select=id)"},
 		{"options without dollar signs", "manager(levels=2;SELECT=id)", "manager($levels=2;$select=id)"},
 		{"spaces around options", "manager( $levels = max ; $select = id , mail )", "manager($levels=max;$select=id , mail)"},
@@ -47,9 +48,12 @@ func TestParseExpand(t *testing.T) {
 		{"references of everything", "*/$ref", "*/$ref"},
 		{"references and counts", "members/$ref,owners/$Count($filter=a eq 1)", "members/$ref,owners/$count($filter=a eq 1)"},
 		{"quotes hold any separator", "a($filter=x eq 'b;c,d)(''e';$top=1)", "a($filter=x eq 'b;c,d)(''e';$top=1)"},
-		{"parentheses in a filter hold commas", "a($filter=x in ('b','c') and y/any(z:z/w eq 'v'))", "a($filter=x in ('b','c') and y/any(z:z/w eq 'v'))"},
-		{"a filter by extension name", "extensions($filter=id eq 'com.contoso.x')", "extensions($filter=id eq 'com.contoso.x')"},
-		{"order", "messages($orderby=receivedDateTime desc,subject;$skip=3;$count=true)", "messages($orderby=receivedDateTime desc,subject;$skip=3;$count=true)"},
+		{"parentheses in a filter hold commas", "a($filter=x in ('b','c') and y/any(z:z/w eq 'v'))",
+			"a($filter=x in ('b','c') and y/any(z:z/w eq 'v'))"},
+		{"a filter by extension name", "extensions($filter=id eq 'com.contoso.x')",
+			"extensions($filter=id eq 'com.contoso.x')"},
+		{"order", "messages($orderby=receivedDateTime desc,subject;$skip=3;$count=true)",
+			"messages($orderby=receivedDateTime desc,subject;$skip=3;$count=true)"},
 		{"a phrase to search", `messages($search="hello world")`, `messages($search="hello world")`},
 		{"eight levels", nest(8), nest(8)},
 	} {
@@ -82,16 +86,35 @@ func TestParseExpandRefuses(t *testing.T) {
 		values []string
 	}{
 		{"empty items", "ambiguousTarget", []string{"", " ", ",", "a,", ",a", "a,,b", "()"}},
-		{"a path that is none", "ambiguousTarget", []string{"a b", "a/", "/a", "a//b", "a/../b", "..", "a/*", "*/a", "$ref", "$count", "*/$count", "a/$ref/b", "a/$value", "$it/a", "a;b", "a=b", "a'b'", "é", "a%2Fb", "a+b", "a&b", "microsoft.graph.", "*a", "-a", "@microsoft.graph.downloadUrl"}},
-		{"parentheses that do not match", "ambiguousTarget", []string{"a(", "a)", "a($select=id", "a($select=id))", "a($filter=(x)", "(a)", "a)(b"}},
-		{"text after the closing parenthesis", "ambiguousTarget", []string{"a($top=1)b", "a($top=1)($top=2)", "a($top=1)/b", "a($top=1)/$ref"}},
-		{"options that are none", "unsupportedTarget", []string{"a()", "a(($select=id))", "a(;)", "a($top=1;)", "a(;$top=1)", "a(b)", "a('x')", "a($format=json)", "a($apply=x)", "a($compute=x)", "a(@x=1)", "a($$top=1)", "a(=1)", "a($skiptoken=x)"}},
-		{"an option twice", "ambiguousTarget", []string{"a($top=1;$top=2)", "a($top=1;top=2)", "a($select=id;$Select=x)", "a($expand=b;$expand=c)", "a(expand=b;$expand=c)"}},
-		{"values that are not of their kind", "ambiguousTarget", []string{"a($top=)", "a($top)", "a($top=x)", "a($top=-1)", "a($levels=many)", "a($levels=)", "a($count=yes)", "a($select=)", "a($select=a b)", "a($select=b($top=1))", "a($expand=)", "a($filter=)", "a($search=)", "a($orderby=)", "a($skip=1.5)"}},
-		{"commas between nested options", "ambiguousTarget", []string{"a($select=id,$expand=b)", "a($filter=x eq 1,$expand=b)", "a($filter=x eq 1,expand=b)", "a($orderby=x,$expand=b)", "a($orderby=x, $expand=b)", "a($orderby=x,expand=b)", "a($top=1,$expand=b)", "a($search=x,$expand=b)", "a($levels=1,$expand=b)"}},
-		{"semicolons within a filter", "ambiguousTarget", []string{"a($filter=(x;$expand=b))", "a($filter=any(x;$expand=b))"}},
-		{"quotes that are not closed", "ambiguousTarget", []string{"a($filter=x eq ')", "a($filter=x eq 'y)", "a($filter='x''y)", `a($search="x)`, "'", `"`}},
-		{"double quotes around what separates", "ambiguousTarget", []string{`a($search="x)";$expand=b)`, `a($search="x;y")`, `a($search="x(y")`, `a($search="it's")`, `a($search="x\"y")`, `a($search="x,$expand=b")`}},
+		{"a path that is none", "ambiguousTarget",
+			[]string{"a b", "a/", "/a", "a//b", "a/../b", "..", "a/*", "*/a", "$ref", "$count", "*/$count", "a/$ref/b",
+				"a/$value", "$it/a", "a;b", "a=b", "a'b'", "é", "a%2Fb", "a+b", "a&b", "microsoft.graph.", "*a", "-a",
+				"@microsoft.graph.downloadUrl"}},
+		{"parentheses that do not match", "ambiguousTarget",
+			[]string{"a(", "a)", "a($select=id", "a($select=id))", "a($filter=(x)", "(a)", "a)(b"}},
+		{"text after the closing parenthesis", "ambiguousTarget",
+			[]string{"a($top=1)b", "a($top=1)($top=2)", "a($top=1)/b", "a($top=1)/$ref"}},
+		{"options that are none", "unsupportedTarget",
+			[]string{"a()", "a(($select=id))", "a(;)", "a($top=1;)", "a(;$top=1)", "a(b)", "a('x')", "a($format=json)",
+				"a($apply=x)", "a($compute=x)", "a(@x=1)", "a($$top=1)", "a(=1)", "a($skiptoken=x)"}},
+		{"an option twice", "ambiguousTarget",
+			[]string{"a($top=1;$top=2)", "a($top=1;top=2)", "a($select=id;$Select=x)", "a($expand=b;$expand=c)",
+				"a(expand=b;$expand=c)"}},
+		{"values that are not of their kind", "ambiguousTarget",
+			[]string{"a($top=)", "a($top)", "a($top=x)", "a($top=-1)", "a($levels=many)", "a($levels=)", "a($count=yes)",
+				"a($select=)", "a($select=a b)", "a($select=b($top=1))", "a($expand=)", "a($filter=)", "a($search=)",
+				"a($orderby=)", "a($skip=1.5)"}},
+		{"commas between nested options", "ambiguousTarget",
+			[]string{"a($select=id,$expand=b)", "a($filter=x eq 1,$expand=b)", "a($filter=x eq 1,expand=b)",
+				"a($orderby=x,$expand=b)", "a($orderby=x, $expand=b)", "a($orderby=x,expand=b)", "a($top=1,$expand=b)",
+				"a($search=x,$expand=b)", "a($levels=1,$expand=b)"}},
+		{"semicolons within a filter", "ambiguousTarget",
+			[]string{"a($filter=(x;$expand=b))", "a($filter=any(x;$expand=b))"}},
+		{"quotes that are not closed", "ambiguousTarget",
+			[]string{"a($filter=x eq ')", "a($filter=x eq 'y)", "a($filter='x''y)", `a($search="x)`, "'", `"`}},
+		{"double quotes around what separates", "ambiguousTarget",
+			[]string{`a($search="x)";$expand=b)`, `a($search="x;y")`, `a($search="x(y")`, `a($search="it's")`,
+				`a($search="x\"y")`, `a($search="x,$expand=b")`}},
 		{"more than eight levels", "targetTooLong", []string{nest(9), nest(500)}},
 		{"control characters", "ambiguousTarget", []string{"a\x00", "a($filter='\x7f')"}},
 		{"text that is not UTF-8", "badEscape", []string{"a($filter='\xff')"}},
@@ -119,9 +142,12 @@ func TestParseSelect(t *testing.T) {
 		{"spaces around names", " id , mail ", []string{"id", "mail"}},
 		{"everything", "*", []string{"*"}},
 		{"everything and more", "*,id", []string{"*", "id"}},
-		{"casts and paths", "graph.user/Department,microsoft.graph.user,a/b/c", []string{"microsoft.graph.user/department", "microsoft.graph.user", "a/b/c"}},
-		{"annotations", "@microsoft.graph.downloadUrl,content.downloadUrl", []string{"@microsoft.graph.downloadurl", "content.downloadurl"}},
-		{"names of extensions", "extension_0a1b_cost-centre,com.contoso.roamingSettings,ext550y59ik_x", []string{"extension_0a1b_cost-centre", "com.contoso.roamingsettings", "ext550y59ik_x"}},
+		{"casts and paths", "graph.user/Department,microsoft.graph.user,a/b/c",
+			[]string{"microsoft.graph.user/department", "microsoft.graph.user", "a/b/c"}},
+		{"annotations", "@microsoft.graph.downloadUrl,content.downloadUrl",
+			[]string{"@microsoft.graph.downloadurl", "content.downloadurl"}},
+		{"names of extensions", "extension_0a1b_cost-centre,com.contoso.roamingSettings,ext550y59ik_x",
+			[]string{"extension_0a1b_cost-centre", "com.contoso.roamingsettings", "ext550y59ik_x"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := odata.ParseSelect(test.value)
@@ -130,7 +156,9 @@ func TestParseSelect(t *testing.T) {
 			}
 		})
 	}
-	for _, value := range []string{"", " ", ",", "id,", ",id", "id,,mail", "a b", "a(b)", "a;b", "$ref", "a=b", "a/*", "*/a", "microsoft.graph.*", "a//b", "/a", "a/", "id'", `"id"`, "é", "a&b", "a+b", "id\x00", ".a", "a..b", "a$b", "@", "@x", "@@microsoft.graph.x", "a@b.c", "@.x", "@microsoft.graph.", "@a.b-c"} {
+	for _, value := range []string{"", " ", ",", "id,", ",id", "id,,mail", "a b", "a(b)", "a;b", "$ref", "a=b", "a/*",
+		"*/a", "microsoft.graph.*", "a//b", "/a", "a/", "id'", `"id"`, "é", "a&b", "a+b", "id\x00", ".a", "a..b", "a$b",
+		"@", "@x", "@@microsoft.graph.x", "a@b.c", "@.x", "@microsoft.graph.", "@a.b-c"} {
 		t.Run("refused is "+value, func(t *testing.T) {
 			got, err := odata.ParseSelect(value)
 			if err == nil {
@@ -144,7 +172,8 @@ func TestParseSelect(t *testing.T) {
 func TestParseSelectPaths(t *testing.T) {
 	for _, test := range []struct{ name, value, want string }{
 		{"names reach nothing else", "id,DisplayName,*,@microsoft.graph.downloadUrl", ""},
-		{"a property behind casts is one of the resource", "microsoft.graph.user/department,graph.fileAttachment/contentBytes,graph.a/microsoft.graph.b.c/d", ""},
+		{"a property behind casts is one of the resource",
+			"microsoft.graph.user/department,graph.fileAttachment/contentBytes,graph.a/microsoft.graph.b.c/d", ""},
 		{"a path is an expansion", "id,Manager/Id", "manager($select=Id)"},
 		{"a longer path", "a/b/c/d", "a/b/c($select=d)"},
 		{"a path behind a cast", "graph.user/manager/id", "microsoft.graph.user/manager($select=id)"},
@@ -161,7 +190,8 @@ func TestParseSelectPaths(t *testing.T) {
 			}
 		})
 	}
-	for _, value := range []string{"a/", "/a", "a//b", "a/b/", "a(", "a)", "a(b)", "a()", "a/b($select=c)d", "a;b/c", "*/a/b", "a%2Fb", "a%28b%29", "a'b'", "graph.user/'b'", "a/'b'", "a/b c", "a/é", "$ref/a", "a/../b"} {
+	for _, value := range []string{"a/", "/a", "a//b", "a/b/", "a(", "a)", "a(b)", "a()", "a/b($select=c)d", "a;b/c",
+		"*/a/b", "a%2Fb", "a%28b%29", "a'b'", "graph.user/'b'", "a/'b'", "a/b c", "a/é", "$ref/a", "a/../b"} {
 		t.Run("refused is "+value, func(t *testing.T) {
 			if items, err := odata.ParseSelectPaths(value); err == nil {
 				t.Errorf("read as %q", writeExpand(items))

@@ -10,14 +10,18 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// What may stand in canonical text. Escapes are of what cannot stand plain, and never of a backslash or control character; nor of
-// a slash, or of a percent sign before two hexadecimal digits, but in what is searched for. In a query they are the caller's, but for
-// those of unreserved characters and of control characters.
+// What may stand in canonical text. Escapes are of what cannot stand plain, and never of a backslash or control
+// character; nor of a slash, or of a percent sign before two hexadecimal digits, but in what is searched for. In a
+// query they are the caller's, but for those of unreserved characters and of control characters.
 var (
-	canonicalPath  = regexp.MustCompile(`^(/([A-Za-z0-9\-._~!$'()*+,=:@]|%(2[0-35689B]|3[BCEF]|5[BDE]|60|7[BCD]|[89A-F][0-9A-F]))+)+$`)
+	canonicalPath = regexp.MustCompile(
+		`^(/([A-Za-z0-9\-._~!$'()*+,=:@]|%(2[0-35689B]|3[BCEF]|5[BDE]|60|7[BCD]|[89A-F][0-9A-F]))+)+$`,
+	)
 	searched       = regexp.MustCompile(`(?i)\bsearch\([a-z]+='([^']|'')*'(,[a-z]+='([^']|'')*')*\)`)
 	secondLayer    = regexp.MustCompile(`%25[0-9A-Fa-f]{2}`)
-	canonicalQuery = regexp.MustCompile(`^([!-"$&-~]|%(2[0-9A-CFa-cf]|3[A-Fa-f]|40|5[B-Eb-e]|60|7[B-Db-d]|[89A-Fa-f][0-9A-Fa-f]))*$`)
+	canonicalQuery = regexp.MustCompile(
+		`^([!-"$&-~]|%(2[0-9A-CFa-cf]|3[A-Fa-f]|40|5[B-Eb-e]|60|7[B-Db-d]|[89A-Fa-f][0-9A-Fa-f]))*$`,
+	)
 )
 
 func checkCanonical(t *testing.T, target *odata.Target) {
@@ -27,7 +31,8 @@ func checkCanonical(t *testing.T, target *odata.Target) {
 		t.Errorf("sends %q and not what was read, %q", path, written)
 	}
 	path = searched.ReplaceAllString(path, "search()")
-	if !canonicalPath.MatchString(path) || strings.Contains(path, "//") || strings.Contains(path+"/", "/./") || strings.Contains(path+"/", "/../") {
+	if !canonicalPath.MatchString(path) || strings.Contains(path, "//") || strings.Contains(path+"/", "/./") ||
+		strings.Contains(path+"/", "/../") {
 		t.Errorf("%q is not canonical", path)
 	}
 	if secondLayer.MatchString(path) && !strings.Contains(path, ":/") {
@@ -64,7 +69,8 @@ func checkNetURL(t *testing.T, target *odata.Target) {
 func FuzzParse(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"/v1.0/users/adele@contoso.com/messages", "$select=id&$top=5"},
-		{"/beta/Users('o''brien%40contoso.com')/microsoft.graph.delta()", "%24Select=a&expand=manager($levels=max;$select=id)"},
+		{"/beta/Users('o''brien%40contoso.com')/microsoft.graph.delta()",
+			"%24Select=a&expand=manager($levels=max;$select=id)"},
 		{"/v1.0/contoso.com/reports/f(period='D7',n=5,at=2026-01-01T00:00:00Z)", "search=a+b%2B"},
 		{"/v1.0/contoso.com/fabrikam.com/users", "@x=1"},
 		{"/v1.0/drives/d/items/ID:/a%25s/b%20c;d:/content", "format=pdf&&$filter=x eq 'R%26D'"},
@@ -108,8 +114,10 @@ func FuzzParse(f *testing.F) {
 
 func FuzzParseTemplate(f *testing.F) {
 	for _, seed := range []string{
-		"/users/{id}/messages", "/beta/users('{id}')/**", "/drives/{d}/root:/{path}:/children", "/x/f(a={b},c='@d',e=5)", "/sites/{h}:/{p}:/**",
-		"/groups/{id}/members/graph.user/$ref", "/$batch", "/**", "/v1.0/{x}", "/a/{b}{c}", "/a/root:/Reports/**", "/users('x''y')/%7Bid%7D",
+		"/users/{id}/messages", "/beta/users('{id}')/**", "/drives/{d}/root:/{path}:/children", "/x/f(a={b},c='@d',e=5)",
+		"/sites/{h}:/{p}:/**",
+		"/groups/{id}/members/graph.user/$ref", "/$batch", "/**", "/v1.0/{x}", "/a/{b}{c}", "/a/root:/Reports/**",
+		"/users('x''y')/%7Bid%7D",
 		"/drives/{d}/items/root%3A%2F{p}%3A/**", "/sites/graph.contoso.com%3A%2Fa/f(a=graph.b'{c}')",
 		"/a:/" + strings.Repeat(";", 4<<10), strings.Repeat("/a", 64),
 	} {
@@ -124,7 +132,8 @@ func FuzzParseTemplate(f *testing.F) {
 		if err != nil || !reflect.DeepEqual(again, template) {
 			t.Fatalf("%q is written %q, which reads as\n%#v, %v\nand not as\n%#v", text, template.Text, again, err, template)
 		}
-		target, err := odata.Parse((&odata.Target{Version: template.Version, Segments: fill(template, false)}).EscapedPath(), "")
+		target, err := odata.Parse((&odata.Target{Version: template.Version, Segments: fill(template, false)}).EscapedPath(),
+			"")
 		if err != nil {
 			t.Fatalf("%q cannot be a target: %v", template.Text, err)
 		}
@@ -134,8 +143,10 @@ func FuzzParseTemplate(f *testing.F) {
 
 func FuzzParseExpand(f *testing.F) {
 	for _, seed := range []string{
-		"manager", "members($select=id,mail;$expand=manager($levels=max)),owners/$ref", "*/$ref", "*($levels=2)", "a($filter=x eq 'b;c,d)(''e';$top=1)",
-		`a($search="x y")`, "graph.user/manager", "a($filter=y/any(z:z eq 1);expand=b)", "a(", "a)(b", "a($top=1,$expand=b)", nest(8), nest(9),
+		"manager", "members($select=id,mail;$expand=manager($levels=max)),owners/$ref", "*/$ref", "*($levels=2)",
+		"a($filter=x eq 'b;c,d)(''e';$top=1)",
+		`a($search="x y")`, "graph.user/manager", "a($filter=y/any(z:z eq 1);expand=b)", "a(", "a)(b", "a($top=1,$expand=b)",
+		nest(8), nest(9),
 	} {
 		f.Add(seed)
 	}

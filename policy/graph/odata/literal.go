@@ -7,12 +7,15 @@ const maxArgs = 32 // Graph's longest function takes 8
 // parentheses reads head(body), where the opening parenthesis is gone: users('x'), items(5), delta(), f(a='x',b=5).
 func (r *pathReader) parentheses(head, body, raw string) error {
 	if !isDotted(head) {
-		return refuse(codeAmbiguous, "the segment %s has parentheses after something that is no name of letters, digits and dots", quote(raw))
+		return refuse(codeAmbiguous,
+			"the segment %s has parentheses after something that is no name of letters, digits and dots", quote(raw))
 	}
 	body, closed := strings.CutSuffix(body, ")")
 	if !closed {
-		return refuse(codeAmbiguous, "the segment %s does not end with its closing parenthesis. A slash separates segments also between quotes, but in search(q='...'): "+
-			"address a file or site by its path as /drives/{id}/root:/{path} or /sites/{host}:/{path}", quote(raw))
+		return refuse(codeAmbiguous,
+			"the segment %s does not end with its closing parenthesis. A slash separates segments also between quotes, but "+
+				"in search(q='...'): "+
+				"address a file or site by its path as /drives/{id}/root:/{path} or /sites/{host}:/{path}", quote(raw))
 	}
 	chosen := r.isChosen(head)
 	r.name(head, body == "")
@@ -27,13 +30,17 @@ func (r *pathReader) parentheses(head, body, raw string) error {
 		return err
 	}
 	if rest != "" {
-		return refuse(codeAmbiguous, "the segment %s has more in its parentheses than one key; write name=value for each part of a composite key, and double a quote within quotes", quote(raw))
+		return refuse(codeAmbiguous,
+			"the segment %s has more in its parentheses than one key; write name=value for each part of a composite key, and "+
+				"double a quote within quotes", quote(raw))
 	}
 	if lit.text == "" {
-		return refuse(codeAmbiguous, "the segment %s has an empty key; leave the parentheses out for the collection", quote(raw))
+		return refuse(codeAmbiguous, "the segment %s has an empty key; leave the parentheses out for the collection",
+			quote(raw))
 	}
 	if lit.enum != "" || lit.items != nil {
-		return refuse(codeUnsupported, "the segment %s has an enumeration's literal or a list as a key; write the key itself", quote(raw))
+		return refuse(codeUnsupported,
+			"the segment %s has an enumeration's literal or a list as a key; write the key itself", quote(raw))
 	}
 	if lit.isVar {
 		// The template users('{id}') is users/{id}: the matcher need not know both.
@@ -44,7 +51,8 @@ func (r *pathReader) parentheses(head, body, raw string) error {
 		return refuseQuery(raw)
 	}
 	if strings.IndexByte(lit.text, '/') >= 0 {
-		return refuse(codeAmbiguous, "the segment %s has a slash in a key, which Graph reads as a separator; address the resource by its id", quote(raw))
+		return refuse(codeAmbiguous,
+			"the segment %s has a slash in a key, which Graph reads as a separator; address the resource by its id", quote(raw))
 	}
 	folded := fold(lit.text)
 	r.segments = append(r.segments, Segment{Kind: Key, Text: lit.text, Fold: folded, Base: folded, Quoted: lit.quoted})
@@ -73,14 +81,17 @@ func (r *pathReader) arguments(name, rest, raw string) error {
 		}
 		var named bool
 		// Graph's documentation writes blanks after commas. They are not sent on.
-		if name, rest, named = strings.Cut(strings.TrimLeft(strings.TrimPrefix(after, ","), " "), "="); after[0] != ',' || !named || !isIdentifier(name) {
-			return refuse(codeAmbiguous, "the segment %s has %s where \",name=value\" or the closing parenthesis should follow an argument; "+
-				"double a quote within quotes", quote(raw), quote(after))
+		if name, rest, named = strings.Cut(strings.TrimLeft(strings.TrimPrefix(after, ","), " "), "="); after[0] != ',' ||
+			!named || !isIdentifier(name) {
+			return refuse(codeAmbiguous,
+				"the segment %s has %s where \",name=value\" or the closing parenthesis should follow an argument; "+
+					"double a quote within quotes", quote(raw), quote(after))
 		}
 	}
 }
 
-// checkValue refuses, in the value of an argument, what is refused in keys: it may be an alternate key. What to search for is any text.
+// checkValue refuses, in the value of an argument, what is refused in keys: it may be an alternate key. What to search
+// for is any text.
 func (r *pathReader) checkValue(arg *Arg, raw string) error {
 	if arg.Var {
 		return nil
@@ -98,14 +109,16 @@ func (r *pathReader) checkValue(arg *Arg, raw string) error {
 }
 
 func refuseQuery(raw string) error {
-	return refuse(codeAmbiguous, "the segment %s holds an escaped \"?\" with the name of an option behind it, and some servers read a query there; "+
-		"write query options behind the path, and leave the question mark out of text", quote(raw))
+	return refuse(codeAmbiguous,
+		"the segment %s holds an escaped \"?\" with the name of an option behind it, and some servers read a query there; "+
+			"write query options behind the path, and leave the question mark out of text", quote(raw))
 }
 
 func checkArg(args []Arg, arg Arg, raw string) error {
 	for _, other := range args {
 		if other.Fold == arg.Fold {
-			return refuse(codeAmbiguous, "the segment %s names the argument %s twice; write it once", quote(raw), quote(arg.Name))
+			return refuse(codeAmbiguous, "the segment %s names the argument %s twice; write it once", quote(raw),
+				quote(arg.Name))
 		}
 	}
 	if len(args) == maxArgs {
@@ -177,7 +190,8 @@ func quoted(body, raw string) (lit literal, rest string, err error) {
 		}
 		return lit, body[i+1:], nil
 	}
-	return lit, "", refuse(codeAmbiguous, "the segment %s has a quote that is not closed; double a quote within quotes", quote(raw))
+	return lit, "", refuse(codeAmbiguous, "the segment %s has a quote that is not closed; double a quote within quotes",
+		quote(raw))
 }
 
 // enumType returns the type at the front of an enumeration's literal, microsoft.graph.timeZoneStandard'Iana', or "".
@@ -192,8 +206,9 @@ func enumType(body string) string {
 	return body[:end]
 }
 
-// list reads a list of texts, numbers and words as JSON writes it, ["1","7f3b"], which Graph takes as an argument of some
-// functions: https://learn.microsoft.com/graph/api/intune-rbac-rolescopetag-getrolescopetagsbyid. Blanks are not kept.
+// list reads a list of texts, numbers and words as JSON writes it, ["1","7f3b"], which Graph takes as an argument of
+// some functions: https://learn.microsoft.com/graph/api/intune-rbac-rolescopetag-getrolescopetagsbyid. Blanks are not
+// kept.
 func list(body, raw string) (lit literal, rest string, err error) {
 	lit = literal{items: []string{}}
 	text := append(make([]byte, 0, len(body)), '[')
@@ -235,7 +250,9 @@ func listItem(text string) (item, written, after string) {
 }
 
 func refuseList(raw string) error {
-	return refuse(codeAmbiguous, "the segment %s has a list that is not texts in double quotes, numbers or words with commas between them; write [\"a\",\"b\"]", quote(raw))
+	return refuse(codeAmbiguous,
+		"the segment %s has a list that is not texts in double quotes, numbers or words with commas between them; write "+
+			"[\"a\",\"b\"]", quote(raw))
 }
 
 // bare reads a value without quotes: a number, GUID, date or word. Everything else is refused, also OData's complex
@@ -253,11 +270,16 @@ func (r *pathReader) bare(body, raw string) (lit literal, rest string, err error
 	}
 	switch {
 	case strings.HasPrefix(text, "@"):
-		return lit, "", refuse(codeUnsupported, "the segment %s takes a value from the parameter alias %s, which this proxy does not read; write the value in its place", quote(raw), quote(text))
+		return lit, "", refuse(codeUnsupported,
+			"the segment %s takes a value from the parameter alias %s, which this proxy does not read; write the value in "+
+				"its place", quote(raw), quote(text))
 	case text == "":
-		return lit, "", refuse(codeAmbiguous, "the segment %s lacks a value in its parentheses; write '' for an empty text", quote(raw))
+		return lit, "", refuse(codeAmbiguous, "the segment %s lacks a value in its parentheses; write '' for an empty text",
+			quote(raw))
 	case !all(text, inBare) || isDots(text):
-		return lit, "", refuse(codeAmbiguous, "the segment %s has the value %s without quotes and it is no number, GUID, date or word; write it in quotes", quote(raw), quote(text))
+		return lit, "", refuse(codeAmbiguous,
+			"the segment %s has the value %s without quotes and it is no number, GUID, date or word; write it in quotes",
+			quote(raw), quote(text))
 	}
 	return literal{text: text}, body[end:], nil
 }

@@ -1,14 +1,16 @@
 // Package odata reads Microsoft Graph's URLs.
 //
-// It decides what a request target says: its version, its segments (names, keys, arguments, drive and site paths,
-// the segments that begin with "$") and its query options. A target has one reading here. Escapes are taken off
-// exactly once, before anything is parsed, and what goes on to Graph is written afresh from what was read, so Graph
-// gets the text that was judged and not the caller's bytes; the value of a query option keeps the caller's escapes. A target that two readers could read in two ways is
-// refused: dot and empty segments, an escaped slash or backslash, an escape within an escape, doubled options.
+// It decides what a request target says: its version, its segments (names, keys, arguments, drive and site paths, the
+// segments that begin with "$") and its query options. A target has one reading here. Escapes are taken off exactly
+// once, before anything is parsed, and what goes on to Graph is written afresh from what was read, so Graph gets the
+// text that was judged and not the caller's bytes; the value of a query option keeps the caller's escapes. A target
+// that two readers could read in two ways is refused: dot and empty segments, an escaped slash or backslash, an escape
+// within an escape, doubled options.
 //
-// It leaves to others what a target may do: it knows no permission, it does not know whether a plain segment is a name or
-// a key (package policy knows by the place), and it compares no tenant. It knows names only where they decide how text is
-// read: behind which a path in colons stands, and behind which Graph has no casts. Paths, the URLs of batch items and links in answers all go through the same parser.
+// It leaves to others what a target may do: it knows no permission, it does not know whether a plain segment is a name
+// or a key (package policy knows by the place), and it compares no tenant. It knows names only where they decide how
+// text is read: behind which a path in colons stands, and behind which Graph has no casts. Paths, the URLs of batch
+// items and links in answers all go through the same parser.
 //
 // The grammar is OData 4.01 URL Conventions (https://docs.oasis-open.org/odata/odata/v4.01/) as far as Microsoft
 // Graph uses it (https://learn.microsoft.com/graph/use-the-api, .../graph/query-parameters), together with the

@@ -112,11 +112,13 @@ func checkRoundTrip(t *testing.T, target *odata.Target) {
 	want := *target
 	want.Tenant = ""
 	if !reflect.DeepEqual(again, &want) {
-		t.Errorf("the canonical text %q ? %q reads as\n%#v\nand was written from\n%#v", target.EscapedPath(), target.RawQuery(), again, &want)
+		t.Errorf("the canonical text %q ? %q reads as\n%#v\nand was written from\n%#v", target.EscapedPath(),
+			target.RawQuery(), again, &want)
 	}
 	fresh := odata.Target{Version: target.Version, Segments: target.Segments, Query: target.Query}
 	if fresh.EscapedPath() != target.EscapedPath() || fresh.RawQuery() != target.RawQuery() {
-		t.Errorf("written afresh it is %q ? %q, before it was %q ? %q", fresh.EscapedPath(), fresh.RawQuery(), target.EscapedPath(), target.RawQuery())
+		t.Errorf("written afresh it is %q ? %q, before it was %q ? %q", fresh.EscapedPath(), fresh.RawQuery(),
+			target.EscapedPath(), target.RawQuery())
 	}
 }
 

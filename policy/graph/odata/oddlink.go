@@ -4,8 +4,8 @@ import "strings"
 
 // oddLink reads two spellings that Graph gives to its nextLinks and that no grammar has: .../delta?(token='x') for
 // .../delta?token=x (https://learn.microsoft.com/graph/api/driveitem-delta) and .../search(q='x')&skipToken=y for
-// .../search(q='x')?skipToken=y (https://learn.microsoft.com/graph/api/driveitem-search). It returns any other target as it is.
-// They are judged, and sent on, in the spelling that has one reading.
+// .../search(q='x')?skipToken=y (https://learn.microsoft.com/graph/api/driveitem-search). It returns any other target
+// as it is. They are judged, and sent on, in the spelling that has one reading.
 func oddLink(path, query string) (string, string) {
 	if strings.HasPrefix(query, "(") {
 		if token, rest, ok := oddToken(query); ok && isDelta(path) {
@@ -27,7 +27,8 @@ func oddToken(query string) (token, rest string, ok bool) {
 		return "", "", false
 	}
 	token, rest, ok = strings.Cut(query[len(open):], end)
-	ok = ok && token != "" && (rest == "" || rest[0] == '&') && !strings.ContainsAny(token, "'&()") && !strings.Contains(token, "%27")
+	ok = ok && token != "" && (rest == "" || rest[0] == '&') && !strings.ContainsAny(token, "'&()") &&
+		!strings.Contains(token, "%27")
 	return token, rest, ok
 }
 
@@ -39,7 +40,8 @@ func isDelta(path string) bool {
 // isSkipToken reports whether text is that option and nothing else.
 func isSkipToken(text string) bool {
 	name, value, found := strings.Cut(text, "=")
-	return found && strings.TrimPrefix(fold(name), "$") == "skiptoken" && value != "" && !strings.ContainsAny(value, "/&()'")
+	return found && strings.TrimPrefix(fold(name), "$") == "skiptoken" && value != "" &&
+		!strings.ContainsAny(value, "/&()'")
 }
 
 // inQuotes reports whether a quote is open at the end of text.

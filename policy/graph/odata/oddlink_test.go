@@ -8,12 +8,16 @@ import (
 
 func TestLinksThatGraphWritesOddlyHaveOneReading(t *testing.T) {
 	for _, tt := range []struct{ path, query, sent string }{
-		{"/v1.0/me/drive/root/delta", "(token='1230919asd190410jlka')", "/v1.0/me/drive/root/delta?token=1230919asd190410jlka"},
-		{"/v1.0/drives/b/root/microsoft.graph.delta", "(Token='a%3D')&$top=5", "/v1.0/drives/b/root/microsoft.graph.delta?token=a%3D&$top=5"},
-		{"/v1.0/me/drive/root/search(query='contoso%20project')&skipToken=s!MT", "", "/v1.0/me/drive/root/search(query='contoso%20project')?skipToken=s!MT"},
+		{"/v1.0/me/drive/root/delta", "(token='1230919asd190410jlka')",
+			"/v1.0/me/drive/root/delta?token=1230919asd190410jlka"},
+		{"/v1.0/drives/b/root/microsoft.graph.delta", "(Token='a%3D')&$top=5",
+			"/v1.0/drives/b/root/microsoft.graph.delta?token=a%3D&$top=5"},
+		{"/v1.0/me/drive/root/search(query='contoso%20project')&skipToken=s!MT", "",
+			"/v1.0/me/drive/root/search(query='contoso%20project')?skipToken=s!MT"},
 		{"/v1.0/me/drive/root/search(q='it''s')&$skiptoken=x", "", "/v1.0/me/drive/root/search(q='it''s')?$skiptoken=x"},
 		{"/v1.0/me/drive/root/search(q='a)&skipToken=b')", "", "/v1.0/me/drive/root/search(q='a)%26skipToken=b')"},
-		{"/v1.0/me/calendarView", "startDateTime=2017-01-01T19%3a00%3a00", "/v1.0/me/calendarView?startDateTime=2017-01-01T19%3a00%3a00"},
+		{"/v1.0/me/calendarView", "startDateTime=2017-01-01T19%3a00%3a00",
+			"/v1.0/me/calendarView?startDateTime=2017-01-01T19%3a00%3a00"},
 	} {
 		t.Run(tt.path+"?"+tt.query, func(t *testing.T) {
 			target, err := odata.Parse(tt.path, tt.query)

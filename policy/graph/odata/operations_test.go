@@ -23,8 +23,10 @@ func operations(t *testing.T, version string) []string {
 
 // sampleKeys are keys as Graph gives them out.
 var sampleKeys = []string{
-	"6e7b768e-07e2-4810-8459-485f84f8f204", "adele@contoso.com", "AAMkAGI2TG93AAA=", "19:abc_1@thread.tacv2", "b!-RIj2DuyvEyV1T4NlOaMHk",
-	"contoso.sharepoint.com,2c712604-1370-44e7-a1f5-426573fda80a,2d2244c3-251a-49ea-93a8-39e1c3a060fe", "01BYE5RZ6QN3ZWBTUFOFD3GSPGOHDJD36K", "Adele_adatum.com#EXT#@contoso.com", "o'brien@contoso.com", "0",
+	"6e7b768e-07e2-4810-8459-485f84f8f204", "adele@contoso.com", "AAMkAGI2TG93AAA=", "19:abc_1@thread.tacv2",
+	"b!-RIj2DuyvEyV1T4NlOaMHk",
+	"contoso.sharepoint.com,2c712604-1370-44e7-a1f5-426573fda80a,2d2244c3-251a-49ea-93a8-39e1c3a060fe",
+	"01BYE5RZ6QN3ZWBTUFOFD3GSPGOHDJD36K", "Adele_adatum.com#EXT#@contoso.com", "o'brien@contoso.com", "0",
 }
 
 // fill returns the segments of a template with keys in place of its variables, as segments or in parentheses.
@@ -81,7 +83,8 @@ func TestEveryOperationOfGraph(t *testing.T) {
 func checkTemplateText(t *testing.T, path string, template *odata.Template) {
 	t.Helper()
 	want := "/" + template.Version + path
-	if plain := strings.NewReplacer("'{", "{", "}'", "}").Replace(want); template.Text != plain && !strings.Contains(path, "@") {
+	if plain := strings.NewReplacer("'{", "{", "}'", "}").Replace(want); template.Text != plain &&
+		!strings.Contains(path, "@") {
 		t.Errorf("%s is written %s", path, template.Text)
 	}
 }

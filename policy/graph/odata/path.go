@@ -107,7 +107,8 @@ func (r *pathReader) plain(text, raw string) error {
 	chosen := r.isChosen(text)
 	if i := index(text, stray); i >= 0 && !(chosen && text[i] == ')') {
 		if text[i] == '?' {
-			return refuse(codeAmbiguous, "the segment %s holds an escaped question mark; write a key that holds one in quotes: users('...')", quote(raw))
+			return refuse(codeAmbiguous,
+				"the segment %s holds an escaped question mark; write a key that holds one in quotes: users('...')", quote(raw))
 		}
 		return refuse(codeAmbiguous, "the segment %s has a closing parenthesis and no opening one", quote(raw))
 	}
@@ -132,7 +133,8 @@ func (r *pathReader) key(text string) {
 
 func (r *pathReader) name(text string, call bool) {
 	folded, base, qualified := foldName(text)
-	r.segments = append(r.segments, Segment{Kind: Name, Text: text, Fold: folded, Base: base, Qualified: qualified, Call: call})
+	r.segments = append(r.segments,
+		Segment{Kind: Name, Text: text, Fold: folded, Base: base, Qualified: qualified, Call: call})
 }
 
 // system reads a segment that begins with "$". They are keywords, so their spelling is not the caller's.
@@ -146,23 +148,29 @@ func (r *pathReader) system(text, raw string) error {
 	if r.isDollar(text, raw) {
 		return nil
 	}
-	return refuse(codeUnsupported, "the segment %s begins with \"$\" and is none of $ref, $value, $count, $metadata, $batch; write a key that begins with \"$\" in quotes: users('$x@y')", quote(raw))
+	return refuse(codeUnsupported,
+		"the segment %s begins with \"$\" and is none of $ref, $value, $count, $metadata, $batch; write a key that begins "+
+			"with \"$\" in quotes: users('$x@y')", quote(raw))
 }
 
 // checkPart refuses in one name of a drive path what OneDrive and SharePoint do not allow in names
 // (https://support.microsoft.com/office/64883a5d-228e-48f5-b3d2-eb39e07630fa) and what has two readings.
 func checkPart(part, raw string) error {
 	if part == "" {
-		return refuse(codeAmbiguous, "the drive path %s has an empty part; write names with one slash between them", quote(raw))
+		return refuse(codeAmbiguous, "the drive path %s has an empty part; write names with one slash between them",
+			quote(raw))
 	}
 	if isDots(part) {
 		return refuse(codeAmbiguous, "the drive path %s has a dot segment; write the path that is meant", quote(raw))
 	}
 	if hasLooseEnds(part) {
-		return refuse(codeAmbiguous, "the drive path %s has a name that begins with a space, or ends with a space or dot, which OneDrive does not allow; take it off", quote(raw))
+		return refuse(codeAmbiguous,
+			"the drive path %s has a name that begins with a space, or ends with a space or dot, which OneDrive does not "+
+				"allow; take it off", quote(raw))
 	}
 	if i := index(part, notInFile); i >= 0 {
-		return refuse(codeAmbiguous, "the drive path %s has %q in a name, which OneDrive does not allow; take it out", quote(raw), part[i])
+		return refuse(codeAmbiguous, "the drive path %s has %q in a name, which OneDrive does not allow; take it out",
+			quote(raw), part[i])
 	}
 	return checkSecondLayer(part, raw)
 }
@@ -170,22 +178,28 @@ func checkPart(part, raw string) error {
 // checkSegment refuses what has two readings anywhere in a segment outside drive paths.
 func (r *pathReader) checkSegment(text, raw string) error {
 	if text == "" {
-		return refuse(codeAmbiguous, "the segment %s has no name before its colon; write root:/... or items/{id}:/...", quote(raw))
+		return refuse(codeAmbiguous, "the segment %s has no name before its colon; write root:/... or items/{id}:/...",
+			quote(raw))
 	}
 	if !isSearch(raw) {
 		// Graph has been seen to decode ids twice, so that %252F ended as a slash.
 		if i := indexEscape(text); i >= 0 {
-			return refuse(codeAmbiguous, "the segment %s is still escaped after decoding it once, at %s; escape it once only", quote(raw), quote(text[i:i+3]))
+			return refuse(codeAmbiguous, "the segment %s is still escaped after decoding it once, at %s; escape it once only",
+				quote(raw), quote(text[i:i+3]))
 		}
 		if strings.IndexByte(text, ';') >= 0 && !r.isChosen(text) {
-			return refuse(codeAmbiguous, "the segment %s holds a semicolon, raw or escaped, behind which some servers see a parameter; address the resource by its id", quote(raw))
+			return refuse(codeAmbiguous,
+				"the segment %s holds a semicolon, raw or escaped, behind which some servers see a parameter; address the "+
+					"resource by its id", quote(raw))
 		}
 	}
 	if isDots(text) {
 		return refuse(codeAmbiguous, "the segment %s is a dot segment; write the path that is meant", quote(raw))
 	}
 	if text[len(text)-1] == ':' {
-		return refuse(codeAmbiguous, "the segment %s ends in a doubled or escaped colon, which could open a drive path or not; write one raw colon to open one", quote(raw))
+		return refuse(codeAmbiguous,
+			"the segment %s ends in a doubled or escaped colon, which could open a drive path or not; write one raw colon to "+
+				"open one", quote(raw))
 	}
 	return nil
 }
@@ -215,17 +229,21 @@ func decode(s, raw string, plain charClass) (string, error) {
 		case '%':
 			var ok bool
 			if c, ok = unhex(s, i); !ok {
-				return "", refuse(codeEscape, "the segment %s has a \"%%\" without two hexadecimal digits; write %%25 for a percent sign", quote(raw))
+				return "", refuse(codeEscape,
+					"the segment %s has a \"%%\" without two hexadecimal digits; write %%25 for a percent sign", quote(raw))
 			}
 			if c == '/' && !isSearch(s) {
-				return "", refuse(codeAmbiguous, "the segment %s has an escaped slash, %%2F, which Graph reads as a separator; write a slash, or address the resource by its id", quote(raw))
+				return "", refuse(codeAmbiguous,
+					"the segment %s has an escaped slash, %%2F, which Graph reads as a separator; write a slash, or address the "+
+						"resource by its id", quote(raw))
 			}
 			i += 2
 		case ' ', '#', '?':
 			return "", refuse(codeAmbiguous, "the segment %s has a raw %q; write %%%02X", quote(raw), c, c)
 		}
 		if c == '\\' {
-			return "", refuse(codeAmbiguous, "the segment %s has a backslash, raw or escaped, which some servers read as a slash; write a slash", quote(raw))
+			return "", refuse(codeAmbiguous,
+				"the segment %s has a backslash, raw or escaped, which some servers read as a slash; write a slash", quote(raw))
 		}
 		text = append(text, c)
 	}

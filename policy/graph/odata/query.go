@@ -33,7 +33,8 @@ func readQuery(dst []Option, raw string) ([]Option, error) {
 func checkOption(options []Option, o Option) error {
 	for i := range options {
 		if strings.TrimPrefix(options[i].Fold, "$") == strings.TrimPrefix(o.Fold, "$") {
-			return refuse(codeAmbiguous, "the query option %s is there twice, as %s and %s; write it once", o.Fold, options[i].Name, o.Name)
+			return refuse(codeAmbiguous, "the query option %s is there twice, as %s and %s; write it once", o.Fold,
+				options[i].Name, o.Name)
 		}
 	}
 	if len(options) == maxOptions {
@@ -76,7 +77,8 @@ func optionName(raw string, number int) (string, error) {
 			if c == '%' {
 				var ok bool
 				if c, ok = unhex(raw, i); !ok {
-					return "", refuse(codeEscape, "the name of query option %d has a \"%%\" without two hexadecimal digits; write names as $select", number)
+					return "", refuse(codeEscape,
+						"the name of query option %d has a \"%%\" without two hexadecimal digits; write names as $select", number)
 				}
 				i += 2
 			}
@@ -89,18 +91,21 @@ func optionName(raw string, number int) (string, error) {
 	plain := strings.TrimPrefix(name, "$")
 	if strings.HasPrefix(name, "@") {
 		if plain = name[1:]; !strings.HasPrefix(fold(plain), namespace) {
-			return "", refuse(codeUnsupported, "query option %d is a parameter alias, @name, which this proxy does not read; write the value in its place", number)
+			return "", refuse(codeUnsupported,
+				"query option %d is a parameter alias, @name, which this proxy does not read; write the value in its place", number)
 		}
 	}
 	if plain == "" || !all(plain, inOption) {
-		return "", refuse(codeAmbiguous, "the name of query option %d is not made of letters, digits and -_.~: alone; write \"&\" within a value as %%26", number)
+		return "", refuse(codeAmbiguous,
+			"the name of query option %d is not made of letters, digits and -_.~: alone; write \"&\" within a value as %%26",
+			number)
 	}
 	return name, nil
 }
 
-// foldOption returns the name as it is compared. Graph takes system options without "$" on beta and for some resources of
-// v1.0. SharePoint and OneDrive give them another meaning: ?select=content.downloadUrl returns the address of a file and
-// ?$select= does not. So they are judged as those with "$", and sent as the caller wrote them.
+// foldOption returns the name as it is compared. Graph takes system options without "$" on beta and for some resources
+// of v1.0. SharePoint and OneDrive give them another meaning: ?select=content.downloadUrl returns the address of a file
+// and ?$select= does not. So they are judged as those with "$", and sent as the caller wrote them.
 func foldOption(name string) string {
 	folded := fold(name)
 	if system := systemOption(strings.TrimPrefix(folded, "$")); system != "" {
@@ -158,11 +163,12 @@ func systemOption(word string) string {
 	return ""
 }
 
-// optionValue decodes a value once, to be judged, and returns it as it is sent on: as it came, apart from escapes of letters,
-// digits and "-._~", which are taken off, and from raw bytes that no request line holds, which are escaped. An escape of any
-// other character stays as the caller wrote it, in its letter case. Servers split at a raw ";" or "&" in a value, also in
-// skiptokens, so taking such an escape off would change what the value says. Name is for messages, which never quote the value:
-// it may hold a person's data. Raw spaces are taken, because the URLs of Microsoft's own batch examples have them.
+// optionValue decodes a value once, to be judged, and returns it as it is sent on: as it came, apart from escapes of
+// letters, digits and "-._~", which are taken off, and from raw bytes that no request line holds, which are escaped. An
+// escape of any other character stays as the caller wrote it, in its letter case. Servers split at a raw ";" or "&" in
+// a value, also in skiptokens, so taking such an escape off would change what the value says. Name is for messages,
+// which never quote the value: it may hold a person's data. Raw spaces are taken, because the URLs of Microsoft's own
+// batch examples have them.
 func optionValue(raw, name string) (value, encoded string, err error) {
 	if all(raw, inRawValue) {
 		return raw, raw, nil
@@ -173,11 +179,14 @@ func optionValue(raw, name string) (value, encoded string, err error) {
 		c := raw[i]
 		switch {
 		case c == '#':
-			return "", "", refuse(codeAmbiguous, "the value of the query option %s has a raw \"#\", which ends a URL; write %%23", name)
+			return "", "", refuse(codeAmbiguous,
+				"the value of the query option %s has a raw \"#\", which ends a URL; write %%23", name)
 		case c == '%':
 			var ok bool
 			if c, ok = unhex(raw, i); !ok {
-				return "", "", refuse(codeEscape, "the value of the query option %s has a \"%%\" without two hexadecimal digits; write %%25 for a percent sign", name)
+				return "", "", refuse(codeEscape,
+					"the value of the query option %s has a \"%%\" without two hexadecimal digits; write %%25 for a percent sign",
+					name)
 			}
 			if classes[c]&unreserved != 0 {
 				written = append(written, c)

@@ -12,11 +12,14 @@ func TestParseReadable(t *testing.T) {
 		{"plain names and keys", "/v1.0/users/adele@contoso.com", "/v1.0/users/adele@contoso.com"},
 		{"the service root", "/v1.0", "/v1.0"},
 		{"a guest", "/beta/users/adele#EXT#@contoso.com", "/beta/users/adele%23EXT%23@contoso.com"},
-		{"spaces and letters beyond ASCII", "/v1.0/groups/Crème brûlée/members/$ref", "/v1.0/groups/Cr%C3%A8me%20br%C3%BBl%C3%A9e/members/$ref"},
+		{"spaces and letters beyond ASCII", "/v1.0/groups/Crème brûlée/members/$ref",
+			"/v1.0/groups/Cr%C3%A8me%20br%C3%BBl%C3%A9e/members/$ref"},
 		{"quotes and a question mark in a key", "/v1.0/users('o''brien?')/delta()", "/v1.0/users('o''brien%3F')/delta()"},
 		{"arguments", "/v1.0/f(a='x & y',b=5)", "/v1.0/f(a='x%20%26%20y',b=5)"},
-		{"a drive path with a percent sign", "/v1.0/drives/b1/root:/Reports/q1 100%.xlsx:/children", "/v1.0/drives/b1/root:/Reports/q1%20100%25.xlsx:/children"},
-		{"a site and a drive path", "/v1.0/sites/contoso.sharepoint.com:/teams/hr:/drive/root:/x;y", "/v1.0/sites/contoso.sharepoint.com:/teams/hr:/drive/root:/x%3By"},
+		{"a drive path with a percent sign", "/v1.0/drives/b1/root:/Reports/q1 100%.xlsx:/children",
+			"/v1.0/drives/b1/root:/Reports/q1%20100%25.xlsx:/children"},
+		{"a site and a drive path", "/v1.0/sites/contoso.sharepoint.com:/teams/hr:/drive/root:/x;y",
+			"/v1.0/sites/contoso.sharepoint.com:/teams/hr:/drive/root:/x%3By"},
 		{"a colon within a key", "/v1.0/chats/19:ab@thread.v2/messages", "/v1.0/chats/19:ab@thread.v2/messages"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -54,9 +57,10 @@ func TestParseReadableRefuses(t *testing.T) {
 func FuzzParseReadable(f *testing.F) {
 	for _, seed := range []string{
 		"/v1.0/users/adele@contoso.com/messages", "/beta/Users('o''brien%40contoso.com')/microsoft.graph.delta()",
-		"/v1.0/contoso.com/reports/f(period='D7',n=5,at=2026-01-01T00:00:00Z)", "/v1.0/drives/d/items/ID:/a%25s/b%20c;d:/content",
-		"/v1.0/sites/contoso.sharepoint.com:/teams/hr:/drive/root:/x", "/v1.0/users/Adele%23EXT%23@contoso.com/$ref/", "/v1.0/a%3Ab/root:/a%25",
-		"/v1.0/users('a%3F%28%29')", "/v1.0/x/y%20z:/p", "/v1.0/contoso.com:/x:/a", "/v1.0/root:/a%25:/b",
+		"/v1.0/contoso.com/reports/f(period='D7',n=5,at=2026-01-01T00:00:00Z)",
+		"/v1.0/drives/d/items/ID:/a%25s/b%20c;d:/content", "/v1.0/sites/contoso.sharepoint.com:/teams/hr:/drive/root:/x",
+		"/v1.0/users/Adele%23EXT%23@contoso.com/$ref/", "/v1.0/a%3Ab/root:/a%25", "/v1.0/users('a%3F%28%29')",
+		"/v1.0/x/y%20z:/p", "/v1.0/contoso.com:/x:/a", "/v1.0/root:/a%25:/b",
 	} {
 		f.Add(seed)
 	}
@@ -72,7 +76,8 @@ func FuzzParseReadable(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q, readable %q, is not read back: %v", path, target.Path(), err)
 		}
-		if again.Version != target.Version || !reflect.DeepEqual(again.Segments, target.Segments) || again.EscapedPath() != target.EscapedPath() {
+		if again.Version != target.Version || !reflect.DeepEqual(again.Segments, target.Segments) ||
+			again.EscapedPath() != target.EscapedPath() {
 			t.Errorf("%q is read back as %q", target.EscapedPath(), again.EscapedPath())
 		}
 	})

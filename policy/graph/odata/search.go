@@ -2,9 +2,9 @@ package odata
 
 import "strings"
 
-// Microsoft's SDKs write what to search for in a drive, search(q='2026/05'), with its slash escaped, people write it raw
-// (https://learn.microsoft.com/graph/api/driveitem-search). Both have one reading: between the quotes a slash is text. Everywhere
-// else a raw slash separates segments, and an escaped one is refused.
+// Microsoft's SDKs write what to search for in a drive, search(q='2026/05'), with its slash escaped, people write it
+// raw (https://learn.microsoft.com/graph/api/driveitem-search). Both have one reading: between the quotes a slash is
+// text. Everywhere else a raw slash separates segments, and an escaped one is refused.
 
 // cut takes the next segment off what has not been read.
 func (r *pathReader) cut() (raw string, more bool) {
@@ -38,14 +38,16 @@ func isSearch(s string) bool {
 	return base == "search"
 }
 
-// checkSlash refuses a slash in the value of an argument, unless it is the text to search for, and dot segments between slashes,
-// which a server that resolves them first would take for steps.
+// checkSlash refuses a slash in the value of an argument, unless it is the text to search for, and dot segments between
+// slashes, which a server that resolves them first would take for steps.
 func checkSlash(arg *Arg, raw string) error {
 	if strings.IndexByte(arg.Value, '/') < 0 {
 		return nil
 	}
 	if arg.Fold != "q" && arg.Fold != "query" {
-		return refuse(codeAmbiguous, "the segment %s has a slash in the argument %s; only the text to search for may hold one", quote(raw), quote(arg.Name))
+		return refuse(codeAmbiguous,
+			"the segment %s has a slash in the argument %s; only the text to search for may hold one", quote(raw),
+			quote(arg.Name))
 	}
 	for part := range strings.SplitSeq(arg.Value, "/") {
 		if part != "" && isDots(part) {

@@ -6,8 +6,8 @@ import (
 	"unicode"
 )
 
-// checkQuery refuses what one option cannot show: values that a second reader reads as several options, and names that a list
-// holds twice.
+// checkQuery refuses what one option cannot show: values that a second reader reads as several options, and names that
+// a list holds twice.
 func checkQuery(t *Target) error {
 	for i := range t.Query {
 		o := &t.Query[i]
@@ -23,21 +23,26 @@ func checkQuery(t *Target) error {
 	return nil
 }
 
-// checkSecondReading refuses a value that a server which decodes it once more would read as more than one option. Graph's v1.0
-// does so with $search: https://github.com/microsoftgraph/microsoft-graph-docs/issues/13179. A piece behind an ampersand counts
-// also between quotes, for servers split a query before they read quotes. An ampersand with other text behind it, R&D, is text.
+// checkSecondReading refuses a value that a server which decodes it once more would read as more than one option.
+// Graph's v1.0 does so with $search: https://github.com/microsoftgraph/microsoft-graph-docs/issues/13179. A piece
+// behind an ampersand counts also between quotes, for servers split a query before they read quotes. An ampersand with
+// other text behind it, R&D, is text.
 func checkSecondReading(t *Target, o *Option, isLast bool) error {
 	isOption := func(name string, dollar bool) bool { return dollar || t.knows(name) }
 	switch {
 	case !isLast && strings.IndexByte(o.Value, '#') >= 0:
-		return refuse(codeAmbiguous, "the value of the query option %s holds an escaped \"#\", and some servers drop what follows one; "+
-			"write this option last", o.Name)
+		return refuse(codeAmbiguous,
+			"the value of the query option %s holds an escaped \"#\", and some servers drop what follows one; "+
+				"write this option last", o.Name)
 	case o.hasOption('&', isOption):
-		return refuse(codeAmbiguous, "the value of the query option %s holds an escaped \"&\" with the name of an option behind it, and some "+
-			"servers read two options; write a plain \"&\" between options, or %%2526 if it is text", o.Name)
+		return refuse(codeAmbiguous,
+			"the value of the query option %s holds an escaped \"&\" with the name of an option behind it, and some "+
+				"servers read two options; write a plain \"&\" between options, or %%2526 if it is text", o.Name)
 	case o.hasOption(';', isOption):
-		return refuse(codeAmbiguous, "the value of the query option %s holds a \";\" outside parentheses and quotes with the name of an option "+
-			"behind it, and some servers read two options; write a plain \"&\" between options, or %%253B if it is text", o.Name)
+		return refuse(codeAmbiguous,
+			"the value of the query option %s holds a \";\" outside parentheses and quotes with the name of an option "+
+				"behind it, and some servers read two options; write a plain \"&\" between options, or %%253B if it is text",
+			o.Name)
 	}
 	return nil
 }
@@ -62,15 +67,16 @@ func hidesQuery(text string) bool {
 	return query.hasOption('&', isOption) || query.hasOption(';', isOption)
 }
 
-// knows reports whether a name without "$" is one of an option: one that Graph has, or one that the target has already. What may
-// stand in the address of a page, such as id or tenantId, is no such name.
+// knows reports whether a name without "$" is one of an option: one that Graph has, or one that the target has already.
+// What may stand in the address of a page, such as id or tenantId, is no such name.
 func (t *Target) knows(name string) bool {
 	name = fold(name)
 	if strings.HasPrefix(name, "@") || systemOption(name) != "" {
 		return true
 	}
 	switch name {
-	case "levels", "index", "schemaversion", "token", "startdatetime", "enddatetime", "includehiddenfolders", "includehiddenmessages":
+	case "levels", "index", "schemaversion", "token", "startdatetime", "enddatetime", "includehiddenfolders",
+		"includehiddenmessages":
 		return true
 	case "id":
 		return t.isReference()
@@ -83,8 +89,8 @@ func (t *Target) knows(name string) bool {
 	return false
 }
 
-// Mentions reports whether a server that decodes the value of o once more could read in it an option that isAbout accepts by its
-// Fold. Parse refuses a value with the name of an option that Graph has. A rule may name others.
+// Mentions reports whether a server that decodes the value of o once more could read in it an option that isAbout
+// accepts by its Fold. Parse refuses a value with the name of an option that Graph has. A rule may name others.
 func (o *Option) Mentions(isAbout func(fold string) bool) bool {
 	if !mayHoldOptions(o.Value) {
 		return false
@@ -138,8 +144,8 @@ func pieces(s string, separator byte) iter.Seq2[int, string] {
 	}
 }
 
-// eachBehindSemicolon calls visit with the text behind each semicolon of s that is outside parentheses and quotes. Where one of
-// them is not closed, none protects anything.
+// eachBehindSemicolon calls visit with the text behind each semicolon of s that is outside parentheses and quotes.
+// Where one of them is not closed, none protects anything.
 func eachBehindSemicolon(s string, visit func(piece string)) {
 	if strings.IndexByte(s, ';') < 0 {
 		return
@@ -182,8 +188,9 @@ func step(depth int, quote, c byte) (int, byte) {
 	return depth, quote
 }
 
-// optionAt returns the name of the option that a piece begins with, "select" for " $select=id", and whether a "$" is in front. It
-// is "" if the piece is no option. A reader may take off every escape, and blanks of any kind around the name.
+// optionAt returns the name of the option that a piece begins with, "select" for " $select=id", and whether a "$" is in
+// front. It is "" if the piece is no option. A reader may take off every escape, and blanks of any kind around the
+// name.
 func optionAt(piece string) (name string, dollar bool) {
 	var buffer [128]byte
 	if strings.IndexByte(piece, '%') >= 0 {
@@ -204,7 +211,8 @@ func optionAt(piece string) (name string, dollar bool) {
 	return name, dollar
 }
 
-// isBlank reports whether a reader may skip r in front of a name: spaces, a "+" that stands for one, what cannot be seen.
+// isBlank reports whether a reader may skip r in front of a name: spaces, a "+" that stands for one, what cannot be
+// seen.
 func isBlank(r rune) bool {
 	return r == '+' || unicode.IsSpace(r) || !unicode.IsPrint(r)
 }

@@ -100,7 +100,8 @@ func refuseVersion(version string) error {
 	if strings.EqualFold(version, "v1.0") || strings.EqualFold(version, "beta") {
 		return refuse(codeVersion, "the version %s is not in lower case; write /v1.0 or /beta", quote(version))
 	}
-	return refuse(codeVersion, "the path begins with %s and not with a version; write /v1.0/... or /beta/...", quote("/"+version))
+	return refuse(codeVersion, "the path begins with %s and not with a version; write /v1.0/... or /beta/...",
+		quote("/"+version))
 }
 
 // cutTenant takes the tenant off the front. The text that is sent on lacks it, so what follows must not look like
@@ -111,7 +112,8 @@ func cutTenant(segments []Segment) (tenant string, rest []Segment, err error) {
 	}
 	tenant, rest = segments[0].Text, segments[1:]
 	if startsWithTenant(rest) {
-		return "", nil, refuse(codeAmbiguous, "the path names two tenants, %s and %s; leave them out", quote(tenant), quote(rest[0].Text))
+		return "", nil, refuse(codeAmbiguous, "the path names two tenants, %s and %s; leave them out", quote(tenant),
+			quote(rest[0].Text))
 	}
 	return tenant, rest, nil
 }
@@ -178,7 +180,8 @@ func checkAlone(segments []Segment) error {
 	for i := range segments {
 		s := &segments[i]
 		if s.Kind == System && (s.Fold == "$batch" || s.Fold == "$metadata") && len(segments) > 1 {
-			return refuse(codeUnsupported, "the segment %s stands alone after the version and nowhere else; write /v1.0/%s", s.Text, s.Text)
+			return refuse(codeUnsupported, "the segment %s stands alone after the version and nowhere else; write /v1.0/%s",
+				s.Text, s.Text)
 		}
 	}
 	return nil
@@ -231,8 +234,8 @@ func (t *Target) OptionNames() []string {
 	return names
 }
 
-// With returns the target with another value of an option that it has, by the name as Option takes it. The error is that of
-// Parse: a target may become too long.
+// With returns the target with another value of an option that it has, by the name as Option takes it. The error is
+// that of Parse: a target may become too long.
 func (t *Target) With(fold, value string) (*Target, error) {
 	options := slices.Clone(t.Query)
 	for i := range options {

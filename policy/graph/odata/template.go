@@ -24,7 +24,8 @@ func ParseTemplate(s string) (*Template, error) {
 	}
 	body, below := strings.CutSuffix(s, "/**")
 	if body == "" {
-		return nil, refuse(codeUnsupported, "the template %s names no resource; write at least one segment: /users/**", quote(s))
+		return nil, refuse(codeUnsupported, "the template %s names no resource; write at least one segment: /users/**",
+			quote(s))
 	}
 	path, err := trimPath(body)
 	if err != nil {
@@ -44,7 +45,8 @@ func ParseTemplate(s string) (*Template, error) {
 		return nil, err
 	}
 	t.Text = string(appendPath(nil, t.Version, t.Segments, below))
-	if len(t.Text) > maxPath || strings.Count(t.Text, "/") > maxSegments { // with its version and escapes: a target could not be so long
+	// with its version and escapes: a target could not be so long
+	if len(t.Text) > maxPath || strings.Count(t.Text, "/") > maxSegments {
 		return nil, refuse(codeTooLong, "the template %s is too long to match any target", quote(s))
 	}
 	if below {
@@ -59,11 +61,15 @@ func (t *Template) check(s, body string) error {
 	}
 	first, last := t.Segments[0], t.Segments[len(t.Segments)-1]
 	if !isRoot(first) {
-		return refuse(codeVersion, "the template %s begins with %s, which is no entity set or singleton; write a name like /users, after /v1.0 or /beta if at all",
+		return refuse(codeVersion,
+			"the template %s begins with %s, which is no entity set or singleton; write a name like /users, after /v1.0 or "+
+				"/beta if at all",
 			quote(s), quote(first.Text))
 	}
 	if t.Below && last.Kind == Path && !strings.HasSuffix(body, ":") {
-		return refuse(codeAmbiguous, "the template %s has /** within a drive path; write root:/{path} and where: {path: \"Reports/**\"} for files below a folder, or root:/{path}:/** for what belongs to one item",
+		return refuse(codeAmbiguous,
+			"the template %s has /** within a drive path; write root:/{path} and where: {path: \"Reports/**\"} for files "+
+				"below a folder, or root:/{path}:/** for what belongs to one item",
 			quote(s))
 	}
 	if err := checkAlone(t.Segments); err != nil {
@@ -85,7 +91,8 @@ func (t *Template) checkVariables(s string) error {
 	for _, name := range t.variables() {
 		// Differing only in case would be legal and never what is meant.
 		if seen[fold(name)] {
-			return refuse(codeAmbiguous, "the template %s has the variable {%s} twice; give each a name of its own", quote(s), name)
+			return refuse(codeAmbiguous, "the template %s has the variable {%s} twice; give each a name of its own", quote(s),
+				name)
 		}
 		seen[fold(name)] = true
 	}
@@ -120,7 +127,8 @@ func (r *pathReader) variable(text, raw string) (done bool, err error) {
 		return false, refuseBraces(raw)
 	}
 	if strings.Contains(head, "*") {
-		return false, refuse(codeUnsupported, "the segment %s has a star; write {name} for one key and narrow it under where:, or /** at the end", quote(raw))
+		return false, refuse(codeUnsupported,
+			"the segment %s has a star; write {name} for one key and narrow it under where:, or /** at the end", quote(raw))
 	}
 	return false, nil
 }
@@ -150,5 +158,7 @@ func variableName(text string) (name string, ok bool) {
 }
 
 func refuseBraces(raw string) error {
-	return refuse(codeUnsupported, "the segment %s has braces that are not one variable; write {name}, of letters, digits, \"-\" and \"_\", for a whole segment, key or argument", quote(raw))
+	return refuse(codeUnsupported,
+		"the segment %s has braces that are not one variable; write {name}, of letters, digits, \"-\" and \"_\", for a "+
+			"whole segment, key or argument", quote(raw))
 }

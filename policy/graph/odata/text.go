@@ -34,18 +34,19 @@ func quote(s string) string {
 type charClass uint16
 
 const (
-	inSegment     charClass = 1 << iota // stands unescaped in a segment: RFC 3986 pchar without ";", "&" and parentheses
-	inText                              // stands unescaped between quotes: also parentheses
-	inDrivePath                         // stands unescaped in a drive path: also slashes
-	inValue                             // stands unescaped in a value of a query option that this package writes
-	inRawValue                          // may stand raw in a value of a query option that came, and goes on as it came
-	unreserved                          // means the same escaped and not, wherever it stands: RFC 3986, section 2.3
-	inOption                            // stands in the name of a query option, "$" and "@" in front apart
-	inBare                              // stands in a key or argument without quotes: numbers, GUIDs, dates, true
-	inIdentifier                        // stands in an OData identifier
-	notInFile                           // is refused in the name of a file or folder
-	stray                               // is refused in a segment without an opening parenthesis, unless people choose such names
-	secondReading                       // may let a server that decodes a value once more read several options in it
+	inSegment    charClass = 1 << iota // stands unescaped in a segment: RFC 3986 pchar without ";", "&" and parentheses
+	inText                             // stands unescaped between quotes: also parentheses
+	inDrivePath                        // stands unescaped in a drive path: also slashes
+	inValue                            // stands unescaped in a value of a query option that this package writes
+	inRawValue                         // may stand raw in a value of a query option that came, and goes on as it came
+	unreserved                         // means the same escaped and not, wherever it stands: RFC 3986, section 2.3
+	inOption                           // stands in the name of a query option, "$" and "@" in front apart
+	inBare                             // stands in a key or argument without quotes: numbers, GUIDs, dates, true
+	inIdentifier                       // stands in an OData identifier
+	notInFile                          // is refused in the name of a file or folder
+	// is refused in a segment without an opening parenthesis, unless people choose such names
+	stray
+	secondReading // may let a server that decodes a value once more read several options in it
 )
 
 const (

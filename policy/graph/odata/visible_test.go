@@ -13,7 +13,8 @@ import (
 func TestWhatIsNotDisplayedAsItselfIsEscapedForPeople(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
 		{"plain text stays", "/v1.0/users/adele@contoso.com", "/v1.0/users/adele@contoso.com"},
-		{"letters of any script stay", "Äpfel 日本語 שלום हिन्दी ❤", "Äpfel 日本語 שלום हिन्दी ❤"},
+		{"letters of any script stay", "Äpfel 日本語 שלום हिन्दी ❤",
+			"Äpfel 日本語 שלום हिन्दी ❤"},
 		{"a mark of direction", "a\u202ecod.exe", `a\u202ecod.exe`},
 		{"isolates", "\u2066x\u2069", `\u2066x\u2069`},
 		{"zero-width characters", "a\u200b\u200c\u200d\u2060b", `a\u200b\u200c\u200d\u2060b`},
@@ -33,7 +34,8 @@ func TestWhatIsNotDisplayedAsItselfIsEscapedForPeople(t *testing.T) {
 
 func TestALineOfJSONKeepsItsMeaningWhenItIsMadeVisible(t *testing.T) {
 	for _, text := range []string{
-		`{"target":"/v1.0/users"}` + "\n", "{\"a\":\"\u202e\U000E0041\u200bé\u00a0\"}\n", "[\"\u2066\", \"日本\"]\n\n", "{\"\u061c\": 1}",
+		`{"target":"/v1.0/users"}` + "\n", "{\"a\":\"\u202e\U000E0041\u200bé\u00a0\"}\n", "[\"\u2066\", \"日本\"]\n\n",
+		"{\"\u061c\": 1}",
 	} {
 		visible := odata.VisibleJSON([]byte(text))
 		if line := strings.TrimRight(string(visible), "\n"); odata.Visible(line) != line {

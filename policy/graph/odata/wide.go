@@ -8,11 +8,12 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Wide spells s so that all texts are equal which a service behind Graph may take for the same name. Directories, Exchange and
-// file systems ignore letter case, accents, width, the kind of kana and characters that are not displayed:
-// MS-ADTS 3.1.1.2.2.4 compares with NORM_IGNORECASE, NORM_IGNORENONSPACE, NORM_IGNOREWIDTH and NORM_IGNOREKANATYPE.
-// So s is decomposed (NFKD), marks and invisible characters are taken off, and letters are folded. It is for what forbids or counts,
-// never for what allows: texts can be equal here and be two names to Graph. What belongs to the ends of s, Bare takes off.
+// Wide spells s so that all texts are equal which a service behind Graph may take for the same name. Directories,
+// Exchange and file systems ignore letter case, accents, width, the kind of kana and characters that are not displayed:
+// MS-ADTS 3.1.1.2.2.4 compares with NORM_IGNORECASE, NORM_IGNORENONSPACE, NORM_IGNOREWIDTH and NORM_IGNOREKANATYPE. So
+// s is decomposed (NFKD), marks and invisible characters are taken off, and letters are folded. It is for what forbids
+// or counts, never for what allows: texts can be equal here and be two names to Graph. What belongs to the ends of s,
+// Bare takes off.
 //
 // It maps each character by itself. Lower-case ASCII is returned as it is, without allocating.
 func Wide(s string) string {
@@ -83,9 +84,9 @@ func wideLetter(r rune) string {
 	return string(r)
 }
 
-// Bare takes off, from what Wide returned of a key, what services drop or add around the same key: spaces and dots at its ends,
-// quotes and brackets around it, the scheme of an address, a tenant behind it; and it writes a GUID in one form. It returns a
-// part of s, unless s is a GUID without hyphens, and never nothing.
+// Bare takes off, from what Wide returned of a key, what services drop or add around the same key: spaces and dots at
+// its ends, quotes and brackets around it, the scheme of an address, a tenant behind it; and it writes a GUID in one
+// form. It returns a part of s, unless s is a GUID without hyphens, and never nothing.
 func Bare(s string) string {
 	for {
 		inner := peel(s)
@@ -200,8 +201,8 @@ func isHex(s string) bool {
 	return true
 }
 
-// WidePath is Wide for a drive or site path. Each name lies between slashes, without the spaces and dots at its ends that file
-// systems drop, and without a second layer of escapes.
+// WidePath is Wide for a drive or site path. Each name lies between slashes, without the spaces and dots at its ends
+// that file systems drop, and without a second layer of escapes.
 func WidePath(path string) string {
 	path = DecodeAgain(path)
 	if isASCII(path) && !hasLooseName(path) {
@@ -265,8 +266,8 @@ func lowerByte(c byte) byte {
 	return c
 }
 
-// A spelled is a text as Wide spells it. It is kept because that is costly, and compared with many rules. It counts only as long as
-// the text is the same: rules and targets are copied and changed.
+// A spelled is a text as Wide spells it. It is kept because that is costly, and compared with many rules. It counts
+// only as long as the text is the same: rules and targets are copied and changed.
 type spelled struct{ of, wide string }
 
 // WideText returns the text as Wide or, of a path, WidePath spells it.

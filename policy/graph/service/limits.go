@@ -12,11 +12,12 @@ const (
 		"how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online"
 )
 
-// A Preset is the limits that Microsoft publishes for a part of Graph, as limits of a policy: to paste and adapt, so that requests wait
-// or fail in graphproxy, where it is cheap and fair, and not in Graph, where it throttles the app.
+// A Preset is the limits that Microsoft publishes for a part of Graph, as limits of a policy: to paste and adapt, so
+// that requests wait or fail in graphproxy, where it is cheap and fair, and not in Graph, where it throttles the app.
 //
-// The published numbers are upper bounds and "subject to change"; Graph may throttle below them. Viva Engage has no preset, because its
-// limits go by the user who has signed in, and neither have Planner, for which nothing is published, and what is in beta only.
+// The published numbers are upper bounds and "subject to change"; Graph may throttle below them. Viva Engage has no
+// preset, because its limits go by the user who has signed in, and neither have Planner, for which nothing is
+// published, and what is in beta only.
 type Preset struct {
 	Name    string  `json:"name"`           // as a command asks for it: "directory"
 	Title   string  `json:"title"`          // in words
@@ -44,7 +45,13 @@ func perAppAndTenant(name, what, rate string, covers []string) Limit {
 
 // perTenant is a limit that all apps of a tenant share.
 func perTenant(name, rate string, covers []string) Limit {
-	return Limit{Name: name, What: "requests in a tenant, of all apps", Rate: rate, Per: []string{"tenant"}, Covers: covers}
+	return Limit{
+		Name:   name,
+		What:   "requests in a tenant, of all apps",
+		Rate:   rate,
+		Per:    []string{"tenant"},
+		Covers: covers,
+	}
 }
 
 // Size is the size of a tenant as the limits of the directory go by it.
@@ -57,12 +64,13 @@ const (
 	Large  Size = "L" // more
 )
 
-// Presets returns the presets of all services, in an order that does not change, for a tenant of a size. Every call returns new ones.
-// An unknown size is an error.
+// Presets returns the presets of all services, in an order that does not change, for a tenant of a size. Every call
+// returns new ones. An unknown size is an error.
 func Presets(size Size) ([]Preset, error) {
 	rate := map[Size]string{Small: "3500/10s", Medium: "5000/10s", Large: "8000/10s"}[size]
 	if rate == "" {
-		return nil, fmt.Errorf("the tenant's size %q is not known: S is fewer than 50 users, M 50 to 500, L more", string(size))
+		return nil, fmt.Errorf("the tenant's size %q is not known: S is fewer than 50 users, M 50 to 500, L more",
+			string(size))
 	}
 	return slices.Concat(directory(rate), outlook(), files(), teams(), office(), management()), nil
 }
@@ -73,7 +81,8 @@ const header = `# The limits that Microsoft publishes for Graph, each with its s
 # requests wait for room. Templates are of v1.0; to count beta too, add them with /beta in front.
 `
 
-// Text writes presets as the limits of a policy, with comments. It begins with "limits:" after the first comment, and loads.
+// Text writes presets as the limits of a policy, with comments. It begins with "limits:" after the first comment, and
+// loads.
 func Text(presets []Preset) string {
 	var b strings.Builder
 	b.WriteString(header)

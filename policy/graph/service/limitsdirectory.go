@@ -1,7 +1,7 @@
 package service
 
-// directoryPaths are the resources of identity and access. What lies below a user or a group is named one by one: mail, files and
-// teams are there, too.
+// directoryPaths are the resources of identity and access. What lies below a user or a group is named one by one: mail,
+// files and teams are there, too.
 func directoryPaths() []string {
 	return []string{
 		"/users", "/users/{id}", "/users/$count", "/users/delta", "/users/getByIds", "/users/validateProperties",
@@ -27,40 +27,45 @@ func directoryPaths() []string {
 	}
 }
 
-// directoryWrites are the writes among directoryPaths. A POST that only reads counts as one, too: what is published does not say.
+// directoryWrites are the writes among directoryPaths. A POST that only reads counts as one, too: what is published
+// does not say.
 func directoryWrites() []string {
 	var rules []string
 	for _, root := range []string{"/users", "/groups"} {
 		id := root + "/{id}"
 		rules = append(rules, "POST "+root, "PATCH,DELETE "+id)
 		rules = append(rules, on("POST", []string{root + "/getByIds", root + "/validateProperties", id + "/assignLicense",
-			id + "/checkMemberGroups", id + "/checkMemberObjects", id + "/getMemberGroups", id + "/getMemberObjects", id + "/restore"})...)
+			id + "/checkMemberGroups", id + "/checkMemberObjects", id + "/getMemberGroups", id + "/getMemberObjects",
+			id + "/restore"})...)
 		rules = append(rules, writes+" "+id+"/appRoleAssignments/**")
 	}
 	rules = append(rules, on("POST", []string{
 		"/users/{id}/changePassword", "/users/{id}/reprocessLicenseAssignment", "/users/{id}/revokeSignInSessions",
 	})...)
 	return append(rules, on(writes, []string{
-		"/users/{id}/licenseDetails/**", "/users/{id}/manager/**", "/users/{id}/scopedRoleMemberOf/**", "/users/{id}/sponsors/**",
-		"/groups/{id}/groupLifecyclePolicies/**", "/groups/{id}/members/**", "/groups/{id}/owners/**",
-		"/groups/{id}/permissionGrants/**", "/groups/{id}/settings/**",
-		"/applications/**", "/contacts/**", "/contracts/**", "/devices/**", "/directory/**", "/directoryObjects/**",
-		"/directoryRoles/**", "/directoryRoleTemplates/**", "/domains/**", "/groupSettings/**", "/groupSettingTemplates/**",
+		"/users/{id}/licenseDetails/**", "/users/{id}/manager/**", "/users/{id}/scopedRoleMemberOf/**",
+		"/users/{id}/sponsors/**", "/groups/{id}/groupLifecyclePolicies/**", "/groups/{id}/members/**",
+		"/groups/{id}/owners/**", "/groups/{id}/permissionGrants/**", "/groups/{id}/settings/**", "/applications/**",
+		"/contacts/**", "/contracts/**", "/devices/**", "/directory/**", "/directoryObjects/**", "/directoryRoles/**",
+		"/directoryRoleTemplates/**", "/domains/**", "/groupSettings/**", "/groupSettingTemplates/**",
 		"/oauth2PermissionGrants/**", "/organization/**", "/policies/**", "/scopedRoleMemberships/**",
 		"/servicePrincipals/**", "/subscribedSkus/**",
 	})...)
 }
 
-// directory has the limits of Entra ID. rate is the resource units of an app in a tenant, which go by the size of the tenant.
+// directory has the limits of Entra ID. rate is the resource units of an app in a tenant, which go by the size of the
+// tenant.
 func directory(rate string) []Preset {
 	units := perAppAndTenant("directory", "resource units of an app in a tenant", rate, on("ANY", directoryPaths()))
 	units.Unit = resourceUnits
 	return []Preset{
 		{
-			Name:    "any",
-			Title:   "Every request to Graph",
-			Source:  pageGraph,
-			Limits:  []Limit{{Name: "any", What: "requests of an app, in all tenants", Rate: "130000/10s", Per: []string{"app"}}},
+			Name:   "any",
+			Title:  "Every request to Graph",
+			Source: pageGraph,
+			Limits: []Limit{
+				{Name: "any", What: "requests of an app, in all tenants", Rate: "130000/10s", Per: []string{"app"}},
+			},
 			Service: Other,
 		},
 		{
@@ -142,7 +147,8 @@ func subscriptions() Preset {
 				[]string{"POST /subscriptions", "PATCH,DELETE /subscriptions/{id}"}),
 			perAppAndTenant("subscriptions-reads", "single subscriptions that an app reads in a tenant", "500/20s",
 				[]string{"GET /subscriptions/{id}"}),
-			perAppAndTenant("subscriptions-lists", "lists that an app reads in a tenant", "25/20s", []string{"GET /subscriptions"}),
+			perAppAndTenant("subscriptions-lists", "lists that an app reads in a tenant", "25/20s",
+				[]string{"GET /subscriptions"}),
 			perAppAndTenant("subscriptions-reauthorize", "subscriptions that an app reauthorizes in a tenant", "1000/20s",
 				[]string{"POST /subscriptions/{id}/reauthorize"}),
 		},

@@ -6,11 +6,12 @@ func office() []Preset {
 	assignments := on("ANY", []string{"/education/classes/{id}/assignments/**", "/education/users/{id}/assignments/**"})
 	return []Preset{
 		{
-			Name:    "reports",
-			Title:   "Usage reports",
-			Source:  pageGraph,
-			Note:    "Graph counts each report by itself; this counts all together. All apps of a tenant share 40/10m.",
-			Limits:  []Limit{perAppAndTenant("reports", "requests of an app in a tenant", "14/10m", on("ANY", []string{"/reports/**"}))},
+			Name:   "reports",
+			Title:  "Usage reports",
+			Source: pageGraph,
+			Note:   "Graph counts each report by itself; this counts all together. All apps of a tenant share 40/10m.",
+			Limits: []Limit{perAppAndTenant("reports", "requests of an app in a tenant", "14/10m",
+				on("ANY", []string{"/reports/**"}))},
 			Service: UsageReports,
 		},
 		{
@@ -30,7 +31,8 @@ func office() []Preset {
 			Note:   "In all tenants together an app has 400000/20s.",
 			Limits: []Limit{
 				perAppAndTenant("education", "requests of an app in a tenant", "35000/10s", on("ANY", []string{"/education/**"})),
-				perAppAndTenant("education-assignments", "requests about assignments, of an app in a tenant", "350/10s", assignments),
+				perAppAndTenant("education-assignments", "requests about assignments, of an app in a tenant", "350/10s",
+					assignments),
 				perAppAndTenant("education-assignments-hour", "the same in an hour", "10000/h", assignments),
 			},
 			Service: Education,

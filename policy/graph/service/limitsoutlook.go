@@ -66,10 +66,11 @@ func files() []Preset {
 			Source: pageGraph,
 			Note:   "In all tenants together an app has 5000/10s.",
 			Limits: []Limit{perAppAndTenant("excel", "requests of an app in a tenant", "1500/10s", on("ANY", []string{
-				"/drives/{drive}/items/{item}/workbook/**", "/drives/{drive}/root:/{path}:/workbook/**", "/drives/{drive}/root/workbook/**",
-				"/users/{id}/drive/items/{item}/workbook/**", "/users/{id}/drive/root:/{path}:/workbook/**",
-				"/groups/{id}/drive/items/{item}/workbook/**", "/groups/{id}/drive/root:/{path}:/workbook/**",
-				"/sites/{site}/drive/items/{item}/workbook/**", "/sites/{site}/drive/root:/{path}:/workbook/**",
+				"/drives/{drive}/items/{item}/workbook/**", "/drives/{drive}/root:/{path}:/workbook/**",
+				"/drives/{drive}/root/workbook/**", "/users/{id}/drive/items/{item}/workbook/**",
+				"/users/{id}/drive/root:/{path}:/workbook/**", "/groups/{id}/drive/items/{item}/workbook/**",
+				"/groups/{id}/drive/root:/{path}:/workbook/**", "/sites/{site}/drive/items/{item}/workbook/**",
+				"/sites/{site}/drive/root:/{path}:/workbook/**",
 			}))},
 			Service: Excel,
 		},
@@ -79,8 +80,8 @@ func files() []Preset {
 
 func sharePoint() Preset {
 	paths := on("ANY", []string{
-		"/drives/**", "/shares/**", "/sites/**", "/users/{id}/drive/**", "/users/{id}/drives/**", "/users/{id}/followedSites/**",
-		"/groups/{id}/drive/**", "/groups/{id}/drives/**", "/groups/{id}/sites/**",
+		"/drives/**", "/shares/**", "/sites/**", "/users/{id}/drive/**", "/users/{id}/drives/**",
+		"/users/{id}/followedSites/**", "/groups/{id}/drive/**", "/groups/{id}/drives/**", "/groups/{id}/sites/**",
 	})
 	minute := perAppAndTenant("sharepoint", "resource units of an app in a tenant", "1250/m", paths)
 	day := perAppAndTenant("sharepoint-day", "the same in a day", "1200000/24h", paths)

@@ -2,8 +2,8 @@ package service
 
 func teams() []Preset {
 	all := []string{
-		"/teams/**", "/chats/**", "/users/{id}/chats/**", "/users/{id}/teamwork/**", "/users/{id}/joinedTeams/**", "/groups/{id}/team/**",
-		"/appCatalogs/teamsApps/**", "/teamwork/**",
+		"/teams/**", "/chats/**", "/users/{id}/chats/**", "/users/{id}/teamwork/**", "/users/{id}/joinedTeams/**",
+		"/groups/{id}/team/**", "/appCatalogs/teamsApps/**", "/teamwork/**",
 	}
 	inChannel, inChat := []string{"app", "tenant", "team", "channel"}, []string{"app", "tenant", "chat"}
 	const channel, chat = " /teams/{team}/channels/{channel}/**", " /chats/{chat}/**"
@@ -28,10 +28,14 @@ func teams() []Preset {
 					Per:    []string{"app", "tenant", "team"},
 					Covers: []string{"POST /teams/{team}/members/**"},
 				},
-				{Name: "teams-channel-reads", What: "reads of an app in a channel", Rate: "1/s", Per: inChannel, Covers: []string{"GET" + channel}},
-				{Name: "teams-channel-writes", What: "writes of an app in a channel", Rate: "1/s", Per: inChannel, Covers: []string{posts + channel}},
-				{Name: "teams-chat-reads", What: "reads of an app in a chat", Rate: "1/s", Per: inChat, Covers: []string{"GET" + chat}},
-				{Name: "teams-chat-writes", What: "writes of an app in a chat", Rate: "1/s", Per: inChat, Covers: []string{posts + chat}},
+				{Name: "teams-channel-reads", What: "reads of an app in a channel", Rate: "1/s", Per: inChannel,
+					Covers: []string{"GET" + channel}},
+				{Name: "teams-channel-writes", What: "writes of an app in a channel", Rate: "1/s", Per: inChannel,
+					Covers: []string{posts + channel}},
+				{Name: "teams-chat-reads", What: "reads of an app in a chat", Rate: "1/s", Per: inChat,
+					Covers: []string{"GET" + chat}},
+				{Name: "teams-chat-writes", What: "writes of an app in a chat", Rate: "1/s", Per: inChat,
+					Covers: []string{posts + chat}},
 			},
 			Service: Teams,
 		},

@@ -6,11 +6,12 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// Of returns the service that answers for a path, and the key that it counts by; "" if it counts by none. v1.0 and beta are the same.
+// Of returns the service that answers for a path, and the key that it counts by; "" if it counts by none. v1.0 and beta
+// are the same.
 //
-// The key of Outlook is the user's or group's key in lower case, so the id and the principal name of one user are two keys: only Graph
-// knows which belong together. Letter case of chat and team ids is dropped likewise. Of allocates nothing, save for an alternate key
-// with capital letters; the key shares memory with the path.
+// The key of Outlook is the user's or group's key in lower case, so the id and the principal name of one user are two
+// keys: only Graph knows which belong together. Letter case of chat and team ids is dropped likewise. Of allocates
+// nothing, save for an alternate key with capital letters; the key shares memory with the path.
 func Of(path []odata.Segment) (Service, string) {
 	if len(path) == 0 {
 		return Other, ""
@@ -50,15 +51,18 @@ func Of(path []odata.Segment) (Service, string) {
 	return Other, path[0].Fold
 }
 
-// ofRoot is the table of the services that the first name of a path tells, or the first two. See the package's comment for its
-// sources. These are not in it, because the page names no limit for them:
+// ofRoot is the table of the services that the first name of a path tells, or the first two. See the package's comment
+// for its sources. These are not in it, because the page names no limit for them:
 //   - roleManagement (unifiedRoleDefinition and the like), applicationTemplates, tenantRelationships and
-//     certificateBasedAuthConfiguration: the list of identity and access has none of them, and none is a directoryObject.
+//     certificateBasedAuthConfiguration: the list of identity and access has none of them, and none is a
+//     directoryObject.
 //   - what stands below identity and is neither conditional access, nor an identity provider, nor part of a user flow.
 func ofRoot(root, next string) Service {
 	switch root {
-	case "applications", "serviceprincipals", "devices", "directoryobjects", "directoryroles", "directoryroletemplates", "domains",
-		"domaindnsrecords", "organization", "contacts", "contracts", "oauth2permissiongrants", "subscribedskus", "groupsettings",
+	case "applications", "serviceprincipals", "devices", "directoryobjects", "directoryroles", "directoryroletemplates",
+		"domains",
+		"domaindnsrecords", "organization", "contacts", "contracts", "oauth2permissiongrants", "subscribedskus",
+		"groupsettings",
 		"groupsettingtemplates", "permissiongrants", "scopedrolememberships", "directory",
 		"administrativeunits": // an administrative unit is a directoryObject, which the page lists
 		return Directory
@@ -122,7 +126,8 @@ func ofCommunications(next string) Service {
 func ofReports(path []odata.Segment) (Service, string) {
 	report := name(path, 1)
 	switch report {
-	case "authenticationmethods", "credentialuserregistrationdetails", "usercredentialusagedetails", "getcredentialusagesummary",
+	case "authenticationmethods", "credentialuserregistrationdetails", "usercredentialusagedetails",
+		"getcredentialusagesummary",
 		"getcredentialuserregistrationcount", "applicationsignindetailedsummary", "getazureadapplicationsigninsummary",
 		"getrelyingpartydetailedsummary", "serviceprincipalsigninactivities", "appcredentialsigninactivities":
 		return IdentityReports, ""
@@ -167,13 +172,16 @@ func teamsKey(path []odata.Segment, relation, id string) string {
 	return ""
 }
 
-// ofRelation is the table of what stands below a user or a group. What it does not name is Other: properties by themselves, and
-// services for which nothing is published, such as insights and onlineMeetings.
+// ofRelation is the table of what stands below a user or a group. What it does not name is Other: properties by
+// themselves, and services for which nothing is published, such as insights and onlineMeetings.
 func ofRelation(root, relation string) Service {
 	switch relation {
-	case "messages", "mailfolders", "events", "calendar", "calendars", "calendargroups", "calendarview", "contacts", "contactfolders",
-		"people", "photo", "photos", "outlook", "todo", "mailboxsettings", "inferenceclassification", "sendmail", "getmailtips",
-		"findmeetingtimes", "getschedule", "reminderview", "translateexchangeids", "findrooms", "findroomlists", "conversations", "threads",
+	case "messages", "mailfolders", "events", "calendar", "calendars", "calendargroups", "calendarview", "contacts",
+		"contactfolders",
+		"people", "photo", "photos", "outlook", "todo", "mailboxsettings", "inferenceclassification", "sendmail",
+		"getmailtips",
+		"findmeetingtimes", "getschedule", "reminderview", "translateexchangeids", "findrooms", "findroomlists",
+		"conversations", "threads",
 		"acceptedsenders", "rejectedsenders":
 		return Outlook
 	case "drive", "drives", "sites", "followedsites":
@@ -188,7 +196,8 @@ func ofRelation(root, relation string) Service {
 		return Planner
 	case "extensions":
 		return Extensions
-	case "manageddevices", "managedappregistrations", "deviceenrollmentconfigurations", "wipemanagedappregistrationsbydevicetag":
+	case "manageddevices", "managedappregistrations", "deviceenrollmentconfigurations",
+		"wipemanagedappregistrationsbydevicetag":
 		return Intune
 	case "settings":
 		if root == "groups" { // groupSetting, which the page lists; it does not list userSettings
@@ -241,9 +250,9 @@ func name(path []odata.Segment, i int) string {
 	return ""
 }
 
-// KeyOf returns the key of the set that stands first in path, in either spelling and in lower case; "" if there is none. Of an
-// alternate key it is the value: users(userPrincipalName='adele@contoso.com') is the mailbox that users/adele@contoso.com is. It
-// allocates as Of does.
+// KeyOf returns the key of the set that stands first in path, in either spelling and in lower case; "" if there is
+// none. Of an alternate key it is the value: users(userPrincipalName='adele@contoso.com') is the mailbox that
+// users/adele@contoso.com is. It allocates as Of does.
 func KeyOf(path []odata.Segment) string {
 	if len(path) < 2 {
 		return ""
@@ -267,7 +276,8 @@ func KeyOf(path []odata.Segment) string {
 // isCast reports whether a qualified name is a type and not a function or an action.
 func isCast(base string) bool {
 	switch base {
-	case "user", "group", "device", "orgcontact", "serviceprincipal", "application", "administrativeunit", "directoryrole", "directoryobject":
+	case "user", "group", "device", "orgcontact", "serviceprincipal", "application", "administrativeunit",
+		"directoryrole", "directoryobject":
 		return true
 	}
 	return false

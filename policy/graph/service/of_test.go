@@ -17,13 +17,18 @@ func TestPathsThatTheTablesOnceDisagreedOn(t *testing.T) {
 		key     string
 	}{
 		{"the page lists domainDnsRecord", "GET /domainDnsRecords/7", service.Directory, ""},
-		{"an administrativeUnit is a directoryObject, which the page lists", "GET /administrativeUnits/7", service.Directory, ""},
+		{"an administrativeUnit is a directoryObject, which the page lists", "GET /administrativeUnits/7", service.Directory,
+			""},
 		{"the same by its path of v1.0", "GET /directory/administrativeUnits/7/members", service.Directory, ""},
-		{"nothing is published for unifiedRoleDefinition", "GET /roleManagement/directory/roleDefinitions", service.Other, "rolemanagement"},
+		{"nothing is published for unifiedRoleDefinition", "GET /roleManagement/directory/roleDefinitions", service.Other,
+			"rolemanagement"},
 		{"nor for applicationTemplate", "GET /applicationTemplates/7", service.Other, "applicationtemplates"},
-		{"nor for delegatedAdminRelationship", "GET /tenantRelationships/delegatedAdminRelationships", service.Other, "tenantrelationships"},
-		{"nor for certificateBasedAuthConfiguration", "GET /certificateBasedAuthConfiguration", service.Other, "certificatebasedauthconfiguration"},
-		{"which is the organization's below it", "GET /organization/7/certificateBasedAuthConfiguration", service.Directory, ""},
+		{"nor for delegatedAdminRelationship", "GET /tenantRelationships/delegatedAdminRelationships", service.Other,
+			"tenantrelationships"},
+		{"nor for certificateBasedAuthConfiguration", "GET /certificateBasedAuthConfiguration", service.Other,
+			"certificatebasedauthconfiguration"},
+		{"which is the organization's below it", "GET /organization/7/certificateBasedAuthConfiguration", service.Directory,
+			""},
 		{"the page lists groupSetting", "GET /groups/7/settings", service.Directory, ""},
 		{"and not userSettings", "GET /users/7/settings", service.Other, "settings"},
 		{"extensions have a limit of their own", "GET /users/7/extensions", service.Extensions, ""},
@@ -33,7 +38,8 @@ func TestPathsThatTheTablesOnceDisagreedOn(t *testing.T) {
 		{"an action in its long spelling is the mailbox's", "POST /users/7/microsoft.graph.sendMail", service.Outlook, "7"},
 		{"the page lists identityApiConnector", "GET /identity/apiConnectors", service.UserFlows, ""},
 		{"and nothing else of identity", "GET /identity/riskPrevention", service.Other, "identity"},
-		{"a report on relying parties is Entra's", "GET /reports/getRelyingPartyDetailedSummary(period='D7')", service.IdentityReports, ""},
+		{"a report on relying parties is Entra's", "GET /reports/getRelyingPartyDetailedSummary(period='D7')",
+			service.IdentityReports, ""},
 		{"nothing is published for insights", "GET /users/7/insights/used", service.Other, "insights"},
 		{"nor for a property by itself", "GET /users/7/displayName", service.Other, "displayname"},
 	} {
@@ -69,8 +75,10 @@ func TestThePublishedLimitsAndOfAgree(t *testing.T) {
 					t.Errorf("the limit %s of %s covers %s, which is answered by %s", l.Name, p.Service, rule, got)
 				}
 			}
-			if p.Service != service.Other && strings.Contains(strings.Join(l.Per, " "), "app") != p.Service.ByApp() && l.Name != "call-record" {
-				t.Errorf("the limit %s is per %q, and %s counts each app by itself: %v", l.Name, l.Per, p.Service, p.Service.ByApp())
+			if p.Service != service.Other && strings.Contains(strings.Join(l.Per, " "), "app") != p.Service.ByApp() &&
+				l.Name != "call-record" {
+				t.Errorf("the limit %s is per %q, and %s counts each app by itself: %v", l.Name, l.Per, p.Service,
+					p.Service.ByApp())
 			}
 		}
 	}
@@ -99,8 +107,8 @@ func serviceOfRule(t *testing.T, rule string) service.Service {
 
 func TestOfAllocatesNothing(t *testing.T) {
 	for _, request := range []string{
-		"GET /users('adele@contoso.com')/messages", "GET /drives/7/root:/A.xlsx:/workbook/tables", "GET /roleManagement/directory",
-		"GET /teams/7/channels", "GET /",
+		"GET /users('adele@contoso.com')/messages", "GET /drives/7/root:/A.xlsx:/workbook/tables",
+		"GET /roleManagement/directory", "GET /teams/7/channels", "GET /",
 	} {
 		_, target := parse(t, request)
 		if n := testing.AllocsPerRun(100, func() { service.Of(target.Segments) }); n != 0 {

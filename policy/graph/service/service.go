@@ -1,22 +1,25 @@
-// Package service knows which service of Microsoft Graph answers a request, and how that service counts requests: for whom, in which
-// units, and up to which published limits.
+// Package service knows which service of Microsoft Graph answers a request, and how that service counts requests: for
+// whom, in which units, and up to which published limits.
 //
-// Graph is many services behind one address, and each counts by itself. Of is the one reading of a path for all that depends on it:
-// what a refusal of Graph is about (proxy/throttle), what a request costs in resource units (Units), which requests may carry
-// x-ms-throttle-priority (Directory), and which published limits cover it (Presets). A test compares the paths of the published limits
-// with Of.
+// Graph is many services behind one address, and each counts by itself. Of is the one reading of a path for all that
+// depends on it: what a refusal of Graph is about (proxy/throttle), what a request costs in resource units (Units),
+// which requests may carry x-ms-throttle-priority (Directory), and which published limits cover it (Presets). A test
+// compares the paths of the published limits with Of.
 //
 // The package leaves to others what a limit of a policy means, what is counted, and what Graph answers in the end.
 //
 // Sources, read on 2026-11-30:
-//   - https://learn.microsoft.com/graph/throttling-limits, of 2026-02-06. The page names for each service the resources that its limits
-//     are about. The lists stand in microsoftgraph/microsoft-graph-docs-contrib: includes/throttling-identity-and-access.md @2d17482,
-//     includes/throttling-identityprotection-ca.md @1e41ec0, includes/throttling-aad-reports.md @0273c46 and includes/throttling-cpim.md.
-//   - https://learn.microsoft.com/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online,
+//   - https://learn.microsoft.com/graph/throttling-limits, of 2026-02-06. The page names for each service the resources
+//     that its limits are about. The lists stand in microsoftgraph/microsoft-graph-docs-contrib:
+//     includes/throttling-identity-and-access.md @2d17482, includes/throttling-identityprotection-ca.md @1e41ec0,
+//     includes/throttling-aad-reports.md @0273c46 and includes/throttling-cpim.md.
+//     -
+//     https://learn.microsoft.com/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online,
 //     of 2025-10-02.
 //
-// Where nothing is published, a path counts by its own first name, and apart from every service that is known. Then a refusal of one
-// service never holds back requests that another may take, and no service gets a header that it may refuse.
+// Where nothing is published, a path counts by its own first name, and apart from every service that is known. Then a
+// refusal of one service never holds back requests that another may take, and no service gets a header that it may
+// refuse.
 package service
 
 // Service is one of Graph's services as far as it counts requests by itself.
@@ -52,8 +55,10 @@ const (
 )
 
 var names = [Count]string{ // never written to
-	"other", "directory", "identity-reports", "identity-protection", "user-flows", "invitations", "outlook", "bookings", "files", "excel",
-	"onenote", "teams", "presence", "calls", "call-records", "intune", "usage-reports", "subscriptions", "security", "announcements",
+	"other", "directory", "identity-reports", "identity-protection", "user-flows", "invitations", "outlook", "bookings",
+	"files", "excel",
+	"onenote", "teams", "presence", "calls", "call-records", "intune", "usage-reports", "subscriptions", "security",
+	"announcements",
 	"education", "planner", "extensions",
 }
 
@@ -70,7 +75,8 @@ func Parse(name string) (Service, bool) {
 	return Other, false
 }
 
-// ByApp reports whether the service counts each app registration by itself. If not, all apps of a tenant share its limit.
+// ByApp reports whether the service counts each app registration by itself. If not, all apps of a tenant share its
+// limit.
 func (s Service) ByApp() bool { return s != IdentityProtection && s != Invitations }
 
 // ByTenant reports whether the service counts each tenant by itself. If not, an app has one limit in all tenants.

@@ -158,11 +158,11 @@ func TestCostsOfFilesAndSites(t *testing.T) {
 
 func TestOtherServicesCountRequests(t *testing.T) {
 	for _, request := range []string{
-		"GET /users/7/messages", "GET /users/7/messages?$expand=attachments", "POST /users/7/sendMail", "GET /users/7/photo/$value",
-		"GET /me/calendar", "GET /groups/7/threads", "GET /groups/7/team", "GET /teams/7/channels", "GET /auditLogs/signIns",
-		"GET /identity/conditionalAccess/policies", "GET /policies/conditionalAccessPolicies", "GET /deviceManagement/managedDevices",
-		"GET /reports/getX(period='D7')", "GET /subscriptions", "GET /users/7/unheardOf", "GET /", "GET /users/7/todo/lists",
-		"GET /users/drive/messages",
+		"GET /users/7/messages", "GET /users/7/messages?$expand=attachments", "POST /users/7/sendMail",
+		"GET /users/7/photo/$value", "GET /me/calendar", "GET /groups/7/threads", "GET /groups/7/team",
+		"GET /teams/7/channels", "GET /auditLogs/signIns", "GET /identity/conditionalAccess/policies",
+		"GET /policies/conditionalAccessPolicies", "GET /deviceManagement/managedDevices", "GET /reports/getX(period='D7')",
+		"GET /subscriptions", "GET /users/7/unheardOf", "GET /", "GET /users/7/todo/lists", "GET /users/drive/messages",
 	} {
 		method, target := parse(t, request)
 		if got := service.Units(method, target); got != 1 || isDirectory(target) {
@@ -176,8 +176,10 @@ func TestOtherServicesCountRequests(t *testing.T) {
 
 func BenchmarkUnits(b *testing.B) {
 	for name, request := range map[string]string{
-		"user": "GET /users/adele@contoso.com?$select=id,mail", "members": "GET /groups('7')/transitiveMembers?$expand=manager&$top=5",
-		"file": "GET /drives/7/items/8/children?$expand=thumbnails", "mail": "GET /users/7/messages",
+		"user":    "GET /users/adele@contoso.com?$select=id,mail",
+		"members": "GET /groups('7')/transitiveMembers?$expand=manager&$top=5",
+		"file":    "GET /drives/7/items/8/children?$expand=thumbnails",
+		"mail":    "GET /users/7/messages",
 	} {
 		b.Run(name, func(b *testing.B) {
 			method, target := parse(b, request)
@@ -190,7 +192,8 @@ func BenchmarkUnits(b *testing.B) {
 }
 
 func TestUnitsAllocateNothing(t *testing.T) {
-	for _, request := range []string{"GET /groups('7')/transitiveMembers?$expand=manager&$top=5", "GET /drives/7/items/8?$expand=Permissions", "GET /users?$top=many"} {
+	for _, request := range []string{"GET /groups('7')/transitiveMembers?$expand=manager&$top=5",
+		"GET /drives/7/items/8?$expand=Permissions", "GET /users?$top=many"} {
 		method, target := parse(t, request)
 		if n := testing.AllocsPerRun(100, func() { service.Units(method, target) }); n != 0 {
 			t.Errorf("%s: %v allocations", request, n)

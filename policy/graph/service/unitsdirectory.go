@@ -14,7 +14,8 @@ func (p path) is(relation, root string) bool {
 	return !p.below && p.root == root && p.relation == relation
 }
 
-// principalPath reads the segments in every spelling: users('x'), users/x, users(userPrincipalName='x') and users/graph.user/x.
+// principalPath reads the segments in every spelling: users('x'), users/x, users(userPrincipalName='x') and
+// users/graph.user/x.
 func principalPath(t *odata.Target) path {
 	p := path{root: t.Segments[0].Base, keyed: t.Segments[0].Base == "me"}
 	if p.root == "me" {
@@ -38,8 +39,8 @@ func principalPath(t *odata.Target) path {
 	return p
 }
 
-// directoryUnits is the base cost and the modifiers: $select -1, $expand +1, $top below 20 -1, never below 1. They are published for
-// queries; what is posted keeps its base cost, but for the two that have one with $select.
+// directoryUnits is the base cost and the modifiers: $select -1, $expand +1, $top below 20 -1, never below 1. They are
+// published for queries; what is posted keeps its base cost, but for the two that have one with $select.
 func directoryUnits(method string, t *odata.Target) int {
 	_, selects := t.Option("$select")
 	base := 1

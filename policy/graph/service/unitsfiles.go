@@ -6,8 +6,8 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// filesOf returns the segments of a SharePoint or OneDrive request from where the files begin: drives, sites, shares, or the drive of
-// a user or group. nil: it is another service's.
+// filesOf returns the segments of a SharePoint or OneDrive request from where the files begin: drives, sites, shares,
+// or the drive of a user or group. nil: it is another service's.
 func filesOf(t *odata.Target) []odata.Segment {
 	if len(t.Segments) == 0 {
 		return nil
@@ -34,8 +34,8 @@ func filesOf(t *odata.Target) []odata.Segment {
 	return nil
 }
 
-// fileUnits returns the cost by SharePoint's classes: 5 for what deals in permissions, 2 for a list, for delta without a token and for a
-// write, 1 for a single item, a download and delta with a token.
+// fileUnits returns the cost by SharePoint's classes: 5 for what deals in permissions, 2 for a list, for delta without
+// a token and for a write, 1 for a single item, a download and delta with a token.
 func fileUnits(method string, t *odata.Target, files []odata.Segment) int {
 	if sharing(t, files) {
 		return 5
@@ -98,7 +98,8 @@ func lastName(files []odata.Segment) (name string, keyed, args bool) {
 
 func isCollection(name string) bool {
 	switch name {
-	case "drives", "sites", "shares", "lists", "items", "children", "versions", "columns", "contenttypes", "bundles", "following",
+	case "drives", "sites", "shares", "lists", "items", "children", "versions", "columns", "contenttypes", "bundles",
+		"following",
 		"followedsites", "subscriptions", "pages", "operations", "thumbnails", "documentsetversions", "termstores":
 		return true
 	}

@@ -96,11 +96,12 @@ func (q *Queue) Len() int {
 
 // Take takes for a request of the caller as the Taker does, and waits if the bucket in the way has a Wait. It returns
 //   - no refusal and no error when g holds what was taken;
-//   - the refusal, when the bucket in the way has no Wait or is Full, when the wait is known to be longer than what is left of
-//     it, when it is over, or when too many wait. RetryAfter is from then on, and allows for those who wait already;
+//   - the refusal, when the bucket in the way has no Wait or is Full, when the wait is known to be longer than what is
+//     left of it, when it is over, or when too many wait. RetryAfter is from then on, and allows for those who wait
+//     already;
 //   - the Taker's error, as soon as it returns one: it fails closed;
-//   - ctx's error, when that ends first. The request leaves the line at once. If that crosses with a turn that was granted,
-//     slots are given back; tokens stay taken, as those of a request that was sent.
+//   - ctx's error, when that ends first. The request leaves the line at once. If that crosses with a turn that was
+//     granted, slots are given back; tokens stay taken, as those of a request that was sent.
 //
 // It does not overtake: if somebody waits for one of the charged buckets, it waits behind them. Between requests that
 // arrive while nobody waits there is no order.
@@ -109,7 +110,8 @@ func (q *Queue) Len() int {
 // second at the latest. For that a grant of a limit with both Wait and Concurrency costs two small allocations (see
 // limit.Grant.OnRelease). Otherwise a request for whose buckets nobody waits costs two hashes a charge at most: no
 // lock, no allocation.
-func (q *Queue) Take(ctx context.Context, caller string, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error) {
+func (q *Queue) Take(ctx context.Context, caller string, charges []limit.Charge,
+	g *limit.Grant) (*limit.Refusal, error) {
 	return q.TakeUnless(ctx, caller, charges, g, nil)
 }
 

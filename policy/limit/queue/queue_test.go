@@ -156,7 +156,8 @@ func TestASlotThatIsFreeGoesToTheNextAtOnce(t *testing.T) {
 			t.Errorf("after %s", took)
 		}
 		var third limit.Grant
-		if r, _ := q.Take(t.Context(), "app", charge(l), &third); r == nil || !r.Concurrency || time.Since(start) != 800*time.Millisecond {
+		if r, _ := q.Take(t.Context(), "app", charge(l), &third); r == nil || !r.Concurrency ||
+			time.Since(start) != 800*time.Millisecond {
 			t.Errorf("%+v after %s: the slot stays taken", r, time.Since(start))
 		}
 		second.Release()
@@ -176,7 +177,8 @@ func TestACallerThatGoesLeavesTheLineAndHarmsNobody(t *testing.T) {
 		for range 20 {
 			all.Go(func() {
 				var g limit.Grant
-				if _, err := q.Take(ctx, "app", charge(l), &g); !errors.Is(err, context.Canceled) || time.Since(start) != 500*time.Millisecond {
+				if _, err := q.Take(ctx, "app", charge(l), &g); !errors.Is(err, context.Canceled) ||
+					time.Since(start) != 500*time.Millisecond {
 					t.Errorf("%v after %s", err, time.Since(start))
 				}
 			})
@@ -286,7 +288,8 @@ func TestABusyCallerDoesNotStarveTheOthers(t *testing.T) {
 		if total < 100*seconds || total > 100*(seconds+2)+10 {
 			t.Errorf("%d requests in %d s at 100/s", total, seconds)
 		}
-		t.Logf("busy: %d of %d; modest: %d of %d each, p99 %s", got["busy"], asked["busy"], got["modest 0"], asked["modest 0"], waits["modest 0"][len(waits["modest 0"])*99/100])
+		t.Logf("busy: %d of %d; modest: %d of %d each, p99 %s", got["busy"], asked["busy"], got["modest 0"],
+			asked["modest 0"], waits["modest 0"][len(waits["modest 0"])*99/100])
 	})
 }
 

@@ -76,9 +76,10 @@ func TestNobodyIsStarvedByWhoeverChargesMoreOrLess(t *testing.T) {
 		{"of two busy callers, one in the mailbox and one in the tenant, neither", map[string][]limit.Charge{
 			"busy in the mailbox": {{Limit: tenant}, {Limit: mailbox, Key: "adele"}}, "busy in the tenant": {{Limit: tenant}},
 		}, []limit.Charge{{Limit: tenant}, {Limit: mailbox, Key: "adele"}}, 0, 55},
-		{"whoever gives back a slot of its own and a common one does not take the common one again", map[string][]limit.Charge{
-			"busy": {{Limit: own}, {Limit: common}},
-		}, []limit.Charge{{Limit: common}}, 200 * time.Millisecond, 60},
+		{"whoever gives back a slot of its own and a common one does not take the common one again",
+			map[string][]limit.Charge{
+				"busy": {{Limit: own}, {Limit: common}},
+			}, []limit.Charge{{Limit: common}}, 200 * time.Millisecond, 60},
 		{"who charges only the common slot leaves some to who also charges another", map[string][]limit.Charge{
 			"busy": {{Limit: common}},
 		}, []limit.Charge{{Limit: own}, {Limit: common}}, 200 * time.Millisecond, 60},
@@ -187,7 +188,8 @@ func TestTheTakersErrorIsTheWaitersError(t *testing.T) {
 			all.Go(func() {
 				var g limit.Grant
 				r, err := q.Take(t.Context(), "app", charge(l), &g)
-				if r != nil || err == nil && time.Since(start) > 0 || err != nil && (!errors.Is(err, down) || time.Since(start) != time.Second) {
+				if r != nil || err == nil && time.Since(start) > 0 ||
+					err != nil && (!errors.Is(err, down) || time.Since(start) != time.Second) {
 					t.Errorf("%v %v after %v", r, err, time.Since(start))
 				}
 			})
@@ -232,7 +234,8 @@ func TestAPanicOfTheTakersDoesNotStopTheLine(t *testing.T) {
 		})
 		synctest.Wait()
 		var last limit.Grant
-		if r, err := q.Take(t.Context(), "app", charge(l), &last); r != nil || err != nil || time.Since(start) != 2*time.Second {
+		if r, err := q.Take(t.Context(), "app", charge(l), &last); r != nil || err != nil ||
+			time.Since(start) != 2*time.Second {
 			t.Errorf("%v %v after %v", r, err, time.Since(start))
 		}
 		all.Wait()
@@ -261,7 +264,8 @@ func TestASlotThatComesBackLateIsFoundSoon(t *testing.T) {
 		var all sync.WaitGroup
 		start := time.Now()
 		all.Go(func() {
-			if r, err := q.Take(t.Context(), "app", charge(l), &second); r != nil || err != nil || time.Since(start) > 325*time.Millisecond {
+			if r, err := q.Take(t.Context(), "app", charge(l), &second); r != nil || err != nil ||
+				time.Since(start) > 325*time.Millisecond {
 				t.Errorf("%v %v after %v", r, err, time.Since(start))
 			}
 		})

@@ -77,7 +77,8 @@ func (w *waiter) limit(wait time.Duration) {
 
 // wait waits for a turn, until one is granted. Refusal is the one that made it wait; nil: others who wait did.
 func (q *Queue) wait(
-	ctx context.Context, caller string, charges []limit.Charge, g *limit.Grant, refusal *limit.Refusal, mayWait func() bool,
+	ctx context.Context, caller string, charges []limit.Charge, g *limit.Grant, refusal *limit.Refusal,
+	mayWait func() bool,
 ) (*limit.Refusal, error) {
 	w := newWaiter(caller, charges, q.now())
 	w.mayWait = mayWait
@@ -104,7 +105,8 @@ func (q *Queue) wait(
 }
 
 // try takes the turn.
-func (q *Queue) try(ctx context.Context, w *waiter, charges []limit.Charge, g *limit.Grant) (stays bool, _ *limit.Refusal, _ error) {
+func (q *Queue) try(ctx context.Context, w *waiter, charges []limit.Charge,
+	g *limit.Grant) (stays bool, _ *limit.Refusal, _ error) {
 	returned := false
 	defer func() {
 		if !returned {

@@ -1,9 +1,9 @@
-// Package oidctest is an OpenID Connect issuer in a process: what tests of graphproxy's tokens fetch keys from and get tokens
-// of, as net/http/httptest is to HTTP.
+// Package oidctest is an OpenID Connect issuer in a process: what tests of graphproxy's tokens fetch keys from and get
+// tokens of, as net/http/httptest is to HTTP.
 //
-// It decides what such an issuer would publish, a discovery document and a JWK Set, and signs whatever it is asked to sign,
-// well-formed or not. It rotates its keys, counts what is fetched and fails on demand: see Fault. It leaves to others whether a
-// token is good: graphproxy/auth/caller/oidc decides that.
+// It decides what such an issuer would publish, a discovery document and a JWK Set, and signs whatever it is asked to
+// sign, well-formed or not. It rotates its keys, counts what is fetched and fails on demand: see Fault. It leaves to
+// others whether a token is good: graphproxy/auth/caller/oidc decides that.
 //
 // It is a fake: it holds its private keys in memory and hands them out. It listens on loopback only.
 package oidctest
@@ -45,7 +45,8 @@ const (
 	KeysNotFound Fault = "keys 404"      // discovery answers, the keys do not
 )
 
-// Server is a running issuer. Its methods are safe for concurrent use. Make it with New; close it when it is no longer needed.
+// Server is a running issuer. Its methods are safe for concurrent use. Make it with New; close it when it is no longer
+// needed.
 type Server struct {
 	url   string
 	o     Options
@@ -110,7 +111,9 @@ func (s *Server) Roots() *x509.CertPool { return s.roots }
 
 // Client returns a client that trusts the issuer's TLS.
 func (s *Server) Client() *http.Client {
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.roots}, DisableKeepAlives: true}}
+	return &http.Client{
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.roots}, DisableKeepAlives: true},
+	}
 }
 
 // Break makes the issuer fail until Heal.

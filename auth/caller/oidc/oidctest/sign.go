@@ -43,8 +43,9 @@ func family(alg string) string {
 	return strings.ToLower(alg)
 }
 
-// Rotate makes new keys, with new key ids, that sign from now on. Those from before are still published, until Withdraw. They
-// are all of one kind for each family: an RSA key of 2048 bits, EC keys on P-256, P-384 and P-521, and an Ed25519 key.
+// Rotate makes new keys, with new key ids, that sign from now on. Those from before are still published, until
+// Withdraw. They are all of one kind for each family: an RSA key of 2048 bits, EC keys on P-256, P-384 and P-521, and
+// an Ed25519 key.
 func (s *Server) Rotate() error {
 	made, err := newKeys()
 	if err != nil {
@@ -121,9 +122,10 @@ func (s *Server) Key(alg string) (key crypto.Signer, kid string, err error) {
 	return nil, "", fmt.Errorf("no key signs with %q: write one of %v", alg, algorithms)
 }
 
-// Sign returns a JWT with these claims. Where they do not say otherwise it has the issuer's iss, an iat and nbf of now, and an
-// exp in an hour. The header is {"alg":"RS256","typ":"JWT","kid":…}, overridden by header, whose alg also chooses the key. A
-// nil value removes a claim or a member of the header. It is an error when no key signs with the alg.
+// Sign returns a JWT with these claims. Where they do not say otherwise it has the issuer's iss, an iat and nbf of now,
+// and an exp in an hour. The header is {"alg":"RS256","typ":"JWT","kid":…}, overridden by header, whose alg also
+// chooses the key. A nil value removes a claim or a member of the header. It is an error when no key signs with the
+// alg.
 func (s *Server) Sign(claims, header map[string]any) (string, error) {
 	alg, ok := header["alg"].(string)
 	if !ok {
@@ -139,8 +141,8 @@ func (s *Server) Sign(claims, header map[string]any) (string, error) {
 	return SignRaw(key, alg, encode(head), encode(payload))
 }
 
-// SignRaw signs any header and payload, well-formed or not, as a JWS in compact serialisation. The header says what it says;
-// alg is how it is signed.
+// SignRaw signs any header and payload, well-formed or not, as a JWS in compact serialisation. The header says what it
+// says; alg is how it is signed.
 func SignRaw(key crypto.Signer, alg string, header, payload []byte) (string, error) {
 	text := base64.RawURLEncoding.EncodeToString(header) + "." + base64.RawURLEncoding.EncodeToString(payload)
 	signature, err := sign(key, alg, []byte(text))
@@ -200,11 +202,16 @@ func certificate() (*tls.Config, *x509.CertPool, error) {
 		return nil, nil, err
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "oidctest"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(365 * 24 * time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"},
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		IsCA: true, BasicConstraintsValid: true,
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: "oidctest"},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(365 * 24 * time.Hour),
+		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames:              []string{"localhost"},
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		IsCA:                  true,
+		BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package catalogtest gives tests a list of Graph's operations, in every clone of the repository.
 //
-// The lists here are short and written by hand. Where Microsoft's complete lists lie in shared/data beside the repository, tests get
-// those. The package is for tests only.
+// The lists here are short and written by hand. Where Microsoft's complete lists lie in shared/data beside the
+// repository, tests get those. The package is for tests only.
 package catalogtest
 
 import (
@@ -20,8 +20,8 @@ var someOfV1 string // never written to
 //go:embed beta-operations.txt
 var someOfBeta string // never written to
 
-// List returns the complete list of operations of a version, "v1.0" or "beta", if it is there, else the short one. It has the format
-// that catalog.Read reads, without comments and empty lines.
+// List returns the complete list of operations of a version, "v1.0" or "beta", if it is there, else the short one. It
+// has the format that catalog.Read reads, without comments and empty lines.
 func List(t testing.TB, version string) string {
 	t.Helper()
 	text, err := os.ReadFile(Beside(t, filepath.Join("data", "graph-"+version+"-operations.txt")))

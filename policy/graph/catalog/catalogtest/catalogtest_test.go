@@ -27,7 +27,8 @@ func operations(t *testing.T, text, version string) map[string]bool {
 
 func TestTheShortListsHaveOperationsOfGraphOnly(t *testing.T) {
 	for version, least := range map[string]int{"v1.0": 300, "beta": 50} {
-		short, best := operations(t, catalogtest.Short(version), version), operations(t, catalogtest.List(t, version), version)
+		short, best := operations(t, catalogtest.Short(version), version), operations(t, catalogtest.List(t, version),
+			version)
 		if len(short) < least || len(short) != strings.Count(catalogtest.Short(version), "\n") {
 			t.Errorf("%s: %d operations, want at least %d and each once", version, len(short), least)
 		}
