@@ -109,7 +109,7 @@ func (h *Handler) recheckThrottle(rec *Record, a *admission) error {
 
 // checkThrottle refuses a request while Graph throttles its scope.
 func (h *Handler) checkThrottle(rec *Record, a *admission) error {
-	v := h.throttle.Ask(time.Now(), a.scope)
+	v := h.throttle.Check(time.Now(), a.scope)
 	if v.Wait > 0 {
 		rec.Decision = decisionLimit
 		return throttled(v.Wait)

@@ -18,7 +18,7 @@ import (
 const (
 	callers = 8
 	oneWay  = 25 * time.Millisecond // to Graph, and back
-	greed   = 10 * time.Millisecond // after which a refused caller asks again, whatever it was told
+	greed   = 10 * time.Millisecond // after which a refused caller tries again, whether Retry-After has passed or not
 )
 
 // event is something that happens in a simulation.
@@ -42,7 +42,7 @@ func (a *agenda) Pop() any {
 	return last
 }
 
-// simulation is callers that ask as fast as they can, on a clock of their own, and a Graph with limits.
+// simulation has callers that send requests as fast as they can, on their own clock, and a Graph with limits.
 type simulation struct {
 	graph  *graphtest.Server
 	memory *throttle.Memory // nil: a proxy that passes everything on
@@ -52,9 +52,9 @@ type simulation struct {
 	todo   agenda
 	n      int
 
-	told         time.Duration // until when Graph has asked for quiet, by the answers that have arrived
+	quiet        time.Duration // the latest end of a Retry-After in the answers that have arrived
 	from         time.Duration // from when on goodput is counted; 0: since the first refusal
-	sent, probes int           // while it has asked for quiet, and the probes among them
+	sent, probes int           // requests sent before that time, and the probes among them
 	total        int
 	refused      int
 	good         int // taken since then
@@ -67,7 +67,7 @@ func (s *simulation) plan(after time.Duration, do func()) {
 
 func (s *simulation) run(until time.Duration) {
 	for range callers {
-		s.plan(0, func() { s.ask(true) })
+		s.plan(0, func() { s.request(true) })
 	}
 	for {
 		next := heap.Pop(&s.todo).(event)
@@ -81,20 +81,20 @@ func (s *simulation) run(until time.Duration) {
 
 func (s *simulation) clock() time.Time { return at(time.Duration(s.now.Load())) }
 
-// ask is one request by one caller, which asks again when it is answered.
-func (s *simulation) ask(mayDelay bool) {
+// request sends one request of one caller, and plans the caller's next one.
+func (s *simulation) request(mayDelay bool) {
 	var v throttle.Verdict
 	if s.memory != nil {
-		v = s.memory.Ask(s.clock(), s.scope)
+		v = s.memory.Check(s.clock(), s.scope)
 	}
 	switch {
 	case v.Wait > 0:
-		s.plan(greed, func() { s.ask(true) })
+		s.plan(greed, func() { s.request(true) })
 	case v.Delay > 0 && mayDelay:
-		s.plan(v.Delay, func() { s.ask(false) })
+		s.plan(v.Delay, func() { s.request(false) })
 	default:
 		s.total++
-		if time.Duration(s.now.Load()) < s.told {
+		if time.Duration(s.now.Load()) < s.quiet {
 			s.sent++
 			if v.Probe != nil {
 				s.probes++
@@ -124,12 +124,12 @@ func (s *simulation) answer(p *throttle.Probe, status int, h http.Header) {
 		}
 		var after int
 		_, _ = fmt.Sscan(h.Get("Retry-After"), &after)
-		s.told = max(s.told, now+time.Duration(after)*time.Second)
+		s.quiet = max(s.quiet, now+time.Duration(after)*time.Second)
 	}
 	if s.memory != nil {
 		s.memory.Seen(s.clock(), s.scope, p, status, h)
 	}
-	s.plan(0, func() { s.ask(true) })
+	s.plan(0, func() { s.request(true) })
 }
 
 // goodput is the share of what Graph allows that the callers got.
@@ -174,11 +174,11 @@ func TestGreedyCallersGetWhatGraphAllowsAndGraphIsLeftAlone(t *testing.T) {
 		limits graphtest.Limits
 		from   time.Duration
 	}{
-		{"the directory, which tells how near the limit is", "/v1.0/users/adele@contoso.com",
+		{"the directory, which reports how near the limit is", "/v1.0/users/adele@contoso.com",
 			graphtest.Limits{Directory: rate}, 10 * time.Second},
-		{"a mailbox, which tells nothing before", "/v1.0/users/adele@contoso.com/mailFolders",
+		{"a mailbox, which reports nothing before the limit", "/v1.0/users/adele@contoso.com/mailFolders",
 			graphtest.Limits{Mailbox: rate}, 0},
-		{"SharePoint, which tells what is left of a window", "/v1.0/users/adele@contoso.com/drive/root",
+		{"SharePoint, which reports what is left of a window", "/v1.0/users/adele@contoso.com/drive/root",
 			graphtest.Limits{Files: rate}, 20 * time.Second},
 	}
 	for _, test := range tests {

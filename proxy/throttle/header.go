@@ -9,8 +9,8 @@ import (
 	"graphproxy/policy/graph/service"
 )
 
-// maxHold bounds how long an answer can hold a scope back. Graph asks for minutes at most; an answer that says more is
-// a mistake, or a block that somebody must see to, and a probe an hour finds out when it is over.
+// maxHold bounds how long an answer can hold a scope. Graph asks for minutes at most. A longer time is a mistake, or a
+// block that an administrator must end; one probe an hour finds out when it is over.
 const maxHold = time.Hour
 
 // The names as http.Header keeps them.
@@ -23,18 +23,18 @@ const (
 	resetHeader      = "Ratelimit-Reset"
 )
 
-// said is what the headers of an answer say of limits.
-type said struct {
-	wait  time.Duration // to hold back after a refusal; 0: it does not say
-	reset time.Duration // until the window of RateLimit-* ends; 0: it does not say
-	spent bool          // nothing of that window is left
-	limit bool          // it has one of RateLimit-*: the answer is about the service's limit
-	usage float64       // of the limit, beyond 80 % of it: 0 to 1, which is 180 %. -1: it does not say
+// limitInfo is what the headers of an answer report about limits.
+type limitInfo struct {
+	wait  time.Duration // Retry-After; 0: missing
+	reset time.Duration // until the window of RateLimit-* ends; 0: missing
+	spent bool          // nothing is left of that window
+	limit bool          // the answer has a header RateLimit-*, so it is about the service's limit
+	usage float64       // share of the limit beyond 80 % of it: from 0 to 1, which is 180 %. -1: missing
 }
 
 // readHeader reads the headers of an answer that came at now.
-func readHeader(now time.Time, h http.Header) said {
-	s := said{wait: retryAfter(now, h), usage: -1}
+func readHeader(now time.Time, h http.Header) limitInfo {
+	s := limitInfo{wait: retryAfter(now, h), usage: -1}
 	if v := h.Get(percentageHeader); v != "" {
 		if share, ok := decimal(v); ok {
 			s.usage = beyond(share)
@@ -45,7 +45,7 @@ func readHeader(now time.Time, h http.Header) said {
 }
 
 // readWindow reads SharePoint's RateLimit-* (an early draft of draft-ietf-httpapi-ratelimit-headers: Reset in seconds).
-func (s *said) readWindow(h http.Header) {
+func (s *limitInfo) readWindow(h http.Header) {
 	s.limit = h.Get(resetHeader) != "" || h.Get(remainingHeader) != "" || h.Get(limitHeader) != ""
 	if h.Get(resetHeader) == "" && h.Get(remainingHeader) == "" {
 		return
@@ -63,17 +63,17 @@ func (s *said) readWindow(h http.Header) {
 	}
 }
 
-// beyond is how far a share of a limit is beyond 80 %, where Graph begins to tell of it, at most 1. At 1.2 a fifth of
-// the requests is refused, at 1.8 four fifths: more it does not tell.
+// beyond returns how far a share of a limit is beyond 80 %, at most 1. Graph reports shares from 0.8 to 1.8. At 1.2 it
+// refuses a fifth of the requests, at 1.8 four fifths.
 func beyond(share float64) float64 { return min(max(share-0.8, 0), 1) }
 
-// hold is how long a refused request's scope is to be left alone, 0 if the answer does not say. SharePoint asks for the
-// greater one.
-func (s *said) hold() time.Duration { return max(s.wait, s.reset) }
+// hold returns how long the scope of a refused request must be held; 0 if the answer has no such header. SharePoint
+// asks clients to use the longer time.
+func (s *limitInfo) hold() time.Duration { return max(s.wait, s.reset) }
 
 // retryAfter reads Retry-After (RFC 9110, 10.2.3) as Graph sends it: seconds, also with decimals ("2.128"), or a date,
-// which is compared with the answer's own Date so that a wrong clock here does no harm. What is garbage, negative or
-// zero is 0: it does not say. Of several the longest counts.
+// which is compared with the answer's own Date so that a wrong clock here does not matter. A value that is malformed,
+// negative or zero counts as missing. If there are several, the longest time counts.
 func retryAfter(now time.Time, h http.Header) (longest time.Duration) {
 	for _, v := range h[retryAfterHeader] {
 		if n, ok := decimal(v); ok {
@@ -120,16 +120,16 @@ func decimal(text string) (float64, bool) {
 	return n, err == nil
 }
 
-// ofResource reports whether a refusal in scope s is taken to be about the resource alone at first: SharePoint refuses
-// requests for a blocked drive without a word of how long, for ever, and takes those for others; and a workbook is
-// refused by itself.
-func (s Scope) ofResource(says said) bool {
-	return s.own.isSet() && (s.service == service.Excel && s.own.item != "" || says.hold() == 0 && !says.limit)
+// ofResource reports whether a refusal in scope s is at first taken to be about the resource alone. SharePoint refuses
+// every request for a blocked drive, without Retry-After, and accepts requests for other drives. A workbook is refused
+// by itself.
+func (s Scope) ofResource(info limitInfo) bool {
+	return s.resource.isSet() && (s.service == service.Excel && s.resource.item != "" || info.hold() == 0 && !info.limit)
 }
 
-// narrowed is the scope that an answer to a request in scope s is about: that of the service, and where
-// x-ms-throttle-scope says more (Scope/Limit/app/resource), only its reads or writes, the app in all tenants, or the
-// tenant for all apps. Unknown words widen nothing and narrow nothing.
+// narrowed returns the scope that an answer to a request in scope s is about. It is the scope of the service, unless
+// x-ms-throttle-scope (Scope/Limit/app/resource) names only reads or writes, the app in all tenants, or the tenant for
+// all apps. Unknown words in that header are ignored.
 func (s Scope) narrowed(h http.Header) Scope {
 	s.access = readWrite
 	v := h.Get(scopeHeader)

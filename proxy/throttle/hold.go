@@ -3,24 +3,25 @@ package throttle
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 )
 
-// hold is what is known of one scope. Its shard's lock guards it.
+// hold is what is known about one scope. The lock of its shard guards it.
 type hold struct {
-	until time.Time     // when held: nothing goes before; after it, a probe
-	held  bool          // since a refusal, and until a probe succeeds
-	step  uint8         // of the back-off: how often the probe was refused without a word of how long
-	probe *Probe        // under way; else nil
-	usage float64       // see said.usage
-	fades time.Time     // when it is over
-	lasts time.Duration // until then, when it was told
+	until time.Time     // while held is true: before it no request goes, after it a probe does
+	held  bool          // true from a refusal until a probe succeeds
+	step  uint8         // of the back-off: how many probes were refused without Retry-After
+	probe *Probe        // the probe that is on its way; nil if there is none
+	usage float64       // see limitInfo.usage
+	fades time.Time     // when the usage stops to count
+	lasts time.Duration // how long the usage counts in all
 
-	refused   own       // of a service: the resource that was refused last, and when
-	refusedAt time.Time // likewise
+	refused   resource  // in the hold of a service: the resource that was refused last
+	refusedAt time.Time // when that was
 }
 
-// wait is how long a request must wait for this hold, 0 if it may be the probe.
+// wait returns how long a request must wait for this hold; 0 if it may be the probe.
 func (h *hold) wait(now time.Time) time.Duration {
 	left := max(h.until.Sub(now), 0)
 	if h.probe != nil {
@@ -29,7 +30,7 @@ func (h *hold) wait(now time.Time) time.Duration {
 	return left
 }
 
-// usageAt is the usage, fading: what nobody repeats is over when Graph's window has passed.
+// usageAt returns the usage, which shrinks to 0 by the time that Graph's window has passed.
 func (h *hold) usageAt(now time.Time) float64 {
 	left := min(h.fades.Sub(now), h.lasts)
 	if h.usage == 0 || left <= 0 {
@@ -38,7 +39,7 @@ func (h *hold) usageAt(now time.Time) float64 {
 	return h.usage * float64(left) / float64(h.lasts)
 }
 
-// over reports whether nothing is known any more.
+// over reports whether the entry holds nothing that still counts.
 func (h *hold) over(now time.Time) bool {
 	return h.probe == nil && h.usageAt(now) == 0 && now.Sub(h.refusedAt) > together &&
 		(!h.held || now.Sub(h.until) > forgetAfter)
@@ -52,40 +53,39 @@ func (h *hold) extend(until time.Time) {
 	}
 }
 
-// news is what a Seen has to say when it has given the lock back.
-type news struct {
+// change is what a call of Seen changed. It is reported when the lock is free again.
+type change struct {
 	scope Scope
 	until time.Time
-	held  bool // newly
-	grown bool // by so much that others should know, or newly
+	held  bool // the hold is new
+	grown bool // the hold is new, or a second or more longer: other replicas should know
 }
 
-// hold holds s back because of an answer that says this. mine are the holds that the answer's own probe was for.
-func (m *Memory) hold(sh *shard, now time.Time, s Scope, mine []*hold, status int, says said) news {
+// hold holds s because of an answer with this info. mine are the holds that the answer's own probe was for.
+func (m *Memory) hold(sh *shard, now time.Time, s Scope, mine []*hold, status int, info limitInfo) change {
 	m.forget(sh, now)
 	h := m.entry(sh, now, s)
 	was, before := h.held, h.until
-	escalates := !was // a refusal that was on its way when the hold began says nothing new
-	for _, own := range mine {
-		escalates = escalates || own == h
-	}
-	d := says.hold()
+	// A refusal that was on its way when the hold began does not make the back-off longer.
+	escalates := !was || slices.Contains(mine, h)
+	d := info.hold()
 	if d == 0 || status == http.StatusServiceUnavailable {
 		d = max(d, m.backOff(h, was && escalates))
 	}
 	h.extend(now.Add(d))
-	return news{s, h.until, !was, !was || h.until.Sub(before) >= time.Second}
+	return change{s, h.until, !was, !was || h.until.Sub(before) >= time.Second}
 }
 
-// another notes that this resource was refused, and reports whether another one of the service was, shortly before.
-func (m *Memory) another(sh *shard, now time.Time, wide Scope, o own) bool {
+// another records that resource o was refused, and reports whether another resource of the service was refused shortly
+// before.
+func (m *Memory) another(sh *shard, now time.Time, wide Scope, o resource) bool {
 	h := m.entry(sh, now, wide)
 	before, since := h.refused, now.Sub(h.refusedAt)
-	h.refused, h.refusedAt = Scope{own: o}.kept().own, now
+	h.refused, h.refusedAt = Scope{resource: o}.kept().resource, now
 	return before.isSet() && before != o && since <= together
 }
 
-// backOff is the next step of the back-off, or the present one again.
+// backOff returns the next step of the back-off, or the present one again.
 func (m *Memory) backOff(h *hold, next bool) time.Duration {
 	if next && firstStep<<h.step < lastStep {
 		h.step++
@@ -94,22 +94,22 @@ func (m *Memory) backOff(h *hold, next bool) time.Duration {
 	return d + time.Duration(float64(d/4)*m.options.Rand())
 }
 
-// note remembers a usage. The latest word counts, also if it is lower.
-func (m *Memory) note(sh *shard, now time.Time, s Scope, says said) {
-	s.access = readWrite // which of the limits it is of is told only of refused requests
-	if says.usage == 0 && sh.holds[s] == nil {
+// note records a usage. The latest one counts, also if it is lower.
+func (m *Memory) note(sh *shard, now time.Time, s Scope, info limitInfo) {
+	s.access = readWrite // Graph reports only for refused requests whether reads or writes are limited
+	if info.usage == 0 && sh.holds[s] == nil {
 		return
 	}
 	h := m.entry(sh, now, s)
-	h.usage, h.lasts = says.usage, usageLasts
-	if says.reset > 0 {
-		h.lasts = min(usageLasts, says.reset) // another window begins then
+	h.usage, h.lasts = info.usage, usageLasts
+	if info.reset > 0 {
+		h.lasts = min(usageLasts, info.reset) // then the next window begins
 	}
 	h.fades = now.Add(h.lasts)
 }
 
-// entry is what is known of s, made if it is not there. When as many scopes are known as may be, it is that of the
-// whole service, of which there are few: rather too much is held back then than too little.
+// entry returns the hold of s, and makes one if there is none. When MaxScopes are known, it returns the hold of the
+// whole service, of which there are few: then too much is held rather than too little.
 func (m *Memory) entry(sh *shard, now time.Time, s Scope) *hold {
 	if h := sh.holds[s]; h != nil {
 		return h
@@ -127,7 +127,7 @@ func (m *Memory) entry(sh *shard, now time.Time, s Scope) *hold {
 	return h
 }
 
-// forget looks at a few entries, any of them, and drops those of which nothing is known any more.
+// forget checks a few entries, in no order, and removes those that are over.
 func (m *Memory) forget(sh *shard, now time.Time) {
 	looked := 0
 	for s, h := range sh.holds {
@@ -141,18 +141,19 @@ func (m *Memory) forget(sh *shard, now time.Time) {
 		}
 	}
 	if len(sh.holds) == 0 {
-		sh.holds = nil // a map keeps the room of what it once held, and looking through that takes time
+		sh.holds = nil // a map keeps its size, and ranging over the empty places takes time
 	}
 }
 
-// tell says what changed, without the lock. Keys name people: they are not logged.
-func (m *Memory) tell(p *Probe, n news, status int) {
+// report logs a change and passes it to OnHold. The caller does not hold the lock. Keys name people: they are not
+// logged.
+func (m *Memory) report(p *Probe, n change, status int) {
 	if n.held {
 		more := attrs(n.scope, slog.Int("graph_status", status), slog.Time("until", n.until))
 		m.options.Log.Warn("graph throttles; holding requests back", more...)
 	}
-	if n.grown && m.options.Told != nil {
-		m.options.Told(n.scope, n.until)
+	if n.grown && m.options.OnHold != nil {
+		m.options.OnHold(n.scope, n.until)
 	}
 	if p != nil && p.freed {
 		m.options.Log.Info("graph takes requests again", attrs(p.scope)...)
@@ -166,14 +167,13 @@ func attrs(s Scope, more ...any) []any {
 	}, more...)
 }
 
-// Probe is the one request that finds out whether a hold is over. Its methods may be called on nil, and do nothing
-// then.
+// Probe is the one request that finds out whether a hold is over. Its methods do nothing on a nil Probe.
 type Probe struct {
 	sh    *shard
 	scope Scope // of the request
 	holds []*hold
 	done  bool
-	freed bool // a hold ended by it
+	freed bool // it ended a hold
 }
 
 // probe makes the request in scope s the probe of the holds of these scopes.
@@ -186,8 +186,8 @@ func (sh *shard) probe(s Scope, scopes []Scope) *Probe {
 	return p
 }
 
-// Lost says that the probe got no answer: the connection broke, or its caller left. The next request is a probe then.
-// After Seen, and the second time, it does nothing. It is safe for concurrent use.
+// Lost records that the probe got no answer: the connection broke, or the caller left. The next request becomes a
+// probe. After Seen, and when it is called again, Lost does nothing. It is safe for concurrent use.
 func (p *Probe) Lost() {
 	if p == nil {
 		return
@@ -197,8 +197,8 @@ func (p *Probe) Lost() {
 	p.end(false)
 }
 
-// end takes the probe off its holds, and ends them if Graph took the request. It returns those it was for; the shard's
-// lock is held.
+// end takes the probe off its holds, and ends the holds if Graph accepted the request. It returns the holds that the
+// probe was for. The caller holds the shard's lock.
 func (p *Probe) end(taken bool) []*hold {
 	if p == nil || p.done {
 		return nil

@@ -25,28 +25,28 @@ func TestWhenTheMemoryIsFullTheWholeServiceIsHeldBack(t *testing.T) {
 	for n := range 3 {
 		m.Seen(start, mailbox(t, n), nil, 429, headers("Retry-After: 10"))
 	}
-	if v := m.Ask(start, mailbox(t, 7)); v != (throttle.Verdict{}) {
+	if v := m.Check(start, mailbox(t, 7)); v != (throttle.Verdict{}) {
 		t.Fatalf("a mailbox of which nothing is known: %+v", v)
 	}
 	m.Seen(start, mailbox(t, 3), nil, 429, headers("Retry-After: 20"))
 	for _, n := range []int{0, 3, 7} {
-		if v := m.Ask(start, mailbox(t, n)); v.Wait != 20*time.Second {
+		if v := m.Check(start, mailbox(t, n)); v.Wait != 20*time.Second {
 			t.Errorf("mailbox %d: %+v", n, v)
 		}
 	}
-	if v := m.Ask(start, scope(t, "GET /users")); v != (throttle.Verdict{}) {
+	if v := m.Check(start, scope(t, "GET /users")); v != (throttle.Verdict{}) {
 		t.Errorf("another service: %+v", v)
 	}
 	t.Run("and the places of holds long over are given to others", func(t *testing.T) {
 		later := at(time.Hour)
 		for range 3 {
-			m.Ask(later, mailbox(t, 7)) // each looks at a few
+			m.Check(later, mailbox(t, 7)) // each looks at a few
 		}
 		m.Seen(later, mailbox(t, 4), nil, 429, headers("Retry-After: 20"))
-		if v := m.Ask(later, mailbox(t, 7)); v != (throttle.Verdict{}) {
+		if v := m.Check(later, mailbox(t, 7)); v != (throttle.Verdict{}) {
 			t.Errorf("%+v", v)
 		}
-		if v := m.Ask(later, mailbox(t, 4)); v.Wait != 20*time.Second {
+		if v := m.Check(later, mailbox(t, 4)); v.Wait != 20*time.Second {
 			t.Errorf("%+v", v)
 		}
 	})
@@ -83,8 +83,8 @@ func TestOneProbeAtMost(t *testing.T) {
 			"time passes": func(t *rapid.T) {
 				now = now.Add(time.Duration(rapid.IntRange(0, 20_000).Draw(t, "ms")) * time.Millisecond)
 			},
-			"ask": func(t *rapid.T) {
-				v := m.Ask(now, s)
+			"check": func(t *rapid.T) {
+				v := m.Check(now, s)
 				switch {
 				case v.Probe != nil && probe != nil:
 					t.Fatal("two probes at once")
@@ -128,7 +128,7 @@ func TestOneProbeAtMostAlsoAtOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {
-				if v := m.Ask(now, s); v.Probe != nil {
+				if v := m.Check(now, s); v.Probe != nil {
 					probes.Add(1)
 					winner.Store(v.Probe)
 				} else if v.Wait <= 0 {
@@ -161,12 +161,12 @@ func FuzzHeaders(f *testing.F) {
 		h.Set("RateLimit-Reset", reset)
 		m := newMemory()
 		m.Seen(start, s, nil, 200, h)
-		if v := m.Ask(start, s); v.Delay < 0 || v.Delay > throttle.MaxDelay || v.Wait < 0 || v.Wait > time.Hour ||
+		if v := m.Check(start, s); v.Delay < 0 || v.Delay > throttle.MaxDelay || v.Wait < 0 || v.Wait > time.Hour ||
 			v.Probe != nil {
 			t.Fatalf("after 200: %+v", v)
 		}
 		m.Seen(start, s, nil, 429, h)
-		wait := max(m.Ask(start, s).Wait, m.Ask(start, scope(t, "POST /users")).Wait)
+		wait := max(m.Check(start, s).Wait, m.Check(start, scope(t, "POST /users")).Wait)
 		if wait <= 0 || wait > time.Hour {
 			t.Fatalf("after 429: %v", wait)
 		}
@@ -195,9 +195,9 @@ func TestAskAllocatesNothing(t *testing.T) {
 	}
 	m.Seen(start, scope(t, adele), nil, 429, headers("Retry-After: 3600"))
 	for name, f := range map[string]func(){
-		"nothing held":       func() { m.Ask(start, s) },
-		"another one held":   func() { m.Ask(start, mailbox0) },
-		"this one held":      func() { m.Ask(start, throttle.ScopeOf("default", "contoso", "GET", target)) },
+		"nothing held":       func() { m.Check(start, s) },
+		"another one held":   func() { m.Check(start, mailbox0) },
+		"this one held":      func() { m.Check(start, throttle.ScopeOf("default", "contoso", "GET", target)) },
 		"an ordinary answer": func() { m.Seen(start, s, nil, 200, ordinary) },
 	} {
 		if n := testing.AllocsPerRun(100, f); n != 0 {
@@ -226,7 +226,7 @@ func BenchmarkAsk(b *testing.B) {
 			b.ResetTimer()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					m.Ask(start, s)
+					m.Check(start, s)
 				}
 			})
 		})

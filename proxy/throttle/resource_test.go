@@ -10,7 +10,7 @@ import (
 	"graphproxy/proxy/throttle"
 )
 
-// silent are the refusals that do not say how long, nor that the service's limit is meant.
+// silent are the refusals without Retry-After and RateLimit-*.
 func silent() map[string]struct {
 	status int
 	header http.Header
@@ -59,12 +59,12 @@ func TestASilentRefusalHoldsTheResourceAlone(t *testing.T) {
 				m := newMemory()
 				m.Seen(start, scope(t, test.refused), nil, answer.status, answer.header)
 				for _, request := range append(test.held, test.refused) {
-					if m.Ask(start, scope(t, request)).Wait != time.Second {
+					if m.Check(start, scope(t, request)).Wait != time.Second {
 						t.Errorf("%s is not held back", request)
 					}
 				}
 				for _, request := range test.free {
-					if v := m.Ask(start, scope(t, request)); v != (throttle.Verdict{}) {
+					if v := m.Check(start, scope(t, request)); v != (throttle.Verdict{}) {
 						t.Errorf("%s is held back: %+v", request, v)
 					}
 				}
@@ -78,19 +78,19 @@ func TestARefusalThatSpeaksOfALimitHoldsTheService(t *testing.T) {
 		"RateLimit-Limit: 1250"} {
 		m := newMemory()
 		m.Seen(start, scope(t, "GET /drives/d/root"), nil, 429, headers(line))
-		if m.Ask(start, scope(t, "GET /drives/e/root")).Wait == 0 {
+		if m.Check(start, scope(t, "GET /drives/e/root")).Wait == 0 {
 			t.Errorf("%s does not hold the service", line)
 		}
 	}
 	t.Run("but a workbook's holds its drive item", func(t *testing.T) {
 		m := newMemory()
 		m.Seen(start, scope(t, "PATCH /drives/d/items/i/workbook/worksheets/w/range"), nil, 429, headers("Retry-After: 10"))
-		if v := m.Ask(start, scope(t, "GET /drives/d/items/i/workbook/tables")); v.Wait != 10*time.Second {
+		if v := m.Check(start, scope(t, "GET /drives/d/items/i/workbook/tables")); v.Wait != 10*time.Second {
 			t.Errorf("the workbook: %+v", v)
 		}
 		for _, free := range []string{"GET /drives/d/items/j/workbook/tables", "GET /drives/d/items/i",
 			"GET /me/drive/items/i/workbook/tables"} {
-			if v := m.Ask(start, scope(t, free)); v != (throttle.Verdict{}) {
+			if v := m.Check(start, scope(t, free)); v != (throttle.Verdict{}) {
 				t.Errorf("%s: %+v", free, v)
 			}
 		}
@@ -106,10 +106,10 @@ func TestTheServiceIsHeldWhenAnotherResourceIsRefusedToo(t *testing.T) {
 		m := newMemory()
 		refuse(m, 0, "GET /drives/a/root")
 		refuse(m, 9*time.Second, "GET /drives/b/root")
-		if v := m.Ask(at(9*time.Second), scope(t, third)); v.Wait != time.Second {
+		if v := m.Check(at(9*time.Second), scope(t, third)); v.Wait != time.Second {
 			t.Errorf("%+v", v)
 		}
-		if v := m.Ask(at(9*time.Second), scopeFor(t, "hr", "contoso", third)); v != (throttle.Verdict{}) {
+		if v := m.Check(at(9*time.Second), scopeFor(t, "hr", "contoso", third)); v != (throttle.Verdict{}) {
 			t.Errorf("another app's: %+v", v)
 		}
 	})
@@ -117,7 +117,7 @@ func TestTheServiceIsHeldWhenAnotherResourceIsRefusedToo(t *testing.T) {
 		m := newMemory()
 		refuse(m, 0, "GET /drives/a/root")
 		refuse(m, 11*time.Second, "GET /drives/b/root")
-		if v := m.Ask(at(11*time.Second), scope(t, third)); v != (throttle.Verdict{}) {
+		if v := m.Check(at(11*time.Second), scope(t, third)); v != (throttle.Verdict{}) {
 			t.Errorf("%+v", v)
 		}
 	})
@@ -126,7 +126,7 @@ func TestTheServiceIsHeldWhenAnotherResourceIsRefusedToo(t *testing.T) {
 		for i := range 100 {
 			refuse(m, time.Duration(i)*100*time.Millisecond, "GET /drives/a/root")
 		}
-		if v := m.Ask(at(10*time.Second), scope(t, third)); v != (throttle.Verdict{}) {
+		if v := m.Check(at(10*time.Second), scope(t, third)); v != (throttle.Verdict{}) {
 			t.Errorf("%+v", v)
 		}
 	})
@@ -134,7 +134,7 @@ func TestTheServiceIsHeldWhenAnotherResourceIsRefusedToo(t *testing.T) {
 		m := newMemory()
 		refuse(m, 0, "GET /drives/a/root")
 		refuse(m, 0, "GET /users/u/onenote/pages")
-		if v := m.Ask(at(0), scope(t, third)); v != (throttle.Verdict{}) {
+		if v := m.Check(at(0), scope(t, third)); v != (throttle.Verdict{}) {
 			t.Errorf("%+v", v)
 		}
 	})
@@ -142,31 +142,32 @@ func TestTheServiceIsHeldWhenAnotherResourceIsRefusedToo(t *testing.T) {
 		m := newMemory()
 		refuse(m, 0, "GET /drives/a/root")
 		refuse(m, 0, "GET /drives/b/root")
-		probe := m.Ask(at(time.Second), scope(t, third)).Probe
+		probe := m.Check(at(time.Second), scope(t, third)).Probe
 		m.Seen(at(time.Second), scope(t, third), probe, 200, nil)
-		if v := m.Ask(at(time.Second), scope(t, "GET /drives/d/root")); probe == nil || v != (throttle.Verdict{}) {
+		if v := m.Check(at(time.Second), scope(t, "GET /drives/d/root")); probe == nil || v != (throttle.Verdict{}) {
 			t.Errorf("probe %v, then %+v", probe, v)
 		}
-		if v := m.Ask(at(time.Second), scope(t, "GET /drives/a/root")); v.Probe == nil {
+		if v := m.Check(at(time.Second), scope(t, "GET /drives/a/root")); v.Probe == nil {
 			t.Errorf("the blocked drive: %+v", v)
 		}
 	})
 }
 
-// A drive that is blocked for ever and asked for every two seconds costs the others nothing. It cost them 60 % before.
+// Requests for a drive that is blocked for ever, one every two seconds, do not hold requests for other drives. Before,
+// 60 % of those were held.
 func TestABlockedDriveTakesNothingFromOthers(t *testing.T) {
 	m := newMemory()
 	blocked, good := scope(t, "GET /drives/blocked/root"), scope(t, "GET /drives/good/root")
-	asked, refused, sent := 0, 0, 0
+	sentGood, refused, sent := 0, 0, 0
 	for now := time.Duration(0); now < 10*time.Minute; now += 100 * time.Millisecond {
 		if now%(2*time.Second) == 0 {
-			if v := m.Ask(at(now), blocked); v.Wait == 0 {
+			if v := m.Check(at(now), blocked); v.Wait == 0 {
 				sent++
 				m.Seen(at(now), blocked, v.Probe, 429, nil)
 			}
 		}
-		asked++
-		v := m.Ask(at(now), good)
+		sentGood++
+		v := m.Check(at(now), good)
 		if v.Wait > 0 {
 			refused++
 			continue
@@ -174,10 +175,10 @@ func TestABlockedDriveTakesNothingFromOthers(t *testing.T) {
 		m.Seen(at(now), good, v.Probe, 200, nil)
 	}
 	if refused > 0 {
-		t.Errorf("%d of %d good requests were held back", refused, asked)
+		t.Errorf("%d of %d good requests were held back", refused, sentGood)
 	}
 	if sent > 20 {
-		t.Errorf("the blocked drive was asked for %d times in ten minutes", sent)
+		t.Errorf("the blocked drive got %d requests in ten minutes", sent)
 	}
 }
 
@@ -187,19 +188,19 @@ func TestAHoldOfAResourceReachesOtherReplicas(t *testing.T) {
 		"GET /drives/d/root:/A%25/b.xlsx:/workbook/tables", "GET /users", "GET /drives/" + strings.Repeat("x", 300) + "/root",
 	} {
 		var key string
-		here := newMemory(func(o *throttle.Options) { o.Told = func(s throttle.Scope, _ time.Time) { key = s.Key() } })
+		here := newMemory(func(o *throttle.Options) { o.OnHold = func(s throttle.Scope, _ time.Time) { key = s.Key() } })
 		here.Seen(start, scope(t, request), nil, 429, nil)
 		s, err := throttle.ParseScope(key)
 		if err != nil {
 			t.Fatal(request, err)
 		}
 		there := newMemory()
-		there.Tell(start, s, at(5*time.Second))
-		if v := there.Ask(start, scope(t, request)); v.Wait != 5*time.Second {
-			t.Errorf("%s, told as %s: %+v", request, key, v)
+		there.Adopt(start, s, at(5*time.Second))
+		if v := there.Check(start, scope(t, request)); v.Wait != 5*time.Second {
+			t.Errorf("%s, adopted as %s: %+v", request, key, v)
 		}
-		if v := there.Ask(start, scope(t, "GET /drives/other/root")); v != (throttle.Verdict{}) {
-			t.Errorf("%s, told as %s, holds others back: %+v", request, key, v)
+		if v := there.Check(start, scope(t, "GET /drives/other/root")); v != (throttle.Verdict{}) {
+			t.Errorf("%s, adopted as %s, holds others back: %+v", request, key, v)
 		}
 	}
 }
@@ -209,7 +210,7 @@ func TestResourcesAreForgottenAndBounded(t *testing.T) {
 	for i := range 1000 {
 		m.Seen(at(time.Duration(i)*20*time.Second), scope(t, fmt.Sprintf("GET /drives/%d/root", i)), nil, 429, nil)
 	}
-	if v := m.Ask(at(10*time.Hour), scope(t, "GET /drives/5/root")); v.Wait != 0 {
+	if v := m.Check(at(10*time.Hour), scope(t, "GET /drives/5/root")); v.Wait != 0 {
 		t.Errorf("%+v", v)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"graphproxy/policy/graph/service"
 )
 
-// access says which requests a scope is about.
+// access is which requests a scope is about.
 type access uint8
 
 const (
@@ -20,8 +20,8 @@ const (
 
 var accessNames = [...]string{readWrite: "any", read: "read", write: "write"} // never written to
 
-// maxKey bounds what is kept of a key, in bytes. Longer ones share a hold with those that begin alike: nothing that
-// long is a mailbox.
+// maxKey bounds what is kept of a key, in bytes. Longer keys with the same beginning share a hold: no mailbox has so
+// long a name.
 const maxKey = 128
 
 // Scope is what Graph counts requests against: an app registration in a tenant at one of Graph's services and, where
@@ -31,44 +31,44 @@ const maxKey = 128
 type Scope struct {
 	app, tenant string // "" stands for all of them
 	key         string // "" stands for all of the service's
-	// where Graph counts by the service alone: the resource, which a refusal that says nothing may be about
-	own     own
-	service service.Service
-	access  access
+	// the resource, where Graph counts the service as a whole: a refusal may be about it alone, see ofResource
+	resource resource
+	service  service.Service
+	access   access
 }
 
-// own is a resource that can be refused by itself: a drive, a site, a user, a workbook. The zero own is none.
-type own struct {
+// resource can be refused by itself: a drive, a site, a user, a workbook. The zero value is no resource.
+type resource struct {
 	set  string // "drives"
 	key  string // "" where the path names none
 	item string // of a workbook: its drive item; of a site that is named by a path: that path
 }
 
-func (o own) isSet() bool { return o != own{} }
+func (o resource) isSet() bool { return o != resource{} }
 
-// text writes it as a key that ParseScope reads. A key of another kind has no slash but the first.
-func (o own) text() string {
+// text writes o as a key that ParseScope reads. It begins with a slash, which is escaped in other keys.
+func (o resource) text() string {
 	return "/" + url.PathEscape(o.set) + "/" + url.PathEscape(o.key) + "/" + url.PathEscape(o.item)
 }
 
-func parseOwn(text string) (own, bool) {
+func parseResource(text string) (resource, bool) {
 	parts := strings.Split(text, "/")
 	if len(parts) != 4 || parts[0] != "" {
-		return own{}, false
+		return resource{}, false
 	}
-	var o own
+	var o resource
 	for i, to := range []*string{&o.set, &o.key, &o.item} {
 		value, err := url.PathUnescape(parts[1+i])
 		if err != nil || len(value) > maxKey {
-			return own{}, false
+			return resource{}, false
 		}
 		*to = value
 	}
 	return o, o.isSet()
 }
 
-// bounded cuts what is too long: the front of a key, and the end of an item, where paths differ.
-func (o own) bounded() own {
+// bounded cuts what is too long. It keeps the beginning of a key, and the end of an item, where paths differ.
+func (o resource) bounded() resource {
 	if len(o.key) > maxKey {
 		o.key = o.key[:maxKey]
 	}
@@ -81,8 +81,8 @@ func (o own) bounded() own {
 // Key writes the scope as text that ParseScope reads: "outlook/any/default/contoso.com/adele@contoso.com". Each part is
 // escaped as a path segment is. It names a mailbox where the scope does: do not log it.
 func (s Scope) Key() string {
-	if s.own.isSet() {
-		s.key = s.own.text()
+	if s.resource.isSet() {
+		s.key = s.resource.text()
 	}
 	return strings.Join([]string{
 		s.service.String(), accessNames[s.access], url.PathEscape(s.app), url.PathEscape(s.tenant), url.PathEscape(s.key),
@@ -93,8 +93,8 @@ func (s Scope) Key() string {
 // none names a person.
 func (s Scope) Service() string { return s.service.String() }
 
-// ParseScope reads what Key wrote. The error says which part is not understood; the text may come from a replica of
-// another version.
+// ParseScope reads what Key wrote. The text may come from a replica of another version; the error names the part that
+// is not understood.
 func ParseScope(text string) (Scope, error) {
 	parts := strings.Split(text, "/")
 	if len(parts) != 5 {
@@ -116,8 +116,8 @@ func ParseScope(text string) (Scope, error) {
 		}
 		*to = value
 	}
-	if o, isOwn := parseOwn(s.key); isOwn {
-		s.key, s.own = "", o
+	if o, isResource := parseResource(s.key); isResource {
+		s.key, s.resource = "", o
 	}
 	if len(s.key) > maxKey {
 		return Scope{}, fmt.Errorf("reading a throttle scope: the key has %d bytes; at most %d are kept", len(s.key), maxKey)
@@ -134,24 +134,24 @@ func indexOf(names []string, name string) (int, bool) {
 	return 0, false
 }
 
-// kept is the scope with memory of its own: a hold may outlive the request by an hour.
+// kept returns a copy of the scope that shares no memory with a target: a hold may outlive the request by an hour.
 func (s Scope) kept() Scope {
 	s.app, s.tenant, s.key = strings.Clone(s.app), strings.Clone(s.tenant), strings.Clone(s.key)
-	s.own = own{strings.Clone(s.own.set), strings.Clone(s.own.key), strings.Clone(s.own.item)}
+	s.resource = resource{strings.Clone(s.resource.set), strings.Clone(s.resource.key), strings.Clone(s.resource.item)}
 	return s
 }
 
-// wide is the scope of the whole service, for this app and tenant.
+// wide returns the scope of the whole service, for this app and tenant.
 func (s Scope) wide() Scope {
-	s.key, s.own = "", own{}
+	s.key, s.resource = "", resource{}
 	return s
 }
 
 // narrow reports whether the scope is less than its service.
-func (s Scope) narrow() bool { return s.key != "" || s.own.isSet() }
+func (s Scope) narrow() bool { return s.key != "" || s.resource.isSet() }
 
-// places are the scopes whose holds a request in scope s has to heed, each once, and how many they are: its own, its
-// service's, and those of the app in all tenants and of the tenant for all apps; each for any access and for its own.
+// places returns the scopes whose holds apply to a request in scope s, each once, and their number: s itself, its
+// service, the app in all tenants, and the tenant for all apps; each for any access and for the access of s.
 func (s Scope) places() (all [8]Scope, n int) {
 	few := [4]Scope{s, s.wide(), s.wide(), s.wide()}
 	few[2].tenant, few[3].app = "", ""

@@ -121,7 +121,7 @@ func TestReplicasTellEachOtherOfHolds(t *testing.T) {
 	}
 	var words []word
 	here := newMemory(func(o *throttle.Options) {
-		o.Told = func(s throttle.Scope, until time.Time) { words = append(words, word{s.Key(), until}) }
+		o.OnHold = func(s throttle.Scope, until time.Time) { words = append(words, word{s.Key(), until}) }
 	})
 	s := scope(t, adele)
 	here.Seen(start, s, nil, 429, headers("Retry-After: 10"))
@@ -135,7 +135,7 @@ func TestReplicasTellEachOtherOfHolds(t *testing.T) {
 		t.Error(diff)
 	}
 
-	told, err := throttle.ParseScope(words[1].key)
+	parsed, err := throttle.ParseScope(words[1].key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,20 +150,20 @@ func TestReplicasTellEachOtherOfHolds(t *testing.T) {
 		{"an absurd one", at(1000 * time.Hour), time.Hour},
 	}
 	there := newMemory(func(o *throttle.Options) {
-		o.Told = func(throttle.Scope, time.Time) { t.Error("what one is told is told again") }
+		o.OnHold = func(throttle.Scope, time.Time) { t.Error("OnHold was called for a hold of another replica") }
 	})
 	now := at(3 * time.Second)
-	there.Tell(now, told, start)
-	if v := there.Ask(now, s); v != (throttle.Verdict{}) {
+	there.Adopt(now, parsed, start)
+	if v := there.Check(now, s); v != (throttle.Verdict{}) {
 		t.Errorf("held by one that is over: %+v", v)
 	}
 	for _, test := range tests {
-		there.Tell(now, told, test.until)
-		if v := there.Ask(now, s); v.Wait != test.want {
+		there.Adopt(now, parsed, test.until)
+		if v := there.Check(now, s); v.Wait != test.want {
 			t.Errorf("%s: %+v, want %v", test.name, v, test.want)
 		}
 	}
-	if v := there.Ask(now, scope(t, alex)); v != (throttle.Verdict{}) {
+	if v := there.Check(now, scope(t, alex)); v != (throttle.Verdict{}) {
 		t.Errorf("another mailbox: %+v", v)
 	}
 }

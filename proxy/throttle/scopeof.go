@@ -10,9 +10,9 @@ import (
 // ScopeOf returns what Graph counts a request against, for an app registration in a tenant, both as the proxy names
 // them. GET and HEAD read, every other method writes. v1.0 and beta count together.
 //
-// Which service answers and what key it counts by, service.Of says. Where Graph counts by the service alone, the scope
-// also knows the resource, see Seen. ScopeOf allocates nothing, save for an alternate key with capital letters; the
-// scope shares memory with t.
+// service.Of decides which service answers and what key it counts by. Where Graph counts the service as a whole, the
+// scope also has the resource, see Seen. ScopeOf allocates only for an alternate key with capital letters. The scope
+// shares memory with t.
 func ScopeOf(app, tenant, method string, t *odata.Target) Scope {
 	s := Scope{app: app, tenant: tenant, access: write}
 	if method == http.MethodGet || method == http.MethodHead {
@@ -29,15 +29,15 @@ func ScopeOf(app, tenant, method string, t *odata.Target) Scope {
 		s.key = s.key[:maxKey]
 	}
 	if s.key == "" && len(t.Segments) > 0 {
-		s.own = ownOf(s.service, t.Segments).bounded()
+		s.resource = resourceOf(s.service, t.Segments).bounded()
 	}
 	return s
 }
 
-// ownOf is the resource that a path is below, and for a workbook its drive item. The same drive by two ways is one
-// where both name it.
-func ownOf(kind service.Service, path []odata.Segment) own {
-	o := own{set: path[0].Base}
+// resourceOf returns the resource that a path is below, and for a workbook its drive item. Two paths to the same drive
+// give one resource if both name the drive.
+func resourceOf(kind service.Service, path []odata.Segment) resource {
+	o := resource{set: path[0].Base}
 	if o.set != "me" {
 		o.key = service.KeyOf(path)
 	}
@@ -52,7 +52,7 @@ func ownOf(kind service.Service, path []odata.Segment) own {
 		case path[i].Fold == "workbook" && kind == service.Excel:
 			return o
 		case path[i].Base == "drives" && service.KeyOf(path[i:]) != "":
-			o = own{set: "drives", key: service.KeyOf(path[i:])}
+			o = resource{set: "drives", key: service.KeyOf(path[i:])}
 		case kind == service.Excel && path[i].Base == "items" && service.KeyOf(path[i:]) != "":
 			o.item = service.KeyOf(path[i:])
 		case kind == service.Excel && i+1 < len(path) && path[i+1].Kind == odata.Path:

@@ -83,10 +83,10 @@ func TestAnAnswerHoldsItsScopeBackForAsLongAsItSays(t *testing.T) {
 		{"503 with a time", adele, 503, []string{"Retry-After: 120"}, 2 * time.Minute},
 		{"503 without", adele, 503, nil, time.Second},
 		{"509", adele, 509, []string{"Retry-After: 4"}, 4 * time.Second},
-		{"504 says nothing about limits", adele, 504, []string{"Retry-After: 4"}, 0},
+		{"504 is not about limits", adele, 504, []string{"Retry-After: 4"}, 0},
 		{"500 neither", adele, 500, nil, 0},
 		{"409 is about one object", "PATCH /users/adele@contoso.com", 409, []string{"Retry-After: 4"}, 0},
-		{"202 says when a job is done", "POST /drives/d/items/i/copy", 202, []string{"Retry-After: 30"}, 0},
+		{"202 has the time until a job is done", "POST /drives/d/items/i/copy", 202, []string{"Retry-After: 30"}, 0},
 		{"SharePoint: the greater is Retry-After", "GET /drives/d/root", 429,
 			[]string{"Retry-After: 31", "RateLimit-Reset: 30"}, 31 * time.Second},
 		{"SharePoint: the greater is RateLimit-Reset", "GET /drives/d/root", 429,
@@ -103,7 +103,7 @@ func TestAnAnswerHoldsItsScopeBackForAsLongAsItSays(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			m, s := newMemory(), scope(t, test.request)
 			m.Seen(start, s, nil, test.status, headers(test.header...))
-			if got := m.Ask(start, s).Wait; got != test.want {
+			if got := m.Check(start, s).Wait; got != test.want {
 				t.Errorf("wait %v, want %v", got, test.want)
 			}
 		})
@@ -152,12 +152,12 @@ func TestOnlyTheScopeThatIsThrottledIsHeldBack(t *testing.T) {
 			m := newMemory()
 			m.Seen(start, scope(t, test.throttled), nil, 429, headers(append(test.header, "Retry-After: 10")...))
 			for _, request := range append(test.held, test.throttled) {
-				if m.Ask(start, scope(t, request)).Wait != 10*time.Second {
+				if m.Check(start, scope(t, request)).Wait != 10*time.Second {
 					t.Errorf("%s is not held back", request)
 				}
 			}
 			for _, request := range test.free {
-				if v := m.Ask(start, scope(t, request)); v != (throttle.Verdict{}) {
+				if v := m.Check(start, scope(t, request)); v != (throttle.Verdict{}) {
 					t.Errorf("%s is held back: %+v", request, v)
 				}
 			}
@@ -181,7 +181,7 @@ func TestAppsAndTenantsAreHeldBackByThemselvesUnlessTheLimitIsWider(t *testing.T
 			false,
 		},
 		{
-			"the directory, for the tenant whoever asks",
+			"the directory, for the tenant and every app",
 			"GET /users",
 			"x-ms-throttle-scope: Tenant/ReadWrite/a/b",
 			true,
@@ -206,7 +206,7 @@ func TestAppsAndTenantsAreHeldBackByThemselvesUnlessTheLimitIsWider(t *testing.T
 				{"default", "fabrikam", test.otherTenant},
 				{"hr", "fabrikam", test.neither},
 			} {
-				if held := m.Ask(start, scopeFor(t, other.app, other.tenant, test.request)).Wait > 0; held != other.held {
+				if held := m.Check(start, scopeFor(t, other.app, other.tenant, test.request)).Wait > 0; held != other.held {
 					t.Errorf("app %s in %s: held %v, want %v", other.app, other.tenant, held, other.held)
 				}
 			}
@@ -217,32 +217,32 @@ func TestAppsAndTenantsAreHeldBackByThemselvesUnlessTheLimitIsWider(t *testing.T
 func TestOneProbeGoesWhenTheTimeIsUp(t *testing.T) {
 	m, s := newMemory(), scope(t, adele)
 	m.Seen(start, s, nil, 429, headers("Retry-After: 10"))
-	if v := m.Ask(at(10*time.Second-1), s); v.Wait != 1 || v.Probe != nil {
+	if v := m.Check(at(10*time.Second-1), s); v.Wait != 1 || v.Probe != nil {
 		t.Fatalf("a nanosecond early: %+v", v)
 	}
-	probe := m.Ask(at(10*time.Second), s)
+	probe := m.Check(at(10*time.Second), s)
 	if probe.Probe == nil || probe.Wait != 0 {
 		t.Fatalf("no probe: %+v", probe)
 	}
-	if v := m.Ask(at(11*time.Second), s); v.Wait != time.Second || v.Probe != nil {
+	if v := m.Check(at(11*time.Second), s); v.Wait != time.Second || v.Probe != nil {
 		t.Errorf("beside the probe: %+v", v)
 	}
 
 	t.Run("a late success of a request sent before does not end the hold", func(t *testing.T) {
 		m.Seen(at(11*time.Second), s, nil, 200, nil)
-		if m.Ask(at(11*time.Second), s).Wait == 0 {
+		if m.Check(at(11*time.Second), s).Wait == 0 {
 			t.Error("it did")
 		}
 	})
 	t.Run("a probe that is lost lets another go", func(t *testing.T) {
 		probe.Probe.Lost()
 		probe.Probe.Lost()
-		next := m.Ask(at(12*time.Second), s)
+		next := m.Check(at(12*time.Second), s)
 		if next.Probe == nil {
 			t.Fatal("none went")
 		}
 		probe.Probe.Lost() // late, and not the other one's
-		if m.Ask(at(12*time.Second), s).Wait == 0 {
+		if m.Check(at(12*time.Second), s).Wait == 0 {
 			t.Error("two went")
 		}
 		probe = next
@@ -250,15 +250,15 @@ func TestOneProbeGoesWhenTheTimeIsUp(t *testing.T) {
 	t.Run("a probe that is refused holds on", func(t *testing.T) {
 		m.Seen(at(13*time.Second), s, probe.Probe, 429, headers("Retry-After: 5"))
 		probe.Probe.Lost()
-		if v := m.Ask(at(13*time.Second), s); v.Wait != 5*time.Second {
+		if v := m.Check(at(13*time.Second), s); v.Wait != 5*time.Second {
 			t.Errorf("%+v", v)
 		}
 	})
-	t.Run("an answer that says nothing of limits makes the next one the probe", func(t *testing.T) {
+	t.Run("an answer without a report on limits makes the next request the probe", func(t *testing.T) {
 		for _, status := range []int{500, 502, 504} {
-			m.Seen(at(18*time.Second), s, m.Ask(at(18*time.Second), s).Probe, status, nil)
+			m.Seen(at(18*time.Second), s, m.Check(at(18*time.Second), s).Probe, status, nil)
 		}
-		probe = m.Ask(at(18*time.Second), s)
+		probe = m.Check(at(18*time.Second), s)
 		if probe.Probe == nil {
 			t.Fatalf("%+v", probe)
 		}
@@ -266,7 +266,7 @@ func TestOneProbeGoesWhenTheTimeIsUp(t *testing.T) {
 	t.Run("a probe that Graph takes lets everyone go", func(t *testing.T) {
 		m.Seen(at(19*time.Second), s, probe.Probe, 404, nil)
 		for range 3 {
-			if v := m.Ask(at(19*time.Second), s); v != (throttle.Verdict{}) {
+			if v := m.Check(at(19*time.Second), s); v != (throttle.Verdict{}) {
 				t.Errorf("%+v", v)
 			}
 		}
@@ -279,11 +279,11 @@ func TestAShorterWordDoesNotShortenAHold(t *testing.T) {
 	m.Seen(start, s, nil, 429, headers("Retry-After: 30"))
 	m.Seen(at(time.Second), s, nil, 429, headers("Retry-After: 2"))
 	m.Seen(at(time.Second), s, nil, 429, nil)
-	if v := m.Ask(at(time.Second), s); v.Wait != 29*time.Second {
+	if v := m.Check(at(time.Second), s); v.Wait != 29*time.Second {
 		t.Errorf("%+v", v)
 	}
 	m.Seen(at(2*time.Second), s, nil, 429, headers("Retry-After: 60"))
-	if v := m.Ask(at(2*time.Second), s); v.Wait != time.Minute {
+	if v := m.Check(at(2*time.Second), s); v.Wait != time.Minute {
 		t.Errorf("a longer one: %+v", v)
 	}
 }
@@ -298,12 +298,12 @@ func TestWithoutAWordTheHoldDoublesEachTimeTheProbeIsRefused(t *testing.T) {
 			for range 20 { // that were on their way
 				m.Seen(now, s, nil, 429, nil)
 			}
-			v := m.Ask(now, s)
+			v := m.Check(now, s)
 			if want += time.Duration(float64(want/4) * jitter); v.Wait != want {
 				t.Errorf("wait %v, want %v", v.Wait, want)
 			}
 			now = now.Add(v.Wait)
-			p = m.Ask(now, s).Probe
+			p = m.Check(now, s).Probe
 		}
 		for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60, 60} {
 			refuse(want * time.Second)
@@ -319,12 +319,12 @@ func TestALastingBlockGrowsThoughItSaysHowLong(t *testing.T) {
 	var p *throttle.Probe
 	for _, want := range []time.Duration{3, 3, 4, 8, 16, 32, 60, 60} {
 		m.Seen(now, s, p, 503, headers("Retry-After: 3"))
-		v := m.Ask(now, s)
+		v := m.Check(now, s)
 		if v.Wait != want*time.Second {
 			t.Errorf("wait %v, want %v s", v.Wait, want)
 		}
 		now = now.Add(v.Wait)
-		p = m.Ask(now, s).Probe
+		p = m.Check(now, s).Probe
 	}
 }
 
@@ -332,7 +332,7 @@ func TestNearTheLimitRequestsAreDelayed(t *testing.T) {
 	delay := func(request string, after time.Duration, lines ...string) time.Duration {
 		m, s := newMemory(func(o *throttle.Options) { o.Rand = func() float64 { return 1 } }), scope(t, request)
 		m.Seen(start, s, nil, 200, headers(lines...))
-		v := m.Ask(at(after), s)
+		v := m.Check(at(after), s)
 		if v.Wait != 0 || v.Probe != nil {
 			t.Errorf("%v: %+v", lines, v)
 		}
@@ -388,7 +388,7 @@ func TestNearTheLimitRequestsAreDelayed(t *testing.T) {
 		m, s := newMemory(), scope(t, "GET /users")
 		m.Seen(start, s, nil, 200, headers("x-ms-throttle-limit-percentage: 1.8"))
 		m.Seen(start, s, nil, 200, headers("x-ms-throttle-limit-percentage: 0.8"))
-		if v := m.Ask(start, s); v != (throttle.Verdict{}) {
+		if v := m.Check(start, s); v != (throttle.Verdict{}) {
 			t.Errorf("%+v", v)
 		}
 	})
@@ -401,7 +401,7 @@ func TestLogsNameTheServiceAndNobody(t *testing.T) {
 	for range 5 {
 		m.Seen(start, s, nil, 429, headers("Retry-After: 1"))
 	}
-	m.Seen(at(time.Second), s, m.Ask(at(time.Second), s).Probe, 200, nil)
+	m.Seen(at(time.Second), s, m.Check(at(time.Second), s).Probe, 200, nil)
 	text, _ := io.ReadAll(&log)
 	if n := bytes.Count(text, []byte("\n")); n != 2 || !bytes.Contains(text, []byte("service=outlook")) ||
 		bytes.Contains(text, []byte("adele")) {

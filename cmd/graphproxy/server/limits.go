@@ -22,7 +22,7 @@ type limits struct {
 func openLimits(p Parts, r prometheus.Registerer) (l limits, err error) {
 	o := throttle.Options{Log: p.Log}
 	if p.Redis.IsSet() {
-		o.Told = func(s throttle.Scope, until time.Time) { l.redis.Hold(s.Key(), until) }
+		o.OnHold = func(s throttle.Scope, until time.Time) { l.redis.Hold(s.Key(), until) }
 	}
 	l.throttle = throttle.New(o)
 	if !p.Redis.IsSet() {
@@ -38,7 +38,7 @@ func openLimits(p Parts, r prometheus.Registerer) (l limits, err error) {
 		Metrics:  r,
 		Holds: func(key string, until time.Time) {
 			if s, err := throttle.ParseScope(key); err == nil { // else of a replica of another version
-				memory.Tell(time.Now(), s, until)
+				memory.Adopt(time.Now(), s, until)
 			}
 		},
 	})
