@@ -8,8 +8,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Address is where a Redis is, and what it is told to prove that we may use it, so it never prints. ParseAddress and
-// UnmarshalText make one; the zero Address is none. It is immutable.
+// Address is where a Redis is, with the password, so it never prints. ParseAddress and UnmarshalText make one; the zero
+// value is no address. It is immutable.
 type Address struct{ p **redis.UniversalOptions } // one pointer deeper than fmt's misfit verbs look
 
 // ParseAddress reads an address:
@@ -19,7 +19,7 @@ type Address struct{ p **redis.UniversalOptions } // one pointer deeper than fmt
 //	redis+sentinel://user:password@host1:26379,host2:26379/mymaster/0?sentinel_username=u&sentinel_password=p
 //	redis+cluster://user:password@host1:6379,host2:6379
 //
-// User, password, port and database may be missing. Errors say what is wrong, and never hold the address.
+// User, password, port and database may be missing. Errors name the fault, and never hold the address.
 func ParseAddress(text string) (Address, error) {
 	o, err := parse(text)
 	if err != nil {

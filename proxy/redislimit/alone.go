@@ -8,8 +8,8 @@ import (
 	"graphproxy/policy/limit"
 )
 
-// alone enforces this replica's share. late: it stands in for one late answer, while Redis goes on granting.
-func (b *Buckets) alone(charges []limit.Charge, g *limit.Grant, late bool) *limit.Refusal {
+// takeAlone enforces this replica's share. With late it replaces one late answer, while Redis goes on granting.
+func (b *Buckets) takeAlone(charges []limit.Charge, g *limit.Grant, late bool) *limit.Refusal {
 	now, n := b.now(), b.replicas()
 	own := shares(charges, n)
 	b.lower(now, charges, own, n, late)
@@ -31,14 +31,14 @@ func (b *Buckets) alone(charges []limit.Charge, g *limit.Grant, late bool) *limi
 		part := &own[taken.charge]
 		b.owed.add(taken.name, &charges[taken.charge], part, float64(min(taken.cost, part.Limit.Burst)), now)
 	}
-	// Redis learns of the slots when it is back.
+	// The slots are sent to Redis when it answers again.
 	b.hold(g, b.leases.next(b.id), c.slots)
 	return nil
 }
 
-// lower keeps the replica's own buckets from beginning full: they hold its share of what is known of those in Redis. Of
-// a bucket that is not known, a Redis that is slow may grant the burst, so the replica's own holds one token; and
-// likewise while Redis is asked.
+// lower makes the replica's own buckets begin with its share of what is known about those in Redis, instead of full. If
+// the level is not known and Redis is slow or in use, Redis may still grant the burst; then the own bucket begins with
+// one token.
 func (b *Buckets) lower(now time.Time, charges, own []limit.Charge, n int, late bool) {
 	for i := range charges {
 		l := charges[i].Limit
@@ -109,10 +109,10 @@ func share(l limit.Limit, n int) limit.Limit {
 	return l
 }
 
-const owedBound = 100_000 // buckets; what is taken from more is forgotten, so each may give its burst once more
+const owedBound = 100_000 // buckets; what is taken from further ones is not recorded: each may grant its burst again
 
-// owed is what this replica took by itself and its buckets have not yet made good. On Redis' return it is taken there,
-// so that nothing is granted twice: all replicas' local buckets together then go on as the one in Redis.
+// owed is what this replica took by itself and its own buckets have not yet refilled. When Redis answers again, it is
+// taken there, so that nothing is granted twice.
 type owed struct {
 	mu  sync.Mutex
 	all map[string]*debt // by bucketName
@@ -122,7 +122,7 @@ type debt struct {
 	rate, share float64 // the limit's, and this replica's part of it
 	burst       int     // the limit's
 	tokens      float64
-	at          time.Time // as of when
+	at          time.Time // the time that tokens is for
 }
 
 func (d *debt) settle(now time.Time) {
@@ -132,7 +132,7 @@ func (d *debt) settle(now time.Time) {
 	}
 }
 
-// add notes tokens taken, or given back if less than 0. own is the charge as the local bucket has seen it.
+// add records tokens that were taken, or given back if less than 0. own is the charge to the local bucket.
 func (o *owed) add(name string, c, own *limit.Charge, tokens float64, now time.Time) {
 	if c.Limit.Rate <= 0 {
 		return
@@ -151,7 +151,7 @@ func (o *owed) add(name string, c, own *limit.Charge, tokens float64, now time.T
 	d.tokens = max(0, d.tokens+tokens)
 }
 
-// forget makes room: it looks at a few, in no order, and drops those that are settled.
+// forget checks a few debts, in no order, and removes those that are settled.
 func (o *owed) forget(now time.Time) {
 	if o.all == nil {
 		o.all = map[string]*debt{}
@@ -167,7 +167,7 @@ func (o *owed) forget(now time.Time) {
 	}
 }
 
-// take empties it.
+// take returns all debts, and empties o.
 func (o *owed) take() map[string]*debt {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -189,8 +189,8 @@ func (o *owed) restore(all map[string]*debt) {
 	o.all = all
 }
 
-// handOver takes in Redis what was taken without it. When that fails all of it is tried again, even if a part has
-// arrived: rather twice than not at all.
+// handOver takes in Redis what was taken without it. When that fails, all of it is sent again later, even if a part has
+// arrived: a limit that counts too much is better than one that counts too little.
 func (b *Buckets) handOver(ctx context.Context) error {
 	all, now := b.owed.take(), b.now()
 	corrections := make([]correction, 0, len(all))

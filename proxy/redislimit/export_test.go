@@ -16,5 +16,5 @@ func (b *Buckets) SetClock(t time.Time) { b.clock = t.UnixMicro() }
 // Step is one beat of Run.
 func (b *Buckets) Step(ctx context.Context, renew bool) { b.step(ctx, renew) }
 
-// Flush sends what nobody waits for.
+// Flush sends what no request waits for.
 func (b *Buckets) Flush(ctx context.Context) error { return b.flush(ctx) }

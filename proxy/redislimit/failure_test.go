@@ -40,10 +40,10 @@ func TestRedisThatWasNeverThere(t *testing.T) {
 		}
 		if text := r.logs.String(); !strings.Contains(text, "refused") || strings.Count(text, "\n") != 1 ||
 			strings.Contains(text, "hunter2") {
-			t.Errorf("told:\n%s", text)
+			t.Errorf("log:\n%s", text)
 		}
 	})
-	t.Run("a wrong password is told, and not what it was", func(t *testing.T) {
+	t.Run("a wrong password is logged without the password", func(t *testing.T) {
 		s := startRedis(t, "--requirepass", "secret")
 		r := open(t, "unix://:hunter2@"+s.socket, redislimit.Options{})
 		r.take(t, limit.Charge{Limit: lim})
@@ -52,7 +52,7 @@ func TestRedisThatWasNeverThere(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 		if strings.Contains(r.logs.String(), "hunter2") {
-			t.Errorf("told:\n%s", r.logs)
+			t.Errorf("log:\n%s", r.logs)
 		}
 	})
 }
@@ -64,7 +64,7 @@ func TestCallersThatGoAway(t *testing.T) {
 	var g limit.Grant
 	_, err := r.Take(ctx, []limit.Charge{{Limit: &limit.Limit{Rate: 1, Burst: 1}}}, &g)
 	if !errors.Is(err, context.Canceled) || !r.State().Shared {
-		t.Errorf("error %v, state %+v: who left says nothing of Redis", err, r.State())
+		t.Errorf("error %v, state %+v: a replica that left has no error of Redis", err, r.State())
 	}
 }
 
@@ -192,7 +192,7 @@ func TestLeasesOfTheDeadRunOut(t *testing.T) {
 			r.SetClock(start.Add(d))
 		}
 	}
-	asked := func() bool {
+	granted := func() bool {
 		refusal, _ := third.take(t, slots)
 		if refusal != nil && (!refusal.Concurrency || refusal.RetryAfter != time.Second || refusal.Remaining != 0) {
 			t.Errorf("refusal %+v", refusal)
@@ -202,17 +202,17 @@ func TestLeasesOfTheDeadRunOut(t *testing.T) {
 	at(0)
 	dead.take(t, slots)
 	_, g := alive.take(t, slots)
-	if asked() {
+	if granted() {
 		t.Error("there are two slots, and three were granted")
 	}
 	at(20 * time.Second)
 	alive.Step(ctx, true)
 	at(29 * time.Second)
-	if asked() {
+	if granted() {
 		t.Error("a slot of the dead was free before its lease had run out")
 	}
 	at(30 * time.Second)
-	if !asked() || asked() {
+	if !granted() || granted() {
 		t.Error("after 30 s there should be one slot: the dead's, and not the one of the living")
 	}
 	if err := redis.client().FlushAll(ctx).Err(); err != nil {
@@ -220,15 +220,15 @@ func TestLeasesOfTheDeadRunOut(t *testing.T) {
 	}
 	alive.Step(ctx, true)
 	third.Step(ctx, true)
-	if asked() {
-		t.Error("what Redis has lost, its holders tell it again")
+	if granted() {
+		t.Error("a slot was free although its holder had renewed it")
 	}
 	g.Release()
 	g.Release()
 	if err := alive.Flush(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if !asked() || asked() {
+	if !granted() || granted() {
 		t.Error("a released slot should be free, once")
 	}
 }
@@ -259,11 +259,11 @@ func TestReplicasAreCounted(t *testing.T) {
 func TestHoldBacksReachTheOthers(t *testing.T) {
 	redis := startRedis(t)
 	ctx := context.Background()
-	heard := map[string]time.Duration{}
+	received := map[string]time.Duration{}
 	calls := 0
 	from := open(t, redis.url(), redislimit.Options{})
 	to := open(t, redis.url(), redislimit.Options{Holds: func(key string, until time.Time) {
-		heard[key] = time.Until(until).Round(time.Minute)
+		received[key] = time.Until(until).Round(time.Minute)
 		calls++
 	}})
 	now := time.Now()
@@ -276,14 +276,14 @@ func TestHoldBacksReachTheOthers(t *testing.T) {
 		to.Step(ctx, false)
 	}
 	exchange()
-	if diff := cmp.Diff(map[string]time.Duration{"directory": 10 * time.Minute}, heard); diff != "" || calls != 1 {
-		t.Errorf("heard %d times (-want +got):\n%s", calls, diff)
+	if diff := cmp.Diff(map[string]time.Duration{"directory": 10 * time.Minute}, received); diff != "" || calls != 1 {
+		t.Errorf("received %d times (-want +got):\n%s", calls, diff)
 	}
 	from.Hold("directory", now.Add(20*time.Minute))
-	to.Hold("mailbox", now.Add(30*time.Minute)) // its own: not news
+	to.Hold("mailbox", now.Add(30*time.Minute)) // its own: it changes nothing
 	exchange()
-	if diff := cmp.Diff(map[string]time.Duration{"directory": 20 * time.Minute}, heard); diff != "" || calls != 2 {
-		t.Errorf("heard %d times (-want +got):\n%s", calls, diff)
+	if diff := cmp.Diff(map[string]time.Duration{"directory": 20 * time.Minute}, received); diff != "" || calls != 2 {
+		t.Errorf("received %d times (-want +got):\n%s", calls, diff)
 	}
 	ttl := redis.client().PTTL(ctx, "{graphproxy}:holds").Val()
 	if ttl <= 20*time.Minute || ttl > 31*time.Minute {
@@ -293,7 +293,7 @@ func TestHoldBacksReachTheOthers(t *testing.T) {
 	r := open(t, redis.url(), redislimit.Options{Holds: func(key string, _ time.Time) { late[key] = true }})
 	r.Step(ctx, false)
 	if diff := cmp.Diff(map[string]bool{"directory": true, "mailbox": true}, late); diff != "" {
-		t.Errorf("a replica that starts later hears of all (-want +got):\n%s", diff)
+		t.Errorf("a replica that starts later receives all (-want +got):\n%s", diff)
 	}
 }
 
@@ -351,7 +351,7 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 		t.Errorf("a straggler is judged without Redis, not refused: %+v", refusal)
 	}
 	if text := r.logs.String(); text != "" {
-		t.Errorf("told:\n%s", text)
+		t.Errorf("log:\n%s", text)
 	}
 	goleak.VerifyNone(t, before)
 }

@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// a hold-back that ends so much later than before is news: below are round trips
+// holdSlack is how much later a hold must end to count as changed: a smaller difference comes from round trips.
 const holdSlack = 500 * time.Millisecond
 
-// Hold tells the other replicas that something is held back until then, by Options.Now; they hear of it within two
-// seconds. What key means is theirs and the caller's; it stands in Redis as it is, until its time is up. One that ends
-// earlier than what is known changes nothing. While Redis is away the other replicas are not told, unless it is back in
-// time.
+// Hold reports to the other replicas that key is held until then, by Options.Now. They receive it within two seconds.
+// The package does not interpret key; it stands in Redis as it is, until its time has passed. A hold that ends before
+// the one that is known changes nothing. While Redis does not answer, holds wait; those that are over by then are not
+// sent.
 func (b *Buckets) Hold(key string, until time.Time) { b.holds.add(key, until) }
 
-// holds are the hold-backs known here.
+// holds are the holds that this replica knows.
 type holds struct {
-	tell func(key string, until time.Time)
-	mu   sync.Mutex
-	all  map[string]*held
+	notify func(key string, until time.Time)
+	mu     sync.Mutex
+	all    map[string]*held
 }
 
 type held struct {
@@ -26,8 +26,8 @@ type held struct {
 	unsent, going bool
 }
 
-func newHolds(tell func(string, time.Time)) holds {
-	return holds{tell: tell, all: map[string]*held{}}
+func newHolds(notify func(string, time.Time)) holds {
+	return holds{notify: notify, all: map[string]*held{}}
 }
 
 func (h *holds) add(key string, until time.Time) {
@@ -39,7 +39,7 @@ func (h *holds) add(key string, until time.Time) {
 	h.all[key] = &held{until: until, unsent: true}
 }
 
-// unsent returns the arguments for the script, and forgets what is over.
+// unsent returns the holds that must be sent, as arguments of the script, and removes those that are over.
 func (h *holds) unsent(now time.Time) []any {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -58,7 +58,7 @@ func (h *holds) unsent(now time.Time) []any {
 	return args
 }
 
-// sent is told that what unsent returned has arrived.
+// sent records that what unsent returned has arrived.
 func (h *holds) sent() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -69,22 +69,22 @@ func (h *holds) sent() {
 	}
 }
 
-// hear takes what the script returned: keys, and how long each lasts in microseconds.
-func (h *holds) hear(now time.Time, answer []any) {
-	if h.tell == nil {
+// receive reads what the script returned: keys, and how long each is still held, in microseconds.
+func (h *holds) receive(now time.Time, answer []any) {
+	if h.notify == nil {
 		return
 	}
 	for i := 0; i+1 < len(answer); i += 2 {
 		key, isKey := answer[i].(string)
 		left, isTime := answer[i+1].(int64)
-		if until := now.Add(time.Duration(left) * time.Microsecond); isKey && isTime && left > 0 && h.learn(key, until) {
-			h.tell(key, until)
+		if until := now.Add(time.Duration(left) * time.Microsecond); isKey && isTime && left > 0 && h.update(key, until) {
+			h.notify(key, until)
 		}
 	}
 }
 
-// learn reports whether this is news.
-func (h *holds) learn(key string, until time.Time) bool {
+// update records a hold, and reports whether it is new or ends later than the one that was known.
+func (h *holds) update(key string, until time.Time) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	known := h.all[key]

@@ -9,17 +9,17 @@ import (
 	"graphproxy/policy/limit"
 )
 
-// All keys have one hash tag: a script may only touch keys of one slot of a Redis Cluster, and a request is covered by
-// buckets of all kinds. So a cluster keeps all of them on one of its masters.
+// All keys have one hash tag, because a script may only use keys of one slot of a Redis Cluster, and any buckets can
+// cover one request. So a cluster keeps all of them on one of its masters.
 const (
 	prefix      = "{graphproxy}:"
 	replicasKey = prefix + "replicas"
 	holdsKey    = prefix + "holds"
 )
 
-// bucketName is what makes two charges the same bucket, in all replicas: the limit's value, save how long to wait for
-// it, and the key. It is hashed, to 128 bits, because keys may name persons: Redis then holds no names, though whoever
-// reads it can find out whether a name that they guess is there.
+// bucketName returns the same name for two charges of the same bucket, in all replicas. It covers the key and the
+// limit's values, except how long to wait. It is a hash of 128 bits, because keys may name persons: Redis then holds no
+// names. A reader of Redis can still find out whether a guessed name is there.
 func bucketName(c *limit.Charge) string {
 	l := c.Limit
 	text := make([]byte, 0, 256)

@@ -76,7 +76,7 @@ func pass(from, to net.Conn, f *far) {
 	}
 }
 
-// The time for an answer counts from the question, not from when a connection was asked for: 49 ms of round trip were
+// The time for an answer counts from the command, not from the wait for a connection: 49 ms of round trip were
 // two trips too many for a new connection.
 func TestARedisThatIsFarIsNotLost(t *testing.T) {
 	f := farFrom(t, startRedis(t), 49*time.Millisecond)

@@ -13,7 +13,7 @@ import (
 const (
 	leaseLength = 30 * time.Second // how long a dead replica's slots stay taken
 	renewEvery  = 10               // beats; so that two renewals in a row may be lost
-	renewChunk  = 500              // leases a script renews at once: some milliseconds in which Redis does nothing else
+	renewChunk  = 500              // leases that one script renews: Redis does nothing else for some milliseconds
 )
 
 // leases are the slots that this replica holds, by lease.
@@ -23,7 +23,7 @@ type leases struct {
 	held  map[string][]string // the keys of the slots
 }
 
-// next returns a lease that nobody else has.
+// next returns a lease that no other request or replica has.
 func (l *leases) next(replica string) string {
 	return replica + strconv.FormatUint(l.count.Add(1), 36)
 }
@@ -42,8 +42,8 @@ func (b *Buckets) hold(g *limit.Grant, lease string, keys []string) {
 	g.OnRelease(func() { b.giveBack(lease, keys) })
 }
 
-// giveBack ends the lease. Forgetting it comes first: Run sends both renewals and what is in the outbox, so a renewal
-// that has still seen the lease is sent before its end.
+// giveBack ends the lease. It removes the lease first: Run sends both the renewals and the outbox, so a renewal that
+// still contains the lease is sent before the lease's end.
 func (b *Buckets) giveBack(lease string, keys []string) {
 	if len(keys) == 0 {
 		return

@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-const levelsBound = 100_000 // buckets whose level is known; of more, any are forgotten
+const levelsBound = 100_000 // buckets whose level is kept; beyond it an arbitrary one is removed for each new one
 
-// levels are what this replica knows of the buckets in Redis, by their keys there.
+// levels are what this replica knows about the buckets in Redis, by their keys there.
 type levels struct {
 	mu  sync.Mutex
 	all map[string]known
 }
 
-// known is what a bucket held when Redis was asked.
+// known is what a bucket held at a time.
 type known struct {
 	tokens float64
 	at     time.Time
 }
 
-// learn notes what a bucket held in an answer to a question that was asked at the given time.
-func (l *levels) learn(key string, tokens float64, asked time.Time) {
+// record records what a bucket held, according to the answer to a command that was sent at the time asked.
+func (l *levels) record(key string, tokens float64, asked time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.all == nil {
@@ -39,7 +39,7 @@ func (l *levels) learn(key string, tokens float64, asked time.Time) {
 	l.all[key] = known{tokens, asked}
 }
 
-// at returns what a bucket holds now, as far as this replica knows: others may have taken since.
+// at returns what a bucket holds now as far as this replica knows. Other replicas may have taken tokens since.
 func (l *levels) at(key string, rate float64, burst int, now time.Time) (tokens float64, found bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -50,7 +50,7 @@ func (l *levels) at(key string, rate float64, burst int, now time.Time) (tokens 
 	return min(float64(burst), k.tokens+max(0, now.Sub(k.at).Seconds())*rate), true
 }
 
-// hint is the argument of a script that says what a bucket holds now: "" where that is not known.
+// hint returns the argument of a script for what a bucket holds now: "" where that is not known.
 func (l *levels) hint(key string, rate float64, burst int, now time.Time) string {
 	tokens, found := l.at(key, rate, burst, now)
 	if !found {

@@ -17,11 +17,11 @@ func newMetrics(to prometheus.Registerer) (*metrics, error) {
 		}),
 		replicas: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "graphproxy_redis_replicas",
-			Help: "Replicas that Redis has heard of in the last seconds, this one included.",
+			Help: "Replicas that Redis counted in the last seconds, this one included.",
 		}),
 		failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "graphproxy_redis_failures_total",
-			Help: "Questions to Redis that were not answered in time or with an error.",
+			Help: "Commands to Redis that got no answer in time, or an error.",
 		}),
 		restored: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "graphproxy_redis_buckets_restored_total",

@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	outboxBound = 65_536 // of each kind; beyond it new ones are dropped, as only an absent Redis lets so many wait
+	outboxBound = 65_536 // entries of each kind; beyond it new ones are dropped: only without Redis do so many wait
 	outboxChunk = 500
 )
 
-// outbox is what Redis is to be told without anybody waiting for it.
+// outbox is what is sent to Redis without a request that waits for it.
 type outbox struct {
 	mu          sync.Mutex
 	ends        []ended
 	corrections []correction
-	wake        chan struct{} // holds one when there is something new
+	wake        chan struct{} // holds one value when there is a new entry
 }
 
 // ended is a slot whose lease has ended. If it is dropped, the slot is free when the lease runs out.
@@ -64,7 +64,7 @@ func (o *outbox) ring() {
 	}
 }
 
-// take empties it.
+// take returns all entries, and empties o.
 func (o *outbox) take() ([]ended, []correction) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -73,8 +73,8 @@ func (o *outbox) take() ([]ended, []correction) {
 	return ends, corrections
 }
 
-// flush sends what is in the outbox. What fails is lost: slots come back when their leases run out, and tokens are
-// not worth sending twice.
+// flush sends what is in the outbox. What fails is not sent again: slots become free when their leases end, and a lost
+// correction matters little.
 func (b *Buckets) flush(ctx context.Context) error {
 	ends, corrections := b.outbox.take()
 	for len(ends) > 0 {
@@ -122,7 +122,7 @@ func (b *Buckets) sendCorrections(ctx context.Context, all []correction) error {
 	return nil
 }
 
-// send runs a script, in one round trip's time.
+// send runs a script, and waits for the answer as long as silence allows.
 func (b *Buckets) send(ctx context.Context, s *redis.Script, keys []string, args []any) *redis.Cmd {
 	ctx, cancel := b.within(ctx)
 	defer cancel()

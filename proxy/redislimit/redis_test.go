@@ -97,7 +97,7 @@ func TestTheDocumentedUserSuffices(t *testing.T) {
 	setUser(t, c, documented(t)[0])
 	everything(t, "unix://graphproxy:p%40ss@"+s.socket+"?db=3")
 	if n, err := c.DBSize(context.Background()).Result(); err != nil || n != 0 {
-		t.Errorf("%d keys in database 0 (%v), want none: the address says 3", n, err)
+		t.Errorf("%d keys in database 0 (%v), want none: the address names 3", n, err)
 	}
 }
 
@@ -168,7 +168,7 @@ func TestSentinels(t *testing.T) {
 	})
 }
 
-// freePort returns a port that nobody listened on a moment ago, and below those that the kernel hands out by itself.
+// freePort returns a port that was free a moment ago, below those that the kernel chooses by itself.
 func freePort(t *testing.T) string {
 	t.Helper()
 	for range 100 {

@@ -24,7 +24,7 @@ type crowd struct {
 	wg                       sync.WaitGroup
 }
 
-// rush has each replica asked by some callers, who come back when told, or after a few milliseconds.
+// rush has some callers take from each replica. They come back after Retry-After, or after a few milliseconds.
 func rush(replicas []*replica, charges ...limit.Charge) *crowd {
 	c := &crowd{stop: make(chan struct{})}
 	for _, r := range replicas {
@@ -158,17 +158,18 @@ func outage(t *testing.T, gone, back func(*server)) {
 		t.Errorf("an answer took %v", slowest)
 	}
 	for _, r := range replicas {
-		checkTold(t, r)
+		checkLogged(t, r)
 	}
 }
 
-// checkTold holds that an outage is told once, with its end, and that no request waited for a Redis known to be away.
-func checkTold(t *testing.T, r *replica) {
+// checkLogged asserts that an outage is logged once, with its end, and that no request waited for a Redis that was
+// known to be unreachable.
+func checkLogged(t *testing.T, r *replica) {
 	t.Helper()
 	text := r.logs.String()
 	if strings.Count(text, "level=WARN") != 1 || strings.Count(text, "level=INFO") != 1 ||
 		strings.Count(text, "\n") != 2 || !strings.Contains(text, "share=1/3") {
-		t.Errorf("told:\n%s", text)
+		t.Errorf("log:\n%s", text)
 	}
 	if n := r.metric(t, "graphproxy_redis_failures_total"); n < 1 || n > 20 {
 		t.Errorf("%v questions to Redis failed", n)

@@ -50,7 +50,7 @@ func (s *server) start() {
 	s.cmd = run(s.t, "ready to accept connections", "redis-server", s.args...)
 }
 
-// run starts one of Redis' programs, and returns when it has said that it is ready.
+// run starts one of Redis' programs, and returns when it has written that it is ready.
 func run(t testing.TB, ready, program string, args ...string) *exec.Cmd {
 	t.Helper()
 	if _, err := exec.LookPath(program); err != nil {
@@ -64,9 +64,9 @@ func run(t testing.TB, ready, program string, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := ""
+	output := ""
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if said += lines.Text() + "\n"; strings.Contains(strings.ToLower(lines.Text()), ready) {
+		if output += lines.Text() + "\n"; strings.Contains(strings.ToLower(lines.Text()), ready) {
 			go func() {
 				for lines.Scan() { // or it would block when the pipe is full
 				}
@@ -75,7 +75,7 @@ func run(t testing.TB, ready, program string, args ...string) *exec.Cmd {
 		}
 	}
 	_ = cmd.Wait()
-	t.Fatalf("%s did not get ready:\n%s", program, said)
+	t.Fatalf("%s did not get ready:\n%s", program, output)
 	return nil
 }
 
@@ -103,7 +103,7 @@ func (s *server) client() *redis.Client {
 	return c
 }
 
-// logs is what a replica has said.
+// logs is what a replica has logged.
 type logs struct {
 	mu   sync.Mutex
 	text bytes.Buffer

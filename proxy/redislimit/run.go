@@ -8,14 +8,15 @@ import (
 )
 
 const (
-	beatEvery = time.Second     // so Redis is found again within one, and its timeout
-	beatLasts = 5 * time.Second // a replica that has not been heard of for so long is not counted
-	holdsMost = 1000            // hold-backs read at a time; of more, those that last longest
+	beatEvery = time.Second     // Redis is used again within this time and the timeout
+	beatLasts = 5 * time.Second // a replica without a heartbeat for so long is not counted
+	holdsMost = 1000            // holds read at a time; if there are more, those that last longest
 )
 
-// Run keeps what is in Redis alive: it says every second that this replica lives, renews leases, sends what nobody
-// waits for, reads hold-backs, and finds Redis again when it was lost. It returns when ctx ends, having given back what
-// it can, and closes the connections: later requests are without Redis. Call it once; end it after the last request.
+// Run keeps the entries in Redis alive. Every second it sends a heartbeat of this replica and reads holds. It renews
+// leases, sends corrections that no request waits for, and finds out when Redis answers again. When ctx ends, Run gives
+// back what it can, closes the connections and returns; later requests do not use Redis. Call it once, and end it after
+// the last request.
 func (b *Buckets) Run(ctx context.Context) {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
@@ -34,11 +35,11 @@ func (b *Buckets) Run(ctx context.Context) {
 	}
 }
 
-// step is one beat, and what is due with it.
+// step sends one heartbeat, and what is due with it.
 func (b *Buckets) step(ctx context.Context, renew bool) {
 	was := b.up.Load()
 	err := b.beat(ctx, b.silence())
-	if err == nil && !was { // the connection is open now, so Redis shows how quick it is
+	if err == nil && !was { // the connection is open now, so this one measures Redis alone
 		err = b.beat(ctx, b.timeout)
 	}
 	if err == nil && !was {
@@ -50,26 +51,26 @@ func (b *Buckets) step(ctx context.Context, renew bool) {
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		b.lost(err)
+		b.suspend(err)
 	case !was:
-		b.found()
+		b.resume()
 	default:
 		b.deliver(ctx)
 	}
 }
 
-// deliver sends what waits, unless Redis is away: then it goes on waiting.
+// deliver sends what waits in the outbox, unless Redis is suspended.
 func (b *Buckets) deliver(ctx context.Context) {
 	if !b.up.Load() {
 		return
 	}
-	// Requests that were still without Redis when it came back may owe something.
+	// Requests that did not use Redis at the moment when it came back may have taken tokens by themselves.
 	if err := errors.Join(b.handOver(ctx), b.flush(ctx)); err != nil && ctx.Err() == nil {
-		b.lost(err)
+		b.suspend(err)
 	}
 }
 
-// beat says that this replica lives, hears how many do, and exchanges hold-backs.
+// beat sends the heartbeat of this replica, reads how many replicas there are, and exchanges holds.
 func (b *Buckets) beat(ctx context.Context, most time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
@@ -91,28 +92,28 @@ func (b *Buckets) beat(ctx context.Context, most time.Duration) error {
 	b.metrics.replicas.Set(float64(b.census.seen()))
 	b.mu.Unlock()
 	b.holds.sent()
-	b.holds.hear(b.now(), answer[1:])
+	b.holds.receive(b.now(), answer[1:])
 	return nil
 }
 
-// leave tells the others that there is one replica less.
+// leave removes this replica from those that Redis counts.
 func (b *Buckets) leave(ctx context.Context) {
 	b.closed.Store(true)
 	if b.up.Swap(false) {
 		ctx, cancel := b.within(context.WithoutCancel(ctx))
 		defer cancel()
-		_ = b.flush(ctx) // what is not given back runs out by itself
+		_ = b.flush(ctx) // leases that are not given back end by themselves
 		_ = b.client.ZRem(ctx, replicasKey, b.id).Err()
 	}
 	_ = b.client.Close()
 }
 
-// census remembers the last counts of replicas. The largest of them counts: a Redis that starts again has heard of
-// nobody, and whoever believed it would take the whole limit as its share if it went away once more.
+// census remembers the last counts of replicas, and the largest of them counts. A Redis that was restarted counts no
+// replica at first; if it failed again then, each replica would take the whole limit as its share.
 type census struct {
 	last  [10]int
 	next  int
-	least int // that were declared
+	least int // Options.Replicas
 }
 
 func (c *census) count(n int) {
@@ -122,7 +123,7 @@ func (c *census) count(n int) {
 
 func (c *census) replicas() int { return max(c.least, c.seen()) }
 
-// seen is how many Redis has heard of.
+// seen returns the largest of the last counts.
 func (c *census) seen() int {
 	most := 1
 	for _, n := range c.last {

@@ -1,11 +1,12 @@
 // Package redislimit keeps the buckets and slots of package limit in Redis, so that several replicas enforce one limit.
 //
-// It decides whether there is room for a request, as limit.Limiter does and with the same answers, in one round trip
-// however many buckets cover the request; and what happens while Redis is slow or gone: each replica enforces its share
-// by itself, or every request is refused. It also carries hold-backs from one replica to the others. Which buckets
-// cover a request, policy decides; what a caller is told, and what is held back, proxy decides.
+// It decides whether the buckets that cover a request have enough tokens, in one round trip for all of them, and
+// answers as limit.Limiter does. While Redis is slow or unreachable, each replica enforces its share of every limit by
+// itself, or every request is refused. The package also carries holds (see package throttle) from one replica to the
+// others. Package policy decides which buckets cover a request. Package proxy writes the answer to the caller, and
+// decides what is held.
 //
-// Time is Redis' own. Only what is done without Redis goes by the clock that Open is given.
+// The clock is that of Redis. The clock that is given to Open counts only for what is done without Redis.
 package redislimit
 
 import (
@@ -31,35 +32,38 @@ var ErrUnavailable = errors.New("redis, which holds the limits, does not answer"
 
 const (
 	defaultTimeout = 100 * time.Millisecond
-	silence        = time.Second // without an answer, after which Redis is left alone
-	mostLate       = 3           // late answers in a row, after which Redis is left alone
-	connections    = 64          // at most, to each server; so many requests can wait for Redis at the same time
+	silence        = time.Second // without an answer for so long, requests stop using Redis
+	mostLate       = 3           // after so many late answers in a row, requests stop using Redis
+	connections    = 64          // at most, to each server: so many requests can wait for Redis at the same time
 	warm           = 4           // connections that are kept open
 	dialTimeout    = 2 * time.Second
-	// after which a connection is closed: before the cloud's load balancers forget it, without a word
-	idle = time.Minute
+	idle           = time.Minute // an idle connection is closed before a cloud's load balancer drops it silently
 )
 
-// Options are what Open needs besides the address. Now must be set.
+// Options are the settings of Open besides the address. Now must be set.
 type Options struct {
-	// refuse what cannot be asked of Redis, with ErrUnavailable; false: each replica enforces its share
-	Deny    bool
-	Timeout time.Duration // for an answer, from when the question was written; 0: 100 ms
-	// Replicas is how many replicas there are at least: the share of one that has not heard of so many is no greater.
-	// 0: 1.
+	// Deny makes Take return ErrUnavailable while Redis does not answer. Without it each replica enforces its share.
+	Deny bool
+	// Timeout is how long a request waits for an answer after its command was written. 0: 100 ms.
+	Timeout time.Duration
+	// Replicas is the least number of replicas that a share is computed with, also when fewer have been seen. 0: 1.
 	Replicas int
-	Now      func() time.Time      // time.Now; for what is done without Redis
-	Local    *limit.Limiter        // for the time without Redis; nil: a new one
-	Log      *slog.Logger          // told when Redis is lost and when it is back, once each; nil: slog.Default()
-	Metrics  prometheus.Registerer // nil: none
+	// Now is time.Now. It counts only for what is done without Redis.
+	Now func() time.Time
+	// Local enforces the shares while Redis does not answer. nil: a new one.
+	Local *limit.Limiter
+	// Log gets one line when Redis stops answering and one when it answers again. nil: slog.Default().
+	Log *slog.Logger
+	// Metrics may be nil.
+	Metrics prometheus.Registerer
 
-	// Holds is called with hold-backs that other replicas told, a second later at most, by Run and one at a time; until
-	// is by Now. nil: they are not wanted.
+	// Holds is called with each hold that another replica reported, at most a second later, by Run and one at a time.
+	// until is by Now. nil: holds are not received.
 	Holds func(key string, until time.Time)
 }
 
-// Buckets are buckets in Redis. Make one with Open, start Run, and keep both for the life of the process. Safe for
-// concurrent use.
+// Buckets are buckets in Redis. Open makes them. Start Run, and keep both for the life of the process. Buckets are safe
+// for concurrent use.
 type Buckets struct {
 	client  redis.UniversalClient
 	scripts scripts
@@ -71,19 +75,20 @@ type Buckets struct {
 	log     *slog.Logger
 	metrics *metrics
 	wire    *wire
-	clock   int64 // for Redis, in microseconds; 0, always save in tests: its own
+	clock   int64 // the time for Redis, in microseconds; 0, except in tests: the clock of Redis
 
-	up     atomic.Bool // whether Redis is asked
+	up     atomic.Bool // requests use Redis
 	closed atomic.Bool
-	late   atomic.Int32 // answers in a row
-	slow   atomic.Bool  // Redis was left because it was late: it may go on granting, so what is not known is not full
+	late   atomic.Int32 // late answers in a row
+	slow   atomic.Bool  // Redis was suspended because it was late: it may still grant tokens
 	levels levels
-	gone   atomic.Pointer[chan struct{}] // closed when up becomes false: no request waits on for Redis
-	mu     sync.Mutex                    // guards what follows
-	since  time.Time                     // when up was last changed
-	err    error                         // why it is false
-	barred bool                          // the log has said that Redis refuses this replica
-	census census
+	gone   atomic.Pointer[chan struct{}] // closed when up becomes false, to end the wait of requests
+
+	mu            sync.Mutex // guards the fields down to census
+	since         time.Time  // when up changed last
+	err           error      // why up is false
+	refusalLogged bool       // it was logged that Redis refuses this replica
+	census        census
 
 	leases leases
 	owed   owed
@@ -91,8 +96,8 @@ type Buckets struct {
 	holds  holds
 }
 
-// Open returns Buckets at an address, without asking whether anything is there: a Redis that is down when the process
-// starts is like one that goes down later.
+// Open returns Buckets at an address. It does not connect: a Redis that is down when the process starts is treated like
+// one that goes down later.
 func Open(at Address, o Options) (*Buckets, error) {
 	if !at.IsSet() {
 		return nil, errors.New("shared.Open: no address; parse one")
@@ -107,8 +112,8 @@ func Open(at Address, o Options) (*Buckets, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	// go-redis has one logger for all clients of a process, and tells it of each connection that fails.
-	redis.SetLogger(chatter{o.Log})
+	// go-redis has one logger for all clients of a process, and logs each connection that fails.
+	redis.SetLogger(clientLog{o.Log})
 	id := rand.Text()[:13] // 65 bits
 	w := &wire{replica: []byte(id)}
 	b := &Buckets{
@@ -135,17 +140,17 @@ func (b *Buckets) open() {
 	b.gone.Store(&gone)
 }
 
-// chatter is what go-redis says of single connections: for whoever debugs, as what comes of it is told by lost and
-// found.
-type chatter struct{ log *slog.Logger }
+// clientLog logs the messages of go-redis about single connections, at level debug. Suspend and resume log what follows
+// from them.
+type clientLog struct{ log *slog.Logger }
 
 // Printf implements go-redis' logger.
-func (c chatter) Printf(ctx context.Context, format string, args ...any) {
-	c.log.DebugContext(ctx, "redis client", "says", fmt.Sprintf(format, args...))
+func (c clientLog) Printf(ctx context.Context, format string, args ...any) {
+	c.log.DebugContext(ctx, "redis client", "message", fmt.Sprintf(format, args...))
 }
 
-// connect makes the client. Nothing is tried again: a script that has taken tokens, and whose answer was lost, would
-// take them twice. What it sends on a new connection is kept to what an ACL has to allow anyway.
+// connect makes the client. It retries nothing: a script that has taken tokens, and whose answer was lost, would take
+// them twice. On a new connection it sends only commands that an ACL must allow anyway.
 func connect(from *redis.UniversalOptions, w *wire) redis.UniversalClient {
 	options := *from
 	o := &options
@@ -162,28 +167,28 @@ func connect(from *redis.UniversalOptions, w *wire) redis.UniversalClient {
 	return redis.NewUniversalClient(o)
 }
 
-// State is what /readyz and an operator want to know.
+// State is what /readyz reports.
 type State struct {
-	Shared   bool      // whether Redis is asked; else each replica is by itself, or refuses
-	Since    time.Time // by Options.Now
-	Replicas int       // that Redis has heard of in the last seconds, this one included; 1 before it has answered
-	Err      error     // why Redis is not asked; nil when it is. Holds no secret
+	Shared   bool      // requests use Redis; else each replica enforces its share, or refuses
+	Since    time.Time // when Shared changed last, by Options.Now
+	Replicas int       // those that Redis counted in the last seconds, this one included; 1 before the first answer
+	Err      error     // why requests do not use Redis; nil if they do. It holds no secret
 }
 
-// State returns how things stand.
+// State returns the present state.
 func (b *Buckets) State() State {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return State{Shared: b.up.Load(), Since: b.since, Replicas: b.census.seen(), Err: b.err}
 }
 
-// lost leaves Redis alone, save for what Run sends, because of an error or because answers come late.
-func (b *Buckets) lost(err error) {
+// suspend stops requests from using Redis, because of an error or of late answers. Run goes on trying.
+func (b *Buckets) suspend(err error) {
 	b.metrics.failures.Inc()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.err = err
-	b.warnBarred(err)
+	b.logRefusal(err)
 	if b.closed.Load() || !b.up.Swap(false) {
 		return
 	}
@@ -199,17 +204,17 @@ func (b *Buckets) lost(err error) {
 		"share", fmt.Sprintf("1/%d", b.census.replicas()), "error", err)
 }
 
-// warnBarred logs that Redis refuses this replica, once until it does no more. The lock is held.
-func (b *Buckets) warnBarred(err error) {
+// logRefusal logs that Redis refuses this replica, once until Redis accepts it again. The caller holds the lock.
+func (b *Buckets) logRefusal(err error) {
 	cure := cureOf(err)
-	if cure == "" || b.barred {
+	if cure == "" || b.refusalLogged {
 		return
 	}
-	b.barred = true
+	b.refusalLogged = true
 	b.log.Error("redis refuses this replica, so limits are not shared", "error", err, "cure", cure)
 }
 
-// cureOf is what to do about a refusal by Redis, or "" if the error is none.
+// cureOf returns what the operator can do about a refusal by Redis, or "" if err is no refusal.
 func cureOf(err error) string {
 	text := err.Error()
 	switch {
@@ -223,14 +228,14 @@ func cureOf(err error) string {
 	return ""
 }
 
-// found is told when Redis answers again.
-func (b *Buckets) found() {
+// resume lets requests use Redis again.
+func (b *Buckets) resume() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.now()
 	b.log.Info("redis answers: limits are shared between replicas again", "after",
 		now.Sub(b.since).Round(time.Millisecond), "replicas", b.census.seen())
-	b.since, b.err, b.barred = now, nil, false
+	b.since, b.err, b.refusalLogged = now, nil, false
 	b.open()
 	b.late.Store(0)
 	b.slow.Store(false)
@@ -238,10 +243,10 @@ func (b *Buckets) found() {
 	b.metrics.up.Set(1)
 }
 
-// within bounds what no request waits for.
+// within bounds a command that no request waits for.
 func (b *Buckets) within(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, b.silence())
 }
 
-// silence is how long Redis may say nothing.
+// silence returns how long Redis may leave a command unanswered.
 func (b *Buckets) silence() time.Duration { return max(silence, b.timeout) }

@@ -13,20 +13,21 @@ import (
 	"graphproxy/policy/limit"
 )
 
-const unknown = time.Second // the wait to tell where the real one cannot be known, as in package limit
+const unknown = time.Second // the wait to report where the real one is not known, as in package limit
 
-// Take asks every charged bucket for its cost, as limit.Limiter.Take does: all or none, a bucket that is charged twice
-// is asked once for the greater cost, the Refusal names the longest wait, and g's Release gives concurrency slots back.
-// Waits are exact to a microsecond, by Redis' clock. No charges, no refusal, and no round trip.
+// Take takes each charge's cost from its bucket, as limit.Limiter.Take does: from all buckets or from none. A bucket
+// that is charged twice gives the greater cost once. The Refusal names the longest wait. g's Release gives concurrency
+// slots back. Waits are exact to a microsecond, by the clock of Redis. Without charges Take grants without a round
+// trip.
 //
-// A slot is a lease: Run renews it until g is released, and it ends by itself within 30 s when the process dies.
+// A slot is a lease. Run renews it until g is released. If the process dies, the lease ends within 30 s.
 //
-// When Redis does not answer within Options.Timeout, the one request is decided by the replica's share. After an error,
-// three late answers in a row or a second of silence each replica enforces its share until Run has found Redis again:
-// rate, burst and concurrency divided by the number of replicas last seen, rounded down, but at least a burst and a
-// slot of 1, so that a limit of fewer slots than replicas may be passed. With Options.Deny the error is ErrUnavailable
-// instead. The only other error is ctx's own, when it ends first. It fails closed like Limiter.Take: a charge that
-// cannot be kept is refused.
+// When Redis does not answer within Options.Timeout, this one request is decided by the replica's share. After an
+// error, three late answers in a row, or a second without an answer, each replica enforces its share until Run gets
+// answers from Redis again. A share is the rate, burst and concurrency divided by the number of replicas last seen,
+// rounded down, but at least a burst and a slot of 1. So a limit with fewer slots than replicas can be exceeded. With
+// Options.Deny Take returns ErrUnavailable instead. The only other error is that of ctx, when it ends first. Take fails
+// closed like Limiter.Take: it refuses a charge that cannot be enforced.
 func (b *Buckets) Take(ctx context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error) {
 	if refusal := impossible(charges); refusal != nil {
 		return refusal, nil
@@ -36,7 +37,7 @@ func (b *Buckets) Take(ctx context.Context, charges []limit.Charge, g *limit.Gra
 	}
 	late := false
 	if b.up.Load() {
-		refusal, err := b.ask(ctx, charges, g)
+		refusal, err := b.takeShared(ctx, charges, g)
 		if err == nil {
 			b.late.Store(0)
 			return refusal, nil
@@ -44,43 +45,43 @@ func (b *Buckets) Take(ctx context.Context, charges []limit.Charge, g *limit.Gra
 		if ended := ctx.Err(); ended != nil {
 			return nil, ended
 		}
-		if !errors.Is(err, errUnasked) {
-			b.missed(err)
+		if !errors.Is(err, errNotSent) {
+			b.countMissed(err)
 		}
 		late = isSlow(err)
 	}
 	if b.deny {
 		return nil, ErrUnavailable
 	}
-	return b.alone(charges, g, late), nil
+	return b.takeAlone(charges, g, late), nil
 }
 
-// connecting is how many halves of Options.Timeout a question may wait to be written: a new connection takes several
-// round trips.
+// connecting is how many halves of Options.Timeout a command may wait until it is written: a new connection takes
+// several round trips.
 const connecting = 5
 
 // errLate is the error of an answer that did not come in time. It may still come.
 var errLate = errors.New("taking: redis did not answer in time")
 
-// errUnasked is the error of a question that was not written when Redis was left because of a hard error. Redis cannot
-// have granted anything.
-var errUnasked = errors.New("taking: redis was left before it was asked")
+// errNotSent is the error of a command that was not yet written when Redis was suspended because of a hard error. Redis
+// cannot have granted anything.
+var errNotSent = errors.New("taking: the command was not sent, because redis failed before")
 
-// isSlow reports whether an error says that Redis takes its time: it may have done what it was asked.
+// isSlow reports whether err means that Redis is late. It may have executed the command.
 func isSlow(err error) bool {
 	return errors.Is(err, errLate) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// missed takes in that a question was not answered.
-func (b *Buckets) missed(err error) {
+// countMissed records that a command got no answer, and suspends Redis if there were too many.
+func (b *Buckets) countMissed(err error) {
 	if errors.Is(err, errLate) && b.late.Add(1) < mostLate {
 		b.metrics.failures.Inc()
 		return
 	}
-	b.lost(err)
+	b.suspend(err)
 }
 
-// impossible refuses a charge without a limit, or with one that cannot be kept. NaN fails the first comparison.
+// impossible refuses a charge without a limit, or with a limit that cannot be enforced. NaN fails the first comparison.
 func impossible(charges []limit.Charge) *limit.Refusal {
 	for i := range charges {
 		l := charges[i].Limit
@@ -98,22 +99,22 @@ func impossible(charges []limit.Charge) *limit.Refusal {
 	return nil
 }
 
-// call is what the script is asked.
+// call is one run of the script take.
 type call struct {
 	lease   string
 	buckets []bucket
-	rated   []string // the keys among keys that are of buckets with a rate
+	rated   []string // the keys of buckets with a rate
 	keys    []string
 	args    []any
-	slots   []string     // the keys among keys that are leased
-	returns []correction // that give back what it took
+	slots   []string     // the keys of buckets with slots
+	returns []correction // give back what the call took
 }
 
-// bucket is one that is charged.
+// bucket is a bucket that is charged.
 type bucket struct {
 	name   string
-	charge int // the index of the first charge that names it
-	cost   int // the greatest of all that do
+	charge int // the index of the first charge for it
+	cost   int // the greatest cost of the charges for it
 }
 
 func (b *Buckets) newCall(charges []limit.Charge, lease string) *call {
@@ -126,20 +127,20 @@ func (b *Buckets) newCall(charges []limit.Charge, lease string) *call {
 	}
 	c.keys, c.args = make([]string, 0, 2*len(c.buckets)), make([]any, 0, 3+5*len(c.buckets))
 	c.args = append(c.args, b.clock, lease, leaseLength.Microseconds())
-	for _, asked := range c.buckets {
-		l, rate := charges[asked.charge].Limit, charges[asked.charge].Rate()
+	for _, bucket := range c.buckets {
+		l, rate := charges[bucket.charge].Limit, charges[bucket.charge].Rate()
 		hint := ""
 		if rate > 0 {
-			key := rateKey(asked.name)
+			key := rateKey(bucket.name)
 			c.keys, c.rated = append(c.keys, key), append(c.rated, key)
-			c.returns = append(c.returns, correction{key, rate, l.Burst, float64(-asked.cost)})
+			c.returns = append(c.returns, correction{key, rate, l.Burst, float64(-bucket.cost)})
 			hint = b.levels.hint(key, rate, l.Burst, now)
 		}
 		if l.Concurrency > 0 {
-			key := slotsKey(asked.name)
+			key := slotsKey(bucket.name)
 			c.keys, c.slots = append(c.keys, key), append(c.slots, key)
 		}
-		c.args = append(c.args, number(rate), l.Burst, asked.cost, l.Concurrency, hint)
+		c.args = append(c.args, number(rate), l.Burst, bucket.cost, l.Concurrency, hint)
 	}
 	return c
 }
@@ -155,14 +156,14 @@ func (c *call) add(i int, charge *limit.Charge) {
 	c.buckets = append(c.buckets, bucket{name, i, cost(charge)})
 }
 
-// cost is the tokens that a charge takes. More than the bucket can hold would never be there, so then it takes all.
+// cost returns the tokens that a charge takes: no more than the bucket can hold, because they would never be there.
 func cost(c *limit.Charge) int { return max(1, min(c.Cost, c.Limit.Burst)) }
 
-// number is the shortest text that is read as exactly this.
+// number returns the shortest text that is read as exactly f.
 func number(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
 
-// ask asks Redis.
-func (b *Buckets) ask(ctx context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error) {
+// takeShared takes the charges in Redis.
+func (b *Buckets) takeShared(ctx context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error) {
 	lease := b.leases.next(b.id)
 	c := b.newCall(charges, lease)
 	if len(c.keys) == 0 {
@@ -189,7 +190,7 @@ type outcome struct {
 	err    error
 }
 
-// run makes the round trip, and waits for the answer as long as it may take.
+// run sends the call, and waits for the answer until it is late.
 func (b *Buckets) run(ctx context.Context, c *call) ([]int64, error) {
 	written, gone := b.wire.expect(c.lease), *b.gone.Load()
 	answered, decided := make(chan outcome, 1), new(atomic.Bool)
@@ -208,7 +209,7 @@ func (b *Buckets) run(ctx context.Context, c *call) ([]int64, error) {
 		case <-deadline.C:
 		case <-gone:
 			if written != nil && !b.slow.Load() {
-				err = errUnasked
+				err = errNotSent
 			}
 		case <-ctx.Done():
 			err = ctx.Err()
@@ -216,13 +217,13 @@ func (b *Buckets) run(ctx context.Context, c *call) ([]int64, error) {
 		if decided.CompareAndSwap(false, true) {
 			return nil, err
 		}
-		o := <-answered // it is there, and only this goroutine was late
+		o := <-answered // the answer came at the same moment
 		return o.answer, o.err
 	}
 }
 
-// exchange asks Redis, which may take longer than the request waits. What is answered too late is learned, and what it
-// granted is given back: the request has been decided without it.
+// exchange runs the script, which may take longer than the request waits. A late answer is still recorded. What it
+// granted is given back, because the request has been decided without it.
 func (b *Buckets) exchange(c *call, answered chan<- outcome, decided *atomic.Bool) {
 	defer b.wire.forget(c.lease)
 	ctx, cancel := b.within(context.Background())
@@ -237,7 +238,7 @@ func (b *Buckets) exchange(c *call, answered chan<- outcome, decided *atomic.Boo
 		answer[0] > 0 && answer[1] <= 0:
 		err = errors.New("taking: redis gave an answer that makes no sense")
 	default:
-		b.learn(c, answer, start)
+		b.recordLevels(c, answer, start)
 	}
 	if !decided.CompareAndSwap(false, true) {
 		b.undo(c, answer, err)
@@ -249,21 +250,21 @@ func (b *Buckets) exchange(c *call, answered chan<- outcome, decided *atomic.Boo
 	answered <- outcome{answer, err}
 }
 
-// learn notes the levels in an answer.
-func (b *Buckets) learn(c *call, answer []int64, asked time.Time) {
+// recordLevels records the levels of the buckets in an answer.
+func (b *Buckets) recordLevels(c *call, answer []int64, asked time.Time) {
 	for i, key := range c.rated {
-		b.levels.learn(key, float64(answer[5+i])/1000, asked)
+		b.levels.record(key, float64(answer[5+i])/1000, asked)
 	}
 	b.metrics.restored.Add(float64(answer[4]))
 }
 
-// undo gives back what a call took that was answered too late.
+// undo gives back what a call took whose answer came too late.
 func (b *Buckets) undo(c *call, answer []int64, err error) {
 	b.giveBack(c.lease, c.slots)
 	switch {
 	case err != nil:
 		if b.up.Load() && !b.closed.Load() {
-			b.lost(err)
+			b.suspend(err)
 		}
 	case answer[0] == 0:
 		for _, r := range c.returns {
@@ -272,9 +273,9 @@ func (b *Buckets) undo(c *call, answer []int64, err error) {
 	}
 }
 
-// Adjust corrects what the resource-unit charges of a granted request took to what it really cost, as
-// limit.Limiter.Adjust does, but without waiting for it: it is sent together with others, soon. What is still unsent
-// when the process ends, or Redis is away for long, is lost.
+// Adjust corrects what the resource-unit charges of a granted request took to its real cost, as limit.Limiter.Adjust
+// does. It does not wait: Run sends corrections together, soon. Those that are unsent when the process ends, or when
+// Redis is unreachable for long, are lost.
 func (b *Buckets) Adjust(charges []limit.Charge, cost int) {
 	if !b.up.Load() {
 		b.adjustAlone(charges, cost)
@@ -292,7 +293,7 @@ func (b *Buckets) Adjust(charges []limit.Charge, cost int) {
 	}
 }
 
-// Return gives the tokens back that the charges took, as limit.Limiter.Return does, and as soon as Adjust does.
+// Return gives back the tokens that the charges took, as limit.Limiter.Return does. It does not wait, as Adjust.
 func (b *Buckets) Return(charges []limit.Charge) {
 	if !b.up.Load() {
 		b.returnAlone(charges)

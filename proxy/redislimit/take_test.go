@@ -91,19 +91,19 @@ func flush(t interface{ Fatal(...any) }, r *replica) {
 
 func compare(t *rapid.T, got, want *limit.Refusal) {
 	if (got == nil) != (want == nil) {
-		t.Fatalf("Redis says %+v, a Limiter %+v", got, want)
+		t.Fatalf("Redis answers %+v, a Limiter %+v", got, want)
 	}
 	if got == nil {
 		return
 	}
 	if d := got.RetryAfter - want.RetryAfter; d < -time.Microsecond || d > time.Microsecond {
-		t.Fatalf("Redis says to wait %v, a Limiter %v", got.RetryAfter, want.RetryAfter)
+		t.Fatalf("Redis answers to wait %v, a Limiter %v", got.RetryAfter, want.RetryAfter)
 	}
 	if got.Limit != want.Limit || got.Key != want.Key {
 		return // two whose waits differ by a rounding only
 	}
 	if got.Concurrency != want.Concurrency || got.Remaining != want.Remaining {
-		t.Fatalf("Redis says %+v, a Limiter %+v", got, want)
+		t.Fatalf("Redis answers %+v, a Limiter %+v", got, want)
 	}
 }
 
@@ -198,16 +198,16 @@ func TestAdjustCorrectsWhatWasTaken(t *testing.T) {
 		cost, real int
 		wait       time.Duration // for a whole bucket afterwards
 	}{
-		"it cost what was taken":               {units("same"), 3, 3, 3 * time.Second},
-		"it cost more":                         {units("more"), 3, 5, 5 * time.Second},
-		"less":                                 {units("less"), 3, 1, 1 * time.Second},
-		"nothing":                              {units("nothing"), 3, 0, 0},
-		"less than nothing is nothing":         {units("negative"), 3, -5, 0},
-		"more than there was: a debt":          {units("debt"), 3, 15, 15 * time.Second},
-		"a debt of a burst is the most":        {units("deep"), 3, 1000, 20 * time.Second},
-		"a cost above the burst took all":      {units("all"), 100, 10, 10 * time.Second},
-		"a cost of 0 took one":                 {units("zero"), 0, 4, 4 * time.Second},
-		"requests cost one, whatever they are": {&limit.Limit{Name: "requests", Rate: 1, Burst: 10}, 1, 5, time.Second},
+		"it cost what was taken":          {units("same"), 3, 3, 3 * time.Second},
+		"it cost more":                    {units("more"), 3, 5, 5 * time.Second},
+		"less":                            {units("less"), 3, 1, 1 * time.Second},
+		"nothing":                         {units("nothing"), 3, 0, 0},
+		"less than nothing is nothing":    {units("negative"), 3, -5, 0},
+		"more than there was: a debt":     {units("debt"), 3, 15, 15 * time.Second},
+		"a debt of a burst is the most":   {units("deep"), 3, 1000, 20 * time.Second},
+		"a cost above the burst took all": {units("all"), 100, 10, 10 * time.Second},
+		"a cost of 0 took one":            {units("zero"), 0, 4, 4 * time.Second},
+		"each request costs one":          {&limit.Limit{Name: "requests", Rate: 1, Burst: 10}, 1, 5, time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r.SetClock(start)

@@ -14,8 +14,8 @@ import (
 const spellings = "redis://, rediss://, unix://, redis+sentinel://, rediss+sentinel://, redis+cluster:// or " +
 	"rediss+cluster://"
 
-// parse reads the address of a Redis. It is strict, as a misread one would be found out only when limits are no longer
-// shared; and its errors hold no part of the address: any may be one of a password that was not escaped.
+// parse reads the address of a Redis. It is strict, because a misread address would show only when limits are no longer
+// shared. Its errors hold no part of the address, because any part may be a password that was not escaped.
 func parse(address string) (*redis.UniversalOptions, error) {
 	scheme, rest, found := strings.Cut(address, "://")
 	if !found {
@@ -40,7 +40,7 @@ func parse(address string) (*redis.UniversalOptions, error) {
 	return o, nil
 }
 
-// cutHosts takes "host:1,host:2" out of "user:password@host:1,host:2/path", and leaves a host that says nothing.
+// cutHosts takes "host:1,host:2" out of "user:password@host:1,host:2/path", and leaves "host" in their place.
 func cutHosts(rest string) (hosts, without string) {
 	authority, tail := rest, ""
 	if i := strings.IndexAny(rest, "/?#"); i >= 0 {

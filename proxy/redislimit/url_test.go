@@ -71,11 +71,11 @@ func TestOpenReadsAddresses(t *testing.T) {
 }
 
 func TestOpenRefusesWhatItCannotRead(t *testing.T) {
-	for name, tt := range map[string]struct{ address, says string }{
+	for name, tt := range map[string]struct{ address, want string }{
 		"no scheme":                          {"redis.contoso.com:6379", "no scheme"},
 		"another scheme":                     {"http://:hunter2@redis.contoso.com", "unknown scheme"},
 		"an unescaped slash in the password": {"redis://u:hunter2/x@redis.contoso.com:6379", "address of redis"},
-		"an unescaped at sign, no harm":      {"redis://u:hunter2@x@redis.contoso.com:99999", "a host that is not"},
+		"an unescaped at sign in the port":   {"redis://u:hunter2@x@redis.contoso.com:99999", "a host that is not"},
 		"an unescaped hash in the password":  {"redis://u:hunter2#x@redis.contoso.com", "address of redis"},
 		"an unescaped question mark":         {"redis://u:x?hunter2=@redis.contoso.com", "address of redis"},
 		"an escape that is none":             {"redis://u:hunter2%zz@redis.contoso.com", "not an address"},
@@ -98,8 +98,8 @@ func TestOpenRefusesWhatItCannotRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := redislimit.ParseAddress(tt.address)
-			if err == nil || !strings.Contains(err.Error(), tt.says) {
-				t.Fatalf("error %v, want one with %q", err, tt.says)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Fatalf("error %v, want one with %q", err, tt.want)
 			}
 			if strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("the error holds the password: %v", err)

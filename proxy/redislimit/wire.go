@@ -12,24 +12,24 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// wire notices when a question is written to Redis: the time for its answer counts from then, and not from when it
-// began to wait for a connection, which over a distance needs several round trips.
+// wire notices when a command is written to Redis. The time for its answer counts from then, and not from when the
+// command began to wait for a connection, which over a distance needs several round trips.
 type wire struct {
-	replica []byte   // with which leases begin
-	waiting sync.Map // chan struct{} by lease, closed when its question is written
+	replica []byte   // leases begin with it
+	waiting sync.Map // chan struct{} by lease, closed when its command is written
 }
 
-// expect returns what is closed when the question with this lease is written.
+// expect returns a channel that is closed when the command with this lease is written.
 func (w *wire) expect(lease string) <-chan struct{} {
 	written := make(chan struct{})
 	w.waiting.Store(lease, written)
 	return written
 }
 
-// forget ends the wait for a question that may never be written.
+// forget ends the wait for a command that may never be written.
 func (w *wire) forget(lease string) { w.waiting.Delete(lease) }
 
-// wrote looks for leases in what was written.
+// wrote searches for leases in what was written.
 func (w *wire) wrote(p []byte) {
 	for {
 		i := bytes.Index(p, w.replica)
@@ -44,7 +44,7 @@ func (w *wire) wrote(p []byte) {
 	}
 }
 
-// dialer makes connections that are noticed.
+// dialer makes connections that report to w what is written.
 func (w *wire) dialer(o *redis.UniversalOptions) func(context.Context, string, string) (net.Conn, error) {
 	plain := &net.Dialer{Timeout: o.DialTimeout, KeepAlive: time.Minute}
 	dial := plain.DialContext
