@@ -13,8 +13,13 @@ import (
 	"graphproxy/policy/yamlfile"
 )
 
+// An EvidenceCheck returns what is wrong with the identities of all callers together, such as a key that two callers
+// have. The problems need no file name. The callers have a name and at least one identity, and each of their identities
+// was read without a problem. auth/caller is the judge; this package does not import it.
+type EvidenceCheck func(callers []Caller) Errors
+
 // Load reads and parses a policy file, see Parse. Other errors than Errors are about reading it.
-func Load(file string) (*Policy, error) {
+func Load(file string, checks ...EvidenceCheck) (*Policy, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("reading policy: %w", err)
@@ -24,13 +29,16 @@ func Load(file string) (*Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading policy: %w", err)
 	}
-	return Parse(file, data)
+	return Parse(file, data, checks...)
 }
 
-// Parse reads a policy from the bytes of a file whose name, for messages, is file. It then runs the tests
-// that the file holds. The error is of type Errors: all problems at once. There is no partial policy.
-func Parse(file string, data []byte) (*Policy, error) {
-	p, err := ParseUntested(file, data)
+// Parse reads a policy from the bytes of a file whose name, for messages, is file. It then runs the tests that the file
+// holds. The error is of type Errors: all problems at once, in the order of their lines, those of the checks among
+// them. There is no partial policy.
+//
+// Without a check, two callers of the policy may have the same evidence. caller.New refuses them, too.
+func Parse(file string, data []byte, checks ...EvidenceCheck) (*Policy, error) {
+	p, err := ParseUntested(file, data, checks...)
 	if err != nil {
 		return nil, err
 	}
@@ -40,13 +48,14 @@ func Parse(file string, data []byte) (*Policy, error) {
 	return p, nil
 }
 
-// ParseUntested is Parse without running the file's tests, for tools that tell how each comes out (Policy.Test). A
+// ParseUntested is Parse without running the file's tests, for tools that report how each comes out (Policy.Test). A
 // policy to serve by comes from Load or Parse.
-func ParseUntested(file string, data []byte) (*Policy, error) {
+func ParseUntested(file string, data []byte, checks ...EvidenceCheck) (*Policy, error) {
 	sum := sha256.Sum256(data)
 	l := &loader{
 		report: yamlfile.Report{File: file},
 		policy: &Policy{file: file, hash: hex.EncodeToString(sum[:])[:12], rules: make(map[string]*ruleBook)},
+		checks: checks,
 		sets:   make(map[string]*ruleSet),
 	}
 	if root, ok := yamlfile.Parse(&l.report, data); ok {
@@ -64,6 +73,7 @@ type loader struct {
 	report   yamlfile.Report
 	warnings yamlfile.Report
 	policy   *Policy
+	checks   []EvidenceCheck
 	mode     bool // report, for callers that do not say
 	sets     map[string]*ruleSet
 	setNames []string
@@ -121,7 +131,23 @@ func (l *loader) callers(v yamlfile.Value) {
 		l.name("caller", f)
 		l.caller(f)
 	}
-	l.sharedIdentities()
+	l.evidence()
+}
+
+// evidence runs the checks on the callers that can be judged. A caller without a name or an identity has its problem
+// reported already.
+func (l *loader) evidence() {
+	var callers []Caller
+	for _, c := range l.policy.callers {
+		if c.Name != "" && len(c.Identities) > 0 {
+			callers = append(callers, c)
+		}
+	}
+	for _, check := range l.checks {
+		for _, e := range check(callers) {
+			l.report.Add(e.Line, e.Where, "%s", e.Message)
+		}
+	}
 }
 
 func (l *loader) caller(f yamlfile.Field) {

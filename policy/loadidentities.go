@@ -10,7 +10,8 @@ import (
 	"graphproxy/policy/yamlfile"
 )
 
-// identities reads what proves a caller.
+// identities reads what proves a caller. An identity with a problem is left out, so that EvidenceCheck does not report
+// it once more.
 func (l *loader) identities(v yamlfile.Value) []Identity {
 	const expected = "a list of certificate, token, key, unix, network or anyone"
 	if !v.IsSet() {
@@ -18,7 +19,8 @@ func (l *loader) identities(v yamlfile.Value) []Identity {
 	}
 	var all []Identity
 	for _, item := range v.Items(expected) {
-		if id, ok := l.identity(item); ok {
+		before := l.report.Len()
+		if id, ok := l.identity(item); ok && l.report.Len() == before {
 			all = append(all, id)
 		}
 	}

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 
 	"graphproxy/auth/caller"
@@ -20,48 +19,47 @@ type Authorization struct {
 // NewAuthorization compiles the identities of a policy's callers, with what the process knows besides. It returns an
 // error when one piece of evidence could identify two callers, and when evidence could not be verified on this machine.
 func NewAuthorization(p *policy.Policy, o caller.Options) (*Authorization, error) {
-	a, err := caller.New(callersOf(p), o)
+	a, err := caller.New(callersOf(p.Callers()), o)
 	if err != nil {
-		return nil, atTheirLines(p, err)
+		return nil, atTheirLines(p.File(), err)
 	}
 	return &Authorization{policy: p, callers: a, shares: sharesOf(p)}, nil
 }
 
-// CheckCallers returns what would keep NewAuthorization from compiling a policy on any machine. It reads nothing but
-// the policy.
-func CheckCallers(p *policy.Policy) error {
-	if err := caller.Check(callersOf(p)); err != nil {
-		return atTheirLines(p, err)
+// CheckEvidence is a policy.EvidenceCheck: it returns what would keep NewAuthorization from compiling these callers on
+// any machine. It reads no file, no network and no list of users.
+func CheckEvidence(callers []policy.Caller) policy.Errors {
+	if err := caller.Check(callersOf(callers)); err != nil {
+		return atTheirLines("", err)
 	}
 	return nil
 }
 
 // atTheirLines gives the problems of callers the form of package policy's errors: with the file's name and the line.
-func atTheirLines(p *policy.Policy, err error) error {
-	all, ok := err.(interface{ Unwrap() []error })
-	if !ok {
-		return fmt.Errorf("%s: %w", p.File(), err)
+func atTheirLines(file string, err error) policy.Errors {
+	all := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		all = joined.Unwrap()
 	}
 	var problems policy.Errors
-	for _, one := range all.Unwrap() {
+	for _, one := range all {
+		e := &policy.Error{File: file, Line: 1, Message: one.Error()}
 		var problem *caller.Problem
-		if !errors.As(one, &problem) {
-			return fmt.Errorf("%s: %w", p.File(), err)
+		if errors.As(one, &problem) {
+			e.Line, e.Message = max(problem.Line, 1), problem.Message
+			if problem.Caller != "" {
+				e.Where = "callers." + problem.Caller + ".identity"
+			}
 		}
-		problems = append(problems, &policy.Error{
-			File:    p.File(),
-			Line:    max(problem.Line, 1),
-			Where:   "callers." + problem.Caller + ".identity",
-			Message: problem.Message,
-		})
+		problems = append(problems, e)
 	}
 	slices.SortStableFunc(problems, func(a, b *policy.Error) int { return a.Line - b.Line })
 	return problems
 }
 
-func callersOf(p *policy.Policy) []caller.Caller {
+func callersOf(named []policy.Caller) []caller.Caller {
 	var callers []caller.Caller
-	for _, c := range p.Callers() {
+	for _, c := range named {
 		known := caller.Caller{Name: c.Name}
 		for _, id := range c.Identities {
 			known.Identities = append(known.Identities, identity(id))

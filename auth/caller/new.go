@@ -14,7 +14,7 @@ import (
 	"graphproxy/auth/caller/oidc"
 )
 
-// New returns an Authenticator of these callers, which it does not keep. The error tells all problems at once, each
+// New returns an Authenticator of these callers, which it does not keep. The error holds all problems at once, each
 // with its cure: those of Check, users that this machine does not have, and issuers whose keys cannot be had
 // (oidc.Keys.Verifier). The keys of issuers that are new are fetched in the background.
 func New(callers []Caller, o Options) (*Authenticator, error) {
@@ -31,8 +31,9 @@ func New(callers []Caller, o Options) (*Authenticator, error) {
 	return &b.a, nil
 }
 
-// Check tells what is wrong with callers wherever they are to be known: identities that say nothing, and any two
-// callers that the same evidence could identify. It looks at no file, no network and no list of users.
+// Check returns what is wrong with callers on any machine: identities without a value, any two callers that the same
+// evidence could identify, and an issuer whose keys come from two places. It reads no file, no network and no list of
+// users.
 func Check(callers []Caller) error {
 	b := newBuilder(nil)
 	b.addAll(callers)
@@ -70,6 +71,36 @@ func (b *builder) addAll(callers []Caller) {
 		}
 	}
 	b.sortNetworks()
+	b.checkKeyPlaces()
+}
+
+// checkKeyPlaces refuses an issuer whose keys come from two places: whether a token verifies would depend on which of
+// them was read.
+func (b *builder) checkKeyPlaces() {
+	first := make(map[string]*tokenOwner)
+	for i := range b.a.tokens {
+		t := &b.a.tokens[i]
+		before := first[t.Issuer]
+		switch {
+		case before == nil:
+			first[t.Issuer] = t
+		case before.JWKSFile != t.JWKSFile:
+			at := ""
+			if before.Line > 0 {
+				at = fmt.Sprintf(" on line %d", before.Line)
+			}
+			b.problem(t.owner(), "the keys of %.80q come from %s here, and from %s in callers.%s%s; "+
+				"write the same jwks_file in both, or in neither", t.Issuer, keysFrom(t.JWKSFile),
+				keysFrom(before.JWKSFile), before.name, at)
+		}
+	}
+}
+
+func keysFrom(file string) string {
+	if file == "" {
+		return "discovery"
+	}
+	return strconv.Quote(file)
 }
 
 // trust takes in whose word counts for evidence: that of issuers and of proxies.
@@ -91,7 +122,6 @@ func (b *builder) trust(o Options) {
 		return
 	}
 	var all []oidc.Source
-	before := len(b.problems)
 	for i := range b.a.tokens {
 		t := &b.a.tokens[i]
 		source := oidc.Source{Issuer: t.Issuer, JWKSFile: t.JWKSFile}
@@ -101,7 +131,7 @@ func (b *builder) trust(o Options) {
 		}
 	}
 	verifier, err := o.Tokens.Verifier(all)
-	if err != nil && len(b.problems) == before {
+	if err != nil && len(b.problems) == 0 {
 		b.problem(b.a.tokens[0].owner(), "token: %s", err)
 	}
 	b.a.verifier = verifier

@@ -17,6 +17,7 @@ import (
 	"graphproxy/policy"
 	"graphproxy/policy/analysis/permissions"
 	"graphproxy/policy/yamlfile"
+	"graphproxy/proxy"
 )
 
 // permitting is the command permissions: its flags.
@@ -117,7 +118,7 @@ func readPolicy(name string) (*policy.Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot be read: %w", name, err)
 	}
-	return policy.ParseUntested(name, data)
+	return policy.ParseUntested(name, data, proxy.CheckEvidence)
 }
 
 // checkApp refuses an app that no caller and no rule names: its report would be empty and look fine.

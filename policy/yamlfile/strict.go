@@ -61,6 +61,9 @@ func (r *Report) Add(line int, where, format string, args ...any) {
 	r.errs = append(r.errs, &Error{File: r.File, Line: max(line, 1), Where: where, Message: fmt.Sprintf(format, args...)})
 }
 
+// Len returns how many problems were added.
+func (r *Report) Len() int { return len(r.errs) }
+
 // Errors returns what was added, sorted by line and otherwise in the order added; nil if nothing was.
 func (r *Report) Errors() Errors {
 	slices.SortStableFunc(r.errs, func(a, b *Error) int { return a.Line - b.Line })

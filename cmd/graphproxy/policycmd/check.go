@@ -64,10 +64,7 @@ func check(cmd *cobra.Command, file string, o lint.Options, strict bool) error {
 		return err
 	}
 	result := checkResult{File: file, Errors: []problem{}, Warnings: []problem{}}
-	p, err := policy.Parse(file, data)
-	if err == nil {
-		err = proxy.CheckCallers(p)
-	}
+	p, err := policy.Parse(file, data, proxy.CheckEvidence)
 	if err != nil {
 		result.Errors = problemsOf(err)
 	} else {

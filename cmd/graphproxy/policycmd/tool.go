@@ -20,6 +20,7 @@ import (
 	"graphproxy/policy"
 	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/yamlfile"
+	"graphproxy/proxy"
 )
 
 // ErrNo is what a command returns that could tell, and whose answer is no: denied, failing, differing. What there is to
@@ -87,7 +88,7 @@ func read(file string) (*policy.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return policy.ParseUntested(file, data)
+	return policy.ParseUntested(file, data, proxy.CheckEvidence)
 }
 
 // readFile reads a file of at most the size that a policy may have, and one byte more, so that the reader of it can
