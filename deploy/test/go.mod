@@ -1,4 +1,4 @@
-module graphproxy/deploy/test
+module deploytest
 
 go 1.26.0
 
