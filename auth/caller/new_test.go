@@ -20,10 +20,19 @@ func tokenOf(subject string, claims map[string][]string) caller.Identity {
 	return id
 }
 
+func TestCheckRefusesAnIssuerWhoseKeysComeFromTwoPlaces(t *testing.T) {
+	fromFile := token
+	fromFile.Subject, fromFile.JWKSFile = "other", "keys.json"
+	err := caller.Check([]caller.Caller{is("a", at(3, token)), is("b", at(7, fromFile))})
+	const want = `line 7: callers.b: the keys of "https://oidc.contoso.example" come from "keys.json" here, and from ` +
+		"discovery in callers.a on line 3; write the same jwks_file in both, or in neither"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	empty := caller.Identity{Kind: caller.Key, KeySHA256: sha256.Sum256(nil)}
-	tokenOfFile := token
-	tokenOfFile.Subject, tokenOfFile.JWKSFile = "other", "keys.json"
 	for _, tt := range []struct {
 		name    string
 		callers []caller.Caller
@@ -88,9 +97,6 @@ func TestNewRefuses(t *testing.T) {
 		{"the same token", []caller.Caller{is("a", token), is("b", token)},
 			"callers.b: the same token could identify this caller and callers.a: tell them apart by subject, audience " +
 				"or claims"},
-		{"an issuer whose keys come from two places", []caller.Caller{is("a", at(3, token)), is("b", at(7, tokenOfFile))},
-			`line 7: callers.b: the keys of "https://oidc.contoso.example" come from "keys.json" here, and from discovery ` +
-				"in callers.a on line 3; write the same jwks_file in both, or in neither"},
 		{"the same user", []caller.Caller{is("a", unix), is("b", unix)},
 			"callers.b: the same user could identify this caller and callers.a: give both a uid, and different ones"},
 		{"several things at once", []caller.Caller{is("a", anyone, network()), is("b", anyone), is("c")},
