@@ -26,7 +26,7 @@ import (
 // App is one app registration (or managed identity) and the one credential that proves it. It is plain data, to be
 // filled from configuration; Check tells what is wrong with it. Copies are independent. Printing it shows no secret.
 type App struct {
-	Name     string // "default", or the name that callers and rules use
+	Name     string // as callers and rules name it; for messages and metrics
 	Prefix   string // of the environment variables that messages name, e.g. "GRAPHPROXY_APPS_0_"; "" is "AZURE_"
 	TenantID string // GUID or domain; unused by a managed identity
 	ClientID string // application (client) ID; with ManagedIdentity the user-assigned one, or ""
@@ -85,9 +85,6 @@ func (a App) check(now time.Time) (*credential, []error) {
 
 func (a App) withDefaults() App {
 	public, _ := CloudByName("public")
-	if a.Name == "" {
-		a.Name = "default"
-	}
 	if a.AuthorityHost == "" {
 		a.AuthorityHost = public.AuthorityHost
 	}

@@ -360,6 +360,7 @@ func TestNewSource(t *testing.T) {
 		srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request") }))
 		defer srv.Close()
 		s, err := auth.NewSource(auth.App{
+			Name:          "default",
 			TenantID:      "contoso.com",
 			ClientID:      "app",
 			Secret:        auth.NewSecret(canary),

@@ -33,8 +33,8 @@ callers:
 func TestARuleWinsOverItsCallerAndATenantGoesWithItsApp(t *testing.T) {
 	p := load(t, severalApps)
 	for _, tt := range []struct{ caller, target, app, tenant string }{
-		{"plain", "/users", "", ""},
-		{"plain", "/groups", "", "fabrikam.example"},
+		{"plain", "/users", "default", ""},
+		{"plain", "/groups", "default", "fabrikam.example"},
 		{"plain", "/sites", "files", ""},
 		{"hr", "/users", "hr", "contoso.example"},
 		{"hr", "/groups", "hr", "fabrikam.example"},
@@ -53,8 +53,8 @@ func TestARuleWinsOverItsCallerAndATenantGoesWithItsApp(t *testing.T) {
 		})
 	}
 	want := []policy.AppRef{
-		{"", "", "policy.yaml:7: callers.plain"},
-		{"", "fabrikam.example", "policy.yaml:4: rules.shared[0].tenant"},
+		{"default", "", "policy.yaml:7: callers.plain"},
+		{"default", "fabrikam.example", "policy.yaml:4: rules.shared[0].tenant"},
 		{"files", "", "policy.yaml:11: callers.plain.allow[2].app"},
 		{"hr", "contoso.example", "policy.yaml:13: callers.hr.app"},
 		{"hr", "fabrikam.example", "policy.yaml:4: rules.shared[0].tenant"},

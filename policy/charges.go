@@ -39,7 +39,7 @@ func isVariable(per string) bool { return per != perCaller && per != perApp && p
 // $batch, whose items are counted each, charge nothing.
 //
 // The key of a bucket is "" or made of names and values in lower case, "app=default&id=adele@contoso.com",
-// where the app is d.App or "default", and the tenant d.Tenant or "default". It may name a person.
+// where the app is d.App, and the tenant d.Tenant or "default". It may name a person.
 //
 // A charge on a limit in resource units carries the cost that Graph publishes for the request, see package service.
 func (p *Policy) Charges(dst []limit.Charge, r Request, d Decision) []limit.Charge {
@@ -129,7 +129,7 @@ func bucketValues(name string, r Request, d Decision, h *match.Hit) []string {
 	case name == perCaller:
 		return []string{r.Caller}
 	case name == perApp:
-		return []string{cmp.Or(d.App, "default")}
+		return []string{d.App}
 	case name == perTenant:
 		return []string{cmp.Or(d.Tenant, "default")}
 	}

@@ -38,7 +38,7 @@ const (
 func (p *Policy) Decide(r Request) Decision {
 	book := p.rules[r.Caller]
 	if book == nil || r.Target == nil {
-		return Decision{Reason: reasonCaller}
+		return Decision{Reason: reasonCaller, App: DefaultApp}
 	}
 	method := match.MethodOf(r.Method)
 	d := book.decide(r, method)

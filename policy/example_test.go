@@ -107,6 +107,7 @@ func TestCallersAreAsTheFileHasThem(t *testing.T) {
 		},
 		{
 			Name:     "mailer",
+			App:      policy.DefaultApp,
 			Priority: "low",
 			InFlight: policy.Share{Percent: 25},
 			Identities: []policy.Identity{
@@ -118,10 +119,10 @@ func TestCallersAreAsTheFileHasThem(t *testing.T) {
 				{Kind: "certificate", CommonName: "Mailer"},
 			},
 		},
-		{Name: "reports", Identities: []policy.Identity{
+		{Name: "reports", App: policy.DefaultApp, Identities: []policy.Identity{
 			{Kind: "network", Networks: []netip.Prefix{netip.MustParsePrefix("10.20.0.0/16"), netip.MustParsePrefix("::1/128")}},
 		}},
-		{Name: "guest", Identities: []policy.Identity{{Kind: "anyone"}}},
+		{Name: "guest", App: policy.DefaultApp, Identities: []policy.Identity{{Kind: "anyone"}}},
 	}
 	ignore := cmp.Options{cmpopts.IgnoreFields(policy.Caller{}, "Line"), cmpopts.IgnoreFields(policy.Identity{}, "Line"),
 		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })}
@@ -132,9 +133,9 @@ func TestCallersAreAsTheFileHasThem(t *testing.T) {
 		{Name: "hr", Tenant: "contoso.example", Where: "testdata/example.yaml:39: callers.hr-sync.app"},
 		{Name: "hr-writer", Tenant: "3f1c5a52-9a3e-4f0a-9b5e-0d5c3c7a1b11",
 			Where: "testdata/example.yaml:60: callers.hr-sync.allow[3].app"},
-		{Where: "testdata/example.yaml:74: callers.mailer"},
-		{Where: "testdata/example.yaml:92: callers.reports"},
-		{Where: "testdata/example.yaml:103: callers.guest"},
+		{Name: policy.DefaultApp, Where: "testdata/example.yaml:74: callers.mailer"},
+		{Name: policy.DefaultApp, Where: "testdata/example.yaml:92: callers.reports"},
+		{Name: policy.DefaultApp, Where: "testdata/example.yaml:103: callers.guest"},
 	}
 	if diff := cmp.Diff(apps, p.Apps()); diff != "" {
 		t.Errorf("apps (-want +got):\n%s", diff)

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -162,7 +163,7 @@ func (l *loader) caller(f yamlfile.Field) {
 	c := Caller{
 		Name:       f.Key,
 		Line:       f.Line,
-		App:        l.app(keys["app"]),
+		App:        cmp.Or(l.app(keys["app"]), DefaultApp),
 		Tenant:     l.tenant(keys["tenant"]),
 		Priority:   l.priority(keys["priority"]),
 		Identities: l.identities(keys["identity"]),

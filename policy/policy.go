@@ -72,9 +72,12 @@ func (p *Policy) Apps() []AppRef { return p.apps }
 // Warnings returns what is odd in the file and does no harm, sorted by line; nil if nothing is.
 func (p *Policy) Warnings() []*Error { return p.warnings }
 
+// DefaultApp is the name of the app registration of a caller that names none: the one that AZURE_* describes.
+const DefaultApp = "default"
+
 // AppRef is one place that names an app registration, a tenant to use it in, or both.
 type AppRef struct {
-	Name   string // "": the caller's, or the default one
+	Name   string // never empty
 	Tenant string // "": the app's own
 	Where  string // "policy.yaml:12: callers.hr.app"
 }
@@ -83,7 +86,7 @@ type AppRef struct {
 type Caller struct {
 	Name       string
 	Line       int
-	App        string     // the app registration for its requests; "" is the default one
+	App        string     // the app registration for its requests, never empty
 	Tenant     string     // that App is used in, a GUID or a domain in lower case; "" is the app's own
 	Priority   string     // for requests whose rule names none: "low", "normal" or "high"; "" names none
 	Identities []Identity // any one suffices; at least one
@@ -147,7 +150,7 @@ type Decision struct {
 	// of a denial, short and without any value of the request: "no rule allows it", "denied", "where: id", "query:
 	// $expand"
 	Reason   string
-	App      string // the app registration to use; "" is the default one
+	App      string // the app registration to use, never empty
 	Tenant   string // the tenant to use it in; "" is the app's own
 	Priority string // to name to Graph in x-ms-throttle-priority: "low", "normal" or "high"; "" names none
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"graphproxy/policy"
 	"graphproxy/proxy"
 )
 
@@ -75,7 +76,7 @@ func TestAnswersOfAnySizeKeepTheirOrderAndTheirLinks(t *testing.T) {
 			strings.ReplaceAll(twoApps, "GET /users\n",
 				"GET /users\n      - GET /users/{id}: {where: {id: [\"1\",\"3\"]}, app: hr}\n      - GET "+
 					"/users/{id}\n"), func(c *proxy.Config, _ *rig) {
-				c.Apps = named{"": {Tenant: tenant, Tokens: fixed{}}, "hr": {Tenant: tenant, Tokens: fixed{}}}
+				c.Apps = named{policy.DefaultApp: {Tenant: tenant, Tokens: fixed{}}, "hr": {Tenant: tenant, Tokens: fixed{}}}
 			})
 		r.graph.Handle("POST /v1.0/$batch", largeAnswers(1<<20, true))
 		r.checkLarge(t, 6, 1<<20)

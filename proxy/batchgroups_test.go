@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"graphproxy/policy"
 	"graphproxy/proxy"
 )
 
@@ -70,7 +71,7 @@ func TestWhatGraphSaysToOneGroupOfABatchIsToldToItsItemsAlone(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, twoApps, func(c *proxy.Config, _ *rig) {
-				c.Apps = named{"": {Tenant: tenant, Tokens: fixed{}}, "hr": {Tenant: tenant, Tokens: fixed{}}}
+				c.Apps = named{policy.DefaultApp: {Tenant: tenant, Tokens: fixed{}}, "hr": {Tenant: tenant, Tokens: fixed{}}}
 			})
 			r.graph.Handle("POST /v1.0/$batch", func(w http.ResponseWriter, q *http.Request) {
 				body, _ := io.ReadAll(q.Body)
@@ -113,7 +114,7 @@ func TestWhatGraphSaysToOneGroupOfABatchIsToldToItsItemsAlone(t *testing.T) {
 }
 
 func TestAnAppThatIsNotThereIsAFaultOfTheProxy(t *testing.T) {
-	r := newRig(t, twoApps, func(c *proxy.Config, _ *rig) { c.Apps = named{"": {Tenant: tenant, Tokens: fixed{}}} })
+	r := newRig(t, twoApps, func(c *proxy.Config, _ *rig) { c.Apps = named{policy.DefaultApp: {Tenant: tenant, Tokens: fixed{}}} })
 	a := r.do(t, "GET", "/v1.0/drives", "")
 	if inner := a.refusal(t, 500, "generalException"); inner != "internalError" {
 		t.Error(a.body)
@@ -123,7 +124,7 @@ func TestAnAppThatIsNotThereIsAFaultOfTheProxy(t *testing.T) {
 
 func TestAnItemThatIsRefusedForItsAppsTakesFromNoBucket(t *testing.T) {
 	r := newRig(t, twoApps, func(c *proxy.Config, r *rig) {
-		c.Apps = named{"": {Tenant: tenant, Tokens: r.source}, "hr": {Tenant: tenant, Tokens: r.source}}
+		c.Apps = named{policy.DefaultApp: {Tenant: tenant, Tokens: r.source}, "hr": {Tenant: tenant, Tokens: r.source}}
 	})
 	a := r.do(t, "POST", "/v1.0/$batch",
 		`{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"GET","url":"/sites?search=x",`+

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"graphproxy/policy"
 	"graphproxy/proxy"
 )
 
@@ -91,7 +92,7 @@ func BenchmarkHandler(b *testing.B) {
 func BenchmarkBatch(b *testing.B) {
 	h, err := proxy.New(proxy.Config{
 		Graph:         benchGraph(b),
-		Apps:          namedApps{"": {Tenant: tenant, Tokens: fixed{}}, "other": {Tenant: tenant, Tokens: fixed{}}},
+		Apps:          namedApps{policy.DefaultApp: {Tenant: tenant, Tokens: fixed{}}, "other": {Tenant: tenant, Tokens: fixed{}}},
 		Authorization: rules(b, benchPolicy),
 		Hosts:         []string{"example.com"},
 		Audit:         io.Discard,

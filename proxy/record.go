@@ -63,7 +63,7 @@ func (rec *Record) target(t *odata.Target) {
 }
 
 func (rec *Record) decide(d policy.Decision) {
-	rec.App, rec.Tenant = appName(d.App), d.Tenant
+	rec.App, rec.Tenant = d.App, d.Tenant
 	rec.Decision = decisionAllow
 	if !d.Allow {
 		rec.Decision = decisionDeny
@@ -75,14 +75,6 @@ func (rec *Record) decide(d policy.Decision) {
 	if d.WouldDeny {
 		rec.Reason = d.Reason
 	}
-}
-
-// appName is what a record and a bucket's key say for the app registration that a rule or caller did not name.
-func appName(app string) string {
-	if app == "" {
-		return "default"
-	}
-	return app
 }
 
 // end records the request. It runs deferred, so that a panic below is recorded too. http.ErrAbortHandler goes on to the

@@ -47,7 +47,7 @@ func newPermissions(environ []string) *cobra.Command {
 	flags.StringVar(&p.roles, "roles", "",
 		"the roles in hand: a `FILE` with one a line or a JSON array, - for standard input, or Role.One,Role.Two (default "+
 			"those in a token)")
-	flags.StringVar(&p.app, "app", permissions.DefaultApp, "the `NAME` of the app registration whose rules count")
+	flags.StringVar(&p.app, "app", policy.DefaultApp, "the `NAME` of the app registration whose rules count")
 	flags.BoolVar(&p.asJSON, "json", false, "print JSON for machines")
 	flags.BoolVar(&p.all, "all", false, "show long lists to their end")
 	return cmd
@@ -123,9 +123,9 @@ func readPolicy(name string) (*policy.Policy, error) {
 
 // checkApp refuses an app that no caller and no rule names: its report would be empty and look fine.
 func checkApp(p *policy.Policy, app string) error {
-	names := []string{permissions.DefaultApp}
+	names := []string{policy.DefaultApp}
 	for _, ref := range p.Apps() {
-		if ref.Name != "" && !slices.Contains(names, ref.Name) {
+		if !slices.Contains(names, ref.Name) {
 			names = append(names, ref.Name)
 		}
 	}

@@ -228,7 +228,7 @@ func storageHost(callers net.Listener) string {
 
 // apps registers the default app registration, and each that the policy names. Nobody knows their secrets.
 func (s *sandbox) apps() []auth.App {
-	names := []string{"default"}
+	names := []string{policy.DefaultApp}
 	tenants := []string{graphtest.TenantID}
 	if text, err := os.ReadFile(s.policyFile); err == nil {
 		if p, err := policy.ParseUntested(s.policyFile, text); err == nil { // an error is reported by who loads it

@@ -14,6 +14,7 @@ import (
 
 	"graphproxy/auth"
 	"graphproxy/cmd/graphproxy/config"
+	"graphproxy/policy"
 	"graphproxy/policy/yamlfile"
 )
 
@@ -152,7 +153,7 @@ func consentCommand(a auth.App) string { return "graphproxy consent" + appFlag(a
 
 // appFlag is the flag that selects the app, with a space before it; for the default app none is needed.
 func appFlag(a auth.App) string {
-	if a.Name == "default" {
+	if a.Name == policy.DefaultApp {
 		return ""
 	}
 	return " --app " + a.Name

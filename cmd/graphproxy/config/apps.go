@@ -14,6 +14,7 @@ import (
 	"github.com/caarlos0/env/v11"
 
 	"graphproxy/auth"
+	"graphproxy/policy"
 	"graphproxy/policy/yamlfile"
 )
 
@@ -23,9 +24,6 @@ const appsPrefix = "GRAPHPROXY_APPS_"
 // defaultTag is the struct tag with the variable of the default app registration, which has Azure's names. The tag env
 // has the suffix that stands behind a prefix such as GRAPHPROXY_APPS_0_.
 const defaultTag = "azure"
-
-// defaultName is the name of the app registration that AZURE_* describes.
-const defaultName = "default"
 
 // Registration is one app registration: that of AZURE_*, or one of several that have a prefix with a number.
 type Registration struct {
@@ -144,7 +142,7 @@ func (c *Config) checkApps() []error {
 				"give each its own", a.Prefix, before))
 			continue
 		}
-		first[a.Name] = cmp.Or(strings.TrimSuffix(a.Prefix, "_"), "AZURE_*, which is called "+defaultName)
+		first[a.Name] = cmp.Or(strings.TrimSuffix(a.Prefix, "_"), "AZURE_*, which is called "+policy.DefaultApp)
 	}
 	return problems
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"graphproxy/policy"
 	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/yamlfile"
 	"graphproxy/proxy/redislimit"
@@ -74,7 +75,7 @@ func Parse(environ []string) (*Config, []error) {
 		misread(others, reflect.TypeFor[Config](), "env", ""),
 		bad,
 	)
-	c.Name, c.registrations = defaultName, registrations
+	c.Name, c.registrations = policy.DefaultApp, registrations
 	if c.GraphURL == "" {
 		c.GraphURL = Root(c.Cloud.GraphURL)
 	}

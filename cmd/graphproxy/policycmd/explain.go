@@ -138,9 +138,6 @@ func explanationOf(p *policy.Policy, r policy.Request) explanation {
 		Message:  e.String(),
 		Answer:   e.Answer,
 	}
-	if x.App == "" {
-		x.App = "default"
-	}
 	if e.Allow && e.Rule != nil {
 		x.Target.matched(e.Rule)
 	}

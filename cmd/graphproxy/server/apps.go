@@ -14,9 +14,6 @@ import (
 	"graphproxy/proxy"
 )
 
-// defaultApp is the name of the app registration that AZURE_* describes, which a policy need not name.
-const defaultApp = "default"
-
 // appKey is how a policy names an app registration; the tenant is "" for the app's own.
 type appKey struct{ name, tenant string }
 
@@ -47,9 +44,6 @@ func newApps(all []auth.App, o auth.Options) (*apps, error) {
 
 // App implements proxy.Apps.
 func (s *apps) App(name, tenant string) *proxy.App {
-	if name == "" {
-		name = defaultApp
-	}
 	return (*s.found.Load())[appKey{name, tenant}]
 }
 
@@ -61,9 +55,9 @@ func (s *apps) use(p *policy.Policy) error {
 		if s.App(ref.Name, ref.Tenant) != nil {
 			continue
 		}
-		a := s.configured[appName(ref)]
+		a := s.configured[ref.Name]
 		a.TenantID = ref.Tenant
-		if err := s.add(appKey{appName(ref), ref.Tenant}, a); err != nil {
+		if err := s.add(appKey{ref.Name, ref.Tenant}, a); err != nil {
 			problems = append(problems, fmt.Errorf("%s: %w", ref.Where, err))
 		}
 	}
@@ -139,13 +133,6 @@ func (s *apps) anyToken(ctx context.Context) bool {
 	}
 }
 
-func appName(ref policy.AppRef) string {
-	if ref.Name == "" {
-		return defaultApp
-	}
-	return ref.Name
-}
-
 // checkApps refuses a policy that names app registrations which are not configured: its requests would otherwise go out
 // with the permissions of another one.
 func checkApps(p *policy.Policy, all []auth.App) error {
@@ -156,9 +143,9 @@ func checkApps(p *policy.Policy, all []auth.App) error {
 	}
 	var problems []error
 	for _, ref := range p.Apps() {
-		a, ok := known[appName(ref)]
+		a, ok := known[ref.Name]
 		switch {
-		case !ok && ref.Name == "":
+		case !ok && ref.Name == policy.DefaultApp:
 			problems = append(problems,
 				fmt.Errorf("%s: no app registration is named, and there is no default one: write app: with one of %s, "+
 					"or set AZURE_TENANT_ID, AZURE_CLIENT_ID and a credential", ref.Where, strings.Join(names, ", ")))
@@ -168,7 +155,7 @@ func checkApps(p *policy.Policy, all []auth.App) error {
 				ref.Where, ref.Name, strings.Join(names, ", "), ref.Name))
 		case ref.Tenant != "" && a.ManagedIdentity && !strings.EqualFold(ref.Tenant, a.TenantID):
 			problems = append(problems, fmt.Errorf("%s: the app registration %q is a managed identity, which is of one tenant: "+
-				"take the tenant out", ref.Where, appName(ref)))
+				"take the tenant out", ref.Where, ref.Name))
 		}
 	}
 	return errors.Join(problems...)

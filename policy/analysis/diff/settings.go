@@ -73,7 +73,7 @@ func appChange(of, was, is, where string) Change {
 }
 
 func appText(name, tenant string) string {
-	if name == "" {
+	if name == "" || name == policy.DefaultApp {
 		name = "the default one"
 	}
 	if tenant != "" {

@@ -10,17 +10,12 @@ import (
 	"graphproxy/policy/yamlfile"
 )
 
-// DefaultApp is the name of the app registration of callers and rules that name none.
-const DefaultApp = "default"
-
 // Check holds the roles in hand, as a token lists them, against the allow rules that use an app registration, or the
 // default one if app is "". Roles compare without regard to case. What is denied as a whole needs no role, and neither
 // does a $batch or $metadata. Conditions of allow rules do not count, and neither do their tenants. It is safe for
 // concurrent use.
 func Check(p *policy.Policy, d *Data, roles []string, app string) Report {
-	if app == "" {
-		app = DefaultApp
-	}
+	app = cmp.Or(app, policy.DefaultApp)
 	c := &checker{
 		data: d,
 		hand: make(map[string]*role),
@@ -100,7 +95,7 @@ func usesOf(p *policy.Policy, app string) []*use {
 	for _, caller := range p.Callers() {
 		allow, deny := p.Rules(caller.Name)
 		for _, r := range allow {
-			if name := cmp.Or(r.App(), caller.App, DefaultApp); name != app {
+			if name := cmp.Or(r.App(), caller.App); name != app {
 				continue
 			}
 			u := byRule[r]
