@@ -14,6 +14,7 @@ import (
 
 	"graphproxy/cmd/graphproxy/config"
 	"graphproxy/cmd/graphproxy/policycmd"
+	"graphproxy/cmd/graphproxy/terminal"
 	"graphproxy/policy"
 	"graphproxy/policy/analysis/permissions"
 	"graphproxy/policy/yamlfile"
@@ -50,7 +51,19 @@ func newPermissions(environ []string) *cobra.Command {
 	flags.StringVar(&p.app, "app", policy.DefaultApp, "the `NAME` of the app registration whose rules count")
 	flags.BoolVar(&p.asJSON, "json", false, "print JSON for machines")
 	flags.BoolVar(&p.all, "all", false, "show long lists to their end")
-	return cmd
+	return terminal.ForPeople(cmd, environ, permissionsLook())
+}
+
+func permissionsLook() terminal.Look {
+	return terminal.Look{Hang: 4, Span: func(line string) (int, int, terminal.Colour) {
+		switch line {
+		case "cannot work:":
+			return 0, len(line), terminal.Red
+		case "can work only in part:":
+			return 0, len(line), terminal.Yellow
+		}
+		return 0, 0, terminal.Plain
+	}}
 }
 
 // permissionsReport is the result of the command permissions, as JSON.

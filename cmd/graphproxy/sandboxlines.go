@@ -7,14 +7,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/term"
-
 	"graphproxy/cmd/graphproxy/server"
+	"graphproxy/cmd/graphproxy/terminal"
 	"graphproxy/policy/graph/odata"
 )
 
@@ -29,35 +27,19 @@ type requestLines struct {
 // newRequestLines returns nil if w is no terminal. NO_COLOR with any value takes the colours off
 // (https://no-color.org).
 func newRequestLines(w io.Writer, environ []string) *requestLines {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	if !terminal.Is(w) {
 		return nil
 	}
-	lines := &requestLines{w: w, colour: true}
-	for _, setting := range environ {
-		if value, found := strings.CutPrefix(setting, "NO_COLOR="); found && value != "" || setting == "TERM=dumb" {
-			lines.colour = false
-		}
-	}
-	return lines
+	return &requestLines{w: w, colour: terminal.Colours(environ, w)}
 }
 
-// The colours of terminals.
-const (
-	plain  = ""
-	dim    = "2"
-	red    = "31"
-	green  = "32"
-	yellow = "33"
-)
-
 // painted returns text in a colour, without anything in it that a terminal would act on.
-func (l *requestLines) painted(colour, text string) string {
+func (l *requestLines) painted(colour terminal.Colour, text string) string {
 	text = odata.Visible(text)
-	if !l.colour || colour == plain {
+	if !l.colour {
 		return text
 	}
-	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+	return colour.Paint(text)
 }
 
 func (l *requestLines) print(parts ...string) {
@@ -95,20 +77,20 @@ func (l *requestLines) show(s seen) {
 	if s.Item != "" {
 		target = "item " + s.Item + ": " + target
 	}
-	l.print(l.painted(dim, s.Time.Local().Format(time.TimeOnly)), l.painted(colourOf(s.Status), fmt.Sprint(s.Status)),
-		l.painted(plain, s.Method+" "+target),
-		l.painted(plain, s.who()), l.painted(colourOf(s.Status), s.outcome()), l.painted(dim,
+	l.print(l.painted(terminal.Dim, s.Time.Local().Format(time.TimeOnly)), l.painted(colourOf(s.Status), fmt.Sprint(s.Status)),
+		l.painted(terminal.Plain, s.Method+" "+target),
+		l.painted(terminal.Plain, s.who()), l.painted(colourOf(s.Status), s.outcome()), l.painted(terminal.Dim,
 			fmt.Sprintf("%.0f ms", s.Millis)))
 }
 
-func colourOf(status int) string {
+func colourOf(status int) terminal.Colour {
 	switch {
 	case status < 400:
-		return green
+		return terminal.Green
 	case status < 500:
-		return yellow
+		return terminal.Yellow
 	}
-	return red
+	return terminal.Red
 }
 
 func (s *seen) who() string {
@@ -169,20 +151,20 @@ func (h sandboxLog) Handle(ctx context.Context, r slog.Record) error {
 	case h.lines == nil:
 		return h.Handler.Handle(ctx, r)
 	}
-	colour, text := yellow, r.Message
+	colour, text := terminal.Yellow, r.Message
 	switch {
 	case reloaded:
-		colour = green
+		colour = terminal.Green
 	case r.Level >= slog.LevelError:
-		colour = red
+		colour = terminal.Red
 	}
 	var details []string
 	r.Attrs(func(a slog.Attr) bool {
 		details = append(details, a.Key+": "+a.Value.String())
 		return true
 	})
-	h.lines.print(h.lines.painted(dim, r.Time.Local().Format(time.TimeOnly)), h.lines.painted(colour, text),
-		h.lines.painted(plain, strings.Join(details, ", ")))
+	h.lines.print(h.lines.painted(terminal.Dim, r.Time.Local().Format(time.TimeOnly)), h.lines.painted(colour, text),
+		h.lines.painted(terminal.Plain, strings.Join(details, ", ")))
 	return nil
 }
 

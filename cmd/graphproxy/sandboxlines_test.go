@@ -13,8 +13,8 @@ import (
 	"github.com/creack/pty"
 )
 
-// terminal starts a sandbox in a terminal, and collects what is shown there.
-func terminal(t *testing.T, file string, environ ...string) *lines {
+// sandboxScreen starts a sandbox in a terminal, and collects what is shown there.
+func sandboxScreen(t *testing.T, file string, environ ...string) *lines {
 	t.Helper()
 	cmd := exec.Command("graphproxy", "sandbox", "--policy", file, "--listen", "127.0.0.1:0", "--tls-listen",
 		"127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
@@ -45,7 +45,7 @@ func callersAt(shown *lines) string {
 
 func TestATerminalShowsALineForEachRequestAndReload(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "policy.yaml")
-	shown := terminal(t, file)
+	shown := sandboxScreen(t, file)
 	client := &process{client: httpClient()}
 	client.get(t, callersAt(shown)+"/v1.0/users/adele@contoso.com?$select=id")
 	client.get(t, callersAt(shown)+"/v1.0/planner/plans")
@@ -70,7 +70,7 @@ func TestATerminalShowsALineForEachRequestAndReload(t *testing.T) {
 }
 
 func TestATerminalWithNO_COLORShowsLinesWithoutColours(t *testing.T) {
-	shown := terminal(t, filepath.Join(t.TempDir(), "policy.yaml"), "NO_COLOR=1")
+	shown := sandboxScreen(t, filepath.Join(t.TempDir(), "policy.yaml"), "NO_COLOR=1")
 	(&process{client: httpClient()}).get(t, callersAt(shown)+"/v1.0/users/adele@contoso.com")
 	until(t, "line", func() bool {
 		return strings.Contains(shown.String(), "200  GET /v1.0/users/adele@contoso.com  local  allowed by policy.yaml:")

@@ -18,6 +18,7 @@ import (
 	"graphproxy/cmd/graphproxy/config"
 	"graphproxy/cmd/graphproxy/logwriter"
 	"graphproxy/cmd/graphproxy/server"
+	"graphproxy/cmd/graphproxy/terminal"
 	"graphproxy/proxy"
 )
 
@@ -44,7 +45,7 @@ func newServe(environ []string) *cobra.Command {
 	cmd.SetHelpFunc(func(cmd *cobra.Command, args []string) {
 		usual(cmd, args)
 		fmt.Fprintln(cmd.OutOrStdout(), "\nEnvironment variables:")
-		_ = config.WriteVariables(cmd.OutOrStdout(), terminalWidth(environ, cmd.OutOrStdout()))
+		_ = config.WriteVariables(cmd.OutOrStdout(), terminal.Width(environ, cmd.OutOrStdout()))
 	})
 	return cmd
 }

@@ -3,14 +3,16 @@ package policycmd
 import (
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
+	"graphproxy/cmd/graphproxy/terminal"
 	"graphproxy/policy"
 	"graphproxy/policy/analysis/diff"
 )
 
-func newDiff() *cobra.Command {
+func newDiff(environ []string) *cobra.Command {
 	var log string
 	cmd := &cobra.Command{
 		Use:   "diff OLD NEW [--audit FILE]",
@@ -20,7 +22,7 @@ func newDiff() *cobra.Command {
 			"cannot be read.",
 		Args: arguments("OLD", "NEW"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return diffPolicies(cmd, args[0], args[1], log)
+			return diffPolicies(cmd, environ, args[0], args[1], log)
 		},
 	}
 	cmd.Flags().StringVar(&log, "audit", "", "an audit log, a `FILE` or - for standard input")
@@ -33,7 +35,7 @@ type difference struct {
 	Requests *diff.Replayed `json:"requests,omitempty"`
 }
 
-func diffPolicies(cmd *cobra.Command, oldFile, newFile, log string) error {
+func diffPolicies(cmd *cobra.Command, environ []string, oldFile, newFile, log string) error {
 	was, err := read(oldFile)
 	if err != nil {
 		return err
@@ -44,7 +46,7 @@ func diffPolicies(cmd *cobra.Command, oldFile, newFile, log string) error {
 	}
 	result := difference{Difference: diff.Policies(was, is)}
 	if log != "" {
-		if result.Requests, err = replay(cmd, was, is, log); err != nil {
+		if result.Requests, err = replay(cmd, environ, was, is, log); err != nil {
 			return err
 		}
 	}
@@ -57,13 +59,15 @@ func diffPolicies(cmd *cobra.Command, oldFile, newFile, log string) error {
 	return ErrNo
 }
 
-func replay(cmd *cobra.Command, was, is *policy.Policy, name string) (*diff.Replayed, error) {
+func replay(cmd *cobra.Command, environ []string, was, is *policy.Policy, name string) (*diff.Replayed, error) {
 	log, err := open(cmd, name)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	replayed, err := diff.Replay(was, is, log)
+	shown, done := terminal.Progress(environ, cmd.ErrOrStderr(), logName(name), log, sizeOf(log))
+	replayed, err := diff.Replay(was, is, shown)
+	done()
 	if err != nil {
 		return nil, fmt.Errorf("reading the audit log %s: %w", name, err)
 	}
@@ -76,6 +80,24 @@ func open(cmd *cobra.Command, name string) (io.ReadCloser, error) {
 		return io.NopCloser(cmd.InOrStdin()), nil
 	}
 	return OpenFile(name)
+}
+
+// logName is what people call a log.
+func logName(name string) string {
+	if name == "-" {
+		return "standard input"
+	}
+	return name
+}
+
+// sizeOf returns the size of a log that is a regular file, else 0.
+func sizeOf(log io.Reader) int64 {
+	if f, ok := log.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			return info.Size()
+		}
+	}
+	return 0
 }
 
 func (d difference) text(w io.Writer) error {

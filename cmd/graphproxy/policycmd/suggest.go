@@ -9,12 +9,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"graphproxy/cmd/graphproxy/terminal"
 	"graphproxy/policy/analysis/audit"
 	"graphproxy/policy/analysis/suggest"
 	"graphproxy/policy/graph/catalog"
 )
 
-func newSuggest() *cobra.Command {
+func newSuggest(environ []string) *cobra.Command {
 	var log string
 	var pin bool
 	var operations []string
@@ -33,7 +34,7 @@ func newSuggest() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return suggestRules(cmd, suggest.Options{Pin: pin, Operations: known}, log)
+			return suggestRules(cmd, environ, suggest.Options{Pin: pin, Operations: known}, log)
 		},
 	}
 	cmd.Flags().StringVar(&log, "audit", "", "the audit log, a `FILE` or - for standard input")
@@ -50,14 +51,16 @@ type suggestion struct {
 	Skipped audit.Skipped `json:"skipped"`
 }
 
-func suggestRules(cmd *cobra.Command, o suggest.Options, name string) error {
+func suggestRules(cmd *cobra.Command, environ []string, o suggest.Options, name string) error {
 	log, err := open(cmd, name)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
 	s := suggest.New(o)
-	skipped, err := audit.Read(log, func(l audit.Line) error { s.Add(l); return nil })
+	shown, done := terminal.Progress(environ, cmd.ErrOrStderr(), logName(name), log, sizeOf(log))
+	skipped, err := audit.Read(shown, func(l audit.Line) error { s.Add(l); return nil })
+	done()
 	if err != nil {
 		return fmt.Errorf("reading the audit log %s: %w", name, err)
 	}

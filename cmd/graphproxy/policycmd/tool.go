@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"graphproxy/cmd/graphproxy/config"
+	"graphproxy/cmd/graphproxy/terminal"
 	"graphproxy/policy"
 	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/yamlfile"
@@ -48,8 +49,18 @@ func New(environ []string) *cobra.Command {
 	policy.SuggestionsMinimumDistance = 2
 	policy.PersistentFlags().Bool("json", false, "print JSON for machines")
 	settings, _ := config.Parse(environ) // what is wrong with other settings is serve's to tell
-	policy.AddCommand(newCheck(settings), newTest(settings), newExplain(settings), newDiff(), newSuggest(), newLimits(),
-		newSchema())
+	shown := func(cmd *cobra.Command, look terminal.Look) *cobra.Command {
+		return terminal.ForPeople(cmd, environ, look)
+	}
+	policy.AddCommand(
+		shown(newCheck(settings), checkLook()),
+		shown(newTest(settings), testLook()),
+		shown(newExplain(settings), explainLook()),
+		shown(newDiff(environ), diffLook()),
+		newSuggest(environ), // YAML to paste is never folded
+		newLimits(),
+		newSchema(),
+	)
 	return policy
 }
 
