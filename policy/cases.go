@@ -81,7 +81,7 @@ func (l *loader) testCases(v yamlfile.Value) {
 }
 
 func (l *loader) testCase(v yamlfile.Value, caller string, allow bool) {
-	text, ok := v.Text("METHOD /path?query")
+	text, body, ok := caseText(v)
 	if !ok {
 		return
 	}
@@ -90,8 +90,30 @@ func (l *loader) testCase(v yamlfile.Value, caller string, allow bool) {
 		v.Errorf("%v", err)
 		return
 	}
+	if body != nil {
+		request.Body = &Body{State: BodyJSON, Text: body}
+	}
 	l.policy.cases = append(l.policy.cases,
 		Case{Line: v.Line(), Text: text, Request: request, Allow: allow, where: v.Where()})
+}
+
+// caseText reads a request, or a mapping of one to its body.
+func caseText(v yamlfile.Value) (text string, body []byte, ok bool) {
+	if !v.IsMapping() {
+		text, ok = v.Text("METHOD /path?query")
+		return text, nil, ok
+	}
+	fields := v.Fields("METHOD /path?query")
+	if len(fields) != 1 {
+		v.Errorf("one request in each item: begin the next with \"- \" in front, and indent its body further")
+		return "", nil, false
+	}
+	keys := fields[0].Value.Mapping("body")
+	if _, found := keys["body"]; !found {
+		return fields[0].Key, nil, len(keys) > 0 || fields[0].Value.IsMapping()
+	}
+	body, ok = keys["body"].JSON()
+	return fields[0].Key, body, ok
 }
 
 // ParseRequest reads a request as people write it, "GET /users?$top=5": without a version it is of v1.0, and spaces and
@@ -117,7 +139,7 @@ func ParseRequest(caller, text string) (Request, error) {
 			"the path begins with a tenant, which is no part of a resource's name and not known here; leave it out",
 		)
 	}
-	return Request{Caller: caller, Method: method, Target: target, References: referenceIn(target)}, nil
+	return Request{Caller: caller, Method: method, Target: target, References: referenceIn(target), Body: &Body{}}, nil
 }
 
 // hasVersion reports whether a path begins with a version, or with what was meant as one.

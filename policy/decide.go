@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"graphproxy/policy/body"
 	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/limit"
 	"graphproxy/policy/match"
@@ -42,7 +43,7 @@ func (p *Policy) Decide(r Request) Decision {
 	}
 	method := match.MethodOf(r.Method)
 	d := book.decide(r, method)
-	if !d.Allow && book.report && method != 0 && !r.Target.IsBatch() {
+	if !d.Allow && !d.ReadBody && book.report && method != 0 && !r.Target.IsBatch() {
 		d.Allow, d.WouldDeny = true, true
 	}
 	return d
@@ -51,12 +52,18 @@ func (p *Policy) Decide(r Request) Decision {
 // ReasonDenied is the reason where an explicit deny rule denies the request.
 const ReasonDenied = "denied"
 
+// ReasonBody is what the reason begins with where a condition on the body does not hold: "body: recipients".
+const ReasonBody = match.ReasonBody
+
+// ReasonUnreadable is the reason where the body has not one reading, and rules have conditions on it.
+const ReasonUnreadable = body.ReasonUnreadable
+
 // ReasonReferences is the reason where a rule allows the request, and not what it refers to.
 const ReasonReferences = "references"
 
 // decide decides without regard to the mode.
 func (b *ruleBook) decide(r Request, method match.Methods) Decision {
-	d := b.byTarget(r.Target, method)
+	d := b.byTarget(r.Target, method, r.Body)
 	if d.Allow && len(r.References) > 0 {
 		if _, ok := d.Rule.MayReferTo(r.References); !ok {
 			d.Allow, d.Reason = false, ReasonReferences
@@ -65,12 +72,14 @@ func (b *ruleBook) decide(r Request, method match.Methods) Decision {
 	return d
 }
 
-func (b *ruleBook) byTarget(t *odata.Target, method match.Methods) Decision {
+// byTarget decides without regard to references. While sent is nil, a decision that depends on it denies.
+func (b *ruleBook) byTarget(t *odata.Target, method match.Methods, sent *Body) Decision {
 	d := Decision{Reason: reasonNoRule, App: b.app, Tenant: b.tenant, Priority: b.priority}
 	if len(t.Segments) > match.MaxSegments {
 		return d
 	}
-	if i, found := b.deny.First(t, method); found {
+	i, found, unread := b.deny.FirstBody(t, method, sent)
+	if found {
 		d.Rule, d.Reason = b.denyRules[i], ReasonDenied
 		return d
 	}
@@ -78,9 +87,14 @@ func (b *ruleBook) byTarget(t *odata.Target, method match.Methods) Decision {
 		d.Reason = reasonBatch
 		return d
 	}
-	switch result := b.allow.Find(t, method); {
+	switch result := b.allow.FindBody(t, method, sent); {
 	case result.Index >= 0:
-		d.Allow, d.Rule, d.Reason = true, b.allowRules[result.Index], ""
+		d.Rule = b.allowRules[result.Index]
+		if d.ReadBody = sent == nil && (unread || d.Rule.body != nil); d.ReadBody {
+			d.Rule, d.Near, d.Reason = nil, d.Rule, unreadBody
+			return d
+		}
+		d.Allow, d.Reason = true, ""
 		d.App, d.Tenant = b.appOf(d.Rule)
 		if d.Rule.priority != "" {
 			d.Priority = d.Rule.priority

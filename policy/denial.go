@@ -67,6 +67,8 @@ func (p *Policy) denialReason(r Request, d Decision) string {
 		return "/me is the user who has signed in, and app-only access has none; write /users/{id} with the user's id or name"
 	case d.Rule != nil:
 		return "a deny rule forbids it"
+	case d.Near != nil && strings.HasPrefix(d.Reason, match.ReasonBody) && r.Body != nil:
+		return d.Near.bodyDenial(r.Body)
 	case d.Near != nil && d.Reason != match.ReasonMethod:
 		return d.Near.bound(d.Reason)
 	}
@@ -86,7 +88,7 @@ func (p *Policy) otherwise(r Request, reason string) string {
 	}
 	var methods []string
 	for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
-		if book.byTarget(r.Target, match.MethodOf(method)).Allow {
+		if d := book.byTarget(r.Target, match.MethodOf(method), nil); d.Allow || d.ReadBody {
 			methods = append(methods, method)
 		}
 	}
@@ -97,7 +99,7 @@ func (p *Policy) otherwise(r Request, reason string) string {
 	if other.Version = "beta"; r.Target.Version == "beta" {
 		other.Version = "v1.0"
 	}
-	if book.byTarget(&other, match.MethodOf(r.Method)).Allow {
+	if d := book.byTarget(&other, match.MethodOf(r.Method), nil); d.Allow || d.ReadBody {
 		return reason + " in " + r.Target.Version + ", only in " + other.Version
 	}
 	return reason

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"strings"
 
 	"graphproxy/policy/match"
 )
@@ -58,6 +59,8 @@ func (p *Policy) Explain(r Request) Explanation {
 		}
 	case d.Reason == ReasonReferences:
 		e.Differs = ReasonReferences
+	case d.Near != nil && strings.HasPrefix(d.Reason, match.ReasonBody):
+		e.Nearest, e.Differs = d.Near, "whose "+d.Reason+" does not hold"
 	case d.Rule == nil:
 		e.Nearest, e.Differs = p.nearest(r)
 	}

@@ -20,9 +20,12 @@ func (l *loader) where(r *Rule, v yamlfile.Value) {
 			l.report.Add(f.Line, v.Where(), "%s", yamlfile.Unknown("variable", f.Key, match.Variables(r.match.Template)))
 		}
 		r.match.Keys = append(r.match.Keys, key)
-		r.Conditions = append(r.Conditions, odata.Visible("where: {"+f.Key+": "+f.Value.Flow()+"}"))
+		r.Conditions = append(r.Conditions, flowOf("where: {"+f.Key+": ", f.Value))
 	}
 }
+
+// flowOf returns one condition on one line: where: {id: [a]}.
+func flowOf(key string, v yamlfile.Value) string { return odata.Visible(key + v.Flow() + "}") }
 
 // values reads values in which stars may stand for runs of characters.
 func (l *loader) values(v yamlfile.Value, expected string) []string {
@@ -60,7 +63,7 @@ func (l *loader) query(r *Rule, v yamlfile.Value) {
 		option := l.option(f.Key, f.Value)
 		r.match.Options = append(r.match.Options, option)
 		r.bounds = append(r.bounds, bound{option.Reason, boundText(f.Key, f.Value)})
-		r.options = append(r.options, odata.Visible("query: {"+f.Key+": "+f.Value.Flow()+"}"))
+		r.options = append(r.options, flowOf("query: {"+f.Key+": ", f.Value))
 	}
 	r.Conditions = append(r.Conditions, r.options...)
 }

@@ -94,6 +94,7 @@ func (l *loader) checkDeny(item yamlfile.Value, r *Rule) {
 		item.Errorf("%s is denied here, so its references, limit, app, tenant or priority has no meaning; take it out",
 			r.Text)
 	}
+	checkDenyBody(item, r)
 	for i := range r.match.Options {
 		if err := r.match.Options[i].CheckDenySet(); err != nil {
 			item.Errorf("%v", err)
@@ -115,12 +116,13 @@ func (l *loader) rule(v yamlfile.Value) *Rule {
 		return nil
 	}
 	r := l.ruleText(v, f.Line, f.Key)
-	settings := f.Value.Mapping("where", "query", "references", "limit", "app", "tenant", "priority")
+	settings := f.Value.Mapping("where", "query", "body", "references", "limit", "app", "tenant", "priority")
 	if r == nil {
 		return nil
 	}
 	l.where(r, settings["where"])
 	l.query(r, settings["query"])
+	l.body(r, settings["body"])
 	r.references = l.references(settings["references"])
 	r.app, r.tenant = l.app(settings["app"]), l.tenant(settings["tenant"])
 	r.appAt, r.priority = l.appAt(settings, v), l.priority(settings["priority"])
@@ -148,7 +150,7 @@ func (l *loader) ruleField(v yamlfile.Value) (rule yamlfile.Field, ok bool) {
 	for _, f := range fields {
 		switch {
 		case f.Key == rule.Key && ok:
-		case ok && slices.Contains([]string{"where", "query", "references", "limit", "app", "tenant", "priority"}, f.Key):
+		case ok && slices.Contains([]string{"where", "query", "body", "references", "limit", "app", "tenant", "priority"}, f.Key):
 			l.report.Add(f.Line, v.Where(), "%q stands beside the rule; indent it further, so that it stands under it", f.Key)
 		case f.Key == "include":
 			l.report.Add(f.Line, v.Where(), "\"include\" stands alone in its item")

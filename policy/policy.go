@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"strconv"
 
+	"graphproxy/policy/body"
 	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/limit"
 	"graphproxy/policy/match"
@@ -139,20 +140,32 @@ type Request struct {
 	// References are the resources that the request refers to in its $id and, once it has been read, in its body: paths
 	// with a version or without, "/v1.0/users/1", "users/1". What is at another host than Graph is given with that.
 	References []string
+
+	// Body is what the body says; nil while it is not read. Then a Decision that depends on it has ReadBody set.
+	Body *Body
 }
+
+// Body is the body of a request.
+type Body = match.Body
+
+// The states of a Body: there is none, it is JSON as far as its Content-Type says, or it is not.
+const (
+	BodyAbsent = match.BodyAbsent
+	BodyJSON   = match.BodyJSON
+	BodyOther  = match.BodyOther
+)
 
 // Decision is what the policy says of a request.
 type Decision struct {
-	Allow     bool  // act on this; also true for what report mode lets through
-	WouldDeny bool  // report mode let a denied request through
-	Rule      *Rule // that decided; nil: no rule matched
-	Near      *Rule // where none did: an allow rule for this target of which Reason does not hold; nil: there is none
-	// of a denial, short and without any value of the request: "no rule allows it", "denied", "where: id", "query:
-	// $expand"
-	Reason   string
-	App      string // the app registration to use, never empty
-	Tenant   string // the tenant to use it in; "" is the app's own
-	Priority string // to name to Graph in x-ms-throttle-priority: "low", "normal" or "high"; "" names none
+	Allow     bool   // act on this; also true for what report mode lets through
+	WouldDeny bool   // report mode let a denied request through
+	Rule      *Rule  // that decided; nil: no rule matched
+	Near      *Rule  // where none did: an allow rule for this target of which Reason does not hold; nil: there is none
+	Reason    string // of a denial, without a value of the request: "denied", "where: id", "body: only"
+	ReadBody  bool   // it depends on the body, which Request does not have: read it and decide again. Allow is false then
+	App       string // the app registration to use, never empty
+	Tenant    string // the tenant to use it in; "" is the app's own
+	Priority  string // to name to Graph in x-ms-throttle-priority: "low", "normal" or "high"; "" names none
 }
 
 // Rule is one rule of the file. It is immutable.
@@ -162,8 +175,8 @@ type Rule struct {
 	Text string // canonical, with the version only if that is beta: "POST,DELETE /groups/{id}/members/$ref"
 	Path string // the template with its version: "/v1.0/groups/{id}/members/$ref"
 
-	// Conditions are those of where and query, each on one line as the file has it: "where: {id: [\"*@contoso.com\"]}",
-	// "query: {$top: 50}". Must not be changed.
+	// Conditions are those of where, query and body, each on one line as the file has it:
+	// "where: {id: [\"*@contoso.com\"]}", "query: {$top: 50}". Must not be changed.
 	Conditions []string
 
 	options []string // those of Conditions that narrow query options, in the order of match.Options
@@ -174,6 +187,7 @@ type Rule struct {
 	app, tenant string
 	appAt       string // where the file says so
 	references  *references
+	body        *body.Bounds // also in match
 	priority    string
 }
 

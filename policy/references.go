@@ -21,18 +21,22 @@ func (l *loader) references(v yamlfile.Value) *references {
 	}
 	refs := new(references)
 	for _, item := range v.OneOrMore("a path such as /users/{id}") {
-		if r := l.reference(item); r != nil {
-			refs.texts = append(refs.texts,
-				strings.Join(append([]string{strings.TrimPrefix(r.Text, "GET ")}, r.Conditions...), ", "))
+		if r := l.path(item, false); r != nil {
+			refs.texts = append(refs.texts, pathText(r))
 			refs.allowed.Add(&r.match)
 		}
 	}
 	return refs
 }
 
-// reference reads one path, or a mapping of one to its where. Which version an address names does not matter: both name
-// the same resources.
-func (l *loader) reference(v yamlfile.Value) *Rule {
+// pathText is a path as path has read it, with its conditions.
+func pathText(r *Rule) string {
+	return strings.Join(append([]string{strings.TrimPrefix(r.Text, "GET ")}, r.Conditions...), ", ")
+}
+
+// path reads one path, or a mapping of one to its where. For references it has no version: both versions name the same
+// resources.
+func (l *loader) path(v yamlfile.Value, mayHaveVersion bool) *Rule {
 	path, where := "", yamlfile.Value{}
 	if v.IsMapping() {
 		fields := v.Fields("a path such as /users/{id}")
@@ -46,7 +50,7 @@ func (l *loader) reference(v yamlfile.Value) *Rule {
 	} else {
 		return nil
 	}
-	if !strings.HasPrefix(path, "/") || hasVersion(path) {
+	if !strings.HasPrefix(path, "/") || hasVersion(path) && !mayHaveVersion {
 		v.Errorf("%.200q is not the path of a resource; write it without a method and a version, such as /users/{id}", path)
 		return nil
 	}

@@ -91,12 +91,18 @@ func (b *ruleBook) roundabout(deny int, a address) *Rule {
 				continue
 			}
 			first, denied := b.deny.First(byAddress, m)
-			if got := b.byTarget(byID, m); denied && first == deny && got.Allow {
-				return got.Rule
+			if got := b.allow.Find(byID, m); denied && first == deny && got.Index >= 0 && !b.denies(byID, m) {
+				return b.allowRules[got.Index]
 			}
 		}
 	}
 	return nil
+}
+
+// denies reports whether a deny rule denies a target whatever its body is.
+func (b *ruleBook) denies(t *odata.Target, m match.Methods) bool {
+	_, found, _ := b.deny.FirstBody(t, m, nil)
+	return found
 }
 
 func matchRules(rules []*Rule) []*match.Rule {

@@ -16,9 +16,16 @@ import (
 func (h *Handler) decide(x *exchange, rec *Record, request policy.Request, a *admission, item *batch.Item) error {
 	request.References = x.referenceIn(request.Target)
 	decision := x.authorization.policy.Decide(request)
-	app, err := h.app(decision, request.Target)
-	if err != nil {
+	if _, err := h.app(decision, request.Target); err != nil {
 		return err
+	}
+	if decision.ReadBody {
+		if err := x.judgeBody(item, &request); err != nil {
+			return err
+		}
+		if decision = x.authorization.policy.Decide(request); decision.Reason == policy.ReasonUnreadable {
+			return unreadableBody(request.Body)
+		}
 	}
 	if decision.Allow {
 		bounded := decision.Rule.BoundsReferences()
@@ -41,6 +48,10 @@ func (h *Handler) decide(x *exchange, rec *Record, request policy.Request, a *ad
 	rec.decide(decision)
 	if !decision.Allow {
 		return denied(x.authorization.policy, request, decision)
+	}
+	app, err := h.app(decision, request.Target)
+	if err != nil {
+		return err
 	}
 	a.request, a.decision, a.app = request, decision, app
 	return nil

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,8 +41,9 @@ type Record struct {
 	Rule            string    `json:"rule,omitempty"`   // file:line
 	Decision        string    `json:"decision"`
 	WouldDeny       bool      `json:"would_deny,omitempty"`
-	Reason          string    `json:"reason,omitempty"` // innerError.code of a refusal, or why report mode would deny
-	Status          int       `json:"status"`           // what the caller saw; 499 when it left before an answer
+	Reason          string    `json:"reason,omitempty"`    // innerError.code of a refusal, or why report mode would deny
+	Condition       string    `json:"condition,omitempty"` // on the body, that was not met: "body: recipients"
+	Status          int       `json:"status"`              // what the caller saw; 499 when it left before an answer
 	GraphStatus     int       `json:"graph_status,omitempty"`
 	Millis          float64   `json:"ms"`
 	GraphMillis     float64   `json:"graph_ms,omitempty"` // until Graph's response header
@@ -74,6 +76,9 @@ func (rec *Record) decide(d policy.Decision) {
 	}
 	if d.WouldDeny {
 		rec.Reason = d.Reason
+	}
+	if strings.HasPrefix(d.Reason, policy.ReasonBody) {
+		rec.Condition = d.Reason
 	}
 }
 

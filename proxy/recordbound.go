@@ -24,6 +24,7 @@ func (rec *Record) bound() {
 	rec.shorten("path", &rec.Path, maxRecordedText)
 	rec.shorten("item", &rec.Item, maxRecordedText)
 	rec.shorten("reason", &rec.Reason, maxRecordedReason)
+	rec.shorten("condition", &rec.Condition, maxRecordedReason)
 	rec.cutRule()
 	rec.cutQuery()
 }

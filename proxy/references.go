@@ -97,11 +97,9 @@ func (x *exchange) references(item *batch.Item, t *odata.Target, bounded bool) (
 }
 
 // referencesOfItem also makes the addresses in the body of the item Graph's.
-func (x *exchange) referencesOfItem(item *batch.Item, t *odata.Target, bounded bool) (refs references, err error) {
-	if x.links != nil && item.Body != nil && item.HasJSON() {
-		if item.Body, err = mapBody(item.Body, x.links); err != nil {
-			return references{}, err
-		}
+func (x *exchange) referencesOfItem(item *batch.Item, t *odata.Target, bounded bool) (references, error) {
+	if err := x.mapItemBody(item); err != nil {
+		return references{}, err
 	}
 	if !bounded {
 		return references{}, nil

@@ -63,9 +63,15 @@ func isDefault(s *odata.Segment) bool {
 }
 
 // Find finds the first rule that matches a target and method. Its time grows with the target's length. It
-// allocates nothing, unless an Expand condition has to read options in parentheses.
+// allocates nothing, unless an Expand condition has to read options in parentheses. Conditions on the body count as met.
 func (t *AllowSet) Find(target *odata.Target, method Methods) Result {
+	return t.FindBody(target, method, nil)
+}
+
+// FindBody is Find with what the body of the request is. A nil body is not read yet, and meets every condition.
+func (t *AllowSet) FindBody(target *odata.Target, method Methods, body *Body) Result {
 	f := newAllowFinder(target, method)
+	f.body = body
 	f.from(t.root(target.Version), 0)
 	return f.Result
 }
@@ -76,7 +82,8 @@ type allowFinder struct {
 	target   *odata.Target
 	segments []odata.Segment
 	method   Methods
-	best     int // no rule from here on can be the first
+	body     *Body // nil: not read yet
+	best     int   // no rule from here on can be the first
 
 	beyond  int   // the first rule whose /** does not reach the target; -1: none
 	deepest *node // if explain is set: where the longest beginning of the target leads
@@ -163,6 +170,9 @@ func (f *allowFinder) take(entries []entry, n int) {
 		reason := ReasonMethod
 		if e.rule.Methods&f.method != 0 {
 			if reason = e.rule.unmet(f.target); reason == "" {
+				reason = e.rule.unmetBody(f.body)
+			}
+			if reason == "" {
 				f.best = e.index
 				f.Result = Result{Index: e.index, Near: -1}
 				return
@@ -172,13 +182,24 @@ func (f *allowFinder) take(entries []entry, n int) {
 	}
 }
 
-// near keeps the first rule with a condition that failed, else the first whose method differs.
+// near keeps the first rule of which only the body fails, else the first with another condition that fails, else the first
+// whose method differs.
 func (f *allowFinder) near(index int, reason string) {
 	if f.Index >= 0 {
 		return
 	}
-	condition, had := reason != ReasonMethod, f.Near >= 0 && f.Reason != ReasonMethod
-	if f.Near < 0 || condition && !had || condition == had && index < f.Near {
+	closer, had := closeness(reason), closeness(f.Reason)
+	if f.Near < 0 || closer > had || closer == had && index < f.Near {
 		f.Near, f.Reason = index, reason
 	}
+}
+
+func closeness(reason string) int {
+	switch {
+	case reason == ReasonMethod:
+		return 0
+	case strings.HasPrefix(reason, ReasonBody):
+		return 2
+	}
+	return 1
 }

@@ -59,17 +59,18 @@ func asPath(segments []odata.Segment, parts int) ([]odata.Segment, bool) {
 	return out, parts == 0
 }
 
-// firstByPath finds the first rule before best that may match a target with parts of a path in it.
-func (t *DenySet) firstByPath(target *odata.Target, method Methods, best int) int {
+// firstByPath finds the first rule before f.best that may match f's target with parts of a path in it.
+func (t *DenySet) firstByPath(f *denyFinder) {
 	for parts := 1; ; parts++ {
-		segments, ok := asPath(target.Segments, parts)
+		segments, ok := asPath(f.target.Segments, parts)
 		if !ok {
-			return best
+			return
 		}
-		read := *target
+		read := *f.target
 		read.Segments = segments
-		f := denyFinder{target: &read, segments: segments, method: method, best: best}
-		f.from(t.root(target.Version), 0, 0)
-		best = f.best
+		g := *f
+		g.target, g.segments = &read, segments
+		g.from(t.root(f.target.Version), 0, 0)
+		f.best, f.unread = g.best, g.unread
 	}
 }

@@ -32,7 +32,7 @@ func Covers(a, b *Rule) bool {
 			return false
 		}
 	}
-	return optionsCover(a.Options, b.Options)
+	return optionsCover(a.Options, b.Options) && boundsCover(a, b)
 }
 
 // spelling returns how a literal segment may be written in a request that matches it narrowly, see allowChild.

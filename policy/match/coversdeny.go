@@ -10,7 +10,7 @@ import (
 // Denies reports whether every request that b matches narrowly, a matches widely, so that a deny rule a leaves nothing
 // of an allow rule b; false when that is not sure. Each rule is taken alone.
 func Denies(a, b *Rule) bool {
-	if b.Methods&^a.Methods != 0 || a.Template.Version != b.Template.Version {
+	if b.Methods&^a.Methods != 0 || a.Template.Version != b.Template.Version || a.Bounds != nil {
 		return false
 	}
 	for i := range a.Options {

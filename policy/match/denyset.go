@@ -95,14 +95,28 @@ func (n *node) alternate(r *Rule, i int) *node {
 }
 
 // First finds the first rule that may match a target and method; false if none may. It allocates nothing, unless a rule
-// has a path in colons and the target may have one in another form.
+// has a path in colons and the target may have one in another form. Rules with conditions on the body are found whatever
+// the body is.
 func (t *DenySet) First(target *odata.Target, method Methods) (index int, found bool) {
-	f := denyFinder{target: target, segments: target.Segments, method: method, best: len(t.rules)}
-	f.from(t.root(target.Version), 0, 0)
-	if t.paths && namesParts(target.Segments) {
-		f.best = t.firstByPath(target, method, f.best)
-	}
+	f := denyFinder{target: target, method: method, anyBody: true}
+	t.first(&f)
 	return f.best, f.best < len(t.rules)
+}
+
+// FirstBody is First with what the body of the request is. While body is nil, rules with conditions on it are passed over, and
+// unread reports whether there was one.
+func (t *DenySet) FirstBody(target *odata.Target, method Methods, body *Body) (index int, found, unread bool) {
+	f := denyFinder{target: target, method: method, body: body}
+	t.first(&f)
+	return f.best, f.best < len(t.rules), f.unread
+}
+
+func (t *DenySet) first(f *denyFinder) {
+	f.segments, f.best = f.target.Segments, len(t.rules)
+	f.from(t.root(f.target.Version), 0, 0)
+	if t.paths && namesParts(f.segments) {
+		t.firstByPath(f)
+	}
 }
 
 // All finds every rule that may match a target and method, in no particular order; one may be found in
@@ -149,7 +163,10 @@ type denyFinder struct {
 	segments []odata.Segment
 	method   Methods
 	at       positions
-	best     int // no rule from here on can be the first
+	body     *Body // nil: not read yet
+	unread   bool  // a rule was passed over that has conditions on it
+	anyBody  bool  // all conditions on the body are touched
+	best     int   // no rule from here on can be the first
 
 	collect bool
 	hits    []Hit
@@ -318,7 +335,13 @@ func (f *denyFinder) take(entries []entry) {
 			f.hits = append(f.hits, Hit{Index: e.index, rule: e.rule, at: f.at})
 		case e.index >= f.best:
 			return
-		case e.rule.touches(f.target, &f.at):
+		case !e.rule.touches(f.target, &f.at):
+		case e.rule.Bounds == nil || f.anyBody:
+			f.best = e.index
+			return
+		case f.body == nil:
+			f.unread = true
+		case e.rule.Bounds.Touched(f.body):
 			f.best = e.index
 			return
 		}

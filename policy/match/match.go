@@ -24,6 +24,7 @@ type Rule struct {
 	Template *odata.Template
 	Keys     []Key    // all must be met
 	Options  []Option // all must be met
+	Bounds   Bounds   // what the request's body must be; nil: anything
 
 	boundary boundary     // of the template; set when the rule is added
 	named    namedOptions // what Options is about; set when the rule is added

@@ -1,9 +1,11 @@
 package policycmd
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,23 +13,25 @@ import (
 	"graphproxy/cmd/graphproxy/config"
 	"graphproxy/policy"
 	"graphproxy/policy/graph/odata"
+	"graphproxy/policy/strictjson"
 	"graphproxy/policy/yamlfile"
 )
 
 func newExplain(settings *config.Config) *cobra.Command {
-	var file string
+	var file, body string
 	cmd := &cobra.Command{
-		Use:   "explain [--policy FILE] CALLER 'METHOD /path?query'",
+		Use:   "explain [--policy FILE] [--body FILE] CALLER 'METHOD /path?query'",
 		Short: "Say how a request of a caller is read and decided, and by which rule",
 		Long: "explain says how a request is read, which rules are asked, and which one decides. A request without a " +
-			"version is of v1.0.\nStatus 0: allowed. 1: denied, also where report mode would let it through. 2: the request " +
+			"version is of v1.0, and without --body it has no body.\nStatus 0: allowed. 1: denied, also where report mode would let it through. 2: the request " +
 			"has two readings, or no such caller.",
 		Args: arguments("CALLER", "'METHOD /path?query'"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return explain(cmd, file, args[0], args[1])
+			return explain(cmd, file, body, args[0], args[1])
 		},
 	}
 	cmd.Flags().StringVar(&file, "policy", settings.Policy, "the policy `FILE`")
+	cmd.Flags().StringVar(&body, "body", "", "the `FILE` with the request's body, JSON; - is the standard input")
 	return cmd
 }
 
@@ -78,7 +82,7 @@ type option struct {
 	Value string `json:"value"`
 }
 
-func explain(cmd *cobra.Command, file, caller, text string) error {
+func explain(cmd *cobra.Command, file, body, caller, text string) error {
 	p, err := read(file)
 	if err != nil {
 		return err
@@ -94,6 +98,11 @@ func explain(cmd *cobra.Command, file, caller, text string) error {
 		}
 		return err
 	}
+	if body != "" {
+		if request.Body, err = readBody(cmd.InOrStdin(), body); err != nil {
+			return err
+		}
+	}
 	result := explanationOf(p, request)
 	if err := print(cmd, result, result.text); err != nil {
 		return err
@@ -102,6 +111,34 @@ func explain(cmd *cobra.Command, file, caller, text string) error {
 		return ErrNo
 	}
 	return nil
+}
+
+// readBody reads the body of a request as graphproxy does: a byte order mark is taken off, and what has more than one
+// reading is refused.
+func readBody(stdin io.Reader, file string) (*policy.Body, error) {
+	const most = 4 << 20
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, fmt.Errorf("reading the body: %w", err)
+		}
+		defer f.Close()
+		stdin = f
+	}
+	text, err := io.ReadAll(io.LimitReader(stdin, most+1))
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading the body: %w", err)
+	case len(text) > most:
+		return nil, fmt.Errorf("the body in %s has more than %d MiB", file, most>>20)
+	case len(text) == 0:
+		return &policy.Body{State: policy.BodyAbsent}, nil
+	}
+	if err := strictjson.Check(text); err != nil {
+		return nil, fmt.Errorf("the body in %s cannot be read as JSON with one reading: %w", file, err)
+	}
+	return &policy.Body{State: policy.BodyJSON, Text: text}, nil
 }
 
 func checkCaller(p *policy.Policy, name string) error {

@@ -174,7 +174,8 @@ func everyOption(t testing.TB) []byte {
 		}
 		return []any{map[string]any{"GET /users": map[string]any{"query": query}}}
 	}
-	deny := append(rules("denyQuery"), map[string]any{"include": "devices"})
+	deny := append(rules("denyQuery"), map[string]any{"include": "devices"}, bodyRule("values", "targets"))
+	allow := append(rules("query"), bodyRule("values", "required", "max", "only", "targets"))
 	token := map[string]any{
 		"issuer":    "https://oidc.contoso.example",
 		"audience":  "graphproxy",
@@ -185,11 +186,36 @@ func everyOption(t testing.TB) []byte {
 		"version": 1,
 		"rules":   map[string]any{"devices": []string{"GET /devices"}},
 		"callers": map[string]any{
-			"app": map[string]any{"identity": []any{map[string]any{"token": token}}, "allow": rules("query"), "deny": deny},
+			"app": map[string]any{"identity": []any{map[string]any{"token": token}}, "allow": allow, "deny": deny},
 		},
+		"tests": []any{map[string]any{"caller": "app", "deny": []any{
+			map[string]any{"POST /users": map[string]any{"body": map[string]any{"id": []any{1, nil, "x"}}}},
+		}}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return text
+}
+
+// bodyRule is a rule with a condition on the body that has these settings.
+func bodyRule(names ...string) map[string]any {
+	all := map[string]any{
+		"values":   []any{"a*", 5, true},
+		"required": true,
+		"max":      5,
+		"only":     []string{"id", "manager/id"},
+		"targets": []any{"/users/{id}", map[string]any{
+			"/beta/groups/{id}": map[string]any{"where": map[string]any{"id": "1"}},
+		}},
+	}
+	settings := make(map[string]any)
+	for _, name := range names {
+		settings[name] = all[name]
+	}
+	body := map[string]any{"recipients": []string{"*@contoso.com"}, "a/b": "x", "property": settings}
+	if len(names) > 2 {
+		body["none"] = "none"
+	}
+	return map[string]any{"POST /users": map[string]any{"body": body}}
 }

@@ -1,0 +1,225 @@
+// Package body decides whether the JSON body of a request is what a rule's conditions allow: which properties it may
+// have, which values, and to whom it may send or share.
+//
+// It reads a body once, from its front to its end, with package strictjson, and judges the bytes that are sent. Names
+// compare without regard to letter case, because Graph takes any. What the package does not understand does not meet
+// the conditions of an allow rule, and does meet those of a deny rule. How conditions are written in a file it leaves
+// to package policy, and what a path of Graph is to policy/graph/odata and policy/match.
+package body
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"graphproxy/policy/match"
+)
+
+// MaxPaths is how many properties the conditions of one rule may name.
+const MaxPaths = 64
+
+// Condition is what one property must be.
+type Condition struct {
+	Path     string        // names of properties with "/" between them: "message/importance"
+	Values   []string      // what a text, number or boolean may be, with stars as in match.Values; nil: anything
+	None     bool          // it must be absent, null or empty
+	Required bool          // it must be there, and not null or empty
+	Max      int           // the length of a list or the value of a number at most; -1: no bound
+	Targets  Targets       // a text must be the path of one of these; nil: anything
+	Only     []string      // the properties that an object may have, as paths from here; nil: any
+	values   *match.Values // of Values; nil if there are none
+	booleans bool          // all of Values are true or false, so a text is none of them
+}
+
+// Targets are the resources of Graph that a text may name.
+type Targets interface {
+	Allow(path string) bool   // reports whether the text is certainly the path of one
+	MayMean(path string) bool // reports whether it may be
+	Texts() []string          // as the file has them
+	Cover(others Targets) bool
+}
+
+// Bounds are all conditions of a rule on the body. They implement match.Bounds. They are immutable and safe for
+// concurrent use.
+type Bounds struct {
+	root       *node
+	conditions []Condition
+	recipients *match.Values // nil: nothing is said of recipients
+}
+
+// node is a place in a body: what the conditions say of the property there, and of those below.
+type node struct {
+	name     string // in lower case
+	path     string // as the file has it
+	children []*node
+	of       *Condition // nil: none is about the property itself
+
+	bounded  bool   // a condition other than only is about it or a property below
+	required bool   // it must be there, for itself or for a property below
+	closed   string // the reason of the only: that says which properties it may have; "": any
+	named    bool   // an only: names it
+	way      bool   // an only: names it, or a property below
+}
+
+// New compiles conditions. Recipients is what addresses may be; nil says nothing of them. The error names a path that
+// cannot be read, or is there twice.
+func New(conditions []Condition, recipients []string) (*Bounds, error) {
+	b := &Bounds{root: &node{}, conditions: slices.Clone(conditions)}
+	if recipients != nil {
+		v := match.NewValues(recipients)
+		b.recipients = &v
+	}
+	for i := range b.conditions {
+		if err := b.add(&b.conditions[i]); err != nil {
+			return nil, err
+		}
+	}
+	if n := b.root.count(); n > MaxPaths {
+		return nil, fmt.Errorf("the conditions name %d properties; at most %d are read", n, MaxPaths)
+	}
+	return b, nil
+}
+
+func (b *Bounds) add(c *Condition) error {
+	n, err := b.root.at(c.Path)
+	switch {
+	case err != nil:
+		return err
+	case n.of != nil:
+		return fmt.Errorf("the property %q is there twice, letter case does not count; keep one", c.Path)
+	}
+	n.of = c
+	if len(c.Values) > 0 {
+		v := match.NewValues(c.Values)
+		c.values = &v
+		c.booleans = !slices.ContainsFunc(c.Values, func(s string) bool { return !isBoolean(s) })
+	}
+	if c.isBound() {
+		b.root.mark(c.Path, func(n *node) { n.bounded = true })
+	}
+	if c.Required {
+		b.root.mark(c.Path, func(n *node) { n.required = true })
+	}
+	return n.close(c)
+}
+
+// isBound reports whether the condition is about the property itself, and not only about which others there are.
+func (c *Condition) isBound() bool {
+	return c.Values != nil || c.None || c.Required || c.Max >= 0 || c.Targets != nil
+}
+
+func isBoolean(s string) bool { return strings.EqualFold(s, "true") || strings.EqualFold(s, "false") }
+
+// close makes the place of a condition with only: one that has no other properties.
+func (n *node) close(c *Condition) error {
+	if c.Only == nil {
+		return nil
+	}
+	if n.closed != "" || n.isClosedBelow() {
+		return fmt.Errorf("two lists of only: are about the properties of %q; name them all in one", n.path)
+	}
+	n.closed = c.reasonOnly()
+	for _, path := range c.Only {
+		end, err := n.at(path)
+		switch {
+		case err != nil:
+			return err
+		case path == "" || end.named:
+			return fmt.Errorf("the property %q is there twice, letter case does not count; keep one", path)
+		}
+		end.named = true
+		n.mark(path, func(on *node) {
+			on.way = true
+			if on != end {
+				on.closed = n.closed
+			}
+		})
+	}
+	return nil
+}
+
+func (n *node) isClosedBelow() bool {
+	return slices.ContainsFunc(n.children, func(next *node) bool { return next.closed != "" || next.isClosedBelow() })
+}
+
+func (c *Condition) reason() string { return match.ReasonBody + c.Path }
+
+func (c *Condition) reasonOnly() string {
+	if c.Path == "" {
+		return match.ReasonBody + "only"
+	}
+	return match.ReasonBody + c.Path + ": only"
+}
+
+// at returns the place of a path below n, and makes it.
+func (n *node) at(path string) (*node, error) {
+	if path == "" {
+		return n, nil
+	}
+	for name := range strings.SplitSeq(path, "/") {
+		if !isName(name) {
+			return nil, fmt.Errorf("%.80q is not a path of property names such as message/importance", path)
+		}
+		n = n.make(name)
+	}
+	return n, nil
+}
+
+func (n *node) make(name string) *node {
+	folded := strings.ToLower(name)
+	if next := n.child(folded); next != nil {
+		return next
+	}
+	next := &node{name: folded, path: strings.TrimPrefix(n.path+"/"+name, "/")}
+	n.children = append(n.children, next)
+	return next
+}
+
+func (n *node) child(folded string) *node {
+	for _, next := range n.children {
+		if next.name == folded {
+			return next
+		}
+	}
+	return nil
+}
+
+// mark does something to each place on a path that is there, from the first name to the last.
+func (n *node) mark(path string, do func(*node)) {
+	if path == "" {
+		return
+	}
+	for name := range strings.SplitSeq(path, "/") {
+		n = n.child(strings.ToLower(name))
+		do(n)
+	}
+}
+
+func (n *node) count() int {
+	total := len(n.children)
+	for _, next := range n.children {
+		total += next.count()
+	}
+	return total
+}
+
+// isName reports whether s can be the name of a property or annotation: jobTitle, manager@odata.bind, @odata.type,
+// extension_7_skypeId.
+func isName(s string) bool {
+	const most = 128
+	isOdd := func(c rune) bool {
+		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.ContainsRune("_-.@$#:", c))
+	}
+	return s != "" && len(s) <= most && strings.Trim(s, ".") != "" && !strings.ContainsFunc(s, isOdd)
+}
+
+// Conditions returns the conditions as they were given to New. They must not be changed.
+func (b *Bounds) Conditions() []Condition { return b.conditions }
+
+// Recipients returns what addresses may be; nil if the rule does not say.
+func (b *Bounds) Recipients() []string {
+	if b.recipients == nil {
+		return nil
+	}
+	return b.recipients.Texts()
+}

@@ -1,0 +1,392 @@
+package body
+
+import (
+	"bytes"
+	"strings"
+
+	"graphproxy/policy/match"
+	"graphproxy/policy/strictjson"
+)
+
+// The reasons that are about the body as a whole.
+const (
+	ReasonNotJSON    = match.ReasonBody + "not JSON"
+	ReasonUnreadable = match.ReasonBody + "unreadable"
+)
+
+const reasonRecipients = match.ReasonBody + "recipients"
+
+// Failure says what of a body does not meet the conditions. It holds names of properties, and no values.
+type Failure struct {
+	Reason   string // as Unmet returns it; "": the body meets all conditions
+	Property string // path of the property that fails; "": the body as a whole
+	Problem  Problem
+	Err      error // of ReasonUnreadable: where and why the body has not one reading
+}
+
+// Problem is what is wrong with a property.
+type Problem uint8
+
+// The problems of properties.
+const (
+	BadValue     Problem = iota + 1 // it is none of the values
+	BadType                         // it is of another JSON type than the condition needs
+	Missing                         // it must be there
+	NotNone                         // it must not be there
+	TooMuch                         // it is more than max
+	NotNamed                        // only does not name it
+	Annotated                       // an annotation may say what it is
+	Odd                             // its name may be taken for another
+	NotAddress                      // it names a recipient who is no address of mail, and is not written in the rule
+	NoRecipient                     // it names a recipient without an address
+	BadRecipient                    // it is an address that the rule does not allow
+)
+
+// Unmet implements match.Bounds.
+func (b *Bounds) Unmet(body *match.Body) string { return b.Judge(body).Reason }
+
+// Judge returns the first failure of a body. Its time grows with the length of the body.
+func (b *Bounds) Judge(body *match.Body) Failure {
+	switch body.State {
+	case match.BodyAbsent:
+		if n := b.root.firstRequired(); n != nil {
+			return Failure{Reason: n.of.reason(), Property: n.path, Problem: Missing}
+		}
+		return Failure{}
+	case match.BodyJSON:
+		j := judge{b: b}
+		j.run(body.Text)
+		return j.failure
+	}
+	return Failure{Reason: ReasonNotJSON}
+}
+
+// Touched implements match.Bounds.
+func (b *Bounds) Touched(body *match.Body) bool {
+	switch body.State {
+	case match.BodyAbsent:
+		return false
+	case match.BodyJSON:
+		j := judge{b: b, deny: true}
+		j.run(body.Text)
+		return j.touched || j.failure.Err != nil
+	}
+	return true
+}
+
+// firstRequired returns the first place below n that must be there, with a condition that says so.
+func (n *node) firstRequired() *node {
+	for _, next := range n.children {
+		switch {
+		case !next.required:
+		case next.of != nil && next.of.Required:
+			return next
+		default:
+			return next.firstRequired()
+		}
+	}
+	return nil
+}
+
+// judge goes through one body.
+type judge struct {
+	b       *Bounds
+	r       strictjson.Reader
+	deny    bool // look for a value that a condition names, not for one that it does not
+	failure Failure
+	touched bool
+
+	recipients int    // that were named by something, so far
+	list       string // of recipients that the judge is in: "toRecipients"
+	holder     string // of list: "message"
+}
+
+// over reports whether the answer is known.
+func (j *judge) over() bool { return j.touched || j.failure.Reason != "" }
+
+// run reads the whole text, unless it fails before.
+func (j *judge) run(text []byte) {
+	p := outside
+	if j.b.recipients != nil {
+		p = holder
+	}
+	j.check(j.r.Reset(text))
+	switch {
+	case j.over():
+	case j.r.Kind() != strictjson.Object:
+		j.check(j.r.Skip())
+		j.fail(Failure{Reason: ReasonNotJSON, Problem: BadType})
+	default:
+		j.value(j.b.root, p, false)
+	}
+	if !j.over() {
+		j.check(j.r.End())
+	}
+}
+
+// check takes note that the text cannot be read.
+func (j *judge) check(err error) bool {
+	if err != nil && !j.over() {
+		j.failure = Failure{Reason: ReasonUnreadable, Err: err}
+	}
+	return err == nil
+}
+
+// fail takes note of what an allow rule does not allow. A deny rule counts it as denied: the condition cannot be
+// judged.
+func (j *judge) fail(f Failure) {
+	if j.deny {
+		j.touched = true
+	} else if !j.over() {
+		j.failure = f
+	}
+}
+
+// fails is fail for the condition at a place.
+func (j *judge) fails(n *node, problem Problem) {
+	f := Failure{Property: n.path, Problem: problem}
+	switch {
+	case n.of != nil && n.of.isBound():
+		f.Reason = n.of.reason()
+	case n.bounded:
+		f.Reason = match.ReasonBody + n.path
+	default:
+		f.Reason = n.closed
+	}
+	if f.Reason == "" {
+		f.Reason = match.ReasonBody + "only"
+	}
+	j.fail(f)
+}
+
+// value judges the value at hand: n is what the conditions say of it, nil for nothing, and p what Graph does. It
+// reports whether it is there, and neither null nor empty.
+func (j *judge) value(n *node, p place, element bool) (there bool) {
+	if n == nil && p == outside {
+		j.check(j.r.Skip())
+		return true
+	}
+	switch j.r.Kind() {
+	case strictjson.Object:
+		return j.object(n, p, element)
+	case strictjson.Array:
+		return j.array(n, p, element)
+	case strictjson.String:
+		raw, err := j.r.String()
+		if j.check(err) {
+			if bytes.IndexByte(raw, '\\') < 0 {
+				j.text(n, p, string(raw))
+			} else {
+				j.text(n, p, strictjson.Unquote(raw))
+			}
+		}
+		return len(raw) > 0
+	case strictjson.Null:
+		if _, err := j.r.Literal(); j.check(err) {
+			j.null(n, p, element)
+		}
+		return false
+	}
+	isNumber := j.r.Kind() == strictjson.Number
+	if raw, err := j.r.Literal(); j.check(err) {
+		j.literal(n, p, string(raw), isNumber, element)
+	}
+	return true
+}
+
+func (j *judge) array(n *node, p place, element bool) (there bool) {
+	switch {
+	case !element:
+	case p.isRecipient():
+		j.failRecipient(NoRecipient)
+	case n != nil && n.bounded: // Graph has no lists in lists
+		j.fails(n, BadType)
+	}
+	if j.over() || !j.check(j.r.Enter()) {
+		return false
+	}
+	count, there := 0, true
+	for !j.over() {
+		more, err := j.r.Element()
+		if !j.check(err) || !more {
+			break
+		}
+		if count++; n != nil && n.of != nil && n.of.None {
+			j.fails(n, NotNone)
+		}
+		there = j.value(n, p, true) && there
+	}
+	if n != nil && n.of != nil && n.of.Max >= 0 && count > n.of.Max {
+		j.fails(n, TooMuch)
+	}
+	return there && count > 0
+}
+
+func (j *judge) object(n *node, p place, element bool) (there bool) {
+	if j.objectMustNotBe(n, p, element); j.over() || !j.check(j.r.Enter()) {
+		return false
+	}
+	before := j.recipients
+	var seen uint64
+	for !j.over() {
+		raw, odd, more, err := j.r.Key()
+		if !j.check(err) || !more {
+			break
+		}
+		if there = true; n != nil && n.of != nil && n.of.None {
+			j.fails(n, NotNone)
+			break
+		}
+		next, i, q := j.member(n, p, raw, odd)
+		if !j.over() && j.value(next, q, false) && i >= 0 {
+			seen |= 1 << i
+		}
+	}
+	if j.over() {
+		return there
+	}
+	if (p == recipient || p == driveRecipient) && j.recipients == before {
+		j.failRecipient(NoRecipient)
+	}
+	j.checkRequired(n, seen)
+	return there
+}
+
+// objectMustNotBe refuses an object where the conditions need something else.
+func (j *judge) objectMustNotBe(n *node, p place, element bool) {
+	switch {
+	case p == address || p == alias:
+		j.failRecipient(NoRecipient)
+	case n == nil:
+	case n.of != nil && (n.of.values != nil || n.of.Max >= 0 && !element || n.of.Targets != nil):
+		j.fails(n, BadType)
+	case n.named && n.closed == "":
+		j.fails(n, NotNamed)
+	}
+}
+
+// checkRequired refuses an object without a property that must be there.
+func (j *judge) checkRequired(n *node, seen uint64) {
+	if n == nil || j.deny {
+		return
+	}
+	for i, next := range n.children {
+		if !next.required || seen&(1<<i) != 0 {
+			continue
+		}
+		if next.of == nil || !next.of.Required {
+			next = next.firstRequired()
+		}
+		j.fails(next, Missing)
+		return
+	}
+}
+
+// member returns what the conditions, and Graph, say of a property, and its number among those of the conditions, -1
+// for none.
+func (j *judge) member(n *node, p place, raw []byte, odd bool) (next *node, i int, q place) {
+	name := raw
+	var buffer [64]byte
+	if odd {
+		name = []byte(strictjson.Unquote(raw))
+	}
+	folded := buffer[:0]
+	for _, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		folded = append(folded, c)
+	}
+	next, i = n.find(folded)
+	q = j.enter(p, folded)
+	switch {
+	case next != nil && n.closed != "" && !next.way:
+		j.fails(&node{path: next.path, closed: n.closed}, NotNamed)
+	case next != nil || q != outside:
+		if next == nil && n != nil && n.closed != "" {
+			j.notNamed(n, name)
+		}
+	case odd && j.isOdd(n, p, raw, name), j.annotates(n, p, folded):
+	case n != nil && n.closed != "":
+		j.notNamed(n, name)
+	}
+	return next, i, q
+}
+
+// find returns the child with a name in lower case.
+func (n *node) find(folded []byte) (next *node, i int) {
+	if n == nil {
+		return nil, -1
+	}
+	for i, next := range n.children {
+		if next.name == string(folded) {
+			return next, i
+		}
+	}
+	return nil, -1
+}
+
+func (j *judge) notNamed(n *node, name []byte) {
+	j.fail(Failure{Reason: n.closed, Property: below(n, name), Problem: NotNamed})
+}
+
+func below(n *node, name []byte) string {
+	if n == nil || n.path == "" {
+		return string(name)
+	}
+	return n.path + "/" + string(name)
+}
+
+// isOdd refuses a name, with escapes or characters beyond ASCII, that a reader may take for one that is judged here.
+// It reports whether it did.
+func (j *judge) isOdd(n *node, p place, raw, name []byte) bool {
+	return j.saysOf(n, p, []byte(strictjson.Fold(raw)), name, Odd)
+}
+
+// annotates refuses an annotation that says what a property is which is judged here: attachments@odata.bind gives it
+// by reference, attachments@delta changes it (OData JSON Format 4.01 sections 8.5 and 15). In an object that has
+// judged properties, @odata.id gives the whole by reference. It reports whether it did.
+func (j *judge) annotates(n *node, p place, folded []byte) bool {
+	at := bytes.IndexByte(folded, '@')
+	switch {
+	case at < 0:
+		return false
+	case at > 0:
+		return j.saysOf(n, p, bytes.TrimSpace(folded[:at]), folded, Annotated)
+	case n == j.b.root || !isReference(string(folded)):
+		return false
+	case n != nil && len(n.children) > 0:
+		return j.saysOf(n, p, []byte(n.children[0].name), folded, Annotated)
+	case p != outside:
+		j.fail(Failure{Reason: reasonRecipients, Property: below(n, folded), Problem: Annotated})
+	}
+	return p != outside
+}
+
+// saysOf refuses a property that may say something of the one with another name, if that is judged. It reports
+// whether it did.
+func (j *judge) saysOf(n *node, p place, of, name []byte, problem Problem) bool {
+	f := Failure{Property: below(n, name), Problem: problem}
+	next, _ := n.find(of)
+	switch {
+	case next != nil && next.bounded:
+		f.Reason = match.ReasonBody + next.path
+	case placeBelow(p, of) != outside:
+		f.Reason = reasonRecipients
+	case next != nil:
+		f.Reason = n.closed
+	default:
+		return false
+	}
+	j.fail(f)
+	return true
+}
+
+// isReference reports whether an annotation of an object gives it by reference.
+func isReference(folded string) bool {
+	switch strings.TrimPrefix(strings.TrimPrefix(folded, "@"), "odata.") {
+	case "id", "bind", "delta", "readlink", "editlink":
+		return true
+	}
+	return false
+}

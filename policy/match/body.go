@@ -1,0 +1,87 @@
+package match
+
+import (
+	"slices"
+
+	"graphproxy/policy/graph/odata"
+)
+
+// BodyState is what is known of a request's body.
+type BodyState uint8
+
+// The states of a body.
+const (
+	BodyAbsent BodyState = iota // the request has none
+	BodyJSON                    // Body.Text is to be read as JSON
+	BodyOther                   // it is not JSON, or cannot be read as such
+)
+
+// Body is the body of a request, for rules with conditions on it.
+type Body struct {
+	State BodyState
+	Text  []byte // the bytes that are sent to Graph; must not change
+}
+
+// Bounds are the conditions of a rule on the body. They are safe for concurrent use.
+type Bounds interface {
+	// Unmet returns the reason of the first condition that the body does not meet, "" if it meets all. It begins with
+	// ReasonBody.
+	Unmet(*Body) string
+	// Touched reports whether the body may meet one of the conditions. What cannot be read may.
+	Touched(*Body) bool
+	// Cover reports whether every body that meets the others meets these; false when that is not sure.
+	Cover(others Bounds) bool
+}
+
+// ReasonBody is what the reasons of conditions on the body begin with.
+const ReasonBody = "body: "
+
+// unmetBody returns the reason of the first condition on the body that does not hold; "" if all do, or the body is
+// not read yet.
+func (r *Rule) unmetBody(body *Body) string {
+	if r.Bounds == nil || body == nil {
+		return ""
+	}
+	return r.Bounds.Unmet(body)
+}
+
+// boundsCover reports whether every body that b matches narrowly meets the conditions of a.
+func boundsCover(a, b *Rule) bool {
+	return a.Bounds == nil || b.Bounds != nil && a.Bounds.Cover(b.Bounds)
+}
+
+// Values are texts in which stars stand for runs of characters: "*" for any but slashes, "**" for any. Letter case
+// does not count.
+type Values struct {
+	texts []string
+	all   patterns
+}
+
+// NewValues compiles texts of at most MaxPattern bytes.
+func NewValues(texts []string) Values { return Values{texts, newPatterns(texts, false, false)} }
+
+// Texts returns the values as they were given.
+func (v *Values) Texts() []string { return v.texts }
+
+// Allow reports whether a value with or without stars stands for a text.
+func (v *Values) Allow(text string) bool { return v.all.allows(odata.Fold(text)) }
+
+// AllowLiterally reports whether a value without stars is a text.
+func (v *Values) AllowLiterally(text string) bool {
+	folded := odata.Fold(text)
+	return slices.ContainsFunc(v.all.narrow, func(p pattern) bool { return len(p.stars) == 0 && p.match(folded) })
+}
+
+// MayMean reports, matching widely, whether a value may stand for a text.
+func (v *Values) MayMean(text string) bool {
+	folded, wide := odata.Fold(text), odata.Wide(text)
+	if v.all.mayMean(folded, wide) {
+		return true
+	}
+	bare := odata.Bare(wide)
+	return v.all.mayMean(bare, bare)
+}
+
+// Cover reports whether each text that one of the others stands for, one of these stands for as well; false when that
+// is not sure.
+func (v *Values) Cover(others *Values) bool { return patternsCover(v.all.narrow, others.all.narrow) }
