@@ -367,7 +367,7 @@ deny:
   - GET /users/delta
   - ANY /groups/{id}/members/microsoft.graph.user/**
   - GET /users/{id}/messages/**
-  - GET /reports/getX
+  - GET /reports/getX: {unknown: true}
   - ANY /users(userPrincipalName='{upn}')/photo:
       where: {upn: "*@contoso.com"}
   - ANY /users(userPrincipalName='eve@contoso.com')/calendar`,

@@ -96,6 +96,7 @@ func (l *loader) document(root yamlfile.Value) {
 	l.ruleSets(top["rules"])
 	l.callers(top["callers"])
 	l.unusedSets()
+	l.voidDenies()
 	l.testCases(top["tests"])
 }
 

@@ -39,13 +39,30 @@ func (l *loader) covers(v yamlfile.Value) []*Rule {
 	}
 	var rules []*Rule
 	for _, item := range v.Items("a list of METHOD /path") {
-		if text, ok := item.Text("METHOD /path"); ok {
-			if r := l.ruleText(item, item.Line(), text); r != nil {
-				rules = append(rules, r)
-			}
+		if r := l.cover(item); r != nil {
+			rules = append(rules, r)
 		}
 	}
 	return rules
+}
+
+// cover reads one item of covers: METHOD /path, or a mapping of that to unknown: true.
+func (l *loader) cover(item yamlfile.Value) *Rule {
+	if !item.IsMapping() {
+		if text, ok := item.Text("METHOD /path"); ok {
+			return l.ruleText(item, item.Line(), text)
+		}
+		return nil
+	}
+	f, ok := l.ruleField(item)
+	if !ok {
+		return nil
+	}
+	r := l.ruleText(item, f.Line, f.Key)
+	if settings := f.Value.Mapping("unknown"); r != nil {
+		r.unknown = l.unknown(settings["unknown"])
+	}
+	return r
 }
 
 // lacks returns the first of the variables in per that the rule's template has not, or "".

@@ -116,7 +116,7 @@ func (l *loader) rule(v yamlfile.Value) *Rule {
 		return nil
 	}
 	r := l.ruleText(v, f.Line, f.Key)
-	settings := f.Value.Mapping("where", "query", "body", "references", "limit", "app", "tenant", "priority")
+	settings := f.Value.Mapping(ruleKeys()...)
 	if r == nil {
 		return nil
 	}
@@ -124,12 +124,18 @@ func (l *loader) rule(v yamlfile.Value) *Rule {
 	l.query(r, settings["query"])
 	l.body(r, settings["body"])
 	r.references = l.references(settings["references"])
+	r.unknown = l.unknown(settings["unknown"])
 	r.app, r.tenant = l.app(settings["app"]), l.tenant(settings["tenant"])
 	r.appAt, r.priority = l.appAt(settings, v), l.priority(settings["priority"])
 	if settings["limit"].IsSet() {
 		r.limit = l.limit(settings["limit"], r.Where()+" "+r.Text)
 	}
 	return r
+}
+
+// ruleKeys are the settings of a rule.
+func ruleKeys() []string {
+	return []string{"where", "query", "body", "references", "limit", "app", "tenant", "priority", "unknown"}
 }
 
 // ruleField returns the one key of a rule's mapping, which is its text.
@@ -150,7 +156,7 @@ func (l *loader) ruleField(v yamlfile.Value) (rule yamlfile.Field, ok bool) {
 	for _, f := range fields {
 		switch {
 		case f.Key == rule.Key && ok:
-		case ok && slices.Contains([]string{"where", "query", "body", "references", "limit", "app", "tenant", "priority"}, f.Key):
+		case ok && slices.Contains(ruleKeys(), f.Key):
 			l.report.Add(f.Line, v.Where(), "%q stands beside the rule; indent it further, so that it stands under it", f.Key)
 		case f.Key == "include":
 			l.report.Add(f.Line, v.Where(), "\"include\" stands alone in its item")
@@ -168,6 +174,10 @@ func (l *loader) ruleText(v yamlfile.Value, line int, text string) *Rule {
 	if !found || !strings.HasPrefix(path, "/") {
 		l.report.Add(line, v.Where(),
 			"%.200q is not a rule; write METHOD /path, such as GET /users/{id} or POST,DELETE /groups/{id}/members/$ref", text)
+		return nil
+	}
+	if written, meant := foreignVariable(path); written != "" {
+		l.report.Add(line, v.Where(), "%q is not how a key is written here; write %s", written, meant)
 		return nil
 	}
 	m, problem := parseMethods(list)

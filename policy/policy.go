@@ -186,10 +186,14 @@ type Rule struct {
 
 	app, tenant string
 	appAt       string // where the file says so
+	unknown     bool   // the file says that Graph has what the embedded lists have not
 	references  *references
 	body        *body.Bounds // also in match
 	priority    string
 }
+
+// Unknown reports whether the file says that Graph has what the rule names, although graphproxy does not know it.
+func (r *Rule) Unknown() bool { return r.unknown }
 
 // Match is what the rule matches. It must not be changed.
 func (r *Rule) Match() *match.Rule { return &r.match }

@@ -10,6 +10,7 @@ import (
 	"graphproxy/cmd/graphproxy/config"
 	"graphproxy/policy"
 	"graphproxy/policy/analysis/lint"
+	"graphproxy/policy/operations"
 	"graphproxy/proxy"
 )
 
@@ -33,7 +34,7 @@ func newCheck(settings *config.Config) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, "end with status 1 for warnings, too")
 	cmd.Flags().StringArrayVar(&operations, "operations", nil,
-		"look templates up in a `FILE` of lines METHOD /path; beta in its name means the version beta. May be given "+
+		"know the operations of a `FILE` of lines METHOD /path, too; beta in its name means the version beta. May be given "+
 			"several times")
 	return cmd
 }
@@ -126,11 +127,11 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// readOperations reads lists of what Graph has; nil for no files.
-func readOperations(files []string) (*lint.Operations, error) {
-	if len(files) == 0 {
-		return nil, nil
+// readOperations returns what Graph has: what the embedded lists say, and the files.
+func readOperations(files []string) (*operations.Set, error) {
+	all, err := operations.Embedded()
+	if err != nil {
+		return nil, err
 	}
-	all := new(lint.Operations)
 	return all, eachOperations(files, func(f io.Reader, version string) error { return all.Read(f, version) })
 }

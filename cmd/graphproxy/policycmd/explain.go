@@ -13,6 +13,7 @@ import (
 	"graphproxy/cmd/graphproxy/config"
 	"graphproxy/policy"
 	"graphproxy/policy/graph/odata"
+	"graphproxy/policy/operations"
 	"graphproxy/policy/strictjson"
 	"graphproxy/policy/yamlfile"
 )
@@ -37,25 +38,50 @@ func newExplain(settings *config.Config) *cobra.Command {
 
 // explanation is the result of the command explain, as JSON.
 type explanation struct {
-	Policy   string    `json:"policy"`
-	Hash     string    `json:"hash"`
-	Caller   string    `json:"caller"`
-	App      string    `json:"app"`
-	Tenant   string    `json:"tenant,omitempty"`    // that the app is used in, if it is not its own
-	Priority string    `json:"priority,omitempty"`  // that Graph is told
-	InFlight string    `json:"in_flight,omitempty"` // as the policy has it
-	Mode     string    `json:"mode"`
-	Method   string    `json:"method"`
-	Target   target    `json:"target"`
-	Steps    []step    `json:"steps"`
-	Decision string    `json:"decision"`
-	Passes   bool      `json:"passes"` // allowed, or let through by report mode
-	Rule     *ruleText `json:"rule,omitempty"`
-	Nearest  *ruleText `json:"nearest,omitempty"`
-	Differs  string    `json:"differs,omitempty"`
-	Limits   []string  `json:"limits,omitempty"`
-	Message  string    `json:"message"`
-	Answer   string    `json:"answer,omitempty"` // what the caller of a denied request reads
+	Policy   string     `json:"policy"`
+	Hash     string     `json:"hash"`
+	Caller   string     `json:"caller"`
+	App      string     `json:"app"`
+	Tenant   string     `json:"tenant,omitempty"`    // that the app is used in, if it is not its own
+	Priority string     `json:"priority,omitempty"`  // that Graph is told
+	InFlight string     `json:"in_flight,omitempty"` // as the policy has it
+	Mode     string     `json:"mode"`
+	Method   string     `json:"method"`
+	Target   target     `json:"target"`
+	Is       *operation `json:"operation,omitempty"` // of Graph, if the lists of graphproxy have it
+	Steps    []step     `json:"steps"`
+	Decision string     `json:"decision"`
+	Passes   bool       `json:"passes"` // allowed, or let through by report mode
+	Rule     *ruleText  `json:"rule,omitempty"`
+	Nearest  *ruleText  `json:"nearest,omitempty"`
+	Differs  string     `json:"differs,omitempty"`
+	Limits   []string   `json:"limits,omitempty"`
+	Message  string     `json:"message"`
+	Answer   string     `json:"answer,omitempty"` // what the caller of a denied request reads
+}
+
+// operation is what Graph calls the request.
+type operation struct {
+	Text string `json:"text"`           // "GET /users/{user-id}/messages"
+	Kind string `json:"kind,omitempty"` // "function", "action" or ""
+	Page string `json:"page,omitempty"` // the address of its page in the reference
+}
+
+// operationOf returns the operation of Graph that a request is; nil if the lists do not have it.
+func operationOf(r policy.Request) (*operation, error) {
+	known, err := operations.Embedded()
+	if err != nil {
+		return nil, err
+	}
+	o, found := known.Find(r.Target.Segments, r.Target.Version, r.Method)
+	if !found {
+		return nil, nil
+	}
+	version := ""
+	if r.Target.Version == "beta" {
+		version = "/beta"
+	}
+	return &operation{o.Method + " " + version + o.Path, string(o.Kind), o.URL(r.Target.Version)}, nil
 }
 
 // step is one question on the way to a decision, and its answer.
@@ -104,6 +130,9 @@ func explain(cmd *cobra.Command, file, body, caller, text string) error {
 		}
 	}
 	result := explanationOf(p, request)
+	if result.Is, err = operationOf(request); err != nil {
+		return err
+	}
 	if err := print(cmd, result, result.text); err != nil {
 		return err
 	}
@@ -295,6 +324,14 @@ func (x explanation) text(w io.Writer) error {
 	}
 	for _, o := range x.Target.Query {
 		line("option", "%s = %s", o.Name, o.Value)
+	}
+	switch {
+	case x.Is == nil:
+		line("graph", "graphproxy knows no such operation of Graph")
+	case x.Is.Page == "":
+		line("graph", "%s", x.Is.Text)
+	default:
+		line("graph", "%s, see %s", x.Is.Text, x.Is.Page)
 	}
 	for _, s := range x.Steps {
 		line(s.Name, "%s", s.Result)

@@ -40,7 +40,7 @@ func newSuggest(environ []string) *cobra.Command {
 	cmd.Flags().StringVar(&log, "audit", "", "the audit log, a `FILE` or - for standard input")
 	cmd.Flags().BoolVar(&pin, "pin", false, "keep a key of which only one value was seen")
 	cmd.Flags().StringArrayVar(&operations, "operations", nil,
-		"tell keys from names by a `FILE` of lines METHOD /path; beta in its name means the version beta. May be given "+
+		"know the operations of a `FILE` of lines METHOD /path; beta in its name means the version beta. May be given "+
 			"several times")
 	return cmd
 }
@@ -101,12 +101,9 @@ func skippedNotes(s audit.Skipped) []string {
 	return notes
 }
 
-// suggestOperations reads lists of what Graph has; nil for no files.
+// suggestOperations returns what Graph has: what the embedded lists say, and the files.
 func suggestOperations(files []string) (*suggest.Operations, error) {
-	if len(files) == 0 {
-		return nil, nil
-	}
-	all := new(suggest.Operations)
+	all := suggest.Embedded()
 	return all, eachOperations(files, func(f io.Reader, version string) error { return all.Read(f, version) })
 }
 

@@ -188,7 +188,7 @@ callers:
     identity:
       - unix: {uid: 1000}
     allow: [GET /reports/**]
-    deny: [GET /reports/x, POST /me]
+    deny: [GET /reports/security, POST /me]
   hr-sync:
     mode: report
     app: hr
@@ -211,7 +211,7 @@ reports
   + is a new caller, in report mode: what would be denied is let through and recorded  new.yaml:6
   + is known by unix uid 1000                                   new.yaml:9
   + may GET /reports/**                                         new.yaml:10
-  - is now denied GET /reports/x                                new.yaml:11
+  - is now denied GET /reports/security                         new.yaml:11
 hr-sync
   + is in report mode now: everything that would be denied is let through and recorded  new.yaml:12
   ~ app: the default one is now hr                              new.yaml:12

@@ -62,6 +62,9 @@ func drawRule(t *rapid.T, options []string, templates ...string) string {
 			"options")
 		settings = append(settings, "query: {"+strings.Join(list, ", ")+"}")
 	}
+	if &options[0] == &denyOptions[0] { // what these templates name is not all in Graph
+		settings = append(settings, "unknown: true")
+	}
 	if len(settings) == 0 {
 		return `"` + rule + `"`
 	}

@@ -26,7 +26,7 @@ func TestManyRulesThatDifferInOneValueAreLintedInTime(t *testing.T) {
 			}
 			b.WriteString("    deny:\n")
 			for i := range rules {
-				fmt.Fprintf(&b, rule, "PATCH", i, i)
+				fmt.Fprintf(&b, rule, "POST", i, i)
 			}
 			b.WriteString("      - ANY /beta/users/{id}/**\n")
 			b.WriteString("      - GET /users/{id}/messages:\n          where: {id: [user7@contoso.com, \"1*\"]}\n")

@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"graphproxy/policy"
-	"graphproxy/policy/analysis/lint"
 	"graphproxy/policy/graph/catalog/catalogtest"
+	"graphproxy/policy/operations"
 )
 
 // load parses a policy that must load.
@@ -36,9 +36,9 @@ func texts(problems []*policy.Error) []string {
 }
 
 // graph returns Graph's operations, all of them where the complete lists are there.
-func graph(t testing.TB) *lint.Operations {
+func graph(t testing.TB) *operations.Set {
 	t.Helper()
-	o := new(lint.Operations)
+	o := new(operations.Set)
 	for _, version := range []string{"v1.0", "beta"} {
 		if err := o.Read(strings.NewReader(catalogtest.List(t, version)), version); err != nil {
 			t.Fatal(err)

@@ -12,13 +12,14 @@ import (
 
 	"graphproxy/policy"
 	"graphproxy/policy/match"
+	"graphproxy/policy/operations"
 	"graphproxy/policy/yamlfile"
 )
 
 // Options say what is known besides the policy. The zero value checks the policy by itself.
 type Options struct {
-	Operations *Operations // what Graph has; nil: templates are not looked up
-	Public     bool        // others than this machine can reach the proxy
+	Operations *operations.Set // what Graph has; nil: templates are not looked up
+	Public     bool            // others than this machine can reach the proxy
 }
 
 // Check returns what is odd in a policy, with the warnings that the loader had, sorted by line; nil if nothing is. It

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"graphproxy/policy/analysis/lint"
+	"graphproxy/policy/operations"
 )
 
 // A few operations as Graph's reference has them.
@@ -50,9 +51,9 @@ GET /beta/users/{user-id}
 GET /beta/users/{user-id}/profile/names
 `
 
-func some(t testing.TB) *lint.Operations {
+func some(t testing.TB) *operations.Set {
 	t.Helper()
-	o := new(lint.Operations)
+	o := new(operations.Set)
 	for version, list := range map[string]string{"v1.0": someOfV1, "beta": someOfBeta} {
 		if err := o.Read(strings.NewReader(list), version); err != nil {
 			t.Fatal(err)
@@ -177,7 +178,7 @@ func TestARuleForTheSignedInUserIsTold(t *testing.T) {
 }
 
 func TestAVersionWithoutAListIsNotLookedUp(t *testing.T) {
-	var o lint.Operations
+	var o operations.Set
 	if err := o.Read(strings.NewReader("GET /users\n"), "v1.0"); err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +195,7 @@ func TestListsOfOperationsAreReadStrictly(t *testing.T) {
 		"\n\nGET /users/{a}b": `line 3: the segment "{a}b" has braces that are not one variable; write {name}, of ` +
 			`letters, digits, "-" and "_", for a whole segment, key or argument`,
 	} {
-		var o lint.Operations
+		var o operations.Set
 		if err := o.Read(strings.NewReader(text), "v1.0"); err == nil || err.Error() != want {
 			t.Errorf("%q: %v", text, err)
 		}

@@ -172,7 +172,7 @@ func everyOption(t testing.TB) []byte {
 		)["definitions"].(map[string]any)[definition].(map[string]any)["properties"].(map[string]any) {
 			query[name] = []string{"id"}
 		}
-		return []any{map[string]any{"GET /users": map[string]any{"query": query}}}
+		return []any{map[string]any{"GET /users": map[string]any{"query": query, "unknown": true}}}
 	}
 	deny := append(rules("denyQuery"), map[string]any{"include": "devices"}, bodyRule("values", "targets"))
 	allow := append(rules("query"), bodyRule("values", "required", "max", "only", "targets"))
@@ -185,6 +185,9 @@ func everyOption(t testing.TB) []byte {
 	text, err := json.Marshal(map[string]any{
 		"version": 1,
 		"rules":   map[string]any{"devices": []string{"GET /devices"}},
+		"limits": map[string]any{"new": map[string]any{
+			"rate": "5/s", "covers": []any{map[string]any{"GET /users/{id}/new": map[string]any{"unknown": true}}},
+		}},
 		"callers": map[string]any{
 			"app": map[string]any{"identity": []any{map[string]any{"token": token}}, "allow": allow, "deny": deny},
 		},

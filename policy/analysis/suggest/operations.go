@@ -10,11 +10,15 @@ import (
 )
 
 // Operations are what Graph can do: paths with variables, of one version or both. The zero value holds none. After the
-// last Read it is safe for concurrent use.
+// last Read it is safe for concurrent use, but for one from Embedded.
 type Operations struct {
 	templates []*odata.Template // those with fewer variables first
 	tree      match.AllowSet
+	embedded  map[string]bool // by version and root: what of the embedded lists has been added; nil: nothing is to be
 }
+
+// Embedded returns the operations of the lists that policy/graph/catalog embeds. It reads of them what is asked for.
+func Embedded() *Operations { return &Operations{embedded: make(map[string]bool)} }
 
 // Read adds a list, as catalog.Read takes it. The error names the line, and nothing has been added then.
 func (o *Operations) Read(r io.Reader, version string) error {
@@ -47,6 +51,7 @@ func (o *Operations) keysOf(t *odata.Target) []bool {
 	if o == nil {
 		return nil
 	}
+	o.embed(t)
 	found := o.tree.Find(t, match.Get)
 	if found.Index < 0 {
 		return nil
@@ -60,4 +65,30 @@ func (o *Operations) keysOf(t *odata.Target) []bool {
 		keys[i] = segments[i].Var && segments[i].Kind == odata.Name && !isWellKnown(t.Segments[i].Fold)
 	}
 	return keys
+}
+
+// embed adds what the embedded list of the target's version has below its first segment. A test of package catalog reads every line.
+func (o *Operations) embed(t *odata.Target) {
+	if len(t.Segments) == 0 {
+		return
+	}
+	key := t.Version + "/" + t.Segments[0].Base
+	if o.embedded == nil || o.embedded[key] {
+		return
+	}
+	o.embedded[key] = true
+	templates, last := slices.Clone(o.templates), ""
+	err := catalog.Below(t.Version, t.Segments[0].Base, func(op catalog.Operation) bool {
+		if op.Path == last {
+			return true
+		}
+		last = op.Path
+		if template, err := odata.ParseTemplate("/" + t.Version + op.Path); err == nil {
+			templates = append(templates, template)
+		}
+		return true
+	})
+	if err == nil {
+		o.set(templates)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/graph/service"
 	"graphproxy/policy/limit"
+	"graphproxy/policy/operations"
 )
 
 func presets(t *testing.T, size service.Size) []service.Preset {
@@ -197,7 +198,7 @@ func TestTheTextIsTheSameEachTime(t *testing.T) {
 }
 
 func TestEveryCoverIsInGraph(t *testing.T) {
-	var o lint.Operations
+	var o operations.Set
 	if err := o.Read(strings.NewReader(catalogtest.List(t, "v1.0")), "v1.0"); err != nil {
 		t.Fatal(err)
 	}

@@ -1,19 +1,29 @@
-package lint
+// Package operations says which operations of Microsoft Graph a template of a policy names, and what is wrong with one that names none.
+//
+// It decides by lists: the ones that policy/graph/catalog embeds, and others that a user gives. It is sure only of what a list has: what
+// lies below the ends of a list may be there or not. What follows from that (an error, a warning, a note) it leaves to the loader and
+// to policy/analysis. It is for files and people, and never on the way of a request.
+package operations
 
 import (
 	"io"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"graphproxy/policy/graph/catalog"
 	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
 )
 
-// Operations are what Graph can do: methods and paths, of one version or both. The zero value holds none. It is safe
-// for concurrent use after the last Read.
-type Operations struct{ versions map[string]*resource }
+// Set is what Graph can do: methods and paths, of one version or both. The zero value holds nothing. It is safe
+// for concurrent use.
+type Set struct {
+	mu       sync.Mutex
+	versions map[string]*resource
+	embedded map[string]bool // by version and root: whether the embedded list has been read there; nil: it is not to be
+}
 
 // resource is a path of Graph's, up to one of its segments.
 type resource struct {
@@ -25,28 +35,36 @@ type resource struct {
 	text    string // "/users/{user-id}"
 	methods match.Methods
 	below   match.Methods // of the resource itself and all below it
+	listed  []catalog.Operation
 }
 
 // Read adds a list, as catalog.Read takes it. The error names the line; what stands before it has been added.
-func (o *Operations) Read(r io.Reader, version string) error {
+func (o *Set) Read(r io.Reader, version string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	return catalog.Read(r, version, o.add)
 }
 
-func (o *Operations) add(name string, t *odata.Template) {
+func (o *Set) add(name string, t *odata.Template) { o.at(name, t) }
+
+// at adds an operation, and returns its resource.
+func (o *Set) at(name string, t *odata.Template) *resource {
 	method := match.MethodOf(name)
-	if o.versions == nil {
-		o.versions = make(map[string]*resource)
-	}
-	n := o.versions[t.Version]
-	if n == nil {
-		n = new(resource)
-		o.versions[t.Version] = n
-	}
+	n := o.top(t.Version)
 	for i := range t.Segments {
 		n = n.child(&t.Segments[i])
 		n.below |= method
 	}
 	n.methods |= method
+	return n
+}
+
+// top returns the resource above the roots of a version, made if it is not there.
+func (o *Set) top(version string) *resource {
+	if o.versions[version] == nil {
+		o.versions = set(o.versions, version, new(resource))
+	}
+	return o.versions[version]
 }
 
 // child returns the resource that a segment leads to, made if it is not there.
@@ -107,21 +125,24 @@ func (n *resource) children() []string {
 
 // elsewhere returns the resource that the list has everything below in the place of n, or nil: a drive of a user is a
 // drive.
-func (n *resource) elsewhere(top *resource) *resource {
-	drive := top.at("drives", "")
+func (n *resource) elsewhere(o *Set, version string) *resource {
 	parent, last := path.Split(n.text)
 	name, isKey := strings.ToLower(last), strings.HasPrefix(last, "{")
 	if isKey {
 		name = strings.ToLower(path.Base(parent))
 	}
 	switch {
-	case name == "drive" && !isKey, name == "drives" && isKey && n != drive:
-		return drive
+	case name == "drive" && !isKey:
+		return o.root(version, "drives").at("")
+	case name == "drives" && isKey:
+		if drive := o.root(version, "drives").at(""); n != drive {
+			return drive
+		}
 	case name == "driveitem" && !isKey, name == "root" && !isKey,
 		isKey && slices.Contains([]string{"children", "special", "bundles", "following"}, name):
-		return drive.at("items", "")
+		return o.root(version, "drives").at("", "items", "")
 	case name == "team" && !isKey, name == "joinedteams" && isKey:
-		return top.at("teams", "")
+		return o.root(version, "teams").at("")
 	}
 	return nil
 }

@@ -1,0 +1,78 @@
+package policy
+
+import (
+	"strings"
+
+	"graphproxy/policy/graph/odata"
+	"graphproxy/policy/match"
+	"graphproxy/policy/operations"
+	"graphproxy/policy/yamlfile"
+)
+
+// unknown reads whether a rule is meant to name what the embedded lists of Graph's operations do not have.
+func (l *loader) unknown(v yamlfile.Value) bool {
+	if !v.IsSet() {
+		return false
+	}
+	if text, ok := v.Text("true"); ok && text != "true" {
+		v.Errorf("%.40q is not true; write unknown: true for what Graph has and graphproxy does not know, or leave the key out", text)
+	}
+	return true
+}
+
+// voidDenies refuses deny rules that name nothing in Graph: such a rule denies nothing, and the file reads as if it did.
+func (l *loader) voidDenies() {
+	where := make(map[*Rule]string)
+	var rules []*Rule
+	var matches []*match.Rule
+	add := func(deny []*Rule, at string) {
+		for _, r := range deny {
+			if _, found := where[r]; !found && !r.unknown {
+				where[r] = at
+				rules, matches = append(rules, r), append(matches, &r.match)
+			}
+		}
+	}
+	for _, c := range l.policy.callers {
+		add(l.policy.rules[c.Name].denyRules, "callers."+c.Name+".deny")
+	}
+	if len(rules) == 0 {
+		return
+	}
+	if operations.AreListed(matches) {
+		return
+	}
+	known, err := operations.Embedded()
+	if err != nil {
+		l.report.Add(rules[0].Line, "", "%v", err)
+		return
+	}
+	for _, r := range rules {
+		if problem := known.Problem(&r.match, true); problem != "" {
+			l.report.Add(r.Line, where[r], "%s denies nothing, because it names nothing in the %s of Graph: %s. "+
+				"If Graph has it, write unknown: true under the rule", r.Text, r.match.Template.Version, problem)
+		}
+	}
+}
+
+// foreignVariable returns what a path of a rule writes for {name} in the manner of another language, and the variable that is
+// meant: ":id", "{id}". It is "" if there is none.
+func foreignVariable(path string) (written, meant string) {
+	for segment := range strings.SplitSeq(path, "/") {
+		name := strings.Trim(segment, ":<>[]{}$%()@")
+		if name == "" || name == segment || !isVariableName(name) {
+			continue
+		}
+		for _, dress := range [][2]string{{":", ""}, {"<", ">"}, {"${", "}"}, {"{{", "}}"}, {"[", "]"}, {"%7B", "%7D"}, {"{:", "}"}, {"<", ""}, {"(", ")"}} {
+			if segment == dress[0]+name+dress[1] {
+				return segment, "{" + name + "}"
+			}
+		}
+	}
+	return "", ""
+}
+
+func isVariableName(name string) bool {
+	t, err := odata.ParseTemplate("/x/{" + name + "}")
+	return err == nil && len(t.Segments) == 2 && t.Segments[1].Var
+}
