@@ -74,7 +74,7 @@ func (o *outbound) rewriteLinks(res *http.Response) error {
 	if l == nil {
 		return nil
 	}
-	for _, name := range [...]string{"Location", "Content-Location", "Operation-Location"} {
+	for _, name := range locationHeaders {
 		for i, value := range res.Header[name] {
 			res.Header[name][i] = l.Location(value, o.target.Version)
 		}

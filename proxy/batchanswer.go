@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/textproto"
+	"slices"
 	"strconv"
 	"time"
 
@@ -113,13 +115,24 @@ type answerStream struct {
 // newAnswerStream returns a stream that holds the proxy's own answers. Its next is to be set.
 func newAnswerStream(h *Handler, x *exchange) *answerStream {
 	s := &answerStream{h: h, x: x, run: x.batch, next: func() error { return io.EOF }, close: func() {}}
-	s.merger = x.batch.batch.Merger(batch.Edit{Hide: hidden, Body: s.bodyEdit}, x.held.adjust)
+	s.merger = x.batch.batch.Merger(batch.Edit{Header: s.editHeader, Body: s.bodyEdit}, x.held.adjust)
 	for i, e := range x.batch.errs {
 		if e != nil {
 			s.answer(i, e)
 		}
 	}
 	return s
+}
+
+// editHeader removes headers that must not reach a caller, and makes addresses at Graph lead to the proxy.
+func (s *answerStream) editHeader(name, value string) (edited string, keep bool) {
+	if hidden(name, value) {
+		return "", false
+	}
+	if l := s.x.links; l != nil && slices.Contains(locationHeaders[:], textproto.CanonicalMIMEHeaderKey(name)) {
+		return l.Location(value, s.run.version), true
+	}
+	return value, true
 }
 
 // bodyEdit makes addresses that have no key of their own lead to the proxy, in an answer to $ref.
@@ -197,7 +210,7 @@ func (s *answerStream) open() (body io.ReadCloser, length int64, err error) {
 	}
 	body = s
 	if l := s.x.links; l != nil {
-		body = l.NewReader(s, links.Options{Batch: true, Version: s.run.version})
+		body = l.NewReader(s, links.Options{})
 	}
 	size := s.merger.Ready()
 	if s.err == nil || size > maxPrelude || !s.x.held.add(int64(2*size)) { // links can make it longer

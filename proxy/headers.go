@@ -101,6 +101,9 @@ func cleanResponse(h http.Header) {
 	}
 }
 
+// locationHeaders are the headers whose values are addresses at Graph, in their canonical form.
+var locationHeaders = [...]string{"Location", "Content-Location", "Operation-Location"} // never written to
+
 // hidden reports whether a header of Graph's answer, or of the answer to an item of a batch, stays here.
 func hidden(name, value string) bool {
 	switch name = textproto.CanonicalMIMEHeaderKey(name); name {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -246,5 +247,45 @@ func TestASlowCompressedAnswerIsNotHeldBack(t *testing.T) {
 	must(t, err)
 	if got := append(first, rest...); !bytes.Equal(got, []byte(`{"value":[1,2]}`)) {
 		t.Errorf("%s", got)
+	}
+}
+
+// The headers of items get addresses at the proxy, as those of an answer do: whole addresses at Graph, and paths, which
+// get the version of the batch where they have none.
+func TestLocationsOfItemsLeadToTheProxy(t *testing.T) {
+	r := newRig(t, strings.Replace(everyone, "allow:", "allow:\n      - GET /beta/users/{id}", 1))
+	const graph, own = "<G>", "<P>"
+	for _, tt := range []struct{ name, header, value, want string }{
+		{"a whole address", "Location", graph + "/v1.0/a", own + "/v1.0/a"},
+		{"one below another root, in lower case", "location", graph + "/v2/x/directoryObjects/1",
+			own + "/v2/x/directoryObjects/1"},
+		{"one without a path, in capitals", "CONTENT-LOCATION", graph, own},
+		{"one of a job", "Operation-Location", graph + "/b?c#d", own + "/b?c#d"},
+		{"a path without a version", "Location", "/teams('1')/operations('2')", own + "/beta/teams('1')/operations('2')"},
+		{"a path with the version", "location", "/v1.0/teams('1')", own + "/v1.0/teams('1')"},
+		{"a path that begins like a version", "Content-Location", "/v1.0x/", own + "/beta/v1.0x/"},
+		{"the root", "Operation-Location", "/", own + "/beta/"},
+		{"a download at another host", "location", "https://b0mpua.files.1drv.com/x", "https://b0mpua.files.1drv.com/x"},
+		{"a host without a scheme", "Location", "//files.example/v1.0", "//files.example/v1.0"},
+		{"a host behind a backslash", "Location", `/\files.example/`, `/\files.example/`},
+		{"Graph's name at the front of another's", "Location", graph + ".example/v1.0/a", graph + ".example/v1.0/a"},
+		{"another header", "X-Test", graph + "/", graph + "/"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			value := strings.ReplaceAll(tt.value, graph, r.graph.URL())
+			r.graph.Handle("POST /beta/$batch", func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = fmt.Fprintf(w, `{"responses":[{"id":"0","status":302,"headers":{%q:%q},"body":{"headers":{%q:%q}}}]}`,
+					tt.header, value, tt.header, "/teams")
+			})
+			item := r.do(t, "POST", "/beta/$batch", batchOfUsers(1), asJSON).responses(t)["0"]
+			want := strings.NewReplacer(graph, r.graph.URL(), own, r.server.URL).Replace(tt.want)
+			if got := item.Headers[tt.header]; got != want {
+				t.Errorf("%s is %q, want %q", tt.header, got, want)
+			}
+			if body := string(item.Body); body != fmt.Sprintf(`{"headers":{%q:%q}}`, tt.header, "/teams") {
+				t.Errorf("the body is %s", body)
+			}
+		})
 	}
 }

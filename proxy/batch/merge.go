@@ -124,21 +124,21 @@ func replyHeaders(raw []byte) (headers []Header, err error) {
 
 // entryEdit is what becomes of Graph's answer to one item.
 type entryEdit struct {
-	hide func(name, value string) bool
-	body func(body []byte) []byte
-	item *Item
+	header func(name, value string) (edited string, keep bool)
+	body   func(body []byte) []byte
+	item   *Item
 }
 
 // append writes an answer of Graph's as it is to be. It has been read before, so its syntax is good.
 func (e entryEdit) append(dst, raw []byte) []byte {
-	if e.hide == nil && e.body == nil && !e.item.Number {
+	if e.header == nil && e.body == nil && !e.item.Number {
 		return append(dst, raw...)
 	}
 	return appendObject(dst, raw, func(name string, value []byte) []byte {
 		switch {
 		case name == keyID && e.item.Number:
 			return []byte(e.item.ID)
-		case name == keyHeaders && value[0] == '{' && e.hide != nil:
+		case name == keyHeaders && value[0] == '{' && e.header != nil:
 			return e.headers(value)
 		case name == keyBody && e.body != nil:
 			return e.body(value)
@@ -149,8 +149,12 @@ func (e entryEdit) append(dst, raw []byte) []byte {
 
 func (e entryEdit) headers(raw []byte) []byte {
 	return appendObject(nil, raw, func(name string, value []byte) []byte {
-		if text, _ := decode(value); e.hide(name, text) {
+		text, _ := decode(value)
+		switch edited, keep := e.header(name, text); {
+		case !keep:
 			return nil
+		case edited != text:
+			return appendString(nil, edited)
 		}
 		return value
 	})

@@ -196,9 +196,14 @@ func TestMergePutsAnswersTogether(t *testing.T) {
 	})
 }
 
-func TestMergeHidesHeaders(t *testing.T) {
+func TestMergeHidesAndEditsHeaders(t *testing.T) {
 	b := mustRead(t, list(`"id":"a"`))
-	hide := func(name, _ string) bool { return strings.EqualFold(name, "Set-Cookie") }
+	edit := func(name, value string) (string, bool) {
+		if strings.EqualFold(name, "Location") {
+			value = strings.ReplaceAll(value, "graph", "\"proxy\"")
+		}
+		return value, !strings.EqualFold(name, "Set-Cookie")
+	}
 	for _, c := range []struct{ name, headers, want string }{
 		{"the first", `{"Set-Cookie":"x","A":"1"}`, `{"A":"1"}`},
 		{"the last, in other letters", `{"A":"1" , "set-cookie" : "x"}`, `{"A":"1"}`},
@@ -206,12 +211,15 @@ func TestMergeHidesHeaders(t *testing.T) {
 		{"with an escape in its name", `{"\u0053et-Cookie":"x"}`, `{}`},
 		{"with values in a list", `{"Set-Cookie":["x","y"]}`, `{}`},
 		{"none", `{"A":"1","B":2}`, `{"A":"1","B":2}`},
+		{"an edited one", `{"Location":"https:\/\/graph\/x\u00e9","A":"1"}`, `{"Location":"https://\"proxy\"/xé","A":"1"}`},
+		{"one that an edit leaves as it was written", `{"location":"https:\/\/x"}`, `{"location":"https:\/\/x"}`},
+		{"an edited one after a hidden one", `{"Set-Cookie":"x","location":"graph"}`, `{"location":"\"proxy\""}`},
 		{"no headers", `null`, `null`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			graph := `{"responses":[{"id":"a","headers":` + c.headers +
 				`,"status":200,"body":{"headers":{"Set-Cookie":"kept"}}}]}`
-			got, err := merge(t, b, strings.NewReader(graph), nil, batch.Edit{Hide: hide})
+			got, err := merge(t, b, strings.NewReader(graph), nil, batch.Edit{Header: edit})
 			if err != nil {
 				t.Fatal(err)
 			}

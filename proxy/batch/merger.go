@@ -25,9 +25,9 @@ type piece struct {
 
 // Edit is what becomes of Graph's answers to items. The zero value leaves them as they are.
 type Edit struct {
-	// Hide reports whether a header is left out. It gets the name as Graph wrote it, and the value; "" for one that is
-	// no string.
-	Hide func(name, value string) bool
+	// Header returns the value that a header gets, and whether the header is kept. It gets the name as Graph wrote it,
+	// and the value; "" for one that is no string.
+	Header func(name, value string) (edited string, keep bool)
 	// Body returns what becomes of bodies, JSON values, in the answer to the item with that index; nil where they stay.
 	Body func(item int) func(body []byte) []byte
 }
@@ -61,7 +61,7 @@ func (m *Merger) Drop(items []int) {
 // Reply takes Graph's answer to the item with that index, which must have none. It reports false where there is no room
 // to hold it: then the item has none still.
 func (m *Merger) Reply(i int, r Reply) bool {
-	e := entryEdit{hide: m.edit.Hide, item: &m.batch.Items[i]}
+	e := entryEdit{header: m.edit.Header, item: &m.batch.Items[i]}
 	if m.edit.Body != nil {
 		e.body = m.edit.Body(i)
 	}

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"slices"
@@ -283,7 +284,18 @@ type frame struct {
 
 // end takes the next piece, and returns how much of it belongs to the value and whether the value ends there.
 func (f *frame) end(piece []byte) (n int, found bool) {
+	quote := 0 // where the next quote is, if it is not before n
 	for n < len(piece) {
+		if f.quoted && !f.escaped { // most of an answer is text within strings
+			if quote < n {
+				quote = n + indexOr(piece[n:], '"')
+			}
+			size := indexOr(piece[n:quote], '\\')
+			n += size
+			if f.length += size; n == len(piece) {
+				break
+			}
+		}
 		c := piece[n]
 		if f.isOver(c) {
 			return n, true
@@ -311,6 +323,14 @@ func (f *frame) end(piece []byte) (n int, found bool) {
 		}
 	}
 	return n, false
+}
+
+// indexOr returns the index of c in text; its length if c is not there.
+func indexOr(text []byte, c byte) int {
+	if i := bytes.IndexByte(text, c); i >= 0 {
+		return i
+	}
+	return len(text)
 }
 
 // isOver reports whether c, which comes next, stands behind a number, true, false or null.

@@ -171,7 +171,10 @@ func (s *scanner) value() (raw []byte, err error) {
 
 func (s *scanner) text() error {
 	for s.pos++; s.pos < len(s.data); s.pos++ {
-		switch c := s.data[s.pos]; {
+		s.pos += plainLength(s.data[s.pos:])
+		switch c := s.peek(); {
+		case s.pos == len(s.data):
+			return s.unexpected("the quote that ends a string")
 		case c == '"':
 			s.pos++
 			return nil
@@ -184,6 +187,16 @@ func (s *scanner) text() error {
 		}
 	}
 	return s.unexpected("the quote that ends a string")
+}
+
+// plainLength returns how much of a string stands before its first quote, backslash or control character.
+func plainLength(text []byte) int {
+	for i, c := range text {
+		if c == '"' || c == '\\' || c < ' ' {
+			return i
+		}
+	}
+	return len(text)
 }
 
 // escape moves to the last byte of an escape.

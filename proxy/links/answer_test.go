@@ -42,25 +42,21 @@ func readAll(t testing.TB, answer io.Reader, o links.Options) string {
 	return string(text)
 }
 
-// sample is an answer with marks: <G> is Graph's address and becomes the proxy's; <K> is Graph's address and stays; <V>
-// is nothing and becomes the proxy's address and the version.
+// sample is an answer with marks: <G> is Graph's address and becomes the proxy's; <K> is Graph's address and stays.
 type sample struct {
 	name, text string
 	options    links.Options
 }
 
 func (s sample) from() string {
-	return strings.NewReplacer("<G>", graph, "<K>", graph, "<V>", "").Replace(s.text)
+	return strings.NewReplacer("<G>", graph, "<K>", graph).Replace(s.text)
 }
 
 func (s sample) to() string {
-	return strings.NewReplacer("<G>", public, "<K>", graph, "<V>", public+"/beta").Replace(s.text)
+	return strings.NewReplacer("<G>", public, "<K>", graph).Replace(s.text)
 }
 
-var (
-	references = links.Options{References: true}
-	batched    = links.Options{Batch: true, Version: "beta"}
-)
+var references = links.Options{References: true}
 
 var samples = []sample{
 	{name: "the context", text: `{"@odata.context":"<G>/v1.0/$metadata#users","value":[]}`},
@@ -170,23 +166,14 @@ var samples = []sample{
 		options: references},
 	{
 		name: "a batch",
-		text: `{"responses":[{"id":"1","status":200,"headers":{"Location":"<G>/v1.0/a","location":"<G>/b",` +
-			`"CONTENT-LOCATION":"<G>/c","Operation-Location":"<G>/d","X":"<K>/"},` +
+		text: `{"responses":[{"id":"1","status":200,"headers":{"Location":"<G>/v1.0/a","X":"<K>/"},` +
 			`"body":{"@odata.context":"<G>/v1.0/$metadata#users","value":["<K>/"],"headers":{"Location":"<K>/"}}}],` +
 			`"@odata.nextLink":"<G>/e"}`,
-		options: batched,
-	},
-	{
-		name: "a batch with paths in headers",
-		text: `{"responses":[{"headers":{"Location":"<V>/teams('1')","Content-Location":"<V>/v1.0x/",` +
-			`"Operation-Location":"<V>/"},"id":"2"},{"headers":null,"body":null}]}`,
-		options: batched,
 	},
 	{
 		name: "a batch with a redirect and base64",
 		text: `{"responses":[{"id":"1","status":302,"headers":{"location":"https://b0mpua-by3301.files.1drv.com/x"},` +
 			`"body":"PEs+L3YxLjA"},{"id":"2","body":"<K>/v1.0"}]}`,
-		options: batched,
 	},
 	{
 		name: "what is like a batch's headers",
@@ -194,7 +181,6 @@ var samples = []sample{
 			`"x":[{"headers":{"Location":"<K>/"}}],"responses":[[{"headers":{"Location":"<K>/"}}],` +
 			`{"body":{"headers":{"Location":"<K>/"}},"headers":{"a":{"Location":"<K>/"},"Location":["<K>/"]},` +
 			`"Location":"<K>/"}]}`,
-		options: batched,
 	},
 	{name: "headers in an answer that is no batch's", text: `{"responses":[{"headers":{"Location":"<K>/"}}]}`},
 	{name: "white space and numbers",
@@ -288,7 +274,7 @@ func TestEscapesDoNotHideALink(t *testing.T) {
 		{"a backslash in the key", `{"\\u0040odata.id":"` + graph + `/a"}`, `{"\\u0040odata.id":"` + graph + `/a"}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for _, o := range []links.Options{{}, references, batched} {
+			for _, o := range []links.Options{{}, references} {
 				equal(t, rewrite(t, c.from, o), c.to)
 				everySplit(t, c.from, c.to, o)
 			}

@@ -6,17 +6,11 @@ import "bytes"
 type kind int
 
 const (
-	other     kind = iota
-	link           // a string is an address
-	follow         // a string is an address if it is one at Graph's API root
-	bare           // likewise, and so are the strings of an array
-	location       // a string is the value of a header of an answer in a batch
-	responses      // the answers of a batch
-	headers        // the headers of one
+	other  kind = iota
+	link        // a string is an address
+	follow      // a string is an address if it is one at Graph's API root
+	bare        // a string is an address, and so are the strings of an array
 )
-
-// isString reports whether a string under such a key is looked at.
-func (k kind) isString() bool { return k == link || k == follow || k == bare || k == location }
 
 // field returns what Graph puts under a key, wherever it stands. A link is:
 //
@@ -75,17 +69,6 @@ func annotation(name []byte) kind {
 		return link
 	}
 	return other
-}
-
-// header reports whether the value of a header is an address. Graph's batches spell names in either case: the redirect
-// in https://learn.microsoft.com/graph/json-batching has "location".
-func header(name []byte) bool {
-	for _, known := range [...]string{"Location", "Content-Location", "Operation-Location"} {
-		if len(name) == len(known) && bytes.EqualFold(name, []byte(known)) {
-			return true
-		}
-	}
-	return false
 }
 
 // char reads one character of a JSON string, whose first byte is not a closing quote, and returns how many bytes it is

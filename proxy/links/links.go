@@ -11,7 +11,6 @@
 package links
 
 import (
-	"bytes"
 	"fmt"
 	"net/url"
 	"strings"
@@ -59,45 +58,36 @@ func New(graph, public string) (*Rewriter, error) {
 // All others are returned unchanged: addresses at other hosts, which need no token of ours, "//host/path", and paths
 // without a slash at the front.
 func (r *Rewriter) Location(value, version string) string {
-	text := []byte(value)
-	if n, match := r.graph.match(text, true); match == yes {
+	if n, ok := r.graph.match(value); ok {
 		return r.public.spelled + value[n:]
 	}
-	insert, _ := r.relative(text, true, version)
-	return insert + value
+	return r.beforePath(value, version) + value
 }
 
-// relative returns what belongs before a path of Graph's to make it an address at the proxy: "" if it is none.
-func (r *Rewriter) relative(s []byte, whole bool, version string) (insert string, v verdict) {
+// beforePath returns what belongs before a path of Graph's to make it an address at the proxy; "" if s is no such path.
+func (r *Rewriter) beforePath(s, version string) string {
 	switch {
-	case len(s) == 0:
-		return "", unlessWhole(whole)
-	case s[0] != '/' || version == "":
-		return "", no
-	case len(s) == 1 && !whole:
-		return "", unknown
-	case len(s) > 1 && (s[1] == '/' || s[1] == '\\'): // the name of a host follows; browsers read "\" as "/"
-		return "", no
+	case !strings.HasPrefix(s, "/"), version == "":
+		return ""
+	case strings.HasPrefix(s, "//"), strings.HasPrefix(s, `/\`): // a host follows; browsers read "\" as "/"
+		return ""
 	}
 	first := s[1:]
-	switch end := bytes.IndexAny(first, "/?#"); {
-	case end >= 0:
+	if end := strings.IndexAny(first, "/?#"); end >= 0 {
 		first = first[:end]
-	case !whole && len(first) <= len("v1.0"):
-		return "", unknown
 	}
-	switch string(first) {
+	switch first {
 	case "v1.0", "beta", "v2": // v2: the directory's own, inside Graph; seen in documented answers
-		return r.public.spelled, yes
+		return r.public.spelled
 	}
-	return r.public.spelled + "/" + version, yes
+	return r.public.spelled + "/" + version
 }
 
 // Back returns what becomes of an address that a caller names in a request, in $ref?$id= for example: one at the proxy
 // becomes Graph's. Any other is returned unchanged, with false.
 func (r *Rewriter) Back(value string) (string, bool) {
-	n, match := r.public.match([]byte(value), true)
-	if match != yes {
+	n, ok := r.public.match(value)
+	if !ok {
 		return value, false
 	}
 	return r.graph.spelled + value[n:], true
@@ -111,13 +101,6 @@ const (
 	yes
 	unknown // not before more of the text is there
 )
-
-func unlessWhole(whole bool) verdict {
-	if whole {
-		return no
-	}
-	return unknown
-}
 
 // origin is a scheme, host and port.
 type origin struct {
@@ -162,33 +145,20 @@ func isHost(s string) bool {
 // match reports whether s is an address at o, and how many bytes of it name o: only what begins a path, a query or a
 // fragment may follow, because https://graph.microsoft.com.fabrikam.example and
 // https://graph.microsoft.com@fabrikam.example are not Graph's. Scheme and host are compared without regard to case
-// (RFC 3986 section 6.2.2.1). Unless whole, s may go on.
-func (o *origin) match(s []byte, whole bool) (n int, v verdict) {
-	for n < len(o.text) {
-		switch {
-		case n == len(s):
-			return 0, unlessWhole(whole)
-		case lower(s[n]) != o.text[n]:
-			return 0, no
-		}
-		n++
+// (RFC 3986 section 6.2.2.1).
+func (o *origin) match(s string) (n int, ok bool) {
+	if len(s) < len(o.text) {
+		return 0, false
 	}
-	rest := s[n:]
-	switch {
-	case o.port != "" && bytes.HasPrefix(rest, []byte(o.port)):
+	for ; n < len(o.text); n++ {
+		if lower(s[n]) != o.text[n] {
+			return 0, false
+		}
+	}
+	if strings.HasPrefix(s[n:], o.port) {
 		n += len(o.port)
-	case !whole && len(rest) < len(o.port) && strings.HasPrefix(o.port, string(rest)):
-		return 0, unknown
 	}
-	switch {
-	case n < len(s):
-		if c := s[n]; c != '/' && c != '?' && c != '#' {
-			return 0, no
-		}
-	case !whole:
-		return 0, unknown
-	}
-	return n, yes
+	return n, n == len(s) || s[n] == '/' || s[n] == '?' || s[n] == '#'
 }
 
 // Graph's API roots, as they follow scheme, host and port. Both are of the same length.

@@ -104,7 +104,7 @@ func (n *namer) visit(key []byte, start, end int, names bool) {
 func (r *Rewriter) Path(address string) string {
 	documented := origin{text: "https://graph.microsoft.com", port: ":443"}
 	for _, o := range [...]*origin{&r.graph, &r.public, &documented} {
-		if n, match := o.match([]byte(address), true); match == yes {
+		if n, ok := o.match(address); ok {
 			return address[n:]
 		}
 	}

@@ -7,11 +7,6 @@ type Options struct {
 	// References: the answer is to a request for .../$ref, where a string, or the strings of an array, under "value" at
 	// the top are addresses without a key of their own. In other answers such strings are data.
 	References bool
-	// Batch: the answer is to a $batch. Headers in its "responses" are treated as Location does. A body that is a
-	// string is base64, and not looked at.
-	Batch bool
-	// Version is that of the batch, "v1.0" or "beta".
-	Version string
 }
 
 // Append appends what becomes of a whole answer to dst, which must not overlap with it.
@@ -20,7 +15,7 @@ func (r *Rewriter) Append(dst, answer []byte, o Options) []byte {
 		f := finder{r: r}
 		return f.whole(dst, answer)
 	}
-	s := scanner{r: r, o: o}
+	s := scanner{r: r}
 	dst, done := s.scan(dst, answer)
 	return s.end(append(dst, answer[done:]...))
 }
@@ -36,7 +31,7 @@ func (r *Rewriter) NewReader(answer io.ReadCloser, o Options) io.ReadCloser {
 	if o == (Options{}) {
 		return &finder{ReadCloser: answer, r: r}
 	}
-	return &reader{ReadCloser: answer, scanner: scanner{r: r, o: o}}
+	return &reader{ReadCloser: answer, scanner: scanner{r: r}}
 }
 
 type reader struct {

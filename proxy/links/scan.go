@@ -35,21 +35,18 @@ const (
 // gives up, and all that follows passes; it never fails. Its size does not depend on the text's.
 type scanner struct {
 	r       *Rewriter
-	o       Options
 	state   state
 	escaped bool // the next byte is the second of an escape
 	mark    int  // how much of a byte order mark there was
 	depth   int
 	arrays  [maxDepth / 64]uint64 // a bit for each depth: whether an array, not an object, is open there
 
-	next  kind // of the value of the key that was read last
-	bare  bool // strings at depth 2 are links
-	inner int  // as deep as this, what is open is what leads to the headers of a batch's answers
+	next kind // of the value of the key that was read last
+	bare bool // strings at depth 2 are links
 
 	key     []byte // the part of a key that has come, if a piece ended within it
 	tooLong bool   // the key is too long to be kept
-	held    []byte // the part of a link that has come, if it is not enough to tell
-	text    []byte // what held says, without escapes
+	held    []byte // the part of a link that has come, if it is not enough to decide
 }
 
 // scan takes the next piece. It appends to dst what becomes of src[:done]; the rest, src[done:], passes as it is.
@@ -144,7 +141,7 @@ func (s *scanner) isLink() bool {
 	if s.inArray() {
 		return s.bare && s.depth == 2
 	}
-	return s.next.isString()
+	return s.next != other
 }
 
 func (s *scanner) comma() {
@@ -171,23 +168,7 @@ func (s *scanner) open(array bool) {
 	if s.depth == 2 {
 		s.bare = array && s.next == bare
 	}
-	if s.o.Batch && s.inner == s.depth-1 && s.leadsOn(array) {
-		s.inner = s.depth
-	}
 	s.next = other
-}
-
-// leadsOn reports whether what was opened is the next on the way to {"responses":[{"headers":{}}]}.
-func (s *scanner) leadsOn(array bool) bool {
-	switch s.depth {
-	case 1, 3:
-		return !array
-	case 2:
-		return array && s.next == responses
-	case 4:
-		return !array && s.next == headers
-	}
-	return false
 }
 
 func (s *scanner) close(array bool) {
@@ -200,7 +181,6 @@ func (s *scanner) close(array bool) {
 		return
 	}
 	s.depth--
-	s.inner = min(s.inner, s.depth)
 	s.state = afterValue
 }
 
@@ -300,17 +280,7 @@ func (s *scanner) readKey(src []byte, i int) int {
 
 // kind returns what stands under a key here.
 func (s *scanner) kind(key []byte) kind {
-	if s.o.Batch && s.inner == s.depth {
-		switch {
-		case s.depth == 1 && string(key) == "responses":
-			return responses
-		case s.depth == 3 && string(key) == "headers":
-			return headers
-		case s.depth == 4 && header(key):
-			return location
-		}
-	}
-	if s.o.References && s.depth == 1 && string(key) == "value" {
+	if s.depth == 1 && string(key) == "value" {
 		return bare
 	}
 	return field(key)
@@ -328,7 +298,11 @@ func (s *scanner) readLink(dst, src []byte, done, i int) ([]byte, int, int) {
 		s.held = append(s.held, front[:min(len(front), 6*s.r.most)]...)
 		front = s.held
 	}
-	n, insert, match := s.judge(front)
+	n, match := s.r.graph.matchRaw(front, s.next == follow)
+	insert := s.r.public.spelled
+	if match != yes {
+		n, insert = 0, ""
+	}
 	if match == unknown {
 		if before == 0 {
 			dst = append(dst, src[done:i]...)
@@ -350,33 +324,4 @@ func (s *scanner) readLink(dst, src []byte, done, i int) ([]byte, int, int) {
 		done = i + n
 	}
 	return dst, done, i + n
-}
-
-// judge says what becomes of a string that begins with front: its first n bytes are exchanged for insert.
-func (s *scanner) judge(front []byte) (n int, insert string, v verdict) {
-	switch n, v = s.r.graph.matchRaw(front, s.next == follow); {
-	case v == yes:
-		return n, s.r.public.spelled, yes
-	case v == no && s.next == location:
-		whole := s.read(front)
-		insert, v = s.r.relative(s.text, whole, s.o.Version)
-	}
-	return 0, insert, v
-}
-
-// read sets text to what the front of a string says, and reports whether that is the whole of it.
-func (s *scanner) read(front []byte) (whole bool) {
-	s.text = s.text[:0]
-	for i := 0; len(s.text) < s.r.most && i < len(front); {
-		if front[i] == '"' {
-			return true
-		}
-		c, n := char(front[i:])
-		if n == 0 {
-			break
-		}
-		i += n
-		s.text = append(s.text, c)
-	}
-	return false
 }
