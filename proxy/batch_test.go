@@ -478,6 +478,7 @@ func TestABatchIsSentAgainWithANewToken(t *testing.T) {
 }
 
 func TestGraphsAnswerToABatchAsAWhole(t *testing.T) {
+	t.Parallel()
 	one := `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"DELETE","url":"/users/1"}]}`
 	t.Run("429 passes with its headers", func(t *testing.T) {
 		r := newRig(t, batchPolicy)

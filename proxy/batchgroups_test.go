@@ -31,6 +31,7 @@ type named map[string]*proxy.App
 func (n named) App(name, _ string) *proxy.App { return n[name] }
 
 func TestWhatGraphSaysToOneGroupOfABatchIsToldToItsItemsAlone(t *testing.T) {
+	t.Parallel()
 	const batch = `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"GET","url":"/groups"},` +
 		`{"id":"3","method":"GET","url":"/sites"}]}`
 	graphtestAnswer := func(w http.ResponseWriter, body string) {
@@ -114,7 +115,8 @@ func TestWhatGraphSaysToOneGroupOfABatchIsToldToItsItemsAlone(t *testing.T) {
 }
 
 func TestAnAppThatIsNotThereIsAFaultOfTheProxy(t *testing.T) {
-	r := newRig(t, twoApps, func(c *proxy.Config, _ *rig) { c.Apps = named{policy.DefaultApp: {Tenant: tenant, Tokens: fixed{}}} })
+	r := newRig(t, twoApps,
+		func(c *proxy.Config, _ *rig) { c.Apps = named{policy.DefaultApp: {Tenant: tenant, Tokens: fixed{}}} })
 	a := r.do(t, "GET", "/v1.0/drives", "")
 	if inner := a.refusal(t, 500, "generalException"); inner != "internalError" {
 		t.Error(a.body)

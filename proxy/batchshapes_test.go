@@ -52,6 +52,7 @@ func TestTheIDOfAnItemComesBackWithItsType(t *testing.T) {
 
 // What Microsoft's tools write, as bytes, reaches Graph as the documented envelope.
 func TestTheBatchesOfMicrosoftsToolsPass(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string][]string{
 		"powershell51.json": {"1 GET /v1.0/users?$select=id,displayName&$filter=startswith(displayName,'A')",
 			"2 GET /v1.0/groups?$top=5"},

@@ -104,9 +104,11 @@ func addLine(entries []entry, at, line string) (_ []entry, problem string) {
 	return entries, ""
 }
 
+var hexByte = regexp.MustCompile(`<[0-9A-F]{2}>`)
+
 // unhex puts the byte 00 in the place of <00>.
 func unhex(s string) string {
-	return regexp.MustCompile(`<[0-9A-F]{2}>`).ReplaceAllStringFunc(s, func(m string) string {
+	return hexByte.ReplaceAllStringFunc(s, func(m string) string {
 		b, _ := strconv.ParseUint(m[1:3], 16, 8)
 		return string([]byte{byte(b)})
 	})
@@ -122,6 +124,7 @@ func readFile(t *testing.T, name string) string {
 // Each request of the corpus is sent byte for byte to the proxy in front of Graph, has the one decision that is meant,
 // leaves one record, and reaches Graph only when it may, as what it was judged as.
 func TestTheBypassCorpusHasItsDecisions(t *testing.T) {
+	t.Parallel()
 	file := readFile(t, "testdata/bypass/policy.yaml")
 	policy := readRules(t, file)
 	corpus := readCorpus(t)

@@ -8,9 +8,11 @@ import (
 // What the corpus says of a request by itself holds for an item of a batch too. A batch item may have no body on GET,
 // so only these are tried, in batches of twenty.
 func TestTheBypassCorpusHasTheSameDecisionsInABatch(t *testing.T) {
+	t.Parallel()
 	file := readFile(t, "testdata/bypass/policy.yaml")
 	policy := readRules(t, file)
 	r := newRig(t, file)
+	corpus := readCorpus(t)
 	decisions := map[string]string{"allow": "allow", "deny": "deny", "400": "refuse"}
 	for _, name := range []string{"names.txt", "drive.txt", "keys.txt"} {
 		var entries []entry
@@ -32,7 +34,7 @@ func TestTheBypassCorpusHasTheSameDecisionsInABatch(t *testing.T) {
 			}
 			entries, items = nil, nil
 		}
-		for _, e := range readCorpus(t)[name] {
+		for _, e := range corpus[name] {
 			target, ofV1 := strings.CutPrefix(e.target, "/v1.0")
 			if decisions[e.expect] == "" || !ofV1 || e.method != "GET" || len(e.headers) > 0 || e.body != "" ||
 				strings.ContainsAny(target, "#<\\") {

@@ -15,6 +15,7 @@ import (
 const demand = `{"access_token":{"nbf":{"essential":true,"value":"1657834417"}}}`
 
 func TestAClaimsChallengeIsAnsweredAndTheRequestSentOnceMore(t *testing.T) {
+	t.Parallel()
 	batch := `{"requests":[{"id":"1","method":"GET","url":"/users/adele@contoso.com"}]}`
 	for _, tt := range []struct {
 		name, method, target, body string

@@ -178,13 +178,15 @@ func TestACallerThatTakesNothingIsCutOffAndOneThatTakesSlowlyIsNot(t *testing.T)
 }
 
 func TestBodiesThatAreHeldAreBounded(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.MaxInFlight = 100 })
 	r.graph.Handle("PATCH /v1.0/users/adele@contoso.com", func(w http.ResponseWriter, q *http.Request) {
 		_, _ = io.Copy(io.Discard, q.Body)
 		w.WriteHeader(http.StatusNoContent)
 	})
-	// Each holds 3 MiB while it waits for its last byte; 128 MiB are room for 42.
-	body := `{"a":"` + strings.Repeat("x", 3<<20) + `"}`
+	// Each holds 3 MiB while it waits for its last byte, so 42 fit into 128 MiB.
+	body := `{"a":"` + strings.Repeat("x", underRace(3<<20, 3<<16)) + `"}`
+	proxy.BoundHeldBytes(r.handler, int64(underRace(128<<20, 128<<16)))
 	var all []net.Conn
 	for range 60 {
 		c, err := net.Dial("tcp", r.server.Listener.Addr().String())

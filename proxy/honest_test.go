@@ -114,6 +114,7 @@ func addHonest(all []honest, at, line string) (_ []honest, problem string) {
 
 // Requests as honest clients write them reach Graph, byte for byte as the corpus has them, and mean what they meant.
 func TestHonestRequestsReachGraph(t *testing.T) {
+	t.Parallel()
 	all := readHonest(t)
 	if t.Logf("%d requests", len(all)); len(all) < 600 {
 		t.Errorf("the corpus has %d requests, want 600", len(all))
@@ -158,6 +159,7 @@ func (r *rig) checkHonest(t *testing.T, e honest) {
 
 // The same requests in batches of twenty run as they do alone.
 func TestHonestRequestsReachGraphInBatches(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, readFile(t, "testdata/honest/policy.yaml"))
 	for _, version := range []string{"/v1.0", "/beta"} {
 		var items []honest

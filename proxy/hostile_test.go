@@ -196,6 +196,7 @@ func TestOnlyHeadersOfTheAllowlistReachGraph(t *testing.T) {
 }
 
 func TestAHeaderThatFramesOrProvesCannotBeForwarded(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"Authorization", "cookie", "Host", "X-HTTP-Method-Override", "x-forwarded-for",
 		"Connection", "Expect", "X-Api-Key", "Proxy-Anything", "bad name", ""} {
 		t.Run(name, func(t *testing.T) {

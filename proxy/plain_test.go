@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"unicode"
 
@@ -295,10 +296,11 @@ func isNoKey(s graphtest.Segment, before string) bool {
 	return strings.HasPrefix(s.Text, "$") || slices.Contains(functions, s.Name()) || isCast || isQualified(s, before)
 }
 
+var qualifiedName = regexp.MustCompile(`^(?i)(microsoft|graph)\.[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*$`)
+
 // isQualified reports whether a name has a namespace in front. Where Graph has no casts, hosts and ids look so.
 func isQualified(s graphtest.Segment, before string) bool {
-	if s.Key || s.Path ||
-		!regexp.MustCompile(`^(?i)(microsoft|graph)\.[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*$`).MatchString(s.Text) {
+	if s.Key || s.Path || !qualifiedName.MatchString(s.Text) {
 		return false
 	}
 	labels := strings.Count(strings.TrimPrefix(strings.ToLower(s.Text), "microsoft."), ".")
@@ -327,17 +329,26 @@ func (r plainRule) holds(name, value string, wide bool) bool {
 
 // likeName compares with a value as a directory or file system does: without letter case, accents and width.
 func likeName(pattern, value string) bool {
-	alike := func(s string) string {
-		t := transform.Chain(norm.NFKD, runes.Remove(runes.In(unicode.M)), runes.Remove(runes.In(unicode.Cf)), cases.Fold())
-		out, _, err := transform.String(t, s)
-		if err != nil {
-			return s
-		}
-		return out
-	}
 	value = alike(value)
 	return like(alike(pattern), value, false) || like(alike(pattern), inside(value), false)
 }
+
+// alike spells a name as a directory or file system compares it.
+func alike(s string) string {
+	if spelled, found := alikes.Load(s); found {
+		return spelled.(string)
+	}
+	t := transform.Chain(norm.NFKD, runes.Remove(runes.In(unicode.M)), runes.Remove(runes.In(unicode.Cf)), cases.Fold())
+	out, _, err := transform.String(t, s)
+	if err != nil {
+		out = s
+	}
+	alikes.Store(s, out)
+	return out
+}
+
+// What alike and like have worked out: making it anew took most of the time of the tests.
+var alikes, likes sync.Map
 
 // wrappings are what stands around a name without being part of it.
 var wrappings = regexp.MustCompile(`^(?:[ .]+(.*?)|(.*?)[ .]+|'(.*)'|<(.*)>|\{(.*)\}|"(.*)"|smtp:(.*))$`)
@@ -361,7 +372,12 @@ func like(pattern, value string, quoted bool) bool {
 		one, any = `[^/']*`, `[^']*`
 	}
 	p := strings.ReplaceAll(strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*\*`, "\x00"), `\*`, one)
-	return regexp.MustCompile(`(?is)^` + strings.ReplaceAll(p, "\x00", any) + `$`).MatchString(value)
+	p = `(?is)^` + strings.ReplaceAll(p, "\x00", any) + `$`
+	compiled, found := likes.Load(p)
+	if !found {
+		compiled, _ = likes.LoadOrStore(p, regexp.MustCompile(p))
+	}
+	return compiled.(*regexp.Regexp).MatchString(value)
 }
 
 func (r plainRule) coversOption(name, value string) bool {

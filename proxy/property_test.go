@@ -17,14 +17,16 @@ import (
 
 // Whatever the handler lets through, what arrives at Graph reads there as what was asked for, is covered by the rule
 // that the record names, and by no deny rule: by a reading (graphtest.Read) and a matching (plainRule) that share
-// nothing with the proxy's own. Each check makes 20 requests; -rapid.checks makes more checks.
+// nothing with the proxy's own. Each check makes 20 requests, fewer under the race detector; -rapid.checks makes more
+// checks.
 func TestWhatIsAllowedIsCoveredAsGraphReadsIt(t *testing.T) {
+	t.Parallel()
 	file := readFile(t, "testdata/bypass/policy.yaml")
 	policy := readRules(t, file)
 	r := newRig(t, file)
 	outcomes := map[string]int{}
 	rapid.Check(t, func(rt *rapid.T) {
-		for range 20 {
+		for range underRace(20, 4) {
 			method, target := drawMethod(rt), drawTarget(rt)
 			outcome, problem := r.outcome(t, policy, method, target)
 			if outcomes[outcome]++; problem != "" {
@@ -79,12 +81,13 @@ func (r *rig) outcome(t *testing.T, policy []plainRule, method, target string) (
 
 // An item of a batch is let through when the same request alone is, and then covered likewise.
 func TestAnItemOfABatchIsAllowedAsTheRequestAloneIs(t *testing.T) {
+	t.Parallel()
 	file := readFile(t, "testdata/bypass/policy.yaml")
 	policy := readRules(t, file)
 	r := newRig(t, file)
 	sent := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		items := make([]batchItem, 20)
+		items := make([]batchItem, underRace(20, 4))
 		for i := range items {
 			items[i] = newBatchItem(i, drawMethod(rt), strings.ToValidUTF8(drawTarget(rt), "")) // JSON holds no other text
 		}

@@ -3,3 +3,6 @@
 package proxy_test
 
 const raceDetector = false
+
+// underRace returns all: the race detector is off.
+func underRace(all, _ int) int { return all }

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,12 +66,16 @@ type rig struct {
 
 type option func(*proxy.Config, *rig)
 
+// signingKey is the key of every rig's Entra: to make one takes as long as most tests.
+var signingKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
 func newRig(t *testing.T, file string, options ...option) *rig {
 	t.Helper()
 	r := &rig{audit: new(lines), log: new(lines)}
 	log := slog.New(slog.NewJSONHandler(r.log, nil))
-	var err error
-	r.entra, err = entratest.NewServer(entratest.Options{})
+	signing, err := signingKey()
+	must(t, err)
+	r.entra, err = entratest.NewServer(entratest.Options{Key: signing})
 	must(t, err)
 	t.Cleanup(r.entra.Close)
 	r.entra.Add(entratest.App{

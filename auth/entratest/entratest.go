@@ -17,6 +17,7 @@ package entratest
 
 import (
 	"crypto"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -68,6 +69,7 @@ type Options struct {
 	RefreshIn time.Duration    // tokens come with refresh_in; 0: without, as ordinary app-only tokens of Entra
 	Now       func() time.Time // the clock for tokens and assertions, safe for concurrent use; nil is time.Now
 	Resources []string         // application ID URIs that tokens may be asked for, besides Microsoft Graph
+	Key       *rsa.PrivateKey  // signs tokens; nil: a new one, which takes some 100 ms to make
 }
 
 // defaultLifetime is what Entra writes for a token of an hour.
@@ -115,7 +117,7 @@ func NewServer(o Options) (*Server, error) {
 	}
 	s.SetLifetime(o.Lifetime, o.RefreshIn)
 	var err error
-	if s.signer, err = newSigner(s.now()); err != nil {
+	if s.signer, err = newSigner(s.now(), o.Key); err != nil {
 		return nil, fmt.Errorf("making Entra's signing key: %w", err)
 	}
 	if s.msiHeader, err = randomHex(); err != nil {

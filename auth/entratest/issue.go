@@ -30,10 +30,12 @@ type signer struct {
 	kid  string // the certificate's SHA-1 thumbprint, as in Entra
 }
 
-func newSigner(now time.Time) (*signer, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, err
+func newSigner(now time.Time, key *rsa.PrivateKey) (*signer, error) {
+	if key == nil {
+		var err error
+		if key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+			return nil, err
+		}
 	}
 	template, err := newTemplate("accounts.accesscontrol.windows.net")
 	if err != nil {

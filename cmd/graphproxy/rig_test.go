@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -44,13 +46,18 @@ type world struct {
 	policy string // path of the policy file
 }
 
+// signingKey is the key of every world's Entra: to make one takes as long as most tests.
+var signingKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{dir: t.TempDir()}
 	var err error
 	w.ca, err = entratest.NewCA()
 	must(t, err)
-	w.entra, err = entratest.NewServer(entratest.Options{CA: w.ca})
+	signing, err := signingKey()
+	must(t, err)
+	w.entra, err = entratest.NewServer(entratest.Options{CA: w.ca, Key: signing})
 	must(t, err)
 	t.Cleanup(w.entra.Close)
 	config, err := w.ca.TLS()

@@ -17,9 +17,9 @@ type tenant struct {
 	managers                               map[string]string // by user id
 	members                                map[string]*links // by group id
 	mail                                   map[string]*mailbox
-	photos                                 map[string][]byte
-	drives                                 map[string]*drive // by drive id
-	driveOf                                map[string]string // drive id by user, group or site id
+	photos                                 map[string]func() []byte // drawn when they are read
+	drives                                 map[string]*drive        // by drive id
+	driveOf                                map[string]string        // drive id by user, group or site id
 	uploads                                map[string]*upload
 }
 
@@ -74,7 +74,7 @@ func newTenant(id, base string, users int) *tenant {
 		managers:      map[string]string{},
 		members:       map[string]*links{},
 		mail:          map[string]*mailbox{},
-		photos:        map[string][]byte{},
+		photos:        map[string]func() []byte{},
 		drives:        map[string]*drive{},
 		driveOf:       map[string]string{},
 		uploads:       map[string]*upload{},
@@ -136,7 +136,7 @@ func (t *tenant) addPerson(p person, i int) *entity {
 		"createdDateTime":   timestamp(epoch().AddDate(0, 0, i)),
 	})
 	t.mail[u.id] = t.newMailbox(p.upn)
-	t.photos[u.id] = picture(byte(i))
+	t.photos[u.id] = func() []byte { return picture(byte(i)) }
 	t.addDrive(DriveID(p.upn), u.id, p.upn)
 	return u
 }

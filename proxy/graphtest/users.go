@@ -223,7 +223,10 @@ func (c *call) getPhotoValue() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	data := c.t.photos[u.id]
+	var data []byte
+	if photo := c.t.photos[u.id]; photo != nil {
+		data = photo()
+	}
 	if data == nil {
 		return answer{}, fail(http.StatusNotFound, "ImageNotFound", "The photo wasn't found.")
 	}
@@ -235,7 +238,8 @@ func (c *call) putPhotoValue() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	c.t.photos[u.id] = c.body
+	body := c.body
+	c.t.photos[u.id] = func() []byte { return body }
 	return empty(http.StatusOK), nil
 }
 
