@@ -119,12 +119,14 @@ func (l *loader) reportMode(v yamlfile.Value, otherwise bool) bool {
 	return mode == "report"
 }
 
+// longestName bounds the names that messages, records and buckets carry, in bytes.
+const longestName = 64
+
 // name checks a name that messages, records and buckets will carry.
 func (l *loader) name(kind string, f yamlfile.Field) {
-	const longest = 64
-	if !yamlfile.IsName(f.Key) || len(f.Key) > longest {
+	if !yamlfile.IsName(f.Key) || len(f.Key) > longestName {
 		l.report.Add(f.Line, "", "the name %.80q of a %s is not made of at most %d letters, digits, \"-\", \"_\" and \".\"",
-			f.Key, kind, longest)
+			f.Key, kind, longestName)
 	}
 }
 
@@ -170,6 +172,7 @@ func (l *loader) caller(f yamlfile.Field) {
 		Identities: l.identities(keys["identity"]),
 		InFlight:   inFlight(keys["in_flight"]),
 	}
+	l.uniqueNames(&c)
 	book := &ruleBook{app: c.App, tenant: c.Tenant, priority: c.Priority, report: l.reportMode(keys["mode"], l.mode)}
 	allow := l.rules(keys["allow"].List("a list of rules"))
 	l.warnOfBatch(allow)

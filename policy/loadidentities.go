@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"graphproxy/policy/yamlfile"
@@ -43,9 +44,12 @@ func (l *loader) identity(v yamlfile.Value) (id Identity, ok bool) {
 		id.Kind = text
 		return id, true
 	}
-	fields := v.Fields("one kind of evidence")
+	fields := l.identityName(&id, v.Fields("one kind of evidence"))
+	if len(fields) == 0 && id.Name != "" {
+		v.Errorf("a name alone proves nothing; write the kind of evidence beside it")
+	}
 	if len(fields) > 1 {
-		v.Errorf("one kind of evidence in each item: begin %q with \"- \" in front", fields[1].Key)
+		l.severalKinds(v, fields)
 		return id, false
 	}
 	for _, f := range fields {
@@ -70,12 +74,67 @@ func (l *loader) identity(v yamlfile.Value) (id Identity, ok bool) {
 	return id, false
 }
 
+// severalKinds reports an identity that has more than one key beside its name.
+func (l *loader) severalKinds(v yamlfile.Value, fields []yamlfile.Field) {
+	known := append(identityKinds[:], "name")
+	for _, f := range fields {
+		if !slices.Contains(known, f.Key) {
+			l.report.Add(f.Line, v.Where(), "%s", yamlfile.Unknown("key", f.Key, known))
+			return
+		}
+	}
+	v.Errorf("one kind of evidence in each item: begin %q with \"- \" in front", fields[1].Key)
+}
+
+// identityName reads the name that stands beside the kind of evidence, and returns the other fields.
+func (l *loader) identityName(id *Identity, fields []yamlfile.Field) []yamlfile.Field {
+	i := slices.IndexFunc(fields, func(f yamlfile.Field) bool { return f.Key == "name" })
+	if i < 0 {
+		return fields
+	}
+	l.nameIdentity(id, fields[i].Value)
+	return slices.Delete(slices.Clone(fields), i, i+1)
+}
+
+// nameIdentity takes a name that the audit log has for an identity. It may stand beside the kind of evidence or within.
+func (l *loader) nameIdentity(id *Identity, v yamlfile.Value) {
+	if !v.IsSet() {
+		return
+	}
+	text, ok := v.Text("a name such as laptop-2027")
+	switch {
+	case !ok:
+	case id.Name != "":
+		v.Errorf("this identity has the name %q already; write one", id.Name)
+	case !yamlfile.IsName(text) || len(text) > longestName:
+		v.Errorf("the name %.80q of an identity is not made of at most %d letters, digits, \"-\", \"_\" and \".\"", text, longestName)
+	default:
+		id.Name = text
+	}
+}
+
+// uniqueNames refuses two identities of one caller with the same name: the audit log could not tell them apart.
+func (l *loader) uniqueNames(c *Caller) {
+	first := make(map[string]int)
+	for _, id := range c.Identities {
+		line, found := first[id.Name]
+		if found && id.Name != "" {
+			l.report.Add(id.Line, "callers."+c.Name+".identity", "the name %q stands on line %d, too; give each identity of a caller "+
+				"a name of its own", id.Name, line)
+			continue
+		}
+		first[id.Name] = id.Line
+	}
+}
+
 func (l *loader) certificate(id *Identity, v yamlfile.Value) bool {
-	keys := v.Mapping("uri", "dns", "common_name")
+	keys := v.Mapping("uri", "dns", "common_name", "name")
 	if !v.IsMapping() || len(keys) == 0 {
 		return false
 	}
-	if len(keys) > 1 {
+	l.nameIdentity(id, keys["name"])
+	delete(keys, "name")
+	if len(keys) != 1 {
 		v.Errorf("a certificate is known by one of uri, dns and common_name; write one")
 		return false
 	}
@@ -112,10 +171,11 @@ func isHostName(s string) bool {
 }
 
 func (l *loader) token(id *Identity, v yamlfile.Value) bool {
-	keys := v.Mapping("issuer", "audience", "subject", "claims", "jwks_file")
+	keys := v.Mapping("issuer", "audience", "subject", "claims", "jwks_file", "name")
 	if !v.IsMapping() {
 		return false
 	}
+	l.nameIdentity(id, keys["name"])
 	l.require(v.Line(), v.Where(), keys, "issuer", "write the issuer's https address")
 	l.require(v.Line(), v.Where(), keys, "audience", "write the audience that tokens for graphproxy carry")
 	if !keys["subject"].IsSet() && !keys["claims"].IsSet() {
@@ -156,10 +216,11 @@ func (l *loader) key(id *Identity, v yamlfile.Value) bool {
 		v.Errorf("expected a mapping with sha256; write the SHA-256 of the key, never the key")
 		return false
 	}
-	keys := v.Mapping("sha256")
+	keys := v.Mapping("sha256", "name")
 	if !v.IsMapping() {
 		return false
 	}
+	l.nameIdentity(id, keys["name"])
 	l.require(v.Line(), v.Where(), keys, "sha256", "write the SHA-256 of the key, never the key")
 	text, ok := keys["sha256"].Text("the SHA-256 of the key")
 	if !ok {
@@ -181,9 +242,14 @@ func (l *loader) key(id *Identity, v yamlfile.Value) bool {
 }
 
 func (l *loader) unix(id *Identity, v yamlfile.Value) bool {
-	keys := v.Mapping("uid", "user", "gid")
+	keys := v.Mapping("uid", "user", "gid", "name")
 	if !v.IsMapping() || len(keys) == 0 {
 		return false
+	}
+	l.nameIdentity(id, keys["name"])
+	delete(keys, "name")
+	if len(keys) == 0 {
+		v.Errorf("a name alone proves nothing; write uid, user or gid beside it")
 	}
 	if keys["uid"].IsSet() && keys["user"].IsSet() {
 		v.Errorf("uid and user say the same in two ways; write one")

@@ -113,6 +113,7 @@ func (s Share) String() string {
 type Identity struct {
 	Kind string // certificate, token, key, unix, network or anyone
 	Line int
+	Name string // that the audit log has for it; "" is none. Unique within its caller
 
 	URI, DNS, CommonName string // certificate: exactly one is set
 

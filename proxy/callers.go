@@ -76,6 +76,7 @@ func identity(id policy.Identity) caller.Identity {
 	return caller.Identity{
 		Kind:       id.Kind,
 		Line:       id.Line,
+		Name:       id.Name,
 		URI:        id.URI,
 		DNS:        id.DNS,
 		CommonName: id.CommonName,

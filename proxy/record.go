@@ -31,11 +31,14 @@ type Record struct {
 	Time            time.Time `json:"time"`
 	Caller          string    `json:"caller"`
 	Evidence        string    `json:"evidence"`
+	Credential      string    `json:"credential,omitempty"` // which of the caller's identities: its name, or 8 digits of its hash
+	Client          string    `json:"client"`               // address that the request comes from, without port
+	Peer            string    `json:"peer,omitempty"`       // the trusted proxy that named Client
 	App             string    `json:"app,omitempty"`
 	Tenant          string    `json:"tenant,omitempty"` // that the policy names; absent for the app's own
 	Method          string    `json:"method"`
 	Version         string    `json:"version,omitempty"`
-	Path            string    `json:"path,omitempty"`   // template of the rule that decided: /v1.0/users/{id}
+	Path            string    `json:"path,omitempty"`   // template of the rule that decided: /v1.0/users/{id}; see shapeOf
 	Target          string    `json:"target,omitempty"` // path with its keys, without the query
 	Query           []string  `json:"query,omitempty"`  // names of the query options
 	Rule            string    `json:"rule,omitempty"`   // file:line
@@ -51,10 +54,11 @@ type Record struct {
 	BytesOut        int64     `json:"bytes_out"`
 	RequestID       string    `json:"request_id"`
 	ClientRequestID string    `json:"client_request_id"`
-	Policy          string    `json:"policy"`          // hash of the policy file that judged
-	Batch           string    `json:"batch,omitempty"` // of an item of a $batch: request_id of the batch
-	Item            string    `json:"item,omitempty"`  // of an item: its id, as the caller wrote it
-	Cut             []string  `json:"cut,omitempty"`   // names of the fields above that are shortened
+	TraceID         string    `json:"trace_id,omitempty"` // of the caller's traceparent, or of graphproxy's own trace
+	Policy          string    `json:"policy"`             // hash of the policy file that judged
+	Batch           string    `json:"batch,omitempty"`    // of an item of a $batch: request_id of the batch
+	Item            string    `json:"item,omitempty"`     // of an item: its id, as the caller wrote it
+	Cut             []string  `json:"cut,omitempty"`      // names of the fields above that are shortened
 }
 
 // statusCallerGone is the status in a record whose caller left before it was answered (nginx's convention).
@@ -95,6 +99,7 @@ func (h *Handler) end(x *exchange) {
 	}
 	if p != nil {
 		x.rec.Reason = x.cutOff()
+		x.out.passOn()
 	}
 	x.held.release()
 	x.place.leave()
@@ -115,6 +120,7 @@ func (h *Handler) record(x *exchange) {
 	elapsed := time.Since(x.start)
 	rec.BytesIn, rec.BytesOut, rec.Millis = x.in.count(), x.out.bytes, millis(elapsed)
 	h.metrics.seconds.Observe(elapsed.Seconds())
+	rec.shape(x.seen)
 	h.write(rec, h.metrics.requests)
 	if x.batch == nil {
 		return
@@ -122,6 +128,7 @@ func (h *Handler) record(x *exchange) {
 	for i := range x.batch.records {
 		x.batch.admissions[i].end()
 		item := &x.batch.records[i]
+		item.shape(x.batch.batch.Items[i].Target)
 		item.ofBatch(rec)
 		h.write(item, h.metrics.items)
 	}

@@ -26,11 +26,13 @@ type exchange struct {
 	allotment     allotment // of its caller
 	place         place
 	held          holding
-	admission     admission // of a request that is no batch
-	body          sentBody  // of a request that is no batch
-	batch         *batchRun // of a $batch; else nil
-	err           error     // of the reverse proxy
-	abort         bool      // end the connection: net/http would answer 200 otherwise
+	seen          *odata.Target // what the request asks for, as far as it can be read
+	unreadable    error         // why it cannot
+	admission     admission     // of a request that is no batch
+	body          sentBody      // of a request that is no batch
+	batch         *batchRun     // of a $batch; else nil
+	err           error         // of the reverse proxy
+	abort         bool          // end the connection: net/http would answer 200 otherwise
 }
 
 // ServeHTTP takes one request through. Whatever happens below, it leaves exactly one record.
@@ -51,8 +53,11 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 		Decision:        decisionRefuse,
 		RequestID:       newID(),
 		ClientRequestID: clientRequestID(r.Header),
+		TraceID:         traceID(r.Header),
 		Policy:          authorization.policy.Hash(),
 	}
+	origin := authorization.callers.Origin(r)
+	rec.Client, rec.Peer = origin.Client, origin.Peer
 	h.metrics.inFlight.Set(float64(h.inFlight.Add(1)))
 	in := newRequestBody(w, r)
 	return &exchange{
@@ -68,6 +73,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 
 // serve is a request's way, top to bottom. Each step may be the last.
 func (h *Handler) serve(x *exchange) error {
+	x.seen, x.unreadable = x.look()
 	known, err := h.authenticate(x)
 	if err != nil {
 		return err
@@ -105,7 +111,7 @@ func (h *Handler) authenticate(x *exchange) (caller.Found, error) {
 	if err != nil {
 		return caller.Found{}, err
 	}
-	x.rec.Caller, x.rec.Evidence = found.Name, found.Evidence
+	x.rec.Caller, x.rec.Evidence, x.rec.Credential = found.Name, found.Evidence, found.Credential
 	x.allotment = h.allot(x.authorization, found.Name)
 	x.held.own, x.held.most = &x.allotment.has.bytes, x.allotment.bytes
 	return found, h.work(x)
@@ -126,15 +132,27 @@ func (h *Handler) identify(x *exchange) (caller.Found, error) {
 	return found, nil
 }
 
+// look reads the target of a request, and records it also where the caller turns out to be unknown. The error is for
+// read: what is wrong with a caller's evidence goes before.
+func (x *exchange) look() (*odata.Target, error) {
+	target, err := readTarget(x.request)
+	if err == nil {
+		x.rec.target(target)
+	}
+	return target, err
+}
+
 // read is the only reading of a request: its target, and whether its origin, headers and body have one meaning.
 func (h *Handler) read(x *exchange, known caller.Found) (policy.Request, error) {
+	if x.unreadable != nil {
+		return policy.Request{}, x.unreadable
+	}
 	r := x.request
 	x.links = h.linksOf(r)
-	target, err := readTarget(r, x.links)
+	target, err := mapReference(x.seen, x.links)
 	if err != nil {
-		return policy.Request{}, err
+		return policy.Request{}, unreadable(err)
 	}
-	x.rec.target(target)
 	if err := h.checkOrigin(r, known.Evidence, x.authorization.policy.Ask()); err != nil {
 		return policy.Request{}, err
 	}
@@ -145,7 +163,7 @@ func (h *Handler) read(x *exchange, known caller.Found) (policy.Request, error) 
 }
 
 // readTarget takes the bytes of the request line, not what net/url made of them.
-func readTarget(r *http.Request, l *links.Rewriter) (*odata.Target, error) {
+func readTarget(r *http.Request) (*odata.Target, error) {
 	if !knownMethod(r.Method) {
 		return nil, &Error{
 			Status:  http.StatusMethodNotAllowed,
@@ -162,9 +180,6 @@ func readTarget(r *http.Request, l *links.Rewriter) (*odata.Target, error) {
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	target, err := odata.Parse(path, query)
 	if err != nil {
-		return nil, unreadable(err)
-	}
-	if target, err = mapReference(target, l); err != nil {
 		return nil, unreadable(err)
 	}
 	return target, nil

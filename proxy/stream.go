@@ -56,6 +56,12 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// passOn sends what net/http still has of an answer that is about to be cut off. A short one would be lost with its
+// status otherwise.
+func (w *responseWriter) passOn() {
+	_ = http.NewResponseController(w.ResponseWriter).Flush() // the caller may have left
+}
+
 // Unwrap lets http.ResponseController flush.
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 

@@ -34,7 +34,8 @@ type Caller struct {
 // An Identity is one way to be known. Of the fields after Line, those of its Kind are set and all of them must hold.
 type Identity struct {
 	Kind string
-	Line int // in the policy file, for messages; 0: unknown
+	Line int    // in the policy file, for messages; 0: unknown
+	Name string // for the record, see Found.Credential; "": it has none
 
 	// certificate: a URI SAN, such as a SPIFFE id, exact or ending in /*, which is one segment or more; a DNS SAN,
 	// without wildcard; the subject's common name. The scheme and host of a URI, and DNS names, compare without regard
@@ -54,8 +55,15 @@ type Identity struct {
 	Networks []netip.Prefix // network: of the TCP peer
 }
 
-// Found is who is calling and the kind of evidence that says so, which is all of it that may be recorded.
-type Found struct{ Name, Evidence string }
+// Found is who is calling and what says so, as far as it may be recorded.
+type Found struct {
+	Name     string // of the caller
+	Evidence string // its kind
+
+	// Credential says which of the caller's identities it was: by its Name, else, for a key or a certificate, by the
+	// first 8 hexadecimal digits of its SHA-256. Other kinds without a Name have "".
+	Credential string
+}
 
 // Options are what New needs besides the callers. The zero value is good for callers without token and certificate
 // identities.
@@ -115,8 +123,8 @@ func (a *Authenticator) Authenticate(r *http.Request) (Found, error) {
 	switch {
 	case err != nil:
 		return Found{}, err
-	case holder != "":
-		return Found{holder, Certificate}, nil
+	case holder.Name != "":
+		return holder, nil
 	case sender.Name != "":
 		return sender, nil
 	}
@@ -127,13 +135,16 @@ func (a *Authenticator) Authenticate(r *http.Request) (Found, error) {
 	return peer, nil
 }
 
-// onlyCaller collects the callers that evidence identifies. It must be one.
+// onlyCaller collects the callers that evidence identifies. It must be one. Of several identities of one caller, the
+// first one with a name is recorded.
 type onlyCaller struct {
-	name    string
+	Found
 	several bool
 }
 
-func (s *onlyCaller) add(name string) {
-	s.several = s.several || s.name != "" && s.name != name
-	s.name = name
+func (s *onlyCaller) add(f Found) {
+	s.several = s.several || s.Name != "" && s.Name != f.Name
+	if s.Name == "" || s.Credential == "" {
+		s.Found = f
+	}
 }

@@ -1,8 +1,10 @@
 package caller
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"net/url"
 	"slices"
@@ -57,46 +59,52 @@ func (s *Authorities) stillTrusts(chains [][]*x509.Certificate, now time.Time) b
 type certificateOwner struct {
 	uri             uriPattern
 	dns, commonName string // DNS names in lower case
-	name            string
+	Found
 }
 
-// certificate returns whose client certificate the connection began with, "" when there is none or nobody has a use for
-// one.
-func (a *Authenticator) certificate(s *tls.ConnectionState) (string, *Error) {
+// digits is how many hexadecimal digits of a hash are recorded.
+const digits = 8
+
+// certificate returns whose client certificate the connection began with, the zero Found when there is none or no
+// identity is about certificates.
+func (a *Authenticator) certificate(s *tls.ConnectionState) (Found, *Error) {
 	if len(a.certificates) == 0 || s == nil || len(s.PeerCertificates) == 0 {
-		return "", nil
+		return Found{}, nil
 	}
 	if !a.authorities.stillTrusts(s.VerifiedChains, a.now()) {
-		return "", errStale()
+		return Found{}, errStale()
 	}
 	leaf := s.PeerCertificates[0]
 	if leaf.IsCA || !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
-		return "", errUse()
+		return Found{}, errUse()
 	}
 	names := namesOf(leaf)
 	switch {
 	case len(names.uris) > 1 && names.spiffe:
 		// https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md §2: exactly one.
-		return "", errAmbiguous("the client certificate has a SPIFFE id and another URI: " +
+		return Found{}, errAmbiguous("the client certificate has a SPIFFE id and another URI: " +
 			"ask its issuer for one with a single id")
 	case len(names.commonNames) > 1 && a.commonNames:
-		return "", errAmbiguous("the client certificate has several common names: " +
+		return Found{}, errAmbiguous("the client certificate has several common names: " +
 			"ask its issuer for one with a single name")
 	}
 	var whose onlyCaller
 	for i := range a.certificates {
 		if a.certificates[i].holds(names) {
-			whose.add(a.certificates[i].name)
+			whose.add(a.certificates[i].Found)
 		}
 	}
 	switch {
 	case whose.several:
-		return "", errAmbiguous("the client certificate has names of several callers: " +
+		return Found{}, errAmbiguous("the client certificate has names of several callers: " +
 			"ask the policy's owner to tell them apart")
-	case whose.name == "":
-		return "", errCertificate()
+	case whose.Name == "":
+		return Found{}, errCertificate()
+	case whose.Credential == "":
+		hash := sha256.Sum256(leaf.Raw)
+		whose.Credential = hex.EncodeToString(hash[:digits/2])
 	}
-	return whose.name, nil
+	return whose.Found, nil
 }
 
 // certificateNames are the names in a certificate, as they are compared.

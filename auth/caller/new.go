@@ -3,6 +3,7 @@ package caller
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -67,7 +68,7 @@ func (b *builder) addAll(callers []Caller) {
 		}
 		names[c.Name] = true
 		for _, id := range c.Identities {
-			b.add(owner{c.Name, id.Line}, id)
+			b.add(owner{c.Name, id.Line, id.Name}, id)
 		}
 	}
 	b.sortNetworks()
@@ -91,7 +92,7 @@ func (b *builder) checkKeyPlaces() {
 			}
 			b.problem(t.owner(), "the keys of %.80q come from %s here, and from %s in callers.%s%s; "+
 				"write the same jwks_file in both, or in neither", t.Issuer, keysFrom(t.JWKSFile),
-				keysFrom(before.JWKSFile), before.name, at)
+				keysFrom(before.JWKSFile), before.found.Name, at)
 		}
 	}
 }
@@ -139,9 +140,12 @@ func (b *builder) trust(o Options) {
 
 // owner is a caller and the line that says how it is known.
 type owner struct {
-	name string
-	line int
+	name       string
+	line       int
+	credential string // name of the identity; "": none
 }
+
+func (o owner) found(evidence string) Found { return Found{o.name, evidence, o.credential} }
 
 // builder collects an Authenticator and everything that is wrong with it.
 type builder struct {
@@ -230,7 +234,10 @@ func (b *builder) addKey(o owner, hash [32]byte) {
 		return
 	}
 	b.hashes[hash] = o
-	b.a.keys = append(b.a.keys, keyOwner{hash, o.name})
+	if o.credential == "" {
+		o.credential = hex.EncodeToString(hash[:digits/2])
+	}
+	b.a.keys = append(b.a.keys, keyOwner{hash, o.found(Key)})
 }
 
 func (b *builder) addNetworks(o owner, prefixes []netip.Prefix) {
@@ -275,6 +282,6 @@ func (b *builder) sortNetworks() {
 			continue
 		}
 		outer = n
-		b.a.networks = append(b.a.networks, networkOwner{n.prefix, n.name})
+		b.a.networks = append(b.a.networks, networkOwner{n.prefix, n.found(Network)})
 	}
 }

@@ -49,7 +49,7 @@ func (b *builder) describeCertificate(d *described) (missing string) {
 		b.problem(d.owner, "certificate: dns: %.80q has a wildcard, which no name matches: write one whole name", d.DNS)
 	}
 	b.a.commonNames = b.a.commonNames || d.CommonName != ""
-	b.a.certificates = append(b.a.certificates, certificateOwner{d.uri, d.DNS, d.CommonName, d.name})
+	b.a.certificates = append(b.a.certificates, certificateOwner{d.uri, d.DNS, d.CommonName, d.found(Certificate)})
 	return ""
 }
 
@@ -62,7 +62,7 @@ func (b *builder) describeToken(d *described) (missing string) {
 	for claim, values := range d.Claims {
 		d.Claims[claim] = slices.Clone(values)
 	}
-	b.a.tokens = append(b.a.tokens, tokenOwner{d.Identity, d.name})
+	b.a.tokens = append(b.a.tokens, tokenOwner{d.Identity, d.found(Token)})
 	return ""
 }
 
@@ -81,7 +81,7 @@ func (b *builder) describeUnix(d *described) (missing string) {
 		}
 		d.User, d.UID = "", &uid
 	}
-	b.a.unix = append(b.a.unix, unixOwner{d.UID, d.GID, d.name})
+	b.a.unix = append(b.a.unix, unixOwner{d.UID, d.GID, d.found(Unix)})
 	return ""
 }
 

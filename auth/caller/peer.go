@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -21,7 +22,7 @@ func WithPeer(ctx context.Context, p Peer) context.Context {
 
 type unixOwner struct {
 	uid, gid *int
-	name     string
+	Found
 }
 
 func (o *unixOwner) holds(p Peer) bool {
@@ -30,7 +31,7 @@ func (o *unixOwner) holds(p Peer) bool {
 
 type networkOwner struct {
 	prefix netip.Prefix
-	name   string
+	Found
 }
 
 // peer names the caller by where it calls from. An address of another form than net/http gives to TCP connections is a
@@ -45,12 +46,12 @@ func (a *Authenticator) peer(r *http.Request) (Found, *Error) {
 		if refusal != nil {
 			return Found{}, refusal
 		}
-		if name := a.network(addr); name != "" {
-			return Found{name, Network}, nil
+		if found := a.network(addr); found.Name != "" {
+			return found, nil
 		}
 	}
 	if a.anyone != "" {
-		return Found{a.anyone, Anyone}, nil
+		return Found{Name: a.anyone, Evidence: Anyone}, nil
 	}
 	return Found{}, errCaller()
 }
@@ -64,31 +65,82 @@ func (a *Authenticator) user(ctx context.Context) (Found, *Error) {
 	var whose onlyCaller
 	for i := range a.unix {
 		if a.unix[i].holds(p) {
-			whose.add(a.unix[i].name)
+			whose.add(a.unix[i].Found)
 		}
 	}
 	switch {
 	case whose.several: // New sees to it that this cannot be
 		return Found{}, errAmbiguous("the user at the other end of the unix socket could be several callers: " +
 			"ask the policy's owner to tell them apart")
-	case whose.name == "":
+	case whose.Name == "":
 		return Found{}, errUnix()
 	}
-	return Found{whose.name, Unix}, nil
+	return whose.Found, nil
 }
 
-// origin returns the address that a request comes from. Each proxy appends whom it got the request from, so what stands
+// An Origin is where a request comes from, for its record.
+type Origin struct {
+	// Client is the address of the TCP peer, or the one that trusted proxies name. A unix socket has "unix:1000", with
+	// the number of the peer's user, or "unix" if that is not known.
+	Client string
+	// Peer is the address of the TCP peer if that is a trusted proxy that names another client; else "".
+	Peer string
+}
+
+type proxyKey struct{}
+
+// WithProxy returns a context for the requests of a connection that a trusted proxy opened with a PROXY header
+// (http.Server.ConnContext). The RemoteAddr of its requests is the client's. Address is the proxy's own.
+func WithProxy(ctx context.Context, address netip.Addr) context.Context {
+	return context.WithValue(ctx, proxyKey{}, address)
+}
+
+// Origin returns where a request comes from. It never fails. An entry of X-Forwarded-For that is no address leaves the
+// address of the proxy that wrote it. One that a proxy hides leaves the peer's.
+func (a *Authenticator) Origin(r *http.Request) Origin {
+	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		if p, ok := r.Context().Value(peerKey{}).(Peer); ok {
+			return Origin{Client: "unix:" + strconv.FormatUint(uint64(p.UID), 10)}
+		}
+		return Origin{Client: "unix"}
+	}
+	peer := plain(remote.Addr())
+	client := peer
+	if forwarded := r.Header["X-Forwarded-For"]; len(forwarded) > 0 {
+		if named, _ := a.origin(peer, forwarded); named.IsValid() {
+			client = named
+		}
+	}
+	if proxy, ok := r.Context().Value(proxyKey{}).(netip.Addr); ok {
+		peer = plain(proxy)
+	}
+	o := Origin{Client: client.String()}
+	if peer != client {
+		o.Peer = peer.String()
+	}
+	return o
+}
+
+// origin returns the address that a request comes from; with an error, the last one that is known. Each proxy appends whom it got the request from, so what stands
 // at the end is true for as far as the proxies are to be trusted, and what stands before is whatever the sender wrote.
 func (a *Authenticator) origin(remote netip.Addr, forwarded []string) (netip.Addr, *Error) {
-	text := strings.Join(forwarded, ",")
-	if blanks(text) == "" {
+	rest := strings.Join(forwarded, ",")
+	if blanks(rest) == "" {
 		return remote, nil
 	}
-	for hops := strings.Split(text, ","); a.trusts(remote) && len(hops) > 0; hops = hops[:len(hops)-1] {
-		var ok bool
-		if remote, ok = hop(blanks(hops[len(hops)-1])); !ok {
-			return netip.Addr{}, errForwarded()
+	for more := true; more && a.trusts(remote); {
+		last := rest
+		if comma := strings.LastIndexByte(rest, ','); comma >= 0 {
+			rest, last = rest[:comma], rest[comma+1:]
+		} else {
+			more = false
 		}
+		next, ok := hop(blanks(last))
+		if !ok {
+			return remote, errForwarded()
+		}
+		remote = next
 	}
 	return remote, nil
 }
@@ -119,7 +171,7 @@ func plain(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }
 
 // network returns whose network the address is in. The networks are disjoint, so only the one that begins at the
 // address or last before it can hold it.
-func (a *Authenticator) network(addr netip.Addr) string {
+func (a *Authenticator) network(addr netip.Addr) Found {
 	i, exact := slices.BinarySearchFunc(a.networks, addr, func(n networkOwner, addr netip.Addr) int {
 		return n.prefix.Addr().Compare(addr)
 	})
@@ -127,7 +179,7 @@ func (a *Authenticator) network(addr netip.Addr) string {
 		i--
 	}
 	if i < 0 || !a.networks[i].prefix.Contains(addr) {
-		return ""
+		return Found{}
 	}
-	return a.networks[i].name
+	return a.networks[i].Found
 }

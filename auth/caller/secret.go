@@ -15,15 +15,15 @@ const maxKey = 4096 // bytes; a key is some 40, and hashing must stay cheap for 
 
 type keyOwner struct {
 	hash [32]byte
-	name string
+	Found
 }
 
 type tokenOwner struct {
 	Identity
-	name string
+	found Found
 }
 
-func (o *tokenOwner) owner() owner { return owner{o.name, o.Line} }
+func (o *tokenOwner) owner() owner { return owner{o.found.Name, o.Line, o.Name} }
 
 // secret returns who sends the token or key in the headers, nobody when there is none. Anything presented that fails is
 // an error.
@@ -48,13 +48,13 @@ func (a *Authenticator) secret(r *http.Request) (Found, *Error) {
 	if !viaHeader {
 		return found, nil
 	}
-	name, err := a.key(key)
+	keyed, err := a.key(key)
 	switch {
 	case err != nil:
 		return Found{}, err
 	case !viaBearer:
-		return Found{name, Key}, nil
-	case name != found.Name:
+		return keyed, nil
+	case keyed.Name != found.Name:
 		return Found{}, errAmbiguous("the Authorization and X-Api-Key headers prove different callers: " +
 			"send one of them")
 	}
@@ -63,35 +63,33 @@ func (a *Authenticator) secret(r *http.Request) (Found, *Error) {
 
 func (a *Authenticator) bearer(ctx context.Context, credential string) (Found, *Error) {
 	if strings.Count(credential, ".") != 2 {
-		name, err := a.key(credential)
-		return Found{name, Key}, err
+		return a.key(credential)
 	}
-	name, err := a.token(ctx, credential)
-	return Found{name, Token}, err
+	return a.token(ctx, credential)
 }
 
 // token returns whose token it is.
-func (a *Authenticator) token(ctx context.Context, raw string) (string, *Error) {
+func (a *Authenticator) token(ctx context.Context, raw string) (Found, *Error) {
 	if a.verifier == nil {
-		return "", errNoTokens()
+		return Found{}, errNoTokens()
 	}
 	t, err := a.verifier.Verify(ctx, raw)
 	if err != nil {
-		return "", errToken(err)
+		return Found{}, errToken(err)
 	}
 	var whose onlyCaller
 	for i := range a.tokens {
 		if a.tokens[i].holds(t) {
-			whose.add(a.tokens[i].name)
+			whose.add(a.tokens[i].found)
 		}
 	}
 	switch {
 	case whose.several:
-		return "", errAmbiguous("the token could be that of several callers: ask the policy's owner to tell them apart")
-	case whose.name == "":
-		return "", errTokenUnknown()
+		return Found{}, errAmbiguous("the token could be that of several callers: ask the policy's owner to tell them apart")
+	case whose.Name == "":
+		return Found{}, errTokenUnknown()
 	}
-	return whose.name, nil
+	return whose.Found, nil
 }
 
 // holds reports whether a verified token is one that the identity describes.
@@ -167,9 +165,9 @@ func unambiguous(credential, where string) *Error {
 
 // key returns whose key it is. Every configured hash is compared, each in constant time, so how long it takes tells
 // nothing of how near a guess was, nor of whose key it is. At 15 ns a hash that is cheap up to some thousands.
-func (a *Authenticator) key(key string) (string, *Error) {
+func (a *Authenticator) key(key string) (Found, *Error) {
 	if key == "" || len(key) > maxKey {
-		return "", errKey()
+		return Found{}, errKey()
 	}
 	var buf [128]byte // a key of usual length stays off the heap
 	sum := sha256.Sum256(append(buf[:0], key...))
@@ -179,7 +177,7 @@ func (a *Authenticator) key(key string) (string, *Error) {
 		found = subtle.ConstantTimeSelect(same, i, found)
 	}
 	if found < 0 {
-		return "", errKey()
+		return Found{}, errKey()
 	}
-	return a.keys[found].name, nil
+	return a.keys[found].Found, nil
 }

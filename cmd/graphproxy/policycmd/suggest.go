@@ -92,6 +92,9 @@ func skippedNotes(s audit.Skipped) []string {
 	for _, reason := range slices.Sorted(maps.Keys(s.Refused)) {
 		notes = append(notes, fmt.Sprintf("%s refused before it was judged: %s", count(s.Refused[reason], "request"), reason))
 	}
+	if s.Lost > 0 {
+		notes = append(notes, count(s.Lost, "line")+" lost, because they could not be written: the log is not whole")
+	}
 	if s.Other > 0 {
 		notes = append(notes, count(s.Other, "line")+" of something else than requests")
 	}

@@ -43,3 +43,6 @@ func (c *ClientCA) Reload(ctx context.Context) { c.reload(ctx) }
 
 // WithPeer is withPeer.
 func WithPeer(ctx context.Context, c net.Conn) context.Context { return withPeer(ctx, c) }
+
+// LostLines is lostLines.
+func LostLines(n int) []byte { return lostLines(n) }

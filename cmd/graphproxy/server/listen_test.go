@@ -76,6 +76,12 @@ func TestTheProxyProtocolCountsOnlyFromTrustedPeers(t *testing.T) {
 	front, both, nobody, others := trusting("127.0.0.1/32"), trusting("127.0.0.1/32",
 		"10.77.0.9/32"), trusting(), trusting("10.0.0.0/8")
 	const text = "PROXY TCP4 10.77.0.5 127.0.0.1 4711 443\r\n"
+	origins := map[string]string{ // of some of them: whom the record names, and the proxy
+		"version 1": "10.77.0.5 127.0.0.1", "version 1, not told": "127.0.0.1", "a trusted proxy that sends none": "127.0.0.1",
+		"and then a header from one that is trusted":            "203.0.113.7 127.0.0.1",
+		"a header from a peer that is not trusted":              "127.0.0.1",
+		"and then a header from an address that is not trusted": "10.77.0.5 127.0.0.1",
+	}
 	for _, tt := range []struct {
 		name, address, head, header string
 		want                        string // "" is a connection that is cut off, after a word in plain text at most
@@ -113,6 +119,9 @@ func TestTheProxyProtocolCountsOnlyFromTrustedPeers(t *testing.T) {
 			if res, err := http.ReadResponse(bufio.NewReader(c), nil); err == nil && res.StatusCode != http.StatusBadRequest {
 				body, _ := io.ReadAll(res.Body)
 				got = string(body)
+				if want, found := origins[tt.name]; found && res.Header.Get("X-Origin") != want {
+					t.Errorf("the origin is %q, want %q", res.Header.Get("X-Origin"), want)
+				}
 			}
 			if got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
@@ -146,6 +155,9 @@ func TestTheProxyProtocolComesBeforeTLS(t *testing.T) {
 		must(t, err)
 		got, err := io.ReadAll(res.Body)
 		res.Body.Close()
+		if origin := res.Header.Get("X-Origin"); head != "" && origin != "10.77.0.5 127.0.0.1" {
+			t.Errorf("the origin is %q", origin)
+		}
 		if err != nil || string(got) != want {
 			t.Errorf("with the header %q: got %q, %v, want %q", head, got, err, want)
 		}

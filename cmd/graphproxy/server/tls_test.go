@@ -67,6 +67,8 @@ func newSecured(t *testing.T, clients ...*pkitest.Authority) *secured {
 // answering is a handler that answers who the caller is.
 func answering(known *caller.Authenticator) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		origin := known.Origin(r)
+		w.Header().Set("X-Origin", strings.TrimSpace(origin.Client+" "+origin.Peer))
 		found, err := known.Authenticate(r)
 		var refused *caller.Error
 		if errors.As(err, &refused) {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/pires/go-proxyproto"
 
 	"graphproxy/auth/caller"
 )
@@ -74,9 +77,16 @@ func pathError(err error) error {
 	return fmt.Errorf("cannot be reached: %w", err)
 }
 
-// withPeer adds who is at the other end of a unix socket to the context of its requests (http.Server.ConnContext). When
-// the kernel does not say, nobody is there, and unix identities fail.
+// withPeer adds what is known of a connection to the context of its requests (http.Server.ConnContext): the user at the
+// other end of a unix socket, and the trusted proxy that began it with a PROXY header. When the kernel does not say who
+// the user is, unix identities fail.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
+	if encrypted, ok := c.(*tls.Conn); ok {
+		c = encrypted.NetConn()
+	}
+	if proxied, ok := c.(*proxyproto.Conn); ok {
+		return withProxy(ctx, proxied)
+	}
 	u, ok := c.(*net.UnixConn)
 	if !ok {
 		return ctx
@@ -86,4 +96,14 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 		return ctx
 	}
 	return caller.WithPeer(ctx, p)
+}
+
+// withProxy adds the address of the TCP peer of a connection that may begin with a PROXY header. It does not read: the
+// header is read with the first request.
+func withProxy(ctx context.Context, c *proxyproto.Conn) context.Context {
+	address, ok := c.Raw().RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return ctx
+	}
+	return caller.WithProxy(ctx, address.AddrPort().Addr())
 }

@@ -68,10 +68,11 @@ type Skipped struct {
 	Other   int            `json:"other,omitempty"`    // no audit lines: the program's own log, or another's
 	Broken  int            `json:"broken,omitempty"`   // cut off or otherwise no JSON, though they begin like it
 	TooLong int            `json:"too_long,omitempty"` // longer than MaxLine
+	Lost    int            `json:"lost,omitempty"`     // requests whose lines could not be written, as the log itself says
 	Refused map[string]int `json:"refused,omitempty"`  // requests that never came to a judgement, by reason
 }
 
-// Total returns the number of lines that are not passed on.
+// Total returns the number of lines that are not passed on. Lines that were lost are not in the log.
 func (s Skipped) Total() int {
 	n := s.Other + s.Broken + s.TooLong
 	for _, count := range s.Refused {
@@ -124,11 +125,14 @@ func (s *Skipped) parse(text []byte, tooLong bool) (l Line, ok bool) {
 	}
 	var raw struct {
 		Line
+		Lost       int     // of the line that stands for those that could not be written
 		Level, Msg *string // of a log line; the program's own tells of each request in much the same words
 	}
 	err := json.Unmarshal(text, &raw)
 	l = raw.Line
 	switch {
+	case err == nil && raw.Lost > 0 && l.Method == "" && raw.Msg == nil:
+		s.Lost += raw.Lost
 	case err != nil, raw.Level != nil, raw.Msg != nil, l.Policy == "" || l.Method == "":
 		s.Other++
 	case l.Decision == refuse:

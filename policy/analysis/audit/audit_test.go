@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -76,6 +77,9 @@ func TestReadALine(t *testing.T) {
 	}
 }
 
+// lost is the line about lines that could not be written.
+func lost(n int) string { return fmt.Sprintf("{\"time\":\"2026-01-02T03:04:05Z\",\"lost\":%d}\n", n) }
+
 func TestWhatIsPassedOver(t *testing.T) {
 	for _, test := range []struct {
 		name, log string
@@ -90,6 +94,7 @@ func TestWhatIsPassedOver(t *testing.T) {
 			audit.Skipped{Other: 4}},
 		{"a decision that is not known is another's", strings.Replace(getUser, `"allow"`, `"maybe"`, 1), 0,
 			audit.Skipped{Other: 1}},
+		{"lines that were lost are counted", lost(3) + getUser + "\n" + lost(4), 1, audit.Skipped{Lost: 7}},
 		{"a last line that is cut is broken", getUser + "\n" + wouldDeny[:80], 1, audit.Skipped{Broken: 1}},
 		{"a first line that is cut is another's", getUser[40:] + "\n" + getUser, 1, audit.Skipped{Other: 1}},
 		{"two lines that were mixed are broken", getUser + getUser + "\n", 0, audit.Skipped{Broken: 1}},

@@ -108,6 +108,7 @@ func identityText(id *policy.Identity) string {
 	add("uid ", numberText(id.UID))
 	add("gid ", numberText(id.GID))
 	add("user ", id.User)
+	add("name ", id.Name)
 	return strings.TrimSuffix(id.Kind+" "+strings.Join(parts, ", "), " ")
 }
 

@@ -64,6 +64,9 @@ func writeSkipped(b *strings.Builder, s audit.Skipped, unreadable int) {
 	for _, reason := range slices.Sorted(maps.Keys(s.Refused)) {
 		fmt.Fprintf(b, "  not replayed: %s refused before a judgement, %s\n", counted(s.Refused[reason], "request"), reason)
 	}
+	if s.Lost > 0 {
+		fmt.Fprintf(b, "  not in the log: %s that could not be written\n", counted(s.Lost, "line"))
+	}
 	for _, part := range []struct {
 		n    int
 		what string

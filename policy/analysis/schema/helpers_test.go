@@ -162,7 +162,7 @@ func goodFiles(t testing.TB) map[string][]byte {
 }
 
 // everyOption returns a policy with each query option that the schema knows by name, in an allow rule and in a deny
-// rule, an include under deny, and a token whose keys are in a file.
+// rule, an include under deny, a token whose keys are in a file, and names of evidence.
 func everyOption(t testing.TB) []byte {
 	t.Helper()
 	rules := func(definition string) []any {
@@ -181,6 +181,14 @@ func everyOption(t testing.TB) []byte {
 		"audience":  "graphproxy",
 		"subject":   "hr",
 		"jwks_file": "/etc/graphproxy/keys.json",
+		"name":      "pods",
+	}
+	identities := []any{
+		map[string]any{"token": token},
+		map[string]any{"name": "old-key", "key": map[string]any{"sha256": strings.Repeat("1", 64)}},
+		map[string]any{"key": map[string]any{"sha256": strings.Repeat("2", 64), "name": "new-key"}},
+		map[string]any{"certificate": map[string]any{"dns": "hr.contoso.example", "name": "laptop"}},
+		map[string]any{"unix": map[string]any{"uid": 1000, "name": "cron"}},
 	}
 	text, err := json.Marshal(map[string]any{
 		"version": 1,
@@ -189,7 +197,7 @@ func everyOption(t testing.TB) []byte {
 			"rate": "5/s", "covers": []any{map[string]any{"GET /users/{id}/new": map[string]any{"unknown": true}}},
 		}},
 		"callers": map[string]any{
-			"app": map[string]any{"identity": []any{map[string]any{"token": token}}, "allow": allow, "deny": deny},
+			"app": map[string]any{"identity": identities, "allow": allow, "deny": deny},
 		},
 		"tests": []any{map[string]any{"caller": "app", "deny": []any{
 			map[string]any{"POST /users": map[string]any{"body": map[string]any{"id": []any{1, nil, "x"}}}},
