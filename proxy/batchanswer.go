@@ -74,6 +74,10 @@ func (run *batchRun) noteWhole(h *Handler, g *group, res *http.Response) {
 }
 
 func badAnswer(err error) *Error {
+	var known *Error
+	if errors.As(err, &known) {
+		return known
+	}
 	return &Error{
 		Status:  http.StatusBadGateway,
 		Code:    codeUnavailable,

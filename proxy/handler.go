@@ -91,6 +91,7 @@ type Handler struct {
 	usages        sync.Map     // *usage by caller
 	memory        *memory
 	buffers       *bufferPool
+	alarms        *sync.Pool // of *alarm
 	public        string
 	hosts         Hosts
 	origins       *http.CrossOriginProtection
@@ -134,6 +135,7 @@ func New(c Config) (*Handler, error) {
 		quiet:     slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 		memory:    newMemory(c.MaxInFlight),
 		buffers:   newBufferPool(),
+		alarms:    newAlarms(),
 		public:    c.PublicURL,
 		hosts:     hosts,
 		origins:   origins,

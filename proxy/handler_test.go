@@ -42,6 +42,7 @@ func TestAnAllowedRequestReachesGraphWithTheTokenAndComesBack(t *testing.T) {
 	want := map[string]any{
 		"caller":            "app",
 		"evidence":          "network",
+		"client":            "127.0.0.1",
 		"app":               "default",
 		"method":            "GET",
 		"version":           "v1.0",

@@ -97,10 +97,15 @@ func (h *Handler) end(x *exchange) {
 			p = nil
 		}
 	}
+	if err := x.instead(); p != nil && err != nil {
+		h.fail(x, err)
+		p = nil
+	}
 	if p != nil {
 		x.rec.Reason = x.cutOff()
-		x.out.passOn()
+		x.out.cutOff()
 	}
+	x.out.end()
 	x.held.release()
 	x.place.leave()
 	h.metrics.inFlight.Set(float64(h.inFlight.Add(-1)))
@@ -196,6 +201,20 @@ func (e *Error) level() slog.Level {
 	return slog.LevelWarn
 }
 
+// instead returns what a caller gets in the place of an answer of Graph's that ended before any of its body came; nil:
+// what there is.
+func (x *exchange) instead() error {
+	switch {
+	case x.out.started():
+		return nil
+	case x.shutDown():
+		return cutByShutdown()
+	case x.stalled.Load() && !x.gone():
+		return graphStalled()
+	}
+	return nil
+}
+
 // cutOff returns who ended an answer in the middle.
 func (x *exchange) cutOff() string {
 	switch {
@@ -203,6 +222,8 @@ func (x *exchange) cutOff() string {
 		return "shutdown"
 	case x.gone():
 		return "callerGone"
+	case x.stalled.Load():
+		return "graphStalled"
 	}
 	return "graphBrokeOff"
 }

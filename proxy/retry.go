@@ -42,6 +42,8 @@ type attempt struct {
 	reused      atomic.Bool  // the last of them had carried a request before
 	begun       atomic.Bool  // something was written there, perhaps
 	answered    atomic.Bool  // the first byte of an answer came
+
+	upload *upload // nil: there is none to watch
 }
 
 // send sends the request, and again as long as again returns a reason. A request arrives at Graph at most twice.
@@ -55,11 +57,13 @@ func (o *outbound) send(r *http.Request) (*http.Response, error) {
 		if reason == "" {
 			if a.err == nil {
 				o.noteHeader(a.res, sent)
+				o.x.watchAnswer(a.res, o.h.alarms, a.upload)
 			}
 			return a.res, a.err
 		}
 		if a.res != nil {
 			_ = a.res.Body.Close()
+			a.upload.release()
 		}
 		o.h.metrics.resends.WithLabelValues(reason).Inc()
 	}
@@ -77,7 +81,7 @@ func (s *sending) again(a *attempt) string {
 		}
 	case a.err == nil:
 		s.refused.Taken()
-	case s.r.Context().Err() != nil || !replayable(s.r):
+	case s.r.Context().Err() != nil || a.stalled() || !replayable(s.r):
 	case isDial(a.err) && !s.connects:
 		s.connects = true
 		return resendConnect
@@ -126,13 +130,33 @@ func (s *sending) try() *attempt {
 	if a.err != nil {
 		return a
 	}
+	out, a.upload = watchUpload(out, s.o.h.alarms)
 	wire := s.o.h.wire.kept
 	if s.fresh {
 		wire = s.o.h.wire.fresh
 	}
 	a.res, a.err = wire.RoundTrip(out)
+	if a.upload != nil {
+		a.upload.end()
+	}
+	if a.err != nil && a.stalled() {
+		a.err = graphStalled()
+	}
+	if a.err != nil {
+		a.upload.release()
+	}
 	return a
 }
+
+// wrote ends the wait for Graph to take the request: the transport has a deadline for the answer's header.
+func (a *attempt) wrote(httptrace.WroteRequestInfo) {
+	if a.upload != nil {
+		a.upload.waitEnds()
+	}
+}
+
+// stalled reports whether Graph stopped reading the request.
+func (a *attempt) stalled() bool { return a.upload != nil && a.upload.stalled.Load() }
 
 func (a *attempt) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
@@ -142,6 +166,7 @@ func (a *attempt) trace() *httptrace.ClientTrace {
 		},
 		WroteHeaderField:     func(string, []string) { a.begun.Store(true) },
 		GotFirstResponseByte: func() { a.answered.Store(true) },
+		WroteRequest:         a.wrote,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"graphproxy/auth"
@@ -31,8 +32,10 @@ type exchange struct {
 	admission     admission     // of a request that is no batch
 	body          sentBody      // of a request that is no batch
 	batch         *batchRun     // of a $batch; else nil
-	err           error         // of the reverse proxy
-	abort         bool          // end the connection: net/http would answer 200 otherwise
+	graphBody     answerBody
+	stalled       atomic.Bool // an answer of Graph's did
+	err           error       // of the reverse proxy
+	abort         bool        // end the connection: net/http would answer 200 otherwise
 }
 
 // ServeHTTP takes one request through. Whatever happens below, it leaves exactly one record.
@@ -234,6 +237,7 @@ func (h *Handler) fail(x *exchange, err error) {
 	}
 	e := h.logCause(x, err)
 	x.rec.Reason = e.Inner
+	x.out.reset()
 	if e.Status == http.StatusRequestEntityTooLarge {
 		x.held.release() // what was read of the body is not used
 		x.in.discard()

@@ -9,10 +9,12 @@ import (
 )
 
 // responseWriter counts what goes to a caller and knows whether an answer has begun. It passes no informational
-// response on: what a 1xx of Graph's carries was not looked at.
+// response on: what a 1xx of Graph's carries was not looked at. It holds the header until there is some of the body, so
+// that another answer can take its place when Graph stalls behind its header.
 type responseWriter struct {
 	http.ResponseWriter
 	status int
+	begun  bool // the header has gone out
 	bytes  int64
 	close  bool // the answer says that the connection ends here
 	in     *requestBody
@@ -31,24 +33,34 @@ func newResponseWriter(w http.ResponseWriter, r *http.Request, in *requestBody) 
 	}
 }
 
-func (w *responseWriter) started() bool { return w.status != 0 }
+func (w *responseWriter) started() bool { return w.begun }
 
 func (w *responseWriter) WriteHeader(status int) {
 	if status < 200 && status != http.StatusSwitchingProtocols {
 		return
 	}
-	w.status = status
+	if !w.begun {
+		w.status = status
+	}
+}
+
+// begin sends the header.
+func (w *responseWriter) begin() {
+	w.begun = true
 	w.Header()["X-Content-Type-Options"] = []string{"nosniff"} // a browser must not run a JSON answer or a file
 	if w.close {
 		w.Header().Set("Connection", "close")
 	}
 	w.in.answered()
-	w.ResponseWriter.WriteHeader(status)
+	w.ResponseWriter.WriteHeader(w.status)
 }
 
 func (w *responseWriter) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
+	}
+	if !w.begun {
+		w.begin()
 	}
 	w.pace.writing(w.bytes)
 	n, err := w.ResponseWriter.Write(p)
@@ -56,13 +68,39 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// passOn sends what net/http still has of an answer that is about to be cut off. A short one would be lost with its
-// status otherwise.
-func (w *responseWriter) passOn() {
-	_ = http.NewResponseController(w.ResponseWriter).Flush() // the caller may have left
+// FlushError lets http.ResponseController flush. It does nothing before there is some of the body.
+func (w *responseWriter) FlushError() error {
+	if !w.begun {
+		return nil
+	}
+	return w.pace.control.Flush()
 }
 
-// Unwrap lets http.ResponseController flush.
+// end sends the header of an answer without a body.
+func (w *responseWriter) end() {
+	if w.status != 0 && !w.begun {
+		w.begin()
+	}
+}
+
+// cutOff sends what net/http still has of an answer that is cut off now. A short one would be lost with its status
+// otherwise.
+func (w *responseWriter) cutOff() {
+	w.end()
+	_ = w.FlushError() // the caller may have left
+}
+
+// reset takes back an answer that has not begun.
+func (w *responseWriter) reset() {
+	for name := range w.Header() {
+		if name != "Connection" {
+			delete(w.Header(), name)
+		}
+	}
+	w.status = 0
+}
+
+// Unwrap lets http.ResponseController set deadlines.
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // requestBody is a caller's body on its way to Graph: it counts, and remembers when the reading of it failed, because

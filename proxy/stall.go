@@ -1,0 +1,201 @@
+package proxy
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// idle is how long Graph may do nothing while graphproxy waits for it: send no byte of an answer's body, or take none of
+// a request's. The time that a caller takes does not count.
+const idle = 100 * time.Second
+
+// graphStalled is the answer where Graph does nothing for so long. It is also the error of reading a body that stalls.
+func graphStalled() *Error {
+	return &Error{
+		Status:  http.StatusGatewayTimeout,
+		Code:    codeUnavailable,
+		Inner:   "graphStalled",
+		Message: "Microsoft Graph stopped in the middle of the request or of its answer; what was sent may have been carried out",
+	}
+}
+
+// watch ends what waits for Graph for too long. It sets no timer for a read: one timer a body looks at the time since
+// which the body waits. A watch is used for one body, and is safe for concurrent use.
+type watch struct {
+	alarms  *sync.Pool
+	alarm   *alarm
+	began   time.Time
+	since   atomic.Int64 // when the wait for Graph began, as time since began; waitsNot: nothing waits
+	stalled atomic.Bool
+	waiting waiting
+}
+
+// waiting is what waits for Graph. A watch calls halt once at most.
+type waiting interface{ halt() }
+
+// waitsNot is the time of a watch while nothing waits for Graph.
+const waitsNot = -1
+
+// start makes the watch look, from now on and until end.
+func (w *watch) start(alarms *sync.Pool, waiting waiting) {
+	w.alarms, w.began, w.waiting = alarms, time.Now(), waiting
+	w.since.Store(waitsNot)
+	w.alarm = alarms.Get().(*alarm)
+	w.alarm.of.Store(w)
+	w.alarm.timer.Reset(idle)
+}
+
+func (w *watch) wait()     { w.since.Store(int64(time.Since(w.began))) }
+func (w *watch) waitEnds() { w.since.Store(waitsNot) }
+
+// end ends the watch. It may be called once.
+func (w *watch) end() {
+	w.alarm.of.Store(nil)
+	if w.alarm.timer.Stop() { // else it is ringing now, for nobody
+		w.alarms.Put(w.alarm)
+	}
+}
+
+// look ends what has waited for too long, or returns when to look again.
+func (w *watch) look() time.Duration {
+	since := w.since.Load()
+	if since == waitsNot {
+		return idle
+	}
+	if waited := time.Since(w.began) - time.Duration(since); waited < idle {
+		return idle - waited
+	}
+	w.stalled.Store(true)
+	w.waiting.halt()
+	return 0
+}
+
+// alarm is a timer that watches use one after the other.
+type alarm struct {
+	timer *time.Timer
+	of    atomic.Pointer[watch]
+}
+
+func newAlarms() *sync.Pool {
+	return &sync.Pool{New: func() any {
+		a := new(alarm)
+		a.timer = time.AfterFunc(time.Hour, a.ring)
+		a.timer.Stop()
+		return a
+	}}
+}
+
+func (a *alarm) ring() {
+	w := a.of.Load()
+	if w == nil {
+		return
+	}
+	if again := w.look(); again > 0 {
+		a.timer.Reset(again)
+	}
+}
+
+// answerBody is the body of Graph's answer. A Read that brings nothing for too long fails with graphStalled. The body
+// that it watches must end a Read when it is closed, as those of net/http do.
+type answerBody struct {
+	watch
+	from   io.ReadCloser
+	x      *exchange
+	upload *upload // of the request; nil: it had none to watch
+	closed atomic.Bool
+}
+
+func (b *answerBody) Read(p []byte) (int, error) {
+	b.wait()
+	n, err := b.from.Read(p)
+	b.waitEnds()
+	if err != nil && b.stalled.Load() {
+		b.x.stalled.Store(true)
+		return n, graphStalled()
+	}
+	return n, err
+}
+
+func (b *answerBody) halt() { _ = b.from.Close() }
+
+func (b *answerBody) Close() error {
+	if b.closed.Swap(true) {
+		return nil
+	}
+	b.end()
+	err := b.from.Close()
+	b.upload.release()
+	return err
+}
+
+// upload is a request whose body Graph may stop reading.
+type upload struct {
+	watch
+	cancel context.CancelCauseFunc // to be called when the answer has been read
+}
+
+// release frees what the context of the request holds. A nil upload has none.
+func (u *upload) release() {
+	if u != nil {
+		u.cancel(nil)
+	}
+}
+
+func (u *upload) halt() { u.cancel(graphStalled()) }
+
+// uploadBody is the body of an upload. Between two reads Graph takes what the first one brought.
+type uploadBody struct {
+	*upload
+	from io.ReadCloser
+}
+
+func (b *uploadBody) Read(p []byte) (int, error) {
+	b.waitEnds()
+	n, err := b.from.Read(p)
+	b.wait()
+	return n, err
+}
+
+func (b *uploadBody) Close() error { return b.from.Close() }
+
+// unwatched is the length of a body that is sent without a watch: it fits into the buffers of a connection, whatever
+// Graph reads.
+const unwatched = 16 << 10
+
+// watchUpload watches the body of r, and returns the request to send in its place. The upload is nil if there is none to
+// watch; else it is to be ended, and its cancel to be called.
+func watchUpload(r *http.Request, alarms *sync.Pool) (*http.Request, *upload) {
+	if !hasBody(r) || isSafe(r) || 0 <= r.ContentLength && r.ContentLength <= unwatched {
+		return r, nil
+	}
+	ctx, cancel := context.WithCancelCause(r.Context())
+	out, u := r.WithContext(ctx), &upload{cancel: cancel}
+	u.start(alarms, u)
+	out.Body = &uploadBody{u, r.Body}
+	if again := r.GetBody; again != nil {
+		out.GetBody = func() (io.ReadCloser, error) {
+			body, err := again()
+			return &uploadBody{u, body}, err
+		}
+	}
+	return out, u
+}
+
+// watchAnswer watches the body of Graph's answer.
+func (x *exchange) watchAnswer(res *http.Response, alarms *sync.Pool, u *upload) {
+	if res.Body == http.NoBody {
+		u.release()
+		return
+	}
+	b := &x.graphBody
+	if b.from != nil { // of a batch that is sent in several requests
+		b = new(answerBody)
+	}
+	b.from, b.x, b.upload = res.Body, x, u
+	b.start(alarms, b)
+	res.Body = b
+}
