@@ -269,10 +269,13 @@ func TestEveryKindOfEvidence(t *testing.T) {
 		}
 	})
 	e.t = t
-	for _, secret := range []string{goodKey, wrongKey, strings.TrimPrefix(token, "Authorization: Bearer "), "10.77.3.4"} {
+	for _, secret := range []string{goodKey, wrongKey, strings.TrimPrefix(token, "Authorization: Bearer ")} {
 		if strings.Contains(e.p.stderr.String()+e.p.stdout.String(), secret) {
 			t.Errorf("%.12q… is in the log or the audit log", secret)
 		}
+	}
+	if strings.Contains(e.p.stderr.String(), "10.77.3.4") { // the audit log has it as the client
+		t.Error("the address that a proxy names is in the log")
 	}
 	e.p.stop(t)
 	if _, err := os.Stat(e.socket); err == nil {
