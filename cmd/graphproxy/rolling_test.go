@@ -196,12 +196,14 @@ func (l *traffic) request() string {
 func (l *traffic) start(perSecond int) {
 	l.began = time.Now()
 	l.run.Go(func() {
-		tick := time.NewTicker(time.Second / time.Duration(perSecond))
+		tick := time.NewTicker(2 * time.Millisecond)
 		defer tick.Stop()
-		for {
+		for sent := 0; ; {
 			select {
-			case <-tick.C:
-				l.run.Go(func() { l.count(l.request()) })
+			case <-tick.C: // a tick that is late brings all requests that are due
+				for due := int(time.Since(l.began).Seconds() * float64(perSecond)); sent < due; sent++ {
+					l.run.Go(func() { l.count(l.request()) })
+				}
 			case <-l.ended:
 				return
 			}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/spf13/cobra"
 
 	"graphproxy/auth/caller"
@@ -77,6 +78,7 @@ func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) erro
 	c, problems := config.Parse(environ)
 	logs := newLog(stderr, c.Log)
 	defer logs.close()
+	followMemoryLimit(logs.Logger, memlimit.FromCgroup)
 	p, err := load(c, problems, stdout, logs.Logger)
 	if err != nil {
 		return err
