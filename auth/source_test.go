@@ -77,7 +77,12 @@ func (f *fakeEntra) since(start time.Time) []time.Duration {
 
 func (f *fakeEntra) count() int { return len(f.since(time.Time{})) }
 
-var secretApp = auth.App{Name: "default", TenantID: "contoso.onmicrosoft.com", ClientID: "app", Secret: auth.NewSecret(canary)}
+var secretApp = auth.App{
+	Name:     "default",
+	TenantID: "contoso.onmicrosoft.com",
+	ClientID: "app",
+	Secret:   auth.NewSecret(canary),
+}
 
 func fakeSource(t *testing.T, a auth.App, f *fakeEntra, log *slog.Logger) *auth.Source {
 	t.Helper()

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -113,5 +114,47 @@ func TestChargesAreAppended(t *testing.T) {
 	}
 	if forged := p.Charges(nil, r, policy.Decision{}); forged != nil {
 		t.Errorf("a denied request charges %v", forged)
+	}
+}
+
+func TestABatchIsNotChargedWhateverWasDecided(t *testing.T) {
+	const file = "version: 1\nlimits: {all: {rate: 1/s}}\n" +
+		"callers:\n  a: {identity: [anyone], limit: {rate: 1/s}, allow: []}\n"
+	p := load(t, file)
+	r, err := policy.ParseRequest("a", "POST /$batch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Charges(nil, r, policy.Decision{Allow: true}); len(got) != 0 {
+		t.Errorf("a batch is charged on %d limits, and its items will be", len(got))
+	}
+}
+
+func TestOfTheCoversOfALimitTheFirstInTheFileGivesTheKey(t *testing.T) {
+	const file = `
+version: 1
+limits:
+  boxes:
+    rate: 1/s
+    per: [box]
+    covers: [%s]
+callers:
+  a: {identity: [anyone], allow: [ANY /users/**]}
+`
+	for _, tt := range []struct{ name, covers, want string }{
+		{"the user first", "'GET /users/{box}/**', 'GET /users/{id}/mailFolders/{box}/**'", "box=adele"},
+		{"the folder first", "'GET /users/{id}/mailFolders/{box}/**', 'GET /users/{box}/**'", "box=inbox"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := load(t, fmt.Sprintf(file, tt.covers))
+			r, err := policy.ParseRequest("a", "GET /users/adele/mailFolders/inbox/messages")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := charges(p, r)
+			if len(got) != 1 || got[0].Key != tt.want {
+				t.Errorf("got %+v, want the key %s", got, tt.want)
+			}
+		})
 	}
 }

@@ -261,7 +261,8 @@ allow:
 		allowed: []string{
 			"GET /groups/1", "GET /groups/1?$expand=members", "GET /groups/1?$expand=Members,owners/graph.user",
 			"GET /groups/1?$expand=members($select=id;$top=5)", "GET /groups/1?expand=members(select=id)",
-			"GET /groups/1?$expand=members($filter=startswith(displayName,'a');$count=true;$levels=max;$orderby=displayName%20desc;$skip=1;$search=%22a%22)",
+			"GET /groups/1?$expand=members($filter=startswith(displayName,'a');$count=true;$levels=max;" +
+				"$orderby=displayName%20desc;$skip=1;$search=%22a%22)",
 		},
 		denied: []string{
 			"GET /groups/1?$expand=*", "GET /groups/1?$expand=manager", "GET /groups/1?$expand=members,manager",

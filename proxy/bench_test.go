@@ -91,8 +91,11 @@ func BenchmarkHandler(b *testing.B) {
 // BenchmarkBatch measures a $batch of four items through the handler.
 func BenchmarkBatch(b *testing.B) {
 	h, err := proxy.New(proxy.Config{
-		Graph:         benchGraph(b),
-		Apps:          namedApps{policy.DefaultApp: {Tenant: tenant, Tokens: fixed{}}, "other": {Tenant: tenant, Tokens: fixed{}}},
+		Graph: benchGraph(b),
+		Apps: namedApps{
+			policy.DefaultApp: {Tenant: tenant, Tokens: fixed{}},
+			"other":           {Tenant: tenant, Tokens: fixed{}},
+		},
 		Authorization: rules(b, benchPolicy),
 		Hosts:         []string{"example.com"},
 		Audit:         io.Discard,

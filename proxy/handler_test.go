@@ -79,18 +79,22 @@ callers:
       - GET /users/delta
 `)
 	tests := map[string]string{
-		"/v1.0/users/":                                                   "/v1.0/users",
-		"/v1.0/users/%61dele%40contoso.com":                              "/v1.0/users/adele@contoso.com",
-		"/v1.0/Users('adele@contoso.com')":                               "/v1.0/Users('adele@contoso.com')",
-		"/v1.0/users?%24select=id":                                       "/v1.0/users?$select=id",
-		"/v1.0/users?select=id&%24Top=5":                                 "/v1.0/users?select=id&$Top=5",
-		"/v1.0/users?$filter=x%3B%26%24%3d%2F%3A%2B%61&orderby=%c3%a9":   "/v1.0/users?$filter=x%3B%26%24%3d%2F%3A%2Ba&orderby=%c3%a9",
-		"/v1.0/users?$select=id&$expand=manager($levels=max;$select=id)": "/v1.0/users?$select=id&$expand=manager($levels=max;$select=id)",
-		"/v1.0/users/microsoft.graph.delta()":                            "/v1.0/users/microsoft.graph.delta()",
-		"/v1.0/myOrganization/users":                                     "/v1.0/users",
-		"/v1.0/" + tenant + "/users":                                     "/v1.0/users",
-		"/v1.0/users/Adele_fabrikam.com%23EXT%23@contoso.com":            "/v1.0/users/Adele_fabrikam.com%23EXT%23@contoso.com",
-		"/v1.0/users?$filter=startswith(displayName,'A%26B')":            "/v1.0/users?$filter=startswith(displayName,'A%26B')",
+		"/v1.0/users/":                      "/v1.0/users",
+		"/v1.0/users/%61dele%40contoso.com": "/v1.0/users/adele@contoso.com",
+		"/v1.0/Users('adele@contoso.com')":  "/v1.0/Users('adele@contoso.com')",
+		"/v1.0/users?%24select=id":          "/v1.0/users?$select=id",
+		"/v1.0/users?select=id&%24Top=5":    "/v1.0/users?select=id&$Top=5",
+		"/v1.0/users?$filter=x%3B%26%24%3d%2F%3A%2B%61&orderby=%c3%a9": "/v1.0/users?" +
+			"$filter=x%3B%26%24%3d%2F%3A%2Ba&orderby=%c3%a9",
+		"/v1.0/users?$select=id&$expand=manager($levels=max;$select=id)": "/v1.0/users?" +
+			"$select=id&$expand=manager($levels=max;$select=id)",
+		"/v1.0/users/microsoft.graph.delta()": "/v1.0/users/microsoft.graph.delta()",
+		"/v1.0/myOrganization/users":          "/v1.0/users",
+		"/v1.0/" + tenant + "/users":          "/v1.0/users",
+		"/v1.0/users/Adele_fabrikam.com%23EXT%23@contoso.com": "/v1.0/users/Adele_" +
+			"fabrikam.com%23EXT%23@contoso.com",
+		"/v1.0/users?$filter=startswith(displayName,'A%26B')": "/v1.0/users?" +
+			"$filter=startswith(displayName,'A%26B')",
 	}
 	for given, want := range tests {
 		t.Run(given, func(t *testing.T) {

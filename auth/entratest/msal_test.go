@@ -91,7 +91,9 @@ func TestMSAL(t *testing.T) {
 	})
 	t.Run("a federated token through the assertion callback", func(t *testing.T) {
 		res, err := r.msalToken(t,
-			confidential.NewCredFromAssertionCallback(func(context.Context, confidential.AssertionRequestOptions) (string, error) {
+			confidential.NewCredFromAssertionCallback(func(
+				context.Context, confidential.AssertionRequestOptions,
+			) (string, error) {
 				return jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
 					"iss": "https://kubernetes.contoso.com",
 					"sub": "hr",

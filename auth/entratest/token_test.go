@@ -268,7 +268,8 @@ func TestErrorShape(t *testing.T) {
 	trace, _ := a.json["trace_id"].(string)
 	want := map[string]any{
 		"error": "invalid_client",
-		"error_description": "AADSTS7000215: Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '" + clientID + "'.\r\n" +
+		"error_description": "AADSTS7000215: Invalid client secret provided. Ensure the secret being sent in the " +
+			"request is the client secret value, not the client secret ID, for a secret added to app '" + clientID + "'.\r\n" +
 			"Trace ID: " + trace + "\r\nCorrelation ID: " + correlation + "\r\nTimestamp: 2026-11-21 12:00:00Z",
 		"error_codes":    []any{7000215.0},
 		"timestamp":      "2026-11-21 12:00:00Z",
@@ -283,8 +284,10 @@ func TestErrorShape(t *testing.T) {
 
 func TestEveryMessageIsComplete(t *testing.T) {
 	codes := []int{
-		7000215, 7000222, 7000218, 700016, 700011, 7000229, 7000112, 70001, 90002, 900023, 50059, 90019, 50194, 9001023, 90010, 90130, 90124,
-		700027, 50012, 50013, 500133, 700030, 70021, 70011, 1002012, 500011, 650056, 65005, 700025, 53003, 530032, 50196, 90038, 900382, 900432,
+		7000215, 7000222, 7000218, 700016, 700011, 7000229, 7000112, 70001, 90002, 900023, 50059, 90019, 50194,
+		9001023, 90010, 90130, 90124,
+		700027, 50012, 50013, 500133, 700030, 70021, 70011, 1002012, 500011, 650056, 65005,
+		700025, 53003, 530032, 50196, 90038, 900382, 900432,
 		90055, 90033, 90024, 90006, 50033, 65004, 65001, 700021, 700023, 700024, 700211, 700212, 700213, 123456,
 	}
 	r := newRig(t, fixedClock())
@@ -341,15 +344,20 @@ func TestVerify(t *testing.T) {
 		}
 		r.wantToken(t, r.token(t, form()))
 	})
-	t.Run("a token of another server, a changed one, one without signature and no token at all are refused", func(t *testing.T) {
+	t.Run("a token of another server, a changed one, an unsigned one and none at all are refused", func(t *testing.T) {
 		r, other := newRig(t, fixedClock()), newRig(t, fixedClock())
 		token := r.wantToken(t, r.token(t, form()))
 		header, rest, _ := strings.Cut(token, ".")
 		claims, signature, _ := strings.Cut(rest, ".")
-		changed := base64.RawURLEncoding.EncodeToString([]byte(`{"aud":"https://graph.microsoft.com","roles":["Directory.ReadWrite.All"]}`))
+		changed := base64.RawURLEncoding.EncodeToString(
+			[]byte(`{"aud":"https://graph.microsoft.com","roles":["Directory.ReadWrite.All"]}`))
 		none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`))
 		for _, bad := range []string{
-			other.wantToken(t, other.token(t, form())), header + "." + changed + "." + signature, none + "." + claims + ".", "canary", "",
+			other.wantToken(t, other.token(t, form())),
+			header + "." + changed + "." + signature,
+			none + "." + claims + ".",
+			"canary",
+			"",
 		} {
 			if _, err := r.Verify(bad); err == nil || strings.Contains(err.Error(), "canary") {
 				t.Errorf("%q: error %v", bad, err)

@@ -16,15 +16,15 @@ type asyncLog struct {
 	writer *logwriter.Writer
 }
 
-// newLog returns a logger to w. make returns a logger to a writer, with the level and the format that are set.
-func newLog(w io.Writer, make func(io.Writer) *slog.Logger) asyncLog {
+// newLog returns a logger to w. newLogger returns a logger to a writer, with the level and the format that are set.
+func newLog(w io.Writer, newLogger func(io.Writer) *slog.Logger) asyncLog {
 	lost := func(n int) []byte {
 		var line bytes.Buffer
-		make(&line).Error("log lines were lost, because the program that reads the log did not read on", "lost", n)
+		newLogger(&line).Error("log lines were lost, because the program that reads the log did not read on", "lost", n)
 		return line.Bytes()
 	}
 	writer := logwriter.New(w, logwriter.Options{Lost: lost})
-	return asyncLog{Logger: make(writer), writer: writer}
+	return asyncLog{Logger: newLogger(writer), writer: writer}
 }
 
 // close writes what is left, for a moment at most.

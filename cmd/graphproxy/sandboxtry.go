@@ -43,8 +43,8 @@ func (s *sandbox) tries() []try {
 			"curl -sS -i --cacert " + quoteForShell(s.caFile) + " '" + tls +
 				"/v1.0/users/adele@contoso.com/drive/root/children'"},
 		{"A month of a calendar.",
-			get(plain +
-				"/v1.0/users/adele@contoso.com/calendarView?startDateTime=2026-02-01T00:00:00Z&endDateTime=2026-03-01T00:00:00Z&$select=subject")},
+			get(plain + "/v1.0/users/adele@contoso.com/calendarView?startDateTime=2026-02-01T00:00:00Z&" +
+				"endDateTime=2026-03-01T00:00:00Z&$select=subject")},
 		{"An upload: graphproxy answers with an address at the storage, and the file goes there without a key.",
 			s.uploadLine(plain)},
 		{"The proxy's health: is there a token, which policy is in force?", get(health + "/readyz")},

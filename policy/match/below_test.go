@@ -204,17 +204,18 @@ func TestWhatIsACast(t *testing.T) {
 // A deny rule for a collection is for a cast of it without a namespace too, and one for a list's element for the list.
 func TestWhatADenyRuleReaches(t *testing.T) {
 	for rule, path := range map[string]string{
-		"/groups/{id}/members":                                        "/groups/g/members/user",
-		"/groups/{id}/members/{member}/**":                            "/groups/g/members/user/9/messages",
-		"/groups/{id}/members/graph.user":                             "/groups/g/members/user",
-		"/drives/{d}/items/{i}/workbook/worksheets/{sheet}/usedRange": "/drives/d/items/1/workbook/worksheets/domains/graph.usedRange",
-		"/users/{id}/{x}/graph.security.block":                        "/users/u/lists/microsoft.graph.security.block",
-		"/domains/microsoft.contoso.com":                              "/domains('microsoft.contoso.com')",
-		"/x/f(ids='b')":                                               `/x/f(ids=["a","B"])`,
-		"/sites/{site}/**":                                            "/sites/h%3A%2Fa%3A/lists",
-		"/drives/{d}/root:/Salaries:/**":                              "/drives/d/root%3A%2FSalaries%3A/children/1",
-		"/sites/{host}:/{path}:/**":                                   "/sites/h:/a:/sites/k:/b",
-		"/drives/{d}/items/{i}/workbook/tables/add":                   "/drives/d/items/1/workbook/tables/$/add",
+		"/groups/{id}/members":             "/groups/g/members/user",
+		"/groups/{id}/members/{member}/**": "/groups/g/members/user/9/messages",
+		"/groups/{id}/members/graph.user":  "/groups/g/members/user",
+		"/drives/{d}/items/{i}/workbook/worksheets/{sheet}/usedRange": "/drives/d/items/1/workbook/" +
+			"worksheets/domains/graph.usedRange",
+		"/users/{id}/{x}/graph.security.block":      "/users/u/lists/microsoft.graph.security.block",
+		"/domains/microsoft.contoso.com":            "/domains('microsoft.contoso.com')",
+		"/x/f(ids='b')":                             `/x/f(ids=["a","B"])`,
+		"/sites/{site}/**":                          "/sites/h%3A%2Fa%3A/lists",
+		"/drives/{d}/root:/Salaries:/**":            "/drives/d/root%3A%2FSalaries%3A/children/1",
+		"/sites/{host}:/{path}:/**":                 "/sites/h:/a:/sites/k:/b",
+		"/drives/{d}/items/{i}/workbook/tables/add": "/drives/d/items/1/workbook/tables/$/add",
 	} {
 		if _, wide := finds(t, ruleOf(t, rule), path); !wide {
 			t.Errorf("%s does not deny %s", rule, path)
@@ -227,18 +228,22 @@ func TestWhatIsSureOfRulesForSites(t *testing.T) {
 		a, b string
 		want bool
 	}{
-		"a site and its lists":                       {"/sites/{site}/**", "/sites/{s}/lists/{l}", true},
-		"a site and one by its path":                 {"/sites/{site}/**", "/sites/{s}:/{p}", false},
-		"a site and all below one by its path":       {"/sites/{site}/**", "/sites/{s}:/{p}:/**", false},
-		"every site and one by its path":             {"/sites/**", "/sites/{s}:/{p}:/**", true},
-		"a site and every site":                      {"/sites/{site}/**", "/sites/**", false},
-		"a site by its path and its drive":           {"/sites/{h}:/{p}:/**", "/sites/{h}:/{p}:/drive/root:/{q}", true},
-		"a site by its path and another of it":       {"/sites/{h}:/{p}:/**", "/sites/{h}:/{p}:/sites/{s}", false},
-		"a site by its path and itself":              {"/sites/{h}:/{p}:/**", "/sites/{host}:/{path}:/**", true},
-		"a site and getByPath":                       {"/sites/{site}/**", "/sites/{s}/getByPath(path={p})", false},
-		"a folder and its children":                  {"/drives/{d}/root:/{p}:/**", "/drives/{d}/root:/{p}:/children", true},
-		"a folder and one of its children":           {"/drives/{d}/root:/{p}:/**", "/drives/{d}/root:/{p}:/children/{c}", false},
-		"a folder and all below its list's item":     {"/drives/{d}/root:/{p}:/**", "/drives/{d}/root:/{p}:/listItem/**", false},
+		"a site and its lists":                 {"/sites/{site}/**", "/sites/{s}/lists/{l}", true},
+		"a site and one by its path":           {"/sites/{site}/**", "/sites/{s}:/{p}", false},
+		"a site and all below one by its path": {"/sites/{site}/**", "/sites/{s}:/{p}:/**", false},
+		"every site and one by its path":       {"/sites/**", "/sites/{s}:/{p}:/**", true},
+		"a site and every site":                {"/sites/{site}/**", "/sites/**", false},
+		"a site by its path and its drive":     {"/sites/{h}:/{p}:/**", "/sites/{h}:/{p}:/drive/root:/{q}", true},
+		"a site by its path and another of it": {"/sites/{h}:/{p}:/**", "/sites/{h}:/{p}:/sites/{s}", false},
+		"a site by its path and itself":        {"/sites/{h}:/{p}:/**", "/sites/{host}:/{path}:/**", true},
+		"a site and getByPath":                 {"/sites/{site}/**", "/sites/{s}/getByPath(path={p})", false},
+		"a folder and its children":            {"/drives/{d}/root:/{p}:/**", "/drives/{d}/root:/{p}:/children", true},
+		"a folder and one of its children": {
+			"/drives/{d}/root:/{p}:/**", "/drives/{d}/root:/{p}:/children/{c}", false,
+		},
+		"a folder and all below its list's item": {
+			"/drives/{d}/root:/{p}:/**", "/drives/{d}/root:/{p}:/listItem/**", false,
+		},
 		"a folder and itself":                        {"/drives/{d}/root:/{p}:/**", "/drives/{d}/root:/Reports:/**", true},
 		"the root and a folder":                      {"/drives/{d}/root/**", "/drives/{d}/root:/{p}:/**", true},
 		"a group and its site's lists":               {"/groups/{g}/**", "/groups/{g}/sites/{s}/lists", true},
@@ -262,15 +267,33 @@ func TestAPathIsDeniedByItsParts(t *testing.T) {
 		"/drives/{drive}/root:/{path}:/**": {
 			values: []string{"Reports/Salaries/**"},
 			in: []string{
-				"/drives/d/root/children/Reports/children/Salaries", "/drives/d/root/children('Reports')/children('Salaries')/content", "/drives/d/root:/Reports:/children/Salaries",
-				"/drives/d/root/children/Reports/children/Salaries/children/x/permissions/1", "/drives/d/items/root/children/Reports/children/Salaries", "/drives/d/root/children(name='Reports')/children/SALARIES",
+				"/drives/d/root/children/Reports/children/Salaries",
+				"/drives/d/root/children('Reports')/children('Salaries')/content",
+				"/drives/d/root:/Reports:/children/Salaries",
+				"/drives/d/root/children/Reports/children/Salaries/children/x/permissions/1",
+				"/drives/d/items/root/children/Reports/children/Salaries",
+				"/drives/d/root/children(name='Reports')/children/SALARIES",
 			},
-			out: []string{"/drives/d/root/children", "/drives/d/root/children/Reports", "/drives/d/root/children/Salaries", "/drives/d/root/children/Reports/children/$count", "/drives/d/root/children/Reports/permissions/Salaries", "/drives/d/children/Reports/children/Salaries"},
+			out: []string{
+				"/drives/d/root/children",
+				"/drives/d/root/children/Reports",
+				"/drives/d/root/children/Salaries",
+				"/drives/d/root/children/Reports/children/$count",
+				"/drives/d/root/children/Reports/permissions/Salaries",
+				"/drives/d/children/Reports/children/Salaries",
+			},
 		},
 		"/sites/{host}:/{path}:/lists": {
 			values: []string{"sites/hr"},
-			in:     []string{"/sites/h:/sites:/getByPath(path='hr')/lists", "/sites/h/getByPath(path='sites')/graph.getByPath(path='HR')/lists"},
-			out:    []string{"/sites/h/getByPath(path='hr')/lists", "/sites/h:/sites:/getByPath(path='hr')", "/sites/h:/sites:/getByPath/hr/lists"},
+			in: []string{
+				"/sites/h:/sites:/getByPath(path='hr')/lists",
+				"/sites/h/getByPath(path='sites')/graph.getByPath(path='HR')/lists",
+			},
+			out: []string{
+				"/sites/h/getByPath(path='hr')/lists",
+				"/sites/h:/sites:/getByPath(path='hr')",
+				"/sites/h:/sites:/getByPath/hr/lists",
+			},
 		},
 		"/drives/{drive}/root:/{path}:/children": {
 			values: []string{"Reports"},

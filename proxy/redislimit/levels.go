@@ -31,8 +31,8 @@ func (l *levels) record(key string, tokens float64, asked time.Time) {
 		return // a late answer
 	}
 	if !found && len(l.all) >= levelsBound {
-		for any := range l.all {
-			delete(l.all, any)
+		for oldKey := range l.all {
+			delete(l.all, oldKey)
 			break
 		}
 	}

@@ -312,6 +312,6 @@ func (b *Buckets) Return(charges []limit.Charge) {
 }
 
 // excess is what a charge should have taken beyond what it took.
-func excess(c *limit.Charge, real int) float64 {
-	return float64(min(max(real, 0), 2*c.Limit.Burst) - cost(c))
+func excess(c *limit.Charge, actual int) float64 {
+	return float64(min(max(actual, 0), 2*c.Limit.Burst) - cost(c))
 }

@@ -53,9 +53,9 @@ func TestTakeAnswersAsLimiterDoes(t *testing.T) {
 				continue
 			}
 			flight = append(flight, [2]*limit.Grant{&own, &theirs})
-			if real := rapid.IntRange(-5, 12).Draw(t, "real cost"); real >= 0 {
-				local.Adjust(now, charges, real)
-				r.Adjust(charges, real)
+			if actual := rapid.IntRange(-5, 12).Draw(t, "real cost"); actual >= 0 {
+				local.Adjust(now, charges, actual)
+				r.Adjust(charges, actual)
 				flush(t, r) // or Redis would do it at a later time
 			}
 		}

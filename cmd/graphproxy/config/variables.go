@@ -102,7 +102,8 @@ func meanings() map[string]string {
 		"AZURE_CLIENT_SECRET_FILE":          "file that holds the client secret; one newline at its end does not count",
 		"AZURE_CLIENT_CERTIFICATE_PATH":     "PEM or PFX file with the certificate and its RSA key",
 		"AZURE_CLIENT_CERTIFICATE_PASSWORD": "password of the PFX file",
-		"AZURE_CLIENT_SEND_CERTIFICATE_CHAIN": "send the certificate's chain with token requests (subject name and issuer " +
+		"AZURE_CLIENT_SEND_CERTIFICATE_CHAIN": "send the certificate's chain with token requests (subject name and " +
+			"issuer " +
 			"authentication)",
 		"AZURE_FEDERATED_TOKEN_FILE": "file with a token of another issuer (workload identity federation); read at every " +
 			"renewal",
@@ -110,7 +111,8 @@ func meanings() map[string]string {
 		"AZURE_AUTHORITY_HOST":        "Entra ID's address. Default: of the cloud",
 		"GRAPHPROXY_CLOUD": "`public`, `usgov`, `usgov-dod` or `china`: sets Entra ID's address, Graph's and the scope " +
 			"together",
-		"GRAPHPROXY_GRAPH_URL": "Graph's scheme and host, such as `https://graph.microsoft.com`; `http` on loopback only. " +
+		"GRAPHPROXY_GRAPH_URL": "Graph's scheme and host, such as `https://graph.microsoft.com`; `http` on loopback " +
+			"only. " +
 			"Default: of the cloud",
 		"GRAPHPROXY_SCOPE":              "what tokens are asked for. Default: Graph's URL and `/.default`",
 		"GRAPHPROXY_INSTANCE_DISCOVERY": "`false` for an authority that Microsoft does not know: a private cloud, a test",
@@ -118,33 +120,41 @@ func meanings() map[string]string {
 			"several with commas",
 		"GRAPHPROXY_UNIX_SOCKET_MODE": "who may connect to a unix socket, as octal permissions",
 		"GRAPHPROXY_ADMIN_LISTEN":     "where `/healthz`, `/readyz` and `/metrics` are; plain HTTP, one address",
-		"GRAPHPROXY_PUBLIC_URL": "scheme and host that links in answers carry, such as `https://graph.contoso.com`: for a load " +
+		"GRAPHPROXY_PUBLIC_URL": "scheme and host that links in answers carry, such as `https://graph.contoso.com`: " +
+			"for a load " +
 			"balancer that ends TLS or changes the host. Default: that of the request",
 		"GRAPHPROXY_HOSTS": "further [names](#names-of-the-proxy) that graphproxy is known by, such as " +
 			"`graphproxy,graphproxy.infra.svc`; each counts with any port",
 		"GRAPHPROXY_TLS_CERT_FILE": "certificate that callers are shown, PEM, its chain after it",
 		"GRAPHPROXY_TLS_KEY_FILE":  "its private key, PEM, not encrypted",
-		"GRAPHPROXY_TLS_CLIENT_CA_FILE": "certificates of the CAs whose [client certificates](#client-certificates) count, PEM, one " +
+		"GRAPHPROXY_TLS_CLIENT_CA_FILE": "certificates of the CAs whose [client certificates](#client-certificates) " +
+			"count, PEM, one " +
 			"after the other",
-		"GRAPHPROXY_TRUSTED_PROXIES": "networks and addresses of the [proxies](#proxies-in-front) whose `X-Forwarded-For` and PROXY " +
+		"GRAPHPROXY_TRUSTED_PROXIES": "networks and addresses of the [proxies](#proxies-in-front) whose " +
+			"`X-Forwarded-For` and PROXY " +
 			"protocol are believed, such as `10.20.0.0/16,10.0.0.7`",
 		"GRAPHPROXY_REDIS_URL": "[Redis](redis.md) in which replicas share limits: `rediss://user:password@host:6379/0`",
-		"GRAPHPROXY_REDIS_FAILURE": "while Redis is gone: `local`, each replica enforces its share by itself, or `deny`, requests " +
+		"GRAPHPROXY_REDIS_FAILURE": "while Redis is gone: `local`, each replica enforces its share by itself, or " +
+			"`deny`, requests " +
 			"that a limit covers are refused",
-		"GRAPHPROXY_REDIS_TIMEOUT": "how long a request waits for Redis' answer, from when the question is written. Set it to at least " +
+		"GRAPHPROXY_REDIS_TIMEOUT": "how long a request waits for Redis' answer, from when the question is written. " +
+			"Set it to at least " +
 			"twice the round trip",
-		"GRAPHPROXY_REDIS_REPLICAS": "how many replicas there are at least: without Redis, the share of one is no greater than its part " +
+		"GRAPHPROXY_REDIS_REPLICAS": "how many replicas there are at least: without Redis, the share of one is no " +
+			"greater than its part " +
 			"of so many, even if it has never seen the others",
 		"GRAPHPROXY_POLICY":          "the policy file",
 		"GRAPHPROXY_FORWARD_HEADERS": "request headers that reach Graph besides those in [security.md](security.md)",
-		"GRAPHPROXY_MAX_IN_FLIGHT": "requests in flight, and 256 KiB of held bodies for each; one more is answered 503 at once. Each caller " +
+		"GRAPHPROXY_MAX_IN_FLIGHT": "requests in flight, and 256 KiB of held bodies for each; one more is answered " +
+			"503 at once. Each caller " +
 			"has a [share](policy.md#in_flight-a-callers-share) of them; as many again may wait for a limit",
 		"GRAPHPROXY_DRAIN":            "how long callers are still served after SIGTERM, while the replica is not ready",
 		"GRAPHPROXY_SHUTDOWN_TIMEOUT": "how long requests in flight may go on after that",
 		"GRAPHPROXY_LOG_LEVEL":        "`debug`, `info`, `warn` or `error`",
 		"GRAPHPROXY_LOG_FORMAT":       "`json` or `text`; on stderr",
 		"GRAPHPROXY_AUDIT_LOG":        "where audit lines go: `-` is stdout, a path, or `off`",
-		"GRAPHPROXY_AUDIT_FAILURE": "while audit lines cannot be written: `continue`, requests are served and lost lines are " +
+		"GRAPHPROXY_AUDIT_FAILURE": "while audit lines cannot be written: `continue`, requests are served and lost " +
+			"lines are " +
 			"counted, or `refuse`, requests are answered 503",
 	}
 }

@@ -71,7 +71,7 @@ func check(cmd *cobra.Command, file string, o lint.Options, strict bool) error {
 	} else {
 		result.loaded(p, lint.Check(p, o))
 	}
-	if err := print(cmd, result, result.text); err != nil {
+	if err := write(cmd, result, result.text); err != nil {
 		return err
 	}
 	if !result.OK || strict && len(result.Warnings) > 0 {

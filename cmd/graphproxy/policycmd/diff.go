@@ -50,7 +50,7 @@ func diffPolicies(cmd *cobra.Command, environ []string, oldFile, newFile, log st
 			return err
 		}
 	}
-	if err := print(cmd, result, result.text); err != nil {
+	if err := write(cmd, result, result.text); err != nil {
 		return err
 	}
 	if result.Empty() && (result.Requests == nil || result.Requests.Empty()) {

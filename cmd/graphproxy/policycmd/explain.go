@@ -133,7 +133,7 @@ func explain(cmd *cobra.Command, file, body, caller, text string) error {
 	if result.Is, err = operationOf(request); err != nil {
 		return err
 	}
-	if err := print(cmd, result, result.text); err != nil {
+	if err := write(cmd, result, result.text); err != nil {
 		return err
 	}
 	if result.Decision == "deny" {

@@ -29,7 +29,7 @@ func newLimits() *cobra.Command {
 			if presets, err = presetOf(presets, name); err != nil {
 				return err
 			}
-			return print(cmd, presets, func(w io.Writer) error {
+			return write(cmd, presets, func(w io.Writer) error {
 				_, err := io.WriteString(w, service.Text(presets))
 				return err
 			})

@@ -68,7 +68,7 @@ func suggestRules(cmd *cobra.Command, environ []string, o suggest.Options, name 
 	if err := result.Verify(); err != nil {
 		return err
 	}
-	if err := print(cmd, result, result.text); err != nil {
+	if err := write(cmd, result, result.text); err != nil {
 		return err
 	}
 	if !slices.ContainsFunc(result.Callers, func(c suggest.Caller) bool { return len(c.Rules) > 0 }) {

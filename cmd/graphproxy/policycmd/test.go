@@ -52,7 +52,7 @@ func test(cmd *cobra.Command, file string) error {
 			result.Failed++
 		}
 	}
-	if err := print(cmd, result, result.text); err != nil {
+	if err := write(cmd, result, result.text); err != nil {
 		return err
 	}
 	if result.Failed > 0 {

@@ -130,7 +130,7 @@ func OpenFile(name string) (*os.File, error) {
 }
 
 // print writes a result: as JSON if that is asked for, else as text writes it.
-func print(cmd *cobra.Command, result any, text func(w io.Writer) error) error {
+func write(cmd *cobra.Command, result any, text func(w io.Writer) error) error {
 	if asJSON, err := cmd.Flags().GetBool("json"); err != nil || !asJSON {
 		return errors.Join(err, text(cmd.OutOrStdout()))
 	}

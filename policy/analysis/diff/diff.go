@@ -49,20 +49,20 @@ const (
 )
 
 // Policies compares two policies.
-func Policies(old, new *policy.Policy) Difference {
-	d := Difference{Old: old.File(), New: new.File(), Limits: commonLimits(old, new), File: contact(old, new)}
+func Policies(old, newer *policy.Policy) Difference {
+	d := Difference{Old: old.File(), New: newer.File(), Limits: commonLimits(old, newer), File: contact(old, newer)}
 	was := make(map[string]*policy.Caller)
 	for i := range old.Callers() {
 		was[old.Callers()[i].Name] = &old.Callers()[i]
 	}
-	for i := range new.Callers() {
-		c := &new.Callers()[i]
-		d.add(c.Name, callers(sideOf(old, was[c.Name]), sideOf(new, c)))
+	for i := range newer.Callers() {
+		c := &newer.Callers()[i]
+		d.add(c.Name, callers(sideOf(old, was[c.Name]), sideOf(newer, c)))
 		delete(was, c.Name)
 	}
 	for i := range old.Callers() {
 		if c := &old.Callers()[i]; was[c.Name] != nil {
-			d.add(c.Name, callers(sideOf(old, c), sideOf(new, nil)))
+			d.add(c.Name, callers(sideOf(old, c), sideOf(newer, nil)))
 		}
 	}
 	return d
@@ -123,23 +123,23 @@ func (s *side) where() string {
 }
 
 // callers tells what changes for one caller.
-func callers(old, new *side) []Change {
+func callers(old, newer *side) []Change {
 	var changes []Change
 	switch {
 	case old.caller == nil:
 		changes = append(changes, Change{Sign: "+", Kind: KindCaller, Gains: true,
-			Text: "is a new caller" + reportNote(new), Where: new.where()})
-	case new.caller == nil:
+			Text: "is a new caller" + reportNote(newer), Where: newer.where()})
+	case newer.caller == nil:
 		changes = append(changes, Change{Sign: "-", Kind: KindCaller, Loses: true,
 			Text: "is no longer a caller", Where: old.where()})
 	default:
-		changes = append(changes, settings(old, new)...)
+		changes = append(changes, settings(old, newer)...)
 	}
-	changes = append(changes, identities(old, new)...)
-	changes = append(changes, allowed(old, new)...)
-	changes = append(changes, denied(old, new)...)
-	if old.caller != nil && new.caller != nil {
-		changes = append(changes, ruleSettings(old, new)...)
+	changes = append(changes, identities(old, newer)...)
+	changes = append(changes, allowed(old, newer)...)
+	changes = append(changes, denied(old, newer)...)
+	if old.caller != nil && newer.caller != nil {
+		changes = append(changes, ruleSettings(old, newer)...)
 	}
 	return changes
 }

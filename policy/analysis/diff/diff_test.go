@@ -64,7 +64,7 @@ func squeezed(s string) string {
 }
 
 func TestWhatCallersGainAndLose(t *testing.T) {
-	for _, test := range []struct{ name, old, new, want string }{
+	for _, test := range []struct{ name, old, newer, want string }{
 		{"the same policy is no difference", hr("GET /users", "GET /users/{id}"), hr("GET /users", "GET /users/{id}"),
 			"no difference"},
 		{"order, spelling and the names of variables are no difference", hr("GET /users", "GET /users/{id}"),
@@ -147,7 +147,7 @@ func TestWhatCallersGainAndLose(t *testing.T) {
 			"hr-sync\n~ GET /users: app: the default one is now hr new.yaml:6"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			d := diff.Policies(parse(t, "old.yaml", test.old), parse(t, "new.yaml", test.new))
+			d := diff.Policies(parse(t, "old.yaml", test.old), parse(t, "new.yaml", test.newer))
 			if diff := cmp.Diff(test.want, squeezed(written(t, d.WriteText))); diff != "" {
 				t.Error(diff)
 			}
@@ -236,13 +236,13 @@ func TestAnotherContactIsADifferenceThatLetsNothingThrough(t *testing.T) {
 	with := func(contact string) *policy.Policy {
 		return parse(t, "policy.yaml", strings.Replace(hr("GET /users"), "callers:", contact+"callers:", 1))
 	}
-	for _, test := range []struct{ old, new, want string }{
+	for _, test := range []struct{ old, newer, want string }{
 		{"", "contact: a@contoso.com\n", "file\n~ contact: none is now a@contoso.com policy.yaml"},
 		{"contact: a@contoso.com\n", "contact: b@contoso.com\n",
 			"file\n~ contact: a@contoso.com is now b@contoso.com policy.yaml"},
 		{"contact: a@contoso.com\n", "contact: 'a@contoso.com'\n", "no difference"},
 	} {
-		d := diff.Policies(with(test.old), with(test.new))
+		d := diff.Policies(with(test.old), with(test.newer))
 		if diff := cmp.Diff(test.want, squeezed(written(t, d.WriteText))); diff != "" {
 			t.Error(diff)
 		}

@@ -13,13 +13,13 @@ import (
 )
 
 // identities tells what proves the caller that did not, and the other way.
-func identities(old, new *side) []Change {
+func identities(old, newer *side) []Change {
 	var changes []Change
-	was, is := evidence(old), evidence(new)
+	was, is := evidence(old), evidence(newer)
 	for _, id := range is {
 		if !slices.ContainsFunc(was, func(w policy.Identity) bool { return proves(&w, &id) }) {
 			changes = append(changes, Change{Sign: "+", Kind: KindIdentity, Gains: true,
-				Text: "is known by " + identityText(&id), Where: place(new.policy, id.Line)})
+				Text: "is known by " + identityText(&id), Where: place(newer.policy, id.Line)})
 		}
 	}
 	for _, id := range was {

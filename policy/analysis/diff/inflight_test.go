@@ -22,8 +22,8 @@ func TestTheCallersShareOfRequestsInFlight(t *testing.T) {
 		return p
 	}
 	for _, tt := range []struct {
-		name, old, new, text string
-		gains, loses         bool
+		name, old, newer, text string
+		gains, loses           bool
 	}{
 		{"a larger number gains", "10", "20", "in_flight: 10 is now 20", true, false},
 		{"a smaller part loses", "30%", "10%", "in_flight: 30% is now 10%", false, true},
@@ -50,7 +50,7 @@ func TestTheCallersShareOfRequestsInFlight(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var found []string
-			for _, c := range diff.Policies(with(tt.old), with(tt.new)).Callers {
+			for _, c := range diff.Policies(with(tt.old), with(tt.newer)).Callers {
 				for _, change := range c.Changes {
 					found = append(found, change.Text)
 					if change.Gains != tt.gains || change.Loses != tt.loses {

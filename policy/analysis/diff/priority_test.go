@@ -19,8 +19,8 @@ func TestTheCallersPriority(t *testing.T) {
 		return p
 	}
 	for _, tt := range []struct {
-		name, old, new, text string
-		gains, loses         bool
+		name, old, newer, text string
+		gains, loses           bool
 	}{
 		{"a higher one gains", "low", "high", "priority: low is now high", true, false},
 		{"one that is gone is normal", "low", "", "priority: low is now normal", true, false},
@@ -35,7 +35,7 @@ func TestTheCallersPriority(t *testing.T) {
 				return "    priority: " + priority + "\n"
 			}
 			var found []string
-			for _, c := range diff.Policies(with(line(tt.old)), with(line(tt.new))).Callers {
+			for _, c := range diff.Policies(with(line(tt.old)), with(line(tt.newer))).Callers {
 				for _, change := range c.Changes {
 					found = append(found, change.Text)
 					if change.Gains != tt.gains || change.Loses != tt.loses {

@@ -92,7 +92,7 @@ func drawRules(t *rapid.T, base []string, options []string, label string) []stri
 }
 
 // drawPolicies draws two policies that have much in common.
-func drawPolicies(t *rapid.T) (old, new *policy.Policy) {
+func drawPolicies(t *rapid.T) (old, newer *policy.Policy) {
 	var texts [2]strings.Builder
 	for i := range texts {
 		texts[i].WriteString("version: 1\ncallers:\n  last: {identity: [anyone], allow: []}\n")
@@ -162,7 +162,7 @@ func TestNothingGainedMeansNothingAllowed(t *testing.T) {
 
 // drawDenials draws two policies that allow nearly everything and differ in one deny rule, mostly with the same
 // beginning.
-func drawDenials(t *rapid.T) (old, new *policy.Policy) {
+func drawDenials(t *rapid.T) (old, newer *policy.Policy) {
 	const allow = `version: 1
 callers:
   hr-sync:
@@ -181,15 +181,15 @@ callers:
 		allow+"      - "+drawRule(t, denyOptions, other)+"\n")
 }
 
-func checkPromise(t *rapid.T, draw func(*rapid.T) (old, new *policy.Policy)) {
-	old, new := draw(t)
+func checkPromise(t *rapid.T, draw func(*rapid.T) (old, newer *policy.Policy)) {
+	old, newer := draw(t)
 	gains, loses := make(map[string]bool), make(map[string]bool)
-	d := diff.Policies(old, new)
+	d := diff.Policies(old, newer)
 	for _, c := range d.Callers {
 		gains[c.Name], loses[c.Name] = c.Gains(), c.Loses()
 	}
 	everyRequest(t, func(r policy.Request) {
-		was, is := old.Explain(r).Allow, new.Explain(r).Allow
+		was, is := old.Explain(r).Allow, newer.Explain(r).Allow
 		if is && !was && !gains[r.Caller] || was && !is && !loses[r.Caller] {
 			t.Fatalf("%s %s %s?%s: allowed %t before, %t now; told is %+v", r.Caller, r.Method, r.Target.Path(),
 				r.Target.RawQuery(), was, is, d)
@@ -210,11 +210,11 @@ func TestAPolicyDoesNotDifferFromItself(t *testing.T) {
 // the request as it was.
 func TestReplayTellsTheTruth(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		old, new := drawPolicies(t)
-		hash := rapid.SampledFrom([]string{old.Hash(), new.Hash(), "another"}).Draw(t, "hash")
+		old, newer := drawPolicies(t)
+		hash := rapid.SampledFrom([]string{old.Hash(), newer.Hash(), "another"}).Draw(t, "hash")
 		judged := old
-		if hash == new.Hash() {
-			judged = new
+		if hash == newer.Hash() {
+			judged = newer
 		}
 		for range 50 {
 			caller := rapid.SampledFrom([]string{"hr-sync", "mailer"}).Draw(t, "caller")
@@ -224,12 +224,12 @@ func TestReplayTellsTheTruth(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v", err)
 			}
-			checkReplay(t, old, new, request, hash, judged.Explain(request).Allow)
+			checkReplay(t, old, newer, request, hash, judged.Explain(request).Allow)
 		}
 	})
 }
 
-func checkReplay(t *rapid.T, old, new *policy.Policy, request policy.Request, hash string, recorded bool) {
+func checkReplay(t *rapid.T, old, newer *policy.Policy, request policy.Request, hash string, recorded bool) {
 	if request.Method != "POST" && request.Target.Segments[0].Fold == "$batch" {
 		return // 405, which is no judgement
 	}
@@ -245,11 +245,11 @@ func checkReplay(t *rapid.T, old, new *policy.Policy, request policy.Request, ha
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	r, err := diff.Replay(old, new, strings.NewReader(string(line)))
+	r, err := diff.Replay(old, newer, strings.NewReader(string(line)))
 	if err != nil || r.Requests != 1 {
 		t.Fatalf("%s is replayed as %+v, %v", line, r, err)
 	}
-	was, is := old.Explain(request).Allow, new.Explain(request).Allow
+	was, is := old.Explain(request).Allow, newer.Explain(request).Allow
 	told := diff.Outcome("unchanged")
 	if len(r.Groups) > 0 {
 		told = r.Groups[0].Change

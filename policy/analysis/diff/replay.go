@@ -61,11 +61,11 @@ func (r Replayed) Empty() bool { return len(r.Groups) == 0 }
 // of query options and not their values: where the decision hangs on those, the request is counted as unknown, unless
 // the log was written under one of the policies and so tells its decision, or the conditions are the same in both. The
 // error is the reader's.
-func Replay(old, new *policy.Policy, r io.Reader) (Replayed, error) {
+func Replay(old, newer *policy.Policy, r io.Reader) (Replayed, error) {
 	p := &replay{
-		result: Replayed{Old: old.File(), New: new.File()},
+		result: Replayed{Old: old.File(), New: newer.File()},
 		old:    newJudge(old),
-		new:    newJudge(new),
+		newer:  newJudge(newer),
 		groups: make(map[string]*Group),
 	}
 	var err error
@@ -80,9 +80,9 @@ func Replay(old, new *policy.Policy, r io.Reader) (Replayed, error) {
 }
 
 type replay struct {
-	result   Replayed
-	old, new *judge
-	groups   map[string]*Group
+	result     Replayed
+	old, newer *judge
+	groups     map[string]*Group
 }
 
 func (p *replay) line(l audit.Line) error {
@@ -95,24 +95,24 @@ func (p *replay) line(l audit.Line) error {
 	if method == "HEAD" {
 		method = "GET"
 	}
-	old, new := p.old.outlook(l.Caller, method, l.Parsed), p.new.outlook(l.Caller, method, l.Parsed)
-	a := compareAnswers(&old, &new, p.recorded(l))
+	old, newer := p.old.outlook(l.Caller, method, l.Parsed), p.newer.outlook(l.Caller, method, l.Parsed)
+	a := compareAnswers(&old, &newer, p.recorded(l))
 	if a.change == "" {
 		p.result.Unchanged++
 		return nil
 	}
 	p.count(Group{
 		Change: a.change, Caller: l.Caller, Method: method, Path: a.path(l.Parsed), Example: l.Target, Options: a.options,
-		Old: rulingOf(a.old, old.book), New: rulingOf(a.new, new.book),
+		Old: rulingOf(a.old, old.book), New: rulingOf(a.newer, newer.book),
 	})
 	return nil
 }
 
 // recorded returns what the line tells of the decisions of either policy.
-func (p *replay) recorded(l audit.Line) func(old, new bool) bool {
+func (p *replay) recorded(l audit.Line) func(old, newer bool) bool {
 	allowed := l.Allowed()
-	return func(old, new bool) bool {
-		return (l.Policy != p.old.policy.Hash() || old == allowed) && (l.Policy != p.new.policy.Hash() || new == allowed)
+	return func(old, newer bool) bool {
+		return (l.Policy != p.old.policy.Hash() || old == allowed) && (l.Policy != p.newer.policy.Hash() || newer == allowed)
 	}
 }
 
@@ -140,9 +140,9 @@ func rulingOf(r ruling, b *book) Ruling {
 // answers is how two policies answer one request. Where it is not known, old and new are what they come to if they
 // differ.
 type answers struct {
-	change   Outcome // "": they answer alike
-	old, new ruling
-	options  []string
+	change     Outcome // "": they answer alike
+	old, newer ruling
+	options    []string
 }
 
 // maxConditions bounds the assumptions that are gone through, 2 to this power.
@@ -150,28 +150,28 @@ const maxConditions = 10
 
 // compareAnswers goes through all assumptions about the conditions that hang on values, those apart that possible rules
 // out.
-func compareAnswers(old, new *outlook, possible func(old, new bool) bool) answers {
-	conditions := new.conditions(old.conditions(nil))
+func compareAnswers(old, newer *outlook, possible func(old, newer bool) bool) answers {
+	conditions := newer.conditions(old.conditions(nil))
 	if len(conditions) > maxConditions {
-		return unknown(conditions, old, new)
+		return unknown(conditions, old, newer)
 	}
 	a, seen := answers{}, make(map[[2]bool]bool)
 	pairs := make([][2]bool, 1<<len(conditions))
 	for assumed := range pairs {
 		holds := func(c condition) bool { return assumed>>slices.Index(conditions, c)&1 == 1 }
-		o, n := old.decide(holds), new.decide(holds)
+		o, n := old.decide(holds), newer.decide(holds)
 		pairs[assumed] = [2]bool{o.allow, n.allow}
 		if !possible(o.allow, n.allow) {
 			continue
 		}
 		if o.allow != n.allow && !seen[pairs[assumed]] {
-			a.old, a.new = o, n
+			a.old, a.newer = o, n
 		}
 		seen[pairs[assumed]] = true
 	}
 	switch denied, allowed := seen[[2]bool{true, false}], seen[[2]bool{false, true}]; {
 	case len(seen) == 0: // what was recorded is not what the rules say now; they are what is compared
-		return compareAnswers(old, new, func(bool, bool) bool { return true })
+		return compareAnswers(old, newer, func(bool, bool) bool { return true })
 	case !denied && !allowed:
 		return answers{}
 	case len(seen) == 1 && denied:
@@ -199,9 +199,9 @@ func deciding(conditions []condition, pairs [][2]bool) []condition {
 }
 
 // unknown is the answer for a request that hangs on more conditions than are gone through.
-func unknown(conditions []condition, old, new *outlook) answers {
+func unknown(conditions []condition, old, newer *outlook) answers {
 	all := func(condition) bool { return true }
-	return answers{change: OutcomeUnknown, old: old.decide(all), new: new.decide(all), options: optionsOf(conditions)}
+	return answers{change: OutcomeUnknown, old: old.decide(all), newer: newer.decide(all), options: optionsOf(conditions)}
 }
 
 func optionsOf(conditions []condition) []string {
@@ -215,12 +215,12 @@ func optionsOf(conditions []condition) []string {
 
 // path is what requests are grouped by: the template of the rule that allows, else of any that decides.
 func (a *answers) path(t *odata.Target) string {
-	for _, r := range []ruling{a.old, a.new} {
+	for _, r := range []ruling{a.old, a.newer} {
 		if r.allow && r.rule != nil {
 			return r.rule.Path
 		}
 	}
-	for _, r := range []ruling{a.old, a.new} {
+	for _, r := range []ruling{a.old, a.newer} {
 		if r.rule != nil {
 			return r.rule.Path
 		}

@@ -38,9 +38,9 @@ func record(caller, request, decision, hash string, more ...string) string {
 	return string(text) + "\n"
 }
 
-func replay(t *testing.T, old, new *policy.Policy, lines ...string) diff.Replayed {
+func replay(t *testing.T, old, newer *policy.Policy, lines ...string) diff.Replayed {
 	t.Helper()
-	r, err := diff.Replay(old, new, strings.NewReader(strings.Join(lines, "")))
+	r, err := diff.Replay(old, newer, strings.NewReader(strings.Join(lines, "")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestReplay(t *testing.T) {
 	const none = "1 request replayed: 1 unchanged, 0 denied now, 0 allowed now, 0 not known\n"
 	const bounded, selected = "GET /users: {query: {$top: 50}}", "GET /users: {query: {$select: [id]}}"
 	oldHash := func(old string) string { return parse(t, "old.yaml", old).Hash() }
-	for _, test := range []struct{ name, old, new, line, want string }{
+	for _, test := range []struct{ name, old, newer, line, want string }{
 		{"what both allow is unchanged", hr("GET /users"), hr("GET /users/**", "GET /users"),
 			record("hr-sync", "GET /v1.0/users $top", "allow", "x"), none},
 		{"what both deny is unchanged", hr("GET /users"), hr("GET /users"), record("hr-sync", "GET /v1.0/me", "deny", "x"),
@@ -130,7 +130,7 @@ func TestReplay(t *testing.T) {
 				"  - 1 × hr-sync GET /users: was allowed by old.yaml:6, is now denied by new.yaml:8; such as /v1.0/users\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := replay(t, parse(t, "old.yaml", test.old), parse(t, "new.yaml", test.new), test.line)
+			r := replay(t, parse(t, "old.yaml", test.old), parse(t, "new.yaml", test.newer), test.line)
 			if diff := cmp.Diff(test.want, written(t, r.WriteText)); diff != "" {
 				t.Error(diff)
 			}
@@ -142,9 +142,9 @@ func TestReplay(t *testing.T) {
 }
 
 func TestReplayCountsAndTellsWhatItPassedOver(t *testing.T) {
-	old, new := parse(t, "old.yaml", hr("GET /users/{id}", "GET /me")), parse(t, "new.yaml",
+	old, newer := parse(t, "old.yaml", hr("GET /users/{id}", "GET /me")), parse(t, "new.yaml",
 		hr("GET /users/{user}: {where: {user: [a]}}", "GET /groups"))
-	r := replay(t, old, new,
+	r := replay(t, old, newer,
 		record("hr-sync", "GET /v1.0/me", "allow", "x"),
 		record("hr-sync", "GET /v1.0/users/b", "allow", "x"),
 		record("hr-sync", "GET /v1.0/users/c", "allow", "x"),

@@ -10,16 +10,16 @@ import (
 
 // lists compares two lists of rules, method by method, so that a rule that is split in two is no difference.
 type lists struct {
-	old, new   []*rule
+	old, newer []*rule
 	covers     func(a, b *rule) bool // a does all that b does, methods apart
 	came, went []match.Methods       // of each rule: the methods for which no rule of the other list does the same
 	oldKeys    map[string]bool
 	newKeys    map[string]bool
 }
 
-func newLists(old, new []*rule, covers func(a, b *rule) bool) *lists {
-	l := &lists{old: old, new: new, covers: covers, oldKeys: keysOf(old), newKeys: keysOf(new)}
-	l.came, l.went = l.uncovered(new, old), l.uncovered(old, new)
+func newLists(old, newer []*rule, covers func(a, b *rule) bool) *lists {
+	l := &lists{old: old, newer: newer, covers: covers, oldKeys: keysOf(old), newKeys: keysOf(newer)}
+	l.came, l.went = l.uncovered(newer, old), l.uncovered(old, newer)
 	return l
 }
 
@@ -110,7 +110,7 @@ func without(methods []match.Methods, rules, deny []*rule) {
 
 // pair is a rule that stands in the place of another with the same template.
 type pair struct {
-	old, new   *rule
+	old, newer *rule
 	methods    match.Methods
 	more, less bool // whether the new one may do more than the old one, or less
 }
@@ -128,7 +128,7 @@ func (p *pair) verdict(more, less string) string {
 // pairs takes from what came for new rule i, and from what went, what is rather a change of an old rule.
 func (l *lists) pairs(i int) []pair {
 	var found []pair
-	n := l.new[i]
+	n := l.newer[i]
 	if l.oldKeys[n.key] {
 		return nil
 	}
@@ -136,7 +136,7 @@ func (l *lists) pairs(i int) []pair {
 		if o.template != n.template || o.methods()&n.methods() == 0 || l.newKeys[o.key] {
 			continue
 		}
-		p := pair{old: o, new: n, more: !l.covers(o, n), less: !l.covers(n, o)}
+		p := pair{old: o, newer: n, more: !l.covers(o, n), less: !l.covers(n, o)}
 		switch {
 		case p.more && p.less:
 			p.methods = l.came[i] & l.went[j]
@@ -160,12 +160,12 @@ func (l *lists) pairs(i int) []pair {
 }
 
 // allowed tells what the caller may do that it could not do, and the other way.
-func allowed(old, new *side) []Change {
-	l := newLists(old.allow, new.allow, (*rule).covers)
-	without(l.came, new.allow, new.deny)
+func allowed(old, newer *side) []Change {
+	l := newLists(old.allow, newer.allow, (*rule).covers)
+	without(l.came, newer.allow, newer.deny)
 	without(l.went, old.allow, old.deny)
 	var changes []Change
-	for i, n := range l.new {
+	for i, n := range l.newer {
 		for _, p := range l.pairs(i) {
 			text := n.title(p.methods) + ": " + p.old.conditionsBesides(n) + " is now " +
 				n.conditionsBesides(p.old) + " (" + p.verdict("wider", "narrower") + ")"
@@ -190,13 +190,13 @@ func allowed(old, new *side) []Change {
 }
 
 // denied tells what is denied to the caller that was not, and the other way, as far as it was or is allowed otherwise.
-func denied(old, new *side) []Change {
-	if new.caller == nil {
+func denied(old, newer *side) []Change {
+	if newer.caller == nil {
 		return nil
 	}
-	l := newLists(old.deny, new.deny, (*rule).forbids)
+	l := newLists(old.deny, newer.deny, (*rule).forbids)
 	var changes []Change
-	for i, n := range l.new {
+	for i, n := range l.newer {
 		for _, p := range l.pairs(i) {
 			text := "is denied " + n.title(p.methods) + ": " + p.old.conditionsBesides(n) + " is now " +
 				n.conditionsBesides(p.old) + " (" + p.verdict("denies more", "denies less") + ")"
@@ -206,7 +206,7 @@ func denied(old, new *side) []Change {
 		if l.came[i] == 0 {
 			continue
 		}
-		if loses := touches(n, old); loses || touches(n, new) {
+		if loses := touches(n, old); loses || touches(n, newer) {
 			changes = append(changes, Change{Sign: "-", Kind: KindDeny, Loses: loses,
 				Text: "is now denied " + n.text(l.came[i]), Where: n.Where()})
 		}
@@ -215,7 +215,7 @@ func denied(old, new *side) []Change {
 		if l.went[j] == 0 {
 			continue
 		}
-		if gains := touches(o, new); gains || touches(o, old) {
+		if gains := touches(o, newer); gains || touches(o, old) {
 			changes = append(changes, Change{Sign: "+", Kind: KindDeny, Gains: gains,
 				Text: "is no longer denied " + o.text(l.went[j]), Where: o.Where()})
 		}

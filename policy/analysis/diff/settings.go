@@ -14,10 +14,10 @@ import (
 )
 
 // settings tells what differs for a caller of both policies besides who it is and what it may do.
-func settings(old, new *side) []Change {
+func settings(old, newer *side) []Change {
 	var changes []Change
-	name, where := new.caller.Name, new.where()
-	switch was, is := old.policy.Reports(name), new.policy.Reports(name); {
+	name, where := newer.caller.Name, newer.where()
+	switch was, is := old.policy.Reports(name), newer.policy.Reports(name); {
 	case is && !was:
 		changes = append(changes, Change{Sign: "+", Kind: KindMode, Gains: true, Where: where,
 			Text: "is in report mode now: everything that would be denied is let through and recorded"})
@@ -25,10 +25,10 @@ func settings(old, new *side) []Change {
 		changes = append(changes, Change{Sign: "-", Kind: KindMode, Loses: true, Where: where,
 			Text: "is no longer in report mode: what is not allowed is denied now, and was let through"})
 	}
-	if was, is := appText(old.caller.App, old.caller.Tenant), appText(new.caller.App, new.caller.Tenant); was != is {
+	if was, is := appText(old.caller.App, old.caller.Tenant), appText(newer.caller.App, newer.caller.Tenant); was != is {
 		changes = append(changes, appChange("", was, is, where))
 	}
-	if was, is := rank(old.caller.Priority), rank(new.caller.Priority); was != is {
+	if was, is := rank(old.caller.Priority), rank(newer.caller.Priority); was != is {
 		changes = append(changes, Change{
 			Sign:  "~",
 			Kind:  KindLimit,
@@ -36,11 +36,11 @@ func settings(old, new *side) []Change {
 			Loses: is < was,
 			Where: where,
 			Text: fmt.Sprintf("priority: %s is now %s", cmp.Or(old.caller.Priority, "normal"),
-				cmp.Or(new.caller.Priority, "normal")),
+				cmp.Or(newer.caller.Priority, "normal")),
 		})
 	}
-	changes = appendInFlight(changes, old.caller.InFlight, new.caller.InFlight, where)
-	return appendLimit(changes, "limit: ", old.policy.CallerLimit(name), new.policy.CallerLimit(name), where)
+	changes = appendInFlight(changes, old.caller.InFlight, newer.caller.InFlight, where)
+	return appendLimit(changes, "limit: ", old.policy.CallerLimit(name), newer.policy.CallerLimit(name), where)
 }
 
 // appendInFlight reports another share. A number and a part of all cannot be compared without the proxy's settings.
@@ -84,15 +84,15 @@ func appText(name, tenant string) string {
 
 // ruleSettings tells of limits and apps that differ between rules that match the same, or of which one matches all that
 // the other does.
-func ruleSettings(old, new *side) []Change {
-	oldKeys, newKeys := keysOf(old.allow), keysOf(new.allow)
+func ruleSettings(old, newer *side) []Change {
+	oldKeys, newKeys := keysOf(old.allow), keysOf(newer.allow)
 	var changes []Change
 	tell := func(o, n, of *rule) {
 		if methods := o.methods() & n.methods(); methods != 0 {
 			changes = append(changes, ruleSetting(o, n, of.title(methods)+": ", n.Where())...)
 		}
 	}
-	for _, n := range new.allow {
+	for _, n := range newer.allow {
 		for _, o := range old.allow {
 			switch {
 			case o.settings == n.settings:
@@ -103,19 +103,19 @@ func ruleSettings(old, new *side) []Change {
 			}
 		}
 	}
-	return append(changes, orders(old, new)...)
+	return append(changes, orders(old, newer)...)
 }
 
 // orders tells of rules that changed places and have limits or apps of their own: of those that allow a request, the
 // first decides.
-func orders(old, new *side) []Change {
+func orders(old, newer *side) []Change {
 	was := make(map[string]int)
 	for i, r := range old.allow {
 		was[r.key] = i + 1
 	}
 	var changes []Change
-	for i, later := range new.allow {
-		for _, first := range new.allow[:i] {
+	for i, later := range newer.allow {
+		for _, first := range newer.allow[:i] {
 			if later.settings == first.settings || was[first.key] <= was[later.key] || was[later.key] == 0 ||
 				later.methods()&first.methods() == 0 || !match.Overlaps(&later.one, &first.one) {
 				continue
@@ -129,12 +129,12 @@ func orders(old, new *side) []Change {
 	return changes
 }
 
-func ruleSetting(old, new *rule, of, where string) []Change {
+func ruleSetting(old, newer *rule, of, where string) []Change {
 	var changes []Change
-	if was, is := appText(old.App(), old.Tenant()), appText(new.App(), new.Tenant()); was != is {
+	if was, is := appText(old.App(), old.Tenant()), appText(newer.App(), newer.Tenant()); was != is {
 		changes = append(changes, appChange(of, was, is, where))
 	}
-	if old.Priority() != new.Priority() {
+	if old.Priority() != newer.Priority() {
 		changes = append(changes, Change{
 			Sign:  "~",
 			Kind:  KindLimit,
@@ -142,14 +142,14 @@ func ruleSetting(old, new *rule, of, where string) []Change {
 			Loses: true,
 			Where: where,
 			Text: fmt.Sprintf("%spriority: %s is now %s", of, cmp.Or(old.Priority(), "the caller's"),
-				cmp.Or(new.Priority(), "the caller's")),
+				cmp.Or(newer.Priority(), "the caller's")),
 		})
 	}
-	if was, is := referencesText(old), referencesText(new); was != is {
+	if was, is := referencesText(old), referencesText(newer); was != is {
 		changes = append(changes, Change{Sign: "~", Kind: KindAllow, Gains: true, Loses: true, Where: where,
 			Text: fmt.Sprintf("%sreferences: %s is now %s", of, was, is)})
 	}
-	return appendLimit(changes, of+"limit: ", old.Limit(), new.Limit(), where)
+	return appendLimit(changes, of+"limit: ", old.Limit(), newer.Limit(), where)
 }
 
 // referencesText is what requests under a rule may refer to.
@@ -252,33 +252,38 @@ func rateText(perSecond float64) string {
 }
 
 // contact compares whom refused callers are to ask.
-func contact(old, new *policy.Policy) []Change {
-	was, is := cmp.Or(old.Contact(), "none"), cmp.Or(new.Contact(), "none")
+func contact(old, newer *policy.Policy) []Change {
+	was, is := cmp.Or(old.Contact(), "none"), cmp.Or(newer.Contact(), "none")
 	if was == is {
 		return nil
 	}
-	return []Change{{Sign: "~", Kind: KindContact, Text: fmt.Sprintf("contact: %s is now %s", was, is), Where: new.File()}}
+	return []Change{{
+		Sign:  "~",
+		Kind:  KindContact,
+		Text:  fmt.Sprintf("contact: %s is now %s", was, is),
+		Where: newer.File(),
+	}}
 }
 
 // commonLimits tells of the limits that cover more than one caller.
-func commonLimits(old, new *policy.Policy) []Change {
+func commonLimits(old, newer *policy.Policy) []Change {
 	var changes []Change
 	was := make(map[string]policy.CommonLimit)
 	for _, c := range old.Limits() {
 		was[c.Limit.Name] = c
 	}
-	for _, c := range new.Limits() {
+	for _, c := range newer.Limits() {
 		o, found := was[c.Limit.Name]
 		delete(was, c.Limit.Name)
 		if !found {
 			changes = append(changes, Change{Sign: "-", Kind: KindLimit, Loses: true,
-				Text: c.Limit.Name + " is new: " + commonText(c), Where: new.File()})
+				Text: c.Limit.Name + " is new: " + commonText(c), Where: newer.File()})
 			continue
 		}
-		changes = appendLimit(changes, c.Limit.Name+": ", o.Limit, c.Limit, new.File())
+		changes = appendLimit(changes, c.Limit.Name+": ", o.Limit, c.Limit, newer.File())
 		if coverText(o) != coverText(c) {
 			changes = append(changes, Change{Sign: "~", Kind: KindLimit, Gains: true, Loses: true,
-				Text: c.Limit.Name + ": " + coverText(o) + " is now " + coverText(c), Where: new.File()})
+				Text: c.Limit.Name + ": " + coverText(o) + " is now " + coverText(c), Where: newer.File()})
 		}
 	}
 	for _, c := range old.Limits() {

@@ -75,10 +75,11 @@ func Presets(size Size) ([]Preset, error) {
 	return slices.Concat(directory(rate), outlook(), files(), teams(), office(), management()), nil
 }
 
-const header = `# The limits that Microsoft publishes for Graph, each with its source. They are bounds from above and change: Graph may throttle
-# earlier. Graph counts in windows, a bucket counts as it goes: in any one window it lets through the rate and, once, the
-# burst, which is by default what the rate gives in a second. Add burst: to let more come at once, wait: 2s to let
-# requests wait for room. Templates are of v1.0; to count beta too, add them with /beta in front.
+const header = `# The limits that Microsoft publishes for Graph, each with its source. They are upper bounds, and they change:
+# Graph may throttle earlier. Graph counts in windows, and a bucket counts all the time: in one window it lets through
+# the rate and, once, the burst, which is by default what the rate gives in a second. Add burst: to let more come at
+# once, or wait: 2s to let requests wait until the bucket has enough. Templates are of v1.0; to count beta too, add
+# them with /beta in front.
 `
 
 // Text writes presets as the limits of a policy, with comments. It begins with "limits:" after the first comment, and

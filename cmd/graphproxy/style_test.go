@@ -1,0 +1,152 @@
+package main_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// columns is how long a line of Go may be, in characters.
+const columns = 120
+
+// A line may be longer only where it cannot be broken: within a raw string of several lines, where a line break is part
+// of the text; in a struct tag; and where it is one word, such as an address in a comment.
+func TestLinesHaveAtMost120Columns(t *testing.T) {
+	eachGoFile(t, func(name string, text []byte, set *token.FileSet, parsed *ast.File) {
+		exempt := make(map[int]bool)
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.Field:
+				if n.Tag != nil {
+					exempt[set.Position(n.Tag.Pos()).Line] = true
+				}
+			case *ast.BasicLit:
+				for line := set.Position(n.Pos()).Line; strings.Contains(n.Value, "\n") &&
+					line <= set.Position(n.End()).Line; line++ {
+					exempt[line] = true
+				}
+			}
+			return true
+		})
+		number := 0
+		for line := range strings.Lines(string(text)) {
+			number++
+			words := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "//"))
+			if length := utf8.RuneCountInString(strings.TrimRight(line, "\n")); length > columns && len(words) > 1 &&
+				!exempt[number] {
+				t.Errorf("%s:%d has %d columns; break the line, %d are the most", name, number, length, columns)
+			}
+		}
+	})
+}
+
+// A name that shadows a builtin makes the next reader look twice, and the next change call the wrong thing.
+func TestNoBuiltinIsShadowed(t *testing.T) {
+	eachGoFile(t, func(_ string, _ []byte, set *token.FileSet, parsed *ast.File) {
+		for _, id := range declared(parsed) {
+			if isBuiltin(id.Name) {
+				t.Errorf("%s: %s is a builtin; give this another name", set.Position(id.Pos()), id.Name)
+			}
+		}
+	})
+}
+
+// declared returns the names that a file declares: of functions without a receiver, types, constants, variables,
+// parameters and results. Fields and methods are not among them: they are never written alone.
+func declared(parsed *ast.File) []*ast.Ident {
+	var names []*ast.Ident
+	add := func(exprs ...ast.Expr) {
+		for _, e := range exprs {
+			if id, ok := e.(*ast.Ident); ok {
+				names = append(names, id)
+			}
+		}
+	}
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncDecl:
+			if n.Recv == nil {
+				names = append(names, n.Name)
+			} else {
+				names = append(names, parameters(n.Recv)...)
+			}
+		case *ast.FuncType:
+			names = append(append(append(names, parameters(n.TypeParams)...), parameters(n.Params)...), parameters(n.Results)...)
+		case *ast.TypeSpec:
+			names = append(names, n.Name)
+		case *ast.ValueSpec:
+			names = append(names, n.Names...)
+		case *ast.AssignStmt:
+			if n.Tok == token.DEFINE {
+				add(n.Lhs...)
+			}
+		case *ast.RangeStmt:
+			if n.Tok == token.DEFINE {
+				add(n.Key, n.Value)
+			}
+		}
+		return true
+	})
+	return names
+}
+
+func parameters(list *ast.FieldList) []*ast.Ident {
+	var names []*ast.Ident
+	if list != nil {
+		for _, f := range list.List {
+			names = append(names, f.Names...)
+		}
+	}
+	return names
+}
+
+func isBuiltin(name string) bool {
+	switch name {
+	case "any", "bool", "byte", "comparable", "complex128", "complex64", "error", "float32", "float64", "int", "int16",
+		"int32", "int64", "int8", "rune", "string", "uint", "uint16", "uint32", "uint64", "uint8", "uintptr",
+		"true", "false", "iota", "nil",
+		"append", "cap", "clear", "close", "complex", "copy", "delete", "imag", "len", "make", "max", "min", "new",
+		"panic", "print", "println", "real", "recover":
+		return true
+	}
+	return false
+}
+
+// eachGoFile parses every Go file of the module, tests included, and passes it on.
+func eachGoFile(t *testing.T, check func(name string, text []byte, set *token.FileSet, parsed *ast.File)) {
+	t.Helper()
+	top := repository(t)
+	count := 0
+	err := filepath.WalkDir(top, func(file string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (strings.HasPrefix(d.Name(), ".") || file != top && isModule(file)):
+			return filepath.SkipDir
+		case d.IsDir() || !strings.HasSuffix(file, ".go"):
+			return nil
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		set := token.NewFileSet()
+		parsed, err := parser.ParseFile(set, file, text, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(top, file)
+		check(filepath.ToSlash(name), text, set, parsed)
+		count++
+		return err
+	})
+	if err != nil || count < 300 {
+		t.Fatalf("%d files were read: %v", count, err)
+	}
+}
