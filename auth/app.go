@@ -24,7 +24,7 @@ import (
 )
 
 // App is one app registration (or managed identity) and the one credential that proves it. It is plain data, to be
-// filled from configuration; Check tells what is wrong with it. Copies are independent. Printing it shows no secret.
+// filled from configuration; Check returns what is wrong with it. Copies are independent. Printing it shows no secret.
 type App struct {
 	Name     string // as callers and rules name it; for messages and metrics
 	Prefix   string // of the environment variables that messages name, e.g. "GRAPHPROXY_APPS_0_"; "" is "AZURE_"

@@ -132,7 +132,7 @@ func (a App) parsePFX(data []byte) (key any, certs []*x509.Certificate, err erro
 		"export the certificate with its private key again")
 }
 
-// within tells of a certificate whose time is over or has not come. The problem continues the sentence "the
+// within reports a certificate whose time is over or has not come. The problem continues the sentence "the
 // certificate in … "; it is "" when there is none.
 func within(c *x509.Certificate, now time.Time) (problem, cure string) {
 	const minute = "2006-01-02 15:04 UTC"

@@ -11,7 +11,7 @@ import (
 
 // Description is what a token says of itself, unverified: for people who look for a mistake, never for a decision. The
 // format of Graph's tokens is no contract (https://learn.microsoft.com/entra/identity-platform/access-tokens), so that
-// any field may be zero: the token does not tell. It holds no secret, and no text that does not print.
+// any field may be zero: the token does not have it. It holds no secret, and no text that does not print.
 type Description struct {
 	Readable bool      // the token is a JWT that could be read; false: the other fields are zero
 	TenantID string    // of the tenant that issued it, a GUID (tid)
@@ -32,9 +32,9 @@ func (t Token) Describe() Description {
 	return describe(strings.TrimPrefix((*t.p.header)[0], "Bearer "))
 }
 
-// OtherTenant reports whether a tenant's ID, as a token or an answer of Entra ID tells it, is not that of the app's
-// tenant. Where one of the two is not a GUID nobody can tell, and it reports false; a managed identity is not asked for
-// a tenant.
+// OtherTenant reports whether a tenant's ID, as a token or an answer of Entra ID has it, is not that of the app's
+// tenant. Where one of the two is not a GUID, this cannot be known, and it reports false; a managed identity is not
+// asked for a tenant.
 func (a App) OtherTenant(tenantID string) bool {
 	isGUID := func(s string) bool { return guidPattern.MatchString(`"` + s + `"`) }
 	return !a.ManagedIdentity && isGUID(tenantID) && isGUID(a.TenantID) && !strings.EqualFold(tenantID, a.TenantID)

@@ -21,7 +21,7 @@ import (
 	msal "github.com/AzureAD/microsoft-authentication-library-for-go/apps/errors"
 )
 
-// Error says why there is no token and what to do about it. It is for operators: a caller of the proxy is told only
+// Error says why there is no token and what to do about it. It is for operators: a caller of the proxy sees only
 // that there is none. It holds nothing of a credential, and of Entra's answers only numbers and identifiers. It is
 // immutable; do not change one that was returned.
 type Error struct {
@@ -51,7 +51,7 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Unwrap returns Err, so that errors.Is(err, context.Canceled) tells a caller who went away.
+// Unwrap returns Err, so that errors.Is(err, context.Canceled) finds a caller who went away.
 func (e *Error) Unwrap() error { return e.Err }
 
 // LogValue implements slog.LogValuer: a group of the fields that are set.

@@ -32,7 +32,7 @@ func (s *Source) failureLog(err *Error, now time.Time, left, wait time.Duration)
 	}
 }
 
-// tokenLog returns what tells the log of a new token: at info the first, and the first after failures. The lock is
+// tokenLog returns the function that logs a new token: at info the first, and the first after failures. The lock is
 // held.
 func (s *Source) tokenLog(t *token, first bool) func() {
 	level := slog.LevelDebug

@@ -141,7 +141,7 @@ func (s *Source) failedWith(err *Error, now time.Time) (forCallers *Error, write
 }
 
 // renewNow asks for a token with a new credential, without regard to pauses: while the old token lives there is time
-// to hear of a mistake.
+// to find a mistake.
 func (s *Source) renewNow() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -21,9 +21,10 @@ type Options struct {
 // Source keeps a token of one app ready. All its methods are safe for concurrent use.
 //
 // Its rules: however many callers wait, one token request is under way at a time, in a goroutine and with a context of
-// its own, so that a caller who goes away harms no other. While a token lives it is served, whatever becomes of its
-// renewal; see Refused for one that Graph refused. Without a token, callers wait for the request under way; when that
-// has failed and the next one is not due, they are told so at once. It fails closed: no token, no request to Graph.
+// its own, so that a caller who goes away does not disturb others. While a token lives it is served, even if its
+// renewal fails; see Refused for one that Graph refused. Without a token, callers wait for the request under way; when
+// that has failed and the next one is not due, they get that error at once. It fails closed: no token, no request to
+// Graph.
 type Source struct {
 	app     App
 	log     *slog.Logger

@@ -79,7 +79,7 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 //
 // MSAL's question for the authority's discovery document it answers by itself: the endpoints of an Entra authority have
 // one form (https://learn.microsoft.com/entra/identity-platform/v2-protocols#endpoints), and MSAL would post the
-// credential to whatever address a document names. It also saves the first request of a cold start a round trip.
+// credential to any address that a document names. It also saves the first request of a cold start a round trip.
 type entraTransport struct {
 	next  http.RoundTripper
 	host  string // of the authority, with its port
@@ -101,7 +101,7 @@ func (t *entraTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		r = withScheme(r, "http")
 	case r.URL.Scheme != "https", !own && !microsoftLogin(r.URL.Host):
 		if r.Body != nil {
-			_ = r.Body.Close() // a RoundTripper closes the body whatever it does
+			_ = r.Body.Close() // a RoundTripper closes the body in every case
 		}
 		return nil, errForeignHost
 	}

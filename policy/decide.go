@@ -31,7 +31,7 @@ const (
 
 // Decide says whether the request may be made. A deny rule wins over every allow rule, the first allow rule
 // in file order whose conditions hold decides otherwise, and without one the request is denied. It fails
-// closed: an unknown caller, version or method is denied, whatever the mode, and so is a $batch, which stands
+// closed: an unknown caller, version or method is denied, in either mode, and so is a $batch, which stands
 // for requests that are each to be decided.
 //
 // In report mode a denied request is let through, with WouldDeny set. Decide allocates nothing, unless a rule that

@@ -9,7 +9,7 @@ import (
 
 // Explanation says why a request is decided as it is. Shapes are those of Decision.
 type Explanation struct {
-	Allow   bool  // whatever the mode
+	Allow   bool  // in either mode
 	Reports bool  // the caller is in report mode, which lets through what is denied
 	Rule    *Rule // that decides; nil: none does
 	// Nearest is, when no rule decides, the rule of the caller that comes nearest, or nil; Differs says what keeps it from
@@ -21,10 +21,10 @@ type Explanation struct {
 
 	App      string // the app registration that is used; "" is the default one
 	Tenant   string // the tenant that it is used in; "" is its own
-	Priority string // that Graph is told; "" is none
+	Priority string // that is sent to Graph; "" is none
 	// the caller's share of all requests in flight, as the file has it; "" is what a caller has without one
 	InFlight string
-	Limits   []string // names of the limits that an allowed request must find room in
+	Limits   []string // names of the limits that an allowed request takes from
 
 	// Answer is what the caller of a denied request reads, see Policy.Denial; "" if the request is allowed.
 	Answer string

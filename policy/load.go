@@ -100,7 +100,7 @@ func (l *loader) document(root yamlfile.Value) {
 	l.testCases(top["tests"])
 }
 
-// require reports a key that is not there. A key without a value is told where it is read.
+// require reports a key that is not there. A key without a value is reported where it is read.
 func (l *loader) require(line int, where string, values map[string]yamlfile.Value, key, cure string) {
 	if _, found := values[key]; !found {
 		l.report.Add(line, where, "the key %q is missing; %s", key, cure)

@@ -180,7 +180,7 @@ func (l *loader) unit(lim *limit.Limit, keys map[string]yamlfile.Value) {
 // longestWait is below what callers' own timeouts usually are, and bounds what waiting requests hold.
 const longestWait = 5 * time.Minute
 
-// wait reads how long a request may wait for room: 500ms, 2s, 1m.
+// wait reads how long a request may wait: 500ms, 2s, 1m.
 func (l *loader) wait(v yamlfile.Value) time.Duration {
 	const expected = "a time such as 500ms, 2s or 1m"
 	if !v.IsSet() {

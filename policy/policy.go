@@ -1,12 +1,12 @@
 // Package policy decides whether a caller may make a request to Microsoft Graph, and which limits cover it.
 //
 // A policy is one file, written by people who are not programmers and read by a loader that takes nothing on
-// trust: every problem is told, with its line, and a file with a problem, or whose own tests fail, is not
+// trust: every problem is reported, with its line, and a file with a problem, or whose own tests fail, is not
 // loaded. docs/policy.md is its reference. A request is allowed when one rule of its caller allows it and
 // none denies it. What is not understood does not match an allow rule and does match a deny rule.
 //
 // The package leaves to others who the caller is (auth/caller), how a URL is read (policy/graph/odata) and whether
-// a limit has room (policy/limit). It has no clock, no log and no network: the same file and request give the
+// a limit has capacity (policy/limit). It has no clock, no log and no network: the same file and request give the
 // same decision.
 package policy
 
@@ -67,10 +67,10 @@ func (p *Policy) Reports(caller string) bool {
 }
 
 // Apps returns the app registration, with its tenant, of each caller and of each rule that names one, in file order:
-// whoever configures the apps checks that each one is there. The caller of Apps must not change them.
+// the command checks that each one is configured. The caller of Apps must not change them.
 func (p *Policy) Apps() []AppRef { return p.apps }
 
-// Warnings returns what is odd in the file and does no harm, sorted by line; nil if nothing is.
+// Warnings returns what is odd in the file and allowed, sorted by line; nil if nothing is.
 func (p *Policy) Warnings() []*Error { return p.warnings }
 
 // DefaultApp is the name of the app registration of a caller that names none: the one that AZURE_* describes.

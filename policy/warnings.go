@@ -17,7 +17,7 @@ func (l *loader) unusedSets() {
 	}
 }
 
-// warnOfBatch tells of rules that do nothing: a batch is judged by its items.
+// warnOfBatch reports rules that do nothing: a batch is judged by its items.
 func (l *loader) warnOfBatch(allow []*Rule) {
 	for _, r := range allow {
 		if r.match.Template.Segments[0].Fold == "$batch" {
@@ -27,7 +27,7 @@ func (l *loader) warnOfBatch(allow []*Rule) {
 	}
 }
 
-// warnOfNames tells of deny rules that name a user or mailbox by its address, where an allow rule takes the object id
+// warnOfNames reports deny rules that name a user or mailbox by its address, where an allow rule takes the object id
 // of the same one: Graph takes either, and the proxy does not know which belong together.
 func (l *loader) warnOfNames(caller string, b *ruleBook) {
 	const most = 1_000_000 // pairs; more would hold up a reload for the sake of a warning
@@ -99,7 +99,7 @@ func (b *ruleBook) roundabout(deny int, a address) *Rule {
 	return nil
 }
 
-// denies reports whether a deny rule denies a target whatever its body is.
+// denies reports whether a deny rule denies a target with any body.
 func (b *ruleBook) denies(t *odata.Target, m match.Methods) bool {
 	_, found, _ := b.deny.FirstBody(t, m, nil)
 	return found

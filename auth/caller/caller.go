@@ -69,12 +69,12 @@ type Found struct {
 // identities.
 type Options struct {
 	Tokens      *oidc.Keys       // the keys of issuers; must be set if a caller has a token identity
-	Authorities *Authorities     // whose client certificates count; nil: nobody's, so that every certificate is refused
+	Authorities *Authorities     // whose client certificates count; nil: none do, so that every certificate is refused
 	Proxies     []netip.Prefix   // whose X-Forwarded-For is believed
 	Now         func() time.Time // safe for concurrent use; nil is time.Now
 }
 
-// An Authenticator finds callers. It is immutable and safe for concurrent use. The zero one knows nobody and refuses
+// An Authenticator finds callers. It is immutable and safe for concurrent use. The zero one knows no caller and refuses
 // everything. Make others with New.
 type Authenticator struct {
 	certificates []certificateOwner // if there are any, such evidence counts as presented
@@ -85,7 +85,7 @@ type Authenticator struct {
 	keys         []keyOwner
 	unix         []unixOwner
 	networks     []networkOwner // disjoint, by address
-	anyone       string         // caller's name; "" nobody's
+	anyone       string         // caller's name; "": there is none
 
 	authorities *Authorities
 	proxies     []netip.Prefix
@@ -94,8 +94,8 @@ type Authenticator struct {
 
 // Authenticate returns who sends r. The error is an *Error.
 //
-// The strongest evidence that is presented names the caller: certificate, token, key, unix, network, anyone. Whatever
-// is presented must verify: one that fails is an error, whatever the others say, stronger or weaker. A client
+// The strongest evidence that is presented names the caller: certificate, token, key, unix, network, anyone. What
+// is presented must verify: one that fails is an error, even beside others that verify, stronger or weaker. A client
 // certificate counts as presented when any caller has a certificate identity; a bearer token (RFC 6750 §2.1, the
 // scheme in any letter case) or an X-Api-Key header, even an empty one, when any has a token or key identity. Otherwise
 // they are ignored, as are other schemes of Authorization. A bearer of three parts with dots between is a token; any
@@ -108,7 +108,7 @@ type Authenticator struct {
 // is. The peer of a unix socket is the one of WithPeer. If it is no caller, it is refused when any caller has a unix
 // identity, and may be anyone when none has.
 //
-// A network is that of the TCP peer, r.RemoteAddr. If that is one of the Proxies, X-Forwarded-For tells the peer: the
+// A network is that of the TCP peer, r.RemoteAddr. If that is one of the Proxies, X-Forwarded-For names the peer: the
 // last address in it that is not another of the Proxies, or the first of all. An entry that is no address is refused
 // when any caller has a network identity, but unknown and names that begin with _ (RFC 7239 §6) are addresses of no
 // network. From others the header says nothing. ::ffff:10.0.0.1 is 10.0.0.1, and zones do not count.

@@ -127,7 +127,7 @@ func (b *builder) trust(o Options) {
 		t := &b.a.tokens[i]
 		source := oidc.Source{Issuer: t.Issuer, JWKSFile: t.JWKSFile}
 		all = append(all, source)
-		if _, err := o.Tokens.Verifier([]oidc.Source{source}); err != nil { // one by one, to tell each at its line
+		if _, err := o.Tokens.Verifier([]oidc.Source{source}); err != nil { // one by one, so that each problem has its line
 			b.problem(t.owner(), "token: %s", err)
 		}
 	}
@@ -172,7 +172,7 @@ type described struct {
 // Problem is one thing that is wrong with callers. The errors of New and Check unwrap to these (errors.Join).
 type Problem struct {
 	Line    int    // of the identity; 0: unknown
-	Caller  string // whose; "": nobody's
+	Caller  string // whose; "": it is no caller's
 	Message string // what is wrong, and the cure
 }
 
@@ -192,7 +192,7 @@ func (b *builder) problem(o owner, format string, args ...any) {
 	b.problems = append(b.problems, &Problem{o.line, o.name, fmt.Sprintf(format, args...)})
 }
 
-// clash tells that the same evidence could identify two callers. One caller may say the same thing twice.
+// clash reports that the same evidence could identify two callers. One caller may have the same identity twice.
 func (b *builder) clash(o, before owner, what, cure string) {
 	if o.name == before.name {
 		return

@@ -113,7 +113,7 @@ func same(a, b string) bool { return a == "" || b == "" || a == b }
 
 func number(a, b *int) bool { return a == nil || b == nil || *a == *b }
 
-// claims reports whether a token could satisfy both; a claim that only one of them names does not tell them apart.
+// claims reports whether a token could satisfy both; a claim that only one of them names does not distinguish them.
 func claims(a, b map[string][]string) bool {
 	for name, values := range a {
 		others, ok := b[name]

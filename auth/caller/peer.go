@@ -14,8 +14,8 @@ type Peer struct{ UID, GID uint32 }
 
 type peerKey struct{}
 
-// WithPeer returns a context for the requests of a connection over a unix socket (http.Server's ConnContext). Whoever
-// calls it has asked the kernel: see unix(7), SO_PEERCRED.
+// WithPeer returns a context for the requests of a connection over a unix socket (http.Server's ConnContext). The
+// caller of WithPeer must have asked the kernel: see unix(7), SO_PEERCRED.
 func WithPeer(ctx context.Context, p Peer) context.Context {
 	return context.WithValue(ctx, peerKey{}, p)
 }
@@ -150,7 +150,7 @@ func (a *Authenticator) trusts(addr netip.Addr) bool {
 }
 
 // hop reads an entry of X-Forwarded-For: an address, with or without a port, IPv6 with or without brackets. One that a
-// proxy did not want to tell is the zero Addr, which is in no network.
+// proxy did not want to name is the zero Addr, which is in no network.
 func hop(text string) (netip.Addr, bool) {
 	if strings.EqualFold(text, "unknown") || strings.HasPrefix(text, "_") {
 		return netip.Addr{}, true

@@ -25,8 +25,8 @@ type tokenOwner struct {
 
 func (o *tokenOwner) owner() owner { return owner{o.found.Name, o.Line, o.Name} }
 
-// secret returns who sends the token or key in the headers, nobody when there is none. Anything presented that fails is
-// an error.
+// secret returns who sends the token or key in the headers, none when there is neither. Anything presented that fails
+// is an error.
 func (a *Authenticator) secret(r *http.Request) (Found, *Error) {
 	if !a.secrets {
 		return Found{}, nil
@@ -163,7 +163,7 @@ func unambiguous(credential, where string) *Error {
 	return nil
 }
 
-// key returns whose key it is. Every configured hash is compared, each in constant time, so how long it takes tells
+// key returns whose key it is. Every configured hash is compared, each in constant time, so how long it takes reveals
 // nothing of how near a guess was, nor of whose key it is. At 15 ns a hash that is cheap up to some thousands.
 func (a *Authenticator) key(key string) (Found, *Error) {
 	if key == "" || len(key) > maxKey {

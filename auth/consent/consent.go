@@ -3,8 +3,8 @@
 //
 // It decides which address the administrator opens, which redirect to this machine is the answer to it, and what the
 // answer says. Opening the listener and telling people is left to the command; what the app may do afterwards, only a
-// token tells (Confirm): an answer comes through a browser, and what a browser brings can be forged by whoever knows
-// the address.
+// token shows it (Confirm): an answer comes through a browser, and what a browser brings can be forged by a person who
+// knows the address.
 //
 // https://learn.microsoft.com/entra/identity-platform/v2-admin-consent
 package consent
@@ -22,7 +22,7 @@ import (
 )
 
 // Question asks for consent once. It is immutable and safe for concurrent use; the zero value is of no use. Its state
-// is in URL and nowhere else: whoever knows it can answer.
+// is in URL and nowhere else: a person who knows it can answer.
 type Question struct {
 	app      auth.App
 	redirect Redirect
@@ -58,7 +58,8 @@ func (q Question) URL() string {
 // Answer is what Entra ID's page sent to the redirect URI.
 type Answer struct {
 	Granted bool // an administrator agreed
-	// for which tenant, a GUID; "": the answer does not tell. It is not verified: it tells a mistake, and proves nothing
+	// for which tenant, a GUID; "": the answer does not have it. It is not verified: it shows a mistake, and proves
+	// nothing
 	TenantID string
 	Refusal  *auth.Error // why not; nil if Granted, or if the answer says neither yes nor no
 }
@@ -96,5 +97,5 @@ func (q Question) Read(query string) (Answer, error) {
 var guid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
 // OtherTenant reports whether a grant is for another tenant than the app is configured for. Where the answer names
-// none, or the app is configured with a domain, nobody can tell, and it reports false.
+// none, or the app is configured with a domain, this cannot be known, and it reports false.
 func (q Question) OtherTenant(a Answer) bool { return q.app.OtherTenant(a.TenantID) }

@@ -52,7 +52,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.show(w, answer)
 }
 
-// show tells the administrator what the answer was. What it comes to in the end is for whoever runs the command.
+// show answers the administrator's browser with what the answer was. The command reports the result.
 func (r *Receiver) show(w http.ResponseWriter, a Answer) {
 	switch {
 	case a.Refusal != nil:

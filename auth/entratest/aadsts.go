@@ -64,7 +64,7 @@ const (
 )
 
 // meaning is HTTP status, OAuth error and text of an AADSTS number. Numbers that are not in the table are an
-// invalid_request of 400. Words in braces are filled in by whoever refuses.
+// invalid_request of 400. Words in braces are filled in by the caller that refuses.
 //
 // The numbers are those of https://learn.microsoft.com/entra/identity-platform/reference-error-codes.
 func meaning(code int) (status int, err, text string) {

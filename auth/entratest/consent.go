@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// serveConsent is the page where an administrator consents to an app. Nobody has to click: the answer is given at once,
+// serveConsent is the page where an administrator consents to an app. No click is needed: the answer is given at once,
 // and sent to redirect_uri as Entra sends it, refusals of the v2.0 page with admin_consent=True in them included.
 // https://learn.microsoft.com/entra/identity-platform/v2-admin-consent
 func (s *Server) serveConsent(w http.ResponseWriter, r *http.Request) {

@@ -62,7 +62,8 @@ func (s *Server) serveConfiguration(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, configuration(base(r), name, tid, strings.Contains(r.URL.Path, "/v2.0/")))
 }
 
-// configuration is the discovery document. Endpoints have the tenant's GUID in them, by whatever name it was asked for.
+// configuration is the discovery document. Endpoints have the tenant's GUID in them, by each name that it was asked
+// for.
 func configuration(base, name, tid string, v2 bool) map[string]any {
 	root := base + "/" + name
 	issuer := base + "/" + tid + "/"
@@ -88,7 +89,7 @@ func configuration(base, name, tid string, v2 bool) map[string]any {
 	}
 }
 
-// serveInstance answers instance discovery, which tells whether an authority is Entra's: this server and the public
+// serveInstance answers instance discovery, which answers whether an authority is Entra's: this server and the public
 // cloud are.
 func (s *Server) serveInstance(w http.ResponseWriter, r *http.Request) {
 	asked, err := url.Parse(r.URL.Query().Get("authorization_endpoint"))

@@ -7,12 +7,12 @@
 // consent, and stands in for the managed identity endpoint of App Service. It fails on demand: see Fault. The shapes
 // are those of learn.microsoft.com/entra/identity-platform; where they leave a question open, it refuses.
 //
-// It leaves to others what a token may do: the app roles that it writes into tokens are whatever App.Roles says, and
+// It leaves to others what a token may do: the app roles that it writes into tokens are those of App.Roles, and
 // graphproxy/proxy/graphtest judges them. It knows no users, no sign-in pages and no grants other than
 // client_credentials.
 //
-// It is a fake: it holds its keys in memory, limits nothing, and answers under whatever host it is asked by. Let it
-// listen on loopback.
+// It is a fake: it holds its keys in memory, limits nothing, and answers under each host name that it is asked by. Let
+// it listen on loopback.
 package entratest
 
 import (
@@ -157,7 +157,7 @@ func (s *Server) listen(o Options) (net.Listener, error) {
 	return tls.NewListener(l, config), nil
 }
 
-// reachable is the host and port to connect to. A listener on every address is told as the loopback one.
+// reachable is the host and port to connect to. A listener on every address is given as the loopback one.
 func reachable(a net.Addr) string {
 	tcp, ok := a.(*net.TCPAddr)
 	if ok && tcp.IP.IsUnspecified() {
@@ -170,7 +170,7 @@ func (s *Server) start(l net.Listener) {
 	s.http = http.Server{
 		Handler:           s.tracked(s.routes()),
 		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          log.New(io.Discard, "", 0), // handshakes that fail are the clients' to tell
+		ErrorLog:          log.New(io.Discard, "", 0), // handshakes that fail are the clients' to report
 		Protocols:         new(http.Protocols),
 	}
 	s.http.Protocols.SetHTTP1(true) // HTTP/1.1 alone: a fault that resets the connection must hit one request only

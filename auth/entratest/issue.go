@@ -50,7 +50,7 @@ func newSigner(now time.Time, key *rsa.PrivateKey) (*signer, error) {
 	return &signer{key: key, cert: cert, kid: base64.RawURLEncoding.EncodeToString(sum[:])}, nil
 }
 
-// randomHex is 128 bits that nobody can guess.
+// randomHex is 128 bits that cannot be guessed.
 func randomHex() (string, error) {
 	b := make([]byte, 16)
 	if _, err := rand.Read(b); err != nil {

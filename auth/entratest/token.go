@@ -181,7 +181,7 @@ func (s *Server) find(wanted func(*App) bool) (App, bool) {
 // assertionType is the only client_assertion_type (RFC 7523, section 2.2).
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-// authenticate checks the credential of a request, of which there must be one, and tells the claim appidacr.
+// authenticate checks the credential of a request, of which there must be one, and returns the claim appidacr.
 func (s *Server) authenticate(app *App, r *http.Request, form url.Values) (acr string, _ *refusal) {
 	secret, assertion := form.Get("client_secret"), form.Get("client_assertion")
 	switch {
@@ -195,7 +195,7 @@ func (s *Server) authenticate(app *App, r *http.Request, form url.Values) (acr s
 	return "", refuseWith(noCredential)
 }
 
-// checkSecret compares digests, so that neither the time it takes nor a length tells anything of the secret.
+// checkSecret compares digests, so that neither the time it takes nor a length reveals anything of the secret.
 func checkSecret(app *App, secret string) *refusal {
 	got, want := sha256.Sum256([]byte(secret)), sha256.Sum256([]byte(app.Secret))
 	switch {

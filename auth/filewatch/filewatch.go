@@ -117,7 +117,7 @@ func (s *Set) read() ([][]byte, state, error) {
 	return contents, now, nil
 }
 
-// sameFiles reports whether every file is the same one, whatever is in it.
+// sameFiles reports whether every file is the same one, even with other content.
 func (s state) sameFiles(other state) bool {
 	if len(s.infos) != len(other.infos) {
 		return false

@@ -21,7 +21,7 @@ import (
 	"graphproxy/cmd/graphproxy/server"
 )
 
-// consentPort is the port of the redirect URI unless another is given. Whatever it is, it must be registered, so that a
+// consentPort is the port of the redirect URI unless another is given. Each must be registered, so that a
 // free one would not do.
 const consentPort = 8400
 
@@ -190,7 +190,7 @@ func finish(s *http.Server) {
 	_ = s.Close()
 }
 
-// conclude tells what the answer comes to. A grant counts when a token shows it.
+// conclude reports what the answer means. A grant counts when a token shows it.
 func (c *consenting) conclude(ctx context.Context, a auth.App, question consent.Question, answer consent.Answer) error {
 	switch {
 	case answer.Refusal != nil:

@@ -19,7 +19,7 @@ func newMan() *cobra.Command {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return fmt.Errorf("graphproxy man: %w", err)
 			}
-			date := commitTime() // and not the day on which somebody ran this: the same version writes the same pages
+			date := commitTime() // and not the day of this run: the same version writes the same pages
 			header := &doc.GenManHeader{Section: "1", Source: "graphproxy " + versionName(), Date: &date}
 			root := cmd.Root()
 			root.DisableAutoGenTag = true

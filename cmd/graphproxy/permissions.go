@@ -111,7 +111,7 @@ func (p *permitting) print(w io.Writer, rules *policy.Policy, report *permission
 	return enc.Encode(permissionsReport{rules.File(), rules.Hash(), report.OK(), *report})
 }
 
-// files reads the policy and the permissions, and tells all that is wrong with both.
+// files reads the policy and the permissions, and returns all that is wrong with both.
 func (p *permitting) files() (*policy.Policy, *permissions.Data, error) {
 	rules, err := readPolicy(p.policy)
 	if err == nil {

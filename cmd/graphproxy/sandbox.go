@@ -152,7 +152,7 @@ func (s *sandbox) openOne(flag, asked, usual string) (net.Listener, error) {
 	if err != nil {
 		return nil, server.ListenError(flag, err)
 	}
-	s.later(func() { _ = l.Close() }) // closing it again after the server did does no harm
+	s.later(func() { _ = l.Close() }) // the server may have closed it already
 	return l, nil
 }
 
@@ -226,7 +226,7 @@ func storageHost(callers net.Listener) string {
 	return "127.0.0.1"
 }
 
-// apps registers the default app registration, and each that the policy names. Nobody knows their secrets.
+// apps registers the default app registration, and each that the policy names. Their secrets are random.
 func (s *sandbox) apps() []auth.App {
 	names := []string{policy.DefaultApp}
 	tenants := []string{graphtest.TenantID}
@@ -287,7 +287,7 @@ func sandboxRoles() []string {
 		"Sites.Read.All", "Reports.Read.All", "Notes.Read.All", "Calendars.ReadWrite"}
 }
 
-// reachable is where to connect to: a listener on every address is told as the loopback one.
+// reachable is where to connect to: a listener on every address is given as the loopback one.
 func reachable(l net.Listener) string {
 	host, port, _ := net.SplitHostPort(l.Addr().String())
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {

@@ -151,7 +151,7 @@ func loadTLS(c *config.Config) (keys *server.KeyPair, ca *server.ClientCA, err e
 	return keys, ca, errors.Join(badKeys, badCA)
 }
 
-// listen opens every listener, or none and tells all that cannot be opened. Without secure, callers speak plain HTTP.
+// listen opens every listener, or none and returns all that cannot be opened. Without secure, callers speak plain HTTP.
 func listen(c *config.Config, secure *tls.Config) (callers []net.Listener, health net.Listener, err error) {
 	admin, adminErr := server.Listen("GRAPHPROXY_ADMIN_LISTEN", server.Sockets{}, string(c.AdminListen))
 	at := make([]string, 0, len(c.Listen))

@@ -65,7 +65,7 @@ func appNamed(apps []auth.App, name string) (auth.App, error) {
 	return auth.App{}, fmt.Errorf("--app: %s", yamlfile.Unknown("app", name, names))
 }
 
-// acquire asks Entra ID for a new token and returns what it says, with the end of its time as Entra ID tells it, which
+// acquire asks Entra ID for a new token and returns what it says, with the end of its time as Entra ID gives it, which
 // does not depend on whether the token can be read.
 func acquire(ctx context.Context, a auth.App) (auth.Description, error) {
 	source, err := auth.NewSource(a, auth.Options{})
@@ -199,7 +199,7 @@ func (r tokenReport) text(w io.Writer, now time.Time) error {
 	return err
 }
 
-// countRoles is the number of roles, or "" if the token does not tell.
+// countRoles is the number of roles, or "" if the token does not have them.
 func countRoles(readable bool, roles []string) string {
 	switch {
 	case !readable:

@@ -47,7 +47,7 @@ type Bounds struct {
 	recipients *match.Values // nil: nothing is said of recipients
 }
 
-// node is a place in a body: what the conditions say of the property there, and of those below.
+// node is a place in a body: what the conditions say of the property there and below.
 type node struct {
 	name     string // in lower case
 	path     string // as the file has it

@@ -16,8 +16,8 @@ import (
 // give back.
 //
 // Counted from its beginning, a bucket never lets through more than the rate gives and the burst, in what requests
-// really cost, save for what no debt had room for. In a stretch that begins between a Take and its Adjust, what was
-// given back comes on top.
+// really cost, but for what would have been too much debt. In a stretch that begins between a Take and its Adjust, what
+// was given back comes on top.
 //
 // It is safe for concurrent use.
 func (l *Limiter) Adjust(now time.Time, charges []Charge, cost int) {
@@ -30,7 +30,7 @@ func (l *Limiter) Adjust(now time.Time, charges []Charge, cost int) {
 }
 
 // Return gives the tokens back that the charges took, all of them, because their request was refused after all and
-// Graph never heard of it. Charges are those that Take granted; what it says of Adjust's giving back goes for this,
+// It never reached Graph. Charges are those that Take granted; what it says of Adjust's giving back goes for this,
 // too. Slots are the Grant's.
 //
 // It is safe for concurrent use.
@@ -80,14 +80,14 @@ func (l *Limiter) adjust(now time.Time, charge []Charge, more int) {
 	lock(slots)
 	defer unlock(slots)
 	find(slots, 0, now)
-	if b := slots[0].bucket; b != nil { // else there is no room for a bucket, and its requests are refused anyway
+	if b := slots[0].bucket; b != nil { // else no bucket can be added, and its requests are refused anyway
 		b.adjust(slots[0].shard.last, more)
 	}
 }
 
 // adjust takes n tokens, into debt if need be, or gives back -n.
 //
-// ReserveN takes whatever n up to the burst is asked of it and counts the debt; with a negative n its subtraction gives
+// ReserveN takes any n up to the burst and counts the debt; with a negative n its subtraction gives
 // back, and the next look at the tokens cuts what is above the burst. (AllowN does not do: it refuses while the bucket
 // is in debt afterwards, in either direction.)
 func (b *bucket) adjust(t time.Time, n int) {

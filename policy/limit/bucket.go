@@ -36,7 +36,7 @@ func New() *Limiter { return NewSize(DefaultKeys) }
 //
 // A bucket may be dropped only when it is full again and holds no slot: the one that replaces it then starts in the
 // same state, so no limit is ever reset by it. Each new bucket looks at a few old ones, in turn; nothing else drops
-// them, and the tables keep their largest size. When there are too many and none of those looked at may be dropped, a
+// them, and the tables keep their largest size. When there are too many and none that was looked at may be dropped, a
 // request with a new key is refused for a second: it fails closed. Keys spread over shards by chance, each with its
 // part of the bound, so with the default this can begin 3 % below it.
 func NewSize(keys int) *Limiter {
@@ -154,7 +154,7 @@ func (b *bucket) idle(t time.Time) bool {
 	return !b.busy && b.held.Load() == 0 && (b.rate == nil || b.rate.TokensAt(t) >= float64(b.rate.Burst()))
 }
 
-// wait returns how long after t the bucket has room for this cost, and whether it is slots that it waits for.
+// wait returns how long after t the bucket has enough for this cost, and whether it is slots that it waits for.
 func (b *bucket) wait(t time.Time, cost int, l *Limit) (d time.Duration, concurrency bool) {
 	if b.rate != nil && cost > 0 {
 		d = until(b.rate.TokensAt(t), cost, l.Rate)

@@ -1,8 +1,8 @@
-// Package limit decides whether there is room for a request now: token buckets for rates and slots for concurrency.
+// Package limit decides whether a request may go on now: token buckets for rates and slots for concurrency.
 //
 // A request takes from every bucket that covers it, all or none. Which buckets cover it, and which share one, policy
-// decides; what the caller is told, and when a slot is free again, proxy decides. The package reads no clock and starts
-// no goroutine: time is an argument, and buckets are dropped when others are added.
+// decides; what the caller is answered, and when a slot is free again, proxy decides. The package reads no clock and
+// starts no goroutine: time is an argument, and buckets are dropped when others are added.
 package limit
 
 import (
@@ -19,9 +19,9 @@ type Limit struct {
 	Name        string        // for messages and the record: "limits.tenant", "callers.hr-sync.limit"
 	Rate        float64       // units per second, at which a bucket fills; 0: no rate
 	Burst       int           // units that a full bucket holds; at least 1 when Rate is not 0, else without meaning
-	Concurrency int           // requests in flight at the same time, whatever the unit; 0: unbounded
+	Concurrency int           // requests in flight at the same time, for each unit; 0: unbounded
 	Unit        Unit          // what Rate and Burst count
-	Wait        time.Duration // how long a request may wait for room; 0: not at all. Take knows no waiting: queue does
+	Wait        time.Duration // how long a request may wait; 0: not at all. Take knows no waiting: queue does
 }
 
 // A Unit is what a rate counts. The zero Unit is Requests.
@@ -86,10 +86,10 @@ func (c *Charge) tokens() int {
 type Refusal struct {
 	Limit *Limit // the charge's own; never nil
 	Key   string // the charge's own. It may name a person: for the log's judgement, not for another caller
-	// more than 0, to the nanosecond: at now plus this, the bucket has room if nobody else took it
+	// more than 0, to the nanosecond: at now plus this, the bucket has enough if no other request took it
 	RetryAfter time.Duration
 	Remaining  int // whole units that are left in it, too few for the charge's cost; 0 when it is slots or Full
-	// its slots are all taken; RetryAfter is then a second, because nobody knows when one is free
+	// its slots are all taken; RetryAfter is then a second, because it is not known when one is free
 	Concurrency bool
 	Full        bool // the Limiter holds as many keyed buckets as it may and none can be dropped; a second, too
 }

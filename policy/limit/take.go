@@ -9,7 +9,7 @@ import (
 
 const (
 	inline   = 8           // charges for which Take allocates nothing; a request is seldom covered by more than five
-	unknown  = time.Second // the wait to tell where the real one cannot be known
+	unknown  = time.Second // the wait that is reported where the real one cannot be known
 	farthest = 1 << 61     // ns; so that neither a sum of two waits nor rounding one up to seconds overflows
 )
 
@@ -20,11 +20,11 @@ type slot struct {
 	cost   int
 	id     identity
 	shard  *shard
-	bucket *bucket // nil: there is no room for a new bucket, or an earlier charge already names this one
+	bucket *bucket // nil: no bucket can be added, or an earlier charge already names this one
 	double bool
 }
 
-// Take asks every charged bucket for one request, at the time now. If all have room it takes from all of them, and g,
+// Take asks every charged bucket for one request, at the time now. If all have enough it takes from all of them, and g,
 // which must be a zero Grant of the caller's, holds the concurrency slots: its Release gives them back, but not the
 // tokens. If any has none, it takes from no bucket, leaves g as it is, and says which one to wait for. A bucket that is
 // charged twice is asked once, for the greater cost. No charges, no refusal.
@@ -121,7 +121,7 @@ func find(slots []slot, i int, now time.Time) {
 	s.bucket = b
 }
 
-// wait returns how long after now there is room for the slot's charge, and what it waits for.
+// wait returns how long after now the slot's charge can be taken, and what it waits for.
 func (s *slot) wait(now time.Time) (d time.Duration, concurrency, full bool) {
 	switch {
 	case s.double:
@@ -159,8 +159,9 @@ func longest(now time.Time, slots []slot, charges []Charge) *Refusal {
 }
 
 // until returns how long a bucket with this many tokens takes to have what is needed, rounded up to a nanosecond. Less
-// than a nanosecond is no wait, as in rate.Limiter itself: otherwise a caller that comes back exactly when told could
-// be refused again by the rounding of a float64. The bucket goes that little below zero, so nothing is given away.
+// than a nanosecond is no wait, as in rate.Limiter itself: otherwise a caller that comes back exactly at that time
+// could be refused again by the rounding of a float64. The bucket goes that little below zero, so nothing is given
+// away.
 func until(tokens float64, need int, rate float64) time.Duration {
 	ns := (float64(need) - tokens) / rate * 1e9
 	if ns < 1 {

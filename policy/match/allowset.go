@@ -45,7 +45,7 @@ func (n *node) allowChild(segments []odata.Segment, i int) *node {
 	case operation:
 		return get(&n.operations, s.Base)
 	}
-	// Whether a plain name is a property or a key, only the place could tell: mailFolders/inbox is
+	// Whether a plain name is a property or a key, only the place could show: mailFolders/inbox is
 	// mailFolders('inbox').
 	next := get(&n.names, s.Fold)
 	if n.keys == nil {
@@ -62,8 +62,8 @@ func isDefault(s *odata.Segment) bool {
 	return s.Qualified && len(s.Fold) == len(namespace)+len(s.Base) && strings.HasPrefix(s.Fold, namespace)
 }
 
-// Find finds the first rule that matches a target and method. Its time grows with the target's length. It
-// allocates nothing, unless an Expand condition has to read options in parentheses. Conditions on the body count as met.
+// Find finds the first rule that matches a target and method. Its time grows with the target's length. It allocates
+// nothing, unless an Expand condition has to read options in parentheses. Conditions on the body count as met.
 func (t *AllowSet) Find(target *odata.Target, method Methods) Result {
 	return t.FindBody(target, method, nil)
 }
@@ -182,8 +182,8 @@ func (f *allowFinder) take(entries []entry, n int) {
 	}
 }
 
-// near keeps the first rule of which only the body fails, else the first with another condition that fails, else the first
-// whose method differs.
+// near keeps the first rule of which only the body fails, else the first with another condition that fails, else the
+// first whose method differs.
 func (f *allowFinder) near(index int, reason string) {
 	if f.Index >= 0 {
 		return

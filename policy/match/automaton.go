@@ -1,7 +1,7 @@
 package match
 
 // An automaton follows all places of a pattern at once, one bit for each, so that the time is a few steps for each byte
-// of a text, whatever the pattern. It is immutable and safe for concurrent use.
+// of a text, for every pattern. It is immutable and safe for concurrent use.
 type automaton struct {
 	size  int        // of the pattern, in bytes and stars
 	class [256]uint8 // of a byte: which of literals has the places where it stands

@@ -84,8 +84,8 @@ func (r *Rule) surelyStandsFor(i int, b *Rule, j int) bool {
 	return !slices.ContainsFunc(r.Keys, func(k Key) bool { return k.segment == i && !k.isSurelyTouched(b, j) })
 }
 
-// isSurelyKeyInDenySet is isSurelyKey for matching widely, where parentheses after a key do no harm, and a namespace
-// before it does.
+// isSurelyKeyInDenySet is isSurelyKey for matching widely, where parentheses after a key change nothing, and a
+// namespace before it does.
 func isSurelyKeyInDenySet(segments []odata.Segment, i int) bool {
 	how, name := spelled(segments, i)
 	// which with parentheses is a call

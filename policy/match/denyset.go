@@ -18,7 +18,7 @@ type DenySet struct {
 	paths bool // a rule has a path in colons
 }
 
-// positions tell which segment of the target stands for each of the template's. They differ where casts are
+// positions hold which segment of the target stands for each of the template's. They differ where casts are
 // passed over.
 type positions [MaxSegments]uint8
 
@@ -57,7 +57,7 @@ func (n *node) addToDeny(e entry, i int) {
 	} else {
 		next = get(&n.names, denyName(s))
 		// Below an entity set a name may be that of a function, range(address='A1'), or a key, mailFolders/inbox, after
-		// which nobody knows what arguments mean. Those of an entity set are an alternate key.
+		// which the meaning of arguments is not known. Those of an entity set are an alternate key.
 		next.operation = next.operation || i > 0 || isOperation(segments, i)
 		next.addToDeny(e, i+1)
 	}
@@ -95,16 +95,16 @@ func (n *node) alternate(r *Rule, i int) *node {
 }
 
 // First finds the first rule that may match a target and method; false if none may. It allocates nothing, unless a rule
-// has a path in colons and the target may have one in another form. Rules with conditions on the body are found whatever
-// the body is.
+// has a path in colons and the target may have one in another form. Rules with conditions on the body are found for
+// every body.
 func (t *DenySet) First(target *odata.Target, method Methods) (index int, found bool) {
 	f := denyFinder{target: target, method: method, anyBody: true}
 	t.first(&f)
 	return f.best, f.best < len(t.rules)
 }
 
-// FirstBody is First with what the body of the request is. While body is nil, rules with conditions on it are passed over, and
-// unread reports whether there was one.
+// FirstBody is First with what the body of the request is. While body is nil, rules with conditions on it are passed
+// over, and unread reports whether there was one.
 func (t *DenySet) FirstBody(target *odata.Target, method Methods, body *Body) (index int, found, unread bool) {
 	f := denyFinder{target: target, method: method, body: body}
 	t.first(&f)

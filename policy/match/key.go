@@ -70,7 +70,7 @@ func (k *Key) isLiterally(folded string) bool {
 }
 
 // touched reports whether the segment that stands for the variable may name one of the values. A key may come
-// as a segment, in parentheses, as an alternate key whatever its name, and with its tenant.
+// as a segment, in parentheses, as an alternate key of any name, and with its tenant.
 func (k *Key) touched(s *odata.Segment) bool {
 	if s.Kind != odata.Args {
 		return k.names(s.FoldText(), s.WideText(), s.Kind != odata.Path)

@@ -30,7 +30,7 @@ type Rule struct {
 	named    namedOptions // what Options is about; set when the rule is added
 }
 
-// What is told of a rule that nearly matches, besides the reasons of its conditions.
+// What is reported of a rule that nearly matches, besides the reasons of its conditions.
 const (
 	ReasonMethod = "no rule allows this method"
 )

@@ -9,7 +9,7 @@ import (
 
 // operations are the functions and actions that Graph's API reference (v1.0 and beta) puts beside the keys of
 // a collection, and that can be called without parentheses: /users/delta is no user. Lower case, sorted.
-// Those that are only called with arguments are missing, because their parentheses tell.
+// Those that are only called with arguments are missing, because their parentheses show what they are.
 //
 // A key that is spelled like one of them can still be written in parentheses, users('delta').
 var operations = [...]string{
@@ -95,7 +95,7 @@ func isOfConnector(segments []odata.Segment, i int) bool {
 	return false
 }
 
-// isWord is a quick way to tell GUIDs, addresses and other ids from names.
+// isWord is a quick way to distinguish GUIDs, addresses and other ids from names.
 func isWord(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') {

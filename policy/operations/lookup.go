@@ -45,7 +45,7 @@ func (o *Set) Problem(r *match.Rule, wide bool) string {
 type walk struct {
 	segments []odata.Segment // those that lead nowhere
 	at       []*resource     // the resources that the others may lead to
-	unknown  bool            // the list does not tell; $count and the like follow most resources
+	unknown  bool            // the list does not show it; $count and the like follow most resources
 }
 
 // walk follows the segments of a path in the list of a version.
@@ -74,7 +74,7 @@ func (o *Set) walk(segments []odata.Segment, version string) walk {
 	return w
 }
 
-// mayGoOn reports whether Graph may have a segment below the resource that the list has not: the list does not tell
+// mayGoOn reports whether Graph may have a segment below the resource that the list has not: the list does not show
 // what is below its ends.
 func (n *resource) mayGoOn(s *odata.Segment, o *Set, version string) bool {
 	if !n.isEnd() || n.elsewhere(o, version) != nil {

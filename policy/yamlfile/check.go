@@ -8,7 +8,7 @@ import (
 )
 
 // check refuses, in the node and all below it, what gives YAML a second reading. Meaning plays no part here, so it
-// holds for parts of the file too that nobody goes on to read.
+// holds for parts of the file, too, that are not read further.
 func check(r *Report, n *yaml.Node, where string) {
 	switch {
 	case n.Kind == yaml.AliasNode:
@@ -54,7 +54,7 @@ func checkMapping(r *Report, n *yaml.Node, where string) {
 }
 
 // join names a key within a place. What is no plain name, such as a rule with its settings under it, adds
-// nothing: the line tells which it is.
+// nothing: the line shows which it is.
 func join(where, key string) string {
 	if !IsName(strings.TrimPrefix(key, "$")) {
 		return where

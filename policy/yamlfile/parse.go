@@ -14,7 +14,7 @@ const MaxSize = 4 << 20
 
 // Parse reads the file's one document. What is wrong with it as YAML goes to the report; ok is false if
 // nothing of it can be read. Even if ok, the caller must look at the report at the end: a repeated key is
-// told there and read once.
+// reported there and read once.
 func Parse(r *Report, data []byte) (root Value, ok bool) {
 	if len(data) > MaxSize {
 		r.Add(1, "", "the file has %d bytes; at most %d are read", len(data), MaxSize)

@@ -31,7 +31,7 @@ func addSyntax(r *Report, err error, data []byte) {
 	case m != nil:
 		line = lineOf(data, "*"+m[1])
 	case text == "did not find expected key" || text == "did not find expected '-' indicator":
-		line = lineThatBreaks(data, text) // the parser told where the block began
+		line = lineThatBreaks(data, text) // the parser reported where the block began
 	}
 	r.Add(line, "", "not YAML: %s", syntaxCure(text, tabAt(data, line)))
 }

@@ -91,7 +91,7 @@ func (v Value) Fields(expected string) []Field {
 	for i := 0; i+1 < len(v.node.Content); i += 2 {
 		key, value := v.node.Content[i], v.node.Content[i+1]
 		if key.Kind != yaml.ScalarNode || key.Tag == "!!merge" || seen[key.Value] {
-			continue // check has told
+			continue // check has reported it
 		}
 		seen[key.Value] = true
 		fields = append(fields, Field{
@@ -191,7 +191,7 @@ func (v Value) Int(lowest int) (int, bool) {
 func (v Value) is(kind yaml.Kind, expected string) bool {
 	switch {
 	case v.node == nil || v.node.Kind == yaml.AliasNode:
-		return false // missing, or told by check
+		return false // missing, or reported by check
 	case isNull(v.node):
 		v.Errorf("nothing is written here; expected %s", expected)
 		return false

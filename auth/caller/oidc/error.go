@@ -4,10 +4,10 @@ import "strconv"
 
 // The codes of an Error.
 const (
-	CodeInvalid       = "tokenInvalid"       // it does not verify, whatever the time
+	CodeInvalid       = "tokenInvalid"       // it does not verify, at any time
 	CodeExpired       = "tokenExpired"       // its time is over
 	CodeIssuerUnknown = "tokenIssuerUnknown" // its issuer is not one that is trusted
-	CodeUnavailable   = "issuerUnavailable"  // the issuer's keys cannot be had now, so nobody can say whether it verifies
+	CodeUnavailable   = "issuerUnavailable"  // the issuer's keys cannot be had now, so it is not known whether it verifies
 )
 
 // Error is why a token was refused.

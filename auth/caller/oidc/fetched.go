@@ -56,7 +56,7 @@ func (f *fetched) current() *keySet {
 // renew implements keySource.
 func (f *fetched) renew(ctx context.Context, had *keySet) (*keySet, error) {
 	f.mu.Lock()
-	if f.set != had { // somebody was faster
+	if f.set != had { // another goroutine was faster
 		defer f.mu.Unlock()
 		return f.set, nil
 	}

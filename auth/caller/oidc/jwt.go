@@ -76,7 +76,7 @@ func decode(s string) ([]byte, bool) {
 }
 
 // header takes what is needed of the header. Members that bring a key along, or point to one, are refused even though
-// nothing here would look at them: whoever sends them hopes that somebody does.
+// nothing here would check them, and a sender that writes them expects a check.
 func (t *jwt) header(header map[string]any) *Error {
 	for _, name := range [...]string{"crit", "b64", "jwk", "jku", "x5u", "x5c", "zip", "enc"} {
 		if _, found := header[name]; found {

@@ -47,7 +47,7 @@ type jwk struct {
 	E   string   `json:"e,omitempty"`
 	X   string   `json:"x,omitempty"`
 	Y   string   `json:"y,omitempty"`
-	D   any      `json:"d,omitempty"` // set: the private key is known to whoever reads the set
+	D   any      `json:"d,omitempty"` // set: every reader of the set knows the private key
 }
 
 // parseKeySet reads a JWK Set (RFC 7517 §5). Keys that cannot verify a token, or should not, are left out, as the RFC

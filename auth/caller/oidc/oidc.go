@@ -87,9 +87,9 @@ type Verifier struct {
 
 // Verifier returns a Verifier that trusts these issuers. A JWKSFile is read before it returns; the keys of other
 // issuers, if they are not in hand, are fetched in the background, so that they are there when the first token comes. A
-// file that these Keys have read before leaves its keys in use if it is bad now, and the log tells.
+// file that these Keys have read before leaves its keys in use if it is bad now, and it is logged.
 //
-// The error tells all problems at once: files that cannot be used, issuers that are no addresses, an issuer with two
+// The error holds all problems at once: files that cannot be used, issuers that are no addresses, an issuer with two
 // places for its keys.
 func (k *Keys) Verifier(sources []Source) (*Verifier, error) {
 	v := &Verifier{keys: k, issuers: make(map[string]keySource)}
@@ -144,8 +144,8 @@ func (k *Keys) source(s Source) (keySource, error) {
 	return f, nil
 }
 
-// isAddress reports whether s is an address that keys may be fetched from: https, or http on loopback, where nobody
-// listens in.
+// isAddress reports whether s is an address that keys may be fetched from: https, or http on loopback, where no other
+// machine listens in.
 func isAddress(s string) bool {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(s, "?#") {

@@ -19,7 +19,7 @@ type Token struct {
 
 // Values returns what the token says of a claim: a text as it is, each text of a list of texts, a number or true or
 // false once as its JSON text. A claim that is absent, null, an object, or a list of anything else has no value: nil,
-// so that whoever needs one refuses.
+// so that a caller that needs one refuses.
 //
 // The name is the claim's whole name, dots and all: "https://contoso.example/roles" is one name. A name that begins
 // with "/" is a JSON Pointer (RFC 6901) to a claim within objects: "/kubernetes.io/serviceaccount/name". Lists are not

@@ -138,7 +138,7 @@ var (
 	linkURL = regexp.MustCompile(`(?:^|_)PORT(?:_[0-9]+_(?:TCP|UDP|SCTP))?=(?:tcp|udp|sctp)://`)
 )
 
-// isServiceLink reports whether a variable is one of those that Kubernetes adds to every container for a Service called
+// isServiceLink reports whether a variable is one that Kubernetes adds to every container for a Service called
 // graphproxy or graphproxy-…, such as GRAPHPROXY_PORT=tcp://10.0.0.7:8080. The operator has not set them and cannot
 // remove them.
 // https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables

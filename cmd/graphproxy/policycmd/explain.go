@@ -24,7 +24,8 @@ func newExplain(settings *config.Config) *cobra.Command {
 		Use:   "explain [--policy FILE] [--body FILE] CALLER 'METHOD /path?query'",
 		Short: "Say how a request of a caller is read and decided, and by which rule",
 		Long: "explain says how a request is read, which rules are asked, and which one decides. A request without a " +
-			"version is of v1.0, and without --body it has no body.\nStatus 0: allowed. 1: denied, also where report mode would let it through. 2: the request " +
+			"version is of v1.0, and without --body it has no body.\nStatus 0: allowed. 1: denied, also where report mode " +
+			"would let it through. 2: the request " +
 			"has two readings, or no such caller.",
 		Args: arguments("CALLER", "'METHOD /path?query'"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -43,7 +44,7 @@ type explanation struct {
 	Caller   string     `json:"caller"`
 	App      string     `json:"app"`
 	Tenant   string     `json:"tenant,omitempty"`    // that the app is used in, if it is not its own
-	Priority string     `json:"priority,omitempty"`  // that Graph is told
+	Priority string     `json:"priority,omitempty"`  // that is sent to Graph
 	InFlight string     `json:"in_flight,omitempty"` // as the policy has it
 	Mode     string     `json:"mode"`
 	Method   string     `json:"method"`

@@ -110,7 +110,7 @@ func suggestOperations(files []string) (*suggest.Operations, error) {
 	return all, eachOperations(files, func(f io.Reader, version string) error { return all.Read(f, version) })
 }
 
-// eachOperations opens files of operations, and passes each on with the version that its name tells.
+// eachOperations opens files of operations, and passes each on with the version in its name.
 func eachOperations(files []string, read func(f io.Reader, version string) error) error {
 	for _, name := range files {
 		f, err := OpenFile(name)

@@ -1,6 +1,6 @@
 // Package policycmd is the command graphproxy policy: what a security team asks about a policy file before it lands.
 //
-// It decides what the commands print and with which status they end: 0 yes, 1 no, 2 could not tell. What a policy means
+// It decides what the commands print and with which status they end: 0 yes, 1 no, 2 no answer. What a policy means
 // is decided in graphproxy/policy and its rooms. It reads files, and of the environment what it is given; it asks no
 // network.
 package policycmd
@@ -24,7 +24,7 @@ import (
 	"graphproxy/proxy"
 )
 
-// ErrNo is what a command returns that could tell, and whose answer is no: denied, failing, differing. What there is to
+// ErrNo is what a command returns that has an answer, and it is no: denied, failing, differing. What there is to
 // say has been printed.
 var ErrNo = errors.New("no")
 
@@ -48,7 +48,7 @@ func New(environ []string) *cobra.Command {
 	}
 	policy.SuggestionsMinimumDistance = 2
 	policy.PersistentFlags().Bool("json", false, "print JSON for machines")
-	settings, _ := config.Parse(environ) // what is wrong with other settings is serve's to tell
+	settings, _ := config.Parse(environ) // serve reports what is wrong with other settings
 	shown := func(cmd *cobra.Command, look terminal.Look) *cobra.Command {
 		return terminal.ForPeople(cmd, environ, look)
 	}
@@ -102,8 +102,8 @@ func read(file string) (*policy.Policy, error) {
 	return policy.ParseUntested(file, data, proxy.CheckEvidence)
 }
 
-// readFile reads a file of at most the size that a policy may have, and one byte more, so that the reader of it can
-// tell.
+// readFile reads a file of at most the size that a policy may have, and one byte more, so that its reader can
+// refuse a larger one.
 func readFile(file string) ([]byte, error) {
 	f, err := OpenFile(file)
 	if err != nil {

@@ -86,7 +86,7 @@ func (a *admin) guard(next http.Handler) http.Handler {
 }
 
 // readiness is the body of /readyz. A proxy is ready when it can serve the callers of some app registration: to take it
-// out of service because of another one's credential would harm those who have nothing to do with it.
+// out of service because of another one's credential would stop callers that have nothing to do with it.
 type readiness struct {
 	Ready    bool        `json:"ready"`
 	Stopping bool        `json:"stopping"`

@@ -54,8 +54,8 @@ func (c *ClientCA) parse(data []byte, now time.Time) ([]*x509.Certificate, error
 	return cas, nil
 }
 
-// parseCAs reads a bundle of PEM certificates. What is not a CA's is refused rather than passed over: whoever put it
-// there believes that it counts.
+// parseCAs reads a bundle of PEM certificates. What is not a CA's is refused rather than passed over: the operator who
+// put it there believes that it counts.
 func parseCAs(data []byte, now time.Time) ([]*x509.Certificate, error) {
 	var cas []*x509.Certificate
 	var end time.Time

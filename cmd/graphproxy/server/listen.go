@@ -23,7 +23,7 @@ func OverTLS(l net.Listener, config *tls.Config) net.Listener {
 	return tlsListener{tls.NewListener(l, config)}
 }
 
-// Sockets says what is spoken on listeners. The zero value is plain HTTP, and unix sockets for nobody.
+// Sockets says what is spoken on listeners. The zero value is plain HTTP, and unix sockets without an owner.
 type Sockets struct {
 	TLS     *tls.Config    // on TCP; nil: none
 	Proxies []netip.Prefix // who may begin a TCP connection with a PROXY header
@@ -66,8 +66,8 @@ func (o Sockets) open(setting, at string) (net.Listener, error) {
 }
 
 // behind reads the PROXY protocol, version 1 or 2, before anything else on connections from these addresses that begin
-// with it (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt). The connection's address is then the told one.
-// From anybody else the header is neither HTTP nor TLS, and ends the connection.
+// with it (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt). The connection's address is then the one in
+// the header. From anybody else the header is neither HTTP nor TLS, and ends the connection.
 func behind(l net.Listener, proxies []netip.Prefix) net.Listener {
 	return &proxyproto.Listener{
 		Listener:          l,

@@ -19,8 +19,8 @@ import (
 // maxSocketPath is what fits into sun_path with a zero at its end: see unix(7).
 const maxSocketPath = 107
 
-// openUnix listens on a unix socket. Its mode holds from the moment that it is there. A socket that nobody listens on
-// any more is replaced. It is removed when the listener is closed.
+// openUnix listens on a unix socket. Its mode holds from the moment that it is there. A socket that no process listens
+// on any more is replaced. It is removed when the listener is closed.
 func openUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	if len(path) > maxSocketPath {
 		return nil, fmt.Errorf("the path is longer than the %d bytes that a socket's may have: choose a shorter one",

@@ -46,9 +46,9 @@ type Line struct {
 
 // The values of Line.Decision. Requests that were refused before a judgement have no Line.
 const (
-	Allow = "allow" // judged and let through, whatever Graph answered
+	Allow = "allow" // judged and let through, with any answer of Graph's
 	Deny  = "deny"  // no rule allowed it, or one denied it
-	Limit = "limit" // judged and would have been let through, but there was no room in a limit
+	Limit = "limit" // judged and would have been let through, but a limit had no capacity left
 
 	refuse = "refuse" // never came to a judgement
 )
@@ -59,8 +59,8 @@ func (l *Line) IsEnvelope() bool {
 	return l.Parsed != nil && l.Parsed.IsBatch()
 }
 
-// Allowed reports whether the policy that judged allows the request, whatever its mode and whether or not there was
-// room.
+// Allowed reports whether the policy that judged allows the request, in either mode, even if a limit
+// had no capacity left.
 func (l *Line) Allowed() bool { return l.Decision != Deny && !l.WouldDeny }
 
 // Skipped counts the lines that are not passed on.
@@ -82,7 +82,7 @@ func (s Skipped) Total() int {
 }
 
 // Read passes each line of the log to each, in order. It needs memory for one line. The error is the reader's or the
-// first that each returns; what was skipped until then is told with it. A line that cannot be read is no error.
+// first that each returns; what was skipped until then is returned with it. A line that cannot be read is no error.
 func Read(r io.Reader, each func(Line) error) (Skipped, error) {
 	var skipped Skipped
 	lines := newLineReader(r)

@@ -1,9 +1,9 @@
 // Package diff reports what changes from one policy to another: what each caller gains and loses, in rules, and which
 // requests of an audit log would be answered otherwise.
 //
-// It decides what is told as a gain or a loss, and when it is not sure it tells a difference: a policy of which it says
-// that a caller gains nothing allows the caller nothing new. It leaves to others how rules match (policy/match), how an
-// audit log is read (policy/analysis/audit), and what is to be done about a difference.
+// It decides what is reported as a gain or a loss, and when it is not sure it reports a difference: a policy of which
+// it says that a caller gains nothing allows the caller nothing new. It leaves to others how rules match
+// (policy/match), how an audit log is read (policy/analysis/audit), and what is to be done about a difference.
 package diff
 
 import "graphproxy/policy"
@@ -33,7 +33,7 @@ type Change struct {
 	Where string `json:"where,omitempty"`
 }
 
-// Kind tells what a Change is about.
+// Kind is what a Change is about.
 type Kind string
 
 // The values of Kind.
@@ -122,7 +122,7 @@ func (s *side) where() string {
 	return place(s.policy, s.caller.Line)
 }
 
-// callers tells what changes for one caller.
+// callers reports what changes for one caller.
 func callers(old, newer *side) []Change {
 	var changes []Change
 	switch {

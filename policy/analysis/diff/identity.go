@@ -12,7 +12,7 @@ import (
 	"graphproxy/policy"
 )
 
-// identities tells what proves the caller that did not, and the other way.
+// identities reports what proves the caller that did not, and the other way.
 func identities(old, newer *side) []Change {
 	var changes []Change
 	was, is := evidence(old), evidence(newer)

@@ -30,14 +30,14 @@ type Group struct {
 	Method  string   `json:"method"`            // HEAD is judged as GET
 	Path    string   `json:"path"`              // template of the rule that allows, in the old policy or the new
 	Example string   `json:"example"`           // target of the first of them
-	Options []string `json:"options,omitempty"` // of OutcomeUnknown: those whose values would tell
+	Options []string `json:"options,omitempty"` // of OutcomeUnknown: those whose values would decide
 	Old     Ruling   `json:"old"`
 	New     Ruling   `json:"new"`
 }
 
 // Ruling is how one policy decides the requests of a group.
 type Ruling struct {
-	Allow  bool   `json:"allow"`            // whatever the mode; of OutcomeUnknown: whether it may be so
+	Allow  bool   `json:"allow"`            // in either mode; of OutcomeUnknown: whether it may be so
 	Report bool   `json:"report,omitempty"` // the caller is in report mode, which lets through what is denied
 	Caller bool   `json:"caller"`           // the policy knows the caller; else its requests are 401
 	Rule   string `json:"rule,omitempty"`   // file:line of the rule that decides; "" if none does
@@ -59,7 +59,7 @@ func (r Replayed) Empty() bool { return len(r.Groups) == 0 }
 
 // Replay decides each request of an audit log by both policies, without regard to their modes. The log holds the names
 // of query options and not their values: where the decision hangs on those, the request is counted as unknown, unless
-// the log was written under one of the policies and so tells its decision, or the conditions are the same in both. The
+// the log was written under one of the policies and so has its decision, or the conditions are the same in both. The
 // error is the reader's.
 func Replay(old, newer *policy.Policy, r io.Reader) (Replayed, error) {
 	p := &replay{
@@ -108,7 +108,7 @@ func (p *replay) line(l audit.Line) error {
 	return nil
 }
 
-// recorded returns what the line tells of the decisions of either policy.
+// recorded returns what the line has of the decisions of either policy.
 func (p *replay) recorded(l audit.Line) func(old, newer bool) bool {
 	allowed := l.Allowed()
 	return func(old, newer bool) bool {

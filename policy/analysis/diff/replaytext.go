@@ -11,7 +11,7 @@ import (
 )
 
 // WriteText writes one fact a line: how many requests there are, the groups of those that change ("-" denied now, "+"
-// allowed now, "?" not to be told), and what of the log was not replayed. The error is the writer's.
+// allowed now, "?" not known), and what of the log was not replayed. The error is the writer's.
 func (r Replayed) WriteText(w io.Writer) error {
 	var b strings.Builder
 	count := make(map[Outcome]int)
@@ -59,7 +59,7 @@ func (r *Ruling) text() string {
 	return text
 }
 
-// writeSkipped tells what was passed over, so that nobody takes the counts for the whole log.
+// writeSkipped reports what was passed over: the counts are not of the whole log.
 func writeSkipped(b *strings.Builder, s audit.Skipped, unreadable int) {
 	for _, reason := range slices.Sorted(maps.Keys(s.Refused)) {
 		fmt.Fprintf(b, "  not replayed: %s refused before a judgement, %s\n", counted(s.Refused[reason], "request"), reason)

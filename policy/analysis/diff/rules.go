@@ -159,7 +159,7 @@ func (l *lists) pairs(i int) []pair {
 	return found
 }
 
-// allowed tells what the caller may do that it could not do, and the other way.
+// allowed reports what the caller may do that it could not do, and the other way.
 func allowed(old, newer *side) []Change {
 	l := newLists(old.allow, newer.allow, (*rule).covers)
 	without(l.came, newer.allow, newer.deny)
@@ -189,7 +189,8 @@ func allowed(old, newer *side) []Change {
 	return changes
 }
 
-// denied tells what is denied to the caller that was not, and the other way, as far as it was or is allowed otherwise.
+// denied reports what is denied to the caller that was not, and the other way, as far as it was or is allowed
+// otherwise.
 func denied(old, newer *side) []Change {
 	if newer.caller == nil {
 		return nil

@@ -28,7 +28,7 @@ type single struct {
 	options []condition
 }
 
-// condition is one on a query option. Conditions with the same id hold or fail together, whatever the value.
+// condition is one on a query option. Conditions with the same id hold or fail together, for every value.
 type condition struct {
 	option  string // Fold
 	id      string
@@ -165,7 +165,7 @@ func (c *condition) isPresent(t *odata.Target) bool {
 	return slices.ContainsFunc(t.Query, func(o odata.Option) bool { return o.Fold == c.option || "$"+o.Fold == c.option })
 }
 
-// ruling is a decision, whatever the mode.
+// ruling is a decision, in either mode.
 type ruling struct {
 	allow bool
 	rule  *policy.Rule // nil: none decided

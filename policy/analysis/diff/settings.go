@@ -13,7 +13,7 @@ import (
 	"graphproxy/policy/match"
 )
 
-// settings tells what differs for a caller of both policies besides who it is and what it may do.
+// settings reports what differs for a caller of both policies besides who it is and what it may do.
 func settings(old, newer *side) []Change {
 	var changes []Change
 	name, where := newer.caller.Name, newer.where()
@@ -66,7 +66,7 @@ func shareText(s policy.Share) string {
 	return cmp.Or(s.String(), "half of all, or all for a caller by itself")
 }
 
-// appChange tells of another app registration. Whether Graph allows it more or less is not to be seen in a policy.
+// appChange reports another app registration. Whether Graph allows it more or less is not to be seen in a policy.
 func appChange(of, was, is, where string) Change {
 	return Change{Sign: "~", Kind: KindApp, Gains: true, Loses: true,
 		Text: fmt.Sprintf("%sapp: %s is now %s", of, was, is), Where: where}
@@ -82,7 +82,7 @@ func appText(name, tenant string) string {
 	return name
 }
 
-// ruleSettings tells of limits and apps that differ between rules that match the same, or of which one matches all that
+// ruleSettings reports limits and apps that differ between rules that match the same, or of which one matches all that
 // the other does.
 func ruleSettings(old, newer *side) []Change {
 	oldKeys, newKeys := keysOf(old.allow), keysOf(newer.allow)
@@ -106,8 +106,8 @@ func ruleSettings(old, newer *side) []Change {
 	return append(changes, orders(old, newer)...)
 }
 
-// orders tells of rules that changed places and have limits or apps of their own: of those that allow a request, the
-// first decides.
+// orders reports rules that changed places and have limits or apps of their own: among the rules that allow a request,
+// the first decides.
 func orders(old, newer *side) []Change {
 	was := make(map[string]int)
 	for i, r := range old.allow {
@@ -265,7 +265,7 @@ func contact(old, newer *policy.Policy) []Change {
 	}}
 }
 
-// commonLimits tells of the limits that cover more than one caller.
+// commonLimits reports the limits that cover more than one caller.
 func commonLimits(old, newer *policy.Policy) []Change {
 	var changes []Change
 	was := make(map[string]policy.CommonLimit)

@@ -7,7 +7,7 @@ import (
 	"graphproxy/policy"
 )
 
-// identities tells of evidence that proves too many, where others than this machine can present it.
+// identities reports evidence that proves too many, where others than this machine can present it.
 func (c *checker) identities() {
 	if !c.Public {
 		return
@@ -50,7 +50,7 @@ func isWide(n netip.Prefix) bool {
 	return n.Bits() < 32
 }
 
-// addresses returns how many addresses a network has: "16,777,216", or "2^120" where nobody reads the number.
+// addresses returns how many addresses a network has: "16,777,216", or "2^120" where the number is too long to read.
 func addresses(n netip.Prefix) string {
 	bits := n.Addr().BitLen() - n.Bits()
 	if bits > 32 {

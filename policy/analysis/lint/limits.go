@@ -5,7 +5,7 @@ import (
 	"graphproxy/policy/match"
 )
 
-// limits tells of limits that cover nothing that a caller may do. What a caller in report mode may do is anything.
+// limits reports limits that cover nothing that a caller may do. What a caller in report mode may do is anything.
 func (c *checker) limits() {
 	byRoot := make(map[string][]*policy.Rule)
 	for i := range c.books {

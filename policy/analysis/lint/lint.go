@@ -1,10 +1,10 @@
-// Package lint tells what is odd in a policy that loads: rules that can never decide, templates that name nothing in
+// Package lint reports what is odd in a policy that loads: rules that can never decide, templates that name nothing in
 // Microsoft Graph, and evidence that proves too many.
 //
 // It decides what is worth telling, and keeps quiet when it is not sure: a warning that is wrong teaches people to read
-// none. Deny rules that touch nothing that is allowed are not told, because a safety net is there for rules to come. It
-// leaves to others what keeps a policy from loading (package policy), how rules match (policy/match), and which
-// evidence the running proxy is configured to verify (the command serve).
+// none. Deny rules that touch nothing that is allowed are not reported, because a safety net is there for rules to
+// come. It leaves to others what keeps a policy from loading (package policy), how rules match (policy/match), and
+// which evidence the running proxy is configured to verify (the command serve).
 package lint
 
 import (
@@ -46,7 +46,7 @@ func Check(p *policy.Policy, o Options) []*policy.Error {
 }
 
 // mostPairs bounds the pairs of rules that one kind of check compares, so that a policy with a rule for each of many
-// people is linted in seconds. What lies beyond is not told.
+// people is linted in seconds. What lies beyond is not reported.
 const mostPairs = 300_000
 
 // pairs counts what is left of mostPairs.

@@ -12,7 +12,7 @@ type finding struct {
 	where, message string
 }
 
-// findings are of the rules of all callers. A rule that callers share through a set is told only when it is odd for
+// findings are of the rules of all callers. A rule that callers share through a set is reported only when it is odd for
 // every one of them: what it does for one caller is reason enough to be there.
 type findings struct {
 	left  pairs
@@ -30,7 +30,7 @@ func (f *findings) add(r *policy.Rule, where, message string) {
 	f.of[r] = append(f.of[r], finding{where, message})
 }
 
-// rules tells of rules that do nothing beside the others of their caller.
+// rules reports rules that do nothing beside the others of their caller.
 func (c *checker) rules() {
 	found := findings{left: pairs{mostPairs}}
 	for i := range c.books {
@@ -47,7 +47,7 @@ func (c *checker) rules() {
 	}
 }
 
-// repeats tells of sets of rules that a list includes twice.
+// repeats reports sets of rules that a list includes twice.
 func (c *checker) repeats(b *book, rules []*policy.Rule, where string) {
 	seen, again := make(map[*policy.Rule]bool), []*policy.Rule(nil)
 	for _, r := range rules {
@@ -91,7 +91,7 @@ func (b *book) allowed(found *findings) {
 				allow[j].Priority() == r.Priority() && !allow[j].BoundsReferences()
 		})
 		if e != nil && match.Covers(r.Match(), e.Match()) {
-			continue // equal; told of the later one
+			continue // equal; reported for the later one
 		}
 		if e != nil && !anyBetween(special, place, r, e) {
 			found.add(r, where, "adds nothing: "+name(e)+
@@ -178,7 +178,7 @@ func indexOf(rules []*policy.Rule) *index {
 	return x
 }
 
-// first returns the first of the indexed rules that is to r as asked, of those whose numbers are wanted (nil: all); nil
+// first returns the first of the indexed rules that is to r as asked, among the numbers that are wanted (nil: all); nil
 // if none is, or too many were compared.
 func (f *findings) first(
 	x *index, rules []*policy.Rule, r *policy.Rule, is func(a, b *match.Rule) bool, wanted func(i int) bool,

@@ -10,7 +10,7 @@ import (
 	"graphproxy/policy/match"
 )
 
-// versions tells of deny rules for one version of Graph where the caller may make the same request in the other: a rule
+// versions reports deny rules for one version of Graph where the caller may make the same request in the other: a rule
 // is for one version, and most resources are in both.
 func (c *checker) versions() {
 	found := findings{left: pairs{mostPairs}}

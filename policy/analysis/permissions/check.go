@@ -193,7 +193,7 @@ func (c *checker) look(u *use, methods match.Methods, f *Finding) (undocumented 
 }
 
 // operation adds one operation to the finding. It reports false for what is documented only for single resources:
-// tokens do not tell which.
+// tokens do not show which.
 func (c *checker) operation(u *use, o operation, f *Finding, needs map[*role]*Need) bool {
 	least := o.entry.least(o.method)
 	switch {

@@ -3,8 +3,8 @@
 //
 // It decides which rules no role covers and which role would, which roles no rule needs, and which are more than is
 // needed. It keeps apart "cannot work" and "not documented": most of Graph's operations are not in that file, and a
-// missing entry does not mean that no role is needed. It decides no request: Graph does, with more than that file
-// tells. Where the roles and the file come from it leaves to others.
+// missing entry does not mean that no role is needed. It decides no request: Graph does, and knows more than that file.
+// Where the roles and the file come from it leaves to others.
 package permissions
 
 import (
@@ -39,7 +39,7 @@ type role struct {
 	other bool // it is only for signed-in users, or for single resources (RSC): no token of an app has it
 }
 
-// entry is a path with what the file says of it, whatever its spelling there. The file tells no version from another.
+// entry is a path with what the file says of it, in any spelling there. The file has no versions.
 type entry struct {
 	text     string // as the file spells it, with its own names of variables
 	template *odata.Template
@@ -76,7 +76,7 @@ type pathSet struct {
 	Paths      map[string]string `json:"paths"`
 }
 
-// The schemes of tokens without a user, and of those of a user of an organization.
+// The schemes of tokens without a user, and with a user of an organization.
 const (
 	application = "Application"
 	delegated   = "DelegatedWork"

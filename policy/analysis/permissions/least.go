@@ -41,13 +41,13 @@ func (g *grant) less(other *grant, methods map[*role]match.Methods) bool {
 	return cmp.Or(count(g)-count(other), compareRoles(g.role, other.role), len(g.also)-len(other.also)) < 0
 }
 
-// compareRoles puts the lesser privileged role first, and one whose level is not told last.
+// compareRoles puts the lesser privileged role first, and one whose level is not known last.
 func compareRoles(a, b *role) int {
 	level := func(r *role) int { return (r.Level + 9) % 10 }
 	return cmp.Or(level(a)-level(b), cmp.Compare(a.Name, b.Name))
 }
 
-// superfluous tells of roles in hand that no rule uses, and of those in whose place another would do.
+// superfluous reports roles in hand that no rule uses, and roles in whose place another would do.
 func (c *checker) superfluous() {
 	for _, name := range slices.Sorted(maps.Keys(c.hand)) {
 		r := c.hand[name]

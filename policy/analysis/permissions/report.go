@@ -20,7 +20,7 @@ type Report struct {
 // Role is an application permission.
 type Role struct {
 	Name  string `json:"name"`
-	Level int    `json:"level"` // how much harm it can do, by Microsoft's measure: 1 the least, 5 the most, 0 not told
+	Level int    `json:"level"` // how much it can do, by Microsoft's measure: 1 the least, 5 the most, 0 not known
 }
 
 // Finding is a rule that does not work as a whole, or of which it is not known.
@@ -49,7 +49,7 @@ type Unknown struct {
 	Reason string `json:"reason"`
 }
 
-// Advice names a role that would do in the place of one in hand. The file tells no properties: what Graph leaves out of
+// Advice names a role that would do in the place of one in hand. The file has no properties: what Graph leaves out of
 // its answers with the lesser role, the caller may need.
 type Advice struct {
 	Role    Role `json:"role"`

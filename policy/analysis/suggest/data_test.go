@@ -59,7 +59,7 @@ var keys = []string{
 	"84b80893-8749-40a3-97b7-68513b600544_5d6059b6-368d-45f8-91e1-8e07d485f1d0",
 }
 
-// variables tells which segments and arguments of the template are variables.
+// variables reports which segments and arguments of the template are variables.
 func variables(t *odata.Template) []bool {
 	var all []bool
 	for i := range t.Segments {
@@ -71,7 +71,7 @@ func variables(t *odata.Template) []bool {
 	return all
 }
 
-// compare tells whether a rule has the variables of Graph's own template for a request that it allows, and whether it
+// compare reports whether a rule has the variables of Graph's own template for a request that it allows, and whether it
 // has more.
 func compare(own, rule *odata.Template) (same, wider bool) {
 	want, got := variables(own), variables(rule)

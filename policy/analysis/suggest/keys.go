@@ -8,7 +8,7 @@ import (
 	"graphproxy/policy/match"
 )
 
-// keyReader tells keys from names by what requests look like.
+// keyReader distinguishes keys from names by what requests look like.
 type keyReader struct {
 	variable match.AllowSet // matches /x/{a}/{b}
 }
@@ -39,7 +39,7 @@ func (r *keyReader) isOperation(segments []odata.Segment, i int) bool {
 	return r.variable.Find(&target, match.Get).Index < 0
 }
 
-// mayBeKey reports whether segment i can be a key as far as the grammar tells. Keys before it must be known.
+// mayBeKey reports whether segment i can be a key by the grammar alone. Keys before it must be known.
 func (r *keyReader) mayBeKey(it *item, i int) bool {
 	segments := it.target.Segments
 	if i == 0 || i == 1 && isSingleton(segments[0].Fold) || it.keys[i-1] {

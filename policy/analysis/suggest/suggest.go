@@ -2,7 +2,7 @@
 //
 // It decides which segments of a path are keys and so become variables, which rules are the same or cover each other,
 // and which are left over. In doubt a segment stays as it is: a key that is taken for a name gives a rule that is too
-// narrow, which somebody notices; a name that is taken for a key gives one that is too wide, which nobody does. It
+// narrow, which is noticed; a name that is taken for a key gives one that is too wide, which is not noticed. It
 // never suggests "/**".
 //
 // What the log holds is the callers' text. Nothing of it gets into the YAML unless it is part of a template that
@@ -27,7 +27,7 @@ import (
 type Options struct {
 	// Pin keeps a key as it is where a rule was used with one value only.
 	Pin bool
-	// Operations are Graph's, if there is a list of them. They tell for certain which segments are keys; a path that is
+	// Operations are Graph's, if there is a list of them. They show for certain which segments are keys; a path that is
 	// not among them is read as without them.
 	Operations *Operations
 }
@@ -65,7 +65,7 @@ type item struct {
 	target *odata.Target // without its query
 	count  int           // requests
 	named  [3]int        // how many of them used each of match.RefusedUnlessNamed
-	proves bool          // Graph's answer tells that it knows the path
+	proves bool          // Graph's answer shows that it knows the path
 	keys   []bool        // which segments are keys, as far as they have been read
 }
 
@@ -137,7 +137,7 @@ func (c *collected) sorted() []*item {
 	return items
 }
 
-// isProof reports whether Graph's answer tells that it knows the path: it answers 400 to names that it does not know,
+// isProof reports whether Graph's answer shows that it knows the path: it answers 400 to names that it does not know,
 // and 429 and the like before it looks. Without this, one mistyped request below deviceManagement would turn all that
 // is there into keys.
 func isProof(l *audit.Line) bool {

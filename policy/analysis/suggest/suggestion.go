@@ -124,7 +124,7 @@ func requests(items []*item) (n int) {
 	return n
 }
 
-// against returns the requests with the number of those that the rules allow.
+// against returns the requests with the number that the rules allow.
 func (f *Forbidden) against(tree *match.AllowSet) *Forbidden {
 	result := &Forbidden{Rule: f.Rule, Path: f.Path, Requests: f.Requests}
 	for _, it := range f.seen {

@@ -14,7 +14,7 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// VersionOf returns the version that the name of a list tells: "beta" for graph-beta-operations.txt, else "v1.0".
+// VersionOf returns the version that the name of a list has: "beta" for graph-beta-operations.txt, else "v1.0".
 func VersionOf(file string) string {
 	if strings.Contains(strings.ToLower(file[strings.LastIndexAny(file, `/\`)+1:]), "beta") {
 		return "beta"

@@ -18,7 +18,7 @@ func NamedByPeople(collection string) bool {
 	return false
 }
 
-// IsBesideNames reports whether Graph has an operation in one of those collections, beside the names. The operation is
+// IsBesideNames reports whether Graph has an operation in such a collection, beside the names. The operation is
 // in lower case, without a namespace.
 func IsBesideNames(operation string) bool {
 	switch operation {

@@ -19,11 +19,11 @@ package odata
 
 import "fmt"
 
-// Kind tells what a Segment is.
+// Kind is what a Segment is.
 type Kind uint8
 
 const (
-	Name   Kind = iota // entity set, singleton, property, cast, function, action, or a key as a segment; the place tells
+	Name   Kind = iota // entity set, singleton, property, cast, function, action, or a key as a segment; the place decides
 	Key                // ('x'), (5), (guid): the single key of the segment before it, written in parentheses
 	Args               // (a='x',b=5): named arguments, or an alternate or composite key, of the segment before it
 	Path               // a drive or site path between "name:/" and ":"; Text is decoded, slashes separate its parts

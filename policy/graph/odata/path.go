@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	maxPath     = 8 << 10 // bytes; Graph's own front door takes less
+	maxPath     = 8 << 10 // bytes; Graph itself takes less
 	maxSegments = 64      // the longest template of Graph's metadata has 18
 	maxPaths    = 2       // /sites/{host}:/{path}:/drive/root:/{path}
 )
@@ -116,7 +116,7 @@ func (r *pathReader) plain(text, raw string) error {
 	return checkName(text, raw, chosen)
 }
 
-// plainName appends a name without parentheses. It is a key, whatever it looks like, where Graph has no casts.
+// plainName appends a name without parentheses. It is a key, even if it looks like a name, where Graph has no casts.
 func (r *pathReader) plainName(text string) {
 	if isUncastKey(r.segments, text) {
 		r.key(text)

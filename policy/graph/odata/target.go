@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// storage holds a Target and room for what most targets have, so that reading one allocates once.
+// storage holds a Target and space for what most targets have, so that reading one allocates once.
 type storage struct {
 	Target
 	segments [4]Segment

@@ -51,8 +51,8 @@ func Of(path []odata.Segment) (Service, string) {
 	return Other, path[0].Fold
 }
 
-// ofRoot is the table of the services that the first name of a path tells, or the first two. See the package's comment
-// for its sources. These are not in it, because the page names no limit for them:
+// ofRoot is the table of the services that the first name of a path decides, or the first two. See the package's
+// comment for its sources. These are not in it, because the page names no limit for them:
 //   - roleManagement (unifiedRoleDefinition and the like), applicationTemplates, tenantRelationships and
 //     certificateBasedAuthConfiguration: the list of identity and access has none of them, and none is a
 //     directoryObject.

@@ -107,7 +107,7 @@ func readUnits(t *odata.Target) int {
 	return 1
 }
 
-// actionUnits returns the base cost of a POST to an action, by its name; of whatever the action is bound to.
+// actionUnits returns the base cost of a POST to an action, by its name, for each resource that the action is bound to.
 func actionUnits(name string, selects bool) int {
 	switch name {
 	case "getbyids", "getobjectsbyid":

@@ -10,20 +10,20 @@ import (
 
 const (
 	// firstPause is how long after a slot was given back the line asks again, when the Taker did not have it yet: Redis
-	// is told by another goroutine. The pause doubles up to longestPause, which is also how often a line looks for
-	// slots of which it is not told.
+	// gets it from another goroutine. The pause doubles up to longestPause, which is also how often a line looks for
+	// slots of which it gets no notice.
 	firstPause   = 5 * time.Millisecond
 	longestPause = time.Second
 )
 
-// line is those who wait for one bucket. It exists as long as somebody waits in it, has its turn, or holds a pass of
+// line holds the requests that wait for one bucket. It exists as long as a request waits in it, has its turn, or holds a pass of
 // it.
 type line struct {
 	bucket bucket
 	hash   int
 
-	at    time.Time     // when there is room for one unit that is not promised to a pass, as far as known
-	free  int           // room beside: slots given back, and passes that were not used
+	at    time.Time     // when the bucket has one unit that is not promised to a pass, as far as known
+	free  int           // capacity beside: slots given back, and passes that were not used
 	slots bool          // slots were in the way, so at is only when to look
 	pause time.Duration // until the next look for slots
 
@@ -136,14 +136,14 @@ func (l *line) turnUnused() {
 	}
 }
 
-// pass is the room of one who has gone on to the next line.
+// pass is the capacity of a waiter that has gone on to the next line.
 type pass struct {
 	line          *line
 	cost          int
 	fromFreedSlot bool // as that of its line
 }
 
-// spend promises room to a waiter that goes on to the next line.
+// spend promises capacity to a waiter that goes on to the next line.
 func (l *line) spend(w *waiter, now time.Time) pass {
 	p := pass{l, w.cost(l), l.free > 0}
 	switch {
@@ -159,7 +159,7 @@ func (l *line) spend(w *waiter, now time.Time) pass {
 	return p
 }
 
-// end is the end of a promise. Room that was not used is there for others.
+// end is the end of a promise. Capacity that was not used is there for others.
 func (p pass) end(used bool) {
 	l := p.line
 	l.passes--
@@ -173,10 +173,10 @@ func (p pass) end(used bool) {
 	}
 }
 
-// rated reports whether it is known when there is room.
+// rated reports whether it is known when there is capacity.
 func (l *line) rated() bool { return l.bucket.limit.Rate > 0 && !l.slots }
 
-// units is how long the bucket takes to fill by n; for slots, of which a request takes one whatever it costs, nothing.
+// units is how long the bucket takes to fill by n; for slots, of which a request takes one at any cost, nothing.
 func (l *line) units(n int) time.Duration {
 	if !l.rated() {
 		return 0
@@ -184,7 +184,7 @@ func (l *line) units(n int) time.Duration {
 	return time.Duration(min(float64(n)/l.bucket.limit.Rate*1e9, 1<<61))
 }
 
-// earliest is when a new waiter has its turn, if nobody leaves and all others ask for one unit.
+// earliest is when a new waiter has its turn, if no waiter leaves and all others ask for one unit.
 func (l *line) earliest(w *waiter, now time.Time) time.Time {
 	at := l.at
 	if l.free > 0 || at.Before(now) {

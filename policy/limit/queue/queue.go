@@ -1,17 +1,17 @@
-// Package queue lets a request wait a while for room instead of refusing it at once, in a fair order.
+// Package queue lets a request wait a while for capacity instead of refusing it at once, in a fair order.
 //
-// It decides who is asked next, and when; whether there is room decides the Taker that it asks, package limit or one
-// that replicas share. A request waits only for limits that have a Wait, and never longer than the least Wait of those
-// that it has waited for.
+// It decides who is asked next, and when; the Taker that it asks decides whether there is capacity, package limit or
+// one that replicas share. A request waits only for limits that have a Wait, and never longer than the shortest Wait
+// among the limits that it has waited for.
 //
-// Who waits stands in the line of one bucket: at first of the one that refused it. A line is round robin between
-// callers, and first come, first served for each, so that an app with a thousand waiting requests gets as many turns as
-// an app with one. Other buckets' requests do not notice: who waits for one mailbox holds up neither another mailbox
-// nor a limit that both share. A request that charges several buckets for which others wait passes one line after the
-// other, the narrow ones first, and asks the Taker at the end; if that refuses all the same, it stands in the line of
-// the bucket that refused, in front of the younger ones of its caller.
+// A request waits in the line of one bucket, at first the one that refused it. A line is round robin between callers,
+// and first come, first served for each, so that an app with a thousand waiting requests gets as many turns as an app
+// with one. Requests of other buckets do not wait: a request that waits for one mailbox holds up neither another
+// mailbox nor a limit that both share. A request that charges several buckets for which others wait passes one line
+// after the other, the narrow ones first, and asks the Taker at the end; if that refuses all the same, it stands in the
+// line of the bucket that refused, in front of the younger ones of its caller.
 //
-// A line learns that there is room by the time that the refusal told, or by a slot that is given back, and asks until
+// A line knows that there is capacity by the time in the refusal, or by a slot that is given back, and asks until
 // it is refused again: about two questions for each request that waited, one at a time. With a Taker behind a network a
 // line therefore hands on at most one request in two round trips.
 //
@@ -103,12 +103,12 @@ func (q *Queue) Len() int {
 //   - ctx's error, when that ends first. The request leaves the line at once. If that crosses with a turn that was
 //     granted, slots are given back; tokens stay taken, as those of a request that was sent.
 //
-// It does not overtake: if somebody waits for one of the charged buckets, it waits behind them. Between requests that
-// arrive while nobody waits there is no order.
+// It does not overtake: if a request waits for one of the charged buckets, it waits behind that one. Between requests
+// that arrive while none waits there is no order.
 //
 // A slot that a Grant gives back is handed on at once; for slots that other replicas give back the line looks after a
 // second at the latest. For that a grant of a limit with both Wait and Concurrency costs two small allocations (see
-// limit.Grant.OnRelease). Otherwise a request for whose buckets nobody waits costs two hashes a charge at most: no
+// limit.Grant.OnRelease). Otherwise a request whose buckets no other waits for costs two hashes a charge at most: no
 // lock, no allocation.
 func (q *Queue) Take(ctx context.Context, caller string, charges []limit.Charge,
 	g *limit.Grant) (*limit.Refusal, error) {
@@ -150,7 +150,7 @@ func waitable(r *limit.Refusal) bool {
 	return r.Limit.Wait > 0 && !r.Full && !math.IsNaN(r.Limit.Rate)
 }
 
-// crowded reports whether somebody may wait for one of the charged buckets; if not, nobody does.
+// crowded reports whether a request may wait for one of the charged buckets; if not, none does.
 func (q *Queue) crowded(charges []limit.Charge) bool {
 	for i := range charges {
 		c := &charges[i]
@@ -180,8 +180,8 @@ func (q *Queue) watchSlot(l *limit.Limit, key string, g *limit.Grant) {
 	g.OnRelease(func() { q.freed(l, key) })
 }
 
-// freed is told that a slot was given back. It is after that, so whoever was refused before, and is not seen here yet,
-// will see the slot when it asks once more: see join.
+// freed notes that a slot was given back. It runs after that, so a request that was refused before, and is not seen
+// here yet, will see the slot when it asks once more: see join.
 func (q *Queue) freed(l *limit.Limit, key string) {
 	if q.open.Load() == 0 || q.hashed[q.hash(l.Name, key)].Load() == 0 {
 		return
@@ -198,7 +198,7 @@ func (q *Queue) freed(l *limit.Limit, key string) {
 
 // bucket is one of the Taker's buckets.
 type bucket struct {
-	limit limit.Limit // but Wait, which does not tell buckets apart
+	limit limit.Limit // but Wait, which does not distinguish buckets
 	key   string
 }
 
@@ -220,10 +220,10 @@ func (b *bucket) width() float64 {
 	return w
 }
 
-// compare puts buckets into the one order in which a request passes their lines: narrow ones first. Who has passed a
-// line may hold room in that bucket while it stands in the next line, and that should be the short wait: for the
-// tenant's bucket while it holds a mailbox's, not the other way round. Because nobody holds room in a wider one, none
-// can wait in a circle.
+// compare puts buckets into the one order in which a request passes their lines: narrow ones first. A waiter that has
+// passed a line may hold capacity in that bucket while it stands in the next line, and that should be the short wait:
+// for the tenant's bucket while it holds a mailbox's, not the other way round. Because no waiter holds capacity in a
+// wider one, none can wait in a circle.
 func (b *bucket) compare(o *bucket) int {
 	return cmp.Or(
 		cmp.Compare(b.width(), o.width()), cmp.Compare(b.limit.Name, o.limit.Name), cmp.Compare(b.key, o.key),

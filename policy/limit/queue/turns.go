@@ -9,7 +9,7 @@ import (
 )
 
 // join puts a new waiter into the line of the bucket that refused it, or, if it has not asked, of one for which others
-// wait. If it cannot stay, it returns the refusal; none when it has not asked and nobody waits.
+// wait. If it cannot stay, it returns the refusal; none when it has not asked and no request waits.
 func (q *Queue) join(w *waiter, refusal *limit.Refusal) (stays bool, _ *limit.Refusal) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -54,8 +54,8 @@ func (q *Queue) blockedBy(w *waiter, refusal *limit.Refusal) (*chargedBucket, *l
 	return nil, nil
 }
 
-// newLine begins a line. A slot may have been given back after the Taker refused, and before the line was there to be
-// told: so whoever begins a line for slots asks once more. Room in a rate comes when the refusal says.
+// newLine begins a line. A slot may have been given back after the Taker refused and before the line was there. So a
+// waiter that begins a line for slots asks once more. A rate has capacity at the time in the refusal.
 func (q *Queue) newLine(w *waiter, refused *chargedBucket, r *limit.Refusal, now time.Time) *line {
 	b := refused.bucket
 	b.key = strings.Clone(b.key) // it may be a piece of a request's much longer target
@@ -76,8 +76,8 @@ func (q *Queue) begin(w *waiter) {
 	q.waiting++
 }
 
-// end is the end of a waiter that is in no line any more. The room of its passes is used if it was granted, else there
-// for others.
+// end is the end of a waiter that is in no line any more. The capacity of its passes is used if it was granted, else
+// there for others.
 func (q *Queue) end(w *waiter, granted bool) {
 	for _, p := range w.passes {
 		q.endPass(p, granted)
@@ -94,8 +94,8 @@ func (q *Queue) endPass(p pass, used bool) {
 	q.mark(p.line)
 }
 
-// enter lets a waiter wait in the line. Passes of this line and of wider ones are no longer good: nobody holds room in
-// a wider bucket than it waits for.
+// enter lets a waiter wait in the line. Passes of this line and of wider ones are no longer good: no waiter holds
+// capacity in a wider bucket than it waits for.
 func (q *Queue) enter(w *waiter, l *line) {
 	w.passes = slices.DeleteFunc(w.passes, func(p pass) bool {
 		if p.line.bucket.compare(&l.bucket) < 0 {
@@ -221,7 +221,7 @@ func (q *Queue) mark(l *line) {
 	}
 }
 
-// settle brings all lines where something happened to rest. Each step either uses up room that is known, or takes a
+// settle brings all lines where something happened to rest. Each step either uses up capacity that is known, or takes a
 // waiter out, or moves one behind an older one, so it comes to an end.
 func (q *Queue) settle(now time.Time) {
 	for i := 0; i < len(q.marked); i++ { // it grows

@@ -43,7 +43,7 @@ func newWaiter(caller string, charges []limit.Charge, now time.Time) *waiter {
 }
 
 // chargeOn returns the waiter's charge on the line's bucket. Of several the Taker counts the one with the greatest
-// cost; here it is the first, as the cost only tells when to ask.
+// cost; here it is the first, as the cost only decides when to ask.
 func (w *waiter) chargeOn(l *line) *chargedBucket {
 	i := slices.IndexFunc(w.charged, func(r chargedBucket) bool { return r.bucket == l.bucket })
 	return &w.charged[i]
@@ -84,7 +84,7 @@ func (q *Queue) wait(
 	w.mayWait = mayWait
 	stays, refusal := q.join(w, refusal)
 	if !stays && refusal == nil {
-		return q.takeOrWait(ctx, caller, charges, g, mayWait) // nobody waits for these buckets after all
+		return q.takeOrWait(ctx, caller, charges, g, mayWait) // no request waits for these buckets after all
 	}
 	for stays {
 		select {

@@ -1,7 +1,7 @@
 // Package oidctest is an OpenID Connect issuer in a process: what tests of graphproxy's tokens fetch keys from and get
 // tokens of, as net/http/httptest is to HTTP.
 //
-// It decides what such an issuer would publish, a discovery document and a JWK Set, and signs whatever it is asked to
+// It decides what such an issuer would publish, a discovery document and a JWK Set, and signs what it is asked to
 // sign, well-formed or not. It rotates its keys, counts what is fetched and fails on demand: see Fault. It leaves to
 // others whether a token is good: graphproxy/auth/caller/oidc decides that.
 //
@@ -88,7 +88,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.http.Handler = http.HandlerFunc(s.serve)
 	s.http.ReadHeaderTimeout = 5 * time.Second
-	s.http.ErrorLog = log.New(io.Discard, "", 0) // a client that does not trust the certificate is no news
+	s.http.ErrorLog = log.New(io.Discard, "", 0) // a client that does not trust the certificate is expected
 	go func() {
 		defer close(s.done)
 		_ = s.http.Serve(l)
@@ -132,7 +132,7 @@ func (s *Server) Heal() {
 	s.healed = make(chan struct{})
 }
 
-// Fetches returns how often the discovery document and the keys were asked for, whatever the answer was.
+// Fetches returns how often the discovery document and the keys were asked for, with each answer.
 func (s *Server) Fetches() (discovery, keys int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

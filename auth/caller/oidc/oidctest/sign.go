@@ -186,7 +186,7 @@ func merged(defaults, over map[string]any) map[string]any {
 	return defaults
 }
 
-// encode is json.Marshal of what can always be encoded; what cannot becomes null, which nobody takes for a token.
+// encode is json.Marshal of what can always be encoded; what cannot becomes null, which is not taken for a token.
 func encode(v any) []byte {
 	data, err := json.Marshal(v)
 	if err != nil {
