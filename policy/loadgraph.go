@@ -15,12 +15,15 @@ func (l *loader) unknown(v yamlfile.Value) bool {
 		return false
 	}
 	if text, ok := v.Text("true"); ok && text != "true" {
-		v.Errorf("%.40q is not true; write unknown: true for what Graph has and graphproxy does not know, or leave the key out", text)
+		v.Errorf(
+			"%.40q is not true; write unknown: true for what Graph has and graphproxy does not know, or leave the key out", text,
+		)
 	}
 	return true
 }
 
-// voidDenies refuses deny rules that name nothing in Graph: such a rule denies nothing, and the file reads as if it did.
+// voidDenies refuses deny rules that name nothing in Graph: such a rule denies nothing, and the file reads as if it
+// did.
 func (l *loader) voidDenies() {
 	where := make(map[*Rule]string)
 	var rules []*Rule
@@ -55,15 +58,25 @@ func (l *loader) voidDenies() {
 	}
 }
 
-// foreignVariable returns what a path of a rule writes for {name} in the manner of another language, and the variable that is
-// meant: ":id", "{id}". It is "" if there is none.
+// foreignVariable returns what a path of a rule writes for {name} in the manner of another language, and the variable
+// that is meant: ":id", "{id}". It is "" if there is none.
 func foreignVariable(path string) (written, meant string) {
 	for segment := range strings.SplitSeq(path, "/") {
 		name := strings.Trim(segment, ":<>[]{}$%()@")
 		if name == "" || name == segment || !isVariableName(name) {
 			continue
 		}
-		for _, dress := range [][2]string{{":", ""}, {"<", ">"}, {"${", "}"}, {"{{", "}}"}, {"[", "]"}, {"%7B", "%7D"}, {"{:", "}"}, {"<", ""}, {"(", ")"}} {
+		for _, dress := range [][2]string{
+			{":", ""},
+			{"<", ">"},
+			{"${", "}"},
+			{"{{", "}}"},
+			{"[", "]"},
+			{"%7B", "%7D"},
+			{"{:", "}"},
+			{"<", ""},
+			{"(", ")"},
+		} {
 			if segment == dress[0]+name+dress[1] {
 				return segment, "{" + name + "}"
 			}

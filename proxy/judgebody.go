@@ -6,8 +6,8 @@ import (
 	"graphproxy/proxy/batch"
 )
 
-// judgeBody reads the body of a request, or of an item of a batch, for rules with conditions on it. What it gives the policy
-// are the bytes that are sent to Graph.
+// judgeBody reads the body of a request, or of an item of a batch, for rules with conditions on it. What it gives the
+// policy are the bytes that are sent to Graph.
 func (x *exchange) judgeBody(item *batch.Item, request *policy.Request) error {
 	if item != nil {
 		return x.judgeItemBody(item, request)

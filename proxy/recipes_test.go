@@ -17,7 +17,8 @@ import (
 // recipes is the policy of testdata/recipes, with the key of each caller: its name and "-key".
 func recipes(t *testing.T) string {
 	t.Helper()
-	return regexp.MustCompile(`KEY-[a-z]+`).ReplaceAllStringFunc(readFile(t, "testdata/recipes/policy.yaml"), func(m string) string {
+	return regexp.MustCompile(`KEY-[a-z]+`).ReplaceAllStringFunc(readFile(t,
+		"testdata/recipes/policy.yaml"), func(m string) string {
 		sum := sha256.Sum256([]byte(strings.TrimPrefix(m, "KEY-") + "-key"))
 		return hex.EncodeToString(sum[:])
 	})
@@ -123,7 +124,8 @@ func (r *rig) checkRecipe(t *testing.T, e entry, body string) {
 		return
 	}
 	got := r.graph.Requests()
-	if len(got) != 1 || got[0].Method != e.method || string(got[0].Body) != body || got[0].Header.Get("Content-Encoding") != "" {
+	if len(got) != 1 || got[0].Method != e.method || string(got[0].Body) != body ||
+		got[0].Header.Get("Content-Encoding") != "" {
 		t.Fatalf("%s: answered %d %s; Graph received %+v", e.at, a.status, a.body, got)
 	}
 	if rec := r.one(t); rec["decision"] != "allow" {

@@ -77,7 +77,8 @@ func (l *requestLines) show(s seen) {
 	if s.Item != "" {
 		target = "item " + s.Item + ": " + target
 	}
-	l.print(l.painted(terminal.Dim, s.Time.Local().Format(time.TimeOnly)), l.painted(colourOf(s.Status), fmt.Sprint(s.Status)),
+	l.print(l.painted(terminal.Dim, s.Time.Local().Format(time.TimeOnly)),
+		l.painted(colourOf(s.Status), fmt.Sprint(s.Status)),
 		l.painted(terminal.Plain, s.Method+" "+target),
 		l.painted(terminal.Plain, s.who()), l.painted(colourOf(s.Status), s.outcome()), l.painted(terminal.Dim,
 			fmt.Sprintf("%.0f ms", s.Millis)))

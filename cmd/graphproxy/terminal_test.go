@@ -76,8 +76,11 @@ func policies(t *testing.T) (now, next string) {
 	dir := t.TempDir()
 	now, next = filepath.Join(dir, "policy.yaml"), filepath.Join(dir, "next.yaml")
 	must(t, os.WriteFile(now, []byte(shownPolicy), 0o600))
-	changed := strings.Replace(shownPolicy, "      - GET /users/adele@contoso.com\n    deny", "      - PATCH /users/{id}\n    deny", 1)
-	must(t, os.WriteFile(next, []byte(strings.Replace(changed, "[GET /users/adele@contoso.com]", "[PATCH /users/adele@contoso.com]", 1)), 0o600))
+	changed := strings.Replace(shownPolicy, "      - GET /users/adele@contoso.com\n    deny",
+		"      - PATCH /users/{id}\n    deny", 1)
+	must(t,
+		os.WriteFile(next,
+			[]byte(strings.Replace(changed, "[GET /users/adele@contoso.com]", "[PATCH /users/adele@contoso.com]", 1)), 0o600))
 	return now, next
 }
 
@@ -93,7 +96,8 @@ func TestCommandsAreInColourOnATerminalAndNeverInAPipe(t *testing.T) {
 		{"a warning", []string{"policy", "check", now}, "\x1b[33mwarning\x1b[0m: "},
 		{"a policy that does not", []string{"policy", "check", filepath.Join(filepath.Dir(now), "bad.yaml")}, "\x1b[31m"},
 		{"a test that passes", []string{"policy", "test", now}, "\x1b[32mok\x1b[0m  "},
-		{"what is allowed", []string{"policy", "explain", "--policy", now, "hr-sync", "GET /users/a"}, "\x1b[32mallow\x1b[0m"},
+		{"what is allowed", []string{"policy", "explain", "--policy", now, "hr-sync", "GET /users/a"},
+			"\x1b[32mallow\x1b[0m"},
 		{"what is denied", []string{"policy", "explain", "--policy", now, "hr-sync", "GET /sites"}, "\x1b[31mdeny\x1b[0m"},
 		{"what a caller gains", []string{"policy", "diff", now, next}, "\x1b[32m+ may PATCH"},
 	} {
@@ -112,7 +116,8 @@ func TestCommandsAreInColourOnATerminalAndNeverInAPipe(t *testing.T) {
 		if got := piped(t, nil, test.args...); strings.Contains(got, "\x1b") || got == "" {
 			t.Errorf("%s in a pipe: %q", test.name, got)
 		}
-		if got := onTerminal(t, 200, nil, append(test.args, "--json")...); strings.Contains(got.text, "\x1b") || !strings.HasPrefix(got.text, "{") {
+		if got := onTerminal(t, 200, nil, append(test.args, "--json")...); strings.Contains(got.text, "\x1b") ||
+			!strings.HasPrefix(got.text, "{") {
 			t.Errorf("%s as JSON: %q", test.name, got.text)
 		}
 	}
@@ -148,7 +153,8 @@ func TestTextFitsTheTerminal(t *testing.T) {
 			}
 		}
 	}
-	if plain := piped(t, nil, "policy", "check", now); !strings.Contains(plain, "GET /users/adele@contoso.com never decides: GET /users/{id} (") {
+	if plain := piped(t, nil, "policy", "check", now); !strings.Contains(plain,
+		"GET /users/adele@contoso.com never decides: GET /users/{id} (") {
 		t.Errorf("a pipe gets folded lines: %q", plain)
 	}
 }
@@ -172,7 +178,9 @@ func TestWhatTakesLongShowsItsProgressOnATerminal(t *testing.T) {
 		must(t, cmd.Start())
 		slave.Close()
 		in.Close()
-		_, err = io.WriteString(feed, `{"time":"2026-01-01T00:00:00Z","caller":"hr-sync","method":"GET","version":"v1.0","target":"/v1.0/users/a","decision":"allow","status":200}`+"\n")
+		_, err = io.WriteString(feed,
+			`{"time":"2026-01-01T00:00:00Z","caller":"hr-sync","method":"GET","version":"v1.0","target":"/v1.0/users/a",`+
+				`"decision":"allow","status":200}`+"\n")
 		must(t, err)
 		reader := bufio.NewReader(master)
 		shown, err := reader.ReadString('B') // of "MB": it blocks until there is something to see

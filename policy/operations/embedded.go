@@ -10,8 +10,8 @@ import (
 	"graphproxy/policy/match"
 )
 
-// Embedded returns a set of what the embedded lists of policy/graph/catalog have, of both versions. It reads of them what is asked
-// for, when it is asked for. The error says that a list is damaged.
+// Embedded returns a set of what the embedded lists of policy/graph/catalog have, of both versions. It reads of them
+// what is asked for, when it is asked for. The error says that a list is damaged.
 func Embedded() (*Set, error) {
 	o := &Set{embedded: make(map[string]bool)}
 	for _, version := range catalog.Versions() {
@@ -94,8 +94,8 @@ func (o *Set) Find(segments []odata.Segment, version, method string) (found cata
 	return catalog.Operation{}, false
 }
 
-// AreListed reports whether the embedded lists have a path that is spelled as each of the rules, with one of its methods. It takes
-// some 50 µs for each rule. When it says no, Problem may still find the operation.
+// AreListed reports whether the embedded lists have a path that is spelled as each of the rules, with one of its
+// methods. It takes some 50 µs for each rule. When it says no, Problem may still find the operation.
 func AreListed(rules []*match.Rule) bool {
 	return !slices.ContainsFunc(rules, func(r *match.Rule) bool { return !isListed(r) })
 }
@@ -134,7 +134,8 @@ func spells(t *odata.Template, path []byte) bool {
 		name := bytes.TrimSuffix(segment, []byte("()"))
 		name = name[bytes.LastIndexByte(name, '.')+1:] // without its namespace
 		switch {
-		case isKey && (s.Kind == odata.Key || s.Kind == odata.Name && !s.Call && !s.Qualified): // a literal stands for a key, too
+		case isKey && (s.Kind == odata.Key || s.Kind == odata.Name && !s.Call && !s.Qualified):
+			// a literal stands for a key, too
 		case isKey || s.Var || s.Kind != odata.Name && s.Kind != odata.System:
 			return false
 		case !bytes.EqualFold(name, []byte(s.Base)):

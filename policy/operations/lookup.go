@@ -9,8 +9,8 @@ import (
 	"graphproxy/policy/yamlfile"
 )
 
-// Problem says why a rule names no operation of Graph, and what would; "" if it names one or nothing is sure. A wide rule, of deny or
-// covers, counts also with arguments that it leaves out.
+// Problem says why a rule names no operation of Graph, and what would; "" if it names one or nothing is sure. A wide
+// rule, of deny or covers, counts also with arguments that it leaves out.
 func (o *Set) Problem(r *match.Rule, wide bool) string {
 	t := r.Template
 	first := &t.Segments[0]
@@ -35,7 +35,8 @@ func (o *Set) Problem(r *match.Rule, wide bool) string {
 	if o.versions[other.Version] != nil {
 		w := o.walk(t.Segments, other.Version)
 		if !w.unknown && w.problem(&match.Rule{Methods: r.Methods, Template: &other, Keys: r.Keys}, wide) == "" {
-			problem = "it is in " + other.Version + "; write " + r.Methods.String() + " " + strings.TrimPrefix(strings.Replace(t.Text, t.Version, other.Version, 1), "/v1.0")
+			problem = "it is in " + other.Version + "; write " + r.Methods.String() + " " +
+				strings.TrimPrefix(strings.Replace(t.Text, t.Version, other.Version, 1), "/v1.0")
 		}
 	}
 	return problem

@@ -1,8 +1,9 @@
-// Package operations says which operations of Microsoft Graph a template of a policy names, and what is wrong with one that names none.
+// Package operations says which operations of Microsoft Graph a template of a policy names, and what is wrong with one
+// that names none.
 //
-// It decides by lists: the ones that policy/graph/catalog embeds, and others that a user gives. It is sure only of what a list has: what
-// lies below the ends of a list may be there or not. What follows from that (an error, a warning, a note) it leaves to the loader and
-// to policy/analysis. It is for files and people, and never on the way of a request.
+// It decides by lists: the ones that policy/graph/catalog embeds, and others that a user gives. It is sure only of what
+// a list has: what lies below the ends of a list may be there or not. What follows from that (an error, a warning, a
+// note) it leaves to the loader and to policy/analysis. It is for files and people, and never on the way of a request.
 package operations
 
 import (

@@ -41,11 +41,15 @@ func TestRulesAreLookedUpInTheEmbeddedLists(t *testing.T) {
 		{"a misspelled set", "GET /usres/{id}", `/ has no "usres"; did you mean "users"?`},
 		{"a misspelled name", "GET /users/{id}/mesages", `/users/{user-id} has no "mesages"; did you mean "messages"?`},
 		{"a misspelled action", "POST /users/{id}/sendmial", `/users/{user-id} has no "sendmial"; did you mean "sendMail"?`},
-		{"a method that it has not", "DELETE /users/{id}/messages", "no operation there has the method DELETE; there is GET,POST"},
+		{"a method that it has not", "DELETE /users/{id}/messages",
+			"no operation there has the method DELETE; there is GET,POST"},
 		{"what only beta has", "GET /users/{id}/profile", "it is in beta; write GET /beta/users/{id}/profile"},
-		{"a misspelled name in beta", "GET /beta/devices/{id}/comands", `/devices/{device-id} has no "comands"; did you mean "commands"?`},
-		{"a key where there is none", "GET /organization/{id}/branding/{x}", "/organization/{organization-id}/branding has no keys"},
-		{"a misspelled name below", "ANY /users/{id}/mailFoldres/**", `/users/{user-id} has no "mailFoldres"; did you mean "mailFolders"?`},
+		{"a misspelled name in beta", "GET /beta/devices/{id}/comands",
+			`/devices/{device-id} has no "comands"; did you mean "commands"?`},
+		{"a key where there is none", "GET /organization/{id}/branding/{x}",
+			"/organization/{organization-id}/branding has no keys"},
+		{"a misspelled name below", "ANY /users/{id}/mailFoldres/**",
+			`/users/{user-id} has no "mailFoldres"; did you mean "mailFolders"?`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			method, path, _ := strings.Cut(c.rule, " ")

@@ -7,8 +7,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// JSON returns the value as JSON, with the keys of mappings in their order. Numbers of YAML that JSON does not have, such as 0x1F
-// and .inf, are reported; dates are texts.
+// JSON returns the value as JSON, with the keys of mappings in their order. Numbers of YAML that JSON does not have,
+// such as 0x1F and .inf, are reported; dates are texts.
 func (v Value) JSON() (json.RawMessage, bool) {
 	if v.node == nil {
 		return nil, false
@@ -67,7 +67,8 @@ func (v Value) appendScalar(dst []byte, n *yaml.Node) ([]byte, bool) {
 		return strconv.AppendBool(dst, b), err == nil
 	case "!!int", "!!float":
 		if !json.Valid([]byte(n.Value)) {
-			v.report.Add(n.Line, v.where, "%s is no number of JSON; write it in decimal digits, or in quotes as a text", quote(n.Value))
+			v.report.Add(n.Line, v.where, "%s is no number of JSON; write it in decimal digits, or in quotes as a text",
+				quote(n.Value))
 			return dst, false
 		}
 		return append(dst, n.Value...), true

@@ -1,4 +1,5 @@
-// Package terminal writes for people at a terminal: in colour, within its width, and with the progress of what takes long.
+// Package terminal writes for people at a terminal: in colour, within its width, and with the progress of what takes
+// long.
 //
 // It decides how a text looks, never what it says. What goes to a pipe or a file is the plain text, byte for byte.
 package terminal

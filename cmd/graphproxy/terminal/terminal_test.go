@@ -24,10 +24,13 @@ func TestLinesAreFoldedBetweenWords(t *testing.T) {
 		{"one that is as long as a row", strings.Repeat("a", 40), 40, []string{strings.Repeat("a", 40)}},
 		{"one that does not fit", "one two three four", 10, []string{"one two", "    three", "    four"}},
 		{"its indent is kept", "  one two three", 10, []string{"  one two", "      three"}},
-		{"a word that fits nowhere is whole", "see /v1.0/users/adele@contoso.com now", 12, []string{"see", "    /v1.0/users/adele@contoso.com", "    now"}},
+		{"a word that fits nowhere is whole", "see /v1.0/users/adele@contoso.com now", 12,
+			[]string{"see", "    /v1.0/users/adele@contoso.com", "    now"}},
 		{"a long first word", "/v1.0/users/adele@contoso.com now", 12, []string{"/v1.0/users/adele@contoso.com", "    now"}},
-		{"the gap of a table goes with the break", "+ may GET /users            policy.yaml:7", 20, []string{"+ may GET /users", "    policy.yaml:7"}},
-		{"the gap of a table stays where it fits", "a      b c d e f g h i j k", 20, []string{"a      b c d e f g h", "    i j k"}},
+		{"the gap of a table goes with the break", "+ may GET /users            policy.yaml:7", 20,
+			[]string{"+ may GET /users", "    policy.yaml:7"}},
+		{"the gap of a table stays where it fits", "a      b c d e f g h i j k", 20,
+			[]string{"a      b c d e f g h", "    i j k"}},
 		{"columns are characters, not bytes", "äöü äöü äöü", 11, []string{"äöü äöü äöü"}},
 		{"spaces at the end", "one two three   ", 8, []string{"one two", "    three", "    "}},
 	} {
@@ -44,11 +47,13 @@ func FuzzFoldKeepsEveryWord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line string, width, hang int) {
 		width, hang = 1+abs(width)%200, abs(hang)%100
 		rows := terminal.Fold(line, width, hang)
-		if got, want := strings.FieldsFunc(strings.Join(rows, " "), isSpace), strings.FieldsFunc(line, isSpace); !cmp.Equal(got, want) {
+		if got, want := strings.FieldsFunc(strings.Join(rows, " "), isSpace), strings.FieldsFunc(line,
+			isSpace); !cmp.Equal(got, want) {
 			t.Fatalf("%q became %q", want, got)
 		}
 		for _, row := range rows {
-			if words := strings.FieldsFunc(row, isSpace); len(words) > 1 && utf8.RuneCountInString(strings.TrimRight(row, " ")) > width {
+			if words := strings.FieldsFunc(row, isSpace); len(words) > 1 &&
+				utf8.RuneCountInString(strings.TrimRight(row, " ")) > width {
 				t.Fatalf("row %q is wider than %d", row, width)
 			}
 		}

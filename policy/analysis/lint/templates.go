@@ -4,8 +4,8 @@ import (
 	"graphproxy/policy"
 )
 
-// templates warns of rules and covers that name nothing in Graph, and of what only a signed-in user has. A deny rule that names
-// nothing in the embedded lists has kept the policy from loading.
+// templates warns of rules and covers that name nothing in Graph, and of what only a signed-in user has. A deny rule
+// that names nothing in the embedded lists has kept the policy from loading.
 func (c *checker) templates() {
 	var allow, deny []*policy.Rule
 	for i := range c.books {
@@ -16,7 +16,9 @@ func (c *checker) templates() {
 	}
 	for _, r := range distinct(allow) {
 		if r.Match().Template.Segments[0].Base == "me" {
-			c.report.Add(r.Line, "", "%s can never succeed: /me is the user who has signed in, and a token of an app has none. Write /users/{id}", r.Text)
+			c.report.Add(r.Line, "",
+				"%s can never succeed: /me is the user who has signed in, and a token of an app has none. Write /users/{id}",
+				r.Text)
 			continue
 		}
 		c.template(r, false)
@@ -33,6 +35,7 @@ func (c *checker) template(r *policy.Rule, wide bool) {
 	case problem != "" && !r.Unknown():
 		c.report.Add(r.Line, "", "%s names nothing in the %s of Graph: %s", r.Text, r.Match().Template.Version, problem)
 	case problem == "" && r.Unknown() && c.Operations != nil:
-		c.report.Add(r.Line, "", "%s is in Graph, so unknown: true does nothing but hide a later mistake. Take it out", r.Text)
+		c.report.Add(r.Line, "", "%s is in Graph, so unknown: true does nothing but hide a later mistake. Take it out",
+			r.Text)
 	}
 }

@@ -147,7 +147,8 @@ func TestEveryKeyOfTheLoaderIsInTheSchema(t *testing.T) {
 	wanted := make(map[place][]string)
 	properties(w.schema, "#", wanted)
 	// limit, app, tenant and priority are known under deny too, and refused there.
-	wanted["#/definitions/denySettings"] = []string{"app", "body", "limit", "priority", "query", "references", "tenant", "unknown", "where"}
+	wanted["#/definitions/denySettings"] = []string{"app", "body", "limit", "priority", "query", "references", "tenant",
+		"unknown", "where"}
 	told, expected := 0, regexp.MustCompile(`this is a list; expected a mapping with ([a-z0-9_, ]+)`)
 	for at, n := range w.mappings {
 		before := *n

@@ -67,7 +67,8 @@ func (o *Operations) keysOf(t *odata.Target) []bool {
 	return keys
 }
 
-// embed adds what the embedded list of the target's version has below its first segment. A test of package catalog reads every line.
+// embed adds what the embedded list of the target's version has below its first segment. A test of package catalog
+// reads every line.
 func (o *Operations) embed(t *odata.Target) {
 	if len(t.Segments) == 0 {
 		return

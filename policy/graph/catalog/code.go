@@ -13,9 +13,10 @@ import (
 
 // Operation is one thing that Graph can do.
 type Operation struct {
-	Method  string   // "GET"
-	Path    string   // without version, with variables: "/users/{user-id}/messages"
-	Options []string // names of query options that it takes, sorted: "$select", "includeHiddenMessages"; must not be changed
+	Method string // "GET"
+	Path   string // without version, with variables: "/users/{user-id}/messages"
+	// names of query options that it takes, sorted: "$select", "includeHiddenMessages"; must not be changed
+	Options []string
 	Kind    Kind
 	Page    string // of the reference, "user-list-messages"; "" if the SDK names none
 }
@@ -49,7 +50,8 @@ type Source struct {
 
 // Compare orders operations by path and then by method, as a list has them.
 func Compare(a, b Operation) int {
-	return cmp.Or(strings.Compare(a.Path, b.Path), strings.IndexByte(letters, letter(a.Method))-strings.IndexByte(letters, letter(b.Method)))
+	return cmp.Or(strings.Compare(a.Path, b.Path),
+		strings.IndexByte(letters, letter(a.Method))-strings.IndexByte(letters, letter(b.Method)))
 }
 
 // format is the first word of a list. Another layout gets another one.
@@ -69,10 +71,10 @@ func letter(method string) byte {
 
 // Encode writes a list. Operations must be sorted by Compare, each once.
 //
-// Its first line says where the list comes from. Then comes a line for each set of query options, with a "?" in front. Then
-// comes a line for each path: how many bytes it has in common with the path before, the rest of it, a tab, and a letter for
-// each method. A letter has "f" or "a" behind it for a function or action, the number of its set of options, and its page in
-// colons. The first path below another first segment has nothing in common with the one before.
+// Its first line says where the list comes from. Then comes a line for each set of query options, with a "?" in front.
+// Then comes a line for each path: how many bytes it has in common with the path before, the rest of it, a tab, and a
+// letter for each method. A letter has "f" or "a" behind it for a function or action, the number of its set of options,
+// and its page in colons. The first path below another first segment has nothing in common with the one before.
 func Encode(w io.Writer, s Source, operations []Operation) error {
 	if !slices.IsSortedFunc(operations, Compare) {
 		return errors.New("the operations are not sorted")

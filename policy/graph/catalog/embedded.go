@@ -13,7 +13,8 @@ import (
 //go:generate go run ./generate -version v1.0 -source /tmp/sdk/v1.0-ts,/tmp/sdk/v1.0 -module @microsoft/msgraph-sdk+github.com/microsoftgraph/msgraph-sdk-go -release 1.0.0-preview.87+v1.96.0 -date 2026-07-21 -out v1.0.gz
 //go:generate go run ./generate -version beta -source /tmp/sdk/beta -module github.com/microsoftgraph/msgraph-beta-sdk-go -release v0.165.0 -date 2026-08-05 -out beta.gz
 
-// The lists of operations, which package generate made from Microsoft's SDKs. NOTICE has their licence. They are never written to.
+// The lists of operations, which package generate made from Microsoft's SDKs. NOTICE has their licence. They are never
+// written to.
 var (
 	//go:embed v1.0.gz
 	packedV1 []byte
@@ -56,8 +57,8 @@ func embedded(version string) (*list, error) {
 // Versions returns the versions of Graph that have an embedded list.
 func Versions() []string { return []string{"v1.0", "beta"} }
 
-// About says where the embedded list of a version comes from. The error says that there is none or that it is damaged, as it does
-// for all functions here.
+// About says where the embedded list of a version comes from. The error says that there is none or that it is damaged,
+// as it does for all functions here.
 func About(version string) (Source, error) {
 	l, err := embedded(version)
 	if err != nil {
@@ -79,8 +80,8 @@ func Roots(version string) ([]string, error) {
 	return names, nil
 }
 
-// Below passes each operation of the embedded list of a version whose path begins with the segment root to each, sorted by path,
-// until each returns false. Letter case of root does not matter.
+// Below passes each operation of the embedded list of a version whose path begins with the segment root to each, sorted
+// by path, until each returns false. Letter case of root does not matter.
 func Below(version, root string, each func(Operation) bool) error {
 	return Paths(version, root, func(p Path) bool {
 		for _, o := range p.Operations() {

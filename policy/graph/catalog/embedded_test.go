@@ -59,8 +59,8 @@ func TestTheEmbeddedListsAreWhole(t *testing.T) {
 	}
 }
 
-// The lists grow old: a warning after a year is a reason to make them anew, see CONTRIBUTING.md. The test does not fail, so that
-// an old release can still be built.
+// The lists grow old: a warning after a year is a reason to make them anew, see CONTRIBUTING.md. The test does not
+// fail, so that an old release can still be built.
 func TestTheEmbeddedListsSayHowOldTheyAre(t *testing.T) {
 	for _, version := range catalog.Versions() {
 		about, err := catalog.About(version)
@@ -86,16 +86,30 @@ func TestAnOperationHasItsKindItsOptionsAndItsPage(t *testing.T) {
 		options               []string
 		url                   string
 	}{
-		{"v1.0", "POST", "/users/{user-id}/sendMail", catalog.Action, nil, "https://learn.microsoft.com/graph/api/user-sendmail?view=graph-rest-1.0"},
-		{"v1.0", "GET", "/users/delta()", catalog.Function, []string{"$count", "$expand", "$filter", "$orderby", "$search", "$select", "$skip", "$top"},
-			"https://learn.microsoft.com/graph/api/user-delta?view=graph-rest-1.0"},
+		{
+			"v1.0",
+			"POST",
+			"/users/{user-id}/sendMail",
+			catalog.Action,
+			nil,
+			"https://learn.microsoft.com/graph/api/user-sendmail?view=graph-rest-1.0",
+		},
+		{
+			"v1.0",
+			"GET",
+			"/users/delta()",
+			catalog.Function,
+			[]string{"$count", "$expand", "$filter", "$orderby", "$search", "$select", "$skip", "$top"},
+			"https://learn.microsoft.com/graph/api/user-delta?view=graph-rest-1.0",
+		},
 		{"v1.0", "GET", "/users/{user-id}/messages", catalog.Resource,
 			[]string{"$count", "$expand", "$filter", "$orderby", "$search", "$select", "$skip", "$top", "includeHiddenMessages"},
 			""},
 		{"beta", "GET", "/devices/{device-id}", catalog.Resource, []string{"$expand", "$select"},
 			"https://learn.microsoft.com/graph/api/device-get?view=graph-rest-beta"},
 	} {
-		i := slices.IndexFunc(all(t, c.version), func(o catalog.Operation) bool { return o.Method == c.method && o.Path == c.path })
+		i := slices.IndexFunc(all(t, c.version),
+			func(o catalog.Operation) bool { return o.Method == c.method && o.Path == c.path })
 		if i < 0 {
 			t.Errorf("%s %s is missing", c.method, c.path)
 			continue
@@ -134,8 +148,10 @@ func TestAListIsReadBackAsItWasWritten(t *testing.T) {
 	if err := catalog.Encode(&text, about, operations); err == nil {
 		t.Error("operations that are not sorted are written")
 	}
-	for _, damaged := range []string{"", "x\n", strings.Replace(text.String(), "0/a\t", "/a\t", 1), strings.Replace(text.String(), "\tG0:", "\tX0:", 1),
-		strings.Replace(text.String(), "\tG0:", "\tG7:", 1), strings.TrimSuffix(text.String(), "\n"), strings.Replace(text.String(), " 8\n", " 9\n", 1)} {
+	for _, damaged := range []string{"", "x\n", strings.Replace(text.String(), "0/a\t", "/a\t", 1),
+		strings.Replace(text.String(), "\tG0:", "\tX0:", 1),
+		strings.Replace(text.String(), "\tG0:", "\tG7:", 1), strings.TrimSuffix(text.String(), "\n"),
+		strings.Replace(text.String(), " 8\n", " 9\n", 1)} {
 		if _, _, err := catalog.Decode([]byte(damaged)); err == nil {
 			t.Errorf("a damaged list is read: %q", damaged)
 		}

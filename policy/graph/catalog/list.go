@@ -33,7 +33,8 @@ func decode(text []byte) (*list, error) {
 	head, rest, _ := bytes.Cut(text, []byte("\n"))
 	l := &list{text: text}
 	s := &l.source
-	if _, err := fmt.Sscanf(string(head), format+" %s %s %s %s %d", &s.Version, &s.Module, &s.Release, &s.Date, &s.Operations); err != nil {
+	if _, err := fmt.Sscanf(string(head), format+" %s %s %s %s %d", &s.Version, &s.Module, &s.Release, &s.Date,
+		&s.Operations); err != nil {
 		return nil, fmt.Errorf("its first line is %.80q", head)
 	}
 	for bytes.HasPrefix(rest, []byte("?")) {

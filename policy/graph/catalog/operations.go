@@ -1,8 +1,8 @@
-// Package catalog has lists of what Graph can do: two that it embeds, of v1.0 and beta, with the query options and the page of each
-// operation; and others that a user gives, a line for each operation: GET /users/{user-id}/messages.
+// Package catalog has lists of what Graph can do: two that it embeds, of v1.0 and beta, with the query options and the
+// page of each operation; and others that a user gives, a line for each operation: GET /users/{user-id}/messages.
 //
-// It decides how a list is written and read, and which version it is of. What follows from it (which rules name nothing, which
-// segments are keys) it leaves to packages lint and suggest.
+// It decides how a list is written and read, and which version it is of. What follows from it (which rules name
+// nothing, which segments are keys) it leaves to packages lint and suggest.
 package catalog
 
 import (

@@ -12,8 +12,7 @@
 //   - https://learn.microsoft.com/graph/throttling-limits, of 2026-02-06. The page names for each service the resources
 //     that its limits are about. The lists stand in microsoftgraph/microsoft-graph-docs-contrib:
 //     includes/throttling-identity-and-access.md @2d17482, includes/throttling-identityprotection-ca.md @1e41ec0,
-//     includes/throttling-aad-reports.md @0273c46 and includes/throttling-cpim.md.
-//     -
+//     includes/throttling-aad-reports.md @0273c46 and includes/throttling-cpim.md. -
 //     https://learn.microsoft.com/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online,
 //     of 2025-10-02.
 //

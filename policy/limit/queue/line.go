@@ -16,8 +16,8 @@ const (
 	longestPause = time.Second
 )
 
-// line holds the requests that wait for one bucket. It exists as long as a request waits in it, has its turn, or holds a pass of
-// it.
+// line holds the requests that wait for one bucket. It exists as long as a request waits in it, has its turn, or holds
+// a pass of it.
 type line struct {
 	bucket bucket
 	hash   int

@@ -33,10 +33,11 @@ func languages() []language {
 		{
 			file:     "*_request_builder.go",
 			template: regexp.MustCompile(`New(BaseRequestBuilder)\(requestAdapter, "\{\+baseurl\}([^"]*)"`),
-			request:  regexp.MustCompile(`AndPathParameters\(\w+\.(GET|POST|PUT|PATCH|DELETE), (?:m\.(BaseRequestBuilder)\.UrlTemplate|"\{\+baseurl\}([^"]*)"),`),
-			options:  regexp.MustCompile(`(?m)^type \w+RequestBuilder(Get|Post|Put|Patch|Delete)QueryParameters struct`),
-			call:     regexp.MustCompile(`(?m)^// \w+RequestBuilder provides operations to call the \w+ method`),
-			page:     regexp.MustCompile(`/graph/api/([\w-]+)\S*\nfunc \(m \*\w+\) (Get|Post|Put|Patch|Delete)\(`),
+			request: regexp.MustCompile(`AndPathParameters\(\w+\.(GET|POST|PUT|PATCH|DELETE), ` +
+				`(?:m\.(BaseRequestBuilder)\.UrlTemplate|"\{\+baseurl\}([^"]*)"),`),
+			options: regexp.MustCompile(`(?m)^type \w+RequestBuilder(Get|Post|Put|Patch|Delete)QueryParameters struct`),
+			call:    regexp.MustCompile(`(?m)^// \w+RequestBuilder provides operations to call the \w+ method`),
+			page:    regexp.MustCompile(`/graph/api/([\w-]+)\S*\nfunc \(m \*\w+\) (Get|Post|Put|Patch|Delete)\(`),
 		},
 		{
 			file:     "index.ts",
@@ -161,8 +162,8 @@ func optionsOf(uri string) []string {
 	return slices.Compact(names)
 }
 
-// pathOf returns the path of a URI template as the reference of Graph writes it, with variables in braces; "" for one that is
-// the signed-in user's.
+// pathOf returns the path of a URI template as the reference of Graph writes it, with variables in braces; "" for one
+// that is the signed-in user's.
 func pathOf(uri, version string) (string, error) {
 	p, _, _ := strings.Cut(uri, "{?")
 	p, _, _ = strings.Cut(p, "?")
