@@ -107,7 +107,8 @@ func (l *loader) nameIdentity(id *Identity, v yamlfile.Value) {
 	case id.Name != "":
 		v.Errorf("this identity has the name %q already; write one", id.Name)
 	case !yamlfile.IsName(text) || len(text) > longestName:
-		v.Errorf("the name %.80q of an identity is not made of at most %d letters, digits, \"-\", \"_\" and \".\"", text, longestName)
+		v.Errorf("the name %.80q of an identity is not made of at most %d letters, digits, \"-\", \"_\" and \".\"", text,
+			longestName)
 	default:
 		id.Name = text
 	}
@@ -119,8 +120,9 @@ func (l *loader) uniqueNames(c *Caller) {
 	for _, id := range c.Identities {
 		line, found := first[id.Name]
 		if found && id.Name != "" {
-			l.report.Add(id.Line, "callers."+c.Name+".identity", "the name %q stands on line %d, too; give each identity of a caller "+
-				"a name of its own", id.Name, line)
+			l.report.Add(id.Line, "callers."+c.Name+".identity",
+				"the name %q stands on line %d, too; give each identity of a caller "+
+					"a name of its own", id.Name, line)
 			continue
 		}
 		first[id.Name] = id.Line

@@ -61,7 +61,8 @@ func newAuditRig(t *testing.T) auditRig {
 	t.Helper()
 	p, err := policy.Parse("policy.yaml", []byte(audited))
 	must(t, err)
-	authorization, err := proxy.NewAuthorization(p, caller.Options{Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	authorization, err := proxy.NewAuthorization(p,
+		caller.Options{Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	must(t, err)
 	r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.Authorization = authorization })
 	requests, cut := context.WithCancelCause(context.Background())
@@ -112,7 +113,8 @@ func (r auditRig) begin(t *testing.T, target string) *http.Response {
 // examples makes an audit line of each kind by real requests, by the headings of docs/audit.md.
 func examples(t *testing.T) map[string][]string {
 	const own, other = "X-Api-Key: " + key, "X-Api-Key: def456"
-	const origin, parent = "X-Forwarded-For: 203.0.113.7", "Traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	const origin, parent = "X-Forwarded-For: 203.0.113.7", "Traceparent: " +
+		"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 	r := newAuditRig(t)
 	made := map[string][]string{}
 	made["allow"] = r.lines(t, 1, "GET", "/v1.0/users/adele@contoso.com?$select=id,displayName", "", own, origin, parent)
@@ -123,8 +125,9 @@ func examples(t *testing.T) map[string][]string {
 	made["refuse: 401"] = r.lines(t, 1, "GET", "/v1.0/users/adele@contoso.com?$top=5", "", "X-Api-Key: wrong", origin)
 	made["refuse: 400"] = r.lines(t, 1, "GET", "/v1.0/users/..%2Fgroups", "", own)
 	made["would_deny"] = r.lines(t, 1, "GET", "/v1.0/users/adele@contoso.com", "", other)
-	made["batch and items"] = r.lines(t, 3, "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users"},`+
-		`{"id":"2","method":"GET","url":"/groups"}]}`, own)
+	made["batch and items"] = r.lines(t, 3, "POST", "/v1.0/$batch",
+		`{"requests":[{"id":"1","method":"GET","url":"/users"},`+
+			`{"id":"2","method":"GET","url":"/groups"}]}`, own)
 	made["cut"] = r.lines(t, 1, "GET", "/v1.0/users/"+strings.Repeat("x", 600), "", own)
 
 	r.audit.reset()

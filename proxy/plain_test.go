@@ -367,12 +367,12 @@ func inside(value string) string {
 // like compares with a value in which "*" stands for anything but slashes, and "**" for anything. Where quoted is set,
 // nothing runs over a quote.
 func like(pattern, value string, quoted bool) bool {
-	one, any := `[^/]*`, `.*`
+	one, every := `[^/]*`, `.*`
 	if quoted {
-		one, any = `[^/']*`, `[^']*`
+		one, every = `[^/']*`, `[^']*`
 	}
 	p := strings.ReplaceAll(strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*\*`, "\x00"), `\*`, one)
-	p = `(?is)^` + strings.ReplaceAll(p, "\x00", any) + `$`
+	p = `(?is)^` + strings.ReplaceAll(p, "\x00", every) + `$`
 	compiled, found := likes.Load(p)
 	if !found {
 		compiled, _ = likes.LoadOrStore(p, regexp.MustCompile(p))

@@ -28,37 +28,38 @@ const (
 // Record is the audit line of one request. It holds names and ids, never a query value, a header, a body or evidence.
 // The line has less than 4 KiB, see bound. The zero values of the optional fields are left out of the line.
 type Record struct {
-	Time            time.Time `json:"time"`
-	Caller          string    `json:"caller"`
-	Evidence        string    `json:"evidence"`
-	Credential      string    `json:"credential,omitempty"` // which of the caller's identities: its name, or 8 digits of its hash
-	Client          string    `json:"client"`               // address that the request comes from, without port
-	Peer            string    `json:"peer,omitempty"`       // the trusted proxy that named Client
-	App             string    `json:"app,omitempty"`
-	Tenant          string    `json:"tenant,omitempty"` // that the policy names; absent for the app's own
-	Method          string    `json:"method"`
-	Version         string    `json:"version,omitempty"`
-	Path            string    `json:"path,omitempty"`   // template of the rule that decided: /v1.0/users/{id}; see shapeOf
-	Target          string    `json:"target,omitempty"` // path with its keys, without the query
-	Query           []string  `json:"query,omitempty"`  // names of the query options
-	Rule            string    `json:"rule,omitempty"`   // file:line
-	Decision        string    `json:"decision"`
-	WouldDeny       bool      `json:"would_deny,omitempty"`
-	Reason          string    `json:"reason,omitempty"`    // innerError.code of a refusal, or why report mode would deny
-	Condition       string    `json:"condition,omitempty"` // on the body, that was not met: "body: recipients"
-	Status          int       `json:"status"`              // what the caller saw; 499 when it left before an answer
-	GraphStatus     int       `json:"graph_status,omitempty"`
-	Millis          float64   `json:"ms"`
-	GraphMillis     float64   `json:"graph_ms,omitempty"` // until Graph's response header
-	BytesIn         int64     `json:"bytes_in"`
-	BytesOut        int64     `json:"bytes_out"`
-	RequestID       string    `json:"request_id"`
-	ClientRequestID string    `json:"client_request_id"`
-	TraceID         string    `json:"trace_id,omitempty"` // of the caller's traceparent, or of graphproxy's own trace
-	Policy          string    `json:"policy"`             // hash of the policy file that judged
-	Batch           string    `json:"batch,omitempty"`    // of an item of a $batch: request_id of the batch
-	Item            string    `json:"item,omitempty"`     // of an item: its id, as the caller wrote it
-	Cut             []string  `json:"cut,omitempty"`      // names of the fields above that are shortened
+	Time     time.Time `json:"time"`
+	Caller   string    `json:"caller"`
+	Evidence string    `json:"evidence"`
+	// which of the caller's identities: its name, or 8 digits of its hash
+	Credential      string   `json:"credential,omitempty"`
+	Client          string   `json:"client"`         // address that the request comes from, without port
+	Peer            string   `json:"peer,omitempty"` // the trusted proxy that named Client
+	App             string   `json:"app,omitempty"`
+	Tenant          string   `json:"tenant,omitempty"` // that the policy names; absent for the app's own
+	Method          string   `json:"method"`
+	Version         string   `json:"version,omitempty"`
+	Path            string   `json:"path,omitempty"`   // template of the rule that decided: /v1.0/users/{id}; see shapeOf
+	Target          string   `json:"target,omitempty"` // path with its keys, without the query
+	Query           []string `json:"query,omitempty"`  // names of the query options
+	Rule            string   `json:"rule,omitempty"`   // file:line
+	Decision        string   `json:"decision"`
+	WouldDeny       bool     `json:"would_deny,omitempty"`
+	Reason          string   `json:"reason,omitempty"`    // innerError.code of a refusal, or why report mode would deny
+	Condition       string   `json:"condition,omitempty"` // on the body, that was not met: "body: recipients"
+	Status          int      `json:"status"`              // what the caller saw; 499 when it left before an answer
+	GraphStatus     int      `json:"graph_status,omitempty"`
+	Millis          float64  `json:"ms"`
+	GraphMillis     float64  `json:"graph_ms,omitempty"` // until Graph's response header
+	BytesIn         int64    `json:"bytes_in"`
+	BytesOut        int64    `json:"bytes_out"`
+	RequestID       string   `json:"request_id"`
+	ClientRequestID string   `json:"client_request_id"`
+	TraceID         string   `json:"trace_id,omitempty"` // of the caller's traceparent, or of graphproxy's own trace
+	Policy          string   `json:"policy"`             // hash of the policy file that judged
+	Batch           string   `json:"batch,omitempty"`    // of an item of a $batch: request_id of the batch
+	Item            string   `json:"item,omitempty"`     // of an item: its id, as the caller wrote it
+	Cut             []string `json:"cut,omitempty"`      // names of the fields above that are shortened
 }
 
 // statusCallerGone is the status in a record whose caller left before it was answered (nginx's convention).

@@ -9,9 +9,23 @@ func TestA401RecordsWhatWasAskedFor(t *testing.T) {
 	r := newAuditRig(t)
 	for _, tt := range []struct{ name, target, version, wantTarget, path, query string }{
 		{"a plain target", "/v1.0/users", "v1.0", "/v1.0/users", "/v1.0/users", ""},
-		{"a key", "/beta/users/adele@contoso.com/messages?$top=5&$filter=secret", "beta", "/beta/users/adele@contoso.com/messages", "/beta/users/{id}/messages", "$top $filter"},
+		{
+			"a key",
+			"/beta/users/adele@contoso.com/messages?$top=5&$filter=secret",
+			"beta",
+			"/beta/users/adele@contoso.com/messages",
+			"/beta/users/{id}/messages",
+			"$top $filter",
+		},
 		{"a key in parentheses", "/v1.0/users('adele')", "v1.0", "/v1.0/users('adele')", "/v1.0/users({id})", ""},
-		{"a path in colons", "/v1.0/drives/b%21x/root:/a/b.txt:/content", "v1.0", "/v1.0/drives/b!x/root:/a/b.txt:/content", "/v1.0/drives/{id}/root{path}/content", ""},
+		{
+			"a path in colons",
+			"/v1.0/drives/b%21x/root:/a/b.txt:/content",
+			"v1.0",
+			"/v1.0/drives/b!x/root:/a/b.txt:/content",
+			"/v1.0/drives/{id}/root{path}/content",
+			"",
+		},
 		{"a function", "/v1.0/users/delta()", "v1.0", "/v1.0/users/delta()", "/v1.0/users/delta", ""},
 		{"a batch", "/v1.0/$batch", "v1.0", "/v1.0/$batch", "/v1.0/$batch", ""},
 		{"a target with two readings", "/v1.0/users/..%2Fgroups", "", "", "", ""},

@@ -9,17 +9,18 @@ import (
 	"time"
 )
 
-// idle is how long Graph may do nothing while graphproxy waits for it: send no byte of an answer's body, or take none of
-// a request's. The time that a caller takes does not count.
+// idle is how long Graph may do nothing while graphproxy waits for it: send no byte of an answer's body, or take none
+// of a request's. The time that a caller takes does not count.
 const idle = 100 * time.Second
 
 // graphStalled is the answer where Graph does nothing for so long. It is also the error of reading a body that stalls.
 func graphStalled() *Error {
 	return &Error{
-		Status:  http.StatusGatewayTimeout,
-		Code:    codeUnavailable,
-		Inner:   "graphStalled",
-		Message: "Microsoft Graph stopped in the middle of the request or of its answer; what was sent may have been carried out",
+		Status: http.StatusGatewayTimeout,
+		Code:   codeUnavailable,
+		Inner:  "graphStalled",
+		Message: "Microsoft Graph stopped in the middle of the request or of its answer; what was sent may have been " +
+			"carried out",
 	}
 }
 
@@ -166,8 +167,8 @@ func (b *uploadBody) Close() error { return b.from.Close() }
 // Graph reads.
 const unwatched = 16 << 10
 
-// watchUpload watches the body of r, and returns the request to send in its place. The upload is nil if there is none to
-// watch; else it is to be ended, and its cancel to be called.
+// watchUpload watches the body of r, and returns the request to send in its place. The upload is nil if there is none
+// to watch; else it is to be ended, and its cancel to be called.
 func watchUpload(r *http.Request, alarms *sync.Pool) (*http.Request, *upload) {
 	if !hasBody(r) || isSafe(r) || 0 <= r.ContentLength && r.ContentLength <= unwatched {
 		return r, nil

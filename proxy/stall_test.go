@@ -96,7 +96,8 @@ func after(answer string) func(net.Conn, *bufio.Reader) {
 func TestAnAnswerThatStallsIsEnded(t *testing.T) {
 	const get = "GET /v1.0/test/x HTTP/1.1\r\nHost: localhost\r\n\r\n"
 	post := func(body string) string {
-		return fmt.Sprintf("POST /v1.0/$batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		return fmt.Sprintf("POST /v1.0/$batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
+			"Content-Length: %d\r\n\r\n%s", len(body), body)
 	}
 	const item, other = `{"id":"1","method":"GET","url":"/test/x"}`, `{"id":"2","method":"GET","url":"/users"}`
 	for _, tt := range []struct {
@@ -106,18 +107,106 @@ func TestAnAnswerThatStallsIsEnded(t *testing.T) {
 		cut                   bool   // the answer does not end as it should
 		graph                 float64
 	}{
-		{"behind its header", get, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Type: text/plain\r\nEtag: x\r\n\r\n", 504, `"code":"graphStalled"`, false, 200},
-		{"behind its header, in chunks", get, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/plain\r\n\r\n", 504, `"code":"graphStalled"`, false, 200},
-		{"behind the header of JSON, in chunks", get, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n", 504, `"code":"graphStalled"`, false, 200},
-		{"in the length of a chunk", get, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/plain\r\n\r\n5", 504, `"code":"graphStalled"`, false, 200},
-		{"of an error", get, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 5\r\n\r\n", 504, `"code":"graphStalled"`, false, 503},
-		{"in the middle", get, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\nContent-Type: text/plain\r\n\r\nhello", 200, "hello", true, 200},
-		{"in the middle, in chunks", get, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/plain\r\n\r\n5\r\nhello\r\n", 200, "hello", true, 200},
-		{"before the end of the chunks", get, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n2\r\n{}\r\n", 200, "{}", true, 200},
-		{"a batch", post(`{"requests":[` + item + `]}`), "HTTP/1.1 200 OK\r\nContent-Length: 500\r\nContent-Type: application/json\r\n\r\n{\"responses\":[", 504, `"code":"graphStalled"`, false, 200},
-		{"a batch, between answers", post(`{"requests":[` + item + `,{"id":"2","method":"GET","url":"/test/y"}]}`),
-			"HTTP/1.1 200 OK\r\nContent-Length: 500\r\nContent-Type: application/json\r\n\r\n{\"responses\":[{\"id\":\"1\",\"status\":200,\"headers\":{},\"body\":{}},", 504, `"code":"graphStalled"`, false, 200},
-		{"a batch, as a whole", post(`{"requests":[` + item + `]}`), "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nContent-Length: 500\r\n\r\n", 504, `"code":"graphStalled"`, false, 429},
+		{
+			"behind its header",
+			get,
+			"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Type: text/plain\r\nEtag: x\r\n\r\n",
+			504,
+			`"code":"graphStalled"`,
+			false,
+			200,
+		},
+		{
+			"behind its header, in chunks",
+			get,
+			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/plain\r\n\r\n",
+			504,
+			`"code":"graphStalled"`,
+			false,
+			200,
+		},
+		{
+			"behind the header of JSON, in chunks",
+			get,
+			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n",
+			504,
+			`"code":"graphStalled"`,
+			false,
+			200,
+		},
+		{
+			"in the length of a chunk",
+			get,
+			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/plain\r\n\r\n5",
+			504,
+			`"code":"graphStalled"`,
+			false,
+			200,
+		},
+		{
+			"of an error",
+			get,
+			"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 5\r\n\r\n",
+			504,
+			`"code":"graphStalled"`,
+			false,
+			503,
+		},
+		{
+			"in the middle",
+			get,
+			"HTTP/1.1 200 OK\r\nContent-Length: 50\r\nContent-Type: text/plain\r\n\r\nhello",
+			200,
+			"hello",
+			true,
+			200,
+		},
+		{
+			"in the middle, in chunks",
+			get,
+			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/plain\r\n\r\n5\r\nhello\r\n",
+			200,
+			"hello",
+			true,
+			200,
+		},
+		{
+			"before the end of the chunks",
+			get,
+			"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n2\r\n{}\r\n",
+			200,
+			"{}",
+			true,
+			200,
+		},
+		{
+			"a batch",
+			post(`{"requests":[` + item + `]}`),
+			"HTTP/1.1 200 OK\r\nContent-Length: 500\r\nContent-Type: application/json\r\n\r\n{\"responses\":[",
+			504,
+			`"code":"graphStalled"`,
+			false,
+			200,
+		},
+		{
+			"a batch, between answers",
+			post(`{"requests":[` + item + `,{"id":"2","method":"GET","url":"/test/y"}]}`),
+			"HTTP/1.1 200 OK\r\nContent-Length: 500\r\nContent-Type: application/json\r\n\r\n" +
+				"{\"responses\":[{\"id\":\"1\",\"status\":200,\"headers\":{},\"body\":{}},",
+			504,
+			`"code":"graphStalled"`,
+			false,
+			200,
+		},
+		{
+			"a batch, as a whole",
+			post(`{"requests":[` + item + `]}`),
+			"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 5\r\nContent-Length: 500\r\n\r\n",
+			504,
+			`"code":"graphStalled"`,
+			false,
+			429,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			records := stalling(t, after(tt.answer), func(c net.Conn) {
@@ -223,7 +312,9 @@ func TestTheTimeThatACallerTakesIsNotGraphs(t *testing.T) {
 
 // uploading writes a request with a body of so many bytes, piece by piece.
 func uploading(c net.Conn, size int, pause time.Duration) {
-	_, _ = fmt.Fprintf(c, "PUT /v1.0/test/x HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n", size)
+	_, _ = fmt.Fprintf(c,
+		"PUT /v1.0/test/x HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\nContent-Length: "+
+			"%d\r\n\r\n", size)
 	for sent := 0; sent < size; sent += 32 << 10 {
 		time.Sleep(pause)
 		if _, err := c.Write(make([]byte, 32<<10)); err != nil {

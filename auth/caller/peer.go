@@ -122,8 +122,9 @@ func (a *Authenticator) Origin(r *http.Request) Origin {
 	return o
 }
 
-// origin returns the address that a request comes from; with an error, the last one that is known. Each proxy appends whom it got the request from, so what stands
-// at the end is true for as far as the proxies are to be trusted, and what stands before is whatever the sender wrote.
+// origin returns the address that a request comes from; with an error, the last one that is known. Each proxy appends
+// whom it got the request from, so what stands at the end is true for as far as the proxies are to be trusted, and what
+// stands before is what the sender wrote.
 func (a *Authenticator) origin(remote netip.Addr, forwarded []string) (netip.Addr, *Error) {
 	rest := strings.Join(forwarded, ",")
 	if blanks(rest) == "" {

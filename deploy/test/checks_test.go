@@ -44,7 +44,8 @@ func variable(c *corev1.Container, name string) string {
 func checkRestricted(t *testing.T, d *appsv1.Deployment) {
 	t.Helper()
 	pod := &d.Spec.Template.Spec
-	if s := pod.SecurityContext; s == nil || s.RunAsNonRoot == nil || !*s.RunAsNonRoot || s.SeccompProfile == nil || s.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
+	if s := pod.SecurityContext; s == nil || s.RunAsNonRoot == nil || !*s.RunAsNonRoot || s.SeccompProfile == nil ||
+		s.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
 		t.Errorf("the pod's security context is %+v", s)
 	}
 	if pod.HostNetwork || pod.HostPID || pod.HostIPC {
@@ -60,8 +61,10 @@ func checkRestricted(t *testing.T, d *appsv1.Deployment) {
 	}
 	for _, c := range slices.Concat(pod.InitContainers, pod.Containers) {
 		s := c.SecurityContext
-		if s == nil || s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation || s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem ||
-			s.Capabilities == nil || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) || len(s.Capabilities.Add) > 0 || s.Privileged != nil {
+		if s == nil || s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation || s.ReadOnlyRootFilesystem == nil ||
+			!*s.ReadOnlyRootFilesystem ||
+			s.Capabilities == nil || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) ||
+			len(s.Capabilities.Add) > 0 || s.Privileged != nil {
 			t.Errorf("the security context of %s is %+v", c.Name, s)
 		}
 		user := pod.SecurityContext.RunAsUser
@@ -74,7 +77,8 @@ func checkRestricted(t *testing.T, d *appsv1.Deployment) {
 	}
 }
 
-// checkProbes checks that health is asked for where it is served, and that a start that takes long is not taken for a hang.
+// checkProbes checks that health is asked for where it is served, and that a start that takes long is not taken for a
+// hang.
 func checkProbes(t *testing.T, c *corev1.Container) {
 	t.Helper()
 	at := func(what string, p *corev1.Probe, path string) {
@@ -100,7 +104,8 @@ func checkProbes(t *testing.T, c *corev1.Container) {
 	}
 }
 
-// checkStop checks that the kubelet waits for the drain and the shutdown, and that the drain outlives the readiness probe.
+// checkStop checks that the kubelet waits for the drain and the shutdown, and that the drain outlives the readiness
+// probe.
 func checkStop(t *testing.T, d *appsv1.Deployment, drain time.Duration) {
 	t.Helper()
 	c := graphproxyContainer(t, d)
@@ -153,7 +158,8 @@ func checkMemory(t *testing.T, c *corev1.Container) {
 // checkEgress checks that a network policy lets out DNS, HTTPS to Microsoft, and Redis or not, and nothing else.
 func checkEgress(t *testing.T, p *networkingv1.NetworkPolicy, redis bool) {
 	t.Helper()
-	if !slices.Contains(p.Spec.PolicyTypes, networkingv1.PolicyTypeEgress) || !slices.Contains(p.Spec.PolicyTypes, networkingv1.PolicyTypeIngress) {
+	if !slices.Contains(p.Spec.PolicyTypes, networkingv1.PolicyTypeEgress) ||
+		!slices.Contains(p.Spec.PolicyTypes, networkingv1.PolicyTypeIngress) {
 		t.Errorf("the policy is for %v", p.Spec.PolicyTypes)
 	}
 	found := map[string]bool{}
@@ -194,7 +200,8 @@ func checkMicrosoft(t *testing.T, cidr string) {
 	prefix, err := netip.ParsePrefix(cidr)
 	must(t, err)
 	narrow := prefix.Bits() >= 16 && prefix.Addr().Is4() || prefix.Bits() >= 32 && prefix.Addr().Is6()
-	if prefix.Masked() != prefix || !narrow || prefix.Addr().IsPrivate() || prefix.Addr().IsLinkLocalUnicast() || prefix.Addr().IsLoopback() {
+	if prefix.Masked() != prefix || !narrow || prefix.Addr().IsPrivate() || prefix.Addr().IsLinkLocalUnicast() ||
+		prefix.Addr().IsLoopback() {
 		t.Errorf("%s is no network of Microsoft's", cidr)
 	}
 }
@@ -221,7 +228,8 @@ func checkWiring(t *testing.T, c *cluster) {
 			finds("NetworkPolicy", p.Spec.PodSelector.MatchLabels)
 		}
 		for _, a := range c.Autoscalers {
-			if a.Spec.ScaleTargetRef.Name != d.Name || a.Spec.MinReplicas == nil || *a.Spec.MinReplicas < 2 || d.Spec.Replicas != nil {
+			if a.Spec.ScaleTargetRef.Name != d.Name || a.Spec.MinReplicas == nil || *a.Spec.MinReplicas < 2 ||
+				d.Spec.Replicas != nil {
 				t.Errorf("the autoscaler is %+v, replicas %v", a.Spec, d.Spec.Replicas)
 			}
 		}
@@ -231,17 +239,20 @@ func checkWiring(t *testing.T, c *cluster) {
 			}
 		}
 		for _, v := range d.Spec.Template.Spec.Volumes {
-			if v.ConfigMap != nil && !slices.ContainsFunc(c.ConfigMaps, func(m *corev1.ConfigMap) bool { return m.Name == v.ConfigMap.Name }) {
+			if v.ConfigMap != nil &&
+				!slices.ContainsFunc(c.ConfigMaps, func(m *corev1.ConfigMap) bool { return m.Name == v.ConfigMap.Name }) {
 				t.Errorf("there is no ConfigMap %s", v.ConfigMap.Name)
 			}
 		}
-		if !slices.ContainsFunc(c.Accounts, func(a *corev1.ServiceAccount) bool { return a.Name == d.Spec.Template.Spec.ServiceAccountName }) {
+		if !slices.ContainsFunc(c.Accounts,
+			func(a *corev1.ServiceAccount) bool { return a.Name == d.Spec.Template.Spec.ServiceAccountName }) {
 			t.Errorf("there is no ServiceAccount %s", d.Spec.Template.Spec.ServiceAccountName)
 		}
 	}
 	for _, m := range c.Monitors {
 		if !slices.ContainsFunc(c.Services, func(s *corev1.Service) bool {
-			return labels.SelectorFromSet(m.Spec.Selector.MatchLabels).Matches(labels.Set(s.Labels)) && s.Spec.Ports[0].Name == m.Spec.Endpoints[0].Port
+			return labels.SelectorFromSet(m.Spec.Selector.MatchLabels).Matches(labels.Set(s.Labels)) &&
+				s.Spec.Ports[0].Name == m.Spec.Endpoints[0].Port
 		}) {
 			t.Errorf("the ServiceMonitor finds no Service: %v", m.Spec)
 		}

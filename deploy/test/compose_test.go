@@ -12,12 +12,16 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// composed loads the compose file with Compose's own loader, which refuses unknown keys. The files that an operator makes are made first.
+// composed loads the compose file with Compose's own loader, which refuses unknown keys. The files that an operator
+// makes are made first.
 func composed(t *testing.T) (*types.Project, string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "deploy")
 	must(t, os.MkdirAll(dir, 0o755))
-	for name, text := range map[string]string{"compose.yaml": read(t, "compose.yaml"), "graphproxy.env": "AZURE_TENANT_ID=contoso.onmicrosoft.com\n"} {
+	for name, text := range map[string]string{
+		"compose.yaml":   read(t, "compose.yaml"),
+		"graphproxy.env": "AZURE_TENANT_ID=contoso.onmicrosoft.com\n",
+	} {
 		must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
 	file := filepath.Join(dir, "compose.yaml")
@@ -36,10 +40,12 @@ func TestTheComposeFileRunsFourServicesWithoutRights(t *testing.T) {
 		t.Errorf("services: %v", project.ServiceNames())
 	}
 	for _, s := range project.Services {
-		if s.Image == "" && s.Build == nil || strings.HasSuffix(s.Image, ":latest") || s.Image != "" && !strings.Contains(s.Image, ":") {
+		if s.Image == "" && s.Build == nil || strings.HasSuffix(s.Image, ":latest") ||
+			s.Image != "" && !strings.Contains(s.Image, ":") {
 			t.Errorf("the image of %s is %q, which is no version", s.Name, s.Image)
 		}
-		if len(s.CapDrop) != 1 || s.CapDrop[0] != "ALL" || len(s.SecurityOpt) != 1 || s.SecurityOpt[0] != "no-new-privileges:true" || s.Privileged {
+		if len(s.CapDrop) != 1 || s.CapDrop[0] != "ALL" || len(s.SecurityOpt) != 1 ||
+			s.SecurityOpt[0] != "no-new-privileges:true" || s.Privileged {
 			t.Errorf("%s has rights that it does not need", s.Name)
 		}
 		for _, p := range s.Ports {
@@ -90,7 +96,8 @@ func TestTheComposeFileWiresGraphproxy(t *testing.T) {
 		} `json:"scrape_configs"`
 	}
 	must(t, yaml.Unmarshal([]byte(read(t, "prometheus", "prometheus.yaml")), &scrape))
-	if got := scrape.ScrapeConfigs[0].StaticConfigs[0].Targets[0]; got != "graphproxy:8081" || *s.Environment["GRAPHPROXY_HOSTS"] != "graphproxy" {
+	if got := scrape.ScrapeConfigs[0].StaticConfigs[0].Targets[0]; got != "graphproxy:8081" ||
+		*s.Environment["GRAPHPROXY_HOSTS"] != "graphproxy" {
 		t.Errorf("Prometheus scrapes %s, and graphproxy knows itself as %s", got, *s.Environment["GRAPHPROXY_HOSTS"])
 	}
 }
@@ -105,7 +112,8 @@ func TestGrafanaFindsItsDashboardAndItsSource(t *testing.T) {
 		} `json:"datasources"`
 	}
 	must(t, yaml.UnmarshalStrict([]byte(read(t, "grafana", "provisioning", "datasources", "prometheus.yaml")), &sources))
-	if len(sources.Datasources) != 1 || sources.Datasources[0].URL != "http://prometheus:9090" || !sources.Datasources[0].IsDefault || sources.Datasources[0].UID == "" {
+	if len(sources.Datasources) != 1 || sources.Datasources[0].URL != "http://prometheus:9090" ||
+		!sources.Datasources[0].IsDefault || sources.Datasources[0].UID == "" {
 		t.Errorf("%+v", sources)
 	}
 	var providers struct {
@@ -121,7 +129,8 @@ func TestGrafanaFindsItsDashboardAndItsSource(t *testing.T) {
 	project, _ := composed(t)
 	found := false
 	for _, v := range project.Services["grafana"].Volumes {
-		found = found || filepath.Dir(v.Target) == providers.Providers[0].Options.Path && filepath.Base(v.Source) == "graphproxy.json"
+		found = found ||
+			filepath.Dir(v.Target) == providers.Providers[0].Options.Path && filepath.Base(v.Source) == "graphproxy.json"
 	}
 	if !found {
 		t.Errorf("the dashboard is not mounted into %s", providers.Providers[0].Options.Path)

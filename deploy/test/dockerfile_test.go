@@ -55,7 +55,8 @@ func finalStage(all []instruction) []instruction {
 func TestTheDockerfileKeepsToTheRules(t *testing.T) {
 	t.Parallel()
 	all := dockerfile(t)
-	known := []string{"FROM", "WORKDIR", "COPY", "RUN", "ARG", "LABEL", "USER", "ENV", "EXPOSE", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
+	known := []string{"FROM", "WORKDIR", "COPY", "RUN", "ARG", "LABEL", "USER", "ENV", "EXPOSE", "STOPSIGNAL",
+		"HEALTHCHECK", "ENTRYPOINT", "CMD"}
 	for _, i := range all {
 		if !slices.Contains(known, i.name) {
 			t.Errorf("%s %s: ADD, MAINTAINER, ONBUILD and SHELL are not used, and instructions are in capitals", i.name, i.rest)
@@ -106,7 +107,8 @@ func TestTheDockerfileKeepsToTheRules(t *testing.T) {
 		}
 	}
 	build := strings.Join(of(all, "RUN"), "\n")
-	for _, want := range []string{"CGO_ENABLED=0", "-trimpath", "main.version=", "main.commit=", "main.date=", "GOOS=${TARGETOS}", "GOARCH=${TARGETARCH}"} {
+	for _, want := range []string{"CGO_ENABLED=0", "-trimpath", "main.version=", "main.commit=", "main.date=",
+		"GOOS=${TARGETOS}", "GOARCH=${TARGETARCH}"} {
 		if !strings.Contains(build, want) {
 			t.Errorf("the build lacks %s", want)
 		}

@@ -30,7 +30,8 @@ func render(t *testing.T, values string) (map[string]string, error) {
 	c := chartOf(t)
 	given, err := chartutil.ReadValues([]byte(values))
 	must(t, err)
-	all, err := chartutil.ToRenderValues(c, given, chartutil.ReleaseOptions{Name: "graphproxy", Namespace: "graphproxy", IsInstall: true}, chartutil.DefaultCapabilities)
+	all, err := chartutil.ToRenderValues(c, given,
+		chartutil.ReleaseOptions{Name: "graphproxy", Namespace: "graphproxy", IsInstall: true}, chartutil.DefaultCapabilities)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +112,8 @@ func TestTheChartIsWhatTheBaseIs(t *testing.T) {
 	}
 	same("the pod's security context", d.Spec.Template.Spec.SecurityContext, want.Spec.Template.Spec.SecurityContext)
 	same("the container's security context", container.SecurityContext, wanted.SecurityContext)
-	for _, name := range []string{"GRAPHPROXY_LISTEN", "GRAPHPROXY_ADMIN_LISTEN", "GRAPHPROXY_POLICY", "GRAPHPROXY_HOSTS", "GRAPHPROXY_DRAIN", "GRAPHPROXY_SHUTDOWN_TIMEOUT"} {
+	for _, name := range []string{"GRAPHPROXY_LISTEN", "GRAPHPROXY_ADMIN_LISTEN", "GRAPHPROXY_POLICY", "GRAPHPROXY_HOSTS",
+		"GRAPHPROXY_DRAIN", "GRAPHPROXY_SHUTDOWN_TIMEOUT"} {
 		same(name, variable(container, name), variable(wanted, name))
 	}
 	same("the image", container.Image, wanted.Image)
@@ -119,7 +121,8 @@ func TestTheChartIsWhatTheBaseIs(t *testing.T) {
 	same("the liveness probe", container.LivenessProbe, wanted.LivenessProbe)
 	same("the readiness probe", container.ReadinessProbe, wanted.ReadinessProbe)
 	same("the resources", container.Resources.String(), wanted.Resources.String())
-	same("the time to stop", d.Spec.Template.Spec.TerminationGracePeriodSeconds, want.Spec.Template.Spec.TerminationGracePeriodSeconds)
+	same("the time to stop", d.Spec.Template.Spec.TerminationGracePeriodSeconds,
+		want.Spec.Template.Spec.TerminationGracePeriodSeconds)
 	same("the strategy", d.Spec.Strategy, want.Spec.Strategy)
 	same("the autoscaler", rendered.Autoscalers[0].Spec, base.Autoscalers[0].Spec)
 	same("the disruption budget", rendered.Budgets[0].Spec.MaxUnavailable, base.Budgets[0].Spec.MaxUnavailable)
@@ -196,11 +199,13 @@ drainSeconds: 0
 	if *d.Spec.Replicas != 1 || d.Spec.Template.Spec.ServiceAccountName != "there-already" {
 		t.Errorf("%+v", d.Spec)
 	}
-	if got := variable(graphproxyContainer(t, d), "AZURE_CLIENT_SECRET_FILE"); got != "/var/run/secrets/graphproxy/client-secret" {
+	if got := variable(graphproxyContainer(t, d),
+		"AZURE_CLIENT_SECRET_FILE"); got != "/var/run/secrets/graphproxy/client-secret" {
 		t.Errorf("AZURE_CLIENT_SECRET_FILE is %q", got)
 	}
 	named := func(v corev1.Volume) string { return v.Name }
-	if got := named(d.Spec.Template.Spec.Volumes[0]); got != "policy" || d.Spec.Template.Spec.Volumes[0].ConfigMap.Name != "of-the-security-team" {
+	if got := named(d.Spec.Template.Spec.Volumes[0]); got != "policy" ||
+		d.Spec.Template.Spec.Volumes[0].ConfigMap.Name != "of-the-security-team" {
 		t.Errorf("%+v", d.Spec.Template.Spec.Volumes)
 	}
 }
@@ -210,7 +215,8 @@ func TestTheChartWithAManagedIdentityUnderAnotherName(t *testing.T) {
 	t.Parallel()
 	c := helm(t, "credential: {kind: managedIdentity}\nfullnameOverride: hr-proxy\n")
 	container := graphproxyContainer(t, c.Deployments[0])
-	if variable(container, "GRAPHPROXY_MANAGED_IDENTITY") != "true" || variable(container, "AZURE_CLIENT_ID") == "" || len(c.Deployments[0].Spec.Template.Spec.Volumes) != 1 {
+	if variable(container, "GRAPHPROXY_MANAGED_IDENTITY") != "true" || variable(container, "AZURE_CLIENT_ID") == "" ||
+		len(c.Deployments[0].Spec.Template.Spec.Volumes) != 1 {
 		t.Errorf("%+v", container.Env)
 	}
 	if !strings.HasPrefix(variable(container, "GRAPHPROXY_HOSTS"), "hr-proxy,hr-proxy.graphproxy,") {

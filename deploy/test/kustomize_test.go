@@ -13,7 +13,8 @@ import (
 // kustomized builds a directory of deploy/kubernetes as kubectl apply -k does, and decodes the result strictly.
 func kustomized(t *testing.T, dir string) *cluster {
 	t.Helper()
-	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), deployed("kubernetes", dir))
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(),
+		deployed("kubernetes", dir))
 	must(t, err)
 	text, err := built.AsYaml()
 	must(t, err)
@@ -35,14 +36,16 @@ func TestTheBaseIsWhatAClusterNeeds(t *testing.T) {
 	checkProbes(t, container)
 	checkStop(t, d, 10*time.Second)
 	checkMemory(t, container)
-	if len(c.Budgets) != 1 || len(c.Autoscalers) != 1 || len(c.NetworkPolicy) != 1 || len(c.Monitors) != 1 || len(c.Services) != 2 || len(c.Namespaces) != 1 {
+	if len(c.Budgets) != 1 || len(c.Autoscalers) != 1 || len(c.NetworkPolicy) != 1 || len(c.Monitors) != 1 ||
+		len(c.Services) != 2 || len(c.Namespaces) != 1 {
 		t.Fatalf("the base has %+v", c)
 	}
 	checkEgress(t, c.NetworkPolicy[0], false)
 	if c.Namespaces[0].Labels["pod-security.kubernetes.io/enforce"] != "restricted" {
 		t.Errorf("the namespace has %v", c.Namespaces[0].Labels)
 	}
-	if d.Spec.Template.Labels["azure.workload.identity/use"] != "true" || c.Accounts[0].Annotations["azure.workload.identity/client-id"] == "" {
+	if d.Spec.Template.Labels["azure.workload.identity/use"] != "true" ||
+		c.Accounts[0].Annotations["azure.workload.identity/client-id"] == "" {
 		t.Error("the pods have no workload identity")
 	}
 	if s := d.Spec.Strategy.RollingUpdate; s == nil || s.MaxUnavailable.IntValue() != 0 {
@@ -52,7 +55,8 @@ func TestTheBaseIsWhatAClusterNeeds(t *testing.T) {
 		t.Errorf("the ConfigMap has %v", m.Data)
 	}
 	for _, s := range c.Services {
-		if len(s.Spec.Ports) != 1 || (s.Spec.Ports[0].TargetPort.String() == "admin") != (s.Labels["graphproxy/admin"] == "true") {
+		if len(s.Spec.Ports) != 1 ||
+			(s.Spec.Ports[0].TargetPort.String() == "admin") != (s.Labels["graphproxy/admin"] == "true") {
 			t.Errorf("Service %s has %+v", s.Name, s.Spec.Ports)
 		}
 	}
@@ -107,13 +111,15 @@ func TestTheOverlaySidecarServesOneAppOverASocket(t *testing.T) {
 			t.Errorf("%s does not see %s", one.Name, path)
 		}
 	}
-	if *app.SecurityContext.RunAsUser == *container.SecurityContext.RunAsUser || *app.SecurityContext.RunAsGroup != *container.SecurityContext.RunAsGroup {
+	if *app.SecurityContext.RunAsUser == *container.SecurityContext.RunAsUser ||
+		*app.SecurityContext.RunAsGroup != *container.SecurityContext.RunAsGroup {
 		t.Error("the app must be another user than graphproxy, of the group that the socket is open to")
 	}
 	if got := d.Spec.Template.Annotations["azure.workload.identity/skip-containers"]; got != app.Name {
 		t.Errorf("the federated token is kept from %q, not from %s", got, app.Name)
 	}
-	if !strings.Contains(c.ConfigMaps[0].Data["policy.yaml"], "unix: {uid: 1000}") || *app.SecurityContext.RunAsUser != 1000 {
+	if !strings.Contains(c.ConfigMaps[0].Data["policy.yaml"], "unix: {uid: 1000}") ||
+		*app.SecurityContext.RunAsUser != 1000 {
 		t.Error("the policy does not know the app by the user that it runs as")
 	}
 }

@@ -1,5 +1,5 @@
-// Package deploy_test holds what stands in deploy/ against the types that will read it: the Kubernetes API's, Helm's and Compose's. It is a module of its own, so
-// that what it needs is not needed by graphproxy.
+// Package deploy_test holds what stands in deploy/ against the types that will read it: the Kubernetes API's, Helm's
+// and Compose's. It is a module of its own, so that what it needs is not needed by graphproxy.
 package deploy_test
 
 import (
@@ -53,7 +53,8 @@ type cluster struct {
 	Monitors      []*serviceMonitor
 }
 
-// decode reads YAML documents with the types of the Kubernetes API. Unknown and doubled fields, and kinds that are not listed here, are errors.
+// decode reads YAML documents with the types of the Kubernetes API. Unknown and doubled fields, and kinds that are not
+// listed here, are errors.
 func decode(manifests []byte) (*cluster, error) {
 	c := new(cluster)
 	var problems []error
@@ -146,11 +147,14 @@ func TestTheDecoderRefusesWhatKubernetesWouldIgnore(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, text, want string }{
 		{"an unknown field", "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {selectr: {}}\n", "selectr"},
-		{"a doubled field", "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {type: ClusterIP, type: NodePort}\n", "type"},
+		{"a doubled field", "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {type: ClusterIP, type: NodePort}\n",
+			"type"},
 		{"an unknown version", "apiVersion: apps/v9\nkind: Deployment\nmetadata: {name: a}\n", "apps/v9"},
 		{"a kind that no check knows", "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n", "no check knows"},
 		{"a number that must be text", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: 1}\n", "string"},
-		{"an unknown field of a ServiceMonitor", "apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata: {name: a}\nspec: {endpoint: []}\n", "endpoint"},
+		{"an unknown field of a ServiceMonitor",
+			"apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata: {name: a}\nspec: {endpoint: []}\n",
+			"endpoint"},
 	} {
 		if _, err := decode([]byte(test.text)); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want one with %q", test.name, err, test.want)

@@ -77,7 +77,9 @@ func TestTheProxyProtocolCountsOnlyFromTrustedPeers(t *testing.T) {
 		"10.77.0.9/32"), trusting(), trusting("10.0.0.0/8")
 	const text = "PROXY TCP4 10.77.0.5 127.0.0.1 4711 443\r\n"
 	origins := map[string]string{ // of some of them: whom the record names, and the proxy
-		"version 1": "10.77.0.5 127.0.0.1", "version 1, not told": "127.0.0.1", "a trusted proxy that sends none": "127.0.0.1",
+		"version 1":                                             "10.77.0.5 127.0.0.1",
+		"version 1, not told":                                   "127.0.0.1",
+		"a trusted proxy that sends none":                       "127.0.0.1",
 		"and then a header from one that is trusted":            "203.0.113.7 127.0.0.1",
 		"a header from a peer that is not trusted":              "127.0.0.1",
 		"and then a header from an address that is not trusted": "10.77.0.5 127.0.0.1",

@@ -18,7 +18,8 @@ func TestTheLineAboutLostOnesIsAnAuditLine(t *testing.T) {
 	value, err := jsonschema.UnmarshalJSON(strings.NewReader(line))
 	must(t, err)
 	must(t, schema.Validate(value))
-	skipped, err := audit.Read(strings.NewReader(line), func(l audit.Line) error { t.Errorf("it is a request: %+v", l); return nil })
+	skipped, err := audit.Read(strings.NewReader(line),
+		func(l audit.Line) error { t.Errorf("it is a request: %+v", l); return nil })
 	must(t, err)
 	if skipped.Lost != 7 || skipped.Total() != 0 {
 		t.Errorf("%+v", skipped)

@@ -126,7 +126,7 @@ func (s *Skipped) parse(text []byte, tooLong bool) (l Line, ok bool) {
 	var raw struct {
 		Line
 		Lost       int     // of the line that stands for those that could not be written
-		Level, Msg *string // of a log line; the program's own tells of each request in much the same words
+		Level, Msg *string // of a log line; the program's own log describes each request in much the same words
 	}
 	err := json.Unmarshal(text, &raw)
 	l = raw.Line
