@@ -16,7 +16,7 @@ import (
 	core "github.com/microsoftgraph/msgraph-sdk-go-core"
 )
 
-// key shows graphproxy, and nobody else, the app's key.
+// key shows the app's key to graphproxy only.
 type key struct {
 	value string
 	hosts *authentication.AllowedHostsValidator
