@@ -281,7 +281,7 @@ func TestListsOfOperationsThatAreNone(t *testing.T) {
 func TestABigLog(t *testing.T) {
 	s := suggest.New(suggest.Options{})
 	folders := []string{"inbox", "drafts", "AAMk=", "sentitems"}
-	for i := range 20_000 {
+	for i := range bigLog {
 		s.Add(
 			line(t, "app",
 				fmt.Sprintf("GET /users/user%d@contoso.com/mailFolders/%s/messages/AAMk%d=", i%5000, folders[i%4], i)),
