@@ -118,8 +118,8 @@ func (h *Handler) checkThrottle(rec *Record, a *admission) error {
 	return nil
 }
 
-// take takes from the buckets, and waits for them where the policy says so. A request that waits gives up its place
-// meanwhile.
+// take takes from the buckets, and waits for them where the policy has wait:. A request that waits gives up its place
+// for that time.
 func (h *Handler) take(x *exchange, rec *Record, a *admission) error {
 	ctx := x.request.Context()
 	mayWait := func() bool { return h.wait(x) }
@@ -222,7 +222,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// noteLimits remembers what an answer of Graph's says of its limits, and charges what the request really cost.
+// noteLimits remembers what an answer of Graph's reports about its limits, and charges the real cost of the request.
 func (h *Handler) noteLimits(a *admission, status int, header http.Header) {
 	h.throttle.Seen(time.Now(), a.scope, a.probe, status, header)
 	if units := header.Get("X-Ms-Resource-Unit"); units != "" && len(a.charges) > 0 {

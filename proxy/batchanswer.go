@@ -59,8 +59,8 @@ func (s *answerStream) readAll(o *outbound, g *group, graph io.ReadCloser) {
 	s.close = func() { replies.Close(); _ = graph.Close() }
 }
 
-// noteWhole remembers what an answer to a whole group says of Graph's limits: that it is throttled is about each of its
-// items, any other answer about none of them.
+// noteWhole records what an answer to a whole group reports about Graph's limits: that it is throttled is about each of
+// its items, any other answer about none of them.
 func (run *batchRun) noteWhole(h *Handler, g *group, res *http.Response) {
 	switch res.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable, 509:
@@ -171,7 +171,7 @@ func (s *answerStream) take(o *outbound, i int, reply batch.Reply) {
 	}
 }
 
-// unheldAnswer is the answer to an item whose answer came before its turn when there was no room to hold it.
+// unheldAnswer is the answer to an item whose answer came before its turn when no more bytes could be held.
 func unheldAnswer(method string) *Error {
 	if method == http.MethodGet || method == http.MethodHead {
 		return overloaded("graphproxy holds as many bytes of answers as it may")

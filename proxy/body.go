@@ -25,7 +25,7 @@ const maxSmallBody = 64 << 10
 type sentBody struct {
 	text []byte // nil: the caller's body is sent as it comes, and only once
 	read bool   // text is final: readBody has nothing left to do
-	// text is not compressed, whatever the caller's Content-Encoding says, and the addresses in it are Graph's
+	// text is not compressed, though the caller's may be, and the addresses in it are Graph's
 	plain bool
 }
 
@@ -37,7 +37,7 @@ func (b sentBody) open() (io.ReadCloser, error) { return io.NopCloser(bytes.NewR
 
 // readBody reads the caller's body, if it is one that is sent from memory: JSON, with the addresses in it made Graph's
 // where Graph reads them as such, or a small one. Any other passes as it comes. If what the body refers to is judged,
-// it must be JSON, whatever its Content-Type. readBody reads once, and does nothing when it is called again.
+// it must be JSON, with any Content-Type. readBody reads once, and does nothing when it is called again.
 func (x *exchange) readBody(t *odata.Target, judged bool) error {
 	r := x.request
 	if x.body.read {
@@ -143,8 +143,8 @@ func unread(r *http.Request, err error) error {
 // isSlow reports whether a body could not be read because it came too slowly.
 func isSlow(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
-// malformedBody is the answer to a caller whose body broke off, came too slowly or was not what its framing said. It is
-// no fault of Graph's.
+// malformedBody is the answer to a caller whose body broke off, came too slowly or did not fit its framing. It is no fault
+// of Graph's.
 func malformedBody(err error) error {
 	if isSlow(err) {
 		return &Error{

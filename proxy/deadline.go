@@ -47,8 +47,8 @@ func (p *pace) reading(total int64) {
 	_ = p.control.SetWriteDeadline(now.Add(unanswered)) // HTTP/2 counts that while the body is still coming
 }
 
-// end is called when the body has been read. net/http takes the deadline off then, and goes on reading to learn that
-// the caller has left.
+// end is called when the body has been read. net/http takes the deadline off then, and goes on reading to notice
+// when the caller leaves.
 func (p *pace) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

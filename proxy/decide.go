@@ -83,8 +83,8 @@ func (h *Handler) app(d policy.Decision, t *odata.Target) (*App, error) {
 		"that this request uses; leave the tenant out", t.Tenant)
 }
 
-// denied is the answer to a request that the policy denies: why, and what would be allowed. Only the audit line says
-// where in the file the rule stands.
+// denied is the answer to a request that the policy denies: why, and what would be allowed. Only the audit line has
+// the rule's line in the file.
 func denied(p *policy.Policy, r policy.Request, d policy.Decision) *Error {
 	return &Error{
 		Status:  http.StatusForbidden,

@@ -196,7 +196,7 @@ func render(w http.ResponseWriter, e *Error, rec *Record) {
 func wholeSeconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
 // proxyStatus names the proxy as the origin of an answer, with the error type of RFC 9209 section 2.3 that fits.
-// Graph's own errors never carry the field, so a caller can tell the two apart.
+// Graph's own errors never carry the field, so a caller can see which of the two answered.
 func proxyStatus(e *Error) string {
 	return `graphproxy; error=` + proxyErrorType(e) + `; details="` + e.Inner + `"`
 }

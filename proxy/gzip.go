@@ -128,7 +128,7 @@ func (c *zipped) Close() error {
 func (z *zipper) writer(to io.Writer) *gzip.Writer {
 	gz, ok := z.writers.Get().(*gzip.Writer)
 	if !ok {
-		gz, _ = gzip.NewWriterLevel(to, gzip.BestSpeed) // the level is one of those that there are
+		gz, _ = gzip.NewWriterLevel(to, gzip.BestSpeed) // the level is valid
 		return gz
 	}
 	gz.Reset(to)

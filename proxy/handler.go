@@ -54,7 +54,7 @@ type Config struct {
 	Apps          Apps     // must have every one that Authorization names
 	Authorization *Authorization
 	Buckets       Buckets          // nil: of this process
-	Throttle      *throttle.Memory // what Graph said of its limits; nil: a new one
+	Throttle      *throttle.Memory // what Graph reported about its limits; nil: a new one
 	// scheme and host that links carry, e.g. https://graph.contoso.com; "": those that the caller used
 	PublicURL string
 	// names that the proxy is known by besides that of PublicURL and localhost, without ports

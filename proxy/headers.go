@@ -117,7 +117,7 @@ func hidden(name, value string) bool {
 		"X-Content-Type-Options":
 		return true
 	}
-	return strings.HasPrefix(name, "Access-Control-") // which pages may read answers is not Graph's to say here
+	return strings.HasPrefix(name, "Access-Control-") // Graph does not decide here which pages may read answers
 }
 
 // isWebAddress reports whether an address, whole or relative, is one of HTTP. What a browser would strip before it

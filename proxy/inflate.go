@@ -7,8 +7,8 @@ import (
 )
 
 // inflate reads a body whole. The error is errTooLong for one that is longer than most, errInflates for gzip that holds
-// much more than came, errors.ErrUnsupported for an encoding other than none and gzip, and an *Error where there is no
-// room to hold it.
+// much more than came, errors.ErrUnsupported for an encoding other than none and gzip, and an *Error if no more
+// bytes may be held.
 func inflate(in *requestBody, encoding string, most int64, held *holding) ([]byte, error) {
 	switch encoding {
 	case "", "identity":

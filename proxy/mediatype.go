@@ -12,7 +12,7 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// checkMediaType refuses a body that does not say that it is JSON, where JSON is what
+// checkMediaType refuses a body without a JSON type, where JSON is what
 // Graph reads. A page of another site can have a browser send any bytes as text/plain, as a form or without a type, and
 // not as application/json: for that the browser asks first
 // (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
@@ -45,7 +45,8 @@ func checkMediaType(r *http.Request, t *odata.Target, in *requestBody) error {
 }
 
 // takesMediaType reports whether a body of a type that a page can send without asking is what Graph documents for a
-// target, or whether a page has to ask before it sends such a type: then it cannot, because graphproxy never says yes.
+// target, or whether a page has to ask before it sends such a type: then it cannot, because graphproxy answers no
+// preflight request.
 func takesMediaType(t *odata.Target, contentType string) bool {
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	if err != nil || len(t.Segments) == 0 {
@@ -79,7 +80,7 @@ func has(t *odata.Target, names ...string) bool {
 	return slices.ContainsFunc(t.Segments, func(s odata.Segment) bool { return slices.Contains(names, s.Base) })
 }
 
-// isMedia reports whether bodies of the target are files, whatever their Content-Type: an attachment may be JSON and
+// isMedia reports whether bodies of the target are files, with any Content-Type: an attachment may be JSON and
 // hold what looks like a link.
 func isMedia(t *odata.Target) bool {
 	if len(t.Segments) == 0 {
@@ -92,7 +93,7 @@ func isMedia(t *odata.Target) bool {
 	return false
 }
 
-// isJSON reports whether a Content-Type says JSON.
+// isJSON reports whether a Content-Type is one of JSON.
 func isJSON(contentType string) bool {
 	if contentType == "application/json" {
 		return true

@@ -112,13 +112,13 @@ func (b sentBody) putInto(out *http.Request) {
 func setBatchHeaders(h http.Header) {
 	h["Content-Type"] = []string{"application/json"}
 	delete(h, "Content-Encoding")
-	h["Accept-Encoding"] = []string{"gzip"} // the answer is read here, whatever the caller accepts
+	h["Accept-Encoding"] = []string{"gzip"} // the answer is read here, so the caller's own Accept-Encoding does not count
 }
 
 func (o *outbound) url() *url.URL {
 	escaped := o.target.EscapedPath()
 	path, err := url.PathUnescape(escaped)
-	// EscapedPath never writes a bad escape; if it did, the escapes would be escaped again, and Graph would say 404
+	// EscapedPath never writes a bad escape; if it did, the escapes would be escaped again, and Graph would answer 404
 	if err != nil {
 		path = escaped
 	}

@@ -19,7 +19,7 @@ import (
 
 // The values of a Record's Decision.
 const (
-	decisionAllow  = "allow"  // judged and let through, whatever Graph then answered
+	decisionAllow  = "allow"  // judged and let through, with any answer of Graph's
 	decisionDeny   = "deny"   // no rule allows it, or one denies it
 	decisionLimit  = "limit"  // one of our limits, or one of Graph's, refuses it
 	decisionRefuse = "refuse" // never came to a judgement: unreadable, unknown caller, too many in flight, a broken batch

@@ -17,8 +17,8 @@ const (
 	maxRecordedReason = 128
 )
 
-// bound shortens what is too long, and says so in Cut: a reader must not take the front of a target for a target. It
-// may be called more than once.
+// bound shortens what is too long, and records that in Cut: a reader must not take the front of a target for a target.
+// It may be called more than once.
 func (rec *Record) bound() {
 	rec.shorten("target", &rec.Target, maxRecordedText)
 	rec.shorten("path", &rec.Path, maxRecordedText)

@@ -27,7 +27,7 @@ type refers struct {
 // references reads what a body refers to. A rule that bounds references asks for a body with one reading: a JSON object
 // in UTF-8, and behind $ref nothing but "@odata.id". What does not keep to that is refused, because Graph, or what
 // stands before it, may find a reference in it that was not seen here. The addresses that were found are judged first:
-// that one of them is forbidden is what the caller should hear.
+// the caller should be informed that one of them is forbidden.
 func (q refers) references(l *links.Rewriter) (references, error) {
 	if len(q.body) == 0 {
 		return references{unfit: q.absent()}, nil
@@ -71,7 +71,7 @@ func badReference() *Error {
 		`{"@odata.id":"..."} with the address of one resource, and nothing else`)
 }
 
-// isJSONInUTF8 reports whether a Content-Type says JSON in UTF-8, or nothing.
+// isJSONInUTF8 reports whether a Content-Type is JSON in UTF-8, or missing.
 func isJSONInUTF8(contentType string) bool {
 	if contentType == "" {
 		return true

@@ -201,7 +201,7 @@ func replayable(r *http.Request) bool { return !hasBody(r) || r.GetBody != nil }
 
 func isSafe(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
-// isDial reports whether an error says that a connection could not be made.
+// isDial reports whether an error means that a connection could not be made.
 func isDial(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect") && !op.Timeout()

@@ -38,7 +38,7 @@ type exchange struct {
 	abort         bool        // end the connection: net/http would answer 200 otherwise
 }
 
-// ServeHTTP takes one request through. Whatever happens below, it leaves exactly one record.
+// ServeHTTP takes one request through. It leaves exactly one record in every case.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := h.begin(w, r)
 	defer h.end(x)

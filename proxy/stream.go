@@ -16,14 +16,14 @@ type responseWriter struct {
 	status int
 	begun  bool // the header has gone out
 	bytes  int64
-	close  bool // the answer says that the connection ends here
+	close  bool // the answer has Connection: close
 	in     *requestBody
 	pace   pace
 }
 
 // newResponseWriter decides whether the connection may be used again. net/http hides a Content-Length that stood beside
 // Transfer-Encoding: chunked and goes on with the connection; a proxy in front of us may have believed the other one,
-// and what is left on the connection would be somebody else's request (RFC 9112 section 6.1).
+// and what is left on the connection would be read as the next request (RFC 9112 section 6.1).
 func newResponseWriter(w http.ResponseWriter, r *http.Request, in *requestBody) *responseWriter {
 	return &responseWriter{
 		ResponseWriter: w,
@@ -121,7 +121,8 @@ func newRequestBody(w http.ResponseWriter, r *http.Request) *requestBody {
 		pace:      pace{control: http.NewResponseController(w)},
 		continues: r.Header.Get("Expect") != "",
 	}
-	b.pace.ended = r.Body == nil || r.Body == http.NoBody || r.ProtoMajor > 1 // a stream of HTTP/2 keeps nobody waiting
+	// a stream of HTTP/2 keeps no other request waiting
+	b.pace.ended = r.Body == nil || r.Body == http.NoBody || r.ProtoMajor > 1
 	return b
 }
 

@@ -1,12 +1,12 @@
 // Package batch reads the envelope of a $batch request and puts answers back together.
 //
-// It decides what the JSON says: which items there are, what each asks for, and on which others it depends. Reading is
-// strict, because a text that two readers could read in two ways would be judged in one way here and carried out in the
-// other at Graph; and what goes on to Graph is written afresh from what was read (Encode), so that Graph gets what was
-// judged and not the caller's bytes. The URL of an item is read by package odata, as that of any other request.
+// It decides which items the JSON has, what each requests, and on which others it depends. Reading is strict: a text
+// that two readers read in two ways would be judged in one way here and carried out in the other at Graph. Encode
+// writes a new batch from what was read, so that Graph gets what was judged and not the caller's bytes. Package odata
+// reads the URL of an item, as that of any other request.
 //
-// It leaves to package proxy whether an item may be sent, whether there is room for it, what a refused item is
-// answered, and what is recorded. It holds no limits on the size of a body: the caller of Read does.
+// Package proxy decides whether an item may be sent, whether the limits allow it, what a refused item is answered, and
+// what is recorded. The caller of Read bounds the size of a body.
 //
 // The format is Graph's, https://learn.microsoft.com/graph/json-batching, which is that of OData JSON Format 4.01 §19
 // (https://docs.oasis-open.org/odata/odata-json-format/v4.01/) without atomicity groups.
@@ -37,8 +37,8 @@ type Options struct {
 	MaxURLs int
 }
 
-// Batch is an envelope that was read. It is safe for concurrent use; whoever has it may give items another Target or
-// Body, before anything else is done with it.
+// Batch is an envelope that was read. It is safe for concurrent use. Its owner may give items another Target or Body
+// before anything else is done with it.
 type Batch struct {
 	Items []Item // in the order of the envelope; 1 to MaxItems
 }
@@ -51,18 +51,18 @@ type Item struct {
 	// Number reports that the caller wrote the id as an integer. Graph gets a string; the caller gets the integer back.
 	Number bool
 	Method string // as written
-	// Target is what the URL says, without the version and address that the caller may have put before it. Its Tenant
+	// Target is the URL as it was read, without the version and address that the caller may have put before it. Its Tenant
 	// is for the caller of Read to compare, as with odata.Parse. It is nil if Err is not.
 	Target *odata.Target
-	// Headers are those that may go on, in the order and spelling written: Graph has been seen to tell content-type
-	// from Content-Type. No two have the same name in any letter case.
+	// Headers are those that may go on, in the order and spelling written: Graph has been seen to treat
+	// content-type and Content-Type differently. No two have the same name in any letter case.
 	Headers []Header
 	// Body holds the caller's bytes of the JSON value, shared with the text that was read. It is nil if there is none,
 	// also for null, which OData defines as none.
 	Body json.RawMessage
 	// DependsOn holds the indexes in Items that must succeed first, each once. There are no cycles.
 	DependsOn []int
-	// Err says why this item alone cannot be sent. It is to be answered in the item's place.
+	// Err is why this item alone cannot be sent. It is the answer in the item's place.
 	Err *ItemError
 }
 

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// forwardable keeps the headers of an item that may go on. Others prove an identity, frame a message, change its method
-// or target, or are of nobody's knowledge; whether Graph reads them in an item is not documented.
+// forwardable keeps the headers of an item that may go on. Other headers prove an identity, frame a message,
+// change its method or target, or are unknown; it is not documented whether Graph reads them in an item.
 func forwardable(headers []Header, may func(name, value string) bool) []Header {
 	var kept []Header
 	for _, h := range headers {

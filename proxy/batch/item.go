@@ -162,7 +162,7 @@ func checkID(where itemPath, id string) error {
 	return nil
 }
 
-// absent reports whether the value says nothing: it is not there, or null.
+// absent reports whether the value is missing, or null.
 func (m members) absent(key string) bool {
 	raw, ok := m.values[key]
 	return !ok || string(raw) == "null"
@@ -220,7 +220,7 @@ func readHeader(where itemPath, name string, raw []byte) (Header, error) {
 }
 
 func (m members) dependsOn(where itemPath) (ids []string, err error) {
-	// An empty depends_on says nothing. One that names items would be dropped by Graph without a word.
+	// An empty depends_on has no meaning. Graph would ignore one that names items.
 	if raw, ok := m.values[pythonDependsOn]; ok && !m.absent(pythonDependsOn) &&
 		!bytes.Equal(bytes.Join(bytes.Fields(raw), nil), []byte("[]")) {
 		return nil, refuse(codeBatch, "%s: unknown key %q, which Graph ignores; write %q", where, pythonDependsOn,

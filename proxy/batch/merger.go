@@ -37,8 +37,8 @@ func (b *Batch) Merger(edit Edit, hold Hold) *Merger {
 	return &Merger{batch: b, edit: edit, hold: hold, answers: make([]piece, len(b.Items))}
 }
 
-// Pend keeps the answers that come from now on from being read, until Commit or Drop: what Graph says later in the same
-// text may show that none of it is the answer to what was sent.
+// Pend keeps the answers that come from now on from being read, until Commit or Drop: a later part of the same text may
+// show that none of it is the answer to what was sent.
 func (m *Merger) Pend() { m.pending = true }
 
 // Commit lets the answers that wait be read, each in its turn.
@@ -58,8 +58,8 @@ func (m *Merger) Drop(items []int) {
 	m.pending = false
 }
 
-// Reply takes Graph's answer to the item with that index, which must have none. It reports false where there is no room
-// to hold it: then the item has none still.
+// Reply takes Graph's answer to the item with that index, which must have none. It reports false if the account has no
+// bytes left for it: then the item still has no answer.
 func (m *Merger) Reply(i int, r Reply) bool {
 	e := entryEdit{header: m.edit.Header, item: &m.batch.Items[i]}
 	if m.edit.Body != nil {
@@ -87,7 +87,7 @@ func (m *Merger) Answer(i int, a Answer) {
 	m.put(i, m.own(appendAnswer([]byte{','}, &m.batch.Items[i], a)))
 }
 
-// own is text of the proxy's own, which is short: it is there whether there is room for it or not.
+// own returns a piece of the proxy's own text. It is short, so it is kept even if the account has no bytes left.
 func (m *Merger) own(text []byte) piece {
 	if !m.hold(cap(text)) {
 		return piece{text: text}
@@ -107,8 +107,7 @@ func (m *Merger) put(i int, p piece) {
 // Has reports whether the item with that index has its answer.
 func (m *Merger) Has(i int) bool { return m.answers[i].has }
 
-// Finish ends the text. Items that have no answer get a 504, which says that Graph left them out; Finish returns their
-// indexes.
+// Finish ends the text. Items that have no answer get a 504, because Graph left them out; Finish returns their indexes.
 func (m *Merger) Finish() (left []int) {
 	m.pending = false
 	for i := range m.answers {

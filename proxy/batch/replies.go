@@ -34,7 +34,7 @@ type Replies struct {
 }
 
 // Hold accounts for n bytes that are held from now on, or that are held no more if n is negative. It reports false if
-// there is no room for them; then they are not held.
+// no more bytes may be held; then they are not held.
 type Hold func(n int) bool
 
 // place is where in {"responses":[...]} the reader stands.
@@ -275,7 +275,7 @@ func (r *Replies) grow() error {
 }
 
 // frame finds where a JSON value ends in text that comes in pieces, by its quotes and brackets alone. Whether it is
-// JSON, the scanner says afterwards.
+// JSON, the scanner decides afterwards.
 type frame struct {
 	depth           int
 	quoted, escaped bool

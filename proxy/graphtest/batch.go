@@ -20,7 +20,7 @@ const maxItems = 20
 type BatchFault struct {
 	Omit   []string // ids of items that are left out of the answer
 	Repeat []string // ids of items that are answered twice
-	Add    []string // ids that nobody asked for, answered with 200 and an empty object
+	Add    []string // ids that no item has, answered with 200 and an empty object
 	Broken bool     // the answer breaks off in the middle of its JSON
 }
 
@@ -67,7 +67,7 @@ func (c *call) batch() (answer, error) {
 		answers = append(answers, run.answer(item))
 	}
 	if !anyDepends(items) {
-		// Graph answers in any order. This one is the order that nobody who relies on order expects.
+		// Graph answers in any order. This order breaks clients that rely on one.
 		slices.Reverse(answers)
 	}
 	return answer{status: http.StatusOK, contentType: "application/json", raw: c.s.faults.writeBatch(answers)}, nil
@@ -133,8 +133,8 @@ func (b *batchRun) run(item batchItem) *itemWriter {
 	return w
 }
 
-// itemTarget is the target that the URL of an item stands for. It is taken as relative to the version of the batch,
-// whatever it is.
+// itemTarget is the target that the URL of an item stands for. It is always taken as relative to the version of
+// the batch.
 func itemTarget(version, url string) string {
 	return "/" + version + "/" + strings.TrimPrefix(url, "/")
 }

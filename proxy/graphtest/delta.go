@@ -8,12 +8,12 @@ import (
 
 // deltaToken is what $skiptoken and $deltatoken of a delta hold.
 type deltaToken struct {
-	Since  int `json:"s"` // changes after this are told
+	Since  int `json:"s"` // changes after this are reported
 	Until  int `json:"u"` // and up to this
 	Offset int `json:"o"`
 }
 
-// answerDelta answers a page of changes. Members, if not nil, are told as members@delta.
+// answerDelta answers a page of changes. Members, if not nil, are reported as members@delta.
 func (c *call) answerDelta(t *table, set string, members map[string]*links) (answer, error) {
 	token := deltaToken{Until: c.t.clock}
 	for _, name := range []string{"skiptoken", "deltatoken"} {
@@ -43,7 +43,7 @@ func (c *call) answerDelta(t *table, set string, members map[string]*links) (ans
 	return c.deltaPage(values, token, set), nil
 }
 
-// resync is the 410 for a token that no longer tells anything. OneDrive's names in Location where to begin anew.
+// resync is the 410 for a token that is no longer valid. In OneDrive's, Location has the address to begin anew.
 func (c *call) resync(k *kind) error {
 	f := &failure{
 		status: http.StatusGone, code: "syncStateNotFound",
@@ -59,7 +59,7 @@ func (c *call) resync(k *kind) error {
 	return f
 }
 
-// change is what a delta tells of e, or nil.
+// change is what a delta reports about e, or nil.
 func (c *call) change(e *entity, q *query, token deltaToken, members map[string]*links) (object, error) {
 	if e.changed <= token.Since || e.changed > token.Until {
 		return nil, nil
@@ -74,7 +74,7 @@ func (c *call) change(e *entity, q *query, token deltaToken, members map[string]
 	if err != nil || members == nil || q.selects != nil && !slices.Contains(q.selects, "members") {
 		return o, err
 	}
-	told := []object{}
+	changes := []object{}
 	for _, ch := range members[e.id].changes {
 		if ch.at <= token.Since || ch.at > token.Until || token.Since == 0 && ch.removed {
 			continue
@@ -83,10 +83,10 @@ func (c *call) change(e *entity, q *query, token deltaToken, members map[string]
 		if ch.removed {
 			m["@removed"] = object{"reason": "deleted"}
 		}
-		told = append(told, m)
+		changes = append(changes, m)
 	}
-	if len(told) > 0 {
-		o["members@delta"] = told
+	if len(changes) > 0 {
+		o["members@delta"] = changes
 	}
 	return o, nil
 }

@@ -95,7 +95,7 @@ func mimeType(name string) string {
 	return "text/plain"
 }
 
-// pathOf is what parentReference.path of an item's children says.
+// pathOf is parentReference.path of an item's children.
 func (d *drive) pathOf(e *entity) string {
 	path := ""
 	for e != d.root {

@@ -23,7 +23,7 @@ type upload struct {
 	data  []byte
 }
 
-// signed is a pre-authenticated URL on the foreign host: whoever has it may use it.
+// signed is a pre-authenticated URL on the foreign host: any client may use it.
 func (s *Server) signed(path string) string { return s.foreignURL + path + "?tempauth=" + s.sign(path) }
 
 func (s *Server) sign(path string) string {
@@ -83,7 +83,7 @@ func (s *Server) download(w http.ResponseWriter, r *http.Request, driveID, item 
 	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(data))
 }
 
-// upload takes ranges in order, tells the state, and cancels.
+// upload takes ranges in order, reports the state, and cancels.
 func (s *Server) upload(w http.ResponseWriter, r *http.Request, id string) {
 	s.mu.Lock()
 	u := s.tenant.uploads[id]

@@ -216,7 +216,7 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// discard reads a body that nobody looks at, so that the record shows it. One that is announced as large, or that the
+// discard reads a body that no handler has read, so that the record has it. One that is announced as large, or that the
 // client is waiting to be asked for, is answered without being read, as Graph does.
 func discard(r *http.Request) {
 	if r.Header.Get("Expect") == "" && r.ContentLength <= maxRecorded {

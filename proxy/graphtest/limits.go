@@ -18,11 +18,11 @@ type Rate struct {
 
 func (r Rate) limits() bool { return r.Units > 0 && r.Per > 0 }
 
-// Limits are the ones that Graph keeps by itself, each of an app (as Limits.App tells it) in the tenant. Zero fields
+// Limits are the ones that Graph keeps by itself, each of an app (which Limits.App returns) in the tenant. Zero fields
 // limit nothing. They follow learn.microsoft.com/graph/throttling-limits and, for Files, SharePoint's own page on
 // throttling. Refused requests count too, so an app that asks on and on is refused on and on.
 type Limits struct {
-	// resource units at the identity service, a token bucket. Answers near the limit tell x-ms-throttle-limit-percentage
+	// resource units at the identity service, a token bucket. Answers near the limit have x-ms-throttle-limit-percentage
 	Directory  Rate
 	Writes     Rate // requests that write there, a token bucket
 	Mailbox    Rate // requests for a mailbox, by id or principal name, a token bucket
@@ -80,8 +80,8 @@ type meter struct {
 // deepest is how far below zero a bucket goes, as a share of it: x-ms-throttle-limit-percentage ends at 1.8.
 const deepest = 0.8
 
-// recovered is the share of a bucket that Retry-After waits for. Microsoft says nothing of it; its examples ask for 10
-// s at a limit that is counted by 10 s.
+// recovered is the share of a bucket that Retry-After waits for. Microsoft does not document it; its examples ask for
+// 10 s at a limit that is counted by 10 s.
 const recovered = 0.5
 
 func (l *limiter) meter(kind, app, key string, full float64) *meter {
@@ -105,7 +105,7 @@ func (m *meter) draw(now time.Time, r Rate, n float64) (share float64, ok bool, 
 	return 1 - m.left/r.Units, ok, max(1, int(math.Ceil((recovered*r.Units-m.left)/perSecond)))
 }
 
-// enter counts a request against the limits that there are, and sets in h what Graph tells of them. The error is
+// enter counts a request against the limits that there are, and sets in h what Graph reports about them. The error is
 // Graph's refusal. Each enter needs a leave.
 func (c *call) enter(h http.Header) error {
 	l := c.s.faults.limits()

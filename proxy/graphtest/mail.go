@@ -197,13 +197,13 @@ func (c *call) deltaMessages() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	told := &table{kind: m.messages.kind} // removed ones are told too
+	reported := &table{kind: m.messages.kind} // removed ones are reported, too
 	for _, e := range m.messages.rows {
 		if f == nil || e.text("parentFolderId") == f.id {
-			told.rows = append(told.rows, e)
+			reported.rows = append(reported.rows, e)
 		}
 	}
-	return c.answerDelta(told, "Collection(message)", nil)
+	return c.answerDelta(reported, "Collection(message)", nil)
 }
 
 func (c *call) message() (*mailbox, *entity, error) {

@@ -18,7 +18,7 @@ type kind struct {
 	name      string   // "user": its type is microsoft.graph.user
 	set       string   // "users", as contexts name it
 	defaults  []string // properties that are answered when there is no $select; nil is all
-	always    []string // properties that are answered whatever is selected
+	always    []string // properties that are answered with every $select
 	search    []string // properties that $search looks at
 	hidden    []string // properties that are never answered
 	page, max int      // page sizes: by default, and at most
@@ -42,7 +42,7 @@ func (e *entity) text(property string) string {
 	return s
 }
 
-// table is the entities of one set in the order of their creation. Removed ones stay, so that deltas can tell of them.
+// table is the entities of one set in the order of their creation. Removed ones stay, so that deltas can report them.
 type table struct {
 	kind *kind
 	rows []*entity
@@ -116,7 +116,7 @@ func (tn *tenant) remove(e *entity) {
 	tn.touch(e)
 }
 
-// links are the targets of one navigation property of one entity, with the changes that deltas tell of.
+// links are the targets of one navigation property of one entity, with the changes that deltas report.
 type links struct {
 	ids     []string
 	changes []linkChange
@@ -137,7 +137,7 @@ func (l *links) has(id string) bool {
 	return false
 }
 
-// link adds id to the targets, and tells whether it was new.
+// link adds id to the targets, and reports whether it was new.
 func (tn *tenant) link(l *links, id string) bool {
 	if l.has(id) {
 		return false
@@ -148,7 +148,7 @@ func (tn *tenant) link(l *links, id string) bool {
 	return true
 }
 
-// unlink takes id from the targets, and tells whether it was there.
+// unlink takes id from the targets, and reports whether it was there.
 func (tn *tenant) unlink(l *links, id string) bool {
 	for i, x := range l.ids {
 		if x == id {

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Reading is how Graph understands a request target: what it will act on, whatever the target looks like.
+// Reading is how Graph understands a request target: what it will act on, for any spelling of the target.
 type Reading struct {
-	Version  string    // "v1.0" or "beta", or whatever stands there, in lower case
+	Version  string    // "v1.0", "beta" or another first segment, in lower case
 	Segments []Segment // after the version; all spellings of one resource have the same segments
 	// query options: names in lower case and without "$", values decoded; of doubled ones the last
 	Options map[string]string

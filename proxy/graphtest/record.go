@@ -143,8 +143,8 @@ func (b *body) Read(p []byte) (int, error) {
 	b.j.mu.Lock()
 	defer b.j.mu.Unlock()
 	b.rec.Size += int64(n)
-	if room := maxRecorded - len(b.rec.Body); room > 0 {
-		b.rec.Body = append(b.rec.Body, p[:min(n, room)]...)
+	if left := maxRecorded - len(b.rec.Body); left > 0 {
+		b.rec.Body = append(b.rec.Body, p[:min(n, left)]...)
 	}
 	return n, err
 }

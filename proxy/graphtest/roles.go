@@ -1,7 +1,6 @@
 package graphtest
 
-// The app roles that operations need: any one of a list suffices. A selection of what Microsoft's permissions reference
-// says.
+// The app roles that operations need: any one of a list suffices. A selection from Microsoft's permissions reference.
 
 func userRead() []string {
 	return []string{"User.ReadBasic.All", "User.Read.All", "User.ReadWrite.All", "Directory.Read.All",

@@ -10,11 +10,12 @@ import (
 // route is one operation of Graph.
 type route struct {
 	method string
-	// pattern has names in lower case, {key}, ":path" for a drive or site path, and "**" at its end for whatever follows.
+	// pattern has names in lower case, {key}, ":path" for a drive or site path, and "**" at its end for any further
+	// segments.
 	pattern  string
 	handle   handler
 	need     []string // any of these roles suffices; none: any role
-	units    int      // resource units; 0: the service does not tell them
+	units    int      // resource units; 0: the service does not report them
 	unlocked bool     // the handler takes the tenant's lock itself
 }
 

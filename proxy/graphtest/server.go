@@ -27,10 +27,10 @@ import (
 	"sync"
 )
 
-// TenantID is the demonstration tenant's id, unless Options.TenantID says otherwise.
+// TenantID is the demonstration tenant's id, unless Options.TenantID is set.
 const TenantID = "84841066-274d-4ec0-a5c1-276be684bdd3"
 
-// Options says what NewServer builds. The zero value is Graph over plain http on a free port of 127.0.0.1, for any
+// Options configures NewServer. The zero value is Graph over plain http on a free port of 127.0.0.1, for any
 // bearer token.
 type Options struct {
 	// TLS makes both hosts speak HTTPS, HTTP/2 and HTTP/1.1. Nil: plain http, HTTP/1.1 only.
@@ -42,9 +42,9 @@ type Options struct {
 	// ForeignHost is the name of the foreign host in addresses; "" is the address that it listens on. Clients compare
 	// hosts by name alone, and send their credential to one of the same name.
 	ForeignHost string
-	// ForeignPlain makes the foreign host speak plain http whatever TLS says, for clients that do not know the CA.
+	// ForeignPlain makes the foreign host speak plain http even if TLS is set, for clients that do not know the CA.
 	ForeignPlain bool
-	// Verify tells the app roles of a bearer token. An error makes Graph answer 401; no roles, 403. An error that is a
+	// Verify returns the app roles of a bearer token. An error makes Graph answer 401; no roles, 403. An error that is a
 	// *Challenge makes the 401 a claims challenge. It must be safe for concurrent use. Nil: any bearer, every role.
 	Verify func(token string) (roles []string, err error)
 	// PublicURL is what links in answers start with, scheme and host; "" is the server's own URL.
@@ -195,7 +195,7 @@ func (s *Server) Requests() []Request { return s.log.requests() }
 // ForeignRequests returns copies of the requests that the foreign host received since Reset.
 func (s *Server) ForeignRequests() []Request { return s.foreignLog.requests() }
 
-// Count is the number of requests that Graph received since Reset, whatever became of them. A batch is one.
+// Count is the number of requests that Graph received since Reset, with any outcome. A batch is one.
 func (s *Server) Count() int { return s.log.count() }
 
 // ItemTokens is the number of batch items since Reset that brought an Authorization header of their own. Graph runs

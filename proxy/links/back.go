@@ -45,7 +45,7 @@ func (r *Rewriter) BackBody(body []byte) ([]byte, error) {
 	return append(m.out, body[m.done:]...), nil
 }
 
-// checkJSON says what is wrong with a text that is not JSON. It copies only such a text.
+// checkJSON returns what is wrong with a text that is not JSON. It copies only such a text.
 func checkJSON(body []byte) error {
 	if json.Valid(body) {
 		return nil
@@ -112,9 +112,9 @@ type walker struct {
 	text []byte
 	pos  int
 	// visit is called for each string that is a value, with the key that it stands under, without escapes, directly or
-	// in arrays; text[start:end] is what is between its quotes. Names is what enter said.
+	// in arrays; text[start:end] is what is between its quotes. Names is what enter returned.
 	visit func(key []byte, start, end int, names bool)
-	// enter reports whether all strings below a key name something. Nil says of none.
+	// enter reports whether all strings below a key name something. Nil: none do.
 	enter func(key []byte) bool
 }
 

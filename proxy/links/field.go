@@ -2,7 +2,7 @@ package links
 
 import "bytes"
 
-// kind says what a value is, by the key that it stands under.
+// kind is what a value is, by the key that it stands under.
 type kind int
 
 const (
@@ -20,7 +20,7 @@ const (
 //   - a property of Graph's own under which the examples in its documentation have addresses at Graph without a
 //     version, such as those of education.
 //
-// Under a name that says that its value is an address, as "contentUrl", "pagesUrl" and "self" of OneNote or
+// Under a name of an address, as "contentUrl", "pagesUrl" and "self" of OneNote or
 // "recordingContentUrl" of online meetings do, a value is a link if it begins with Graph's API root,
 // https://graph.microsoft.com/v1.0/ or /beta/. Under all other names a string is text, even if it is an address: a
 // message, a description or a name is as a person wrote it.
@@ -39,7 +39,7 @@ func field(key []byte) kind {
 	return other
 }
 
-// namesAddress reports whether a key says that its value is an address, in any letter case.
+// namesAddress reports whether a key is the name of an address, in any letter case.
 func namesAddress(key []byte) bool {
 	for _, suffix := range [...]string{"url", "uri", "link", "location", "href"} {
 		if n := len(key) - len(suffix); n >= 0 && equalFold(key[n:], suffix) {

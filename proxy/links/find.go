@@ -12,7 +12,7 @@ const maxBehind = 512
 // finder finds links by looking for Graph's host, and for escapes of characters that addresses have, and at what stands
 // around them. That is enough, because in JSON a quote within a string has a backslash before it: a quoted text behind
 // a quoted text and a colon is a key's value, and text that holds the same is written otherwise. So it need not follow
-// the text, and is ten times as fast as the scanner, which is for answers in which a link is one by its place.
+// the text, and is ten times as fast as the scanner, which is for answers to $ref: there some links have no key.
 //
 // Host and scheme must be written in lower case, as Graph writes them, unless a character of them is escaped. In what
 // is not JSON it goes on finding what looks like a link.

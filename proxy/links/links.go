@@ -50,8 +50,8 @@ func New(graph, public string) (*Rewriter, error) {
 //   - whole addresses at Graph, https://graph.microsoft.com/v1.0/... (also .../v2/{tenant}/directoryObjects/..., as
 //     after https://learn.microsoft.com/graph/api/group-assignlicense);
 //   - paths without a version, /teams('{id}')/operations('{id}'), as after
-//     https://learn.microsoft.com/graph/api/team-post, which get the one of the request. A caller that resolves them as
-//     RFC 3986 says would lose the version, and one that puts its base address before them would double it if we added
+//     https://learn.microsoft.com/graph/api/team-post, which get the one of the request. A caller that resolves them by
+//     RFC 3986 would lose the version, and one that puts its base address before them would double it if we added
 //     it to the path alone;
 //   - paths with a version.
 //
@@ -93,7 +93,7 @@ func (r *Rewriter) Back(value string) (string, bool) {
 	return r.graph.spelled + value[n:], true
 }
 
-// verdict says whether a text that may go on begins with something.
+// verdict is whether a text that may go on begins with something.
 type verdict int
 
 const (
@@ -201,8 +201,8 @@ func endsOrigin(rest []byte, root bool) verdict {
 	return no
 }
 
-// matchText reports whether the front of a JSON string, as it is written, says text, which is in lower case, and with
-// how many bytes.
+// matchText reports whether the front of a JSON string, as it is written, stands for text, which is in lower case, and
+// with how many bytes.
 func matchText(front []byte, text string) (n int, v verdict) {
 	if len(front) >= len(text) && string(front[:len(text)]) == text { // as it mostly is
 		return len(text), yes

@@ -160,7 +160,7 @@ func mayName(key, raw []byte) bool {
 		bytes.IndexFunc(raw, func(c rune) bool { return c >= utf8.RuneSelf }) >= 0 || isPlace(key)
 }
 
-// isPlace reports whether a key says that its value is an address, and no more.
+// isPlace reports whether a key is a general name of an address.
 func isPlace(key []byte) bool {
 	const most = 32 // with what a lenient reader skips
 	if len(key) > most {
@@ -173,7 +173,7 @@ func isPlace(key []byte) bool {
 	return false
 }
 
-// isResource reports whether a string may name a resource at Graph though its key does not say so.
+// isResource reports whether a string may name a resource at Graph though its key does not name one.
 func (r *Rewriter) isResource(key []byte, text string) bool {
 	const most = 512 // more than any scheme and host have
 	s := fold(unescape(text[:min(len(text), most)]))

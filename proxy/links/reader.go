@@ -2,7 +2,7 @@ package links
 
 import "io"
 
-// Options say what an answer is, beyond being JSON. The zero value is an answer like most.
+// Options describe an answer. The zero value is any answer but one to $ref.
 type Options struct {
 	// References: the answer is to a request for .../$ref, where a string, or the strings of an array, under "value" at
 	// the top are addresses without a key of their own. In other answers such strings are data.
@@ -21,9 +21,9 @@ func (r *Rewriter) Append(dst, answer []byte, o Options) []byte {
 }
 
 // NewReader returns a reader of what becomes of an answer. It never fails by itself, never loses a byte and never waits
-// for more than it needs: a Read gives what one Read of the answer's has brought, except for the front of a link, of
-// which it keeps back what is not enough to tell. With options, where a link is one by its place, all bytes pass
-// unchanged that follow what is not JSON, or 1024 levels of nesting. The memory that it takes depends on the size of
+// for more than it needs: a Read gives what one Read of the answer's has brought, except for the front of a
+// link, which it keeps back until it is long enough to decide. With Options.References, all bytes pass unchanged that
+// follow what is not JSON, or 1024 levels of nesting. The memory that it takes depends on the size of
 // the caller's buffer, not on that of the answer.
 //
 // Errors are the answer's own, after all that came before them. Close closes the answer. It is for one goroutine.

@@ -3,7 +3,7 @@ package links
 import "bytes"
 
 // maxDepth is how deep arrays and objects may nest; Graph's JSON is far from it. maxKey is how many bytes a key may
-// have as it is written, with room for a name of OData's 128 characters and an annotation, all escaped. Both bound the
+// have as it is written, enough for a name of OData's 128 characters and an annotation, all escaped. Both bound the
 // memory that a text needs: what nests deeper passes unchanged from there on, and a longer key is not that of a link.
 const (
 	maxDepth = 1024
@@ -27,11 +27,11 @@ const (
 	inText // a string that passes
 	inLink // a string that may change, of which nothing has been passed on
 	inLiteral
-	lost // what comes cannot be told: it passes
+	lost // the text is not JSON: the rest passes
 )
 
-// scanner follows a JSON text that comes in pieces. It knows only as much of JSON as tells keys from values: spelling
-// of numbers, letter case of true, bytes that are not UTF-8 are none of its concern. Where the text is not JSON it
+// scanner follows a JSON text that comes in pieces. It knows only enough JSON to find keys and values.
+// It does not check the spelling of numbers, the letter case of true, or UTF-8. Where the text is not JSON it
 // gives up, and all that follows passes; it never fails. Its size does not depend on the text's.
 type scanner struct {
 	r       *Rewriter
@@ -286,8 +286,8 @@ func (s *scanner) kind(key []byte) kind {
 	return field(key)
 }
 
-// readLink looks at the front of a link. If it can tell, the string goes on as text, with another address at the front
-// or as it was; if not, all that has come is held back.
+// readLink reads the front of a link. If that is enough to decide, the string goes on as text, with another address at
+// the front or as it was. If not, all that has come is held back.
 func (s *scanner) readLink(dst, src []byte, done, i int) ([]byte, int, int) {
 	if dst == nil {
 		dst = make([]byte, 0, len(src)+slack)
