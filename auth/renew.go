@@ -129,7 +129,7 @@ func (s *Source) failedWith(err *Error, now time.Time) (forCallers *Error, write
 	if s.stopped {
 		return err, func() {} // given up by us: nothing is wrong
 	}
-	s.failed++
+	s.countFailure(err.Code)
 	s.failures++
 	var left time.Duration
 	if t := s.usable(now); t != nil {

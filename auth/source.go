@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -46,6 +47,7 @@ type Source struct {
 	claims     ClaimsChallenge // for the next attempt
 	tokens     uint64          // acquired
 	failed     uint64          // attempts
+	failedBy   map[int]uint64  // of those, by AADSTS code; see countFailure
 	fileErr    string          // what is wrong with the credential's file now
 	logged     logged
 
@@ -167,10 +169,15 @@ type Status struct {
 	Ready        bool      // a token can be served now
 	Expires      time.Time // of the token in hand; zero if none
 	Roles        []string  // application permissions in the token, if it could be read; for diagnostics only
+	Acquired     time.Time // of the token in hand; zero if none
 	Acquisitions uint64    // tokens acquired
 	Failures     uint64    // attempts that failed
 	Err          *Error    // of the last attempt; nil if it succeeded. Ready and Err together: a renewal failed
+	File         bool      // the credential is read from a file
 	FileErr      string    // why the credential's file as it is now is not used; "" if it is, or there is none
+
+	FailuresByCode map[int]uint64    // Failures by AADSTS code; 0: without a code; OtherCodes: see there
+	Certificate    *x509.Certificate // of the credential; nil for another kind. Must not be changed
 }
 
 // Status returns the state. It does not wait for anything but a short lock.
@@ -183,11 +190,17 @@ func (s *Source) Status() Status {
 		Acquisitions: s.tokens,
 		Failures:     s.failed,
 		Err:          s.last,
+		File:         s.credential.file != nil,
 		FileErr:      s.fileErr,
+
+		FailuresByCode: maps.Clone(s.failedBy),
+	}
+	if c := s.credential.used.Load(); len(c.chain) > 0 {
+		st.Certificate = c.chain[0]
 	}
 	if t := s.current.Load(); t != nil {
 		st.Ready = time.Now().Before(t.usable)
-		st.Expires = t.expires
+		st.Acquired, st.Expires = t.acquired, t.expires
 		st.Roles = slices.Clone(t.roles)
 	}
 	return st

@@ -26,6 +26,13 @@ type Buckets interface {
 	Return(charges []limit.Charge)
 }
 
+// measured are Buckets that know how much room is left, for the metrics.
+type measured interface {
+	// Room returns the room that limits have, by name, from 0 (none) to 1 (all); of several buckets, the least. A limit
+	// that is left out has all.
+	Room() map[string]float64
+}
+
 // localBuckets are the buckets of this process.
 type localBuckets struct{ *limit.Limiter }
 
@@ -38,6 +45,8 @@ func (b localBuckets) Adjust(charges []limit.Charge, cost int) {
 }
 
 func (b localBuckets) Return(charges []limit.Charge) { b.Limiter.Return(time.Now(), charges) }
+
+func (b localBuckets) Room() map[string]float64 { return b.Limiter.Room(time.Now()) }
 
 // admission is what a request needs to go on to Graph: the policy's decision with the app that it names, what the
 // limits granted, and what is known of Graph's own limits. The zero admission allows nothing. It must not be copied
@@ -68,7 +77,7 @@ func (h *Handler) admit(x *exchange) error {
 	if err := h.reserve(x, x.rec, a); err != nil {
 		return err
 	}
-	if err := h.slowDown(x.request.Context(), x.rec, a); err != nil {
+	if err := h.slowDown(x); err != nil {
 		x.finish()
 		return err
 	}
@@ -122,8 +131,12 @@ func (h *Handler) checkThrottle(rec *Record, a *admission) error {
 // for that time.
 func (h *Handler) take(x *exchange, rec *Record, a *admission) error {
 	ctx := x.request.Context()
-	mayWait := func() bool { return h.wait(x) }
+	x.spent.queued = time.Time{}
+	mayWait := func() bool { x.spent.queued = time.Now(); return h.wait(x) }
 	refusal, err := h.queue.TakeUnless(ctx, rec.Caller, a.charges, &a.slots, mayWait)
+	if !x.spent.queued.IsZero() {
+		since(&x.spent.waiting, x.spent.queued)
+	}
 	switch noPlace := h.resume(x); {
 	case noPlace != nil && err == nil && refusal == nil:
 		h.buckets.Return(a.charges)
@@ -141,8 +154,10 @@ func (h *Handler) take(x *exchange, rec *Record, a *admission) error {
 		}
 	case refusal != nil:
 		rec.Decision = decisionLimit
+		h.meter.Refused(refusal)
 		return limited(refusal)
 	}
+	h.meter.Allowed(a.charges)
 	return nil
 }
 
@@ -200,24 +215,26 @@ func priority(d policy.Decision, t *odata.Target) string {
 }
 
 // slowDown waits a little if Graph's limit is near, and checks again: Graph may throttle meanwhile.
-func (h *Handler) slowDown(ctx context.Context, rec *Record, a *admission) error {
+func (h *Handler) slowDown(x *exchange) error {
+	a := &x.admission
 	if a.delay <= 0 {
 		return nil
 	}
-	if err := pause(ctx, a.delay); err != nil {
+	if err := x.pause(a.delay); err != nil {
 		return err
 	}
-	return h.recheckThrottle(rec, a)
+	return h.recheckThrottle(x.rec, a)
 }
 
 // pause waits, unless the caller leaves before.
-func pause(ctx context.Context, d time.Duration) error {
+func (x *exchange) pause(d time.Duration) error {
+	defer since(&x.spent.waiting, time.Now())
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return nil
-	case <-ctx.Done():
+	case <-x.request.Context().Done():
 		return errCallerGone
 	}
 }

@@ -42,7 +42,7 @@ func (o *outbound) answered(res *http.Response) error {
 func (o *outbound) noteHeader(res *http.Response, sent time.Time) {
 	elapsed := time.Since(sent)
 	o.x.rec.GraphStatus, o.x.rec.GraphMillis = res.StatusCode, millis(elapsed)
-	o.h.metrics.graph.Observe(elapsed.Seconds())
+	o.h.meter.Durations.Graph.Observe(elapsed.Seconds())
 }
 
 // checkStatus refuses an answer of Graph's with a status line that a server may not write (RFC 9110 section 15, RFC

@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"fmt"
 	"mime"
 	"net/http"
@@ -51,7 +50,7 @@ func (h *Handler) serveBatch(x *exchange, request policy.Request) error {
 	}
 	o := &outbound{x: x, target: request.Target, batch: x.batch}
 	if len(x.batch.groups) == 1 {
-		if err := o.setGroup(x.request.Context(), &x.batch.groups[0]); err != nil {
+		if err := o.setGroup(&x.batch.groups[0]); err != nil {
 			return err
 		}
 	}
@@ -59,10 +58,10 @@ func (h *Handler) serveBatch(x *exchange, request policy.Request) error {
 }
 
 // setGroup makes o the request that sends a group, with the token of its app.
-func (o *outbound) setGroup(ctx context.Context, g *group) error {
-	token, err := g.app.Tokens.Token(ctx)
+func (o *outbound) setGroup(g *group) error {
+	token, err := o.x.token(g.app)
 	if err != nil {
-		return noToken(ctx, err)
+		return err
 	}
 	o.app, o.token, o.body = g.app, token, sentBody{text: g.body, read: true, plain: true}
 	return nil
@@ -193,7 +192,7 @@ func (h *Handler) admitItems(x *exchange, b *batch.Batch) error {
 			run.refuse(i, asError(err))
 		}
 	}
-	if err := h.slowItemsDown(x.request.Context(), run); err != nil {
+	if err := h.slowItemsDown(x, run); err != nil {
 		return err
 	}
 	if err := run.write(&x.held); err != nil {
@@ -230,12 +229,12 @@ func (run *batchRun) refuse(i int, e *Error) {
 }
 
 // slowItemsDown is slowDown for all items together.
-func (h *Handler) slowItemsDown(ctx context.Context, run *batchRun) error {
+func (h *Handler) slowItemsDown(x *exchange, run *batchRun) error {
 	d := run.delay()
 	if d <= 0 {
 		return nil
 	}
-	if err := pause(ctx, d); err != nil {
+	if err := x.pause(d); err != nil {
 		return err
 	}
 	for _, i := range run.batch.Order() {

@@ -87,7 +87,7 @@ func (g *groupRun) failed(err error) error {
 // send sends a group, and takes an answer that is about the whole of it.
 func (g *groupRun) send() error {
 	o := *g.o
-	if err := o.setGroup(g.r.Context(), g.group); err != nil {
+	if err := o.setGroup(g.group); err != nil {
 		return err
 	}
 	out := g.r

@@ -12,7 +12,7 @@ func NewResponseWriter(w http.ResponseWriter, r *http.Request) http.ResponseWrit
 }
 
 // InFlight is how many requests are in the handler.
-func (h *Handler) InFlight() int { return int(h.inFlight.Load()) }
+func (h *Handler) InFlight() int { return int(h.meter.InFlight.Load()) }
 
 // OnDial makes connections to Graph by way of f.
 func OnDial(h *Handler, f func() (net.Conn, error)) {

@@ -26,6 +26,7 @@ import (
 	"graphproxy/auth"
 	"graphproxy/policy/limit"
 	"graphproxy/policy/limit/queue"
+	"graphproxy/proxy/meter"
 	"graphproxy/proxy/throttle"
 )
 
@@ -83,12 +84,11 @@ type Handler struct {
 	unaudited     func() error // Config.AuditFailure
 	log           *slog.Logger
 	quiet         *log.Logger // of the reverse proxy: the record has what it logs
-	metrics       *metrics
-	inFlight      atomic.Int64 // all requests, for the metric
-	unknown       pool         // of requests whose caller is not known yet
-	places        pool         // of requests that are worked on
-	waiting       pool         // of requests that wait for a limit
-	usages        sync.Map     // *usage by caller
+	meter         *meter.Meter
+	unknown       pool     // of requests whose caller is not known yet
+	places        pool     // of requests that are worked on
+	waiting       pool     // of requests that wait for a limit
+	usages        sync.Map // *usage by caller
 	memory        *memory
 	buffers       *bufferPool
 	alarms        *sync.Pool // of *alarm
@@ -128,7 +128,6 @@ func New(c Config) (*Handler, error) {
 		queue:     waiting,
 		throttle:  c.Throttle,
 		headers:   headers,
-		wire:      newWire(c.Roots),
 		audit:     newAuditor(c.Audit, c.Log),
 		unaudited: c.AuditFailure,
 		log:       c.Log,
@@ -143,10 +142,9 @@ func New(c Config) (*Handler, error) {
 	most := int64(c.MaxInFlight)
 	h.places.most, h.waiting.most, h.unknown.most = most, most, most+mostUnknown
 	h.authorization.Store(c.Authorization)
-	h.metrics, err = newMetrics(c.Metrics,
-		func() float64 { return float64(waiting.Len()) },
-		func() float64 { return float64(h.memory.used.Load()) })
-	if err != nil {
+	h.meter = h.newMeter()
+	h.wire = newWire(c.Roots, &h.meter.Connections)
+	if err := h.meter.Register(c.Metrics); err != nil {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
 	return h, nil
@@ -187,7 +185,10 @@ func (c *Config) check() error {
 }
 
 // Use judges all later requests by a. Requests under way end as they began.
-func (h *Handler) Use(a *Authorization) { h.authorization.Store(a) }
+func (h *Handler) Use(a *Authorization) {
+	h.authorization.Store(a)
+	h.meter.Use(a.policy)
+}
 
 // Authorization returns the one in force.
 func (h *Handler) Authorization() *Authorization { return h.authorization.Load() }

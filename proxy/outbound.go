@@ -53,6 +53,7 @@ func (h *Handler) forward(x *exchange, o *outbound) error {
 		o.body = x.body
 	}
 	o.h = h
+	x.in.passOn()
 	rp := httputil.ReverseProxy{
 		Rewrite:        o.rewrite,
 		Transport:      o,

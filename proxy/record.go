@@ -7,11 +7,8 @@ import (
 	"math"
 	"net/http"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"graphproxy/policy"
 	"graphproxy/policy/graph/odata"
@@ -60,6 +57,10 @@ type Record struct {
 	Batch           string   `json:"batch,omitempty"`    // of an item of a $batch: request_id of the batch
 	Item            string   `json:"item,omitempty"`     // of an item: its id, as the caller wrote it
 	Cut             []string `json:"cut,omitempty"`      // names of the fields above that are shortened
+
+	// For the metrics.
+	decided  *policy.Rule // Rule
+	reported string       // the Reason for which report mode would deny
 }
 
 // statusCallerGone is the status in a record whose caller left before it was answered (nginx's convention).
@@ -77,10 +78,10 @@ func (rec *Record) decide(d policy.Decision) {
 	}
 	rec.WouldDeny = d.WouldDeny
 	if d.Rule != nil {
-		rec.Rule, rec.Path = d.Rule.Where(), d.Rule.Path
+		rec.Rule, rec.Path, rec.decided = d.Rule.Where(), d.Rule.Path, d.Rule
 	}
 	if d.WouldDeny {
-		rec.Reason = d.Reason
+		rec.Reason, rec.reported = d.Reason, d.Reason
 	}
 	if strings.HasPrefix(d.Reason, policy.ReasonBody) {
 		rec.Condition = d.Reason
@@ -109,7 +110,7 @@ func (h *Handler) end(x *exchange) {
 	x.out.end()
 	x.held.release()
 	x.place.leave()
-	h.metrics.inFlight.Set(float64(h.inFlight.Add(-1)))
+	h.meter.InFlight.Add(-1)
 	h.record(x)
 	if p != nil || x.abort {
 		panic(http.ErrAbortHandler)
@@ -125,9 +126,10 @@ func (h *Handler) record(x *exchange) {
 	}
 	elapsed := time.Since(x.start)
 	rec.BytesIn, rec.BytesOut, rec.Millis = x.in.count(), x.out.bytes, millis(elapsed)
-	h.metrics.seconds.Observe(elapsed.Seconds())
+	h.observe(x, elapsed)
 	rec.shape(x.seen)
-	h.write(rec, h.metrics.requests)
+	h.meter.Request(rec.outcome())
+	h.write(rec)
 	if x.batch == nil {
 		return
 	}
@@ -136,13 +138,13 @@ func (h *Handler) record(x *exchange) {
 		item := &x.batch.records[i]
 		item.shape(x.batch.batch.Items[i].Target)
 		item.ofBatch(rec)
-		h.write(item, h.metrics.items)
+		h.meter.Item(item.outcome())
+		h.write(item)
 	}
 }
 
 // write writes a record where records go.
-func (h *Handler) write(rec *Record, counter *prometheus.CounterVec) {
-	counter.WithLabelValues(rec.Caller, rec.Decision, strconv.Itoa(rec.Status)).Inc()
+func (h *Handler) write(rec *Record) {
 	rec.bound()
 	h.audit.write(rec)
 	h.logRecord(rec)

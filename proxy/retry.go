@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"graphproxy/auth"
+	"graphproxy/proxy/meter"
 )
 
 // Why a request is sent again. The values are those of a metric's label.
@@ -43,12 +45,14 @@ type attempt struct {
 	begun       atomic.Bool  // something was written there, perhaps
 	answered    atomic.Bool  // the first byte of an answer came
 
-	upload *upload // nil: there is none to watch
+	upload     *upload                    // nil: there is none to watch
+	connection atomic.Pointer[connection] // the last of them, if it is counted
 }
 
 // send sends the request, and again as long as again returns a reason. A request arrives at Graph at most twice.
 func (o *outbound) send(r *http.Request) (*http.Response, error) {
 	sent := time.Now()
+	defer since(&o.x.spent.graph, sent)
 	hideIdempotency(r.Header)
 	s := sending{o: o, r: r}
 	for {
@@ -65,14 +69,14 @@ func (o *outbound) send(r *http.Request) (*http.Response, error) {
 			_ = a.res.Body.Close()
 			a.upload.release()
 		}
-		o.h.metrics.resends.WithLabelValues(reason).Inc()
+		o.h.meter.Resend(reason, 1)
 	}
 }
 
 // again returns why the request is sent again, or "".
 func (s *sending) again(a *attempt) string {
 	if n := a.connections.Load(); n > 1 {
-		s.o.h.metrics.resends.WithLabelValues(resendUnsent).Add(float64(n - 1))
+		s.o.h.meter.Resend(resendUnsent, int(n-1))
 	}
 	switch {
 	case a.err == nil && a.res.StatusCode == http.StatusUnauthorized:
@@ -116,7 +120,7 @@ func (s *sending) renewed(res *http.Response) bool {
 // try sends the request once.
 func (s *sending) try() *attempt {
 	a := new(attempt)
-	out := s.r.WithContext(httptrace.WithClientTrace(s.r.Context(), a.trace()))
+	out := s.r.WithContext(httptrace.WithClientTrace(s.r.Context(), a.trace(&s.o.h.meter.Connections)))
 	if s.tries++; s.tries > 1 { // the transport may still read the header of the one before
 		out.Header = s.r.Header.Clone()
 		s.o.token.SetAuthorization(out.Header)
@@ -158,11 +162,24 @@ func (a *attempt) wrote(httptrace.WroteRequestInfo) {
 // stalled reports whether Graph stopped reading the request.
 func (a *attempt) stalled() bool { return a.upload != nil && a.upload.stalled.Load() }
 
-func (a *attempt) trace() *httptrace.ClientTrace {
+func (a *attempt) trace(n *meter.Connections) *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GotConn: func(c httptrace.GotConnInfo) {
 			a.connections.Add(1)
 			a.reused.Store(c.Reused)
+			counted := connectionOf(c.Conn)
+			a.connection.Store(counted)
+			counted.work(c.Reused)
+		},
+		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
+			if err != nil {
+				n.Failed.Add(1)
+			}
+		},
+		PutIdleConn: func(err error) {
+			if err == nil {
+				a.connection.Load().rest()
+			}
 		},
 		WroteHeaderField:     func(string, []string) { a.begun.Store(true) },
 		GotFirstResponseByte: func() { a.answered.Store(true) },

@@ -33,6 +33,7 @@ type exchange struct {
 	body          sentBody      // of a request that is no batch
 	batch         *batchRun     // of a $batch; else nil
 	graphBody     answerBody
+	spent         spent
 	stalled       atomic.Bool // an answer of Graph's did
 	err           error       // of the reverse proxy
 	abort         bool        // end the connection: net/http would answer 200 otherwise
@@ -61,7 +62,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	}
 	origin := authorization.callers.Origin(r)
 	rec.Client, rec.Peer = origin.Client, origin.Peer
-	h.metrics.inFlight.Set(float64(h.inFlight.Add(1)))
+	h.meter.InFlight.Add(1)
 	in := newRequestBody(w, r)
 	return &exchange{
 		authorization: authorization,
@@ -95,7 +96,7 @@ func (h *Handler) serve(x *exchange) error {
 		return err
 	}
 	defer x.finish()
-	token, err := x.admission.token(x.request.Context())
+	token, err := x.token(x.admission.app)
 	if err != nil {
 		return err
 	}
@@ -188,9 +189,11 @@ func readTarget(r *http.Request) (*odata.Target, error) {
 	return target, nil
 }
 
-// token returns the access token of the app that the policy names. It is the last step that can fail before the wire.
-func (a *admission) token(ctx context.Context) (auth.Token, error) {
-	token, err := a.app.Tokens.Token(ctx)
+// token returns the access token of an app that the policy names. It is the last step that can fail before the wire.
+func (x *exchange) token(app *App) (auth.Token, error) {
+	defer since(&x.spent.waiting, time.Now())
+	ctx := x.request.Context()
+	token, err := app.Tokens.Token(ctx)
 	if err != nil {
 		return auth.Token{}, noToken(ctx, err)
 	}

@@ -101,7 +101,8 @@ func (a *alarm) ring() {
 }
 
 // answerBody is the body of Graph's answer. A Read that brings nothing for too long fails with graphStalled. The body
-// that it watches must end a Read when it is closed, as those of net/http do.
+// that it watches must end a Read when it is closed, as those of net/http do. The time for which it is waited for is
+// Graph's.
 type answerBody struct {
 	watch
 	from   io.ReadCloser
@@ -111,6 +112,7 @@ type answerBody struct {
 }
 
 func (b *answerBody) Read(p []byte) (int, error) {
+	defer since(&b.x.spent.graph, time.Now())
 	b.wait()
 	n, err := b.from.Read(p)
 	b.waitEnds()

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // responseWriter counts what goes to a caller and knows whether an answer has begun. It passes no informational
@@ -19,6 +20,8 @@ type responseWriter struct {
 	close  bool // the answer has Connection: close
 	in     *requestBody
 	pace   pace
+
+	blocked time.Duration // in writing
 }
 
 // newResponseWriter decides whether the connection may be used again. net/http hides a Content-Length that stood beside
@@ -63,6 +66,7 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 		w.begin()
 	}
 	w.pace.writing(w.bytes)
+	defer since(&w.blocked, time.Now())
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
 	return n, err
@@ -73,6 +77,7 @@ func (w *responseWriter) FlushError() error {
 	if !w.begun {
 		return nil
 	}
+	defer since(&w.blocked, time.Now())
 	return w.pace.control.Flush()
 }
 
@@ -112,6 +117,9 @@ type requestBody struct {
 	n    atomic.Int64
 	bad  atomic.Pointer[error]
 
+	blocked time.Duration // in reading, before passOn
+	passed  atomic.Bool   // passOn was called
+
 	continues bool // the caller sends it only after 100 Continue, which the first Read asks for
 }
 
@@ -128,6 +136,9 @@ func newRequestBody(w http.ResponseWriter, r *http.Request) *requestBody {
 
 func (b *requestBody) Read(p []byte) (int, error) {
 	b.pace.reading(b.n.Load())
+	if !b.passed.Load() {
+		defer since(&b.blocked, time.Now())
+	}
 	n, err := b.from.Read(p)
 	b.n.Add(int64(n))
 	if err == io.EOF { //nolint:errorlint // likewise
@@ -138,6 +149,9 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// passOn notes that what is left of the body is read by the transport: the time of that is Graph's.
+func (b *requestBody) passOn() { b.passed.Store(true) }
 
 func (b *requestBody) Close() error {
 	b.pace.drop()

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"graphproxy/proxy/meter"
 )
 
 // wire is the way to Graph.
@@ -15,8 +17,8 @@ type wire struct {
 	fresh *http.Transport // each of its connections is new, and carries one request
 }
 
-func newWire(roots *x509.CertPool) wire {
-	w := wire{kept: newTransport(roots), fresh: newTransport(roots)}
+func newWire(roots *x509.CertPool, n *meter.Connections) wire {
+	w := wire{kept: newTransport(roots, n), fresh: newTransport(roots, n)}
 	w.fresh.MaxIdleConnsPerHost = -1
 	return w
 }
@@ -26,12 +28,13 @@ func newWire(roots *x509.CertPool) wire {
 //
 // It speaks HTTP/1.1, one connection for each request in flight: over HTTP/2 a page of 56 kB cost a third more CPU, a
 // GOAWAY loses requests whose body cannot be sent again, and one slow reader holds back the others of its connection.
-func newTransport(roots *x509.CertPool) *http.Transport {
+func newTransport(roots *x509.CertPool, n *meter.Connections) *http.Transport {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:            dialFunc(dialer.DialContext).counted(n),
 		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
 		Protocols:              protocols,

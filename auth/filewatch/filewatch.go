@@ -80,6 +80,9 @@ func (s *Set) Changed(ctx context.Context) ([][]byte, error) {
 	return contents, nil
 }
 
+// Pending reports whether the last look found a change that does not count yet.
+func (s *Set) Pending() bool { return s.fresh.infos != nil }
+
 // rested reports whether a change counts by now: the files are other files, or a look before this one saw the same
 // content.
 func (s *Set) rested(now state) bool {

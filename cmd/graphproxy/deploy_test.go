@@ -56,51 +56,6 @@ func TestEveryYAMLFileOfDeployIsYAMLAndEveryPolicyLoads(t *testing.T) {
 	}
 }
 
-// Each alert is about metrics that docs/operations.md names, which a test holds against /metrics, and has a runbook
-// there.
-func TestEachAlertIsAboutMetricsThatExistAndHasARunbook(t *testing.T) {
-	text, err := os.ReadFile(deployed("prometheus", "alerts.yaml"))
-	must(t, err)
-	var rules struct {
-		Groups []struct {
-			Rules []struct {
-				Alert, Expr string
-				Annotations struct {
-					Summary string `yaml:"summary"`
-					Runbook string `yaml:"runbook_url"`
-				}
-			}
-		}
-	}
-	must(t, yaml.Unmarshal(text, &rules))
-	page, err := os.ReadFile("../../docs/operations.md")
-	must(t, err)
-	alerts := 0
-	for _, group := range rules.Groups {
-		for _, rule := range group.Rules {
-			alerts++
-			metrics := regexp.MustCompile(`graphproxy_[a-z_]+`).FindAllString(rule.Expr, -1)
-			if len(metrics) == 0 {
-				t.Errorf("%s: names no metric", rule.Alert)
-			}
-			for _, metric := range metrics {
-				if !bytes.Contains(page, []byte("`"+metric)) {
-					t.Errorf("%s: docs/operations.md knows no metric %s", rule.Alert, metric)
-				}
-			}
-			if want := "docs/operations.md#" + strings.ToLower(rule.Alert); rule.Annotations.Runbook != want {
-				t.Errorf("%s: the runbook is %q, want %q", rule.Alert, rule.Annotations.Runbook, want)
-			}
-			if !bytes.Contains(page, []byte("\n### "+rule.Alert+"\n")) {
-				t.Errorf("%s: docs/operations.md has no such heading", rule.Alert)
-			}
-		}
-	}
-	if alerts < 5 {
-		t.Errorf("%d alerts", alerts)
-	}
-}
-
 // tool runs a program on files of deploy/, or skips the test if the machine lacks it.
 func tool(t *testing.T, name string, args ...string) string {
 	t.Helper()
@@ -112,10 +67,6 @@ func tool(t *testing.T, name string, args ...string) string {
 		t.Errorf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
 	}
 	return string(out)
-}
-
-func TestPrometheusTakesTheRules(t *testing.T) {
-	tool(t, "promtool", "check", "rules", deployed("prometheus", "alerts.yaml"))
 }
 
 func TestSystemdTakesTheUnit(t *testing.T) {

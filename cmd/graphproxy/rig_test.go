@@ -291,6 +291,7 @@ type readiness struct {
 	Policy          struct {
 		Ready      bool
 		File, Hash string
+		InForce    bool `json:"in_force"`
 		Errors     []string
 	}
 	Audit struct {

@@ -108,6 +108,8 @@ type call struct {
 	args    []any
 	slots   []string     // the keys of buckets with slots
 	returns []correction // give back what the call took
+
+	ratedBy, slottedBy []*limit.Limit // of rated and of slots
 }
 
 // bucket is a bucket that is charged.
@@ -132,13 +134,13 @@ func (b *Buckets) newCall(charges []limit.Charge, lease string) *call {
 		hint := ""
 		if rate > 0 {
 			key := rateKey(bucket.name)
-			c.keys, c.rated = append(c.keys, key), append(c.rated, key)
+			c.keys, c.rated, c.ratedBy = append(c.keys, key), append(c.rated, key), append(c.ratedBy, l)
 			c.returns = append(c.returns, correction{key, rate, l.Burst, float64(-bucket.cost)})
 			hint = b.levels.hint(key, rate, l.Burst, now)
 		}
 		if l.Concurrency > 0 {
 			key := slotsKey(bucket.name)
-			c.keys, c.slots = append(c.keys, key), append(c.slots, key)
+			c.keys, c.slots, c.slottedBy = append(c.keys, key), append(c.slots, key), append(c.slottedBy, l)
 		}
 		c.args = append(c.args, number(rate), l.Burst, bucket.cost, l.Concurrency, hint)
 	}
@@ -234,7 +236,7 @@ func (b *Buckets) exchange(c *call, answered chan<- outcome, decided *atomic.Boo
 	switch {
 	case err != nil:
 		err = fmt.Errorf("taking: %w", err)
-	case len(answer) != 5+len(c.rated) || answer[0] < 0 || answer[0] > int64(len(c.buckets)) ||
+	case len(answer) != 5+len(c.rated)+len(c.slots) || answer[0] < 0 || answer[0] > int64(len(c.buckets)) ||
 		answer[0] > 0 && answer[1] <= 0:
 		err = errors.New("taking: redis gave an answer that makes no sense")
 	default:
@@ -253,7 +255,15 @@ func (b *Buckets) exchange(c *call, answered chan<- outcome, decided *atomic.Boo
 // recordLevels records the levels of the buckets in an answer.
 func (b *Buckets) recordLevels(c *call, answer []int64, asked time.Time) {
 	for i, key := range c.rated {
-		b.levels.record(key, float64(answer[5+i])/1000, asked)
+		l, tokens := c.ratedBy[i], float64(answer[5+i])/1000
+		b.levels.record(key, tokens, asked)
+		b.rooms.record(key, seen{name: l.Name, rate: l.Rate, burst: l.Burst, tokens: tokens, at: asked})
+	}
+	for i, key := range c.slots {
+		l, held := c.slottedBy[i], answer[5+len(c.rated)+i]
+		if held >= 0 {
+			b.rooms.record(key, seen{name: l.Name, slots: l.Concurrency, held: int(held), at: asked})
+		}
 	}
 	b.metrics.restored.Add(float64(answer[4]))
 }

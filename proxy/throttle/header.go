@@ -29,6 +29,7 @@ type limitInfo struct {
 	reset time.Duration // until the window of RateLimit-* ends; 0: missing
 	spent bool          // nothing is left of that window
 	limit bool          // the answer has a header RateLimit-*, so it is about the service's limit
+	share float64       // x-ms-throttle-limit-percentage: 1 is the whole limit. 0: missing
 	usage float64       // share of the limit beyond 80 % of it: from 0 to 1, which is 180 %. -1: missing
 }
 
@@ -37,7 +38,7 @@ func readHeader(now time.Time, h http.Header) limitInfo {
 	s := limitInfo{wait: retryAfter(now, h), usage: -1}
 	if v := h.Get(percentageHeader); v != "" {
 		if share, ok := decimal(v); ok {
-			s.usage = beyond(share)
+			s.share, s.usage = share, beyond(share)
 		}
 	}
 	s.readWindow(h)

@@ -45,11 +45,20 @@ func (h *hold) over(now time.Time) bool {
 		(!h.held || now.Sub(h.until) > forgetAfter)
 }
 
-func (h *hold) extend(until time.Time) {
+func (sh *shard) extend(h *hold, until time.Time) {
 	if !h.held {
 		h.held, h.until = true, until
+		sh.held.Add(1)
 	} else if until.After(h.until) {
 		h.until = until
+	}
+}
+
+// free ends a hold. The lock is held.
+func (sh *shard) free(h *hold) {
+	if h.held {
+		h.held = false
+		sh.held.Add(-1)
 	}
 }
 
@@ -72,7 +81,7 @@ func (m *Memory) hold(sh *shard, now time.Time, s Scope, mine []*hold, status in
 	if d == 0 || status == http.StatusServiceUnavailable {
 		d = max(d, m.backOff(h, was && escalates))
 	}
-	h.extend(now.Add(d))
+	sh.extend(h, now.Add(d))
 	return change{s, h.until, !was, !was || h.until.Sub(before) >= time.Second}
 }
 
@@ -136,6 +145,7 @@ func (m *Memory) forget(sh *shard, now time.Time) {
 		}
 		if h.over(now) {
 			delete(sh.holds, s)
+			sh.free(h)
 			m.scopes.Add(-1)
 			sh.n.Add(-1)
 		}
@@ -207,7 +217,8 @@ func (p *Probe) end(taken bool) []*hold {
 	for _, h := range p.holds {
 		h.probe = nil
 		if taken {
-			h.held, h.step = false, 0
+			p.sh.free(h)
+			h.step = 0
 			p.freed = true
 		}
 	}

@@ -58,6 +58,7 @@ type Memory struct {
 	options Options
 	scopes  atomic.Int64 // in all shards
 	shards  [service.Count]shard
+	counts  [service.Count]counts
 }
 
 // New makes an empty Memory: nothing is held.
@@ -119,6 +120,7 @@ func (m *Memory) Check(now time.Time, s Scope) Verdict {
 	}
 	switch {
 	case wait > 0:
+		m.counts[s.service].held.Add(1)
 		return Verdict{Wait: wait}
 	case covers > 0:
 		return Verdict{Probe: sh.probe(s, covering[:covers])}
@@ -159,6 +161,7 @@ func (m *Memory) Seen(now time.Time, s Scope, p *Probe, status int, header http.
 	info := readHeader(now, header)
 	refused := status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable || status == 509
 	holds := refused || info.spent && info.reset > 0
+	m.counts[s.service].note(now, refused, info)
 	if !refused {
 		info.wait = 0 // in a 202 Retry-After is the time until the job should be checked again
 	}
@@ -203,12 +206,13 @@ func (m *Memory) Adopt(now time.Time, s Scope, until time.Time) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	m.forget(sh, now)
-	m.entry(sh, now, s).extend(until)
+	sh.extend(m.entry(sh, now, s), until)
 }
 
 // shard is what is known about one service. All holds that can apply to a request are under one lock.
 type shard struct {
 	n     atomic.Int64 // len(holds), read without the lock
+	held  atomic.Int64 // how many of them are held, read without the lock
 	mu    sync.Mutex
 	holds map[Scope]*hold
 }

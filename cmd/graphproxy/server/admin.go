@@ -39,6 +39,7 @@ func newAdmin(version string, apps *apps, policy *PolicyFile, audit *AuditLog, h
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		policy.reloads,
+		newPolicyCollector(policy),
 		newTokenCollector(apps),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "graphproxy_build_info", Help: "1, labelled with the version of graphproxy and of Go.",
@@ -113,10 +114,11 @@ type appState struct {
 }
 
 type policyState struct {
-	Ready  bool     `json:"ready"`
-	File   string   `json:"file"`
-	Hash   string   `json:"hash"`             // of the policy in force
-	Errors []string `json:"errors,omitempty"` // why the file as it is now is not in force
+	Ready   bool     `json:"ready"`
+	File    string   `json:"file"`
+	Hash    string   `json:"hash"`             // of the policy in force
+	InForce bool     `json:"in_force"`         // the file as it is now is in force
+	Errors  []string `json:"errors,omitempty"` // why it is not; absent also while a change has not rested yet
 }
 
 func (a *admin) readiness() readiness {
@@ -125,10 +127,10 @@ func (a *admin) readiness() readiness {
 		state := appStateOf(source.Status())
 		some, states = some || state.Ready, append(states, state)
 	}
-	hash, bad := a.policy.state()
-	rules := policyState{Ready: true, File: a.policy.path, Hash: hash}
-	if bad != nil {
-		rules.Errors = strings.Split(bad.Error(), "\n")
+	now := a.policy.state()
+	rules := policyState{Ready: true, File: a.policy.path, Hash: now.policy().Hash(), InForce: now.isFile()}
+	if now.bad != nil {
+		rules.Errors = strings.Split(now.bad.Error(), "\n")
 	}
 	stopping, audit := a.stopping.Load(), a.audit.state()
 	return readiness{

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"graphproxy/auth/caller"
@@ -19,10 +20,12 @@ import (
 type ClientCA struct {
 	log     *slog.Logger
 	current caller.Authorities
+	cas     atomic.Pointer[[]*x509.Certificate] // that current has
 
 	file   string
 	files  *filewatch.Set
-	logged string // the problem that was logged last
+	logged string      // the problem that was logged last
+	stale  atomic.Bool // there is one: what is in use is from before
 }
 
 // LoadClientCA reads the file for the first time. Errors name the variable, the path and the cure, and nothing of what
@@ -37,7 +40,7 @@ func LoadClientCA(file string, now time.Time) (*ClientCA, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.current.Use(cas)
+	c.use(cas)
 	return c, nil
 }
 
@@ -112,8 +115,13 @@ func (c *ClientCA) reload(ctx context.Context) {
 		return
 	}
 	c.report(nil)
-	c.current.Use(cas)
+	c.use(cas)
 	c.log.Info("the CAs of client certificates have changed, the new ones count", "certificates", len(cas))
+}
+
+func (c *ClientCA) use(cas []*x509.Certificate) {
+	c.current.Use(cas)
+	c.cas.Store(&cas)
 }
 
 // report logs a problem once, not at each reload. Nil means that there is none.
@@ -126,6 +134,7 @@ func (c *ClientCA) report(err error) {
 		c.log.Error("the CAs of client certificates from before stay in use", "error", err)
 	}
 	c.logged = text
+	c.stale.Store(text != "")
 }
 
 // TLS is for listeners: with the certificate that callers are shown and the CAs whose clients are verified, each as it

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -20,7 +21,8 @@ type KeyPair struct {
 	files             *filewatch.Set
 	certFile, keyFile string
 
-	logged string // the problem that was logged last
+	logged string      // the problem that was logged last
+	stale  atomic.Bool // there is one: what is in use is from before
 }
 
 // LoadKeyPair reads the files for the first time. Errors name the variable, the path and the cure, and nothing of what
@@ -92,6 +94,17 @@ func (k *KeyPair) report(err error) {
 		k.log.Error("the TLS certificate from before stays in use", "error", err)
 	}
 	k.logged = text
+	k.stale.Store(text != "")
+}
+
+// timeOfChain returns when the certificates that callers are shown are all valid. What cannot be read does not count.
+func timeOfChain(cert *tls.Certificate) (begins, ends time.Time) {
+	for _, der := range cert.Certificate {
+		if c, err := x509.ParseCertificate(der); err == nil {
+			begins, ends = overlap(begins, ends, c)
+		}
+	}
+	return begins, ends
 }
 
 // Config is for listeners; nil if there is no certificate, which is plain HTTP. HTTP/2 is offered, as Go's own servers

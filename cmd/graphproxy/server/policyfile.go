@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -38,7 +39,9 @@ type PolicyFile struct {
 // policyInForce is what a PolicyFile knows at one moment.
 type policyInForce struct {
 	authorization *proxy.Authorization
-	bad           error // why the file as it is now is not in force; nil: it is
+	since         time.Time // when it was put in force
+	bad           error     // why the file as it is now is not in force
+	pending       bool      // the file has changed, and the change has not rested yet
 }
 
 // reach is by which ways callers come, as far as a policy can be out of step with it.
@@ -68,7 +71,7 @@ func LoadPolicy(path string, apps []auth.App, known caller.Options) (*PolicyFile
 	if err != nil {
 		return nil, err
 	}
-	p.current.Store(&policyInForce{authorization: authorization})
+	p.current.Store(&policyInForce{authorization: authorization, since: time.Now()})
 	p.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "graphproxy_policy_reloads_total",
 		Help: "Times that a changed policy file was read again, by result: success, or failure that left the old one " +
@@ -119,16 +122,28 @@ func (p *PolicyFile) reload(ctx context.Context) {
 			p.fail(err)
 			return
 		}
-		p.current.Store(&policyInForce{authorization: authorization})
+		p.current.Store(&policyInForce{authorization: authorization, since: time.Now()})
 		p.reloads.WithLabelValues("success").Inc()
 		p.logInForce(PolicyReloaded)
+	default:
+		p.notePending()
+	}
+}
+
+// notePending notes whether the file has changed and the change does not count yet.
+func (p *PolicyFile) notePending() {
+	now := *p.current.Load()
+	if pending := p.files.Pending(); pending != now.pending {
+		now.pending = pending
+		p.current.Store(&now)
 	}
 }
 
 // fail notes why the file as it is now is not in force.
 func (p *PolicyFile) fail(err error) {
-	authorization := p.current.Load().authorization
-	p.current.Store(&policyInForce{authorization: authorization, bad: err})
+	now := p.current.Load()
+	authorization := now.authorization
+	p.current.Store(&policyInForce{authorization: authorization, since: now.since, bad: err})
 	p.reloads.WithLabelValues("failure").Inc()
 	p.log.Error("the policy file does not load, the policy from before stays in force",
 		"file", p.path, "policy", authorization.Policy().Hash(), "error", err)
@@ -176,8 +191,11 @@ func (p *PolicyFile) Callers() int { return len(p.inForce().Policy().Callers()) 
 // inForce returns the policy in force, with its callers.
 func (p *PolicyFile) inForce() *proxy.Authorization { return p.current.Load().authorization }
 
-// state returns the hash of the policy in force, and why the file as it is now is not in force; nil if it is.
-func (p *PolicyFile) state() (hash string, bad error) {
-	now := p.current.Load()
-	return now.authorization.Policy().Hash(), now.bad
-}
+// state returns the policy in force, and what is known of the file.
+func (p *PolicyFile) state() *policyInForce { return p.current.Load() }
+
+// isFile reports whether the file as it is now is what is in force.
+func (s *policyInForce) isFile() bool { return s.bad == nil && !s.pending }
+
+// policy is the policy in force.
+func (s *policyInForce) policy() *policy.Policy { return s.authorization.Policy() }

@@ -14,7 +14,6 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"graphproxy/auth/filewatch"
-	"graphproxy/policy"
 	"graphproxy/proxy"
 )
 
@@ -95,23 +94,6 @@ func (s *Server) logStart(callers []net.Listener, health net.Listener) {
 	)
 }
 
-// modeOf returns the policy's mode: enforce, report, or mixed if only some callers are in report mode.
-func modeOf(p *policy.Policy) string {
-	report := 0
-	for _, c := range p.Callers() {
-		if p.Reports(c.Name) {
-			report++
-		}
-	}
-	switch report {
-	case 0:
-		return "enforce"
-	case len(p.Callers()):
-		return "report"
-	}
-	return "mixed"
-}
-
 // drain makes the replica not ready, and serves on for a while, so that what balances the load can notice. Answers end
 // their connections meanwhile.
 func (s *Server) drain(hurry <-chan struct{}) {
@@ -181,7 +163,9 @@ func (s *Server) cutOff(server *http.Server, cut context.CancelCauseFunc) {
 func (s *Server) watch(ctx context.Context, hup <-chan os.Signal) {
 	tick := time.NewTicker(filewatch.Every)
 	defer tick.Stop()
+	expiry := certificateLog{log: s.parts.Log}
 	for {
+		expiry.check(s.certificates(), time.Now())
 		select {
 		case <-ctx.Done():
 			return

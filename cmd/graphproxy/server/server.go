@@ -110,5 +110,7 @@ func New(p Parts) (*Server, error) {
 	if p.ClientCA != nil {
 		p.ClientCA.log = p.Log
 	}
-	return &Server{parts: p, apps: apps, handler: newCounted(h), admin: a, limits: limits}, nil
+	s := &Server{parts: p, apps: apps, handler: newCounted(h), admin: a, limits: limits}
+	a.registry.MustRegister(newCertificateCollector(s.certificates))
+	return s, nil
 }

@@ -231,3 +231,21 @@ func (b *bucket) compare(o *bucket) int {
 		cmp.Compare(b.limit.Concurrency, o.limit.Concurrency), cmp.Compare(b.limit.Unit, o.limit.Unit),
 	)
 }
+
+// Waiting returns how many requests wait now, and how many of them for each limit, by its name. Limits for which none
+// waits are left out.
+func (q *Queue) Waiting() (all int, byLimit map[string]int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	byLimit = map[string]int{}
+	for b, l := range q.lines {
+		n := len(l.ends)
+		if l.turn != nil {
+			n++
+		}
+		if n > 0 {
+			byLimit[b.limit.Name] += n
+		}
+	}
+	return q.waiting, byLimit
+}

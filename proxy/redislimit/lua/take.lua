@@ -4,12 +4,13 @@
 -- KEYS: for each charge the bucket's key if it has a rate, and the slots' key if it has a concurrency.
 -- Returns the number of the charge that makes the request wait longest (0: granted), the wait in microseconds, 1 if it waits
 -- for slots, the whole tokens that its bucket holds, and how many buckets were restored; then for each charge that has a rate what
--- its bucket holds afterwards, in thousandths.
+-- its bucket holds afterwards, in thousandths; and for each charge that has a concurrency how many slots are taken afterwards, or -1
+-- if they were not looked at.
 local now, lease, length = clock(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local buckets, slots = {}, {}
 local worst, longest, held, remaining = 0, 0, 0, 0
 local k = 0
-local levels = {}
+local levels, taken = {}, {}
 for a = 4, #ARGV, 5 do
   local rate, burst, cost, concurrency = tonumber(ARGV[a]), tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3])
   local wait, full, tokens, at = 0, 0, 0, now
@@ -25,10 +26,13 @@ for a = 4, #ARGV, 5 do
   if concurrency > 0 then
     k = k + 1
     -- Nobody knows when a slot is free: a second is told, unless the tokens take longer.
+    local n = -1
     if wait <= 1000000 then
       redis.call('ZREMRANGEBYSCORE', KEYS[k], '-inf', string.format('%.0f', now))
-      if redis.call('ZCARD', KEYS[k]) >= concurrency then wait, full = 1000000, 1 end
+      n = redis.call('ZCARD', KEYS[k])
+      if n >= concurrency then wait, full = 1000000, 1 end
     end
+    taken[#taken + 1] = n
     slots[#slots + 1] = KEYS[k]
   end
   if wait > longest then
@@ -45,6 +49,10 @@ for i, b in ipairs(buckets) do
     store(b[1], levels[i], b[3], b[4], b[5], now) -- so that it is not lost once more
   end
   answer[#answer + 1] = math.floor(math.max(math.min(levels[i], 1e12), -1e12) * 1000)
+end
+for _, n in ipairs(taken) do
+  if worst == 0 then n = n + 1 end
+  answer[#answer + 1] = n
 end
 if worst > 0 then return answer end
 for _, key in ipairs(slots) do

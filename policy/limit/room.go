@@ -1,0 +1,53 @@
+package limit
+
+import "time"
+
+// lookedAt is how many buckets Room looks at under a lock at a time.
+const lookedAt = 256
+
+// Room returns how much room each limit has at now, by its name: from 0 (none) to 1 (all), the least of its buckets. A
+// limit that has no bucket, because nothing was taken from it or all of it is back, is left out. Buckets that are added
+// or dropped meanwhile may be missed.
+//
+// It is safe for concurrent use. It holds no lock for longer than a Take does at worst.
+func (l *Limiter) Room(now time.Time) map[string]float64 {
+	room := map[string]float64{}
+	for _, s := range l.shards {
+		for from := 0; ; from += lookedAt {
+			if !s.room(room, now, from) {
+				break
+			}
+		}
+	}
+	return room
+}
+
+// room notes the room of some buckets, from the given place of the ring. It reports whether there are more.
+func (s *shard) room(room map[string]float64, now time.Time, from int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last.After(now) {
+		now = s.last
+	}
+	to := min(from+lookedAt, len(s.ring))
+	for i := from; i < to; i++ {
+		b := s.ring[i]
+		name, left := b.id.limit.Value().Name, b.room(now)
+		if least, found := room[name]; !found || left < least {
+			room[name] = left
+		}
+	}
+	return to < len(s.ring)
+}
+
+// room is how much of the bucket is left: of its tokens or of its slots, whichever is less.
+func (b *bucket) room(now time.Time) float64 {
+	left := 1.0
+	if b.rate != nil {
+		left = max(0, b.rate.TokensAt(now)/float64(b.rate.Burst()))
+	}
+	if slots := b.id.limit.Value().Concurrency; slots > 0 {
+		left = min(left, max(0, 1-float64(b.held.Load())/float64(slots)))
+	}
+	return min(1, left)
+}
