@@ -23,11 +23,22 @@ func tokenOf(subject string, claims map[string][]string) caller.Identity {
 func TestCheckRefusesAnIssuerWhoseKeysComeFromTwoPlaces(t *testing.T) {
 	fromFile := token
 	fromFile.Subject, fromFile.JWKSFile = "other", "keys.json"
-	err := caller.Check([]caller.Caller{is("a", at(3, token)), is("b", at(7, fromFile))})
-	const want = `line 7: callers.b: the keys of "https://oidc.contoso.example" come from "keys.json" here, and from ` +
-		"discovery in callers.a on line 3; write the same jwks_file in both, or in neither"
-	if err == nil || err.Error() != want {
-		t.Errorf("got %v", err)
+	for _, tt := range []struct {
+		name          string
+		first, second caller.Identity
+		want          string
+	}{
+		{"discovery first", token, fromFile, `from "keys.json" here, and from discovery`},
+		{"the file first", fromFile, token, `from discovery here, and from "keys.json"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := caller.Check([]caller.Caller{is("a", at(3, tt.first)), is("b", at(7, tt.second))})
+			want := `line 7: callers.b: the keys of "https://oidc.contoso.example" come ` + tt.want +
+				" in callers.a on line 3; write the same jwks_file in both, or in neither"
+			if err == nil || err.Error() != want {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 

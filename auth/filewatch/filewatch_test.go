@@ -152,6 +152,19 @@ func TestFilesAreSeenToChange(t *testing.T) {
 	}
 }
 
+// A look takes 0.1 s when something has changed. What changes once more in that time is not final.
+func TestAFileThatChangesDuringALookCountsAtTheNext(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "policy.yaml")
+	synctest.Test(t, func(t *testing.T) {
+		write(t, name, "old")
+		s := watch(t, name)
+		swap(t, name, "half")
+		time.AfterFunc(50*time.Millisecond, func() { swap(t, name, "whole") })
+		look(t, s)
+		look(t, s, "whole")
+	})
+}
+
 func TestOnlyRegularFilesAreRead(t *testing.T) {
 	dir := t.TempDir()
 	must(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))

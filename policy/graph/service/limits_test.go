@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -206,6 +207,33 @@ func TestTheTextIsTheSameEachTime(t *testing.T) {
 		if len(line) > 150 || strings.TrimRight(line, " ") != line {
 			t.Errorf("line %d is long, or ends in a space: %s", i+1, line)
 		}
+	}
+}
+
+// What Of gives to identity and access, the limits of identity and access cover: both are the same fact.
+func TestTheLimitsOfTheDirectoryCoverWhatItAnswers(t *testing.T) {
+	p := load(t, presets(t, service.Small))
+	variable := regexp.MustCompile(`\{[^}]*\}`)
+	count := 0
+	for line := range strings.Lines(catalogtest.Short("v1.0")) {
+		text := strings.TrimSpace(line)
+		if text == "" || strings.HasPrefix(text, "#") {
+			continue
+		}
+		request := variable.ReplaceAllString(text, "7")
+		_, target := parse(t, request)
+		if of, _ := service.Of(target.Segments); of != service.Directory {
+			continue
+		}
+		count++
+		if !slices.ContainsFunc(covering(t, p, request), func(name string) bool {
+			return strings.HasPrefix(name, "directory ")
+		}) {
+			t.Errorf("%s is of the directory, and no limit of it covers that", text)
+		}
+	}
+	if count < 20 {
+		t.Errorf("only %d operations of the directory were tried", count)
 	}
 }
 

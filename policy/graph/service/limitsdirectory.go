@@ -21,8 +21,8 @@ func directoryPaths() []string {
 		"/groups/{id}/restore", "/groups/{id}/settings/**", "/groups/{id}/transitiveMemberOf/**",
 		"/groups/{id}/transitiveMembers/**",
 		"/applications/**", "/contacts/**", "/contracts/**", "/devices/**", "/directory/**", "/directoryObjects/**",
-		"/directoryRoles/**", "/directoryRoleTemplates/**", "/domains/**", "/groupSettings/**", "/groupSettingTemplates/**",
-		"/oauth2PermissionGrants/**", "/organization/**", "/policies/**", "/scopedRoleMemberships/**",
+		"/directoryRoles/**", "/directoryRoleTemplates/**", "/domainDnsRecords/**", "/domains/**", "/groupSettings/**",
+		"/groupSettingTemplates/**", "/oauth2PermissionGrants/**", "/organization/**", "/permissionGrants/**", "/policies/**", "/scopedRoleMemberships/**",
 		"/servicePrincipals/**", "/subscribedSkus/**",
 	}
 }
@@ -47,9 +47,9 @@ func directoryWrites() []string {
 		"/users/{id}/sponsors/**", "/groups/{id}/groupLifecyclePolicies/**", "/groups/{id}/members/**",
 		"/groups/{id}/owners/**", "/groups/{id}/permissionGrants/**", "/groups/{id}/settings/**", "/applications/**",
 		"/contacts/**", "/contracts/**", "/devices/**", "/directory/**", "/directoryObjects/**", "/directoryRoles/**",
-		"/directoryRoleTemplates/**", "/domains/**", "/groupSettings/**", "/groupSettingTemplates/**",
-		"/oauth2PermissionGrants/**", "/organization/**", "/policies/**", "/scopedRoleMemberships/**",
-		"/servicePrincipals/**", "/subscribedSkus/**",
+		"/directoryRoleTemplates/**", "/domainDnsRecords/**", "/domains/**", "/groupSettings/**",
+		"/groupSettingTemplates/**", "/oauth2PermissionGrants/**", "/organization/**", "/permissionGrants/**",
+		"/policies/**", "/scopedRoleMemberships/**", "/servicePrincipals/**", "/subscribedSkus/**",
 	})...)
 }
 
