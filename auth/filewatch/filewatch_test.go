@@ -158,6 +158,9 @@ func TestAFileThatChangesDuringALookCountsAtTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		write(t, name, "old")
 		s := watch(t, name)
+		old, err := os.Open(name) // so that no later file gets its inode
+		must(t, err)
+		defer old.Close()
 		swap(t, name, "half")
 		time.AfterFunc(50*time.Millisecond, func() { swap(t, name, "whole") })
 		look(t, s)
