@@ -35,7 +35,24 @@ func (o *outbound) answered(res *http.Response) error {
 	if o.batch != nil {
 		return o.answerBatch(res)
 	}
+	o.flushOnPause(res)
 	return o.rewriteLinks(res)
+}
+
+// flushFrom is the length up to which an answer is not flushed before its end, if Graph says how long it is: a caller
+// can do little with a part of it.
+const flushFrom = 32 << 10
+
+// flushOnPause makes what has come of an answer go to the caller when Graph pauses, and not before: the reverse proxy
+// would flush after each piece of an answer of unknown length. It does so still with text/event-stream, and with an
+// answer that net/http reads, which does not tell of a pause.
+func (o *outbound) flushOnPause(res *http.Response) {
+	body, ok := res.Body.(*answerBody)
+	if !ok || !body.pauses() || 0 <= res.ContentLength && res.ContentLength <= flushFrom {
+		return
+	}
+	body.OnPause(o.x.out.flush)
+	res.ContentLength = max(0, res.ContentLength) // an unknown length is what makes the reverse proxy flush
 }
 
 // noteHeader records when Graph's response header came, and its status.

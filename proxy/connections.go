@@ -43,18 +43,18 @@ func connectionOf(c net.Conn) *connection {
 	return counted
 }
 
-// rest notes that the connection is kept for a next request.
-func (c *connection) rest() {
+// Rest notes that the connection is kept for a next request.
+func (c *connection) Rest() {
 	if c != nil && c.idle.CompareAndSwap(false, true) {
 		c.counts.Idle.Add(1)
 	}
 	if c != nil && c.closed.Load() { // it was closed in the same moment
-		c.work(false)
+		c.Work(false)
 	}
 }
 
-// work notes that the connection carries a request again, or is gone.
-func (c *connection) work(reused bool) {
+// Work notes that the connection carries a request again, or is gone.
+func (c *connection) Work(reused bool) {
 	if c == nil {
 		return
 	}
@@ -66,11 +66,14 @@ func (c *connection) work(reused bool) {
 	}
 }
 
+// NetConn returns the connection that is counted.
+func (c *connection) NetConn() net.Conn { return c.Conn }
+
 // Close closes the connection.
 func (c *connection) Close() error {
 	if c.closed.CompareAndSwap(false, true) {
 		c.counts.Open.Add(-1)
-		c.work(false)
+		c.Work(false)
 	}
 	return c.Conn.Close()
 }

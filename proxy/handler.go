@@ -63,6 +63,7 @@ type Config struct {
 	ForwardHeaders []string       // request headers that reach Graph besides those that its SDKs and documentation use
 	MaxInFlight    int            // requests in flight; beyond it 503 at once. 0: 1000
 	Roots          *x509.CertPool // who may sign Graph's certificate; nil: the system's
+	Transport      string         // TransportDirect or TransportStd; "": TransportDirect
 	// one JSON line a request, each in one Write; nil: off. Must be safe for concurrent use
 	Audit        io.Writer
 	AuditFailure func() error // why requests must be refused, because audit lines cannot be written; nil: never
@@ -79,7 +80,7 @@ type Handler struct {
 	queue         *queue.Queue
 	throttle      *throttle.Memory
 	headers       headerList
-	wire          wire
+	wire          *wire
 	audit         *auditor
 	unaudited     func() error // Config.AuditFailure
 	log           *slog.Logger
@@ -143,7 +144,7 @@ func New(c Config) (*Handler, error) {
 	h.places.most, h.waiting.most, h.unknown.most = most, most, most+mostUnknown
 	h.authorization.Store(c.Authorization)
 	h.meter = h.newMeter()
-	h.wire = newWire(c.Roots, &h.meter.Connections)
+	h.wire = newWire(&c, &h.meter.Connections)
 	if err := h.meter.Register(c.Metrics); err != nil {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
@@ -178,6 +179,8 @@ func (c *Config) check() error {
 	case !isAddress(c.PublicURL):
 		return errors.New("proxy.Config.PublicURL: holds more or less than a scheme and a host; " +
 			"write https://graph.contoso.com")
+	case c.Transport != "" && c.Transport != TransportDirect && c.Transport != TransportStd:
+		return errors.New(`proxy.Config.Transport: is neither "direct" nor "std"`)
 	case c.MaxInFlight < 0:
 		return errors.New("proxy.Config.MaxInFlight: is negative; 0 means 1000")
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"graphproxy/auth"
+	"graphproxy/proxy/direct"
 	"graphproxy/proxy/meter"
 )
 
@@ -119,6 +120,9 @@ func (s *sending) renewed(res *http.Response) bool {
 
 // try sends the request once.
 func (s *sending) try() *attempt {
+	if s.o.h.wire.takes(s.r) {
+		return s.tryDirect()
+	}
 	a := new(attempt)
 	out := s.r.WithContext(httptrace.WithClientTrace(s.r.Context(), a.trace(&s.o.h.meter.Connections)))
 	if s.tries++; s.tries > 1 { // the transport may still read the header of the one before
@@ -162,6 +166,32 @@ func (a *attempt) wrote(httptrace.WroteRequestInfo) {
 // stalled reports whether Graph stopped reading the request.
 func (a *attempt) stalled() bool { return a.upload != nil && a.upload.stalled.Load() }
 
+// tryDirect sends the request once with package direct, which has finished with the header when it returns.
+func (s *sending) tryDirect() *attempt {
+	a := new(attempt)
+	if s.tries++; s.tries > 1 {
+		s.o.token.SetAuthorization(s.r.Header)
+		if s.r.GetBody != nil {
+			s.r.Body, a.err = s.r.GetBody()
+		}
+	}
+	if a.err != nil {
+		return a
+	}
+	var way http.RoundTripper = s.o.h.wire.own
+	if s.fresh {
+		way = s.o.h.wire.own.Fresh()
+	}
+	a.res, a.err = way.RoundTrip(s.r)
+	var failed *direct.Error
+	if errors.As(a.err, &failed) {
+		a.reused.Store(failed.Reused)
+		a.begun.Store(failed.Begun)
+		a.answered.Store(failed.Answered)
+	}
+	return a
+}
+
 func (a *attempt) trace(n *meter.Connections) *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GotConn: func(c httptrace.GotConnInfo) {
@@ -169,7 +199,7 @@ func (a *attempt) trace(n *meter.Connections) *httptrace.ClientTrace {
 			a.reused.Store(c.Reused)
 			counted := connectionOf(c.Conn)
 			a.connection.Store(counted)
-			counted.work(c.Reused)
+			counted.Work(c.Reused)
 		},
 		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
 			if err != nil {
@@ -178,7 +208,7 @@ func (a *attempt) trace(n *meter.Connections) *httptrace.ClientTrace {
 		},
 		PutIdleConn: func(err error) {
 			if err == nil {
-				a.connection.Load().rest()
+				a.connection.Load().Rest()
 			}
 		},
 		WroteHeaderField:     func(string, []string) { a.begun.Store(true) },

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -112,6 +113,7 @@ func newRig(t *testing.T, file string, options ...option) *rig {
 		Hosts:         []string{"graphproxy", "x"},
 		Audit:         r.audit,
 		Log:           log,
+		Transport:     os.Getenv("GRAPHPROXY_TRANSPORT"),
 	}
 	for _, o := range options {
 		o(&c, r)

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"graphproxy/proxy/direct"
 )
 
 // idle is how long Graph may do nothing while graphproxy waits for it: send no byte of an answer's body, or take none
@@ -121,6 +123,19 @@ func (b *answerBody) Read(p []byte) (int, error) {
 		return n, graphStalled()
 	}
 	return n, err
+}
+
+// OnPause implements direct.Pauser, where the body is one.
+func (b *answerBody) OnPause(f func()) {
+	if body, ok := b.from.(direct.Pauser); ok {
+		body.OnPause(f)
+	}
+}
+
+// pauses reports whether OnPause has an effect.
+func (b *answerBody) pauses() bool {
+	_, ok := b.from.(direct.Pauser)
+	return ok
 }
 
 func (b *answerBody) halt() { _ = b.from.Close() }

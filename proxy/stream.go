@@ -18,6 +18,7 @@ type responseWriter struct {
 	begun  bool // the header has gone out
 	bytes  int64
 	close  bool // the answer has Connection: close
+	held   bool // something was written since the last flush
 	in     *requestBody
 	pace   pace
 
@@ -67,6 +68,7 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	}
 	w.pace.writing(w.bytes)
 	defer since(&w.blocked, time.Now())
+	w.held = true
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
 	return n, err
@@ -79,6 +81,14 @@ func (w *responseWriter) FlushError() error {
 	}
 	defer since(&w.blocked, time.Now())
 	return w.pace.control.Flush()
+}
+
+// flush flushes if something was written since the last flush. An error shows in the next Write.
+func (w *responseWriter) flush() {
+	if w.held {
+		w.held = false
+		_ = w.FlushError()
+	}
 }
 
 // end sends the header of an answer without a body.

@@ -1,30 +1,68 @@
 package proxy
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
+	"graphproxy/proxy/direct"
 	"graphproxy/proxy/meter"
+)
+
+// The ways to send requests to Graph, see Config.Transport.
+const (
+	TransportDirect = "direct" // package proxy/direct for what it takes, net/http for the rest
+	TransportStd    = "std"    // net/http for everything
 )
 
 // wire is the way to Graph.
 type wire struct {
-	kept  *http.Transport // its connections are kept for the requests that follow
-	fresh *http.Transport // each of its connections is new, and carries one request
+	kept  *http.Transport   // its connections are kept for the requests that follow
+	fresh *http.Transport   // each of its connections is new, and carries one request
+	own   *direct.Transport // nil: everything goes through kept and fresh
 }
 
-func newWire(roots *x509.CertPool, n *meter.Connections) wire {
-	w := wire{kept: newTransport(roots, n), fresh: newTransport(roots, n)}
+func newWire(c *Config, n *meter.Connections) *wire {
+	w := &wire{kept: newTransport(c.Roots, n), fresh: newTransport(c.Roots, n)}
 	w.fresh.MaxIdleConnsPerHost = -1
+	if c.Transport == TransportStd || !direct.Supported || isProxied(c.Graph) {
+		return w
+	}
+	w.own = direct.New(direct.Options{
+		Other:            w.kept,
+		Dial:             w.dial,
+		Failed:           func() { n.Failed.Add(1) },
+		TLS:              w.kept.TLSClientConfig,
+		HandshakeTimeout: w.kept.TLSHandshakeTimeout,
+		HeaderTimeout:    w.kept.ResponseHeaderTimeout,
+		IdleTimeout:      w.kept.IdleConnTimeout,
+		MaxIdlePerHost:   w.kept.MaxIdleConnsPerHost,
+		MaxHeaderBytes:   int(w.kept.MaxResponseHeaderBytes),
+	})
 	return w
 }
 
-// newTransport makes the connections to Graph. Redirects are not its business: it follows none, so the token never goes
-// where a Location points.
+// isProxied reports whether HTTPS_PROXY and its like lead to Graph over a proxy.
+func isProxied(graph *url.URL) bool {
+	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: graph})
+	return proxy != nil || err != nil
+}
+
+// takes reports whether package direct carries a request.
+func (w *wire) takes(r *http.Request) bool { return w.own != nil && direct.Takes(r) }
+
+// dial makes the connections of package direct as net/http makes its own.
+func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return w.kept.DialContext(ctx, network, address)
+}
+
+// newTransport makes the connections to Graph that net/http uses. Redirects are not its business: it follows none, so
+// the token never goes where a Location points.
 //
 // It speaks HTTP/1.1, one connection for each request in flight: over HTTP/2 a page of 56 kB cost a third more CPU, a
 // GOAWAY loses requests whose body cannot be sent again, and one slow reader holds back the others of its connection.

@@ -126,6 +126,7 @@ func load(c *config.Config, problems []error, stdout io.Writer, log *slog.Logger
 		Hosts:       c.Hosts,
 		Headers:     c.ForwardHeaders,
 		MaxInFlight: int(c.MaxInFlight),
+		Transport:   string(c.Transport),
 		Drain:       time.Duration(c.Drain),
 		Patience:    time.Duration(c.ShutdownTimeout),
 		Audit:       audit,

@@ -16,6 +16,7 @@ import (
 
 	"graphproxy/auth"
 	"graphproxy/auth/loopback"
+	"graphproxy/proxy"
 )
 
 // The types of Config's fields. The errors of their UnmarshalText continue a sentence that begins with the variable's
@@ -85,6 +86,19 @@ func (o *OnLoss) UnmarshalText(text []byte) error {
 	}
 	return errors.New("is neither continue nor refuse: write continue to serve without an audit log while it cannot " +
 		"be written, or refuse to answer 503")
+}
+
+// Way is how requests go to Graph: "direct" or "std".
+type Way string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (w *Way) UnmarshalText(text []byte) error {
+	switch s := Way(strings.ToLower(string(text))); s {
+	case proxy.TransportDirect, proxy.TransportStd:
+		*w = s
+		return nil
+	}
+	return errors.New("is neither direct nor std: write direct, or std for Go's own http.Transport")
 }
 
 // List is items separated by commas, without the spaces around them.

@@ -148,6 +148,8 @@ func meanings() map[string]string {
 		"GRAPHPROXY_MAX_IN_FLIGHT": "requests in flight, and 256 KiB of held bodies for each; one more is answered " +
 			"503 at once. Each caller " +
 			"has a [share](policy.md#in_flight-a-callers-share) of them; as many again may wait for a limit",
+		"GRAPHPROXY_TRANSPORT": "how requests go to Graph: `direct`, which costs less CPU, or `std`, Go's own " +
+			"`http.Transport`; see [operations.md](operations.md#the-way-to-graph)",
 		"GRAPHPROXY_DRAIN":            "how long callers are still served after SIGTERM, while the replica is not ready",
 		"GRAPHPROXY_SHUTDOWN_TIMEOUT": "how long requests in flight may go on after that",
 		"GRAPHPROXY_LOG_LEVEL":        "`debug`, `info`, `warn` or `error`",

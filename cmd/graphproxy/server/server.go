@@ -19,8 +19,8 @@ import (
 	"graphproxy/proxy/redislimit"
 )
 
-// Parts are what a Server is made of. All but Roots, Public, Unix, PublicURL, Hosts, Headers, Drain, Audit, Keys and
-// ClientCA must be set.
+// Parts are what a Server is made of. All but Roots, Public, Unix, PublicURL, Hosts, Headers, Transport, Drain, Audit,
+// Keys and ClientCA must be set.
 type Parts struct {
 	Version     string // of graphproxy
 	Apps        []auth.App
@@ -33,6 +33,7 @@ type Parts struct {
 	Hosts       []string // names that the proxy is known by besides
 	Headers     []string
 	MaxInFlight int
+	Transport   string        // the way to Graph, see proxy.Config
 	Drain       time.Duration // how long callers are still served when it is time to stop
 	Patience    time.Duration // how long requests in flight may go on after that
 	Audit       *AuditLog
@@ -87,6 +88,7 @@ func New(p Parts) (*Server, error) {
 		Hosts:          p.Hosts,
 		ForwardHeaders: p.Headers,
 		MaxInFlight:    p.MaxInFlight,
+		Transport:      p.Transport,
 		Roots:          p.Roots,
 		Audit:          p.Audit.writer(),
 		AuditFailure:   p.Audit.refusal,

@@ -163,7 +163,7 @@ func TestABatchBehindABreak(t *testing.T) {
 			w.graph.Handle(lastPath, endsLater(uponArrival(closes)))
 			f := w.front(t, w.direct(), nil)
 			if tt.graph == nil { // the connection ends when the batch begins to arrive
-				f.warm(t)
+				f.warm(t, q)
 			}
 			tt.want.check(t, w, f, q, "batch", f.do(t, q, "batch"))
 			until(t, "audit lines of the items",

@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"net/http/httptrace"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -189,6 +190,7 @@ func (w *world) front(t *testing.T, graph string, trace *httptrace.ClientTrace) 
 		Roots:         w.roots,
 		Audit:         f.audit,
 		Log:           log,
+		Transport:     os.Getenv("GRAPHPROXY_TRANSPORT"),
 	})
 	must(t, err)
 	f.server = httptest.NewUnstartedServer(nil)

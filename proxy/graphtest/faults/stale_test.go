@@ -13,10 +13,14 @@ import (
 // lastPath is where Graph answers a request whose connection it will end.
 const lastPath = "/v1.0/test/last"
 
-// warm makes the request whose connection the next one will be given.
-func (f *front) warm(t *testing.T) {
+// warm makes the request whose connection next will be given. A request whose body is streamed goes another way to
+// Graph than one whose body is held, with connections of its own.
+func (f *front) warm(t *testing.T, next request) {
 	t.Helper()
 	q := request{method: "GET", target: lastPath, status: 200}
+	if next.large {
+		q = next.at(lastPath, 200)
+	}
 	if a := f.do(t, q, "warm"); a.status != 200 || a.cut {
 		t.Fatalf("the first request got status %d, cut off %t: %s", a.status, a.cut, a.body)
 	}
@@ -24,7 +28,10 @@ func (f *front) warm(t *testing.T) {
 
 // endsLater answers in a way that keeps the connection, and then hands it to end.
 func endsLater(end func(net.Conn)) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) { takeOver(w, withLength("{}", 2), end) }
+	return func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		takeOver(w, withLength("{}", 2), end)
+	}
 }
 
 // uponArrival ends a connection when the first byte of the next request has arrived.
@@ -64,7 +71,7 @@ func (w *world) allPassAfter(t *testing.T, closed func()) {
 	t.Helper()
 	for i, q := range requests() {
 		f := w.front(t, w.direct(), nil)
-		f.warm(t)
+		f.warm(t, q)
 		closed()
 		id := fmt.Sprintf("idle-%d", i)
 		passed().check(t, w, f, q, id, f.do(t, q, id))
@@ -88,7 +95,7 @@ func TestAConnectionThatGraphEndsAsARequestArrives(t *testing.T) {
 						want = passed()
 					}
 					f := w.front(t, w.direct(), nil)
-					f.warm(t)
+					f.warm(t, q)
 					id := fmt.Sprintf("stale-%d", i)
 					want.check(t, w, f, q, id, f.do(t, q, id, "Idempotency-Key: 1"))
 				}
@@ -113,7 +120,7 @@ func TestARequestThatGraphReadIsNotMadeAgain(t *testing.T) {
 					want.most = 2
 				}
 				f := w.front(t, w.direct(), nil)
-				f.warm(t)
+				f.warm(t, q)
 				id := fmt.Sprintf("read-%d", i)
 				q = q.at(faultPath, 200)
 				want.check(t, w, f, q, id, f.do(t, q, id, "X-Idempotency-Key: 1"))
@@ -138,7 +145,7 @@ func TestARequestOfWhichNothingWasSentIsSentAnew(t *testing.T) {
 				for i, q := range requests() {
 					t.Run(q.name, func(t *testing.T) {
 						want := passed()
-						f := w.frontWithStaleConnection(t, end)
+						f := w.frontWithStaleConnection(t, q, end)
 						id := fmt.Sprintf("unsent-%d", i)
 						a := f.do(t, q, id)
 						if q.large && a.status == 502 {
@@ -154,7 +161,7 @@ func TestARequestOfWhichNothingWasSentIsSentAnew(t *testing.T) {
 
 // frontWithStaleConnection is a graphproxy whose next request is given a connection that then ends, before it is
 // written.
-func (w *world) frontWithStaleConnection(t *testing.T, end func(net.Conn)) *front {
+func (w *world) frontWithStaleConnection(t *testing.T, next request, end func(net.Conn)) *front {
 	t.Helper()
 	begin, ended := make(chan struct{}), make(chan struct{})
 	w.graph.Handle(lastPath, endsLater(func(c net.Conn) {
@@ -168,7 +175,7 @@ func (w *world) frontWithStaleConnection(t *testing.T, end func(net.Conn)) *fron
 			first.Do(func() { close(begin); <-ended })
 		}
 	}})
-	f.warm(t)
+	f.warm(t, next)
 	return f
 }
 

@@ -15,7 +15,6 @@ type outcome struct {
 	status      int    // at the caller; 0: Graph's, as if nothing had happened
 	code        string // innerError.code of the refusal, and the reason in the audit line
 	cut         bool   // the answer's body breaks off, and the audit line says graphBrokeOff
-	none        bool   // the same, before anything has gone out: the connection to the caller ends without an answer
 	least, most int    // how often Graph received the request
 }
 
@@ -26,7 +25,6 @@ func once() outcome {
 	return outcome{status: 502, code: "graphUnreachable", least: 1, most: 1}
 }
 func brokeOff() outcome { return outcome{cut: true, least: 1, most: 1} }
-func noAnswer() outcome { return outcome{none: true, least: 1, most: 1} }
 
 // fault is a row of the table.
 type fault struct {
@@ -86,8 +84,8 @@ func (f fault) run(t *testing.T, w *world) {
 			front := w.front(t, address, nil)
 			id := fmt.Sprintf("fault-%d", i)
 			a, err := front.try(t, q, id, f.header)
-			if (err != nil) != want.none {
-				t.Fatalf("no answer: %v; want that: %t", err, want.none)
+			if err != nil {
+				t.Fatalf("no answer: %v", err)
 			}
 			want.check(t, w, front, q, id, a)
 		})
@@ -101,7 +99,7 @@ func (want outcome) check(t *testing.T, w *world, f *front, q request, id string
 	if status == 0 {
 		status = q.status
 	}
-	if !want.none && (a.status != status || a.cut != want.cut) {
+	if a.status != status || a.cut != want.cut {
 		t.Errorf("the caller got status %d, cut off %t; want %d, %t; body %.200q", a.status, a.cut, status, want.cut, a.body)
 	}
 	reason := want.code
@@ -112,7 +110,7 @@ func (want outcome) check(t *testing.T, w *world, f *front, q request, id string
 	} else if !want.cut && strings.Contains(a.header.Get("Content-Type"), "json") && !json.Valid([]byte(a.body)) {
 		t.Errorf("the body is not whole: %.200q", a.body)
 	}
-	if want.cut || want.none {
+	if want.cut {
 		reason = "graphBrokeOff"
 	}
 	rec := f.record(t, id)

@@ -1,0 +1,154 @@
+package direct
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"time"
+)
+
+// conn is a connection to a server. One goroutine uses it at a time; the fields that the pool guards are named.
+type conn struct {
+	t    *Transport
+	host host
+	wire *wire    // the bytes
+	rw   net.Conn // wire, or TLS over it
+	keep bool     // it may carry another request
+	used bool     // it has carried one
+
+	observer Observer // may be nil
+
+	until deadline // of the answer's header
+
+	ctx   context.Context // of the request that it carries; guarded by the pool
+	cut   error           // why the sweep ended that request; guarded by the pool
+	place int             // in pool.active; guarded by the pool
+	turn  uint64          // which request it carries; guarded by the pool
+
+	since  time.Time // it is idle; guarded by the pool
+	looked time.Time // at it while it was idle, last; guarded by the pool
+	odd    bool      // it is looked at; guarded by the pool
+
+	one [1]byte // for alive
+}
+
+// connection returns a connection for a request: the idle one that was used last and is alive, or a new one. Of the
+// hooks of net/http/httptrace it calls GotConn, when it is about to take or has made a connection.
+func (t *Transport) connection(r *http.Request, pooled bool) (*conn, error) {
+	ctx := r.Context()
+	h := host{r.URL.Scheme, r.URL.Host}
+	trace := httptrace.ContextClientTrace(ctx)
+	for pooled {
+		if trace != nil && trace.GotConn != nil {
+			if next := t.pool.next(h); next != nil {
+				trace.GotConn(httptrace.GotConnInfo{Conn: next.rw, Reused: true, WasIdle: true})
+			}
+		}
+		c := t.pool.take(h, ctx)
+		if c == nil {
+			break
+		}
+		if c.alive() {
+			t.reused.Add(1)
+			if c.observer != nil {
+				c.observer.Work(true)
+			}
+			return c, nil
+		}
+		t.dropped.Add(1)
+		c.end(false)
+	}
+	c, err := t.dial(ctx, h)
+	if err != nil {
+		return nil, err
+	}
+	c.keep = pooled && c.wire.isSocket()
+	t.dialled.Add(1)
+	t.pool.add(c, ctx)
+	if trace != nil && trace.GotConn != nil {
+		trace.GotConn(httptrace.GotConnInfo{Conn: c.rw})
+	}
+	return c, nil
+}
+
+// alive reports whether an idle connection may be used. One that has ended may not, and neither may one that holds
+// bytes: no request asked for them. Messages of TLS itself, such as a new session ticket, are read and do not count.
+func (c *conn) alive() bool {
+	c.wire.waits = false
+	n, err := c.rw.Read(c.one[:])
+	c.wire.waits = true
+	return n == 0 && errors.Is(err, errWouldWait)
+}
+
+// end ends the use of the connection.
+func (c *conn) end(keep bool) {
+	c.until.clear()
+	c.wire.pause = nil
+	if !c.t.pool.put(c, keep && c.keep) {
+		_ = c.rw.Close()
+	}
+}
+
+// sweep ends the request if its context has ended or its header is late. The pool is locked.
+func (c *conn) sweep(now time.Time) {
+	if c.cut != nil {
+		return
+	}
+	if err := c.ctx.Err(); err != nil {
+		c.stop(err)
+	} else if c.until.over(now) {
+		c.stop(errHeaderTimeout)
+	}
+}
+
+// stop makes what the connection waits for fail. The pool is locked.
+func (c *conn) stop(why error) {
+	c.cut = why
+	_ = c.wire.SetDeadline(time.Unix(1, 0))
+}
+
+// why returns the error of a request whose connection failed with err: what made it fail, if that is known.
+func (c *conn) why(err error) error {
+	if cut := c.t.pool.cutOf(c); cut != nil {
+		return cut
+	}
+	return err
+}
+
+// earlyWait is how long an answer may take that a server gave before it broke the connection under a request.
+const earlyWait = time.Second
+
+// send writes the request that s holds, and reads the header of the answer.
+func (c *conn) send(r *http.Request, s *scratch) (*http.Response, error) {
+	reused := c.used
+	c.used = true
+	c.wire.written = 0
+	c.until.set(time.Now().Add(c.t.o.HeaderTimeout))
+	_, failure := c.rw.Write(s.out)
+	begun := c.wire.written > 0
+	if failure != nil && (!begun || c.t.pool.cutOf(c) != nil) {
+		failure = c.why(failure)
+		c.end(false)
+		s.release()
+		return nil, &Error{Err: failure, Reused: reused, Begun: begun}
+	}
+	if failure != nil {
+		c.until.set(time.Now().Add(earlyWait))
+	}
+	s.in.Reset(c.rw)
+	res, answered, err := s.readHeader(c.rw, r, c.t.o.MaxHeaderBytes)
+	if err != nil {
+		if failure == nil {
+			failure = c.why(err)
+		}
+		c.end(false)
+		s.release()
+		return nil, &Error{Err: failure, Reused: reused, Begun: true, Answered: answered}
+	}
+	c.until.clear()
+	keep := failure == nil && !res.Close && !r.Close
+	res.Body = newBody(c, s, res, keep)
+	return res, nil
+}

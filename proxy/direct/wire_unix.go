@@ -1,0 +1,121 @@
+//go:build unix
+
+package direct
+
+import (
+	"io"
+	"net"
+	"os"
+	"syscall"
+)
+
+// Supported reports whether this system has what a Transport needs: a read that does not wait.
+const Supported = true
+
+// wire is a connection of TCP whose reads can be made not to wait. One goroutine reads and writes at a time.
+type wire struct {
+	net.Conn
+	raw     syscall.RawConn       // nil: it is no socket
+	try     func(fd uintptr) bool // the method value of tryRead, made once
+	waits   bool                  // a read waits until there is something to read
+	pause   func()                // called before a read waits; may be nil
+	paused  bool                  // in this read
+	written int64
+
+	p   []byte // what tryRead reads into
+	n   int
+	err error
+}
+
+// newWire makes one of what Dial returned. What wraps a socket must have a method NetConn, as tls.Conn does.
+func newWire(c net.Conn) *wire {
+	w := &wire{Conn: c, waits: true}
+	for {
+		within, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		c = within.NetConn()
+	}
+	if socket, ok := c.(syscall.Conn); ok {
+		if raw, err := socket.SyscallConn(); err == nil {
+			w.raw, w.try = raw, w.tryRead
+		}
+	}
+	return w
+}
+
+// isSocket reports whether the end of the connection can be noticed. Otherwise it carries one request.
+func (w *wire) isSocket() bool { return w.raw != nil }
+
+// Read implements net.Conn. If waits is false and there is nothing to read, the error is errWouldWait.
+func (w *wire) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if w.raw == nil {
+		return w.readWaiting(p)
+	}
+	w.p, w.n, w.err, w.paused = p, 0, nil, false
+	err := w.raw.Read(w.try)
+	w.p = nil
+	if err == nil {
+		err = w.err
+	}
+	return w.n, err
+}
+
+// readWaiting is Read for what is no socket: it cannot know whether there is something to read.
+func (w *wire) readWaiting(p []byte) (int, error) {
+	if !w.waits {
+		return 0, errWouldWait
+	}
+	if w.pause != nil {
+		w.pause()
+	}
+	return w.Conn.Read(p)
+}
+
+// tryRead reads once. It reports false if the reader has to wait.
+func (w *wire) tryRead(fd uintptr) bool {
+	for {
+		n, err := syscall.Read(int(fd), w.p)
+		switch {
+		case err == syscall.EINTR: //nolint:errorlint // a bare errno
+			continue
+		case err == syscall.EAGAIN && w.waits: //nolint:errorlint // likewise
+			if w.pause != nil && !w.paused {
+				w.paused = true
+				w.pause()
+			}
+			return false
+		case err == syscall.EAGAIN: //nolint:errorlint // likewise
+			w.err = errWouldWait
+		case err != nil:
+			w.err = &net.OpError{Op: "read", Net: "tcp", Addr: w.RemoteAddr(), Err: os.NewSyscallError("read", err)}
+		case n == 0:
+			w.err = io.EOF
+		default:
+			w.n = n
+		}
+		return true
+	}
+}
+
+// isQuiet reports whether nothing has come and the other side has not ended the connection. It reads nothing, and may
+// be called while another goroutine reads.
+func (w *wire) isQuiet() bool {
+	quiet := false
+	err := w.raw.Control(func(fd uintptr) {
+		var one [1]byte
+		_, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		quiet = err == syscall.EAGAIN || err == syscall.EINTR //nolint:errorlint // a bare errno
+	})
+	return err == nil && quiet
+}
+
+func (w *wire) Write(p []byte) (int, error) {
+	n, err := w.Conn.Write(p)
+	w.written += int64(n)
+	return n, err
+}
