@@ -215,7 +215,7 @@ var (
 	}
 )
 
-func BenchmarkAsk(b *testing.B) {
+func BenchmarkCheck(b *testing.B) {
 	run := func(name string, held int, s throttle.Scope) {
 		b.Run(name, func(b *testing.B) {
 			m := newMemory(func(o *throttle.Options) { o.MaxScopes = math.MaxInt })
