@@ -38,12 +38,12 @@ func drawPolicy(rt *rapid.T) string {
 	var b strings.Builder
 	b.WriteString("version: 1\ncallers:\n  app:\n    identity: [{network: [127.0.0.0/8, \"::1/128\"]}]\n    allow:\n")
 	for range rapid.IntRange(1, 8).Draw(rt, "allowed") {
-		b.WriteString(drawPolicyRule(rt))
+		b.WriteString(drawPolicyRule(rt, false))
 	}
 	if n := rapid.IntRange(0, 4).Draw(rt, "denied"); n > 0 {
 		b.WriteString("    deny:\n")
 		for range n {
-			b.WriteString(drawPolicyRule(rt))
+			b.WriteString(drawPolicyRule(rt, true))
 		}
 	}
 	return b.String()
@@ -51,7 +51,8 @@ func drawPolicy(rt *rapid.T) string {
 
 var variableInTemplate = regexp.MustCompile(`\{([a-z]+)\}`)
 
-func drawPolicyRule(rt *rapid.T) string {
+// drawPolicyRule draws a rule. One that denies may name what Graph does not have, so it is marked as unknown.
+func drawPolicyRule(rt *rapid.T, denies bool) string {
 	template := rapid.SampledFrom([]string{
 		"/users", "/users/{id}", "/users/{id}/**", "/users/**", "/users/ceo@contoso.com/**", "/users/{id}/messages",
 		"/users/{id}/mailFolders/{folder}/messages/**", "/users/{id}/mailFolders/inbox/messages/{message}/attachments/**",
@@ -71,10 +72,17 @@ func drawPolicyRule(rt *rapid.T) string {
 			where += fmt.Sprintf("%s: [%q]", m[1], rapid.SampledFrom(boundsOf(m[1])).Draw(rt, "value")) + ", "
 		}
 	}
-	if where == "" {
-		return "      - " + rule + "\n"
+	conditions := ""
+	if where != "" {
+		conditions = "\n          where: {" + strings.TrimSuffix(where, ", ") + "}"
 	}
-	return "      - " + rule + ":\n          where: {" + strings.TrimSuffix(where, ", ") + "}\n"
+	if denies {
+		conditions += "\n          unknown: true"
+	}
+	if conditions != "" {
+		rule += ":"
+	}
+	return "      - " + rule + conditions + "\n"
 }
 
 // boundsOf are bounds of a variable that drawTarget's keys and paths meet now and then.
