@@ -77,12 +77,14 @@ type loader struct {
 	checks   []EvidenceCheck
 	mode     bool // report, for callers that do not say
 	sets     map[string]*ruleSet
+	words    map[[32]byte]bool // hashes of common words; nil until a key is read
 	setNames []string
+	denyAll  []*Rule // for every caller
 }
 
 func (l *loader) document(root yamlfile.Value) {
 	l.warnings.File = l.report.File
-	top := root.Mapping("version", "mode", "contact", "limits", "rules", "callers", "tests")
+	top := root.Mapping("version", "mode", "contact", "limits", "rules", "deny", "callers", "tests")
 	if root.IsMapping() {
 		l.require(root.Line(), "", top, "version", "write version: 1")
 		l.require(root.Line(), "", top, "callers", "a policy without callers denies everything")
@@ -91,9 +93,11 @@ func (l *loader) document(root yamlfile.Value) {
 		top["version"].Errorf("version %d is not known to this graphproxy; write version: 1", n)
 	}
 	l.mode = l.reportMode(top["mode"], false)
+	l.policy.report = l.mode
 	l.policy.contact = l.contact(top["contact"])
 	l.commonLimits(top["limits"])
 	l.ruleSets(top["rules"])
+	l.denyAll = l.denyRules(top["deny"])
 	l.callers(top["callers"])
 	l.unusedSets()
 	l.voidDenies()
@@ -176,7 +180,7 @@ func (l *loader) caller(f yamlfile.Field) {
 	book := &ruleBook{app: c.App, tenant: c.Tenant, priority: c.Priority, report: l.reportMode(keys["mode"], l.mode)}
 	allow := l.rules(keys["allow"].List("a list of rules"))
 	l.warnOfBatch(allow)
-	book.add(allow, l.denyRules(keys["deny"]))
+	book.add(allow, slices.Concat(l.denyAll, l.denyRules(keys["deny"])))
 	l.warnOfNames(f.Key, book)
 	book.inFlight = c.InFlight
 	if keys["limit"].IsSet() {

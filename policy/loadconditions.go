@@ -19,8 +19,24 @@ func (l *loader) where(r *Rule, v yamlfile.Value) {
 		if !found {
 			l.report.Add(f.Line, v.Where(), "%s", yamlfile.Unknown("variable", f.Key, match.Variables(r.match.Template)))
 		}
+		if found {
+			l.checkValues(r, &key, f.Value)
+		}
 		r.match.Keys = append(r.match.Keys, key)
 		r.Conditions = append(r.Conditions, flowOf("where: {"+f.Key+": ", f.Value))
+	}
+}
+
+// checkValues looks at each value of a variable.
+func (l *loader) checkValues(r *Rule, k *match.Key, v yamlfile.Value) {
+	if !v.IsScalar() && !v.IsList() {
+		return // values has reported it
+	}
+	for _, item := range v.OneOrMore("a value or a list of values") {
+		if item.IsScalar() {
+			text, _ := item.Text("a value")
+			l.checkValue(r, k, item, text)
+		}
 	}
 }
 

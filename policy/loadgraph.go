@@ -36,6 +36,7 @@ func (l *loader) voidDenies() {
 			}
 		}
 	}
+	add(l.denyAll, "deny")
 	for _, c := range l.policy.callers {
 		add(l.policy.rules[c.Name].denyRules, "callers."+c.Name+".deny")
 	}
@@ -51,7 +52,7 @@ func (l *loader) voidDenies() {
 		return
 	}
 	for _, r := range rules {
-		if problem := known.Problem(&r.match, true); problem != "" {
+		if problem := known.Problem(&r.match, true); known.IsVoid(&r.match) {
 			l.report.Add(r.Line, where[r], "%s denies nothing, because it names nothing in the %s of Graph: %s. "+
 				"If Graph has it, write unknown: true under the rule", r.Text, r.match.Template.Version, problem)
 		}
@@ -62,6 +63,10 @@ func (l *loader) voidDenies() {
 // that is meant: ":id", "{id}". It is "" if there is none.
 func foreignVariable(path string) (written, meant string) {
 	for segment := range strings.SplitSeq(path, "/") {
+		plain := strings.NewReplacer("%7B", "{", "%7b", "{", "%7D", "}", "%7d", "}").Replace(segment)
+		if plain != segment && isVariableName(strings.Trim(plain, "{}")) {
+			return segment, "{" + strings.Trim(plain, "{}") + "}"
+		}
 		name := strings.Trim(segment, ":<>[]{}$%()@")
 		if name == "" || name == segment || !isVariableName(name) {
 			continue
@@ -72,7 +77,6 @@ func foreignVariable(path string) (written, meant string) {
 			{"${", "}"},
 			{"{{", "}}"},
 			{"[", "]"},
-			{"%7B", "%7D"},
 			{"{:", "}"},
 			{"<", ""},
 			{"(", ")"},

@@ -83,7 +83,8 @@ func (l *loader) severalKinds(v yamlfile.Value, fields []yamlfile.Field) {
 			return
 		}
 	}
-	v.Errorf("one kind of evidence in each item: begin %q with \"- \" in front", fields[1].Key)
+	v.Errorf("%q and %q stand in one item. Each item proves the caller alone, so as two items either would do. "+
+		"Keep the one that must hold, unless either alone is meant to do", fields[0].Key, fields[1].Key)
 }
 
 // identityName reads the name that stands beside the kind of evidence, and returns the other fields.
@@ -238,6 +239,11 @@ func (l *loader) key(id *Identity, v yamlfile.Value) bool {
 	}
 	if copy(id.KeySHA256[:], sum); id.KeySHA256 == sha256.Sum256(nil) {
 		keys["sha256"].Errorf("this is the SHA-256 of nothing; was the variable with the key empty when it was made?")
+		return false
+	}
+	if l.isCommonKey(id.KeySHA256) {
+		keys["sha256"].Errorf("this is the SHA-256 of a common word, which anyone who guesses tries first; " +
+			"make a long random key with: graphproxy key")
 		return false
 	}
 	return true

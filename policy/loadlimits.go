@@ -211,9 +211,9 @@ func (l *loader) wait(v yamlfile.Value) time.Duration {
 // defaultBurst is what the rate gives in one second, at least 1.
 func defaultBurst(rate float64) int { return max(1, int(rate)) }
 
-// rate reads N/s, N/m, N/h, or over several of them: 10000/10m. It returns requests per second.
+// rate reads N/s, N/m, N/h, N/d, or over several of them: 10000/10m. It returns requests per second.
 func (l *loader) rate(v yamlfile.Value) (float64, bool) {
-	const expected = "a rate such as 20/s, 300/m, 1000/h or 10000/10m"
+	const expected = "a rate such as 20/s, 300/m, 1000/h, 500/d or 10000/10m"
 	text, ok := v.Text(expected)
 	if !ok {
 		return 0, false
@@ -228,12 +228,12 @@ func (l *loader) rate(v yamlfile.Value) (float64, bool) {
 	return float64(n) / length.Seconds(), true
 }
 
-// parseWindow reads s, m, h, 30s, 10m, up to a day.
+// parseWindow reads s, m, h, d, 30s, 10m, up to a day.
 func parseWindow(text string) (time.Duration, bool) {
 	if text == "" {
 		return 0, false
 	}
-	unit := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour}[text[len(text)-1]]
+	unit := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour}[text[len(text)-1]]
 	n, ok := 1, true
 	if len(text) > 1 {
 		n, ok = plainNumber(text[:len(text)-1])

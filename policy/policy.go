@@ -39,6 +39,7 @@ type Policy struct {
 	apps       []AppRef
 	cases      []Case
 	contact    string // whom a refused caller is to ask
+	report     bool   // of the whole file: callers that say nothing else are in report mode
 	warnings   Errors
 }
 
@@ -65,6 +66,9 @@ func (p *Policy) Reports(caller string) bool {
 	book := p.rules[caller]
 	return book != nil && book.report
 }
+
+// ReportsByDefault reports whether the file as a whole is in report mode: each caller that says nothing else.
+func (p *Policy) ReportsByDefault() bool { return p.report }
 
 // Apps returns the app registration, with its tenant, of each caller and of each rule that names one, in file order:
 // the command checks that each one is configured. The caller of Apps must not change them.

@@ -27,17 +27,21 @@ func (l *loader) warnOfBatch(allow []*Rule) {
 	}
 }
 
-// warnOfNames reports deny rules that name a user or mailbox by its address, where an allow rule takes the object id
-// of the same one: Graph takes either, and the proxy does not know which belong together.
+// warnOfNames warns of deny rules that name a user, mailbox, folder or site by its name, where an allow rule takes the
+// object id of the same one: Graph takes either, and the proxy does not know which belong together.
 func (l *loader) warnOfNames(caller string, b *ruleBook) {
 	const most = 1_000_000 // pairs; more would hold up a reload for the sake of a warning
-	if len(b.denyRules)*len(b.allowRules) > most {
+	if len(b.denyRules) == 0 || len(b.denyRules)*len(b.allowRules) > most {
 		return
 	}
-	for i, deny := range b.denyRules {
-		for _, k := range addresses(deny) {
-			if allow := b.roundabout(i, k); allow != nil {
-				l.warnings.Add(deny.Line, "callers."+caller+".deny",
+	bare := new(match.AllowSet) // the allow rules, whatever they say of query options and bodies
+	for _, r := range b.allowRules {
+		bare.Add(bareRule(r))
+	}
+	for _, deny := range b.denyRules {
+		for _, n := range names(deny) {
+			if allow := b.roundabout(bare, deny, n); allow != nil {
+				l.warnings.Add(deny.Line, l.denyPlace(caller, deny),
 					"%s denies by name, and the object id gets round it: %s (%s) takes one. Write the object ids beside the names, "+
 						"or narrow the allow rule by where",
 					deny.Text, allow.Text, allow.Where())
@@ -47,51 +51,114 @@ func (l *loader) warnOfNames(caller string, b *ruleBook) {
 	}
 }
 
-// address is a value with "@" that a deny rule has for a segment.
-type address struct {
+// denyPlace is where a deny rule of a caller stands.
+func (l *loader) denyPlace(caller string, deny *Rule) string {
+	if slices.Contains(l.denyAll, deny) {
+		return "deny"
+	}
+	return "callers." + caller + ".deny"
+}
+
+func bareRule(r *Rule) *match.Rule {
+	return &match.Rule{Methods: r.match.Methods, Template: r.match.Template, Keys: r.match.Keys}
+}
+
+// name is a value that a deny rule has for a segment and that is no object id.
+type name struct {
 	segment int
 	value   string
 }
 
-// addresses returns an example of each segment that a rule denies by address and by no id.
-func addresses(r *Rule) []address {
-	var all []address
-	for i := range r.match.Template.Segments {
-		s := &r.match.Template.Segments[i]
-		if !s.Var && (s.Kind == odata.Name || s.Kind == odata.Key) && strings.Contains(s.Text, "@") {
-			all = append(all, address{i, s.Text})
+// names returns an example of each segment that a rule denies by more names than ids. As many ids as names are taken
+// for the ids of just those.
+func names(r *Rule) []name {
+	var all []name
+	segments := r.match.Template.Segments
+	for i := range segments {
+		s := &segments[i]
+		if i > 0 && !s.Var && !s.Call && !s.Qualified && (s.Kind == odata.Name || s.Kind == odata.Key) && isNamed(segments[i-1].Base, s.Text) {
+			all = append(all, name{i, s.Text})
 		}
 	}
 	for _, k := range r.match.Keys {
-		if r.match.Template.Segments[k.Segment()].Kind == odata.Path {
+		i := k.Segment()
+		if i == 0 || segments[i].Kind == odata.Path {
 			continue
 		}
-		values := k.Values()
-		isAddress := func(v string) bool { return strings.Contains(v, "@") }
-		if len(values) > 0 && !slices.ContainsFunc(values, func(v string) bool { return !isAddress(v) }) {
-			all = append(all, address{k.Segment(), strings.ReplaceAll(values[0], "*", "x")})
+		var named []string
+		ids := 0
+		for _, v := range k.Values() {
+			if isNamed(collectionOf(segments, i), v) {
+				named = append(named, strings.ReplaceAll(v, "*", "x"))
+			} else {
+				ids++
+			}
+		}
+		if len(named) > ids {
+			all = append(all, name{i, named[0]})
 		}
 	}
 	return all
 }
 
-// roundabout returns an allow rule that allows for an id what a deny rule denies for an address, or nil. The requests
-// to try are those that the templates of both name.
-func (b *ruleBook) roundabout(deny int, a address) *Rule {
-	d := &b.denyRules[deny].match
-	for _, r := range append([]*match.Rule{d}, matchRules(b.allowRules)...) {
+// collectionOf returns the collection whose key segment i is.
+func collectionOf(segments []odata.Segment, i int) string {
+	if segments[i-1].Kind == odata.Name && !segments[i-1].Var {
+		return segments[i-1].Base
+	}
+	return ""
+}
+
+// isNamed reports whether a value is the name of something that also has an object id. What is no address is taken for one in the
+// collections where Graph takes names beside ids.
+func isNamed(collection, value string) bool {
+	switch {
+	case strings.Contains(value, "@"):
+		return true
+	case isID(value) || strings.Trim(value, "*") == "":
+		return false
+	}
+	switch collection {
+	case "users", "mailfolders", "childfolders", "sites", "members", "owners":
+		return true
+	}
+	return false
+}
+
+// isID reports whether a value is an object id, a pattern of some, or so long that it can be nothing else.
+func isID(value string) bool {
+	const shortest = 40 // of the ids that Exchange makes
+	return strings.Trim(strings.ToLower(value), "0123456789abcdef-*") == "" && strings.ContainsAny(value, "0123456789-") ||
+		len(value) >= shortest && !strings.Contains(value, "*")
+}
+
+// roundabout returns an allow rule that allows for an id what a deny rule denies for a name, or nil. The requests to try
+// are those that the templates of both name.
+func (b *ruleBook) roundabout(bare *match.AllowSet, deny *Rule, n name) *Rule {
+	denied := new(match.DenySet)
+	denied.Add(bareRule(deny))
+	d := &deny.match
+	tried := []*match.Rule{d}
+	for _, r := range b.allowRules {
+		tried = append(tried, &r.match)
+	}
+	for _, r := range tried {
 		methods := r.Methods & d.Methods
-		if a.segment >= len(r.Template.Segments) || r.Template.Version != d.Template.Version || methods == 0 {
+		if n.segment >= len(r.Template.Segments) || r.Template.Version != d.Template.Version || methods == 0 {
 			continue
 		}
-		byAddress, byID := example(r.Template, a.segment, a.value), example(r.Template, a.segment,
-			"11111111-2222-3333-4444-555555555555")
+		byName, byID := example(r.Template, n.segment, n.value), example(r.Template, n.segment, "11111111-2222-3333-4444-555555555555")
+		plain := *byName // as a segment, a name may be an operation, and then it is no key
+		plain.Segments = slices.Clone(byName.Segments)
+		plain.Segments[n.segment].Kind, plain.Segments[n.segment].Quoted = odata.Name, false
 		for m := match.Get; m <= match.Delete; m <<= 1 {
 			if methods&m == 0 {
 				continue
 			}
-			first, denied := b.deny.First(byAddress, m)
-			if got := b.allow.Find(byID, m); denied && first == deny && got.Index >= 0 && !b.denies(byID, m) {
+			_, isDenied := denied.First(byName, m)
+			_, idDenied := denied.First(byID, m)
+			got := bare.Find(byID, m)
+			if isDenied && !idDenied && got.Index >= 0 && bare.Find(&plain, m).Index >= 0 && !b.denies(byID, m) {
 				return b.allowRules[got.Index]
 			}
 		}
@@ -103,14 +170,6 @@ func (b *ruleBook) roundabout(deny int, a address) *Rule {
 func (b *ruleBook) denies(t *odata.Target, m match.Methods) bool {
 	_, found, _ := b.deny.FirstBody(t, m, nil)
 	return found
-}
-
-func matchRules(rules []*Rule) []*match.Rule {
-	all := make([]*match.Rule, len(rules))
-	for i, r := range rules {
-		all[i] = &r.match
-	}
-	return all
 }
 
 // example returns a target that a template matches, with one segment set to a key.
@@ -130,7 +189,7 @@ func example(t *odata.Template, segment int, key string) *odata.Target {
 			}
 		case s.Kind == odata.Path && s.Var:
 			*s = odata.Segment{Kind: odata.Path, Text: value, Fold: value, Base: value}
-		case s.Var || i == segment && s.Kind != odata.System && strings.Contains(s.Text, "@"):
+		case s.Var || i == segment && s.Kind != odata.System:
 			*s = odata.Segment{
 				Kind:   odata.Key,
 				Text:   value,

@@ -116,7 +116,7 @@ func TestARefusalHasItsStatusBodyAndOneRecordAndGraphSeesNothing(t *testing.T) {
 version: 1
 callers:
   app:
-    identity: [{key: {sha256: 6ca13d52ca70c883e0f0bb101e425a89e8624de51db2d2392593af6a84118090}}]
+    identity: [{key: {sha256: e1575b9d1c29e760082b65d3aad74caf2dc12b80c39eaa013c0b6cfbc27fcb45}}]
     allow:
       - GET /users/{id}:
           where: {id: ["*@contoso.com"]}
@@ -152,12 +152,12 @@ callers:
 			"refuse",
 			"",
 		},
-		{"an unreadable target", "/v1.0//users", "X-Api-Key: abc123", 400, "invalidRequest", "", "refuse", "app"},
-		{"no rule", "/v1.0/groups", "X-Api-Key: abc123", 403, "accessDenied", "policyDenied", "deny", "app"},
+		{"an unreadable target", "/v1.0//users", "X-Api-Key: 9f2c-tests-only-7d1e", 400, "invalidRequest", "", "refuse", "app"},
+		{"no rule", "/v1.0/groups", "X-Api-Key: 9f2c-tests-only-7d1e", 403, "accessDenied", "policyDenied", "deny", "app"},
 		{
 			"a key outside where",
 			"/v1.0/users/a@fabrikam.com",
-			"Authorization: Bearer abc123",
+			"Authorization: Bearer 9f2c-tests-only-7d1e",
 			403,
 			"accessDenied",
 			"policyDenied",
@@ -167,7 +167,7 @@ callers:
 		{
 			"a deny",
 			"/v1.0/users/ceo@contoso.com",
-			"Authorization: bearer abc123",
+			"Authorization: bearer 9f2c-tests-only-7d1e",
 			403,
 			"accessDenied",
 			"policyDenied",

@@ -26,7 +26,7 @@ callers:
       - DELETE /users/{id}
       - POST /users/{id}/sendMail
   keyed:
-    identity: [{key: {sha256: 6ca13d52ca70c883e0f0bb101e425a89e8624de51db2d2392593af6a84118090}}]
+    identity: [{key: {sha256: e1575b9d1c29e760082b65d3aad74caf2dc12b80c39eaa013c0b6cfbc27fcb45}}]
     allow:
       - GET /users
       - PATCH /users/{id}
@@ -53,7 +53,7 @@ func TestAWebPageCannotUseItsReadersEvidence(t *testing.T) {
 	r.graph.Handle("PATCH /v1.0/users/adele@contoso.com", done)
 	const (
 		own  = "Host: 127.0.0.1:8080"
-		key  = "X-Api-Key: abc123"
+		key  = "X-Api-Key: 9f2c-tests-only-7d1e"
 		json = "Content-Type: application/json"
 		mail = "POST /v1.0/users/no-reply@contoso.com/sendMail"
 		del  = "DELETE /v1.0/users/adele@contoso.com"

@@ -38,12 +38,13 @@ type plainRule struct {
 func readRules(t testing.TB, file string) []plainRule {
 	t.Helper()
 	var doc struct {
+		Deny    []yaml.Node // for every caller
 		Callers map[string]struct{ Allow, Deny []yaml.Node }
 	}
 	must(t, yaml.Unmarshal([]byte(file), &doc))
 	var rules []plainRule
 	for caller, c := range doc.Callers {
-		for kind, nodes := range map[string][]yaml.Node{"allow": c.Allow, "deny": c.Deny} {
+		for kind, nodes := range map[string][]yaml.Node{"allow": c.Allow, "deny": slices.Concat(doc.Deny, c.Deny)} {
 			for i := range nodes {
 				r := readRule(t, &nodes[i])
 				r.caller, r.kind = caller, kind

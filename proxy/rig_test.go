@@ -34,7 +34,7 @@ const (
 	tenant   = "3f1c5a52-9a3e-4f0a-9b5e-0d5c3c7a1b11"
 	clientID = "6b7e0f7e-43cf-4a0e-8f5c-5b1f3f0b6c22"
 	secret   = "canary-client-secret"
-	key      = "abc123" // its hash stands in the policies below
+	key      = "9f2c-tests-only-7d1e" // its hash stands in the policies below
 )
 
 // everyone is a policy for one caller known by its address.

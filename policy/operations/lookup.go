@@ -42,6 +42,22 @@ func (o *Set) Problem(r *match.Rule, wide bool) string {
 	return problem
 }
 
+// IsVoid reports whether a rule surely names nothing: Graph has no such resource. Where the lists have the resource and not the method,
+// or lack a function, Graph may have more than they do, and Problem alone says so.
+func (o *Set) IsVoid(r *match.Rule) bool {
+	if o.Problem(r, true) == "" {
+		return false
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	w := o.walk(r.Template.Segments, r.Template.Version)
+	if w.unknown || len(w.segments) == 0 {
+		return false
+	}
+	isCall := w.segments[0].Call || w.segments[0].Kind == odata.Args || len(w.segments) > 1 && w.segments[1].Kind == odata.Args
+	return !isCall
+}
+
 // walk is how far a template goes in a list.
 type walk struct {
 	segments []odata.Segment // those that lead nowhere

@@ -77,6 +77,11 @@ func (v Value) IsScalar() bool {
 // IsMapping reports whether the value is a mapping.
 func (v Value) IsMapping() bool { return v.node != nil && v.node.Kind == yaml.MappingNode }
 
+// IsList reports whether the value is a list that holds something.
+func (v Value) IsList() bool {
+	return v.node != nil && v.node.Kind == yaml.SequenceNode && len(v.node.Content) > 0
+}
+
 // IsInt reports whether the value is a number as YAML sees it, not a text: 50, and not "50".
 func (v Value) IsInt() bool { return v.IsScalar() && v.node.ShortTag() == "!!int" }
 

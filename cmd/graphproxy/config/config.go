@@ -197,6 +197,15 @@ func (c *Config) Public() bool {
 	return slices.ContainsFunc(c.Listen, func(a Address) bool { return !a.loopback() })
 }
 
+// IsPublic reports whether other machines can connect to a listener at one of the addresses, as GRAPHPROXY_LISTEN has them.
+func IsPublic(addresses []string) (bool, error) {
+	var all Addresses
+	if err := all.UnmarshalText([]byte(strings.Join(addresses, ","))); err != nil {
+		return false, err
+	}
+	return (&Config{Listen: all}).Public(), nil
+}
+
 // Unix reports whether a listener for callers is a unix socket.
 func (c *Config) Unix() bool { return slices.ContainsFunc(c.Listen, Address.isSocket) }
 

@@ -16,7 +16,7 @@ import (
 
 func newCheck(settings *config.Config) *cobra.Command {
 	var strict bool
-	var operations []string
+	var operations, listen []string
 	cmd := &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Tell all errors and warnings of a policy file",
@@ -29,10 +29,19 @@ func newCheck(settings *config.Config) *cobra.Command {
 				return err
 			}
 			o := lint.Options{Operations: known, Public: settings.Public()}
+			if len(listen) > 0 {
+				if o.Public, err = config.IsPublic(listen); err != nil {
+					return fmt.Errorf("--listen: %w", err)
+				}
+			}
+			o.Plain = o.Public && settings.TLSCertFile == ""
 			return check(cmd, fileOf(args, settings), o, strict)
 		},
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, "end with status 1 for warnings, too")
+	cmd.Flags().StringArrayVar(&listen, "listen", nil,
+		"warn of what is unsafe where the proxy listens on this `ADDRESS`, host:port or unix:/path; without it GRAPHPROXY_LISTEN counts. "+
+			"May be given several times")
 	cmd.Flags().StringArrayVar(&operations, "operations", nil,
 		"know the operations of a `FILE` of lines METHOD /path, too; beta in its name means the version beta. May be given "+
 			"several times")

@@ -20,6 +20,7 @@ import (
 type Options struct {
 	Operations *operations.Set // what Graph has; nil: templates are not looked up
 	Public     bool            // others than this machine can reach the proxy
+	Plain      bool            // they reach it without TLS
 }
 
 // Check returns what is odd in a policy, with the warnings that the loader had, sorted by line; nil if nothing is. It

@@ -193,6 +193,7 @@ func everyOption(t testing.TB) []byte {
 	text, err := json.Marshal(map[string]any{
 		"version": 1,
 		"rules":   map[string]any{"devices": []string{"GET /devices"}},
+		"deny":    []any{map[string]any{"include": "devices"}},
 		"limits": map[string]any{"new": map[string]any{
 			"rate": "5/s", "covers": []any{map[string]any{"GET /users/{id}/new": map[string]any{"unknown": true}}},
 		}},
