@@ -143,8 +143,8 @@ func unread(r *http.Request, err error) error {
 // isSlow reports whether a body could not be read because it came too slowly.
 func isSlow(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
-// malformedBody is the answer to a caller whose body broke off, came too slowly or did not fit its framing. It is no fault
-// of Graph's.
+// malformedBody is the answer to a caller whose body broke off, came too slowly or did not fit its framing. It is no
+// fault of Graph's.
 func malformedBody(err error) error {
 	if isSlow(err) {
 		return &Error{

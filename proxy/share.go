@@ -67,8 +67,8 @@ type allotment struct {
 // must fit.
 const leastBytes = 4
 
-// allot returns what the policy lets a caller have. The caller by itself may have half of everything unless the policy has
-// another share, and everything if there is no other caller.
+// allot returns what the policy lets a caller have. The caller by itself may have half of everything unless the policy
+// has another share, and everything if there is no other caller.
 func (h *Handler) allot(a *Authorization, caller string) allotment {
 	places := h.places.most
 	most := places - places/2

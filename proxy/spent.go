@@ -16,8 +16,8 @@ func since(to *time.Duration, start time.Time) { *to += time.Since(start) }
 // leastWaiting is how long a request waits before it counts as one that waited: a token in hand takes no time, nearly.
 const leastWaiting = time.Millisecond
 
-// observe writes the times of a request to the metrics. The caller is waited for in writing, and in reading what was read
-// before anything was sent.
+// observe writes the times of a request to the metrics. The caller is waited for in writing, and in reading what was
+// read before anything was sent.
 func (h *Handler) observe(x *exchange, total time.Duration) {
 	own := total - x.spent.graph - x.spent.waiting - x.in.blocked - x.out.blocked
 	h.meter.Durations.Total.Observe(total.Seconds())

@@ -21,7 +21,11 @@ func repositoryWith(t *testing.T, policy string) string {
 	}
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "policy.yaml"), policy)
-	for _, args := range [][]string{{"init", "-q"}, {"add", "-A"}, {"-c", "user.name=a", "-c", "user.email=a@contoso.com", "commit", "-qm", "policy"}} {
+	for _, args := range [][]string{
+		{"init", "-q"},
+		{"add", "-A"},
+		{"-c", "user.name=a", "-c", "user.email=a@contoso.com", "commit", "-qm", "policy"},
+	} {
 		cmd := exec.Command("git", args...)
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -53,7 +57,8 @@ func act(t *testing.T, dir string, inputs ...string) acted {
 	output, summary := filepath.Join(temp, "output"), filepath.Join(temp, "summary")
 	cmd := exec.Command("bash", script)
 	cmd.Dir = dir
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "GRAPHPROXY=" + graphproxy, "GITHUB_OUTPUT=" + output, "GITHUB_STEP_SUMMARY=" + summary, noPause}, inputs...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "GRAPHPROXY=" + graphproxy, "GITHUB_OUTPUT=" + output,
+		"GITHUB_STEP_SUMMARY=" + summary, noPause}, inputs...)
 	said, _ := cmd.CombinedOutput()
 	outputs, _ := os.ReadFile(output)
 	overview, _ := os.ReadFile(summary)
@@ -80,15 +85,71 @@ func TestTheGitHubActionChecksTestsAndCompares(t *testing.T) {
 		said, output string
 	}{
 		{"no change", committed, []string{"BASE=HEAD"}, 0, "1 tests passed", "changed=false"},
-		{"a caller gains", strings.Replace(committed, "tests:", "      - GET /groups\ntests:", 1), []string{"BASE=HEAD"}, 0, "1 tests passed", "+ may GET /groups"},
-		{"a caller gains, as an output", strings.Replace(committed, "tests:", "      - GET /groups\ntests:", 1), []string{"BASE=HEAD"}, 0, "", "changed=true"},
-		{"a test fails", strings.Replace(committed, "users/adele", "groups/adele", 1), []string{"BASE=HEAD"}, 1, "::error file=policy.yaml,line=", "changed="},
-		{"a mistake", strings.Replace(committed, "allow:", "alow:", 1), []string{"BASE=HEAD"}, 1, `::error file=policy.yaml,line=5::unknown key "alow"; did you mean "allow"?`, "changed="},
-		{"a warning is an error", strings.Replace(committed, "tests:", "      - GET /users/{key}\ntests:", 1), []string{"BASE=HEAD"}, 1, "::warning file=policy.yaml,line=7::", "changed="},
-		{"unless it is not strict", strings.Replace(committed, "tests:", "      - GET /users/{key}\ntests:", 1), []string{"BASE=HEAD", "STRICT=false"}, 0, "::warning", "changed="},
-		{"a commit that there is not", committed, []string{"BASE=0000000000000000000000000000000000000000"}, 0, "1 tests passed", "there is nothing to compare with"},
+		{
+			"a caller gains",
+			strings.Replace(committed, "tests:", "      - GET /groups\ntests:", 1),
+			[]string{"BASE=HEAD"},
+			0,
+			"1 tests passed",
+			"+ may GET /groups",
+		},
+		{
+			"a caller gains, as an output",
+			strings.Replace(committed, "tests:", "      - GET /groups\ntests:", 1),
+			[]string{"BASE=HEAD"},
+			0,
+			"",
+			"changed=true",
+		},
+		{
+			"a test fails",
+			strings.Replace(committed, "users/adele", "groups/adele", 1),
+			[]string{"BASE=HEAD"},
+			1,
+			"::error file=policy.yaml,line=",
+			"changed=",
+		},
+		{
+			"a mistake",
+			strings.Replace(committed, "allow:", "alow:", 1),
+			[]string{"BASE=HEAD"},
+			1,
+			`::error file=policy.yaml,line=5::unknown key "alow"; did you mean "allow"?`,
+			"changed=",
+		},
+		{
+			"a warning is an error",
+			strings.Replace(committed, "tests:", "      - GET /users/{key}\ntests:", 1),
+			[]string{"BASE=HEAD"},
+			1,
+			"::warning file=policy.yaml,line=7::",
+			"changed=",
+		},
+		{
+			"unless it is not strict",
+			strings.Replace(committed, "tests:", "      - GET /users/{key}\ntests:", 1),
+			[]string{"BASE=HEAD", "STRICT=false"},
+			0,
+			"::warning",
+			"changed=",
+		},
+		{
+			"a commit that there is not",
+			committed,
+			[]string{"BASE=0000000000000000000000000000000000000000"},
+			0,
+			"1 tests passed",
+			"there is nothing to compare with",
+		},
 		{"no commit", committed, nil, 0, "1 tests passed", "changed=false"},
-		{"a commit that is an option", committed, []string{"BASE=--upload-pack=touch x"}, 0, "1 tests passed", "changed=false"},
+		{
+			"a commit that is an option",
+			committed,
+			[]string{"BASE=--upload-pack=touch x"},
+			0,
+			"1 tests passed",
+			"changed=false",
+		},
 		{"a file that there is not", committed, []string{"POLICY=other.yaml", "BASE=HEAD"}, 2, "other.yaml is not there", ""},
 		{"a file that is an option", committed, []string{"POLICY=--json", "BASE=HEAD"}, 2, "./--json is not there", ""},
 	} {
@@ -97,7 +158,8 @@ func TestTheGitHubActionChecksTestsAndCompares(t *testing.T) {
 			dir := repositoryWith(t, committed)
 			write(t, filepath.Join(dir, "policy.yaml"), test.policy)
 			got := act(t, dir, test.inputs...)
-			if got.status != test.status || !strings.Contains(got.said, test.said) || !strings.Contains(got.outputs, test.output) {
+			if got.status != test.status || !strings.Contains(got.said, test.said) ||
+				!strings.Contains(got.outputs, test.output) {
 				t.Errorf("%+v, want status %d, %q and the output %q", got, test.status, test.said, test.output)
 			}
 			if test.status < 2 && !strings.Contains(got.overview, "### policy.yaml") {
@@ -175,10 +237,14 @@ func TestTheHooksOfPreCommit(t *testing.T) {
 		name, policy string
 		status       map[string]int
 	}{
-		{"no change", committed, map[string]int{"graphproxy-policy-check": 0, "graphproxy-policy-test": 0, "graphproxy-policy-diff": 0}},
-		{"a change that is good", strings.Replace(committed, "tests:", "      - GET /groups\ntests:", 1), map[string]int{"graphproxy-policy-check": 0, "graphproxy-policy-test": 0, "graphproxy-policy-diff": 0}},
-		{"a test that fails", strings.Replace(committed, "users/adele", "groups/adele", 1), map[string]int{"graphproxy-policy-check": 1, "graphproxy-policy-test": 1, "graphproxy-policy-diff": 0}},
-		{"a mistake", strings.Replace(committed, "allow:", "alow:", 1), map[string]int{"graphproxy-policy-check": 1, "graphproxy-policy-test": 2, "graphproxy-policy-diff": 1}},
+		{"no change", committed,
+			map[string]int{"graphproxy-policy-check": 0, "graphproxy-policy-test": 0, "graphproxy-policy-diff": 0}},
+		{"a change that is good", strings.Replace(committed, "tests:", "      - GET /groups\ntests:", 1),
+			map[string]int{"graphproxy-policy-check": 0, "graphproxy-policy-test": 0, "graphproxy-policy-diff": 0}},
+		{"a test that fails", strings.Replace(committed, "users/adele", "groups/adele", 1),
+			map[string]int{"graphproxy-policy-check": 1, "graphproxy-policy-test": 1, "graphproxy-policy-diff": 0}},
+		{"a mistake", strings.Replace(committed, "allow:", "alow:", 1),
+			map[string]int{"graphproxy-policy-check": 1, "graphproxy-policy-test": 2, "graphproxy-policy-diff": 1}},
 	} {
 		dir := repositoryWith(t, committed)
 		write(t, filepath.Join(dir, "policy.yaml"), test.policy)
@@ -192,7 +258,8 @@ func TestTheHooksOfPreCommit(t *testing.T) {
 			if got := cmd.ProcessState.ExitCode(); got != test.status[hook.ID] {
 				t.Errorf("%s with %s: status %d, want %d: %s", hook.ID, test.name, got, test.status[hook.ID], out)
 			}
-			if test.name == "a change that is good" && hook.ID == "graphproxy-policy-diff" && !strings.Contains(string(out), "+ may GET /groups") {
+			if test.name == "a change that is good" && hook.ID == "graphproxy-policy-diff" &&
+				!strings.Contains(string(out), "+ may GET /groups") {
 				t.Errorf("the diff shows %s", out)
 			}
 		}

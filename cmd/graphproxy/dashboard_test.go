@@ -143,8 +143,8 @@ func (q query) check(t *testing.T, shown map[string]described, page string) []st
 	return names
 }
 
-// The dashboard and the alerts name metrics and labels that a process shows after some traffic, and the dashboard leaves
-// none out.
+// The dashboard and the alerts name metrics and labels that a process shows after some traffic, and the dashboard
+// leaves none out.
 func TestTheDashboardAndTheAlertsAreAboutMetricsThatExist(t *testing.T) {
 	p := busy(t)
 	shown, page := p.shown(t), p.get(t, p.admin+"/metrics").body

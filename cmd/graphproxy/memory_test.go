@@ -23,7 +23,8 @@ func TestTheMemoryLimitFollowsTheCgroup(t *testing.T) {
 	}{
 		{"a limit", memlimit.Limit(1000 << 20), 900 << 20, `msg="memory limit" GOMEMLIMIT=900MiB`},
 		{"no limit", func() (uint64, error) { return 0, memlimit.ErrNoLimit }, math.MaxInt64, ""},
-		{"a limit that cannot be read", func() (uint64, error) { return 0, errors.New("broken") }, math.MaxInt64, "set GOMEMLIMIT"},
+		{"a limit that cannot be read", func() (uint64, error) { return 0, errors.New("broken") }, math.MaxInt64,
+			"set GOMEMLIMIT"},
 	} {
 		debug.SetMemoryLimit(math.MaxInt64)
 		var said bytes.Buffer

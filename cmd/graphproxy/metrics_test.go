@@ -83,8 +83,8 @@ func (p *process) shown(t *testing.T) map[string]described {
 	return found
 }
 
-// Every metric of graphproxy's own that /metrics shows is in the table of docs/operations.md, with its type and its labels,
-// and the other way round.
+// Every metric of graphproxy's own that /metrics shows is in the table of docs/operations.md, with its type and its
+// labels, and the other way round.
 func TestTheTableOfMetricsNamesEveryOne(t *testing.T) {
 	text, err := os.ReadFile("../../docs/operations.md")
 	must(t, err)
@@ -94,7 +94,9 @@ func TestTheTableOfMetricsNamesEveryOne(t *testing.T) {
 		t.Fatal("docs/operations.md has no table of metrics")
 	}
 	documented := map[string]described{}
-	rows := regexp.MustCompile("(?m)^\\| `(graphproxy_[a-z_]+)` \\| (\\w+) \\| ([a-z_` ]*)\\| .+ \\|$").FindAllStringSubmatch(table, -1)
+	rows := regexp.MustCompile(
+		"(?m)^\\| `(graphproxy_[a-z_]+)` \\| (\\w+) \\| ([a-z_` ]*)\\| .+ \\|$",
+	).FindAllStringSubmatch(table, -1)
 	for _, row := range rows {
 		labels := strings.Fields(strings.ReplaceAll(row[3], "`", ""))
 		slices.Sort(labels)
@@ -150,9 +152,11 @@ func TestCertificatesThatEndSoonShow(t *testing.T) {
 	if want := leaf.NotAfter.Unix(); int64(shown) != want {
 		t.Errorf("the TLS certificate ends at %v, want %v", int64(shown), want)
 	}
-	for _, labels := range []string{`{app="default",tenant="` + tenantID + `",use="credential"}`, `{app="",tenant="",use="client_ca"}`} {
+	for _, labels := range []string{`{app="default",tenant="` + tenantID + `",use="credential"}`,
+		`{app="",tenant="",use="client_ca"}`} {
 		left := p.value(t, "graphproxy_certificate_expiry_timestamp_seconds"+labels) - float64(time.Now().Unix())
-		if begun := p.value(t, "graphproxy_certificate_not_before_timestamp_seconds"+labels); left <= 0 || begun > float64(time.Now().Unix()) {
+		if begun := p.value(t, "graphproxy_certificate_not_before_timestamp_seconds"+labels); left <= 0 ||
+			begun > float64(time.Now().Unix()) {
 			t.Errorf("%s: %v s left, valid from %v", labels, left, begun)
 		}
 		if p.value(t, "graphproxy_certificate_file_in_force"+labels) != 1 {
@@ -160,7 +164,8 @@ func TestCertificatesThatEndSoonShow(t *testing.T) {
 		}
 	}
 	until(t, "a warning", func() bool { return strings.Contains(p.stderr.String(), `"msg":"a certificate expires soon"`) })
-	if log := p.stderr.String(); strings.Count(log, `"a certificate `) != 1 || !strings.Contains(log, `"certificate":"credential"`) {
+	if log := p.stderr.String(); strings.Count(log, `"a certificate `) != 1 ||
+		!strings.Contains(log, `"certificate":"credential"`) {
 		t.Error("the log does not have one warning, about the credential")
 	}
 
@@ -171,7 +176,8 @@ func TestCertificatesThatEndSoonShow(t *testing.T) {
 	}
 }
 
-// A certificate that begins tomorrow is put there today, or the clock is wrong: callers refuse it, and the log says why.
+// A certificate that begins tomorrow is put there today, or the clock is wrong: callers refuse it, and the log says
+// why.
 func TestACertificateThatIsNotValidYetIsLoggedAtStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -195,7 +201,8 @@ func TestACertificateThatIsNotValidYetIsLoggedAtStart(t *testing.T) {
 	w.write(t, "tls.crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
 	p := w.serve(t, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_TLS_CERT_FILE="+w.path("tls.crt"),
 		"GRAPHPROXY_TLS_KEY_FILE="+w.path("tls.key"), "GRAPHPROXY_TLS_CLIENT_CA_FILE="+w.path("tls.crt"))
-	until(t, "warnings", func() bool { return strings.Count(p.stderr.String(), `"msg":"a certificate is not valid yet"`) == 2 })
+	until(t, "warnings",
+		func() bool { return strings.Count(p.stderr.String(), `"msg":"a certificate is not valid yet"`) == 2 })
 	for _, use := range []string{"tls", "client_ca"} {
 		name := `graphproxy_certificate_not_before_timestamp_seconds{app="",tenant="",use="` + use + `"}`
 		if got := p.value(t, name); int64(got) != tomorrow.Unix() {

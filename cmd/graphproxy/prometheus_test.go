@@ -20,8 +20,8 @@ type prometheusServer struct {
 	log string
 }
 
-// startPrometheus starts Prometheus on a target, with the alerts of deploy/. They wait for nothing, so that a test need not
-// either: everything else in them is as it is deployed.
+// startPrometheus starts Prometheus on a target, with the alerts of deploy/. They wait for nothing, so that a test need
+// not either: everything else in them is as it is deployed.
 func startPrometheus(t *testing.T, target string, flags ...string) prometheusServer {
 	t.Helper()
 	program, err := exec.LookPath("prometheus")
@@ -42,7 +42,8 @@ func startPrometheus(t *testing.T, target string, flags ...string) prometheusSer
 	write("alerts.yaml", regexp.MustCompile(`(?m)^( +for:) .*$`).ReplaceAllString(string(rules), "$1 0s"))
 	config, err := os.ReadFile(deployed("prometheus", "prometheus.yaml"))
 	must(t, err)
-	ours := strings.NewReplacer("scrape_interval: 15s", "scrape_interval: 1s\n  evaluation_interval: 1s", "graphproxy:8081", target)
+	ours := strings.NewReplacer("scrape_interval: 15s", "scrape_interval: 1s\n  evaluation_interval: 1s",
+		"graphproxy:8081", target)
 	address := freeAddress(t)
 	s := prometheusServer{url: "http://" + address, log: filepath.Join(dir, "log")}
 	log, err := os.Create(s.log)
@@ -104,8 +105,8 @@ func (s prometheusServer) query(expr string) int {
 	return len(data.Result)
 }
 
-// Prometheus reads the metrics of a process, an alert fires when a token is refused and when the policy file breaks, and
-// ends when the fault does.
+// Prometheus reads the metrics of a process, an alert fires when a token is refused and when the policy file breaks,
+// and ends when the fault does.
 func TestAnAlertFiresInPrometheusOnARealFault(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -120,14 +121,17 @@ func TestAnAlertFiresInPrometheusOnARealFault(t *testing.T) {
 	p.expect(t, 503)
 
 	w.entra.Heal()
-	until(t, "the end of GraphproxyNoToken", func() bool { a := s.alerts(); return a != nil && a["GraphproxyNoToken default"] == "" })
+	until(t, "the end of GraphproxyNoToken",
+		func() bool { a := s.alerts(); return a != nil && a["GraphproxyNoToken default"] == "" })
 	p.expect(t, 200)
 	w.write(t, "policy.yaml", "version: 1\ncallers: nobody\n")
-	until(t, "GraphproxyPolicyNotInForce firing", func() bool { return s.alerts()["GraphproxyPolicyNotInForce"] == "firing" })
+	until(t, "GraphproxyPolicyNotInForce firing",
+		func() bool { return s.alerts()["GraphproxyPolicyNotInForce"] == "firing" })
 	p.expect(t, 200)
 }
 
-// What the dashboard asks is answered, from the classic histograms and, where Prometheus takes them, from the native ones.
+// What the dashboard asks is answered, from the classic histograms and, where Prometheus takes them, from the native
+// ones.
 func TestPrometheusAnswersTheDashboard(t *testing.T) {
 	t.Parallel()
 	p := busy(t)
@@ -135,7 +139,8 @@ func TestPrometheusAnswersTheDashboard(t *testing.T) {
 	s, native := startPrometheus(t, target), startPrometheus(t, target, "--enable-feature=native-histograms")
 	until(t, "a scrape", func() bool { return s.query("count_over_time(graphproxy_build_info[1m]) > 2") > 0 })
 	p.expect(t, 200)
-	until(t, "the request in Prometheus", func() bool { return s.query("increase(graphproxy_own_duration_seconds_count[1m]) > 0") > 0 })
+	until(t, "the request in Prometheus",
+		func() bool { return s.query("increase(graphproxy_own_duration_seconds_count[1m]) > 0") > 0 })
 	empty := 0
 	for _, q := range dashboard(t) {
 		expr := strings.NewReplacer("$__rate_interval", "1m", "$job", "graphproxy", "$instance", ".*").Replace(q.expr)

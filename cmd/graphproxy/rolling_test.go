@@ -24,8 +24,8 @@ type balancer struct {
 	args   func(config string) []string
 }
 
-// balancers are those that Debian packages. haproxy asks /readyz and takes a replica out while it drains. nginx asks nobody: it notices that a connection is
-// refused, and passes the request on, which is safe because nothing was sent.
+// balancers are those that Debian packages. haproxy asks /readyz and takes a replica out while it drains. nginx asks
+// nobody: it notices that a connection is refused, and passes the request on, which is safe because nothing was sent.
 func balancers() []balancer {
 	return []balancer{
 		{"haproxy", "2s", haproxyConfig, func(config string) []string { return []string{"-db", "-f", config} }},
@@ -85,8 +85,9 @@ http {
 `, listen, callers[0], callers[1], dir)
 }
 
-// Both replicas are restarted, one after the other, while callers go on: with the drain no request fails. ROLLING_RESTARTS=3 restarts both three times at 500
-// requests a second; without it, once at 200, which the race detector leaves time for.
+// Both replicas are restarted, one after the other, while callers go on: with the drain no request fails.
+// ROLLING_RESTARTS=3 restarts both three times at 500 requests a second; without it, once at 200, which the race
+// detector leaves time for.
 func TestARollingRestartBehindALoadBalancerFailsNoRequest(t *testing.T) {
 	rounds, perSecond := 1, 200
 	if n, err := strconv.Atoi(os.Getenv("ROLLING_RESTARTS")); err == nil {
@@ -108,7 +109,8 @@ func rollingRestart(t *testing.T, b balancer, program string, rounds, perSecond 
 	w.registerSecret("secret")
 	callers, admin := [2]string{freeAddress(t), freeAddress(t)}, [2]string{freeAddress(t), freeAddress(t)}
 	replica := func(i int) *process {
-		return w.serve(t, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_LISTEN="+callers[i], "GRAPHPROXY_ADMIN_LISTEN="+admin[i], "GRAPHPROXY_DRAIN="+b.drain, "GRAPHPROXY_AUDIT_LOG=off")
+		return w.serve(t, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_LISTEN="+callers[i], "GRAPHPROXY_ADMIN_LISTEN="+admin[i],
+			"GRAPHPROXY_DRAIN="+b.drain, "GRAPHPROXY_AUDIT_LOG=off")
 	}
 	replicas := [2]*process{replica(0), replica(1)}
 	for _, p := range replicas {
@@ -122,7 +124,8 @@ func rollingRestart(t *testing.T, b balancer, program string, rounds, perSecond 
 	said := new(lines)
 	front.Stdout, front.Stderr, front.WaitDelay = said, said, 5*time.Second
 	must(t, front.Start())
-	t.Cleanup(func() { _ = front.Process.Signal(syscall.SIGTERM); _ = front.Wait() }) // nginx ends its workers only when it is asked to
+	// nginx ends its workers only when it is asked to
+	t.Cleanup(func() { _ = front.Process.Signal(syscall.SIGTERM); _ = front.Wait() })
 
 	load := newTraffic("http://" + listen + "/v1.0/users?$top=1")
 	until(t, b.name+" in front", func() bool { return load.request() == "" })
@@ -146,7 +149,8 @@ func rollingRestart(t *testing.T, b balancer, program string, rounds, perSecond 
 		}
 	}
 	total, failed := load.stop()
-	t.Logf("%s: %d requests, %d failed, %d restarts of 2 replicas, %.0f requests/s", b.name, total, len(failed), rounds, load.rate())
+	t.Logf("%s: %d requests, %d failed, %d restarts of 2 replicas, %.0f requests/s", b.name, total, len(failed), rounds,
+		load.rate())
 	if len(failed) > 0 {
 		t.Errorf("%d of %d requests failed, such as: %s\n%s", len(failed), total, failed[0], said)
 	}
@@ -176,7 +180,11 @@ type traffic struct {
 }
 
 func newTraffic(url string) *traffic {
-	return &traffic{url: url, client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}}, ended: make(chan struct{})}
+	return &traffic{
+		url:    url,
+		client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
+		ended:  make(chan struct{}),
+	}
 }
 
 // request makes one request, and returns how it failed, or "".

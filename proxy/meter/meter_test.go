@@ -119,19 +119,28 @@ func TestARequestCountsOnceByCallerRuleMethodDecisionAndClass(t *testing.T) {
 	}{
 		{"an answer", meter.Outcome{Caller: "app", Rule: users, Method: "GET", Decision: "allow", Status: 200},
 			"caller=app,decision=allow,method=GET,rule=policy.yaml:10,status_class=2xx"},
-		{"another status of the class", meter.Outcome{Caller: "app", Rule: users, Method: "GET", Decision: "allow", Status: 206},
+		{"another status of the class",
+			meter.Outcome{Caller: "app", Rule: users, Method: "GET", Decision: "allow", Status: 206},
 			"caller=app,decision=allow,method=GET,rule=policy.yaml:10,status_class=2xx"},
 		{"not modified", meter.Outcome{Caller: "app", Rule: users, Method: "HEAD", Decision: "allow", Status: 304},
 			"caller=app,decision=allow,method=HEAD,rule=policy.yaml:10,status_class=3xx"},
 		{"no rule", meter.Outcome{Caller: "app", Method: "DELETE", Decision: "deny", Status: 403},
 			"caller=app,decision=deny,method=DELETE,rule=,status_class=4xx"},
-		{"a deny rule", meter.Outcome{Caller: "app", Rule: ruleOf(t, p, "app", "GET /users/{id}"), Method: "GET", Decision: "deny", Status: 403},
+		{"a deny rule", meter.Outcome{
+			Caller:   "app",
+			Rule:     ruleOf(t, p, "app", "GET /users/{id}"),
+			Method:   "GET",
+			Decision: "deny",
+			Status:   403,
+		},
 			"caller=app,decision=deny,method=GET,rule=policy.yaml:13,status_class=4xx"},
-		{"a limit", meter.Outcome{Caller: "hr", Rule: ruleOf(t, p, "hr", "GET /sites"), Method: "GET", Decision: "limit", Status: 429},
+		{"a limit",
+			meter.Outcome{Caller: "hr", Rule: ruleOf(t, p, "hr", "GET /sites"), Method: "GET", Decision: "limit", Status: 429},
 			"caller=hr,decision=limit,method=GET,rule=policy.yaml:16,status_class=4xx"},
 		{"a caller that is not known", meter.Outcome{Method: "GET", Decision: "refuse", Status: 401},
 			"caller=,decision=refuse,method=GET,rule=,status_class=4xx"},
-		{"a caller that the policy does not name", meter.Outcome{Caller: "gone", Rule: users, Method: "PUT", Decision: "allow", Status: 503},
+		{"a caller that the policy does not name",
+			meter.Outcome{Caller: "gone", Rule: users, Method: "PUT", Decision: "allow", Status: 503},
 			"caller=,decision=allow,method=PUT,rule=,status_class=5xx"},
 		{"a method that Graph does not have", meter.Outcome{Method: "PROPFIND", Decision: "refuse", Status: 405},
 			"caller=,decision=refuse,method=other,rule=,status_class=4xx"},
@@ -164,14 +173,21 @@ func TestAReloadKeepsWhatThePoliciesHaveInCommon(t *testing.T) {
 	before := parse(t, twoCallers)
 	m := newMetrics(t, before, meter.Sources{})
 	count := func(p *policy.Policy, caller, text string) {
-		m.Request(meter.Outcome{Caller: caller, Rule: ruleOf(t, p, caller, text), Method: "GET", Decision: "allow", Status: 200})
+		m.Request(meter.Outcome{
+			Caller:   caller,
+			Rule:     ruleOf(t, p, caller, text),
+			Method:   "GET",
+			Decision: "allow",
+			Status:   200,
+		})
 	}
 	count(before, "app", "GET /users")
 	count(before, "app", "GET /groups")
 	count(before, "hr", "GET /sites")
 	m.Allowed([]limit.Charge{{Limit: before.CallerLimit("app")}, {Limit: before.Limits()[0].Limit}})
 
-	after := parse(t, strings.NewReplacer("GET /groups:", "GET /teams: ", "  hr:", "  it:", "whole", "all").Replace(twoCallers))
+	after := parse(t,
+		strings.NewReplacer("GET /groups:", "GET /teams: ", "  hr:", "  it:", "whole", "all").Replace(twoCallers))
 	m.Use(after)
 	count(before, "app", "GET /users") // it was under way
 	count(before, "app", "GET /groups")
@@ -210,7 +226,9 @@ func TestRulesOnOneLineCountTogether(t *testing.T) {
 		}
 		m.Use(parse(t, twoCallers))
 	}
-	want := map[string]float64{"requests_total{caller=hr,decision=allow,method=GET,rule=policy.yaml:16,status_class=2xx}": 4}
+	want := map[string]float64{
+		"requests_total{caller=hr,decision=allow,method=GET,rule=policy.yaml:16,status_class=2xx}": 4,
+	}
 	if diff := cmp.Diff(want, m.read(t, "requests_total")); diff != "" {
 		t.Error(diff)
 	}
@@ -225,7 +243,8 @@ func TestWhatIsLookedUpAtEachReading(t *testing.T) {
 	})
 	m.InFlight.Store(7)
 	m.Connections.Idle.Store(5)
-	got := m.read(t, "requests_in_flight", "requests_waiting", "held_bytes", "limit_waiting", "limit_fill_ratio", "graph_connections_idle",
+	got := m.read(t, "requests_in_flight", "requests_waiting", "held_bytes", "limit_waiting", "limit_fill_ratio",
+		"graph_connections_idle",
 		"throttle_responses_total", "throttle_held_total", "throttle_holds", "throttle_limit_percentage_ratio")
 	want := map[string]float64{
 		"requests_in_flight{}": 7, "requests_waiting{}": 3, "held_bytes{}": 4096, "graph_connections_idle{}": 5,
@@ -288,7 +307,14 @@ func TestAThousandReloadsLeaveNoSeriesBehind(t *testing.T) {
 func TestCountingAllocatesNothing(t *testing.T) {
 	p := parse(t, twoCallers)
 	m := newMetrics(t, p, meter.Sources{})
-	o := meter.Outcome{Caller: "app", Rule: ruleOf(t, p, "app", "GET /users"), Method: "GET", Decision: "allow", Status: 200, Refusal: "graphBrokeOff"}
+	o := meter.Outcome{
+		Caller:   "app",
+		Rule:     ruleOf(t, p, "app", "GET /users"),
+		Method:   "GET",
+		Decision: "allow",
+		Status:   200,
+		Refusal:  "graphBrokeOff",
+	}
 	charges := []limit.Charge{{Limit: p.CallerLimit("app")}, {Limit: p.Limits()[0].Limit}}
 	if n := testing.AllocsPerRun(1000, func() { count(m, o, charges) }); n != 0 {
 		t.Errorf("%v allocations", n)
@@ -299,7 +325,13 @@ func TestCountingAllocatesNothing(t *testing.T) {
 func BenchmarkCounting(b *testing.B) {
 	p := parse(b, twoCallers)
 	m := newMetrics(b, p, meter.Sources{})
-	o := meter.Outcome{Caller: "app", Rule: ruleOf(b, p, "app", "GET /users"), Method: "GET", Decision: "allow", Status: 200}
+	o := meter.Outcome{
+		Caller:   "app",
+		Rule:     ruleOf(b, p, "app", "GET /users"),
+		Method:   "GET",
+		Decision: "allow",
+		Status:   200,
+	}
 	charges := []limit.Charge{{Limit: p.CallerLimit("app")}, {Limit: p.Limits()[0].Limit}}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -33,8 +33,8 @@ func (r *rooms) record(key string, s seen) {
 		return // a late answer
 	}
 	if !found && len(r.all) >= levelsBound {
-		for any := range r.all {
-			delete(r.all, any)
+		for oldKey := range r.all {
+			delete(r.all, oldKey)
 			break
 		}
 	}

@@ -10,11 +10,12 @@ import (
 
 // Counts are what happened at one of Graph's services since the Memory was made.
 type Counts struct {
-	Service    string  // in one word: "outlook"
-	Throttled  uint64  // answers that refused a request: 429, 503 and 509
-	Held       uint64  // requests that Check held back
-	Holding    int     // scopes that are held back: since a refusal, and until Graph took a request again
-	Percentage float64 // x-ms-throttle-limit-percentage, the greatest of about a minute: 1 is the whole limit. 0: none came
+	Service   string // in one word: "outlook"
+	Throttled uint64 // answers that refused a request: 429, 503 and 509
+	Held      uint64 // requests that Check held back
+	Holding   int    // scopes that are held back: since a refusal, and until Graph took a request again
+	// x-ms-throttle-limit-percentage, the greatest of about a minute: 1 is the whole limit. 0: none came
+	Percentage float64
 }
 
 // Counts returns what happened at each service. It takes no lock.

@@ -138,7 +138,8 @@ func (c certificate) cure() string {
 		return "put a new certificate and its key into the files of GRAPHPROXY_TLS_CERT_FILE and GRAPHPROXY_TLS_KEY_FILE; " +
 			"they are read again"
 	}
-	return "put the certificates of the CAs that sign those of clients now into the file of GRAPHPROXY_TLS_CLIENT_CA_FILE; " +
+	return "put the certificates of the CAs that sign those of clients now into the file of " +
+		"GRAPHPROXY_TLS_CLIENT_CA_FILE; " +
 		"it is read again"
 }
 

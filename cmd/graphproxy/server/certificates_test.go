@@ -106,7 +106,8 @@ func TestTheTimeOfSeveralCAs(t *testing.T) {
 	}{
 		{"one", []*x509.Certificate{ca("a", -day, 9*day)}, -day, 9 * day},
 		{"the first of two to end", []*x509.Certificate{ca("a", -day, 9*day), ca("b", -2*day, 5*day)}, -day, 5 * day},
-		{"the successor counts, not what it succeeds", []*x509.Certificate{ca("a", -9*day, -day), ca("a", -2*day, 90*day)}, -2 * day, 90 * day},
+		{"the successor counts, not what it succeeds", []*x509.Certificate{ca("a", -9*day, -day), ca("a", -2*day, 90*day)},
+			-2 * day, 90 * day},
 		{"in either order", []*x509.Certificate{ca("a", -2*day, 90*day), ca("a", -9*day, day)}, -2 * day, 90 * day},
 		{"one whose time has not come", []*x509.Certificate{ca("a", day, 90*day), ca("b", -9*day, 80*day)}, day, 80 * day},
 	} {

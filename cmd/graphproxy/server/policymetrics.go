@@ -23,7 +23,8 @@ func newPolicyCollector(p *PolicyFile) policyCollector {
 		info:    describe("info", "1, labelled with the hash of the policy in force.", "hash"),
 		inForce: describe("file_in_force", "1 while the policy file as it is now is the policy in force, else 0."),
 		age:     describe("age_seconds", "How long the policy has been in force."),
-		mode:    describe("mode", "1 for the mode of the policy in force (enforce, report, or mixed), 0 for the others.", "mode"),
+		mode: describe("mode", "1 for the mode of the policy in force (enforce, report, or mixed), 0 for the others.",
+			"mode"),
 		callers: describe("callers", "Callers of the policy in force, by mode.", "mode"),
 	}
 }

@@ -26,7 +26,8 @@ func newTokenCollector(a *apps) tokenCollector {
 		ready: describe("token_ready", "1 while there is an access token that can be used, else 0."),
 		expiry: describe("token_expiry_timestamp_seconds",
 			"When the access token in hand expires, in seconds since 1970; 0 if there is none."),
-		age:          describe("token_age_seconds", "How long ago the access token in hand was acquired; 0 if there is none."),
+		age: describe("token_age_seconds",
+			"How long ago the access token in hand was acquired; 0 if there is none."),
 		left:         describe("token_left_seconds", "How long the access token in hand still lives; 0 if there is none."),
 		acquisitions: describe("token_acquisitions_total", "Access tokens acquired."),
 		failures:     describe("token_failures_total", "Attempts to acquire an access token that failed."),
@@ -39,7 +40,8 @@ func newTokenCollector(a *apps) tokenCollector {
 
 // Describe implements prometheus.Collector.
 func (c tokenCollector) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range [...]*prometheus.Desc{c.ready, c.expiry, c.age, c.left, c.acquisitions, c.failures, c.codes, c.file} {
+	for _, d := range [...]*prometheus.Desc{c.ready, c.expiry, c.age, c.left, c.acquisitions, c.failures, c.codes,
+		c.file} {
 		to <- d
 	}
 }
