@@ -14,7 +14,7 @@ import (
 )
 
 // benchGraph answers every request with the same user, and every batch with answers to its items 1 to 4.
-func benchGraph(b *testing.B) *url.URL {
+func benchGraph(b testing.TB) *url.URL {
 	user := strings.Repeat("x", 1024)
 	answer := func(id string) string { return `{"id":"` + id + `","status":200,"body":{"id":"` + user + `"}}` }
 	graph := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -188,6 +188,9 @@ func (s *sending) tryDirect() *attempt {
 		a.reused.Store(failed.Reused)
 		a.begun.Store(failed.Begun)
 		a.answered.Store(failed.Answered)
+		if hasBody(s.r) && !failed.Sent && failed.Begun && isTimeout(failed.Err) {
+			a.err = graphStalled()
+		}
 	}
 	return a
 }

@@ -134,7 +134,8 @@ func (c *conn) send(r *http.Request, s *scratch) (*http.Response, error) {
 		s.release()
 		return nil, &Error{Err: failure, Reused: reused, Begun: begun}
 	}
-	if failure != nil {
+	sent := failure == nil
+	if !sent {
 		c.until.set(time.Now().Add(earlyWait))
 	}
 	s.in.Reset(c.rw)
@@ -145,7 +146,7 @@ func (c *conn) send(r *http.Request, s *scratch) (*http.Response, error) {
 		}
 		c.end(false)
 		s.release()
-		return nil, &Error{Err: failure, Reused: reused, Begun: true, Answered: answered}
+		return nil, &Error{Err: failure, Reused: reused, Begun: true, Sent: sent, Answered: answered}
 	}
 	c.until.clear()
 	keep := failure == nil && !res.Close && !r.Close

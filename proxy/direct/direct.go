@@ -100,6 +100,7 @@ type Error struct {
 	Err      error
 	Reused   bool // the connection had carried a request before
 	Begun    bool // a part of the request may have reached the server; otherwise nothing was sent
+	Sent     bool // all of it was handed to the system
 	Answered bool // a part of an answer came
 }
 
