@@ -73,6 +73,7 @@ func (a *admission) end() {
 // admit takes a decided request through the limits, and waits where that is needed. If it returns an error nothing is
 // held.
 func (h *Handler) admit(x *exchange) error {
+	defer x.traced.step("wait").end()
 	a := &x.admission
 	if err := h.reserve(x, x.rec, a); err != nil {
 		return err

@@ -186,6 +186,7 @@ func (h *Handler) admitItems(x *exchange, b *batch.Batch) error {
 		admissions: make([]admission, n),
 	}
 	x.batch = run
+	defer x.traced.step("decide").end()
 	for _, i := range b.Order() {
 		run.records[i] = x.itemRecord(&b.Items[i])
 		if err := h.admitItem(x, run, i); err != nil {

@@ -14,6 +14,9 @@ import (
 // and the app that it names. Item is nil for a request that is no batch. The body is read only if the policy allows the
 // request, so that a refused one costs no reading of it.
 func (h *Handler) decide(x *exchange, rec *Record, request policy.Request, a *admission, item *batch.Item) error {
+	if item == nil { // those of a batch are decided in one step
+		defer x.traced.step("decide").end()
+	}
 	request.References = x.referenceIn(request.Target)
 	decision := x.authorization.policy.Decide(request)
 	if _, err := h.app(decision, request.Target); err != nil {

@@ -28,3 +28,13 @@ func (h *Handler) HeldBytes() (now, most int64) { return h.memory.used.Load(), h
 
 // BoundHeldBytes makes fewer bytes than usual fit.
 func BoundHeldBytes(h *Handler, most int64) { h.memory.most = most }
+
+// Untraced goes through every span that a request may have, while nothing is traced.
+func Untraced() {
+	var off *Tracing
+	t := off.begin(nil, nil)
+	t.step("authenticate").end()
+	t.outgoing(nil, nil).answered(nil, nil, 0)
+	_ = t.spanID()
+	t.end(nil, nil)
+}

@@ -69,6 +69,7 @@ type Config struct {
 	AuditFailure func() error // why requests must be refused, because audit lines cannot be written; nil: never
 	Log          *slog.Logger // nil: slog.Default()
 	Metrics      prometheus.Registerer
+	Tracing      *Tracing // nil: requests are not traced
 }
 
 // Handler is the proxy. It is safe for concurrent use.
@@ -93,6 +94,7 @@ type Handler struct {
 	memory        *memory
 	buffers       *bufferPool
 	alarms        *sync.Pool // of *alarm
+	tracing       *Tracing
 	public        string
 	hosts         Hosts
 	origins       *http.CrossOriginProtection
@@ -136,6 +138,7 @@ func New(c Config) (*Handler, error) {
 		memory:    newMemory(c.MaxInFlight),
 		buffers:   newBufferPool(),
 		alarms:    newAlarms(),
+		tracing:   c.Tracing,
 		public:    c.PublicURL,
 		hosts:     hosts,
 		origins:   origins,

@@ -93,7 +93,7 @@ func (rec *Record) decide(d policy.Decision) {
 func (h *Handler) end(x *exchange) {
 	p := recover()
 	if p != nil && p != http.ErrAbortHandler { //nolint:errorlint // net/http compares it so, too
-		h.log.Error("panic", "value", fmt.Sprint(p), "request_id", x.rec.RequestID, "stack", string(debug.Stack()))
+		x.logger(h.log).Error("panic", "value", fmt.Sprint(p), "request_id", x.rec.RequestID, "stack", string(debug.Stack()))
 		if !x.out.started() {
 			h.fail(x, fmt.Errorf("panic: %v", p))
 			p = nil
@@ -129,8 +129,9 @@ func (h *Handler) record(x *exchange) {
 	h.observe(x, elapsed)
 	rec.shape(x.seen)
 	h.meter.Request(rec.outcome())
-	h.write(rec)
+	h.write(x, rec)
 	if x.batch == nil {
+		x.traced.end(rec, nil)
 		return
 	}
 	for i := range x.batch.records {
@@ -139,15 +140,16 @@ func (h *Handler) record(x *exchange) {
 		item.shape(x.batch.batch.Items[i].Target)
 		item.ofBatch(rec)
 		h.meter.Item(item.outcome())
-		h.write(item)
+		h.write(x, item)
 	}
+	x.traced.end(rec, x.batch.records)
 }
 
 // write writes a record where records go.
-func (h *Handler) write(rec *Record) {
+func (h *Handler) write(x *exchange, rec *Record) {
 	rec.bound()
 	h.audit.write(rec)
-	h.logRecord(rec)
+	h.logRecord(x, rec)
 }
 
 // ofBatch completes the record of an item with that of its batch. Whole.Status counts for an item that has no answer of
@@ -161,12 +163,12 @@ func (rec *Record) ofBatch(whole *Record) {
 }
 
 // logRecord logs the request for debugging: what the audit line has, without the keys that are in it.
-func (h *Handler) logRecord(rec *Record) {
+func (h *Handler) logRecord(x *exchange, rec *Record) {
 	ctx := context.Background()
 	if !h.log.Enabled(ctx, slog.LevelDebug) {
 		return
 	}
-	h.log.LogAttrs(ctx, slog.LevelDebug, "request",
+	x.logger(h.log).LogAttrs(ctx, slog.LevelDebug, "request",
 		slog.String("caller", rec.Caller),
 		slog.String("method", rec.Method),
 		slog.String("path", rec.Path),
@@ -180,11 +182,23 @@ func (h *Handler) logRecord(rec *Record) {
 	)
 }
 
+// logger adds the request's trace to what is logged about it.
+func (x *exchange) logger(log *slog.Logger) *slog.Logger {
+	if x.rec.TraceID == "" {
+		return log
+	}
+	log = log.With("trace_id", x.rec.TraceID)
+	if id := x.traced.spanID(); id != "" {
+		log = log.With("span_id", id)
+	}
+	return log
+}
+
 // logCause logs the cause of an error, which must not reach the caller, and returns the error for the caller.
 func (h *Handler) logCause(x *exchange, err error) *Error {
 	e := asError(err)
 	if e.Err != nil {
-		h.log.Log(context.Background(), e.level(), e.Message,
+		x.logger(h.log).Log(context.Background(), e.level(), e.Message,
 			"code", e.Inner,
 			"status", e.Status,
 			"caller", x.rec.Caller,

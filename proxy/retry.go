@@ -56,6 +56,7 @@ func (o *outbound) send(r *http.Request) (*http.Response, error) {
 	defer since(&o.x.spent.graph, sent)
 	hideIdempotency(r.Header)
 	s := sending{o: o, r: r}
+	span := o.x.traced.outgoing(r, o.x.rec)
 	for {
 		a := s.try()
 		reason := s.again(a)
@@ -64,6 +65,7 @@ func (o *outbound) send(r *http.Request) (*http.Response, error) {
 				o.noteHeader(a.res, sent)
 				o.x.watchAnswer(a.res, o.h.alarms, a.upload)
 			}
+			span.answered(a.res, a.err, s.tries-1)
 			return a.res, a.err
 		}
 		if a.res != nil {

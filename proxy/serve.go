@@ -17,6 +17,7 @@ import (
 
 // exchange is one request on its way: what is known of it so far.
 type exchange struct {
+	traced        *traced
 	authorization *Authorization
 	request       *http.Request
 	rec           *Record
@@ -65,6 +66,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	h.meter.InFlight.Add(1)
 	in := newRequestBody(w, r)
 	return &exchange{
+		traced:        h.tracing.begin(r, rec),
 		authorization: authorization,
 		request:       r,
 		rec:           rec,
@@ -105,6 +107,7 @@ func (h *Handler) serve(x *exchange) error {
 
 // authenticate finds out who the caller is, and takes a place among the requests in flight for it.
 func (h *Handler) authenticate(x *exchange) (caller.Found, error) {
+	defer x.traced.step("authenticate").end()
 	if err := checkHost(x.request); err != nil {
 		return caller.Found{}, err
 	}
@@ -191,6 +194,7 @@ func readTarget(r *http.Request) (*odata.Target, error) {
 
 // token returns the access token of an app that the policy names. It is the last step that can fail before the wire.
 func (x *exchange) token(app *App) (auth.Token, error) {
+	defer x.traced.step("token").end()
 	defer since(&x.spent.waiting, time.Now())
 	ctx := x.request.Context()
 	token, err := app.Tokens.Token(ctx)

@@ -20,6 +20,7 @@ import (
 	"graphproxy/cmd/graphproxy/logwriter"
 	"graphproxy/cmd/graphproxy/server"
 	"graphproxy/cmd/graphproxy/terminal"
+	"graphproxy/cmd/graphproxy/tracing"
 	"graphproxy/proxy"
 )
 
@@ -84,6 +85,12 @@ func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) erro
 		return err
 	}
 	defer p.Audit.Close()
+	traces, err := tracing.Start(&c.Tracing, versionName(), logs.Logger)
+	if err != nil {
+		return err
+	}
+	defer traces.Close()
+	p.Tracing = traces.Proxy()
 	s, err := server.New(p)
 	if err != nil {
 		return err

@@ -59,6 +59,8 @@ type Config struct {
 	AuditLog        string   `env:"GRAPHPROXY_AUDIT_LOG" envDefault:"-"`
 	AuditFailure    OnLoss   `env:"GRAPHPROXY_AUDIT_FAILURE" envDefault:"continue"`
 
+	Tracing // OpenTelemetry
+
 	registrations []Registration // besides the default one
 }
 

@@ -20,7 +20,7 @@ import (
 )
 
 // Parts are what a Server is made of. All but Roots, Public, Unix, PublicURL, Hosts, Headers, Transport, Drain, Audit,
-// Keys and ClientCA must be set.
+// Keys, ClientCA and Tracing must be set.
 type Parts struct {
 	Version     string // of graphproxy
 	Apps        []auth.App
@@ -44,6 +44,7 @@ type Parts struct {
 	RedisWait   time.Duration      // for an answer of Redis; 0: 100 ms
 	Replicas    int                // that there are at least; 0: 1
 	Log         *slog.Logger
+	Tracing     *proxy.Tracing // nil: requests are not traced
 }
 
 // Server is a proxy that can serve callers and health. Make it with New.
@@ -94,6 +95,7 @@ func New(p Parts) (*Server, error) {
 		AuditFailure:   p.Audit.refusal,
 		Log:            p.Log,
 		Metrics:        a.registry,
+		Tracing:        p.Tracing,
 	})
 	if err != nil {
 		return nil, err
