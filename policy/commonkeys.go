@@ -7,8 +7,9 @@ import (
 	"unicode"
 )
 
-// commonWords are what people write for a key while they try something, or never change: the beginning of every list of leaked
-// passwords, and the words of this domain. Keys are compared with them in several spellings and with numbers behind.
+// commonWords are what people write for a key while they try something, or never change: the beginning of every list of
+// leaked passwords, and the words of this domain. Keys are compared with them in several spellings and with numbers
+// behind.
 const commonWords = `abc abc123 abcd abcd1234 abcdef abcdefg abcdefgh admin administrator api apikey api-key api_key app azure baseball
 batman bearer caller changeit changeme change-me change_me client company contoso credential default demo dev development dragon
 dummy example fabrikam foo foobar football freedom fuckyou graph graphproxy graph-proxy guest hello helloworld hr hr-sync hunter hunter2 iloveyou
@@ -32,7 +33,8 @@ func hashesOfWords() map[[32]byte]bool {
 	hashes := make(map[[32]byte]bool)
 	add := func(word string) { hashes[sha256.Sum256([]byte(word))] = true }
 	ends := []string{
-		"", "\n", "!", "1", "12", "123", "1234", "12345", "123456", "01", "2", "3", "0", "00", "007", "1!", "123!", "2024", "2025", "2026",
+		"", "\n", "!", "1", "12", "123", "1234", "12345", "123456", "01", "2", "3", "0", "00", "007", "1!", "123!", "2024",
+		"2025", "2026",
 	}
 	for word := range strings.FieldsSeq(commonWords) {
 		runes := []rune(word)

@@ -233,7 +233,12 @@ func parseWindow(text string) (time.Duration, bool) {
 	if text == "" {
 		return 0, false
 	}
-	unit := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour}[text[len(text)-1]]
+	unit := map[byte]time.Duration{
+		's': time.Second,
+		'm': time.Minute,
+		'h': time.Hour,
+		'd': 24 * time.Hour,
+	}[text[len(text)-1]]
 	n, ok := 1, true
 	if len(text) > 1 {
 		n, ok = plainNumber(text[:len(text)-1])

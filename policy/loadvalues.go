@@ -15,7 +15,8 @@ func (l *loader) checkValue(r *Rule, k *match.Key, item yamlfile.Value, text str
 	if text == "" {
 		return
 	}
-	isChosen := r.match.Template.Segments[k.Segment()].Kind == odata.Path || isChosenByPeople(r.match.Template, k.Segment())
+	isChosen := r.match.Template.Segments[k.Segment()].Kind == odata.Path ||
+		isChosenByPeople(r.match.Template, k.Segment())
 	switch problem := impossible(text, isChosen); {
 	case problem != "":
 		item.Errorf("%s, so it can never match; %s", problem, cureFor(text))
@@ -26,13 +27,15 @@ func (l *loader) checkValue(r *Rule, k *match.Key, item yamlfile.Value, text str
 	}
 }
 
-// isChosenByPeople reports whether people choose the names behind the segment before, so that one may hold nearly anything.
+// isChosenByPeople reports whether people choose the names behind the segment before, so that one may hold nearly
+// anything.
 func isChosenByPeople(t *odata.Template, segment int) bool {
 	if segment == 0 {
 		return false
 	}
 	switch t.Segments[segment-1].Base {
-	case "lists", "items", "worksheets", "tables", "columns", "charts", "names", "pivottables", "children", "mailfolders", "childfolders":
+	case "lists", "items", "worksheets", "tables", "columns", "charts", "names", "pivottables", "children", "mailfolders",
+		"childfolders":
 		return true
 	}
 	return t.Segments[segment].Kind == odata.Args
@@ -54,7 +57,8 @@ func impossible(text string, isChosen bool) string {
 	if trimmed := strings.TrimSpace(text); trimmed != text {
 		return shown + " begins or ends in a space"
 	}
-	if runes := []rune(text); strings.ContainsRune(typographic, runes[0]) && strings.ContainsRune(typographic, runes[len(runes)-1]) {
+	if runes := []rune(text); strings.ContainsRune(typographic, runes[0]) &&
+		strings.ContainsRune(typographic, runes[len(runes)-1]) {
 		return shown + " stands in typographic quotes, which belong to it"
 	}
 	return ""
@@ -62,7 +66,8 @@ func impossible(text string, isChosen bool) string {
 
 // isBlankLetter reports whether a character is displayed as nothing, though Unicode calls it a letter or a mark.
 func isBlankLetter(c rune) bool {
-	return c == '\u115F' || c == '\u1160' || c == '\u3164' || c == '\uFFA0' || c == '\u034F' || c == '\u17B4' || c == '\u17B5' ||
+	return c == '\u115F' || c == '\u1160' || c == '\u3164' || c == '\uFFA0' || c == '\u034F' || c == '\u17B4' ||
+		c == '\u17B5' ||
 		c >= '\u180B' && c <= '\u180F' || c >= '\uFE00' && c <= '\uFE0F'
 }
 
@@ -92,9 +97,11 @@ func foreignValue(text string, isChosen bool) string {
 		return shown + " is compared as it stands, and negates nothing; write {not: [...]} for all but some values"
 	case strings.Contains(text, "|"):
 		return shown + " is compared as it stands; write a list for several values: [a, b]"
-	case strings.Contains(text, ", "), strings.Contains(text, ";") && strings.Count(text, "@") > 1, strings.Count(text, "@") > 1 && strings.Contains(text, ","):
+	case strings.Contains(text, ", "), strings.Contains(text, ";") && strings.Count(text, "@") > 1,
+		strings.Count(text, "@") > 1 && strings.Contains(text, ","):
 		return shown + " is one value; write a list for several: [a, b]"
-	case strings.HasPrefix(text, "^"), strings.HasSuffix(text, "$") && len(text) > 1, strings.Contains(text, ".*"), strings.Contains(text, `\`),
+	case strings.HasPrefix(text, "^"), strings.HasSuffix(text, "$") && len(text) > 1, strings.Contains(text, ".*"),
+		strings.Contains(text, `\`),
 		strings.HasPrefix(text, "~"), strings.Contains(text, ".+"):
 		return shown + " is no regular expression here; * stands for any run of characters, and everything else for itself"
 	case strings.ContainsAny(text, "?") || strings.HasPrefix(text, "%") || strings.HasSuffix(text, "%"):
@@ -103,19 +110,27 @@ func foreignValue(text string, isChosen bool) string {
 		return shown + " is compared as it stands; nothing is put in its place"
 	}
 	if word, a, b := mixedScripts(text); word != "" {
-		return fmt.Sprintf("%.80q mixes %s and %s letters, which look alike; write it in one script if that is meant", word, a, b)
+		return fmt.Sprintf("%.80q mixes %s and %s letters, which look alike; write it in one script if that is meant", word,
+			a, b)
 	}
 	return ""
 }
 
 // mixedScripts returns the first word of a text with letters of two scripts that look alike; "" if there is none.
 func mixedScripts(text string) (word, a, b string) {
-	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) }) {
+	for _, word := range strings.FieldsFunc(text,
+		func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) }) {
 		var found []string
 		for _, s := range []struct {
 			name  string
 			table *unicode.RangeTable
-		}{{"Latin", unicode.Latin}, {"Cyrillic", unicode.Cyrillic}, {"Greek", unicode.Greek}, {"Armenian", unicode.Armenian}, {"Cherokee", unicode.Cherokee}} {
+		}{
+			{"Latin", unicode.Latin},
+			{"Cyrillic", unicode.Cyrillic},
+			{"Greek", unicode.Greek},
+			{"Armenian", unicode.Armenian},
+			{"Cherokee", unicode.Cherokee},
+		} {
 			if strings.ContainsFunc(word, func(r rune) bool { return unicode.Is(s.table, r) }) {
 				found = append(found, s.name)
 			}

@@ -9,7 +9,8 @@ import (
 )
 
 func callerOf(rules string) string {
-	return "version: 1\ncallers:\n  app:\n    identity: [anyone]\n    " + strings.ReplaceAll(strings.Trim(rules, "\n"), "\n", "\n    ") + "\n"
+	return "version: 1\ncallers:\n  app:\n    identity: [anyone]\n    " +
+		strings.ReplaceAll(strings.Trim(rules, "\n"), "\n", "\n    ") + "\n"
 }
 
 // An object id gets round a deny rule that names a user, in each way that such a rule is written.
@@ -20,10 +21,12 @@ func TestADenyByNameThatAnIDGetsRoundIsWarnedOf(t *testing.T) {
 		warned            bool
 	}{
 		{"a name under where", "GET /users/{id}", `ANY /users/{id}/**: {where: {id: ceo@contoso.com}}`, true},
-		{"an allow rule with query", `GET /users/{id}: {query: {$select: [id]}}`, `ANY /users/{id}/**: {where: {id: ceo@contoso.com}}`, true},
+		{"an allow rule with query", `GET /users/{id}: {query: {$select: [id]}}`,
+			`ANY /users/{id}/**: {where: {id: ceo@contoso.com}}`, true},
 		{"one value has no @", "GET /users/{id}", `ANY /users/{id}/**: {where: {id: [ceo@contoso.com, cfo]}}`, true},
 		{"no value has an @", "GET /users/{id}", `ANY /users/{id}/**: {where: {id: [ceo]}}`, true},
-		{"one id stands among names", "GET /users/{id}", `ANY /users/{id}/**: {where: {id: [ceo@contoso.com, cfo@contoso.com, ` + id + `]}}`, true},
+		{"one id stands among names", "GET /users/{id}",
+			`ANY /users/{id}/**: {where: {id: [ceo@contoso.com, cfo@contoso.com, ` + id + `]}}`, true},
 		{"a pattern without @", "GET /users/{id}", `ANY /users/{id}/**: {where: {id: "ceo*"}}`, true},
 		{"a pattern of domains", "GET /users/{id}", `ANY /users/{id}/**: {where: {id: "*@vip.contoso.com"}}`, true},
 		{"without /**", "GET /users/{id}", `GET /users/{id}: {where: {id: ceo@contoso.com}}`, true},
@@ -31,19 +34,25 @@ func TestADenyByNameThatAnIDGetsRoundIsWarnedOf(t *testing.T) {
 		{"a name in the path", "GET /users/{id}", "GET /users/ceo@contoso.com", true},
 		{"a name in the path without @", "GET /users/{id}", "GET /users/ceo", true},
 		{"a name in the path with /**", "ANY /users/{id}/**", "ANY /users/ceo@contoso.com/**", true},
-		{"a member by name", "DELETE /groups/{g}/members/{id}/$ref", `DELETE /groups/{g}/members/{id}/$ref: {where: {id: ceo@contoso.com}}`, true},
-		{"a folder by its well-known name", "GET /users/{id}/mailFolders/{f}/messages", "GET /users/{id}/mailFolders/inbox/messages", true},
-		{"only one of two methods is allowed", "GET /users/{id}", `GET,DELETE /users/{id}: {where: {id: ceo@contoso.com}}`, true},
+		{"a member by name", "DELETE /groups/{g}/members/{id}/$ref",
+			`DELETE /groups/{g}/members/{id}/$ref: {where: {id: ceo@contoso.com}}`, true},
+		{"a folder by its well-known name", "GET /users/{id}/mailFolders/{f}/messages",
+			"GET /users/{id}/mailFolders/inbox/messages", true},
+		{"only one of two methods is allowed", "GET /users/{id}", `GET,DELETE /users/{id}: {where: {id: ceo@contoso.com}}`,
+			true},
 		{"in beta", "GET /beta/users/{id}", `ANY /beta/users/{id}/**: {where: {id: ceo@contoso.com}}`, true},
 
-		{"the id stands beside the name", "GET /users/{id}", `ANY /users/{id}/**: {where: {id: [ceo@contoso.com, ` + id + `]}}`, false},
+		{"the id stands beside the name", "GET /users/{id}",
+			`ANY /users/{id}/**: {where: {id: [ceo@contoso.com, ` + id + `]}}`, false},
 		{"only ids", "GET /users/{id}", `ANY /users/{id}/**: {where: {id: ` + id + `}}`, false},
 		{"a pattern of ids", "GET /users/{id}", `ANY /users/{id}/**: {where: {id: "0f8fad5b-*"}}`, false},
 		{"everything", "GET /users/{id}", `ANY /users/{id}/**: {where: {id: "*"}}`, false},
-		{"the allow rule takes names only", `GET /users/{id}: {where: {id: "*@contoso.com"}}`, `ANY /users/{id}/**: {where: {id: ceo@contoso.com}}`, false},
+		{"the allow rule takes names only", `GET /users/{id}: {where: {id: "*@contoso.com"}}`,
+			`ANY /users/{id}/**: {where: {id: ceo@contoso.com}}`, false},
 		{"another method", "GET /users/{id}", `DELETE /users/{id}: {where: {id: ceo@contoso.com}}`, false},
 		{"an operation is no name", "GET /users/{id}", "GET /users/delta", false},
-		{"a drive path", "GET /drives/{d}/root:/{path}:/children", `GET /drives/{d}/root:/{path}:/children: {where: {path: secret}}`, false},
+		{"a drive path", "GET /drives/{d}/root:/{path}:/children",
+			`GET /drives/{d}/root:/{path}:/children: {where: {path: secret}}`, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, top := range []bool{false, true} {
@@ -56,7 +65,8 @@ func TestADenyByNameThatAnIDGetsRoundIsWarnedOf(t *testing.T) {
 				}
 				text := callerOf("allow:\n  - " + quoted(c.allow) + "\ndeny:\n  - " + quoted(c.deny))
 				if top {
-					text = strings.Replace(callerOf("allow:\n  - "+quoted(c.allow)), "callers:", "deny:\n  - "+quoted(c.deny)+"\ncallers:", 1)
+					text = strings.Replace(callerOf("allow:\n  - "+quoted(c.allow)), "callers:",
+						"deny:\n  - "+quoted(c.deny)+"\ncallers:", 1)
 				}
 				p, err := policy.Parse("policy.yaml", []byte(text))
 				if err != nil {
@@ -73,24 +83,30 @@ func TestADenyByNameThatAnIDGetsRoundIsWarnedOf(t *testing.T) {
 
 func TestAValueThatCanNeverMatchIsAnError(t *testing.T) {
 	for _, c := range []struct{ name, value, want string }{
-		{"a zero-width space", `"ceo\u200b@contoso.com"`, `holds the invisible character U+200B, so it can never match; write "ceo@contoso.com" if that is meant`},
+		{"a zero-width space", `"ceo\u200b@contoso.com"`,
+			`holds the invisible character U+200B, so it can never match; write "ceo@contoso.com" if that is meant`},
 		{"a byte order mark", `"\ufeffceo@contoso.com"`, "the invisible character U+FEFF"},
 		{"a soft hyphen", `"ce\u00ado@contoso.com"`, "the invisible character U+00AD"},
 		{"a right-to-left mark", `"ceo\u202e@contoso.com"`, "the invisible character U+202E"},
 		{"a no-break space", `"ceo\u00a0@contoso.com"`, "the invisible character U+00A0"},
 		{"a Hangul filler", `"ceo\u3164@contoso.com"`, "the invisible character U+3164"},
 		{"a tab", `"ceo\t@contoso.com"`, "the invisible character U+0009"},
-		{"typographic quotes", "“ceo@contoso.com”", `the typographic quote U+201C (“), so it can never match; write "ceo@contoso.com" if that is meant`},
+		{"typographic quotes", "“ceo@contoso.com”",
+			`the typographic quote U+201C (“), so it can never match; write "ceo@contoso.com" if that is meant`},
 		{"single ones", "‘ceo@contoso.com’", "the typographic quote U+2018"},
 		{"guillemets", "«ceo@contoso.com»", "the typographic quote U+00AB"},
-		{"a space at the end", `"ceo@contoso.com "`, `begins or ends in a space, so it can never match; write "ceo@contoso.com" if that is meant`},
+		{"a space at the end", `"ceo@contoso.com "`,
+			`begins or ends in a space, so it can never match; write "ceo@contoso.com" if that is meant`},
 		{"a space at the beginning", `" ceo@contoso.com"`, "begins or ends in a space"},
 		{"only a space", `" "`, "begins or ends in a space, so it can never match; take it out"},
 		{"a star and a space", `"* "`, "write the value that is meant"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for _, rules := range []string{"allow:\n  - GET /users/{id}: {where: {id: [x, VALUE]}}", "allow: []\ndeny:\n  - GET /users/{id}: {where: {id: VALUE}}"} {
-				text := callerOf(strings.ReplaceAll(strings.Replace(rules, "VALUE", c.value, 1), "GET /users/{id}", `"GET /users/{id}"`))
+			for _, rules := range []string{"allow:\n  - GET /users/{id}: {where: {id: [x, VALUE]}}",
+				"allow: []\ndeny:\n  - GET /users/{id}: {where: {id: VALUE}}"} {
+				text := callerOf(
+					strings.ReplaceAll(strings.Replace(rules, "VALUE", c.value, 1), "GET /users/{id}", `"GET /users/{id}"`),
+				)
 				_, err := policy.Parse("policy.yaml", []byte(text))
 				if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "where.id") {
 					t.Errorf("%v, want %s", err, c.want)
@@ -103,9 +119,12 @@ func TestAValueThatCanNeverMatchIsAnError(t *testing.T) {
 // People give files, folders and lists names with nearly anything in them.
 func TestANameThatPeopleChooseMayLookOdd(t *testing.T) {
 	for _, rule := range []string{
-		`"GET /drives/{d}/root:/{path}": {where: {path: "Q3 – Contoso’s “draft”.docx"}}`, `"GET /sites/{s}/lists/{l}": {where: {l: "Résumé «x»"}}`,
-		`"GET /drives/{d}/root:/{path}": {where: {path: "a|b, c"}}`, `"GET /users/{id}": {where: {id: "josé@contoso.com"}}`, `"GET /users/{id}": {where: {id: "иван@contoso.com"}}`,
-		`"GET /users/{id}": {where: {id: "adele_fabrikam.com#EXT#@contoso.com"}}`, `"GET /users/{id}": {where: {id: o'neil@contoso.com}}`,
+		`"GET /drives/{d}/root:/{path}": {where: {path: "Q3 – Contoso’s “draft”.docx"}}`,
+		`"GET /sites/{s}/lists/{l}": {where: {l: "Résumé «x»"}}`,
+		`"GET /drives/{d}/root:/{path}": {where: {path: "a|b, c"}}`, `"GET /users/{id}": {where: {id: "josé@contoso.com"}}`,
+		`"GET /users/{id}": {where: {id: "иван@contoso.com"}}`,
+		`"GET /users/{id}": {where: {id: "adele_fabrikam.com#EXT#@contoso.com"}}`,
+		`"GET /users/{id}": {where: {id: o'neil@contoso.com}}`,
 	} {
 		p, err := policy.Parse("policy.yaml", []byte(callerOf("allow:\n  - "+rule)))
 		if err != nil || len(p.Warnings()) > 0 {
@@ -116,14 +135,26 @@ func TestANameThatPeopleChooseMayLookOdd(t *testing.T) {
 
 func TestAValueOfAnotherLanguageIsWarnedOf(t *testing.T) {
 	for value, want := range map[string]string{
-		`"!ceo@contoso.com"`: "negates nothing", "-ceo@contoso.com": "negates nothing", `"not ceo@contoso.com"`: "negates nothing",
-		"a@contoso.com|b@contoso.com": "write a list", `"a@contoso.com, b@contoso.com"`: "write a list", `"a@contoso.com,b@contoso.com"`: "write a list",
-		`"a@contoso.com;b@contoso.com"`: "write a list", "^ceo@contoso.com": "no regular expression", "ceo@contoso.com$": "no regular expression",
-		`".*@contoso.com"`: "no regular expression", `'ceo\.x@contoso.com'`: "no regular expression", `"%@contoso.com"`: "only * stands", `"ce?@contoso.com"`: "only * stands",
-		`"${CEO}"`: "nothing is put in its place", `"{{ceo}}"`: "nothing is put in its place",
-		"cеo@contoso.com": "mixes Latin and Cyrillic letters", "ceο@contoso.com": "mixes Latin and Greek letters",
+		`"!ceo@contoso.com"`:             "negates nothing",
+		"-ceo@contoso.com":               "negates nothing",
+		`"not ceo@contoso.com"`:          "negates nothing",
+		"a@contoso.com|b@contoso.com":    "write a list",
+		`"a@contoso.com, b@contoso.com"`: "write a list",
+		`"a@contoso.com,b@contoso.com"`:  "write a list",
+		`"a@contoso.com;b@contoso.com"`:  "write a list",
+		"^ceo@contoso.com":               "no regular expression",
+		"ceo@contoso.com$":               "no regular expression",
+		`".*@contoso.com"`:               "no regular expression",
+		`'ceo\.x@contoso.com'`:           "no regular expression",
+		`"%@contoso.com"`:                "only * stands",
+		`"ce?@contoso.com"`:              "only * stands",
+		`"${CEO}"`:                       "nothing is put in its place",
+		`"{{ceo}}"`:                      "nothing is put in its place",
+		"cеo@contoso.com":                "mixes Latin and Cyrillic letters",
+		"ceο@contoso.com":                "mixes Latin and Greek letters",
 	} {
-		p, err := policy.Parse("policy.yaml", []byte(callerOf(`allow:`+"\n"+`  - "GET /users/{id}": {where: {id: `+value+`}}`)))
+		p, err := policy.Parse("policy.yaml",
+			[]byte(callerOf(`allow:`+"\n"+`  - "GET /users/{id}": {where: {id: `+value+`}}`)))
 		if err != nil || len(p.Warnings()) != 1 || !strings.Contains(p.Warnings()[0].Error(), want) {
 			t.Errorf("%s: %v %v, want %s", value, err, p.Warnings(), want)
 		}
@@ -132,8 +163,14 @@ func TestAValueOfAnotherLanguageIsWarnedOf(t *testing.T) {
 
 func TestAKeyOfAnotherLanguageIsAnError(t *testing.T) {
 	for path, meant := range map[string]string{
-		"/users/:id": "{id}", "/users/<id>": "{id}", "/users/<user-id>/messages": "{user-id}", "/users/${id}": "{id}", "/users/{{id}}": "{id}", "/users/[id]/manager": "{id}",
-		"/users/%7Bid%7D": "{id}", "/users/:id/messages/:message": "{id}",
+		"/users/:id":                   "{id}",
+		"/users/<id>":                  "{id}",
+		"/users/<user-id>/messages":    "{user-id}",
+		"/users/${id}":                 "{id}",
+		"/users/{{id}}":                "{id}",
+		"/users/[id]/manager":          "{id}",
+		"/users/%7Bid%7D":              "{id}",
+		"/users/:id/messages/:message": "{id}",
 	} {
 		for _, rules := range []string{"allow: [%q]", "allow: []\ndeny: [%q]"} {
 			_, err := policy.Parse("policy.yaml", []byte(callerOf(fmt.Sprintf(rules, "GET "+path))))
@@ -150,8 +187,10 @@ func TestTheHashOfACommonWordIsNoKey(t *testing.T) {
 		"Password1!": "1d707811988069ca760826861d6d63a10e8c3b7f171c4441a6472ea58c11711b",
 		"secret\n":   "b37e50cedcd3e3f1ff64f4afc0422084ae694253cf399326868e07a35f4a45fb",
 	} {
-		_, err := policy.Parse("policy.yaml", []byte("version: 1\ncallers:\n  app:\n    identity:\n      - key: {sha256: "+sum+"}\n    allow: []\n"))
-		if err == nil || !strings.Contains(err.Error(), "policy.yaml:5: ") || !strings.Contains(err.Error(), "a common word") || strings.Contains(err.Error(), strings.TrimSpace(word)+`"`) {
+		_, err := policy.Parse("policy.yaml",
+			[]byte("version: 1\ncallers:\n  app:\n    identity:\n      - key: {sha256: "+sum+"}\n    allow: []\n"))
+		if err == nil || !strings.Contains(err.Error(), "policy.yaml:5: ") ||
+			!strings.Contains(err.Error(), "a common word") || strings.Contains(err.Error(), strings.TrimSpace(word)+`"`) {
 			t.Errorf("%q: %v", word, err)
 		}
 	}
@@ -159,8 +198,13 @@ func TestTheHashOfACommonWordIsNoKey(t *testing.T) {
 
 // Evidence in one item once was to be split by its message, and what both had to prove either did.
 func TestTheCureForTwoKindsOfEvidenceInOneItemSaysThatEitherWouldDo(t *testing.T) {
-	_, err := policy.Parse("policy.yaml", []byte("version: 1\ncallers:\n  app:\n    identity:\n      - network: 10.0.0.0/8\n        unix: {uid: 1}\n    allow: []\n"))
-	if err == nil || !strings.Contains(err.Error(), "Each item proves the caller alone, so as two items either would do") || strings.Contains(err.Error(), `with "- "`) {
+	_, err := policy.Parse("policy.yaml",
+		[]byte(
+			"version: 1\ncallers:\n  app:\n    identity:\n      - network: 10.0.0.0/8\n        unix: {uid: 1}\n    allow: []\n",
+		))
+	if err == nil ||
+		!strings.Contains(err.Error(), "Each item proves the caller alone, so as two items either would do") ||
+		strings.Contains(err.Error(), `with "- "`) {
 		t.Error(err)
 	}
 }
@@ -189,7 +233,8 @@ tests:
 	if _, deny := p.Rules("b"); len(deny) != 3 || deny[0].Line != 5 {
 		t.Errorf("%v", deny)
 	}
-	_, err = policy.Parse("policy.yaml", []byte("version: 1\ndeny: [GET /nothing]\ncallers:\n  a: {identity: [anyone], allow: []}\n"))
+	_, err = policy.Parse("policy.yaml",
+		[]byte("version: 1\ndeny: [GET /nothing]\ncallers:\n  a: {identity: [anyone], allow: []}\n"))
 	if err == nil || !strings.HasPrefix(err.Error(), "policy.yaml:2: deny: GET /nothing denies nothing") {
 		t.Error(err)
 	}

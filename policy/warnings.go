@@ -76,7 +76,8 @@ func names(r *Rule) []name {
 	segments := r.match.Template.Segments
 	for i := range segments {
 		s := &segments[i]
-		if i > 0 && !s.Var && !s.Call && !s.Qualified && (s.Kind == odata.Name || s.Kind == odata.Key) && isNamed(segments[i-1].Base, s.Text) {
+		if i > 0 && !s.Var && !s.Call && !s.Qualified && (s.Kind == odata.Name || s.Kind == odata.Key) &&
+			isNamed(segments[i-1].Base, s.Text) {
 			all = append(all, name{i, s.Text})
 		}
 	}
@@ -109,8 +110,8 @@ func collectionOf(segments []odata.Segment, i int) string {
 	return ""
 }
 
-// isNamed reports whether a value is the name of something that also has an object id. What is no address is taken for one in the
-// collections where Graph takes names beside ids.
+// isNamed reports whether a value is the name of something that also has an object id. What is no address is taken for
+// one in the collections where Graph takes names beside ids.
 func isNamed(collection, value string) bool {
 	switch {
 	case strings.Contains(value, "@"):
@@ -132,8 +133,8 @@ func isID(value string) bool {
 		len(value) >= shortest && !strings.Contains(value, "*")
 }
 
-// roundabout returns an allow rule that allows for an id what a deny rule denies for a name, or nil. The requests to try
-// are those that the templates of both name.
+// roundabout returns an allow rule that allows for an id what a deny rule denies for a name, or nil. The requests to
+// try are those that the templates of both name.
 func (b *ruleBook) roundabout(bare *match.AllowSet, deny *Rule, n name) *Rule {
 	denied := new(match.DenySet)
 	denied.Add(bareRule(deny))
@@ -147,7 +148,8 @@ func (b *ruleBook) roundabout(bare *match.AllowSet, deny *Rule, n name) *Rule {
 		if n.segment >= len(r.Template.Segments) || r.Template.Version != d.Template.Version || methods == 0 {
 			continue
 		}
-		byName, byID := example(r.Template, n.segment, n.value), example(r.Template, n.segment, "11111111-2222-3333-4444-555555555555")
+		byName, byID := example(r.Template, n.segment, n.value), example(r.Template, n.segment,
+			"11111111-2222-3333-4444-555555555555")
 		plain := *byName // as a segment, a name may be an operation, and then it is no key
 		plain.Segments = slices.Clone(byName.Segments)
 		plain.Segments[n.segment].Kind, plain.Segments[n.segment].Quoted = odata.Name, false

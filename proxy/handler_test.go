@@ -152,7 +152,16 @@ callers:
 			"refuse",
 			"",
 		},
-		{"an unreadable target", "/v1.0//users", "X-Api-Key: 9f2c-tests-only-7d1e", 400, "invalidRequest", "", "refuse", "app"},
+		{
+			"an unreadable target",
+			"/v1.0//users",
+			"X-Api-Key: 9f2c-tests-only-7d1e",
+			400,
+			"invalidRequest",
+			"",
+			"refuse",
+			"app",
+		},
 		{"no rule", "/v1.0/groups", "X-Api-Key: 9f2c-tests-only-7d1e", 403, "accessDenied", "policyDenied", "deny", "app"},
 		{
 			"a key outside where",

@@ -16,7 +16,8 @@ func commandsOf(t *testing.T, page string, words ...string) []string {
 	text, err := os.ReadFile("../../docs/" + page)
 	must(t, err)
 	var found []string
-	for _, m := range regexp.MustCompile(`(?m)^ {4,7}(`+strings.Join(words, "|")+`)( .*)?$`).FindAllString(string(text), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^ {4,7}(`+strings.Join(words, "|")+`)( .*)?$`).FindAllString(string(text),
+		-1) {
 		found = append(found, strings.TrimSpace(m))
 	}
 	return found
@@ -44,7 +45,9 @@ func (w *world) withPagesFiles(t *testing.T, key string) {
 	w.write(t, "old.yaml", policy)
 	w.write(t, "client-secret", "secret\n")
 	w.write(t, "permissions.json", somePermissions)
-	w.write(t, "audit.log", `{"time":"2026-01-01T00:00:00Z","caller":"hr-sync","method":"GET","version":"v1.0","path":"/v1.0/users/{id}","target":"/v1.0/users/a","decision":"allow","status":200,"policy":"d0b56b59bcc6"}`+"\n")
+	w.write(t, "audit.log",
+		`{"time":"2026-01-01T00:00:00Z","caller":"hr-sync","method":"GET","version":"v1.0","path":"/v1.0/users/{id}",`+
+			`"target":"/v1.0/users/a","decision":"allow","status":200,"policy":"d0b56b59bcc6"}`+"\n")
 }
 
 func TestTheCommandsOfGettingStartedWork(t *testing.T) {
@@ -84,7 +87,8 @@ func TestTheCommandsOfTheFirstPagesWork(t *testing.T) {
 	w := newWorld(t)
 	w.registerSecret("secret")
 	w.withPagesFiles(t, "a-key-of-hr-sync")
-	answersNo := regexp.MustCompile(`^graphproxy (policy explain .*ceo@contoso|permissions )`) // the page shows what is not allowed, or too much
+	// the page shows what is not allowed, or too much
+	answersNo := regexp.MustCompile(`^graphproxy (policy explain .*ceo@contoso|permissions )`)
 	found := 0
 	for _, page := range []string{"security-team.md", "operators.md", "upgrading.md"} {
 		for _, command := range commandsOf(t, page, "graphproxy") {

@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// inScratch returns bwrap's arguments for what the container has: an empty, read-only root with the binary, the roots of TLS and the files of the settings; user
-// 65532, no home, no environment. bwrap makes the same with the kernel's namespaces as a container's runtime does.
+// inScratch returns bwrap's arguments for what the container has: an empty, read-only root with the binary, the roots
+// of TLS and the files of the settings; user 65532, no home, no environment. bwrap makes the same with the kernel's
+// namespaces as a container's runtime does.
 func inScratch(binary, certificates, settings string) []string {
 	return []string{
 		"--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--new-session",
@@ -53,7 +54,8 @@ func TestItRunsAsNoRootOnAReadOnlyFileSystemWithoutAHome(t *testing.T) {
 	must(t, os.WriteFile(certificates, w.ca.PEM(), 0o644))
 	binary := staticBinary(t)
 	box := inScratch(binary, certificates, settings)
-	for _, setting := range w.environ("AZURE_CLIENT_SECRET_FILE=/etc/graphproxy/client-secret", "GRAPHPROXY_POLICY=/etc/graphproxy/policy.yaml") {
+	for _, setting := range w.environ("AZURE_CLIENT_SECRET_FILE=/etc/graphproxy/client-secret",
+		"GRAPHPROXY_POLICY=/etc/graphproxy/policy.yaml") {
 		name, value, _ := strings.Cut(setting, "=")
 		if name != "PATH" && name != "SSL_CERT_FILE" {
 			box = append(box, "--setenv", name, value)
@@ -61,7 +63,13 @@ func TestItRunsAsNoRootOnAReadOnlyFileSystemWithoutAHome(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	p := &process{cmd: exec.CommandContext(ctx, "bwrap", append(box, "/graphproxy", "serve")...), stdout: new(lines), stderr: new(lines), client: httpClient(), ended: make(chan struct{})}
+	p := &process{
+		cmd:    exec.CommandContext(ctx, "bwrap", append(box, "/graphproxy", "serve")...),
+		stdout: new(lines),
+		stderr: new(lines),
+		client: httpClient(),
+		ended:  make(chan struct{}),
+	}
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	began := time.Now()
 	p.run(t)
@@ -77,7 +85,8 @@ func TestItRunsAsNoRootOnAReadOnlyFileSystemWithoutAHome(t *testing.T) {
 	}
 	info, err := os.Stat(binary)
 	must(t, err)
-	t.Logf("listens after %s; resident memory %s bytes; the binary has %d bytes", listens.Round(time.Millisecond), p.metric(t, "process_resident_memory_bytes"), info.Size())
+	t.Logf("listens after %s; resident memory %s bytes; the binary has %d bytes", listens.Round(time.Millisecond),
+		p.metric(t, "process_resident_memory_bytes"), info.Size())
 
 	// The box is what it says: nothing can be written, and nobody is root.
 	for _, test := range []struct{ name, command, want string }{
@@ -85,7 +94,9 @@ func TestItRunsAsNoRootOnAReadOnlyFileSystemWithoutAHome(t *testing.T) {
 		{"nor beside the settings", "man /etc/graphproxy/pages", "read-only file system"},
 		{"a command works, too", "version", `^graphproxy `},
 	} {
-		out, _ := exec.Command("bwrap", append(inScratch(binary, certificates, settings), append([]string{"/graphproxy"}, strings.Fields(test.command)...)...)...).CombinedOutput()
+		out, _ := exec.Command("bwrap",
+			append(inScratch(binary, certificates, settings),
+				append([]string{"/graphproxy"}, strings.Fields(test.command)...)...)...).CombinedOutput()
 		if !regexp.MustCompile(test.want).Match(out) {
 			t.Errorf("%s: %s, want %s", test.name, out, test.want)
 		}

@@ -42,8 +42,8 @@ func (o *Set) Problem(r *match.Rule, wide bool) string {
 	return problem
 }
 
-// IsVoid reports whether a rule surely names nothing: Graph has no such resource. Where the lists have the resource and not the method,
-// or lack a function, Graph may have more than they do, and Problem alone says so.
+// IsVoid reports whether a rule surely names nothing: Graph has no such resource. Where the lists have the resource and
+// not the method, or lack a function, Graph may have more than they do, and Problem alone says so.
 func (o *Set) IsVoid(r *match.Rule) bool {
 	if o.Problem(r, true) == "" {
 		return false
@@ -54,7 +54,8 @@ func (o *Set) IsVoid(r *match.Rule) bool {
 	if w.unknown || len(w.segments) == 0 {
 		return false
 	}
-	isCall := w.segments[0].Call || w.segments[0].Kind == odata.Args || len(w.segments) > 1 && w.segments[1].Kind == odata.Args
+	isCall := w.segments[0].Call || w.segments[0].Kind == odata.Args ||
+		len(w.segments) > 1 && w.segments[1].Kind == odata.Args
 	return !isCall
 }
 

@@ -199,7 +199,8 @@ func (c *Config) Public() bool {
 	return slices.ContainsFunc(c.Listen, func(a Address) bool { return !a.loopback() })
 }
 
-// IsPublic reports whether other machines can connect to a listener at one of the addresses, as GRAPHPROXY_LISTEN has them.
+// IsPublic reports whether other machines can connect to a listener at one of the addresses, as GRAPHPROXY_LISTEN has
+// them.
 func IsPublic(addresses []string) (bool, error) {
 	var all Addresses
 	if err := all.UnmarshalText([]byte(strings.Join(addresses, ","))); err != nil {

@@ -40,7 +40,8 @@ func newCheck(settings *config.Config) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, "end with status 1 for warnings, too")
 	cmd.Flags().StringArrayVar(&listen, "listen", nil,
-		"warn of what is unsafe where the proxy listens on this `ADDRESS`, host:port or unix:/path; without it GRAPHPROXY_LISTEN counts. "+
+		"warn of what is unsafe where the proxy listens on this `ADDRESS`, host:port or unix:/path; without it "+
+			"GRAPHPROXY_LISTEN counts. "+
 			"May be given several times")
 	cmd.Flags().StringArrayVar(&operations, "operations", nil,
 		"know the operations of a `FILE` of lines METHOD /path, too; beta in its name means the version beta. May be given "+

@@ -154,7 +154,8 @@ func (p *PolicyFile) logInForce(message string) {
 	now := p.current.Load().authorization.Policy()
 	p.log.Info(message, "file", p.path, "policy", now.Hash(), "callers", len(now.Callers()))
 	if now.ReportsByDefault() {
-		p.log.Warn("the whole policy is in report mode: what it denies is let through, for each caller that has no mode of its own; "+
+		p.log.Warn("the whole policy is in report mode: what it denies is let through, for each caller that has no mode "+
+			"of its own; "+
 			"write mode: enforce when the log shows no would_deny that is meant to pass", "file", p.path)
 	}
 	for _, w := range now.Warnings() {

@@ -32,7 +32,8 @@ func (c *checker) tooWide(b *book, id policy.Identity) {
 	if c.Plain && (id.Kind == "key" || id.Kind == "token") {
 		c.report.Add(id.Line, b.where+".identity",
 			"the %s of this caller crosses the network without TLS, and who reads it there is this caller. Set "+
-				"GRAPHPROXY_TLS_CERT_FILE and GRAPHPROXY_TLS_KEY_FILE, or listen on 127.0.0.1 behind a proxy that ends TLS", id.Kind)
+				"GRAPHPROXY_TLS_CERT_FILE and GRAPHPROXY_TLS_KEY_FILE, or listen on 127.0.0.1 behind a proxy that ends TLS",
+			id.Kind)
 	}
 	for _, n := range id.Networks {
 		if isWide(n) {
