@@ -28,7 +28,7 @@ type balancer struct {
 // nobody: it notices that a connection is refused, and passes the request on, which is safe because nothing was sent.
 func balancers() []balancer {
 	return []balancer{
-		{"haproxy", "2s", haproxyConfig, func(config string) []string { return []string{"-db", "-f", config} }},
+		{"haproxy", "4s", haproxyConfig, func(config string) []string { return []string{"-db", "-f", config} }},
 		{"nginx", "2s", nginxConfig, func(config string) []string {
 			return []string{"-c", config, "-e", "stderr", "-p", filepath.Dir(config)}
 		}},
@@ -45,6 +45,7 @@ defaults
   timeout connect 2s
   timeout client 30s
   timeout server 30s
+  timeout check 3s
 frontend callers
   bind %s
   default_backend graphproxy
@@ -165,11 +166,13 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// traffic is requests at a fixed rate, whether earlier ones are answered or not. Safe for concurrent use.
+// traffic is requests at a fixed rate, of which at most 64 are on their way: on a machine that is slower the rate is
+// less. Safe for concurrent use.
 type traffic struct {
 	url    string
 	client *http.Client
 	ended  chan struct{}
+	places chan struct{}
 	run    sync.WaitGroup
 	began  time.Time
 	took   time.Duration
@@ -184,6 +187,7 @@ func newTraffic(url string) *traffic {
 		url:    url,
 		client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
 		ended:  make(chan struct{}),
+		places: make(chan struct{}, 64),
 	}
 }
 
@@ -210,7 +214,12 @@ func (l *traffic) start(perSecond int) {
 			select {
 			case <-tick.C: // a tick that is late brings all requests that are due
 				for due := int(time.Since(l.began).Seconds() * float64(perSecond)); sent < due; sent++ {
-					l.run.Go(func() { l.count(l.request()) })
+					select {
+					case l.places <- struct{}{}:
+						l.run.Go(func() { l.count(l.request()); <-l.places })
+					case <-l.ended:
+						return
+					}
 				}
 			case <-l.ended:
 				return
