@@ -30,13 +30,15 @@ var update = flag.Bool("update", false, "write the examples of docs/audit.md ane
 
 const auditDocs = "../docs/audit.md"
 
-// audited is the policy of the lines in docs/audit.md. The hash is that of key.
+const auditedKey = "Kx7vQ2mN9rT4wZ8pL3sD6fH1"
+
+// audited is the policy of the lines in docs/audit.md. The first hash is that of auditedKey.
 const audited = `
 version: 1
 callers:
   hr-sync:
     identity:
-      - key: {sha256: 6ca13d52ca70c883e0f0bb101e425a89e8624de51db2d2392593af6a84118090, name: server-2027}
+      - key: {sha256: 15f4da9c940fd2c3ce2e937f62182e68ba5f72dbdd28631a531e695563ab2642, name: server-2027}
     allow:
       - GET /users
       - GET /users/{id}
@@ -47,7 +49,7 @@ callers:
   phone-book:
     mode: report
     identity:
-      - key: {sha256: 8f61ad5cfa0c471c8cbf810ea285cb1e5f9c2c5e5e5e4f58a3229667703e1587}
+      - key: {sha256: 87f1feb3eae0d747878401ea3957c6686fd38cb3e583e21a896c1fc734e80474}
     allow: [GET /users]
 `
 
@@ -101,7 +103,7 @@ func (r auditRig) begin(t *testing.T, target string) *http.Response {
 	r.audit.reset()
 	req, err := http.NewRequest(http.MethodGet, r.server.URL+target, nil)
 	must(t, err)
-	req.Header.Set("X-Api-Key", key)
+	req.Header.Set("X-Api-Key", auditedKey)
 	res, err := r.server.Client().Do(req)
 	must(t, err)
 	t.Cleanup(func() { _ = res.Body.Close() })
@@ -112,7 +114,7 @@ func (r auditRig) begin(t *testing.T, target string) *http.Response {
 
 // examples makes an audit line of each kind by real requests, by the headings of docs/audit.md.
 func examples(t *testing.T) map[string][]string {
-	const own, other = "X-Api-Key: " + key, "X-Api-Key: def456"
+	const own, other = "X-Api-Key: " + auditedKey, "X-Api-Key: Pq5hJ8cV2xB7nM4kR9tY3wE6"
 	const origin, parent = "X-Forwarded-For: 203.0.113.7", "Traceparent: " +
 		"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 	r := newAuditRig(t)
@@ -149,7 +151,7 @@ func (r auditRig) open(t *testing.T, target string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, r.server.URL+target, nil)
 	must(t, err)
-	req.Header.Set("X-Api-Key", key)
+	req.Header.Set("X-Api-Key", auditedKey)
 	res, err := r.server.Client().Do(req)
 	must(t, err)
 	t.Cleanup(func() { _ = res.Body.Close() })
