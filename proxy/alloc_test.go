@@ -43,6 +43,7 @@ func TestAGETAllocatesLittleMoreThanAReverseProxy(t *testing.T) {
 	ours, floor := allocations(h), allocations(bare)
 	t.Logf("%.0f allocations, %.0f in a bare reverse proxy", ours, floor)
 	if ours-floor > mostAllocations {
-		t.Errorf("%.0f allocations more than a bare reverse proxy's %.0f, want at most %d", ours-floor, floor, mostAllocations)
+		t.Errorf("%.0f allocations more than a bare reverse proxy's %.0f, want at most %d", ours-floor, floor,
+			mostAllocations)
 	}
 }

@@ -48,8 +48,8 @@ callers:
       - GET /sites/{id}: {limit: {rate: 4/s, burst: 1, wait: 10s}}
 `
 
-// The time of a request is Graph's, the caller's, that of waiting, or graphproxy's own. The test sets only lower bounds: a
-// machine that is slow makes every time longer.
+// The time of a request is Graph's, the caller's, that of waiting, or graphproxy's own. The test sets only lower
+// bounds: a machine that is slow makes every time longer.
 func TestOwnTimeIsWhatIsLeftOfTheWholeTime(t *testing.T) {
 	const pause = 150 * time.Millisecond
 	for _, tt := range []struct {
@@ -63,7 +63,8 @@ func TestOwnTimeIsWhatIsLeftOfTheWholeTime(t *testing.T) {
 			r.do(t, "GET", "/v1.0/users/slow", "")
 		}, 1, 2 * pause, 0},
 		{"each part of a batch for two apps", func(t *testing.T, r *rig) {
-			r.do(t, "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users/1"},{"id":"2","method":"GET","url":"/groups/2"}]}`)
+			r.do(t, "POST", "/v1.0/$batch",
+				`{"requests":[{"id":"1","method":"GET","url":"/users/1"},{"id":"2","method":"GET","url":"/groups/2"}]}`)
 		}, 2, 4 * pause, 0},
 		{"the caller takes its time with a body", func(t *testing.T, r *rig) {
 			body, to := io.Pipe()
@@ -118,7 +119,8 @@ func TestOwnTimeIsWhatIsLeftOfTheWholeTime(t *testing.T) {
 				t.Errorf("of %v s, %v s are others', want %v at least", total, others, tt.others)
 			}
 			if counted != requests || answers != tt.graph || waiting != tt.waiting || waiting > 0 && waited < .1 {
-				t.Errorf("%d requests, %d own times, %d answers of Graph's, %d waited for %v s", requests, counted, answers, waiting, waited)
+				t.Errorf("%d requests, %d own times, %d answers of Graph's, %d waited for %v s", requests, counted, answers,
+					waiting, waited)
 			}
 		})
 	}
@@ -130,11 +132,13 @@ func flood(h http.Handler, seed, n int) {
 		odd := fmt.Sprintf("x%dy%d", seed, i)
 		method := []string{"GET", "PATCH", "BREW" + odd, strings.ToUpper(odd), "get", "OPTIONS", "DELETE", "HEAD"}[i%8]
 		target := []string{
-			"/v1.0/users/" + odd, "/v1.0/" + odd, "/beta/users/" + odd + "/messages?$filter=" + odd, "/" + odd + "/users", "//" + odd,
+			"/v1.0/users/" + odd, "/v1.0/" + odd, "/beta/users/" + odd + "/messages?$filter=" + odd, "/" + odd + "/users",
+			"//" + odd,
 			"/v1.0/users?$" + odd + "=1", "/v1.0/users/%2e%2e/" + odd, "/v1.0/users/" + odd + "('" + odd + "')",
 		}[i/8%8]
 		body := fmt.Sprintf(`{"requests":[{"id":%q,"method":%q,"url":"/users/%s"},{"id":"b","method":"GET","url":"/%s"},`+
-			`{"id":"c","method":"GET","url":"/users/%s","headers":{%q:%q}}]}`, odd, strings.ToUpper(odd), odd, odd, odd, odd, odd)
+			`{"id":"c","method":"GET","url":"/users/%s","headers":{%q:%q}}]}`, odd, strings.ToUpper(odd), odd, odd, odd, odd,
+			odd)
 		for _, r := range []*http.Request{
 			httptest.NewRequest(http.MethodGet, target, nil),
 			httptest.NewRequest(http.MethodPost, "/v1.0/$batch", strings.NewReader(body)),
@@ -151,7 +155,8 @@ func flood(h http.Handler, seed, n int) {
 				r.RemoteAddr = "127.0.0.1:1"
 			}
 			r.Header.Set("Content-Type", "application/json")
-			for _, name := range []string{"client-request-id", "User-Agent", "Prefer", odd, "X-Api-Key", "traceparent", "x-ms-throttle-scope"} {
+			for _, name := range []string{"client-request-id", "User-Agent", "Prefer", odd, "X-Api-Key", "traceparent",
+				"x-ms-throttle-scope"} {
 				r.Header.Set(name, odd)
 			}
 			h.ServeHTTP(httptest.NewRecorder(), r)
@@ -186,7 +191,12 @@ func TestAFloodOfOddRequestsMakesNoSeries(t *testing.T) {
 	last := underRace(1000, 100) - 1
 	for i := range last + 1 {
 		name := fmt.Sprintf("app%d", i)
-		r.handler.Use(rules(t, strings.NewReplacer("  app:", "  "+name+":", "- GET /users\n", "- GET /users: {limit: 1000/s}\n").Replace(everyone)))
+		r.handler.Use(
+			rules(t,
+				strings.NewReplacer("  app:", "  "+name+":", "- GET /users\n", "- GET /users: {limit: 1000/s}\n").Replace(
+					everyone,
+				)),
+		)
 		for _, target := range []string{"/v1.0/users", "/v1.0/users/1", "/v1.0/nothing"} {
 			q := httptest.NewRequest("GET", target, nil)
 			q.RemoteAddr, q.Host = "127.0.0.1:1", "graphproxy"
