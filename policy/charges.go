@@ -56,7 +56,7 @@ func (p *Policy) Charges(dst []limit.Charge, r Request, d Decision) []limit.Char
 	if len(p.limits) == 0 {
 		return dst
 	}
-	hits := p.covers.All(r.Target, match.MethodOf(r.Method))
+	hits := p.covers.All(r.Target, MethodsOf(r.Method, r.Target))
 	for i, c := range p.limits {
 		if !c.covers {
 			dst = append(dst, charge(c.limit, bucketKey(c.per, r, d, nil), r))

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"time"
+
 	"graphproxy/policy/body"
 	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/limit"
@@ -12,6 +14,7 @@ type ruleBook struct {
 	app      string
 	tenant   string
 	priority string
+	until    time.Time // zero: it does not end
 	report   bool
 	limit    *limit.Limit
 	inFlight Share
@@ -41,9 +44,9 @@ func (p *Policy) Decide(r Request) Decision {
 	if book == nil || r.Target == nil {
 		return Decision{Reason: reasonCaller, App: DefaultApp}
 	}
-	method := match.MethodOf(r.Method)
+	method := MethodsOf(r.Method, r.Target)
 	d := book.decide(r, method)
-	if !d.Allow && !d.ReadBody && book.report && method != 0 && !r.Target.IsBatch() {
+	if !d.Allow && !d.ReadBody && d.Reason != ReasonEnded && book.report && method != 0 && !r.Target.IsBatch() {
 		d.Allow, d.WouldDeny = true, true
 	}
 	return d
@@ -51,6 +54,9 @@ func (p *Policy) Decide(r Request) Decision {
 
 // ReasonDenied is the reason where an explicit deny rule denies the request.
 const ReasonDenied = "denied"
+
+// ReasonEnded is the reason where the caller has ended.
+const ReasonEnded = "the caller has ended"
 
 // ReasonBody is what the reason begins with where a condition on the body does not hold: "body: recipients".
 const ReasonBody = match.ReasonBody
@@ -63,7 +69,7 @@ const ReasonReferences = "references"
 
 // decide decides without regard to the mode.
 func (b *ruleBook) decide(r Request, method match.Methods) Decision {
-	d := b.byTarget(r.Target, method, r.Body)
+	d := b.byTarget(r.Target, method, match.Circumstances{Body: r.Body, At: r.At})
 	if d.Allow && len(r.References) > 0 {
 		if _, ok := d.Rule.MayReferTo(r.References); !ok {
 			d.Allow, d.Reason = false, ReasonReferences
@@ -72,13 +78,18 @@ func (b *ruleBook) decide(r Request, method match.Methods) Decision {
 	return d
 }
 
-// byTarget decides without regard to references. While sent is nil, a decision that depends on it denies.
-func (b *ruleBook) byTarget(t *odata.Target, method match.Methods, sent *Body) Decision {
+// byTarget decides without regard to references. While the body is not read, a decision that depends on it
+// denies.
+func (b *ruleBook) byTarget(t *odata.Target, method match.Methods, c match.Circumstances) Decision {
 	d := Decision{Reason: reasonNoRule, App: b.app, Tenant: b.tenant, Priority: b.priority}
-	if len(t.Segments) > match.MaxSegments {
+	switch {
+	case b.hasEnded(c.At):
+		d.Reason = ReasonEnded
+		return d
+	case len(t.Segments) > match.MaxSegments:
 		return d
 	}
-	i, found, unread := b.deny.FirstBody(t, method, sent)
+	i, found, unread := b.deny.FirstFor(t, method, c)
 	if found {
 		d.Rule, d.Reason = b.denyRules[i], ReasonDenied
 		return d
@@ -87,14 +98,14 @@ func (b *ruleBook) byTarget(t *odata.Target, method match.Methods, sent *Body) D
 		d.Reason = reasonBatch
 		return d
 	}
-	switch result := b.allow.FindBody(t, method, sent); {
+	switch result := b.allow.FindFor(t, method, c); {
 	case result.Index >= 0:
 		d.Rule = b.allowRules[result.Index]
-		if d.ReadBody = sent == nil && (unread || d.Rule.body != nil); d.ReadBody {
+		if d.ReadBody = c.Body == nil && (unread || d.Rule.body != nil); d.ReadBody {
 			d.Rule, d.Near, d.Reason = nil, d.Rule, unreadBody
 			return d
 		}
-		d.Allow, d.Reason = true, ""
+		d.Allow, d.Reason, d.Until = true, "", sooner(d.Rule.match.Until, b.until)
 		d.App, d.Tenant = b.appOf(d.Rule)
 		if d.Rule.priority != "" {
 			d.Priority = d.Rule.priority

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -63,12 +64,16 @@ func (p *Policy) denialReason(r Request, d Decision) string {
 		return "it may not refer to " + shown(fmt.Sprintf("%q", offending), maxDenialPath)
 	}
 	switch {
+	case d.Reason == ReasonEnded:
+		return "the caller has ended; its time in the policy is over"
 	case isMe(r.Target):
 		return "/me is the user who has signed in, and app-only access has none; write /users/{id} with the user's id or name"
 	case d.Rule != nil:
 		return "a deny rule forbids it"
 	case d.Near != nil && strings.HasPrefix(d.Reason, match.ReasonBody) && r.Body != nil:
 		return d.Near.bodyDenial(r.Body)
+	case d.Near != nil && d.Reason == match.ReasonUntil:
+		return "the rule that allowed it has ended at " + d.Near.Until().Format(time.RFC3339)
 	case d.Near != nil && d.Reason != match.ReasonMethod:
 		return d.Near.bound(d.Reason)
 	}
@@ -88,7 +93,7 @@ func (p *Policy) otherwise(r Request, reason string) string {
 	}
 	var methods []string
 	for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
-		if d := book.byTarget(r.Target, match.MethodOf(method), nil); d.Allow || d.ReadBody {
+		if d := book.byTarget(r.Target, MethodsOf(method, r.Target), match.Circumstances{At: r.At}); d.Allow || d.ReadBody {
 			methods = append(methods, method)
 		}
 	}
@@ -99,7 +104,7 @@ func (p *Policy) otherwise(r Request, reason string) string {
 	if other.Version = "beta"; r.Target.Version == "beta" {
 		other.Version = "v1.0"
 	}
-	if d := book.byTarget(&other, match.MethodOf(r.Method), nil); d.Allow || d.ReadBody {
+	if d := book.byTarget(&other, MethodsOf(r.Method, &other), match.Circumstances{At: r.At}); d.Allow || d.ReadBody {
 		return reason + " in " + r.Target.Version + ", only in " + other.Version
 	}
 	return reason

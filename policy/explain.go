@@ -36,7 +36,7 @@ func (p *Policy) Explain(r Request) Explanation {
 	if book == nil || r.Target == nil {
 		return Explanation{}
 	}
-	d := book.decide(r, match.MethodOf(r.Method))
+	d := book.decide(r, MethodsOf(r.Method, r.Target))
 	e := Explanation{
 		Allow:    d.Allow,
 		Reports:  book.report,
@@ -51,6 +51,8 @@ func (p *Policy) Explain(r Request) Explanation {
 		e.Answer = p.Denial(r, d)
 	}
 	switch {
+	case e.Batch && d.Reason == ReasonEnded:
+		e.Differs = ReasonEnded
 	case e.Batch:
 		e.Allow = d.Rule == nil && r.Method == "POST"
 	case d.Allow:
@@ -59,6 +61,10 @@ func (p *Policy) Explain(r Request) Explanation {
 		}
 	case d.Reason == ReasonReferences:
 		e.Differs = ReasonReferences
+	case d.Reason == ReasonEnded:
+		e.Differs = ReasonEnded
+	case d.Near != nil && d.Reason == match.ReasonUntil:
+		e.Nearest, e.Differs = d.Near, "which has ended"
 	case d.Near != nil && strings.HasPrefix(d.Reason, match.ReasonBody):
 		e.Nearest, e.Differs = d.Near, "whose "+d.Reason+" does not hold"
 	case d.Rule == nil:
@@ -70,6 +76,8 @@ func (p *Policy) Explain(r Request) Explanation {
 // String says it in a sentence without a subject: "is denied, by policy.yaml:12: ANY /users/{id}/**".
 func (e Explanation) String() string {
 	switch {
+	case e.Differs == ReasonEnded:
+		return "is denied: " + ReasonEnded
 	case e.Batch && e.Allow:
 		return "is allowed: a batch needs no rule, each of its items is judged by itself"
 	case e.Batch && e.Rule == nil:
@@ -91,7 +99,7 @@ func (e Explanation) String() string {
 // if no rule begins like the request.
 func (p *Policy) nearest(r Request) (rule *Rule, differs string) {
 	book := p.rules[r.Caller]
-	i, clause, found := book.allow.Nearest(r.Target, match.MethodOf(r.Method))
+	i, clause, found := book.allow.Nearest(r.Target, MethodsOf(r.Method, r.Target))
 	if !found {
 		return nil, ""
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"graphproxy/policy/graph/odata"
@@ -28,10 +29,17 @@ type Result struct {
 	OK          bool
 }
 
-// Test runs the file's tests, in file order. A policy from Parse has none that is not OK.
-func (p *Policy) Test() []Result {
+// Test runs the file's tests, in file order. Those that do not say when they are judged are judged at the time that was
+// given to ParseAt. A policy from Parse or ParseAt has none that is not OK.
+func (p *Policy) Test() []Result { return p.TestAt(p.loaded) }
+
+// TestAt is Test at another time.
+func (p *Policy) TestAt(now time.Time) []Result {
 	results := make([]Result, len(p.cases))
 	for i, c := range p.cases {
+		if c.Request.At.IsZero() {
+			c.Request.At = now
+		}
 		e := p.Explain(c.Request)
 		results[i] = Result{Case: c, Explanation: e, OK: e.Allow == c.Allow}
 	}
@@ -59,7 +67,7 @@ func (l *loader) testCases(v yamlfile.Value) {
 		names = append(names, c.Name)
 	}
 	for _, item := range v.List("a list of tests") {
-		keys := item.Mapping("caller", "allow", "deny")
+		keys := item.Mapping("caller", "at", "allow", "deny")
 		if !item.IsMapping() {
 			continue
 		}
@@ -67,20 +75,21 @@ func (l *loader) testCases(v yamlfile.Value) {
 		if !keys["allow"].IsSet() && !keys["deny"].IsSet() {
 			item.Errorf("this tests nothing; write allow: or deny: with requests")
 		}
+		when := at(keys["at"])
 		caller, ok := keys["caller"].Text("the name of a caller")
 		if ok && l.policy.rules[caller] == nil {
 			keys["caller"].Errorf("%s", yamlfile.Unknown("caller", caller, names))
 		}
 		for _, c := range keys["allow"].OneOrMore("a list of METHOD /path?query") {
-			l.testCase(c, caller, true)
+			l.testCase(c, caller, when, true)
 		}
 		for _, c := range keys["deny"].OneOrMore("a list of METHOD /path?query") {
-			l.testCase(c, caller, false)
+			l.testCase(c, caller, when, false)
 		}
 	}
 }
 
-func (l *loader) testCase(v yamlfile.Value, caller string, allow bool) {
+func (l *loader) testCase(v yamlfile.Value, caller string, when time.Time, allow bool) {
 	text, body, ok := caseText(v)
 	if !ok {
 		return
@@ -90,6 +99,7 @@ func (l *loader) testCase(v yamlfile.Value, caller string, allow bool) {
 		v.Errorf("%v", err)
 		return
 	}
+	request.At = when
 	if body != nil {
 		request.Body = &Body{State: BodyJSON, Text: body}
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"graphproxy/policy/yamlfile"
 )
@@ -38,11 +39,19 @@ func Load(file string, checks ...EvidenceCheck) (*Policy, error) {
 // them. There is no partial policy.
 //
 // Without a check, two callers of the policy may have the same evidence. caller.New refuses them, too.
+//
+// Tests that do not say at: are judged as if no grant had ended; see ParseAt.
 func Parse(file string, data []byte, checks ...EvidenceCheck) (*Policy, error) {
+	return ParseAt(time.Time{}, file, data, checks...)
+}
+
+// ParseAt is Parse at a time, at which the tests are judged that do not say another.
+func ParseAt(now time.Time, file string, data []byte, checks ...EvidenceCheck) (*Policy, error) {
 	p, err := ParseUntested(file, data, checks...)
 	if err != nil {
 		return nil, err
 	}
+	p.loaded = now
 	if errs := p.testErrors(); len(errs) > 0 {
 		return nil, errs
 	}
@@ -160,7 +169,7 @@ func (l *loader) evidence() {
 
 func (l *loader) caller(f yamlfile.Field) {
 	v := f.Value
-	keys := v.Mapping("identity", "allow", "deny", "limit", "in_flight", "app", "tenant", "priority", "mode")
+	keys := v.Mapping("identity", "allow", "deny", "limit", "in_flight", "app", "tenant", "priority", "mode", "until")
 	if !v.IsMapping() {
 		return
 	}
@@ -175,6 +184,7 @@ func (l *loader) caller(f yamlfile.Field) {
 		Priority:   l.priority(keys["priority"]),
 		Identities: l.identities(keys["identity"]),
 		InFlight:   inFlight(keys["in_flight"]),
+		Until:      l.until(keys["until"]),
 	}
 	l.uniqueNames(&c)
 	book := &ruleBook{app: c.App, tenant: c.Tenant, priority: c.Priority, report: l.reportMode(keys["mode"], l.mode)}
@@ -182,7 +192,7 @@ func (l *loader) caller(f yamlfile.Field) {
 	l.warnOfBatch(allow)
 	book.add(allow, slices.Concat(l.denyAll, l.denyRules(keys["deny"])))
 	l.warnOfNames(f.Key, book)
-	book.inFlight = c.InFlight
+	book.inFlight, book.until = c.InFlight, c.Until
 	if keys["limit"].IsSet() {
 		book.limit = l.limit(keys["limit"], "callers."+f.Key+".limit")
 	}

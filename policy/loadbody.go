@@ -24,8 +24,9 @@ func (l *loader) body(r *Rule, v yamlfile.Value) {
 		default:
 			conditions = append(conditions, l.condition(f.Key, f.Value))
 		}
-		r.Conditions = append(r.Conditions, flowOf("body: {"+f.Key+": ", f.Value))
+		r.bodyTexts = append(r.bodyTexts, flowOf("body: {"+f.Key+": ", f.Value))
 	}
+	r.Conditions = append(r.Conditions, r.bodyTexts...)
 	bounds, err := body.New(conditions, recipients)
 	if err != nil {
 		v.Errorf("%v", err)
@@ -121,6 +122,9 @@ func checkDenyBody(item yamlfile.Value, r *Rule) {
 		}
 	}
 }
+
+// BodyConditions returns those of Conditions that narrow the body. It must not be changed.
+func (r *Rule) BodyConditions() []string { return r.bodyTexts }
 
 // BoundsBody reports whether the rule has conditions on the body.
 func (r *Rule) BoundsBody() bool { return r != nil && r.body != nil }

@@ -24,7 +24,7 @@ func (l *loader) ruleSets(v yamlfile.Value) {
 		l.name("set of rules", f)
 		set := &ruleSet{line: f.Line}
 		for _, item := range f.Value.Items("a list of rules") {
-			if name, isInclude := includeOf(item); isInclude {
+			if name, _, isInclude := includeOf(item); isInclude {
 				name.Errorf("a set of rules does not include another; write its rules here")
 			} else if r := l.rule(item); r != nil {
 				set.rules = append(set.rules, r)
@@ -39,8 +39,8 @@ func (l *loader) ruleSets(v yamlfile.Value) {
 func (l *loader) rules(items []yamlfile.Value) []*Rule {
 	var rules []*Rule
 	for _, item := range items {
-		if name, isInclude := includeOf(item); isInclude {
-			rules = append(rules, l.include(name)...)
+		if name, until, isInclude := includeOf(item); isInclude {
+			rules = append(rules, l.include(name, until)...)
 		} else if r := l.rule(item); r != nil {
 			rules = append(rules, r)
 		}
@@ -48,19 +48,26 @@ func (l *loader) rules(items []yamlfile.Value) []*Rule {
 	return rules
 }
 
-// includeOf returns the value of {include: set}.
-func includeOf(item yamlfile.Value) (name yamlfile.Value, isInclude bool) {
+// includeOf returns the fields of {include: set}, which may have until beside it.
+func includeOf(item yamlfile.Value) (name, until yamlfile.Value, isInclude bool) {
 	if !item.IsMapping() {
-		return name, false
+		return name, until, false
 	}
 	fields := item.Fields("a rule")
-	if len(fields) == 1 && fields[0].Key == "include" {
-		return fields[0].Value, true
+	for _, f := range fields {
+		switch f.Key {
+		case "include":
+			name, isInclude = f.Value, true
+		case "until":
+			until = f.Value
+		default:
+			return name, until, false
+		}
 	}
-	return name, false
+	return name, until, isInclude
 }
 
-func (l *loader) include(v yamlfile.Value) []*Rule {
+func (l *loader) include(v, until yamlfile.Value) []*Rule {
 	name, ok := v.Text("the name of a set of rules")
 	if !ok {
 		return nil
@@ -71,7 +78,7 @@ func (l *loader) include(v yamlfile.Value) []*Rule {
 		return nil
 	}
 	set.used = true
-	return set.rules
+	return endingWith(set.rules, l.until(until))
 }
 
 // denyRules reads deny, and refuses what has no meaning or two meanings there.
@@ -127,6 +134,7 @@ func (l *loader) rule(v yamlfile.Value) *Rule {
 	r.unknown = l.unknown(settings["unknown"])
 	r.app, r.tenant = l.app(settings["app"]), l.tenant(settings["tenant"])
 	r.appAt, r.priority = l.appAt(settings, v), l.priority(settings["priority"])
+	r.setUntil(l.until(settings["until"]))
 	if settings["limit"].IsSet() {
 		r.limit = l.limit(settings["limit"], r.Where()+" "+r.Text)
 	}
@@ -135,7 +143,7 @@ func (l *loader) rule(v yamlfile.Value) *Rule {
 
 // ruleKeys are the settings of a rule.
 func ruleKeys() []string {
-	return []string{"where", "query", "body", "references", "limit", "app", "tenant", "priority", "unknown"}
+	return []string{"where", "query", "body", "references", "limit", "app", "tenant", "priority", "unknown", "until"}
 }
 
 // ruleField returns the one key of a rule's mapping, which is its text.
@@ -162,7 +170,7 @@ func (l *loader) ruleField(v yamlfile.Value) (rule yamlfile.Field, ok bool) {
 			l.report.Add(f.Line, v.Where(), "\"include\" stands alone in its item")
 		default:
 			l.report.Add(f.Line, v.Where(), "%s; a rule is written METHOD /path",
-				strings.TrimSuffix(yamlfile.Unknown("key", f.Key, []string{"include"}), "; known here: include"))
+				strings.TrimSuffix(yamlfile.Unknown("key", f.Key, []string{"include", "until"}), "; known here: include, until"))
 		}
 	}
 	return rule, false
@@ -204,12 +212,17 @@ func parseMethods(list string) (methods match.Methods, problem string) {
 		switch upper := strings.ToUpper(name); {
 		case name == "HEAD":
 			return 0, "HEAD is judged as GET; write GET"
+		case name == "READ":
+			m = match.Read
+			if methods&match.Get != 0 {
+				return 0, "READ already stands for GET; leave GET out"
+			}
 		case name == "ANY":
 			return 0, "ANY already stands for every method; write it alone"
-		case m == 0 && (match.MethodOf(upper) != 0 || upper == "ANY"):
+		case m == 0 && (match.MethodOf(upper) != 0 || upper == "ANY" || upper == "READ"):
 			return 0, "methods are written in capital letters: " + upper
 		case m == 0:
-			return 0, yamlfile.Unknown("method", name, []string{"GET", "POST", "PUT", "PATCH", "DELETE", "ANY"})
+			return 0, yamlfile.Unknown("method", name, []string{"GET", "POST", "PUT", "PATCH", "DELETE", "READ", "ANY"})
 		case methods&m != 0:
 			return 0, "the method " + name + " is there twice"
 		}

@@ -13,6 +13,7 @@ package policy
 import (
 	"net/netip"
 	"strconv"
+	"time"
 
 	"graphproxy/policy/body"
 	"graphproxy/policy/graph/odata"
@@ -38,8 +39,9 @@ type Policy struct {
 	coverOf    []cover       // by number in covers
 	apps       []AppRef
 	cases      []Case
-	contact    string // whom a refused caller is to ask
-	report     bool   // of the whole file: callers that say nothing else are in report mode
+	loaded     time.Time // when the file was read, which cases without a time are judged at
+	contact    string    // whom a refused caller is to ask
+	report     bool      // of the whole file: callers that say nothing else are in report mode
 	warnings   Errors
 }
 
@@ -95,6 +97,7 @@ type Caller struct {
 	Tenant     string     // that App is used in, a GUID or a domain in lower case; "" is the app's own
 	Priority   string     // for requests whose rule names none: "low", "normal" or "high"; "" names none
 	Identities []Identity // any one suffices; at least one
+	Until      time.Time  // when it ends; zero: it does not
 	InFlight   Share      // of what the proxy can do at once
 }
 
@@ -148,6 +151,8 @@ type Request struct {
 
 	// Body is what the body says; nil while it is not read. Then a Decision that depends on it has ReadBody set.
 	Body *Body
+
+	At time.Time // when it came; zero is before the end of every grant
 }
 
 // Body is the body of a request.
@@ -162,15 +167,16 @@ const (
 
 // Decision is what the policy says of a request.
 type Decision struct {
-	Allow     bool   // act on this; also true for what report mode lets through
-	WouldDeny bool   // report mode let a denied request through
-	Rule      *Rule  // that decided; nil: no rule matched
-	Near      *Rule  // where none did: an allow rule for this target of which Reason does not hold; nil: there is none
-	Reason    string // of a denial, without a value of the request: "denied", "where: id", "body: only"
-	ReadBody  bool   // it depends on the body, which Request does not have: read it and decide again. Allow is false then
-	App       string // the app registration to use, never empty
-	Tenant    string // the tenant to use it in; "" is the app's own
-	Priority  string // to name to Graph in x-ms-throttle-priority: "low", "normal" or "high"; "" names none
+	Allow     bool      // act on this; also true for what report mode lets through
+	WouldDeny bool      // report mode let a denied request through
+	Rule      *Rule     // that decided; nil: no rule matched
+	Near      *Rule     // where none did: an allow rule for this target of which Reason does not hold; nil: there is none
+	Reason    string    // of a denial, without a value of the request: "denied", "where: id", "body: only"
+	Until     time.Time // where it is allowed: when the rule or the caller ends; zero: neither does
+	ReadBody  bool      // it depends on the body, which Request does not have: read it and decide again. Allow is false then
+	App       string    // the app registration to use, never empty
+	Tenant    string    // the tenant to use it in; "" is the app's own
+	Priority  string    // to name to Graph in x-ms-throttle-priority: "low", "normal" or "high"; "" names none
 }
 
 // Rule is one rule of the file. It is immutable.
@@ -194,6 +200,7 @@ type Rule struct {
 	unknown     bool   // the file says that Graph has what the embedded lists have not
 	references  *references
 	body        *body.Bounds // also in match
+	bodyTexts   []string     // those of Conditions about the body
 	priority    string
 }
 

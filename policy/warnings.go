@@ -170,7 +170,7 @@ func (b *ruleBook) roundabout(bare *match.AllowSet, deny *Rule, n name) *Rule {
 
 // denies reports whether a deny rule denies a target with any body.
 func (b *ruleBook) denies(t *odata.Target, m match.Methods) bool {
-	_, found, _ := b.deny.FirstBody(t, m, nil)
+	_, found, _ := b.deny.FirstFor(t, m, match.Circumstances{})
 	return found
 }
 

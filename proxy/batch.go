@@ -295,7 +295,7 @@ func (h *Handler) admitItem(x *exchange, run *batchRun, i int) error {
 		return err
 	}
 	a := &run.admissions[i]
-	request := policy.Request{Caller: x.rec.Caller, Method: item.Method, Target: item.Target}
+	request := policy.Request{Caller: x.rec.Caller, Method: item.Method, Target: item.Target, At: x.rec.Time}
 	if err := h.decide(x, rec, request, a, item); err != nil {
 		return err
 	}

@@ -44,6 +44,7 @@ type Record struct {
 	WouldDeny       bool     `json:"would_deny,omitempty"`
 	Reason          string   `json:"reason,omitempty"`    // innerError.code of a refusal, or why report mode would deny
 	Condition       string   `json:"condition,omitempty"` // on the body, that was not met: "body: recipients"
+	Until           string   `json:"until,omitempty"`     // when the grant that allowed it ends, in its last day
 	Status          int      `json:"status"`              // what the caller saw; 499 when it left before an answer
 	GraphStatus     int      `json:"graph_status,omitempty"`
 	Millis          float64  `json:"ms"`
@@ -82,6 +83,10 @@ func (rec *Record) decide(d policy.Decision) {
 	}
 	if d.WouldDeny {
 		rec.Reason, rec.reported = d.Reason, d.Reason
+	}
+	const lastDay = 24 * time.Hour
+	if d.Allow && !d.WouldDeny && !d.Until.IsZero() && d.Until.Sub(rec.Time) <= lastDay {
+		rec.Until = d.Until.Format(time.RFC3339)
 	}
 	if strings.HasPrefix(d.Reason, policy.ReasonBody) {
 		rec.Condition = d.Reason
@@ -147,6 +152,9 @@ func (h *Handler) record(x *exchange) {
 
 // write writes a record where records go.
 func (h *Handler) write(x *exchange, rec *Record) {
+	if rec.Until != "" {
+		h.meter.Ending.Add(1)
+	}
 	rec.bound()
 	h.audit.write(rec)
 	h.logRecord(x, rec)

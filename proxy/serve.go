@@ -88,6 +88,11 @@ func (h *Handler) serve(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if x.authorization.policy.Ended(request.Caller, request.At) {
+		d := x.authorization.policy.Decide(request)
+		x.rec.decide(d)
+		return denied(x.authorization.policy, request, d)
+	}
 	if request.Target.IsBatch() {
 		return h.serveBatch(x, request)
 	}
@@ -166,7 +171,8 @@ func (h *Handler) read(x *exchange, known caller.Found) (policy.Request, error) 
 	if err := checkHeaders(r.Header); err != nil {
 		return policy.Request{}, err
 	}
-	return policy.Request{Caller: known.Name, Method: r.Method, Target: target}, checkBody(r, x.in)
+	request := policy.Request{Caller: known.Name, Method: r.Method, Target: target, At: x.rec.Time}
+	return request, checkBody(r, x.in)
 }
 
 // readTarget takes the bytes of the request line, not what net/url made of them.

@@ -63,15 +63,16 @@ func isDefault(s *odata.Segment) bool {
 }
 
 // Find finds the first rule that matches a target and method. Its time grows with the target's length. It allocates
-// nothing, unless an Expand condition has to read options in parentheses. Conditions on the body count as met.
+// nothing, unless an Expand condition has to read options in parentheses. Conditions on the body count as met,
+// and no rule has ended.
 func (t *AllowSet) Find(target *odata.Target, method Methods) Result {
-	return t.FindBody(target, method, nil)
+	return t.FindFor(target, method, Circumstances{})
 }
 
-// FindBody is Find with what the body of the request is. A nil body is not read yet, and meets every condition.
-func (t *AllowSet) FindBody(target *odata.Target, method Methods, body *Body) Result {
+// FindFor is Find with what else is known of the request. A body that is not read yet meets every condition.
+func (t *AllowSet) FindFor(target *odata.Target, method Methods, c Circumstances) Result {
 	f := newAllowFinder(target, method)
-	f.body = body
+	f.Circumstances = c
 	f.from(t.root(target.Version), 0)
 	return f.Result
 }
@@ -79,11 +80,11 @@ func (t *AllowSet) FindBody(target *odata.Target, method Methods, body *Body) Re
 // allowFinder goes through a tree with one target. It lives on the stack.
 type allowFinder struct {
 	Result
+	Circumstances
 	target   *odata.Target
 	segments []odata.Segment
 	method   Methods
-	body     *Body // nil: not read yet
-	best     int   // no rule from here on can be the first
+	best     int // no rule from here on can be the first
 
 	beyond  int   // the first rule whose /** does not reach the target; -1: none
 	deepest *node // if explain is set: where the longest beginning of the target leads
@@ -170,7 +171,10 @@ func (f *allowFinder) take(entries []entry, n int) {
 		reason := ReasonMethod
 		if e.rule.Methods&f.method != 0 {
 			if reason = e.rule.unmet(f.target); reason == "" {
-				reason = e.rule.unmetBody(f.body)
+				reason = e.rule.unmetBody(f.Body)
+			}
+			if reason == "" && e.rule.hasEnded(f.At) {
+				reason = ReasonUntil
 			}
 			if reason == "" {
 				f.best = e.index
@@ -198,6 +202,8 @@ func closeness(reason string) int {
 	switch {
 	case reason == ReasonMethod:
 		return 0
+	case reason == ReasonUntil:
+		return 3
 	case strings.HasPrefix(reason, ReasonBody):
 		return 2
 	}

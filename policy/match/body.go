@@ -2,6 +2,7 @@ package match
 
 import (
 	"slices"
+	"time"
 
 	"graphproxy/policy/graph/odata"
 )
@@ -20,6 +21,12 @@ const (
 type Body struct {
 	State BodyState
 	Text  []byte // the bytes that are sent to Graph; must not change
+}
+
+// Circumstances are what is known of a request besides its target and method.
+type Circumstances struct {
+	Body *Body     // nil: not read yet
+	At   time.Time // when it came; zero: before every end
 }
 
 // Bounds are the conditions of a rule on the body. They are safe for concurrent use.
@@ -43,6 +50,11 @@ func (r *Rule) unmetBody(body *Body) string {
 		return ""
 	}
 	return r.Bounds.Unmet(body)
+}
+
+// lastsAsLong reports whether a has not ended while b has not.
+func lastsAsLong(a, b *Rule) bool {
+	return a.Until.IsZero() || !b.Until.IsZero() && !a.Until.Before(b.Until)
 }
 
 // boundsCover reports whether every body that b matches narrowly meets the conditions of a.

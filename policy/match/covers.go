@@ -14,7 +14,7 @@ import (
 func Covers(a, b *Rule) bool {
 	x, y := a.Template.Segments, b.Template.Segments
 	switch {
-	case b.Methods&^a.Methods != 0 || a.Template.Version != b.Template.Version || len(x) > len(y):
+	case b.Methods&^a.Methods.All() != 0 || a.Template.Version != b.Template.Version || len(x) > len(y):
 		return false
 	case !a.Template.Below && (b.Template.Below || len(x) != len(y)):
 		return false
@@ -32,7 +32,7 @@ func Covers(a, b *Rule) bool {
 			return false
 		}
 	}
-	return optionsCover(a.Options, b.Options) && boundsCover(a, b)
+	return optionsCover(a.Options, b.Options) && boundsCover(a, b) && lastsAsLong(a, b)
 }
 
 // spelling returns how a literal segment may be written in a request that matches it narrowly, see allowChild.
@@ -107,8 +107,8 @@ func isAfterKey(segments []odata.Segment, i int) bool {
 	return i > 0 && (isKeyVariable(&segments[i-1]) || segments[i-1].Kind == odata.Args)
 }
 
-// isSurelyKey reports whether every request that has the literal of segment i has a plain key there: inbox may come as
-// inbox(), which is none, and adele@contoso.com may not.
+// isSurelyKey reports whether every request that has the literal of segment i has a plain key there: inbox may come
+// as inbox(), which is none, and adele@contoso.com may not.
 func isSurelyKey(segments []odata.Segment, i int) bool {
 	how, name := spelled(segments, i)
 	return how == keyOnly || how == plainName && !isDotted(name)

@@ -7,10 +7,10 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// Denies reports whether every request that b matches narrowly, a matches widely, so that a deny rule a leaves nothing
-// of an allow rule b; false when that is not sure. Each rule is taken alone.
+// Denies reports whether every request that b matches narrowly, a matches widely, so that a deny rule a leaves
+// nothing of an allow rule b; false when that is not sure. Each rule is taken alone.
 func Denies(a, b *Rule) bool {
-	if b.Methods&^a.Methods != 0 || a.Template.Version != b.Template.Version || a.Bounds != nil {
+	if b.Methods&^a.Methods.All() != 0 || a.Template.Version != b.Template.Version || a.Bounds != nil || !lastsAsLong(a, b) {
 		return false
 	}
 	for i := range a.Options {

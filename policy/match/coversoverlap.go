@@ -12,7 +12,7 @@ import (
 func Overlaps(a, b *Rule) bool {
 	x, y := a.Template.Segments, b.Template.Segments
 	isBatch := x[0].Fold == "$batch" || y[0].Fold == "$batch" // which a wide tree takes for both versions
-	if a.Methods&b.Methods == 0 || a.Template.Version != b.Template.Version && !isBatch {
+	if a.Methods.All()&b.Methods.All() == 0 || a.Template.Version != b.Template.Version && !isBatch {
 		return false
 	}
 	for i := range a.Options {
@@ -65,8 +65,8 @@ func isItemsRoot(x []odata.Segment) bool {
 	return isLiteral(&x[0]) && denyName(&x[0]) == "items" && isLiteral(&x[1]) && denyName(&x[1]) == "root"
 }
 
-// endsInOperation reports whether segment j of b is a function or action that nothing follows, in every request that b
-// matches. In the middle it is taken for a key.
+// endsInOperation reports whether segment j of b is a function or action that nothing follows, in every request that
+// b matches. In the middle it is taken for a key.
 func endsInOperation(b *Rule, j int) bool {
 	segments := b.Template.Segments
 	how, _ := spelled(segments, j)
@@ -130,8 +130,8 @@ func (r *Rule) argsMayStandFor(i int, b *Rule, j int) bool {
 	return (!missing || alternate) && r.keysMayBeTouched(i, b, j)
 }
 
-// argMayBe reports whether an argument of segment j of the rule may be read as a key, in the form that odata.Bare gives
-// it.
+// argMayBe reports whether an argument of segment j of the rule may be read as a key, in the form that odata.Bare
+// gives it.
 func (r *Rule) argMayBe(j int, a *odata.Arg, bare string) bool {
 	if a.Var {
 		return r.mayBe(j, a.Fold, bare)
@@ -166,8 +166,8 @@ func (r *Rule) mayBe(j int, arg, bare string) bool {
 	return r.valuesMayMeet(j, arg, []pattern{{pieces: []string{bare}}})
 }
 
-// valuesMayMeet reports whether the rule allows a variable of segment j to have what may be read as a value that one of
-// the patterns stands for, which are wide.
+// valuesMayMeet reports whether the rule allows a variable of segment j to have what may be read as a value that one
+// of the patterns stands for, which are wide.
 func (r *Rule) valuesMayMeet(j int, arg string, wide []pattern) bool {
 	isPath := r.Template.Segments[j].Kind == odata.Path
 	return !slices.ContainsFunc(r.Keys, func(k Key) bool {
@@ -175,8 +175,8 @@ func (r *Rule) valuesMayMeet(j int, arg string, wide []pattern) bool {
 	})
 }
 
-// mayBeRead reports whether a text that one of the values stands for may have a reading that one of the patterns stands
-// for, see Key.names.
+// mayBeRead reports whether a text that one of the values stands for may have a reading that one of the patterns
+// stands for, see Key.names.
 func mayBeRead(values []string, patterns []pattern, isPath bool) bool {
 	var all [][]rune
 	for i := range patterns {
@@ -197,8 +197,8 @@ func mayBeRead(values []string, patterns []pattern, isPath bool) bool {
 	})
 }
 
-// readings returns patterns for everything that may be read as a key for which p stands. What stands before a semicolon
-// is missing: a star allows only what it allows without the rest, see Key.allows.
+// readings returns patterns for everything that may be read as a key for which p stands. What stands before a
+// semicolon is missing: a star allows only what it allows without the rest, see Key.allows.
 func readings(p []rune) [][]rune {
 	bare := slices.Concat([]rune{before}, p, []rune{behind})
 	all := [][]rune{bare, slices.Concat(bare, []rune{'@', hex})} // with a tenant

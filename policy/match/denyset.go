@@ -29,8 +29,8 @@ type Hit struct {
 	at    positions
 }
 
-// Add adds a rule and returns its number, from 0. A rule for $batch is for both versions, because a batch is a resource
-// of neither.
+// Add adds a rule and returns its number, from 0. A rule for $batch is for both versions, because a batch is a
+// resource of neither.
 func (t *DenySet) Add(r *Rule) int {
 	n, e := t.add(r)
 	n.addToDeny(e, 0)
@@ -103,10 +103,10 @@ func (t *DenySet) First(target *odata.Target, method Methods) (index int, found 
 	return f.best, f.best < len(t.rules)
 }
 
-// FirstBody is First with what the body of the request is. While body is nil, rules with conditions on it are passed
-// over, and unread reports whether there was one.
-func (t *DenySet) FirstBody(target *odata.Target, method Methods, body *Body) (index int, found, unread bool) {
-	f := denyFinder{target: target, method: method, body: body}
+// FirstFor is First with what else is known of the request. While its body is not read, rules with conditions on it
+// are passed over, and unread reports whether there was one.
+func (t *DenySet) FirstFor(target *odata.Target, method Methods, c Circumstances) (index int, found, unread bool) {
+	f := denyFinder{target: target, method: method, Circumstances: c}
 	t.first(&f)
 	return f.best, f.best < len(t.rules), f.unread
 }
@@ -128,8 +128,8 @@ func (t *DenySet) All(target *odata.Target, method Methods) []Hit {
 }
 
 // Values returns what stands for a variable of the rule's template: one value, or those of an alternate key with
-// several parts. All spellings of a key that may be read as one are returned as one, see odata.Wide and odata.Bare. It
-// is nil if the template has no such variable.
+// several parts. All spellings of a key that may be read as one are returned as one, see odata.Wide and odata.Bare.
+// It is nil if the template has no such variable.
 func (h *Hit) Values(target *odata.Target, name string) []string {
 	v, found := findVariable(h.rule.Template, name)
 	if !found {
@@ -159,14 +159,14 @@ func (h *Hit) Values(target *odata.Target, name string) []string {
 
 // denyFinder goes through a tree with one target. It lives on the stack.
 type denyFinder struct {
+	Circumstances
 	target   *odata.Target
 	segments []odata.Segment
 	method   Methods
 	at       positions
-	body     *Body // nil: not read yet
-	unread   bool  // a rule was passed over that has conditions on it
-	anyBody  bool  // all conditions on the body are touched
-	best     int   // no rule from here on can be the first
+	unread   bool // a rule was passed over that has conditions on the body
+	anyBody  bool // all conditions on the body are touched
+	best     int  // no rule from here on can be the first
 
 	collect bool
 	hits    []Hit
@@ -234,8 +234,9 @@ func (f *denyFinder) to(n *node, depth, i int) {
 }
 
 // toLiteral follows a name or key as a literal of templates, in each way in which it may be read: without what stands
-// around it, and up to a semicolon. A dotted name is followed also as what it is not read as at its place: a cast as a
-// key, and a key as a cast. Which of them a rule means depends on what stands before it there, which may be a variable.
+// around it, and up to a semicolon. A dotted name is followed also as what it is not read as at its place: a cast as
+// a key, and a key as a cast. Which of them a rule means depends on what stands before it there, which may be a
+// variable.
 func (f *denyFinder) toLiteral(n *node, depth, i int) {
 	if n.names == nil {
 		return
@@ -271,8 +272,8 @@ func withoutMicrosoft(fold string) string {
 
 func lastLabel(fold string) string { return fold[strings.LastIndexByte(fold, '.')+1:] }
 
-// withoutNamespace returns a name without a namespace of Microsoft's, for a name that odata did not read as one with a
-// namespace.
+// withoutNamespace returns a name without a namespace of Microsoft's, for a name that odata did not read as one with
+// a namespace.
 func withoutNamespace(name string) (local string, found bool) {
 	if local, found = strings.CutPrefix(name, "microsoft."); !found {
 		local, found = strings.CutPrefix(name, "graph.")
@@ -335,13 +336,13 @@ func (f *denyFinder) take(entries []entry) {
 			f.hits = append(f.hits, Hit{Index: e.index, rule: e.rule, at: f.at})
 		case e.index >= f.best:
 			return
-		case !e.rule.touches(f.target, &f.at):
+		case !e.rule.touches(f.target, &f.at), e.rule.hasEnded(f.At):
 		case e.rule.Bounds == nil || f.anyBody:
 			f.best = e.index
 			return
-		case f.body == nil:
+		case f.Body == nil:
 			f.unread = true
-		case e.rule.Bounds.Touched(f.body):
+		case e.rule.Bounds.Touched(f.Body):
 			f.best = e.index
 			return
 		}

@@ -13,6 +13,7 @@ package match
 
 import (
 	"slices"
+	"time"
 
 	"graphproxy/policy/graph/odata"
 )
@@ -22,9 +23,10 @@ import (
 type Rule struct {
 	Methods  Methods
 	Template *odata.Template
-	Keys     []Key    // all must be met
-	Options  []Option // all must be met
-	Bounds   Bounds   // what the request's body must be; nil: anything
+	Keys     []Key     // all must be met
+	Options  []Option  // all must be met
+	Bounds   Bounds    // what the request's body must be; nil: anything
+	Until    time.Time // from here on the rule is none; zero: it does not end
 
 	boundary boundary     // of the template; set when the rule is added
 	named    namedOptions // what Options is about; set when the rule is added
@@ -34,6 +36,12 @@ type Rule struct {
 const (
 	ReasonMethod = "no rule allows this method"
 )
+
+// ReasonUntil is the reason where a rule has ended.
+const ReasonUntil = "until"
+
+// hasEnded reports whether the rule is none at a time. The zero time is before every end.
+func (r *Rule) hasEnded(at time.Time) bool { return !r.Until.IsZero() && !at.Before(r.Until) }
 
 // variable is where a template has a variable.
 type variable struct {

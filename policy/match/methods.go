@@ -16,6 +16,20 @@ const (
 	Any = Get | Post | Put | Patch | Delete
 )
 
+// ReadPost is a POST that only reads. A request that is one has Post and ReadPost; a rule for POST needs only Post.
+const ReadPost = Delete << 1
+
+// Read is what a rule with the method READ is for.
+const Read = Get | ReadPost
+
+// All returns the methods with what they imply: POST is also for those that only read.
+func (m Methods) All() Methods {
+	if m&Post != 0 {
+		return m | ReadPost
+	}
+	return m
+}
+
 var methodNames = [...]string{"GET", "POST", "PUT", "PATCH", "DELETE"}
 
 // MethodOf returns the method that a request is judged as, GET for HEAD, and no method for one that Graph
@@ -38,10 +52,13 @@ func MethodOf(method string) Methods {
 
 // String returns the methods as a rule writes them: "GET,POST", "ANY".
 func (m Methods) String() string {
-	if m == Any {
-		return "ANY"
-	}
 	var names []string
+	switch {
+	case m&Any == Any:
+		return "ANY"
+	case m&ReadPost != 0 && m&Post == 0:
+		names, m = append(names, "READ"), m&^Read
+	}
 	for i, name := range methodNames {
 		if m&(1<<i) != 0 {
 			names = append(names, name)

@@ -16,7 +16,7 @@ type Service struct {
 // descs are the metrics of a Meter but the durations.
 type descs struct {
 	requests, items, refusals, resends, wouldDeny  *prometheus.Desc
-	inFlight, waiting, held                        *prometheus.Desc
+	inFlight, waiting, held, ending                *prometheus.Desc
 	limitRequests, limitWaiting, limitRoom         *prometheus.Desc
 	throttled, throttleHeld, holding, percentage   *prometheus.Desc
 	dialled, dialFailed, reused, openConns, idling *prometheus.Desc
@@ -42,6 +42,8 @@ func descriptions() descs {
 		inFlight: desc("requests_in_flight", "Requests in flight now."),
 		waiting:  desc("requests_waiting", "Requests that wait for room in a limit now."),
 		held:     desc("held_bytes", "Bytes of bodies that are held now."),
+		ending: desc("ending_grant_requests_total", "Requests and items of batches that were allowed by a rule or to a "+
+			"caller whose until comes within a day. The audit lines of these have until."),
 		limitRequests: desc("limit_requests_total", "Requests and items of batches that a limit of the policy counted, "+
 			"by result: allowed or refused.", "limit", "result"),
 		limitWaiting: desc("limit_waiting", "Requests that wait for room in a limit of the policy now.", "limit"),
@@ -71,7 +73,7 @@ type collector struct {
 // Describe implements prometheus.Collector.
 func (c collector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.requests, c.items, c.refusals, c.resends, c.wouldDeny, c.inFlight, c.waiting, c.held, c.limitRequests,
+		c.requests, c.items, c.refusals, c.resends, c.wouldDeny, c.inFlight, c.waiting, c.held, c.ending, c.limitRequests,
 		c.limitWaiting, c.limitRoom, c.throttled, c.throttleHeld, c.holding, c.percentage, c.dialled, c.dialFailed,
 		c.reused, c.openConns, c.idling,
 	} {
@@ -88,6 +90,7 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	}
 	m.reasons.each(func(word string, n uint64) { out.counter(c.refusals, n, word) })
 	m.resends.each(func(word string, n uint64) { out.counter(c.resends, n, word) })
+	out.counter(c.ending, m.Ending.Load())
 	out.gauge(c.inFlight, float64(m.InFlight.Load()))
 	c.collectLimits(out, t)
 	if m.sources.Held != nil {

@@ -16,8 +16,9 @@ import (
 
 // Meter counts requests. Make it with New. It is safe for concurrent use, and a prometheus.Collector.
 type Meter struct {
-	InFlight    atomic.Int64 // requests in flight
-	Connections Connections  // to Graph
+	InFlight    atomic.Int64  // requests in flight
+	Ending      atomic.Uint64 // requests that a rule or caller allowed that ends within a day
+	Connections Connections   // to Graph
 	Durations   Durations
 
 	sources Sources

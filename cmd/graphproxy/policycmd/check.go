@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +29,7 @@ func newCheck(settings *config.Config) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			o := lint.Options{Operations: known, Public: settings.Public()}
+			o := lint.Options{Operations: known, Public: settings.Public(), Now: time.Now()}
 			if len(listen) > 0 {
 				if o.Public, err = config.IsPublic(listen); err != nil {
 					return fmt.Errorf("--listen: %w", err)
@@ -75,7 +76,7 @@ func check(cmd *cobra.Command, file string, o lint.Options, strict bool) error {
 		return err
 	}
 	result := checkResult{File: file, Errors: []problem{}, Warnings: []problem{}}
-	p, err := policy.Parse(file, data, proxy.CheckEvidence)
+	p, err := policy.ParseAt(time.Now(), file, data, proxy.CheckEvidence)
 	if err != nil {
 		result.Errors = problemsOf(err)
 	} else {

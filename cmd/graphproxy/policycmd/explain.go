@@ -7,33 +7,46 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"graphproxy/cmd/graphproxy/config"
 	"graphproxy/policy"
 	"graphproxy/policy/graph/odata"
+	"graphproxy/policy/graph/service"
 	"graphproxy/policy/operations"
 	"graphproxy/policy/strictjson"
 	"graphproxy/policy/yamlfile"
 )
 
 func newExplain(settings *config.Config) *cobra.Command {
-	var file, body string
+	var file string
+	var circumstances circumstances
 	cmd := &cobra.Command{
-		Use:   "explain [--policy FILE] [--body FILE] CALLER 'METHOD /path?query'",
+		Use:   "explain [--policy FILE] [--body FILE] [--at TIME] CALLER 'METHOD /path?query'",
 		Short: "Say how a request of a caller is read and decided, and by which rule",
 		Long: "explain says how a request is read, which rules are asked, and which one decides. A request without a " +
-			"version is of v1.0, and without --body it has no body.\nStatus 0: allowed. 1: denied, also where report mode " +
+			"version is of v1.0, and without --body it has no body.\n" +
+			"explain READ prints what the method READ stands for.\nStatus 0: allowed. 1: denied, also where report mode " +
 			"would let it through. 2: the request " +
 			"has two readings, or no such caller.",
-		Args: arguments("CALLER", "'METHOD /path?query'"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && args[0] == "READ" {
+				return nil
+			}
+			return arguments("CALLER", "'METHOD /path?query'")(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return explain(cmd, file, body, args[0], args[1])
+			if len(args) == 1 {
+				return explainRead(cmd)
+			}
+			return explain(cmd, file, circumstances, args[0], args[1])
 		},
 	}
 	cmd.Flags().StringVar(&file, "policy", settings.Policy, "the policy `FILE`")
-	cmd.Flags().StringVar(&body, "body", "", "the `FILE` with the request's body, JSON; - is the standard input")
+	cmd.Flags().StringVar(&circumstances.body, "body", "", "the `FILE` with the request's body, JSON; - is the standard input")
+	cmd.Flags().StringVar(&circumstances.at, "at", "", "the `TIME` of the request: with its zone, or a date; now without it")
 	return cmd
 }
 
@@ -109,7 +122,40 @@ type option struct {
 	Value string `json:"value"`
 }
 
-func explain(cmd *cobra.Command, file, body, caller, text string) error {
+// explainRead prints what the method READ stands for.
+func explainRead(cmd *cobra.Command) error {
+	readings := service.Readings()
+	return write(cmd, readings, func(w io.Writer) error {
+		fmt.Fprintln(w, "READ is GET, and these POSTs, which only read:")
+		for _, r := range readings {
+			on := strings.Join(r.On, ", ")
+			if on == "" {
+				on = "workbook: all that calculate"
+			}
+			fmt.Fprintf(w, "%-32s on %s\n%32s %s\n", r.Operation, on, "", r.Source)
+		}
+		return nil
+	})
+}
+
+// circumstances are what of a request does not stand in its first line.
+type circumstances struct{ body, at string }
+
+// read adds them to a request.
+func (c circumstances) read(cmd *cobra.Command, r *policy.Request) (err error) {
+	r.At = time.Now()
+	if c.at != "" {
+		if r.At, err = policy.ParseTime(c.at); err != nil {
+			return fmt.Errorf("--at: %.80q is not a time with its zone or a date; write 2026-12-31T18:00:00Z", c.at)
+		}
+	}
+	if c.body != "" {
+		r.Body, err = readBody(cmd.InOrStdin(), c.body)
+	}
+	return err
+}
+
+func explain(cmd *cobra.Command, file string, c circumstances, caller, text string) error {
 	p, err := read(file)
 	if err != nil {
 		return err
@@ -125,10 +171,8 @@ func explain(cmd *cobra.Command, file, body, caller, text string) error {
 		}
 		return err
 	}
-	if body != "" {
-		if request.Body, err = readBody(cmd.InOrStdin(), body); err != nil {
-			return err
-		}
+	if err := c.read(cmd, &request); err != nil {
+		return err
 	}
 	result := explanationOf(p, request)
 	if result.Is, err = operationOf(request); err != nil {
@@ -271,6 +315,8 @@ func (t *target) matched(r *policy.Rule) {
 func steps(p *policy.Policy, r policy.Request, e policy.Explanation) []step {
 	allow, deny := p.Rules(r.Caller)
 	switch {
+	case e.Differs == policy.ReasonEnded:
+		return []step{{"caller", "has ended"}}
 	case e.Rule != nil && !e.Allow:
 		return []step{{"deny", e.Rule.Where() + " matches: " + describe(e.Rule)}}
 	case e.Batch:

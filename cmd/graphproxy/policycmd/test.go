@@ -3,6 +3,7 @@ package policycmd
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -46,7 +47,7 @@ func test(cmd *cobra.Command, file string) error {
 		return err
 	}
 	result := testResult{File: file, Hash: p.Hash(), Tests: []testCase{}}
-	for _, r := range p.Test() {
+	for _, r := range p.TestAt(time.Now()) {
 		result.Tests = append(result.Tests, caseOf(r))
 		if !r.OK {
 			result.Failed++

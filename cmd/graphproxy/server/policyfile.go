@@ -85,7 +85,7 @@ func LoadPolicy(path string, apps []auth.App, known caller.Options) (*PolicyFile
 // parse compiles a file's bytes. The policy has the file's name without its directory: callers see the name, in the
 // names of limits, and must not learn where the operator keeps the file.
 func (p *PolicyFile) parse(data []byte) (*proxy.Authorization, error) {
-	parsed, err := policy.Parse(filepath.Base(p.path), data, proxy.CheckEvidence)
+	parsed, err := policy.ParseAt(time.Now(), filepath.Base(p.path), data, proxy.CheckEvidence)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ type rule struct {
 	where    []key           // conditions on keys
 	query    map[string]bool // texts of the conditions on query options
 	settings string          // limit, app, tenant and priority
+	body     map[string]bool // texts of the conditions on the body
 	one      match.Rule      // the rule for one method, because methods are compared for themselves
 }
 
@@ -34,6 +35,7 @@ func newRule(r *policy.Rule) *rule {
 		Rule:     r,
 		template: unnamed(m.Template),
 		query:    make(map[string]bool),
+		body:     make(map[string]bool),
 		settings: limitText(r.Limit()) + ", " + r.App() + ", " + r.Tenant() + ", " + r.Priority() + ", " +
 			strings.Join(r.References(), "\n"),
 		one: *m,
@@ -50,6 +52,13 @@ func newRule(r *policy.Rule) *rule {
 	for _, text := range r.OptionConditions() {
 		c.query[text] = true
 		conditions = append(conditions, text)
+	}
+	for _, text := range r.BodyConditions() {
+		c.body[text] = true
+		conditions = append(conditions, text)
+	}
+	if !m.Until.IsZero() {
+		conditions = append(conditions, "until: "+m.Until.String())
 	}
 	slices.Sort(conditions)
 	c.key = c.template + "\n" + strings.Join(conditions, "\n")
@@ -85,7 +94,7 @@ func unnamed(t *odata.Template) string {
 	return text
 }
 
-func (r *rule) methods() match.Methods { return r.Match().Methods }
+func (r *rule) methods() match.Methods { return r.Match().Methods.All() }
 
 // text is the rule for some of its methods, with its conditions: "GET /users/{id}: where: {id: [\"*@contoso.com\"]}".
 func (r *rule) text(methods match.Methods) string {
@@ -141,7 +150,21 @@ func (r *rule) forbids(other *rule) bool {
 			return false
 		}
 	}
-	return true
+	return r.deniesBodies(other) && (r.Until().IsZero() || !other.Until().IsZero() && !r.Until().Before(other.Until()))
+}
+
+// deniesBodies reports whether the rule, under deny, denies for its body all that the other denies: each condition denies by
+// itself there.
+func (r *rule) deniesBodies(other *rule) bool {
+	if len(r.body) == 0 {
+		return true
+	}
+	for text := range other.body {
+		if !r.body[text] {
+			return false
+		}
+	}
+	return len(other.body) > 0
 }
 
 func hasArgs(t *odata.Template) bool {

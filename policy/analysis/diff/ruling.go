@@ -2,6 +2,7 @@ package diff
 
 import (
 	"slices"
+	"strings"
 
 	"graphproxy/policy"
 	"graphproxy/policy/graph/odata"
@@ -33,6 +34,7 @@ type condition struct {
 	option  string // Fold
 	id      string
 	refused bool // the option must be absent; else it has values
+	always  bool // it hangs on every request: conditions on the body, of which the log says nothing
 }
 
 func newJudge(p *policy.Policy) *judge { return &judge{policy: p, callers: make(map[string]*book)} }
@@ -84,6 +86,10 @@ func newSingle(r *policy.Rule, side string) (*single, *match.Rule) {
 		o := &m.Options[i]
 		s.options = append(s.options, condition{option: o.Name, id: side + text, refused: o.IsRefused()})
 	}
+	if r.BoundsBody() {
+		text := side + strings.Join(r.BodyConditions(), "\n")
+		s.options = append(s.options, condition{option: "body", id: text, always: true})
+	}
 	return s, &match.Rule{Methods: m.Methods, Template: m.Template, Keys: m.Keys}
 }
 
@@ -108,7 +114,7 @@ func (j *judge) outlook(caller, method string, t *odata.Target) outlook {
 		return o
 	}
 	o.batch = t.Segments != nil && t.Segments[0].Kind == odata.System && t.Segments[0].Fold == "$batch"
-	bare, m := *t, match.MethodOf(method)
+	bare, m := *t, policy.MethodsOf(method, t)
 	bare.Query = nil
 	for _, r := range b.deny {
 		if _, found := r.wide.First(&bare, m); found {
@@ -162,7 +168,7 @@ func denyConditions(conditions []condition, t *odata.Target) (ifs []condition, m
 }
 
 func (c *condition) isPresent(t *odata.Target) bool {
-	return slices.ContainsFunc(t.Query, func(o odata.Option) bool { return o.Fold == c.option || "$"+o.Fold == c.option })
+	return c.always || slices.ContainsFunc(t.Query, func(o odata.Option) bool { return o.Fold == c.option || "$"+o.Fold == c.option })
 }
 
 // ruling is a decision, in either mode.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"graphproxy/policy"
 	"graphproxy/policy/limit"
@@ -39,8 +40,25 @@ func settings(old, newer *side) []Change {
 				cmp.Or(newer.caller.Priority, "normal")),
 		})
 	}
+	changes = appendUntil(changes, old.caller.Until, newer.caller.Until, where)
 	changes = appendInFlight(changes, old.caller.InFlight, newer.caller.InFlight, where)
 	return appendLimit(changes, "limit: ", old.policy.CallerLimit(name), newer.policy.CallerLimit(name), where)
+}
+
+// appendUntil reports that a caller ends at another time.
+func appendUntil(changes []Change, was, is time.Time, where string) []Change {
+	if was.Equal(is) {
+		return changes
+	}
+	text := func(t time.Time) string {
+		if t.IsZero() {
+			return "none"
+		}
+		return t.Format(time.RFC3339)
+	}
+	gains := is.IsZero() || !was.IsZero() && is.After(was)
+	return append(changes, Change{Sign: "~", Kind: KindAllow, Gains: gains, Loses: !gains, Where: where,
+		Text: "until: " + text(was) + " is now " + text(is)})
 }
 
 // appendInFlight reports another share. A number and a part of all cannot be compared without the proxy's settings.

@@ -9,6 +9,7 @@ package lint
 
 import (
 	"slices"
+	"time"
 
 	"graphproxy/policy"
 	"graphproxy/policy/match"
@@ -21,6 +22,7 @@ type Options struct {
 	Operations *operations.Set // what Graph has; nil: templates are not looked up
 	Public     bool            // others than this machine can reach the proxy
 	Plain      bool            // they reach it without TLS
+	Now        time.Time       // what has ended, and what ends soon, is judged by it; zero: that is not looked at
 }
 
 // Check returns what is odd in a policy, with the warnings that the loader had, sorted by line; nil if nothing is. It
@@ -41,6 +43,10 @@ func Check(p *policy.Policy, o Options) []*policy.Error {
 	c.shares()
 	c.templates()
 	c.identities()
+	c.ends()
+	c.reads()
+	c.ways()
+	c.tokens()
 	all := slices.Concat(p.Warnings(), c.report.Errors())
 	slices.SortStableFunc(all, func(a, b *policy.Error) int { return a.Line - b.Line })
 	return all

@@ -174,8 +174,8 @@ func everyOption(t testing.TB) []byte {
 		}
 		return []any{map[string]any{"GET /users": map[string]any{"query": query, "unknown": true}}}
 	}
-	deny := append(rules("denyQuery"), map[string]any{"include": "devices"}, bodyRule("values", "targets"))
-	allow := append(rules("query"), bodyRule("values", "required", "max", "only", "targets"))
+	deny := append(rules("denyQuery"), map[string]any{"include": "devices", "until": "2026-12-31"}, bodyRule("values", "targets"))
+	allow := append(rules("query"), map[string]any{"include": "devices", "until": "2026-12-31T00:00:00Z"}, bodyRule("values", "required", "max", "only", "targets"))
 	token := map[string]any{
 		"issuer":    "https://oidc.contoso.example",
 		"audience":  "graphproxy",
@@ -198,9 +198,9 @@ func everyOption(t testing.TB) []byte {
 			"rate": "5/s", "covers": []any{map[string]any{"GET /users/{id}/new": map[string]any{"unknown": true}}},
 		}},
 		"callers": map[string]any{
-			"app": map[string]any{"identity": identities, "allow": allow, "deny": deny},
+			"app": map[string]any{"identity": identities, "allow": allow, "deny": deny, "until": "2026-12-31"},
 		},
-		"tests": []any{map[string]any{"caller": "app", "deny": []any{
+		"tests": []any{map[string]any{"caller": "app", "at": "2026-12-01", "deny": []any{
 			map[string]any{"POST /users": map[string]any{"body": map[string]any{"id": []any{1, nil, "x"}}}},
 		}}},
 	})
@@ -229,5 +229,5 @@ func bodyRule(names ...string) map[string]any {
 	if len(names) > 2 {
 		body["none"] = "none"
 	}
-	return map[string]any{"POST /users": map[string]any{"body": body}}
+	return map[string]any{"POST,READ /users": map[string]any{"body": body, "until": "2026-12-31T18:00:00+01:00"}}
 }

@@ -148,7 +148,7 @@ func TestEveryKeyOfTheLoaderIsInTheSchema(t *testing.T) {
 	properties(w.schema, "#", wanted)
 	// limit, app, tenant and priority are known under deny too, and refused there.
 	wanted["#/definitions/denySettings"] = []string{"app", "body", "limit", "priority", "query", "references", "tenant",
-		"unknown", "where"}
+		"unknown", "until", "where"}
 	told, expected := 0, regexp.MustCompile(`this is a list; expected a mapping with ([a-z0-9_, ]+)`)
 	for at, n := range w.mappings {
 		before := *n

@@ -1,0 +1,36 @@
+package lint
+
+import (
+	"graphproxy/policy"
+	"graphproxy/policy/graph/service"
+	"graphproxy/policy/match"
+)
+
+// reads tells of rules for ANY that could be for READ: Graph has nothing there but reading.
+func (c *checker) reads() {
+	told := make(map[*policy.Rule]bool)
+	for _, b := range c.books {
+		for _, r := range b.allow {
+			if told[r] || r.Match().Methods&match.Any != match.Any || !c.onlyReads(r.Match()) {
+				continue
+			}
+			told[r] = true
+			c.report.Add(r.Line, b.where+".allow", "%s is for ANY, and Graph only reads there: write READ, so that it stays so",
+				r.Text)
+		}
+	}
+}
+
+// onlyReads reports whether all that Graph has at a template reads: it ends in a function or count, it is of a
+// service that only reports, or the operations say so.
+func (c *checker) onlyReads(m *match.Rule) bool {
+	segments := m.Template.Segments
+	last := &segments[len(segments)-1]
+	switch {
+	case !m.Template.Below && (service.Reads(segments) || last.Base == "delta" || last.Fold == "$count"):
+		return true
+	case segments[0].Base == "reports" || segments[0].Base == "auditlogs":
+		return len(segments) > 1 || m.Template.Below
+	}
+	return false
+}

@@ -1,0 +1,185 @@
+package lint
+
+import (
+	"slices"
+	"strings"
+
+	"graphproxy/policy"
+	"graphproxy/policy/graph/odata"
+	"graphproxy/policy/match"
+)
+
+// way is another operation that comes to the same as one whose body a rule bounds.
+type way struct {
+	of     string // the last name of the path that is bounded: "sendmail"
+	method match.Methods
+	by     string // the template of the other operation, with {} for each key, or its end: ".../send"
+	does   string // what it does: "sends a draft"
+	source string // page of Graph's documentation
+}
+
+const api = "https://learn.microsoft.com/graph/api/"
+
+// everyWay is kept by hand from Graph's API reference. "messages" stands also for what is below folders of mail.
+var everyWay = [...]way{
+	{"sendmail", match.Post, "messages", "makes a draft", api + "user-post-messages"},
+	{"sendmail", match.Patch, "messages/{}", "changes a draft", api + "message-update"},
+	{"sendmail", match.Post, "messages/{}/send", "sends a draft", api + "message-send"},
+	{"sendmail", match.Post, "messages/{}/forward", "forwards a message", api + "message-forward"},
+	{"sendmail", match.Post, "messages/{}/createForward", "makes a draft that forwards", api + "message-createforward"},
+	{"sendmail", match.Post, "messages/{}/reply", "replies to a message", api + "message-reply"},
+	{"sendmail", match.Post, "messages/{}/replyAll", "replies to a message", api + "message-replyall"},
+	{"sendmail", match.Post, "messages/{}/createReply", "makes a draft that replies", api + "message-createreply"},
+	{"sendmail", match.Post, "messages/{}/createReplyAll", "makes a draft that replies", api + "message-createreplyall"},
+	{"sendmail", match.Post, "messageRules", "makes a rule that forwards", api + "mailfolder-post-messagerules"},
+	{"sendmail", match.Patch, "messageRules/{}", "makes a rule forward", api + "messagerule-update"},
+	{"sendmail", match.Post, "messages/{}/attachments", "adds an attachment", api + "message-post-attachments"},
+	{"sendmail", match.Post, "attachments/createUploadSession", "adds an attachment", api + "attachment-createuploadsession"},
+	{"sendmail", match.Post, "events", "sends an invitation to a meeting", api + "user-post-events"},
+	{"events", match.Post, "events/{}/forward", "forwards a meeting", api + "event-forward"},
+	{"events", match.Patch, "events/{}", "changes who attends", api + "event-update"},
+	{"events", match.Post, "calendarPermissions", "shares a calendar", api + "calendar-post-calendarpermissions"},
+	{"createlink", match.Post, "invite", "shares with anyone", api + "driveitem-invite"},
+	{"createlink", match.Post, "permissions", "grants a permission", api + "driveitem-post-permissions"},
+	{"createlink", match.Patch, "permissions/{}", "changes a permission", api + "permission-update"},
+	{"createlink", match.Post, "permissions/{}/grant", "grants a permission", api + "permission-grant"},
+	{"invite", match.Post, "createLink", "makes a link for anyone", api + "driveitem-createlink"},
+	{"invite", match.Post, "permissions", "grants a permission", api + "driveitem-post-permissions"},
+	{"subscriptions", match.Patch, "subscriptions/{}", "changes where notifications go", api + "subscription-update"},
+}
+
+// ways tells of what gets round the bound that a rule has on bodies, for the same caller.
+func (c *checker) ways() {
+	left := pairs{mostPairs}
+	for _, b := range c.books {
+		for _, r := range b.allow {
+			if r.BoundsBody() {
+				c.waysRound(&b, r, &left)
+			}
+		}
+	}
+}
+
+func (c *checker) waysRound(b *book, bounded *policy.Rule, left *pairs) {
+	for _, other := range b.allow {
+		if other == bounded || !left.take() || other.BoundsBody() && isAsNarrow(bounded, other) || c.isDenied(b, other) {
+			continue
+		}
+		if does, found := getsRound(bounded.Match(), other.Match()); found {
+			c.report.Add(bounded.Line, b.where+".allow", "%s bounds the body, and %s gets round it: %s. Bound it alike, or take it out",
+				bounded.Text, name(other), does)
+		}
+	}
+}
+
+// isAsNarrow reports whether another rule has a bound of its own, on recipients where the first has one.
+func isAsNarrow(bounded, other *policy.Rule) bool {
+	has := func(r *policy.Rule) bool {
+		return slices.ContainsFunc(r.Conditions, func(s string) bool { return strings.HasPrefix(s, "body: {recipients:") })
+	}
+	return has(other) || !has(bounded) || other.Match().Bounds.Cover(bounded.Match().Bounds)
+}
+
+func (c *checker) isDenied(b *book, r *policy.Rule) bool {
+	return slices.ContainsFunc(b.deny, func(d *policy.Rule) bool { return match.Denies(d.Match(), r.Match()) })
+}
+
+// getsRound says what another rule does that comes to the same as what a rule bounds.
+func getsRound(bounded, other *match.Rule) (does string, found bool) {
+	segments := bounded.Template.Segments
+	last := &segments[len(segments)-1]
+	if bounded.Methods&match.Post != 0 {
+		for i := range everyWay {
+			w := &everyWay[i]
+			if w.of == last.Base && other.Methods&w.method != 0 && w.isIn(other.Template) && sharesKeys(bounded, other) {
+				return "it " + w.does + " (" + w.source + ")", true
+			}
+		}
+	}
+	switch {
+	case !isSameResource(bounded.Template, other.Template) || !sharesKeys(bounded, other):
+		return "", false
+	case other.Template.Version != bounded.Template.Version && other.Methods&bounded.Methods != 0:
+		return "it does the same in " + other.Template.Version, true
+	case other.Template.Version == bounded.Template.Version && bounded.Methods&match.Patch != 0 && other.Methods&match.Put != 0:
+		return "PUT changes the same", true
+	case other.Template.Version == bounded.Template.Version && other.Methods&bounded.Methods != 0 && other.Bounds == nil:
+		return "it allows the same without the bound", true
+	}
+	return "", false
+}
+
+// sharesKeys reports whether both rules may be about the same mailbox, drive or thing: the values for their first
+// keys may be the same.
+func sharesKeys(a, b *match.Rule) bool {
+	first := func(r *match.Rule) []string {
+		for i := range r.Keys {
+			if r.Keys[i].Segment() == 1 {
+				return r.Keys[i].Values()
+			}
+		}
+		return nil
+	}
+	x, y := first(a), first(b)
+	if x == nil || y == nil {
+		return true
+	}
+	hasStar := func(s string) bool { return strings.Contains(s, "*") }
+	if slices.ContainsFunc(x, hasStar) || slices.ContainsFunc(y, hasStar) {
+		return true
+	}
+	return slices.ContainsFunc(x, func(s string) bool {
+		return slices.ContainsFunc(y, func(o string) bool { return strings.EqualFold(s, o) })
+	})
+}
+
+// isIn reports whether a template can lead to the operation.
+func (w *way) isIn(t *odata.Template) bool {
+	if t.Below {
+		return leadsToMail(t, w)
+	}
+	names := strings.Split(strings.ToLower(w.by), "/")
+	if len(names) > len(t.Segments) {
+		return false
+	}
+	for i, s := range t.Segments[len(t.Segments)-len(names):] {
+		if names[i] == "{}" {
+			if !s.Var && s.Kind != odata.Key && s.Kind != odata.Name {
+				return false
+			}
+		} else if s.Var || s.Base != names[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// leadsToMail reports whether the operation is below a template that ends in /**.
+func leadsToMail(t *odata.Template, w *way) bool {
+	first := strings.ToLower(strings.Split(w.by, "/")[0])
+	last := &t.Segments[len(t.Segments)-1]
+	switch last.Base {
+	case first:
+		return true
+	case "mailfolders", "inbox":
+		return strings.HasPrefix(first, "message")
+	case "items", "root", "drive":
+		return first == "invite" || first == "permissions" || first == "createlink"
+	}
+	return last.Var && len(t.Segments) == 2 || last.Base == "users" || last.Base == "drives"
+}
+
+// isSameResource reports whether two templates name the same, versions apart; a wider one ends in /** before or where
+// the other does.
+func isSameResource(t, other *odata.Template) bool {
+	x, y := t.Segments, other.Segments
+	if len(y) > len(x) || len(y) < len(x) && !other.Below {
+		return false
+	}
+	for i := range y {
+		if x[i].Var != y[i].Var || !x[i].Var && x[i].Base != y[i].Base {
+			return false
+		}
+	}
+	return true
+}
