@@ -94,7 +94,8 @@ func foreignValue(text string, isChosen bool) string {
 	switch {
 	case isChosen:
 	case strings.HasPrefix(text, "!") || strings.HasPrefix(text, "-") || strings.HasPrefix(strings.ToLower(text), "not "):
-		return shown + " is compared as it stands, and negates nothing; write {not: [...]} for all but some values"
+		return shown + " is compared as it stands, and negates nothing; list the values that may match, " +
+			"and refuse single ones by a deny rule"
 	case strings.Contains(text, "|"):
 		return shown + " is compared as it stands; write a list for several values: [a, b]"
 	case strings.Contains(text, ", "), strings.Contains(text, ";") && strings.Count(text, "@") > 1,
