@@ -56,7 +56,8 @@ func newCollector(t *testing.T) *collected {
 }
 
 // Export implements the collector over gRPC.
-func (c *collected) Export(ctx context.Context, r *collector.ExportTraceServiceRequest) (*collector.ExportTraceServiceResponse, error) {
+func (c *collected) Export(ctx context.Context,
+	r *collector.ExportTraceServiceRequest) (*collector.ExportTraceServiceResponse, error) {
 	md, _ := metadata.FromIncomingContext(ctx)
 	c.take(r, strings.Join(md.Get("api-key"), ","))
 	return new(collector.ExportTraceServiceResponse), nil
@@ -106,7 +107,8 @@ func (c *collected) traces() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	slices.SortFunc(c.spans, func(a, b *tracepb.Span) int {
-		return cmp.Or(cmp.Compare(a.StartTimeUnixNano, b.StartTimeUnixNano), cmp.Compare(b.EndTimeUnixNano, a.EndTimeUnixNano))
+		return cmp.Or(cmp.Compare(a.StartTimeUnixNano, b.StartTimeUnixNano),
+			cmp.Compare(b.EndTimeUnixNano, a.EndTimeUnixNano))
 	})
 	var all []string
 	for _, s := range c.spans {
@@ -120,7 +122,10 @@ func (c *collected) traces() []string {
 }
 
 func (c *collected) tree(b *strings.Builder, s *tracepb.Span, indent string) {
-	kind := map[tracepb.Span_SpanKind]string{tracepb.Span_SPAN_KIND_SERVER: " (server)", tracepb.Span_SPAN_KIND_CLIENT: " (client)"}[s.Kind]
+	kind := map[tracepb.Span_SpanKind]string{
+		tracepb.Span_SPAN_KIND_SERVER: " (server)",
+		tracepb.Span_SPAN_KIND_CLIENT: " (client)",
+	}[s.Kind]
 	status := ""
 	if s.Status.GetCode() == tracepb.Status_STATUS_CODE_ERROR {
 		status = " ERROR"
@@ -162,8 +167,10 @@ const traceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 // traceAll makes one request, one batch and one refusal, and stops the proxy.
 func traceAll(t *testing.T, w *world, p *process) {
 	t.Helper()
-	p.send(t, http.MethodGet, "/v1.0/users/adele@contoso.com?$select=id", "", "Traceparent: "+traceParent, "Tracestate: vendor=1")
-	p.send(t, http.MethodPost, "/v1.0/$batch", `{"requests":[{"id":"a","method":"GET","url":"/users"},{"id":"b","method":"GET","url":"/groups"}]}`,
+	p.send(t, http.MethodGet, "/v1.0/users/adele@contoso.com?$select=id", "", "Traceparent: "+traceParent,
+		"Tracestate: vendor=1")
+	p.send(t, http.MethodPost, "/v1.0/$batch",
+		`{"requests":[{"id":"a","method":"GET","url":"/users"},{"id":"b","method":"GET","url":"/groups"}]}`,
 		"Content-Type: application/json")
 	p.send(t, http.MethodDelete, "/v1.0/users/adele@contoso.com", "", "Traceparent: nonsense", "Tracestate: x=y")
 	p.stop(t)
@@ -183,8 +190,8 @@ func (p *process) send(t *testing.T, method, target, body string, header ...stri
 	_ = res.Body.Close()
 }
 
-// The traces of docs/tracing.md are what a collector sees, over HTTP and over gRPC. With -update-traces they are written
-// anew.
+// The traces of docs/tracing.md are what a collector sees, over HTTP and over gRPC. With -update-traces they are
+// written anew.
 func TestACollectorSeesEachRequest(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"http/protobuf", "grpc"} {
@@ -196,14 +203,17 @@ func TestACollectorSeesEachRequest(t *testing.T) {
 			}
 			w := newWorld(t)
 			w.registerSecret("secret")
-			p := w.serve(t, "AZURE_CLIENT_SECRET=secret", "OTEL_EXPORTER_OTLP_ENDPOINT="+endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL="+protocol,
-				"OTEL_EXPORTER_OTLP_HEADERS=api-key=canary%20key", "OTEL_RESOURCE_ATTRIBUTES=deployment.environment=test", "GRAPHPROXY_LOG_LEVEL=debug")
+			p := w.serve(t, "AZURE_CLIENT_SECRET=secret", "OTEL_EXPORTER_OTLP_ENDPOINT="+endpoint,
+				"OTEL_EXPORTER_OTLP_PROTOCOL="+protocol,
+				"OTEL_EXPORTER_OTLP_HEADERS=api-key=canary%20key", "OTEL_RESOURCE_ATTRIBUTES=deployment.environment=test",
+				"GRAPHPROXY_LOG_LEVEL=debug")
 			until(t, "a token", func() bool { status, _ := p.ready(t); return status == 200 })
 			traceAll(t, w, p)
 			got := c.seen(t, 3)
 			checkDocumentedTraces(t, got)
 			c.checkParents(t, w)
-			if c.headers[0] != "canary key" || c.service["service.name"] != "graphproxy" || c.service["deployment.environment"] != "test" {
+			if c.headers[0] != "canary key" || c.service["service.name"] != "graphproxy" ||
+				c.service["deployment.environment"] != "test" {
 				t.Errorf("headers %q, resource %v", c.headers, c.service)
 			}
 			for _, text := range append(got, p.stderr.String(), p.stdout.String()) {
@@ -237,12 +247,14 @@ func (c *collected) checkParents(t *testing.T, w *world) {
 			t.Errorf("Graph got the parent %v", parent)
 			continue
 		}
-		if state := r.Header.Get("Tracestate"); i == 0 && (parent[1] != traceParent[3:35] || state != "vendor=1") || i > 0 && state != "" {
+		if state := r.Header.Get("Tracestate"); i == 0 && (parent[1] != traceParent[3:35] || state != "vendor=1") ||
+			i > 0 && state != "" {
 			t.Errorf("request %d at Graph has the trace %v and the state %q", i, parent, state)
 		}
 	}
 	for _, s := range c.spans {
-		if s.Kind == tracepb.Span_SPAN_KIND_SERVER && hex.EncodeToString(s.TraceId) == traceParent[3:35] && hex.EncodeToString(s.ParentSpanId) != traceParent[36:52] {
+		if s.Kind == tracepb.Span_SPAN_KIND_SERVER && hex.EncodeToString(s.TraceId) == traceParent[3:35] &&
+			hex.EncodeToString(s.ParentSpanId) != traceParent[36:52] {
 			t.Errorf("the caller's span is not the parent: %x", s.ParentSpanId)
 		}
 	}
@@ -253,7 +265,8 @@ func (p *process) checkTraceIDs(t *testing.T) {
 	t.Helper()
 	for i, rec := range p.audited(t) {
 		id, _ := rec["trace_id"].(string)
-		if len(id) != 32 || i == 0 && id != traceParent[3:35] || !strings.Contains(p.stderr.String(), `"trace_id":"`+id+`","span_id":"`) {
+		if len(id) != 32 || i == 0 && id != traceParent[3:35] ||
+			!strings.Contains(p.stderr.String(), `"trace_id":"`+id+`","span_id":"`) {
 			t.Errorf("line %d has the trace %q", i, id)
 		}
 	}
@@ -284,7 +297,8 @@ func TestACollectorThatIsAwayStopsNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.registerSecret("secret")
-	p := w.serve(t, "AZURE_CLIENT_SECRET=secret", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TIMEOUT=100",
+	p := w.serve(t, "AZURE_CLIENT_SECRET=secret", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1",
+		"OTEL_EXPORTER_OTLP_TIMEOUT=100",
 		"OTEL_BSP_SCHEDULE_DELAY=50")
 	for range 3 {
 		p.expect(t, 200)
@@ -308,7 +322,8 @@ func TestWithoutAnEndpointTheCallersTraceGoesOn(t *testing.T) {
 		"nothing is set": nil,
 		"disabled":       {"OTEL_SDK_DISABLED=true", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1"},
 		"no exporter":    {"OTEL_TRACES_EXPORTER=none", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1"},
-		"no propagator":  {"OTEL_PROPAGATORS=none", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_TIMEOUT=1"},
+		"no propagator": {"OTEL_PROPAGATORS=none", "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1",
+			"OTEL_EXPORTER_OTLP_TIMEOUT=1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

@@ -160,19 +160,24 @@ func meanings() map[string]string {
 			"counted, or `refuse`, requests are answered 503",
 		"OTEL_SDK_DISABLED":    "`true` turns [tracing](tracing.md) off",
 		"OTEL_TRACES_EXPORTER": "`otlp` or `none`. Default: `otlp` when an endpoint is set, else requests are not traced",
-		"OTEL_EXPORTER_OTLP_ENDPOINT": "URL of the collector, such as `http://collector:4318`; over HTTP, traces go to `/v1/traces` " +
+		"OTEL_EXPORTER_OTLP_ENDPOINT": "URL of the collector, such as `http://collector:4318`; over HTTP, traces go " +
+			"to `/v1/traces` " +
 			"below it",
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "URL that traces are sent to, as it is",
 		"OTEL_EXPORTER_OTLP_PROTOCOL":        "`http/protobuf` or `grpc`",
 		"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "the same, for traces. Default: that of `OTEL_EXPORTER_OTLP_PROTOCOL`",
-		"OTEL_EXPORTER_OTLP_HEADERS":         "headers of every export, such as `api-key=…`; several with commas. Never printed",
-		"OTEL_EXPORTER_OTLP_TRACES_HEADERS":  "the same, for traces. Default: those of `OTEL_EXPORTER_OTLP_HEADERS`",
-		"OTEL_EXPORTER_OTLP_TIMEOUT":         "how long an export may take, in milliseconds",
-		"OTEL_TRACES_SAMPLER": "which requests are traced: `always_on`, `always_off`, `traceidratio`, or as the caller's trace says, " +
+		"OTEL_EXPORTER_OTLP_HEADERS": "headers of every export, such as `api-key=…`; several with commas. " +
+			"Never printed",
+		"OTEL_EXPORTER_OTLP_TRACES_HEADERS": "the same, for traces. Default: those of `OTEL_EXPORTER_OTLP_HEADERS`",
+		"OTEL_EXPORTER_OTLP_TIMEOUT":        "how long an export may take, in milliseconds",
+		"OTEL_TRACES_SAMPLER": "which requests are traced: `always_on`, `always_off`, `traceidratio`, or as the " +
+			"caller's trace says, " +
 			"`parentbased_always_on`, `parentbased_always_off`, `parentbased_traceidratio`",
-		"OTEL_TRACES_SAMPLER_ARG":  "the part of the requests, for `traceidratio` and `parentbased_traceidratio`",
-		"OTEL_SERVICE_NAME":        "the service's name in traces",
-		"OTEL_RESOURCE_ATTRIBUTES": "what describes this replica in traces, such as `deployment.environment=production`; several with commas",
-		"OTEL_PROPAGATORS":         "`tracecontext`, or `none`: a caller's trace does not count, and Graph gets the caller's as it is",
+		"OTEL_TRACES_SAMPLER_ARG": "the part of the requests, for `traceidratio` and `parentbased_traceidratio`",
+		"OTEL_SERVICE_NAME":       "the service's name in traces",
+		"OTEL_RESOURCE_ATTRIBUTES": "what describes this replica in traces, such as " +
+			"`deployment.environment=production`; several with commas",
+		"OTEL_PROPAGATORS": "`tracecontext`, or `none`: a caller's trace does not count, and Graph gets the " +
+			"caller's as it is",
 	}
 }
