@@ -173,10 +173,11 @@ type Decision struct {
 	Near      *Rule     // where none did: an allow rule for this target of which Reason does not hold; nil: there is none
 	Reason    string    // of a denial, without a value of the request: "denied", "where: id", "body: only"
 	Until     time.Time // where it is allowed: when the rule or the caller ends; zero: neither does
-	ReadBody  bool      // it depends on the body, which Request does not have: read it and decide again. Allow is false then
-	App       string    // the app registration to use, never empty
-	Tenant    string    // the tenant to use it in; "" is the app's own
-	Priority  string    // to name to Graph in x-ms-throttle-priority: "low", "normal" or "high"; "" names none
+	// it depends on the body, which Request does not have: read it and decide again. Allow is false then
+	ReadBody bool
+	App      string // the app registration to use, never empty
+	Tenant   string // the tenant to use it in; "" is the app's own
+	Priority string // to name to Graph in x-ms-throttle-priority: "low", "normal" or "high"; "" names none
 }
 
 // Rule is one rule of the file. It is immutable.

@@ -42,7 +42,8 @@ func at(v yamlfile.Value) time.Time {
 func readTime(v yamlfile.Value, text string) time.Time {
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		v.Errorf("%.80q is not a time with its zone or a date; write 2026-12-31T18:00:00Z, 2026-12-31T18:00:00+01:00 or 2026-12-31",
+		v.Errorf("%.80q is not a time with its zone or a date; write 2026-12-31T18:00:00Z, 2026-12-31T18:00:00+01:00 or "+
+			"2026-12-31",
 			text)
 		return time.Time{}
 	}

@@ -49,7 +49,14 @@ func TestAGrantEnds(t *testing.T) {
 		{"a deny rule before its end", "app", "GET /groups", "2026-12-01T23:00:00Z", false, "denied"},
 		{"a deny rule after its end", "app", "GET /groups", "2026-12-02T00:00:00Z", true, ""},
 		{"a caller after its end", "app", "GET /groups", "2027-07-01T00:00:00Z", false, policy.ReasonEnded},
-		{"a caller in report mode after its end", "other", "PATCH /users/1", "2026-12-31T00:00:00Z", false, policy.ReasonEnded},
+		{
+			"a caller in report mode after its end",
+			"other",
+			"PATCH /users/1",
+			"2026-12-31T00:00:00Z",
+			false,
+			policy.ReasonEnded,
+		},
 		{"without a time", "app", "GET /users/1", "", true, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -101,7 +108,8 @@ func TestACaseSaysWhenItIsJudged(t *testing.T) {
 }
 
 func TestAnEndHasAZoneOrIsADate(t *testing.T) {
-	for _, bad := range []string{"2026-12-31T18:00:00", "2026-12-31 18:00", "tomorrow", "2026-13-01", "2026-12", "1700000000"} {
+	for _, bad := range []string{"2026-12-31T18:00:00", "2026-12-31 18:00", "tomorrow", "2026-13-01", "2026-12",
+		"1700000000"} {
 		text := strings.Replace(ending, "until: 2027-06-30", "until: "+bad, 1)
 		_, err := policy.Parse("policy.yaml", []byte(text))
 		if err == nil || !strings.Contains(err.Error(), "policy.yaml:9: callers.app.until: ") {
@@ -111,7 +119,9 @@ func TestAnEndHasAZoneOrIsADate(t *testing.T) {
 }
 
 func TestReadIsForWhatOnlyReads(t *testing.T) {
-	p := bodyPolicy(t, "\n      - READ /users/**\n      - READ /directoryObjects/getByIds\n      - POST /groups/getByIds\n      - POST /groups",
+	p := bodyPolicy(t,
+		"\n      - READ /users/**\n      - READ /directoryObjects/getByIds\n      - POST /groups/getByIds\n      - POST "+
+			"/groups",
 		"\n      - READ /users/ceo@contoso.com/**")
 	for request, want := range map[string]bool{
 		"GET /users/1":                                 true,

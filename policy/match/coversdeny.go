@@ -10,7 +10,8 @@ import (
 // Denies reports whether every request that b matches narrowly, a matches widely, so that a deny rule a leaves
 // nothing of an allow rule b; false when that is not sure. Each rule is taken alone.
 func Denies(a, b *Rule) bool {
-	if b.Methods&^a.Methods.All() != 0 || a.Template.Version != b.Template.Version || a.Bounds != nil || !lastsAsLong(a, b) {
+	if b.Methods&^a.Methods.All() != 0 || a.Template.Version != b.Template.Version || a.Bounds != nil ||
+		!lastsAsLong(a, b) {
 		return false
 	}
 	for i := range a.Options {

@@ -45,8 +45,10 @@ func newExplain(settings *config.Config) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&file, "policy", settings.Policy, "the policy `FILE`")
-	cmd.Flags().StringVar(&circumstances.body, "body", "", "the `FILE` with the request's body, JSON; - is the standard input")
-	cmd.Flags().StringVar(&circumstances.at, "at", "", "the `TIME` of the request: with its zone, or a date; now without it")
+	cmd.Flags().StringVar(&circumstances.body, "body", "",
+		"the `FILE` with the request's body, JSON; - is the standard input")
+	cmd.Flags().StringVar(&circumstances.at, "at", "",
+		"the `TIME` of the request: with its zone, or a date; now without it")
 	return cmd
 }
 

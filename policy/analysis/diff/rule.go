@@ -153,8 +153,8 @@ func (r *rule) forbids(other *rule) bool {
 	return r.deniesBodies(other) && (r.Until().IsZero() || !other.Until().IsZero() && !r.Until().Before(other.Until()))
 }
 
-// deniesBodies reports whether the rule, under deny, denies for its body all that the other denies: each condition denies by
-// itself there.
+// deniesBodies reports whether the rule, under deny, denies for its body all that the other denies: each condition
+// denies by itself there.
 func (r *rule) deniesBodies(other *rule) bool {
 	if len(r.body) == 0 {
 		return true

@@ -168,7 +168,8 @@ func denyConditions(conditions []condition, t *odata.Target) (ifs []condition, m
 }
 
 func (c *condition) isPresent(t *odata.Target) bool {
-	return c.always || slices.ContainsFunc(t.Query, func(o odata.Option) bool { return o.Fold == c.option || "$"+o.Fold == c.option })
+	return c.always ||
+		slices.ContainsFunc(t.Query, func(o odata.Option) bool { return o.Fold == c.option || "$"+o.Fold == c.option })
 }
 
 // ruling is a decision, in either mode.

@@ -55,9 +55,11 @@ func (c *checker) tokens() {
 				continue
 			}
 			told[r] = true
-			c.report.Add(r.Line, b.where+".allow", "%s bounds $select, and the nextLinks and deltaLinks of a delta query hold the "+
-				"selection inside their token: they are refused. Let the app begin anew with $select each time, or take $select out "+
-				"of the rule", r.Text)
+			c.report.Add(r.Line, b.where+".allow",
+				"%s bounds $select, and the nextLinks and deltaLinks of a delta query hold the "+
+					"selection inside their token: they are refused. Let the app begin anew with $select each time, or take "+
+					"$select out "+
+					"of the rule", r.Text)
 		}
 	}
 }

@@ -34,7 +34,8 @@ var everyWay = [...]way{
 	{"sendmail", match.Post, "messageRules", "makes a rule that forwards", api + "mailfolder-post-messagerules"},
 	{"sendmail", match.Patch, "messageRules/{}", "makes a rule forward", api + "messagerule-update"},
 	{"sendmail", match.Post, "messages/{}/attachments", "adds an attachment", api + "message-post-attachments"},
-	{"sendmail", match.Post, "attachments/createUploadSession", "adds an attachment", api + "attachment-createuploadsession"},
+	{"sendmail", match.Post, "attachments/createUploadSession", "adds an attachment",
+		api + "attachment-createuploadsession"},
 	{"sendmail", match.Post, "events", "sends an invitation to a meeting", api + "user-post-events"},
 	{"events", match.Post, "events/{}/forward", "forwards a meeting", api + "event-forward"},
 	{"events", match.Patch, "events/{}", "changes who attends", api + "event-update"},
@@ -66,7 +67,8 @@ func (c *checker) waysRound(b *book, bounded *policy.Rule, left *pairs) {
 			continue
 		}
 		if does, found := getsRound(bounded.Match(), other.Match()); found {
-			c.report.Add(bounded.Line, b.where+".allow", "%s bounds the body, and %s gets round it: %s. Bound it alike, or take it out",
+			c.report.Add(bounded.Line, b.where+".allow",
+				"%s bounds the body, and %s gets round it: %s. Bound it alike, or take it out",
 				bounded.Text, name(other), does)
 		}
 	}
@@ -101,7 +103,8 @@ func getsRound(bounded, other *match.Rule) (does string, found bool) {
 		return "", false
 	case other.Template.Version != bounded.Template.Version && other.Methods&bounded.Methods != 0:
 		return "it does the same in " + other.Template.Version, true
-	case other.Template.Version == bounded.Template.Version && bounded.Methods&match.Patch != 0 && other.Methods&match.Put != 0:
+	case other.Template.Version == bounded.Template.Version && bounded.Methods&match.Patch != 0 &&
+		other.Methods&match.Put != 0:
 		return "PUT changes the same", true
 	case other.Template.Version == bounded.Template.Version && other.Methods&bounded.Methods != 0 && other.Bounds == nil:
 		return "it allows the same without the bound", true

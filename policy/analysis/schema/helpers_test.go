@@ -174,8 +174,10 @@ func everyOption(t testing.TB) []byte {
 		}
 		return []any{map[string]any{"GET /users": map[string]any{"query": query, "unknown": true}}}
 	}
-	deny := append(rules("denyQuery"), map[string]any{"include": "devices", "until": "2026-12-31"}, bodyRule("values", "targets"))
-	allow := append(rules("query"), map[string]any{"include": "devices", "until": "2026-12-31T00:00:00Z"}, bodyRule("values", "required", "max", "only", "targets"))
+	deny := append(rules("denyQuery"), map[string]any{"include": "devices", "until": "2026-12-31"},
+		bodyRule("values", "targets"))
+	allow := append(rules("query"), map[string]any{"include": "devices", "until": "2026-12-31T00:00:00Z"},
+		bodyRule("values", "required", "max", "only", "targets"))
 	token := map[string]any{
 		"issuer":    "https://oidc.contoso.example",
 		"audience":  "graphproxy",

@@ -9,9 +9,10 @@ import (
 
 // Reading is a POST of Graph's that only reads.
 type Reading struct {
-	Operation string   `json:"operation"`    // last name of the path: "getByIds"
-	On        []string `json:"on,omitempty"` // what it is called on: the name before it, or the one before a key; nil: see Reads
-	Source    string   `json:"source"`       // page of Graph's documentation
+	Operation string `json:"operation"` // last name of the path: "getByIds"
+	// what it is called on: the name before it, or the one before a key; nil: see Reads
+	On     []string `json:"on,omitempty"`
+	Source string   `json:"source"` // page of Graph's documentation
 }
 
 // readings are kept by hand from Graph's API reference. What is not here counts as a write. An operation is here if
@@ -20,7 +21,8 @@ var readings = [...]Reading{
 	{"checkMemberGroups", principals, api + "directoryobject-checkmembergroups"},
 	{"checkMemberObjects", principals, api + "directoryobject-checkmemberobjects"},
 	{"findMeetingTimes", []string{"users"}, api + "user-findmeetingtimes"},
-	{"getAvailableExtensionProperties", []string{"directoryObjects"}, api + "directoryobject-getavailableextensionproperties"},
+	{"getAvailableExtensionProperties", []string{"directoryObjects"},
+		api + "directoryobject-getavailableextensionproperties"},
 	{"getByIds", collections, api + "directoryobject-getbyids"},
 	{"getMailTips", []string{"users"}, api + "user-getmailtips"},
 	{"getMemberGroups", principals, api + "directoryobject-getmembergroups"},
@@ -29,17 +31,20 @@ var readings = [...]Reading{
 	{"getSchedule", []string{"calendar", "calendars"}, api + "calendar-getschedule"},
 	{"query", []string{"search"}, api + "search-query"},
 	{"translateExchangeIds", []string{"users"}, api + "user-translateexchangeids"},
-	{"validateProperties", append([]string{"directoryObjects"}, collections...), api + "directoryobject-validateproperties"},
+	{"validateProperties", append([]string{"directoryObjects"}, collections...),
+		api + "directoryobject-validateproperties"},
 	{"functions", nil, "https://learn.microsoft.com/graph/api/resources/excel#functions"},
 }
 
 const api = "https://learn.microsoft.com/graph/api/"
 
 // principals are the collections with keys on which membership is asked for.
-var principals = []string{"users", "groups", "directoryObjects", "devices", "servicePrincipals", "contacts", "applications"}
+var principals = []string{"users", "groups", "directoryObjects", "devices", "servicePrincipals", "contacts",
+	"applications"}
 
 // collections are those that getByIds is called on.
-var collections = []string{"directoryObjects", "users", "groups", "devices", "servicePrincipals", "contacts", "applications"}
+var collections = []string{"directoryObjects", "users", "groups", "devices", "servicePrincipals", "contacts",
+	"applications"}
 
 // Readings returns the POSTs that only read, by name. The entry "functions" stands for every function of a workbook
 // that calculates, .../workbook/functions/{name}.
