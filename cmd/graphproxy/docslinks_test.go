@@ -55,7 +55,7 @@ func hasHeading(t *testing.T, page, anchor string) bool {
 	text, err := os.ReadFile("../../" + page)
 	must(t, err)
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(string(text), -1) {
-		name := regexp.MustCompile("[^\\p{L}\\p{N} _-]").ReplaceAllString(strings.ToLower(m[1]), "")
+		name := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
 		if strings.ReplaceAll(name, " ", "-") == anchor {
 			return true
 		}
