@@ -10,16 +10,15 @@ import (
 // commonWords are what people write for a key while they try something, or never change: the beginning of every list of
 // leaked passwords, and the words of this domain. Keys are compared with them in several spellings and with numbers
 // behind.
-const commonWords = `abc abc123 abcd abcd1234 abcdef abcdefg abcdefgh admin administrator api apikey api-key api_key app azure baseball
-batman bearer caller changeit changeme change-me change_me client company contoso credential default demo dev development dragon
-dummy example fabrikam foo foobar football freedom fuckyou graph graphproxy graph-proxy guest hello helloworld hr hr-sync hunter hunter2 iloveyou
-install internal key key1 letmein letmeintoo local localhost login mailer master microsoft monkey mustang mykey my-key mykey1 mysecret
-my-secret my-secret-key mysecretkey mytoken nimda none nopass null office365 p@ssw0rd p@ssword pass passw0rd passwd password password1
-placeholder pa55word prod production proxy public qwerty qwerty123 qwertyuiop replace-me replaceme root s3cr3t s3cret sandbox sample secret secret1 secret-key
-secretkey secrets service shadow shared starwars sunshine superman superset supersecret super-secret supersecretkey sysadmin system temp temp123 test
-test123 testing test-key testkey test-secret testsecret testtest thekey the-key thisisasecret tmp todo token toor trustno1 undefined user username welcome welcome1
-winter spring summer autumn whatever x xx xxx xxxx xyz your-key your-api-key your-secret your-secret-key yourkey yoursecret zxcvbn 1q2w3e 1q2w3e4r 1qaz2wsx qazwsx asdf
-asdfgh asdfghjkl a aa aaa aaaa aaaaaa b c k correcthorsebatterystaple correct-horse-battery-staple`
+const commonWords = `
+	abc abcd abcdef abcdefg abcdefgh admin administrator apikey api_key azure baseball batman bearer changeit changeme
+	change_me contoso credential default demo development dragon dummy example fabrikam foo foobar football freedom
+	fuckyou graph graphproxy guest hello helloworld hunter iloveyou internal key letmein login master microsoft monkey
+	mustang mykey mysecret mysecretkey mytoken none nopass null office365 p@ssw0rd p@ssword pass passw0rd passwd password
+	placeholder pa55word production proxy public qwerty qwertyuiop replaceme root s3cr3t s3cret sample secret secretkey
+	secrets shadow starwars sunshine superman supersecret supersecretkey sysadmin temp test testing testkey testsecret
+	testtest thekey thisisasecret todo token toor trustno undefined user username welcome whatever yourkey yoursecret
+	zxcvbn 1q2w3e 1q2w3e4r 1qaz2wsx qazwsx asdf asdfgh asdfghjkl correcthorsebatterystaple`
 
 // isCommonKey reports whether a hash is that of a common word.
 func (l *loader) isCommonKey(sum [32]byte) bool {

@@ -22,6 +22,9 @@ type responseWriter struct {
 	in     *requestBody
 	pace   pace
 
+	// mu serialises writes and flushes: net/http/httputil flushes an event stream from the goroutine of a timer, and
+	// the goroutine of the request flushes when Graph pauses.
+	mu      sync.Mutex
 	blocked time.Duration // in writing
 }
 
@@ -60,6 +63,8 @@ func (w *responseWriter) begin() {
 }
 
 func (w *responseWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
@@ -76,23 +81,33 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 
 // FlushError lets http.ResponseController flush. It does nothing before there is some of the body.
 func (w *responseWriter) FlushError() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.flushLocked()
+}
+
+func (w *responseWriter) flushLocked() error {
 	if !w.begun {
 		return nil
 	}
+	w.held = false
 	defer since(&w.blocked, time.Now())
 	return w.pace.control.Flush()
 }
 
 // flush flushes if something was written since the last flush. An error shows in the next Write.
 func (w *responseWriter) flush() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.held {
-		w.held = false
-		_ = w.FlushError()
+		_ = w.flushLocked()
 	}
 }
 
 // end sends the header of an answer without a body.
 func (w *responseWriter) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.status != 0 && !w.begun {
 		w.begin()
 	}
