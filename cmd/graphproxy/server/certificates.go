@@ -17,7 +17,7 @@ type certificate struct {
 	inForce     bool // the file as it is now is the one in use
 }
 
-// key tells certificates apart, of the same use too.
+// key distinguishes certificates, of the same use too.
 func (c certificate) key() string {
 	return c.use + "\x00" + c.app + "\x00" + c.tenant + "\x00" + c.begins.String() + "\x00" + c.ends.String()
 }

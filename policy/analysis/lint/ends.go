@@ -7,10 +7,10 @@ import (
 	"graphproxy/policy/match"
 )
 
-// soon is how long before its end a grant is told.
+// soon is how long before its end a grant is reported.
 const soon = 14 * 24 * time.Hour
 
-// ends tells of rules and callers that have ended, or end soon.
+// ends reports rules and callers that have ended, or end soon.
 func (c *checker) ends() {
 	if c.Now.IsZero() {
 		return
@@ -44,7 +44,7 @@ func (c *checker) endText(until time.Time) string {
 	}
 }
 
-// tokens tells of bounds on $select at a delta query. The selection of the first request is inside the tokens of the
+// tokens reports bounds on $select at a delta query. The selection of the first request is inside the tokens of the
 // links that follow, where it is not seen.
 func (c *checker) tokens() {
 	told := make(map[*policy.Rule]bool)

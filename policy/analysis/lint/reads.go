@@ -6,7 +6,7 @@ import (
 	"graphproxy/policy/match"
 )
 
-// reads tells of rules for ANY that could be for READ: Graph has nothing there but reading.
+// reads reports rules for ANY that could be for READ: Graph has nothing there but reading.
 func (c *checker) reads() {
 	told := make(map[*policy.Rule]bool)
 	for _, b := range c.books {

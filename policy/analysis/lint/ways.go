@@ -49,7 +49,7 @@ var everyWay = [...]way{
 	{"subscriptions", match.Patch, "subscriptions/{}", "changes where notifications go", api + "subscription-update"},
 }
 
-// ways tells of what gets round the bound that a rule has on bodies, for the same caller.
+// ways reports what gets round the bound that a rule has on bodies, for the same caller.
 func (c *checker) ways() {
 	left := pairs{mostPairs}
 	for _, b := range c.books {

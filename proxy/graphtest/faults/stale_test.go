@@ -79,7 +79,7 @@ func (w *world) allPassAfter(t *testing.T, closed func()) {
 }
 
 // Graph ends the connection when the next request begins to arrive on it: graphproxy cannot know what was done. What
-// may be made twice is; the rest is told to the caller, also when the caller claims that it could be made again.
+// may be made twice is; the caller gets the rest as errors, also when the caller claims that it could be made again.
 func TestAConnectionThatGraphEndsAsARequestArrives(t *testing.T) {
 	t.Parallel()
 	who := newIdentity(t)
