@@ -206,7 +206,7 @@ func TestAPolicyDoesNotDifferFromItself(t *testing.T) {
 	})
 }
 
-// TestReplayTellsTheTruth compares what is reported of a request without the values of its options with the decisions about
+// TestReplayTellsTheTruth compares the report on a request without the values of its options with the decisions about
 // the request as it was.
 func TestReplayTellsTheTruth(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
