@@ -330,6 +330,22 @@ func TestKeysExpireAndNameNobody(t *testing.T) {
 	}
 }
 
+func TestTheEndOfRunInterruptsNoReleaseThatIsBeingSent(t *testing.T) {
+	redis := startRedis(t)
+	client := redis.client()
+	ctx := context.Background()
+	for i := range 100 {
+		r := running(t, redis.url(), redislimit.Options{Timeout: 10 * time.Second})
+		_, g := r.take(t, limit.Charge{Limit: &limit.Limit{Name: "slots", Concurrency: 1}})
+		g.Release()
+		time.Sleep(time.Duration(i) * 5 * time.Microsecond)
+		r.stop()
+		if keys := client.Keys(ctx, "{graphproxy}:s:*").Val(); len(keys) != 0 {
+			t.Fatalf("round %d: slots that stay taken: %q", i, keys)
+		}
+	}
+}
+
 func TestRunLeavesNothingBehind(t *testing.T) {
 	redis := startRedis(t)
 	client := redis.client()
@@ -338,7 +354,7 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := goleak.IgnoreCurrent()
-	r := running(t, redis.url(), redislimit.Options{})
+	r := running(t, redis.url(), redislimit.Options{Timeout: 10 * time.Second})
 	_, g := r.take(t, limit.Charge{Limit: &limit.Limit{Name: "slots", Concurrency: 1}})
 	g.Release()
 	eventually(t, 5*time.Second, "the replica is known",

@@ -43,7 +43,7 @@ func (b *Buckets) step(ctx context.Context, renew bool) {
 		err = b.beat(ctx, b.timeout)
 	}
 	if err == nil && !was {
-		err = errors.Join(b.handOver(ctx), b.flush(ctx))
+		err = b.sendWaiting(ctx)
 	}
 	if err == nil && (renew || !was) {
 		err = b.renew(ctx)
@@ -64,10 +64,17 @@ func (b *Buckets) deliver(ctx context.Context) {
 	if !b.up.Load() {
 		return
 	}
-	// Requests that did not use Redis at the moment when it came back may have taken tokens by themselves.
-	if err := errors.Join(b.handOver(ctx), b.flush(ctx)); err != nil && ctx.Err() == nil {
+	if err := b.sendWaiting(ctx); err != nil && ctx.Err() == nil {
 		b.suspend(err)
 	}
+}
+
+// sendWaiting sends what was taken without Redis, and the outbox. Requests that did not use Redis at the moment when it
+// came back may have taken tokens by themselves. The end of ctx does not interrupt it, because entries that have left
+// the outbox would be lost; each command has its own deadline.
+func (b *Buckets) sendWaiting(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	return errors.Join(b.handOver(ctx), b.flush(ctx))
 }
 
 // beat sends the heartbeat of this replica, reads how many replicas there are, and exchanges holds.
@@ -102,6 +109,7 @@ func (b *Buckets) leave(ctx context.Context) {
 	if b.up.Swap(false) {
 		ctx, cancel := b.within(context.WithoutCancel(ctx))
 		defer cancel()
+		_ = b.handOver(ctx)
 		_ = b.flush(ctx) // leases that are not given back end by themselves
 		_ = b.client.ZRem(ctx, replicasKey, b.id).Err()
 	}
