@@ -11,11 +11,11 @@ import (
 	"graphproxy/auth/loopback"
 )
 
-// acquirer asks for one token with the credential given, which shall carry the claims if there are any. It returns
-// within its context's time.
+// acquirer asks for one token with the given credential and, if claims are given, asks that the token carries
+// them. It returns within its context's time.
 type acquirer func(context.Context, *credential, ClaimsChallenge) (acquired, *Error)
 
-// newAcquirer returns the way to a token that the app's kind of credential needs.
+// newAcquirer returns the acquirer for the app's kind of credential.
 func newAcquirer(a App, o Options) acquirer {
 	if a.ManagedIdentity {
 		// The endpoint is on this machine or link-local: a proxy cannot reach it, and must not see it.
@@ -24,16 +24,17 @@ func newAcquirer(a App, o Options) acquirer {
 	return viaEntra(a, newTransport(o.Roots, http.ProxyFromEnvironment))
 }
 
-// viaEntra asks Entra ID through MSAL, each time with a client made for the purpose (2 µs). MSAL's client keeps the
-// token that it got and would hand the old one back when a renewal is wanted; and it is bound to the credential that
-// it was made with, which may have been rotated since.
+// viaEntra asks Entra ID through MSAL. It makes a new client for each request (2 µs), because a client of MSAL
+// keeps the token that it got and would return that token again when a renewal is wanted. A client is also
+// bound to the credential that it was made with, and that credential may have been rotated since.
 func viaEntra(a App, t *http.Transport) acquirer {
 	client := &http.Client{
 		Transport:     newEntraTransport(bounded{t}, a.AuthorityHost),
 		CheckRedirect: noRedirects,
 	}
 	return func(ctx context.Context, c *credential, claims ClaimsChallenge) (acquired, *Error) {
-		// The next acquisition is half an hour away: it shall not start on a connection that died meanwhile.
+		// The next acquisition is half an hour away. It must not start on a connection that broke in the
+		// meantime.
 		defer t.CloseIdleConnections()
 		cred, err := c.msal()
 		if err != nil {
@@ -56,11 +57,11 @@ func viaEntra(a App, t *http.Transport) acquirer {
 	}
 }
 
-// maxToken bounds an access token in bytes. Those of apps with hundreds of roles have some 20 KiB, and servers take no
-// header that is longer than this.
+// maxToken bounds an access token in bytes. The tokens of apps with hundreds of roles have some 20 KiB. Servers
+// refuse a header that is longer than maxToken.
 const maxToken = 64 << 10
 
-// checked refuses a token that no server would take: every request would carry it.
+// checked refuses a token that no server would accept, because every request would carry it.
 func checked(got acquired) (acquired, *Error) {
 	if len(got.access) > maxToken {
 		return acquired{}, &Error{
@@ -71,8 +72,9 @@ func checked(got acquired) (acquired, *Error) {
 	return got, nil
 }
 
-// msalOptions are MSAL's settings. The capability CP1 says that claims challenges are understood (Source.Refused):
-// Graph then refuses a token as soon as its app is disabled or at risk, and not only when the token's time is over.
+// msalOptions are MSAL's settings. The capability CP1 states that we understand claims challenges
+// (Source.Refused): Graph then refuses a token as soon as its app is disabled or at risk, and not only when the
+// token expires.
 // https://learn.microsoft.com/entra/identity/conditional-access/concept-continuous-access-evaluation-workload
 func (a App) msalOptions(client *http.Client) []confidential.Option {
 	options := []confidential.Option{
@@ -88,14 +90,14 @@ func (a App) msalOptions(client *http.Client) []confidential.Option {
 	return options
 }
 
-// knownAuthority reports whether there is no need to ask Microsoft about the authority: it is Microsoft's own, or on
-// this machine.
+// knownAuthority reports whether the authority is Microsoft's own or on this machine, so that Microsoft need
+// not be asked about it.
 func (a App) knownAuthority() bool {
 	u, err := url.Parse(a.AuthorityHost)
 	return err == nil && (microsoftLogin(u.Host) || loopback.Host(u.Hostname()))
 }
 
-// httpsForm writes an http authority as https, which MSAL insists on; entraTransport turns it back.
+// httpsForm writes an http authority as https, which MSAL insists on. entraTransport changes it back.
 func httpsForm(authority string) string {
 	if u, err := url.Parse(authority); err == nil && u.Scheme == "http" {
 		u.Scheme = "https"
@@ -104,9 +106,10 @@ func httpsForm(authority string) string {
 	return authority
 }
 
-// viaManagedIdentity asks the platform's endpoint through MSAL. MSAL keeps these tokens in a cache of the process and
-// would hand the old one back for as long as it lives, so that a renewal renewed nothing. Claims make it pass the
-// cache by, and are used for nothing else: managed identity endpoints take none, and MSAL sends none.
+// viaManagedIdentity asks the platform's endpoint through MSAL. MSAL keeps these tokens in a cache of the
+// process and returns a cached token for as long as it lives, so that a renewal would get the old token. With
+// claims, MSAL does not read the cache. The claims have no other effect: managed identity endpoints take none,
+// and MSAL sends none.
 func viaManagedIdentity(a App, t *http.Transport) acquirer {
 	return func(ctx context.Context, _ *credential, _ ClaimsChallenge) (acquired, *Error) {
 		http := newManagedClient(t)

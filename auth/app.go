@@ -1,14 +1,14 @@
-// Package auth decides what Microsoft Graph is shown: it holds the credential of an Entra ID app registration, gets
-// app-only access tokens with the OAuth 2.0 client-credentials grant (through MSAL Go) and keeps one ready, so that a
-// request on its way to Graph never waits for Entra ID while a token lives.
+// Package auth gets the access tokens that graphproxy sends to Microsoft Graph. It holds the credential of an
+// Entra ID app registration, gets app-only access tokens with the OAuth 2.0 client-credentials grant (through
+// MSAL Go) and renews them ahead of time, so that a request never waits for Entra ID while a token lives.
 //
-// It decides which configuration is a credential at all (App.Check), when a token is renewed, how long an old one is
-// served while Entra ID is away, and what an AADSTS code means to the person who runs the proxy. It leaves to others
-// who may use the token (graphproxy/policy), where it is sent (graphproxy/proxy) and where settings come from: it reads
-// no environment variable of its own, and names them only in messages.
+// It decides which settings make a credential (App.Check), when a token is renewed, how long an old one is
+// served while Entra ID cannot be reached, and what an AADSTS code means to the operator. It does not decide
+// who may use the token (graphproxy/policy), where the token is sent (graphproxy/proxy) or where settings come
+// from: it reads no environment variable, and names them only in messages.
 //
-// Nothing secret leaves the package except through Token.SetAuthorization: Secret and Token do not print, and errors
-// are built from a fixed vocabulary, never from the text of Entra's answers.
+// Nothing secret leaves the package except through Token.SetAuthorization: Secret and Token do not print, and
+// the texts of errors are written in this package, never taken from Entra's answers.
 package auth
 
 import (
@@ -46,26 +46,26 @@ type App struct {
 	InstanceDiscovery bool   // ask Microsoft about an AuthorityHost that this package does not know
 }
 
-// tenantPattern is azidentity's rule. It matters beyond tidiness: MSAL puts the tenant into a URL path unescaped, so
-// "../x" or "a?b=c" would ask another endpoint.
+// tenantPattern is azidentity's rule. It is also needed for safety: MSAL puts the tenant into a URL path
+// unescaped, so "../x" or "a?b=c" would ask another endpoint.
 var tenantPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*$`)
 
-// Check returns every problem of a at once, each naming the environment variable and the cure; nil when there is none.
-// It reads the credential's file and uses no network. No error quotes a setting, since a secret may stand in
-// the wrong variable, or anything of a file.
+// Check returns every problem of a at once, or nil. Each error names the environment variable and the cure.
+// Check reads the credential's file and uses no network. No error quotes a setting or a file, since a secret
+// may stand in the wrong variable.
 func (a App) Check() []error {
 	_, problems := a.check(time.Now())
 	return problems
 }
 
-// CheckAddress is Check without the credential: whether a names a tenant, an app, a sign-in server and a scope, which
-// is all that an address for an administrator's consent is made of.
+// CheckAddress is Check without the credential. It checks that a names a tenant, an app, a sign-in server and a
+// scope: the parts of the address at which an administrator consents.
 func (a App) CheckAddress() []error {
 	a = a.withDefaults()
 	return slices.Concat(a.checkTenant(), a.checkClientID(), a.checkAuthority(), a.checkScope())
 }
 
-// check is Check that also returns the credential that it had to load in order to judge it.
+// check is Check that also returns the credential, which it had to load in order to check it.
 func (a App) check(now time.Time) (*credential, []error) {
 	a = a.withDefaults()
 	problems := a.CheckAddress()
@@ -173,8 +173,8 @@ func (a App) checkScope() []error {
 		"such as https://graph.microsoft.com/.default", a.env("SCOPE"))}
 }
 
-// kind returns the one kind of credential that is configured. None and several are errors: which of two credentials
-// was meant is not for a program to guess, and the one not meant may be the one that works today.
+// kind returns the one kind of credential that is configured. No kind and several kinds are errors: a program
+// must not guess which of two credentials was meant.
 func (a App) kind() (kind, error) {
 	var kinds []kind
 	var found []string
@@ -203,7 +203,8 @@ func (a App) kind() (kind, error) {
 // authority returns Entra's address for the tenant.
 func (a App) authority() string { return a.AuthorityHost + "/" + a.TenantID }
 
-// consentURL is where an administrator grants the app registration the permissions that it lists.
+// consentURL returns the address at which an administrator grants the app registration the permissions that it
+// lists.
 func (a App) consentURL() string {
 	return a.authority() + "/adminconsent?client_id=" + url.QueryEscape(a.ClientID)
 }

@@ -109,7 +109,7 @@ func messages(errs []error) []string {
 	return out
 }
 
-// wantProblems compares problems with the words that each of them must hold.
+// wantProblems compares problems with the words that each must contain.
 func wantProblems(t *testing.T, a auth.App, want ...[]string) {
 	t.Helper()
 	got := messages(a.Check())
@@ -404,7 +404,7 @@ func TestClouds(t *testing.T) {
 	})
 }
 
-// freePort returns the address of a port on loopback that nobody listens on.
+// freePort returns the address of a port on loopback on which no program listens.
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

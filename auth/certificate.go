@@ -12,8 +12,9 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 )
 
-// parseCertificate reads a PEM or PFX file into its RSA key and its certificates, the key's own first. Errors continue
-// the sentence "the file … ". They never hold the text of a parser's error, which may quote the file.
+// parseCertificate reads a PEM or PFX file into its RSA key and its certificates, the key's own first. Errors
+// continue the sentence "the file … ". They never contain the text of a parser's error, which may quote the
+// file.
 func (a App) parseCertificate(data []byte) (*rsa.PrivateKey, []*x509.Certificate, error) {
 	var key any
 	var certs []*x509.Certificate
@@ -50,8 +51,8 @@ func leafFirst(key *rsa.PrivateKey, certs []*x509.Certificate) ([]*x509.Certific
 	return nil, false
 }
 
-// parsePEM reads the certificates and the one private key among PEM blocks. MSAL's own reader calls an encrypted or
-// elliptic key "no private key found", which sends people looking for a key that is there.
+// parsePEM reads the certificates and the one private key among PEM blocks. MSAL's own reader reports "no
+// private key found" for an encrypted or elliptic key, so that people look for a key that is there.
 func parsePEM(data []byte) (key any, certs []*x509.Certificate, err error) {
 	for {
 		var block *pem.Block
@@ -90,7 +91,7 @@ func parsePEM(data []byte) (key any, certs []*x509.Certificate, err error) {
 	return key, certs, nil
 }
 
-// parseKey reads a block that may be a private key; nil and no error for a block that is something else.
+// parseKey reads a block that may be a private key. It returns nil and no error for any other block.
 func parseKey(block *pem.Block) (key any, err error) {
 	if _, legacy := block.Headers["DEK-Info"]; legacy || block.Type == "ENCRYPTED PRIVATE KEY" {
 		return nil, errors.New("holds an encrypted private key: " +
@@ -132,7 +133,7 @@ func (a App) parsePFX(data []byte) (key any, certs []*x509.Certificate, err erro
 		"export the certificate with its private key again")
 }
 
-// within reports a certificate whose time is over or has not come. The problem continues the sentence "the
+// within reports a certificate that has expired or is not valid yet. The problem continues the sentence "the
 // certificate in … "; it is "" when there is none.
 func within(c *x509.Certificate, now time.Time) (problem, cure string) {
 	const minute = "2006-01-02 15:04 UTC"

@@ -7,16 +7,17 @@ import (
 	"strings"
 )
 
-// A ClaimsChallenge is what Graph wants a new token to carry before it takes one again: a claims request,
-// which is a JSON object (OpenID Connect Core, section 5.5). "" asks for nothing.
+// A ClaimsChallenge is what a new token must carry before Graph takes one again: a claims request, which is a
+// JSON object (OpenID Connect Core, section 5.5). "" asks for nothing.
 type ClaimsChallenge string
 
-// maxClaims is the most that a challenge may hold, encoded. Those that were seen have some 100 bytes.
+// maxClaims is the greatest length of a challenge, encoded. The challenges that were observed have some 100
+// bytes.
 const maxClaims = 8 << 10
 
-// RefusalOf returns what a 401 of one of Graph's services says in its header: the claims of the first Bearer challenge
-// that has any, and whether a Bearer challenge says invalid_token. What is no base64 of a JSON object is no claim: the
-// token was refused, and an ordinary new one is all that can be asked for.
+// RefusalOf reads the header of a 401 of one of Graph's services: the claims of the first Bearer challenge that
+// has any, and whether a Bearer challenge says invalid_token. A value that is not the base64 form of a JSON
+// object is ignored: the token was refused, and only an ordinary new token can be asked for.
 // https://learn.microsoft.com/entra/identity-platform/claims-challenge
 func RefusalOf(service string, h http.Header) Refusal {
 	r := Refusal{Service: service}
@@ -47,8 +48,9 @@ func decodeClaims(value string) (ClaimsChallenge, bool) {
 	return ClaimsChallenge(text), true
 }
 
-// challenges goes through the parameters of a WWW-Authenticate field (RFC 9110, section 11.6.1), which may hold several
-// challenges. Graph leaves the quotes off values that need them, so a value without quotes ends at a comma or a blank.
+// challenges reads the parameters of a WWW-Authenticate field (RFC 9110, section 11.6.1), which may have
+// several challenges. Graph leaves out quotes that the grammar requires, so a value without quotes ends at a
+// comma or a blank.
 type challenges struct {
 	rest                string
 	scheme, name, value string // of the parameter found last
@@ -67,7 +69,7 @@ func (s *challenges) next() bool {
 			s.scheme = word
 			continue
 		}
-		if s.name = word; word == "" { // a stray sign: go past it
+		if s.name = word; word == "" { // a stray sign: skip it
 			s.rest = s.rest[1:]
 			continue
 		}
@@ -77,7 +79,7 @@ func (s *challenges) next() bool {
 	}
 }
 
-// until cuts off and returns what stands before the first of the signs.
+// until removes and returns the text before the first of the signs.
 func (s *challenges) until(signs string) string {
 	end := strings.IndexAny(s.rest, signs)
 	if end < 0 {
@@ -88,7 +90,7 @@ func (s *challenges) until(signs string) string {
 	return word
 }
 
-// readValue reads a value, with its quotes and their escapes taken off.
+// readValue reads a value, and removes its quotes and their escapes.
 func (s *challenges) readValue() string {
 	if !strings.HasPrefix(s.rest, `"`) {
 		return s.until(" \t,")
@@ -106,6 +108,6 @@ func (s *challenges) readValue() string {
 			b.WriteByte(c)
 		}
 	}
-	s.rest = "" // the quote never ends: what stood in it is nothing
+	s.rest = "" // the quote never ends: its text is dropped
 	return ""
 }

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// oddSecret returns what is in a client secret that cannot be part of one, and the cure; "" if there is nothing. A
-// secret is made of printable ASCII (RFC 6749 appendix A.2); what else is found was added by an editor, a shell or a
-// template. Entra ID would only answer that the secret is wrong. The text quotes nothing of the secret.
+// oddSecret returns which part of a client secret cannot be right, and the cure, or "". A secret is made of
+// printable ASCII (RFC 6749 appendix A.2); an editor, a shell or a template added any other character. Entra ID
+// would only answer that the secret is wrong. The text quotes nothing of the secret.
 func oddSecret(s string) string {
 	switch {
 	case strings.HasPrefix(s, "\xEF\xBB\xBF"):
@@ -27,7 +27,7 @@ func oddSecret(s string) string {
 	return ""
 }
 
-// checkSecret returns what is wrong with the secret of the variable that suffix names.
+// checkSecret returns the problem of the secret in the variable that suffix names, or nil.
 func (a App) checkSecret(suffix string, s Secret) error {
 	if problem := oddSecret(s.reveal()); problem != "" {
 		return fmt.Errorf("%s: the client secret %s", a.env(suffix), problem)

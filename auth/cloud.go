@@ -33,8 +33,8 @@ func CloudByName(name string) (c Cloud, ok bool) {
 	return Cloud{}, false
 }
 
-// microsoftLogin reports whether host is one of Microsoft's own sign-in hosts: there is no need to ask anybody whether
-// they are genuine. The list is MSAL's list of trusted hosts.
+// microsoftLogin reports whether host is one of Microsoft's own sign-in hosts, which need no check that they
+// are genuine. The list is MSAL's list of trusted hosts.
 func microsoftLogin(host string) bool {
 	switch strings.ToLower(host) {
 	case "login.microsoftonline.com", "login.microsoft.com", "login.windows.net", "sts.windows.net", // public

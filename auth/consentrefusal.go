@@ -5,9 +5,9 @@ import (
 	"strconv"
 )
 
-// Declined returns what it means that Entra ID's consent page answered with an error: oauth is the parameter error of
-// its redirect, description its error_description. Both may be anybody's words, so that only a number and a known name
-// of them come through. It never returns nil.
+// Declined explains an error that Entra ID's consent page answered: oauth is the parameter error of its
+// redirect, and description its error_description. An attacker may have written both, so the result contains
+// only a number and a known name of them. It never returns nil.
 // https://learn.microsoft.com/entra/identity-platform/v2-admin-consent#error-response
 func (a App) Declined(oauth, description string) *Error {
 	e := &Error{Code: code(nil, description)}

@@ -25,7 +25,7 @@ const (
 	managedKind
 )
 
-// credential is what the app shows to Entra ID, as it was read. It is immutable.
+// credential is what the app proves itself with to Entra ID, as it was read. It is immutable.
 type credential struct {
 	kind      kind
 	app       App
@@ -37,8 +37,8 @@ type credential struct {
 	tokenFile *filewatch.File // of a federated token; read by one attempt at a time
 }
 
-// credentialFile is the path of the file that the credential of the given kind is read from, or "", and the suffix of
-// the variable that names it.
+// credentialFile returns the path of the file of the given kind of credential, or "", and the suffix of the
+// variable that names the file.
 func (a App) credentialFile(k kind) (path, suffix string) {
 	switch k {
 	case secretKind:
@@ -91,8 +91,9 @@ func (a App) parse(k kind, data []byte) (*credential, error) {
 	return c, nil
 }
 
-// valid returns what is wrong with the credential at now although it could be read: a certificate's time is over. It
-// is called before each use, because a certificate can expire while the proxy runs, and MSAL would send it.
+// valid returns an error if the credential could be read but cannot be used at now, because a certificate has
+// expired. It is called before each use, because a certificate can expire while the proxy runs, and MSAL would
+// send it.
 func (c *credential) valid(now time.Time) *Error {
 	if c.kind != certificateKind {
 		return nil
@@ -104,7 +105,7 @@ func (c *credential) valid(now time.Time) *Error {
 	return &Error{Cause: fmt.Sprintf("the certificate in %q %s", c.file, problem), Cure: cure}
 }
 
-// usable is valid in the form of Check's errors.
+// usable is valid with an error in the form of Check's errors.
 func (c *credential) usable(now time.Time) error {
 	if e := c.valid(now); e != nil {
 		_, suffix := c.app.credentialFile(c.kind)
@@ -146,7 +147,7 @@ func (c *credential) assertion(context.Context, confidential.AssertionRequestOpt
 // maxFile bounds a credential's file in bytes: the largest are PFX files with a chain, of some 10 kB.
 const maxFile = 1 << 20
 
-// trimNewline takes one newline off the end, which editors and echo put there.
+// trimNewline removes one newline at the end. Editors and echo add it.
 func trimNewline(b []byte) []byte {
 	if line, ok := bytes.CutSuffix(b, []byte("\n")); ok {
 		return bytes.TrimSuffix(line, []byte("\r"))

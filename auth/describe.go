@@ -9,9 +9,10 @@ import (
 	"unicode"
 )
 
-// Description is what a token says of itself, unverified: for people who look for a mistake, never for a decision. The
-// format of Graph's tokens is no contract (https://learn.microsoft.com/entra/identity-platform/access-tokens), so that
-// any field may be zero: the token does not have it. It holds no secret, and no text that does not print.
+// Description is what a token contains, unverified. It is for people who look for a mistake, never for a
+// decision. The format of Graph's tokens is no contract
+// (https://learn.microsoft.com/entra/identity-platform/access-tokens), so any field may be zero: the token does
+// not have it. It contains no secret and no unprintable text.
 type Description struct {
 	Readable bool      // the token is a JWT that could be read; false: the other fields are zero
 	TenantID string    // of the tenant that issued it, a GUID (tid)
@@ -24,7 +25,7 @@ type Description struct {
 	Roles    []string  // application permissions, as the token lists them; empty: none has been granted
 }
 
-// Describe returns what the token says of itself. The zero Token says nothing. No network is used.
+// Describe reads the token's claims without verifying them. The zero Token has none. No network is used.
 func (t Token) Describe() Description {
 	if t.p == nil {
 		return Description{}
@@ -32,9 +33,9 @@ func (t Token) Describe() Description {
 	return describe(strings.TrimPrefix((*t.p.header)[0], "Bearer "))
 }
 
-// OtherTenant reports whether a tenant's ID, as a token or an answer of Entra ID has it, is not that of the app's
-// tenant. Where one of the two is not a GUID, this cannot be known, and it reports false; a managed identity is not
-// asked for a tenant.
+// OtherTenant reports whether the tenant's ID in a token or in an answer of Entra ID differs from that of the
+// app's tenant. If one of the two is not a GUID, they cannot be compared, and it reports false. A managed
+// identity has no configured tenant: it reports false.
 func (a App) OtherTenant(tenantID string) bool {
 	isGUID := func(s string) bool { return guidPattern.MatchString(`"` + s + `"`) }
 	return !a.ManagedIdentity && isGUID(tenantID) && isGUID(a.TenantID) && !strings.EqualFold(tenantID, a.TenantID)
@@ -76,7 +77,7 @@ func payload(access string, v any) bool {
 	return err == nil && json.Unmarshal(data, v) == nil
 }
 
-// text is a claim that is a string, else "".
+// text returns a claim that is a string, else "".
 func text(claim json.RawMessage) string {
 	var s string
 	if json.Unmarshal(claim, &s) != nil {
@@ -85,7 +86,8 @@ func text(claim json.RawMessage) string {
 	return printable(s)
 }
 
-// audience is the claim aud, a string or (RFC 7519, section 4.1.3) an array of them, of which an access token has one.
+// audience returns the claim aud: a string, or an array of strings (RFC 7519, section 4.1.3), of which an
+// access token has one.
 func audience(claim json.RawMessage) string {
 	var several []string
 	if json.Unmarshal(claim, &several) == nil {
@@ -94,8 +96,8 @@ func audience(claim json.RawMessage) string {
 	return text(claim)
 }
 
-// date is a claim that is a NumericDate (RFC 7519, section 2), else the zero time. Beyond the year 9999 a time cannot
-// be written as JSON.
+// date returns a claim that is a NumericDate (RFC 7519, section 2), else the zero time. A time beyond the year
+// 9999 cannot be written as JSON.
 func date(claim json.RawMessage) time.Time {
 	const year10000 = 253402300800
 	var seconds float64
@@ -106,7 +108,7 @@ func date(claim json.RawMessage) time.Time {
 	return time.Unix(int64(whole), int64(part*1e9)).UTC()
 }
 
-// printable replaces what would move the cursor or colour the terminal.
+// printable replaces characters that would move the cursor or colour the terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -23,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m) // of Run, of attempts and of connections nothing is left
+	goleak.VerifyTestMain(m) // Run, attempts and connections leave no goroutine
 }
 
 const (
@@ -62,7 +62,7 @@ func registration(secret string, certs ...*x509.Certificate) entratest.App {
 	}
 }
 
-// federated is a token of the issuer that the registration trusts; id tells two apart.
+// federated is a token of the issuer that the registration trusts. Two tokens differ by id.
 func federated(t *testing.T, id string) string {
 	t.Helper()
 	now := time.Now()

@@ -21,9 +21,9 @@ import (
 	msal "github.com/AzureAD/microsoft-authentication-library-for-go/apps/errors"
 )
 
-// Error says why there is no token and what to do about it. It is for operators: a caller of the proxy sees only
-// that there is none. It holds nothing of a credential, and of Entra's answers only numbers and identifiers. It is
-// immutable; do not change one that was returned.
+// Error explains why there is no token and what to do about it. It is for operators: a caller of the proxy sees
+// only that there is no token. It contains nothing of a credential, and only numbers and identifiers of Entra's
+// answers. It is immutable; do not change an Error that was returned.
 type Error struct {
 	Code   int    // number of the AADSTS error, such as 7000215; 0 if there was none
 	Cause  string // what is wrong, without full stop
@@ -78,8 +78,9 @@ func (e *Error) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// explain turns an error of MSAL into one of ours, and lets go of MSAL's: its CallErr carries the request, whose body
-// is the form with the secret, and its InvalidJsonErr prints the whole answer, which may hold a token.
+// explain turns an error of MSAL into one of ours. MSAL's error is dropped: its CallErr carries the request,
+// whose body is the form with the secret, and its InvalidJsonErr prints the whole answer, which may contain a
+// token.
 func (a App) explain(ctx context.Context, err error) *Error {
 	var ours *Error
 	if errors.As(err, &ours) { // from our own callback
@@ -105,7 +106,7 @@ func (a App) explain(ctx context.Context, err error) *Error {
 	return a.named(e)
 }
 
-// named writes the names of the environment variables into the cure.
+// named replaces the placeholders in the cure with the names of the environment variables.
 func (a App) named(e *Error) *Error {
 	e.Cure = os.Expand(e.Cure, a.env)
 	return e
@@ -122,7 +123,7 @@ func (a App) refusal(res *http.Response) *Error {
 		CorrelationID json.RawMessage `json:"correlation_id"`
 	}
 	if data, err := io.ReadAll(io.LimitReader(res.Body, maxBody)); err == nil {
-		_ = json.Unmarshal(data, &body) // what is not JSON leaves the status to speak
+		_ = json.Unmarshal(data, &body) // if it is not JSON, the status alone explains the refusal
 	}
 	e.Code = code(body.Codes, body.Description)
 	e.TraceID, e.CorrelationID = guid(body.TraceID), guid(body.CorrelationID)
@@ -154,7 +155,7 @@ func code(codes []int, description string) int {
 
 var guidPattern = regexp.MustCompile(`^"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"$`)
 
-// guid returns a JSON string that is a GUID, and nothing of any other: the text goes to logs.
+// guid returns a JSON string that is a GUID, and "" for any other, because the text goes to logs.
 func guid(raw json.RawMessage) string {
 	if !guidPattern.Match(raw) {
 		return ""
@@ -162,8 +163,8 @@ func guid(raw json.RawMessage) string {
 	return strings.Trim(string(raw), `"`)
 }
 
-// retryAfter reads Retry-After (RFC 9110, section 10.2.3): seconds or a date, and the decimal seconds that Microsoft's
-// services have been seen to send. It is 0 when there is none that can be read.
+// retryAfter reads Retry-After (RFC 9110, section 10.2.3): seconds or a date, and also the decimal seconds that
+// Microsoft's services have been observed to send. It is 0 when the header is missing or cannot be read.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	v := strings.TrimSpace(h.Get("Retry-After"))
 	if s, err := strconv.ParseFloat(v, 64); err == nil && s > 0 {
@@ -209,7 +210,7 @@ func byStatus(status, code int, oauth string) (cause, cure string) {
 		"check $AUTHORITY_HOST, and whether a proxy answers in Entra's place"
 }
 
-// managedByStatus explains a refusal of a managed identity endpoint, whose answers carry no AADSTS codes to rely on.
+// managedByStatus explains a refusal of a managed identity endpoint. Its answers have no reliable AADSTS codes.
 func managedByStatus(status int) (cause, cure string) {
 	switch {
 	case status == http.StatusTooManyRequests:
@@ -222,8 +223,8 @@ func managedByStatus(status int) (cause, cure string) {
 		"assign a managed identity to this resource; a user-assigned one needs its client ID in $CLIENT_ID"
 }
 
-// network explains an error without an answer. Only errors of types that are known to quote nothing of what was sent
-// or received come back as safe.
+// network explains an error without an answer. It returns an error as safe only if its type is known to quote
+// nothing that was sent or received.
 func network(ctx context.Context, err error) (cause, cure string, safe error) {
 	var dns *net.DNSError
 	var op *net.OpError

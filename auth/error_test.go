@@ -24,7 +24,7 @@ func TestAnswers(t *testing.T) {
 	tests := []struct {
 		name, retryAfter, body string
 		status                 int
-		want                   auth.Error // RetryAfter as Status tells it
+		want                   auth.Error // RetryAfter as in Status
 	}{
 		{"a code in error_codes", "", `{"error":"invalid_client","error_codes":[7000215],` + ids + `}`, 401,
 			auth.Error{

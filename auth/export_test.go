@@ -30,7 +30,7 @@ func NewSourceFunc(a App, o Options,
 // NewToken returns a Token with the given access token.
 func NewToken(access string) Token { return Token{&token{header: &[]string{"Bearer " + access}}} }
 
-// AADSTS is what the table says of a code.
+// AADSTS returns the table's entry for a code.
 func AADSTS(code int) (cause, cure string, known bool) { return aadsts(code) }
 
 // Pause is the back-off.
@@ -41,7 +41,7 @@ func Pause(failures int, left, wish time.Duration, fraction float64) time.Durati
 // Margin is how long before its end a token is no longer served.
 func Margin(life time.Duration) time.Duration { return margin(life) }
 
-// Explain asks for a token once, through MSAL and the proxy if there is one, and returns why there is none.
+// Explain asks for a token once, through MSAL and the HTTP proxy if there is one, and returns the error.
 func Explain(ctx context.Context, a App, o Options, proxy *url.URL) *Error {
 	a = a.withDefaults()
 	cred, _ := a.check(time.Now())

@@ -1,13 +1,13 @@
 package auth
 
-// OtherCodes stands for AADSTS codes that are not counted by themselves: those beyond mostCodes, and numbers that are
-// none.
+// OtherCodes stands for AADSTS codes that have no counter of their own: the codes after the first mostCodes,
+// and numbers that are not AADSTS codes.
 const OtherCodes = -1
 
-// mostCodes bounds how many AADSTS codes are counted by themselves. What answers in Entra's place could make up many.
+// mostCodes bounds how many AADSTS codes have a counter. A false sign-in server could make up many.
 const mostCodes = 50
 
-// countFailure counts an attempt that failed, and its AADSTS code; 0 is none. The lock is held.
+// countFailure counts an attempt that failed, and its AADSTS code; 0 is none. The caller has the lock.
 func (s *Source) countFailure(code int) {
 	s.failed++
 	if s.failedBy == nil {

@@ -54,7 +54,7 @@ func TestFailuresAreCountedByTheirAADSTSCode(t *testing.T) {
 	})
 }
 
-// What answers in Entra's place can make up as many codes as it likes.
+// A false sign-in server can make up as many codes as it likes.
 func TestCodesThatAreCountedByThemselvesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var codes []int

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// logged is what was logged last, so that an outage does not fill the log and a token without roles is logged once.
+// logged is what was logged last. With it, an outage does not fill the log, and a token without roles is logged
+// once.
 type logged struct {
 	cause    string // of the failure that was logged last
 	code     int
@@ -14,8 +15,8 @@ type logged struct {
 	roleless bool      // the last token had no roles
 }
 
-// failureLog returns the function that logs a failed attempt: the first one of its kind, and then one a minute. The
-// lock is held. The caller gives it back before it calls the function, because to write a log may take long.
+// failureLog returns the function that logs a failed attempt: the first one of its kind, and then one a minute.
+// The caller has the lock and releases it before it calls the function, because writing a log may take long.
 func (s *Source) failureLog(err *Error, now time.Time, left, wait time.Duration) func() {
 	same := err.Cause == s.logged.cause && err.Code == s.logged.code
 	if same && now.Sub(s.logged.at) < time.Minute {
@@ -32,8 +33,8 @@ func (s *Source) failureLog(err *Error, now time.Time, left, wait time.Duration)
 	}
 }
 
-// tokenLog returns the function that logs a new token: at info the first, and the first after failures. The lock is
-// held.
+// tokenLog returns the function that logs a new token: at info the first, and the first after failures. The
+// caller has the lock.
 func (s *Source) tokenLog(t *token, first bool) func() {
 	level := slog.LevelDebug
 	if first {
@@ -52,7 +53,7 @@ func (s *Source) tokenLog(t *token, first bool) func() {
 	}
 }
 
-// consentCure is what to do about a token without roles.
+// consentCure returns the cure for a token without roles.
 func (a App) consentCure() string {
 	if a.ManagedIdentity {
 		return "an administrator assigns Microsoft Graph's app roles to the managed identity's service principal " +

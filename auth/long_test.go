@@ -9,7 +9,7 @@ import (
 	"graphproxy/auth/entratest"
 )
 
-// Every request would carry it, and no server takes such a header.
+// Every request would carry the token, and no server takes such a header.
 func TestAnAccessTokenIsBounded(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

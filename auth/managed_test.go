@@ -1,7 +1,7 @@
 package auth_test
 
 import (
-	"crypto/sha1" // Service Fabric names certificates by it
+	"crypto/sha1" // Service Fabric names certificates by their SHA-1
 	"fmt"
 	"net/http"
 	"strings"

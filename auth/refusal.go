@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// Refusal is what Graph said when it answered 401.
+// Refusal is what Graph answered with a 401.
 type Refusal struct {
-	Service string          // of Graph's that refused; a small set of names
-	Claims  ClaimsChallenge // that a new token shall carry
+	Service string          // the service of Graph that refused; a small set of names
+	Claims  ClaimsChallenge // that a new token must carry
 	Invalid bool            // Graph says invalid_token (RFC 6750, section 3.1)
 }
 
-// definite reports whether Graph said that the token itself does not do. A bare 401 may be about the resource alone:
-// OneNote, To Do and Planner answer some app-only requests so.
+// definite reports whether Graph refused the token itself. A bare 401 may concern only the resource: OneNote,
+// To Do and Planner answer some app-only requests with one.
 func (r Refusal) definite() bool { return r.Invalid || r.Claims != "" }
 
-// spare is how long a token is left alone for a service that refused a fresh one too.
+// spare is how long refusals of a service are ignored after it refused a fresh token too.
 const spare = 5 * time.Minute
 
-// suspicions are what is known of refusals, by the service that refused and by whether it was definite.
+// suspicions is what is known of refusals, by the service that refused and by whether the refusal was definite.
 type suspicions map[suspect]*suspicion
 
 type suspect struct {
@@ -27,14 +27,14 @@ type suspect struct {
 	definite bool
 }
 
-// suspicion is about one token that a service refused.
+// suspicion is the record of one token that a service refused.
 type suspicion struct {
 	token  *token    // that was refused
 	at     time.Time // when it was refused first
-	spared time.Time // until when refusals of the service count for nothing, because it refused a fresh token too
+	spared time.Time // until then the service's refusals are ignored, because it refused a fresh token too
 }
 
-// finds takes in that the token t was refused, and reports what that means.
+// finds records that the token t was refused, and returns the verdict.
 func (all suspicions) finds(t *token, r Refusal, now time.Time) verdict {
 	place := suspect{r.Service, r.definite()}
 	switch s := all[place]; {
@@ -52,7 +52,7 @@ func (all suspicions) finds(t *token, r Refusal, now time.Time) verdict {
 	return suspicious
 }
 
-// verdict says whose fault a refusal is.
+// verdict is what a refusal was caused by.
 type verdict int
 
 const (
@@ -61,7 +61,7 @@ const (
 	known                     // the resource's, as was found before
 )
 
-// Renewal is what follows a refusal. The zero Renewal has no other token.
+// Renewal is what follows a refusal. The zero Renewal has no newer token.
 type Renewal struct {
 	source *Source
 	place  suspect
@@ -70,11 +70,11 @@ type Renewal struct {
 	fault  bool
 }
 
-// ResourceFault reports whether the refusal is the resource's fault: Graph refused a fresh token there, too.
+// ResourceFault reports whether the refusal is the resource's fault: Graph refused a fresh token for it too.
 func (r Renewal) ResourceFault() bool { return r.fault }
 
-// Wait returns a token that is newer than the one that was refused. It waits for the token request under way, at most
-// until ctx ends. It reports false when there is no such token, and none is to be had now.
+// Wait returns a token that is newer than the one that was refused. It waits for the token request under way,
+// at most until ctx ends. It reports false when there is no newer token and none can be had now.
 func (r Renewal) Wait(ctx context.Context) (Token, bool) {
 	if r.newer != nil {
 		return Token{r.newer}, true
@@ -92,8 +92,8 @@ func (r Renewal) Wait(ctx context.Context) (Token, bool) {
 	return Token{r.flight.token}, true
 }
 
-// Taken reports to the source that Graph took the newer token where it had refused the older one: the next refusal
-// there is about another token again.
+// Taken reports to the source that Graph took the newer token after it had refused the older one. The service's
+// next refusal is then about another token again.
 func (r Renewal) Taken() {
 	if r.source == nil {
 		return
@@ -103,14 +103,14 @@ func (r Renewal) Taken() {
 	delete(r.source.suspicions, r.place)
 }
 
-// forced bounds how often a refusal by Graph makes us ask Entra ID.
+// forced bounds how often a refusal by Graph causes a token request to Entra ID.
 type forced struct {
 	after time.Time     // no forced request before this
 	gap   time.Duration // to the one after
 }
 
-// next notes a forced request for a token that was refused at the given age. One that was refused young came of a
-// forced request itself, most likely, and the next will fare no better.
+// next records a forced request for a token that was refused at the given age. If the refused token was young,
+// a forced request probably brought it, and another forced request will probably not help: the gap grows.
 func (f *forced) next(now time.Time, age time.Duration) {
 	if age > time.Minute {
 		f.gap = 0
@@ -119,18 +119,19 @@ func (f *forced) next(now time.Time, age time.Duration) {
 	f.after = now.Add(f.gap)
 }
 
-// Refused takes in that Graph answered 401 to a request with t. It does not wait; the Renewal does.
+// Refused records that Graph answered 401 to a request with t. It does not wait; the Renewal does.
 //
-// The token is suspect then: a new one is asked for, and the old one is served to others until the new one is there.
-// Where Graph says that the token itself does not do (claims, or invalid_token), the old one is served no more. When
-// the service refuses a token too that came after its first refusal, the fault is the resource's: for five minutes its
-// refusals change nothing.
+// The token is suspect then: a new one is asked for, and other requests go on using the old one until the new
+// one is there. If Graph refused the token itself (claims, or invalid_token), the old one is not used any more.
+// If the service refuses also a token that came after its first refusal, the fault is the resource's: for five
+// minutes its refusals change nothing.
 //
-// A refusal may force one token request a second, and when new tokens are refused too fewer and fewer, down to one a
-// minute. It forces none while Entra ID does not answer: the attempts that are due anyway are enough.
+// Refusals force at most one token request a second. If new tokens are refused too, forced requests become
+// rarer, down to one a minute. Refusals force no request while Entra ID does not answer, because the scheduled
+// attempts are enough.
 //
-// The attempt that the refusal starts asks for its claims. No later one does: claims that Entra ID does not take must
-// not stand in the way of every token, and Graph names them again if it still wants them.
+// The attempt that the refusal starts asks for its claims. No later attempt does: claims that Entra ID does not
+// take must not prevent every token, and Graph names them again if it still wants them.
 func (s *Source) Refused(t Token, r Refusal) Renewal {
 	if t.p == nil {
 		return Renewal{}
@@ -164,7 +165,7 @@ func (s *Source) refused(t *token, r Refusal, now time.Time) (Renewal, verdict) 
 	return n, is
 }
 
-// renewSuspect returns the attempt that will replace t, or nil when none starts now. The lock is held.
+// renewSuspect returns the attempt that will replace t, or nil when none starts now. The caller has the lock.
 func (s *Source) renewSuspect(t *token, r Refusal, now time.Time) *flight {
 	away := s.last != nil && now.Before(s.next)
 	wished := away && s.last.RetryAfter > 0
@@ -183,7 +184,7 @@ func (s *Source) renewSuspect(t *token, r Refusal, now time.Time) *flight {
 	}
 	s.claims = r.Claims
 	if wished {
-		return nil // our own pause gives way where there is no token left, and Entra's wish does not
+		return nil // without a token our own pause may be skipped, but never the one that Entra asked for
 	}
 	s.log.Warn("Graph refused the token, asking for a new one", "service", r.Service, "challenged", r.Claims != "")
 	s.next = time.Time{}

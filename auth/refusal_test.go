@@ -14,10 +14,10 @@ import (
 	"graphproxy/auth"
 )
 
-// plain is a 401 of a service that says no more.
+// plain is a 401 of a service without details.
 func plain(service string) auth.Refusal { return auth.Refusal{Service: service} }
 
-// definite are the refusals that say that the token itself does not do.
+// definite are the refusals of the token itself.
 func definite() map[string]auth.Refusal {
 	return map[string]auth.Refusal{
 		"invalid_token": {Service: "files", Invalid: true},
@@ -103,7 +103,7 @@ func TestATokenThatWasRefusedOnceIsOnlySuspect(t *testing.T) {
 	})
 }
 
-// While Entra ID is away one resource's refusals change nothing for others.
+// While Entra ID cannot be reached, one resource's refusals change nothing for others.
 func TestRefusalsWhileEntraIsAway(t *testing.T) {
 	for name, away := range map[string]func(*fakeEntra){
 		"refuses": func(f *fakeEntra) { f.err = &auth.Error{Cause: "down", Status: 503} },
@@ -172,8 +172,8 @@ func TestRefusalsWhileEntraIsAway(t *testing.T) {
 	})
 }
 
-// refuseAlways lets a service refuse every token, every 500 ms for the time given, as requests that are sent once more
-// do.
+// refuseAlways lets a service refuse every token, every 500 ms for the time given, like requests that are sent
+// once more.
 func refuseAlways(t *testing.T, s *auth.Source, r auth.Refusal, d time.Duration) (faults int) {
 	t.Helper()
 	for start := time.Now(); time.Since(start) < d; pass(500 * time.Millisecond) {
@@ -237,7 +237,7 @@ func TestAServiceThatRefusesAFreshTokenIsAtFault(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := &fakeEntra{life: time.Hour}
 			s := fakeSource(t, secretApp, f, nil)
-			for range 5 { // revocations, each of which a new token mends
+			for range 5 { // revocations; a new token ends each
 				n := s.Refused(take(t, s), plain("directory"))
 				if _, ok := n.Wait(t.Context()); !ok {
 					t.Fatal("no new token")
@@ -302,7 +302,7 @@ func TestClaimsOfARefusal(t *testing.T) {
 	})
 }
 
-// The acquisitions of a resource that refuses every token, counted where they arrive.
+// The acquisitions are counted where they arrive. The resource refuses every token.
 func TestAResourceThatRefusesEveryTokenCostsEntraOneRequest(t *testing.T) {
 	srv, options := entra(t, false)
 	s := source(t, secretAt(srv), options)

@@ -5,12 +5,14 @@ import (
 	"time"
 )
 
-// longestSleep bounds how long Run trusts its timer: timers stand still while a machine is suspended, tokens do not.
+// longestSleep bounds how long Run trusts its timer: timers stand still while a machine is suspended, but
+// tokens expire.
 const longestSleep = time.Minute
 
-// Run acquires the first token at once, renews it in time, tries again after failures whether or not anybody asks, and
-// looks at the credential's file. It returns when ctx ends and the attempt under way has been given up; from then on
-// the token in hand is served as long as it lives and no new one is asked for. Call it once, in a goroutine.
+// Run acquires the first token at once, renews it in time, tries again after failures even without requests,
+// and reads the credential's file again when it changes. It returns when ctx ends and the attempt under way has
+// been given up. From then on the current token is served as long as it lives, and no new one is asked for.
+// Call it once, in a goroutine.
 func (s *Source) Run(ctx context.Context) {
 	defer s.stop()
 	var looks <-chan time.Time
@@ -36,7 +38,7 @@ func (s *Source) Run(ctx context.Context) {
 	}
 }
 
-// due starts an attempt if it is time for one, and returns when to ask again at the latest.
+// due starts an attempt if it is time for one, and returns the time until it must be called again.
 func (s *Source) due() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,10 +48,11 @@ func (s *Source) due() time.Duration {
 	now := time.Now()
 	at := s.next
 	if t := s.current.Load(); t != nil {
-		if s.last == nil { // else the pause alone counts: what failed may have been a new credential, long before its time
+		// After a failure only the pause counts: the attempt may have been for a new credential, long before the renewal.
+		if s.last == nil {
 			at = t.refresh
 		}
-		// Tokens that are nearly over when they come must not make a loop.
+		// Tokens that have nearly expired when they come must not cause a loop.
 		if soonest := t.acquired.Add(time.Second); soonest.After(at) {
 			at = soonest
 		}
@@ -61,7 +64,7 @@ func (s *Source) due() time.Duration {
 	return longestSleep
 }
 
-// start begins an attempt. The lock is held and there is none under way.
+// start begins an attempt. The caller has the lock, and no attempt is under way.
 func (s *Source) start() *flight {
 	ctx, cancel := context.WithTimeout(context.Background(), attemptTimeout)
 	f := &flight{cancel: cancel, claims: s.claims, done: make(chan struct{})}
@@ -83,7 +86,7 @@ func (s *Source) attempt(ctx context.Context, f *flight) {
 	s.finish(f, got, err)
 }
 
-// finish takes the outcome of an attempt in and lets those who wait for it go.
+// finish records the outcome of an attempt and wakes the callers that wait for it.
 func (s *Source) finish(f *flight, got acquired, err *Error) {
 	now := time.Now()
 	var t *token
@@ -114,7 +117,7 @@ func (s *Source) finish(f *flight, got acquired, err *Error) {
 	s.poke()
 }
 
-// succeeded takes a new token into use. The lock is held; the caller calls writeLog without it.
+// succeeded takes a new token into use. The caller has the lock, and calls writeLog after releasing it.
 func (s *Source) succeeded(t *token) (writeLog func()) {
 	s.current.Store(t)
 	s.tokens++
@@ -123,8 +126,8 @@ func (s *Source) succeeded(t *token) (writeLog func()) {
 	return writeLog
 }
 
-// failedWith notes a failure and returns it as waiting callers get it. The lock is held; the caller calls writeLog
-// without it.
+// failedWith records a failure and returns it in the form for waiting callers. The caller has the lock, and
+// calls writeLog after releasing it.
 func (s *Source) failedWith(err *Error, now time.Time) (forCallers *Error, writeLog func()) {
 	if s.stopped {
 		return err, func() {} // given up by us: nothing is wrong
@@ -140,7 +143,7 @@ func (s *Source) failedWith(err *Error, now time.Time) (forCallers *Error, write
 	return err.until(wait), s.failureLog(err, now, left, wait)
 }
 
-// renewNow asks for a token with a new credential, without regard to pauses: while the old token lives there is time
+// renewNow asks for a token with a new credential and ignores pauses: while the old token lives there is time
 // to find a mistake.
 func (s *Source) renewNow() {
 	s.mu.Lock()

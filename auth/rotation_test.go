@@ -18,7 +18,7 @@ func TestRotation(t *testing.T) {
 		name, old, new string
 		set            func(a *auth.App, path string)
 		after          entratest.App // what the server takes after the rotation
-		parameter      string        // of the token request, that must be another one after
+		parameter      string        // of the token request, that must be different after the rotation
 	}{
 		{
 			"secret",

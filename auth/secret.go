@@ -10,8 +10,8 @@ import (
 // log/slog and anything that uses encoding.TextMarshaler see "[secret]". The zero value is no secret. A Secret is
 // immutable and safe for concurrent use.
 //
-// The value lies behind a pointer because fmt does not call methods on unexported fields of other structs: there it
-// prints an address, where a string would be printed whole.
+// The value lies behind a pointer because fmt does not call methods on unexported fields of other structs. For
+// a pointer fmt prints an address there; it would print a string whole.
 type Secret struct{ p *string }
 
 // NewSecret returns s as a Secret; "" is no secret.
@@ -25,7 +25,7 @@ func NewSecret(s string) Secret {
 // IsSet reports whether there is a secret.
 func (s Secret) IsSet() bool { return s.p != nil }
 
-// reveal returns the secret. It is the only way to it, and is called where MSAL or a key file needs it.
+// reveal returns the secret. No other function does. It is called where MSAL or a key file needs the value.
 func (s Secret) reveal() string {
 	if s.p == nil {
 		return ""

@@ -23,7 +23,7 @@ import (
 
 const canary = "s3cr3t-c4n4ry-9f1e"
 
-// encodings of a value that a leak could take on its way through fmt.
+// leaks reports whether out contains the value in any encoding in which fmt could have leaked it.
 func leaks(out string) bool {
 	for _, form := range []string{canary, fmt.Sprintf("%x", canary), fmt.Sprintf("%X", canary), fmt.Sprintf("% x", canary),
 		strings.Trim(fmt.Sprintf("%d", []byte(canary)), "[]"), fmt.Sprintf("%v", []byte(canary[:6]))} {

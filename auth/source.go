@@ -12,20 +12,21 @@ import (
 	"time"
 )
 
-// Options are settings of a Source that are not the app registration's. The zero value is good for production.
+// Options are settings of a Source that do not belong to the app registration. The zero value is good for
+// production.
 type Options struct {
 	Roots *x509.CertPool // that sign the sign-in server's certificate; nil: those of the system
 	Log   *slog.Logger   // nil: nothing is logged
-	Poll  time.Duration  // how often a credential's file is looked at; 0: every 2 s
+	Poll  time.Duration  // how often a credential's file is checked; 0: every 2 s
 }
 
 // Source keeps a token of one app ready. All its methods are safe for concurrent use.
 //
-// Its rules: however many callers wait, one token request is under way at a time, in a goroutine and with a context of
-// its own, so that a caller who goes away does not disturb others. While a token lives it is served, even if its
-// renewal fails; see Refused for one that Graph refused. Without a token, callers wait for the request under way; when
-// that has failed and the next one is not due, they get that error at once. It fails closed: no token, no request to
-// Graph.
+// However many callers wait, one token request is under way at a time. It has its own goroutine and context, so
+// a caller that goes away does not disturb others. While a token lives it is served, even if its renewal fails
+// (see Refused for a token that Graph refused). Without a token, callers wait for the request under way. When
+// that has failed and the next one is not due, they get its error at once. A Source fails closed: without a
+// token no request goes to Graph.
 type Source struct {
 	app     App
 	log     *slog.Logger
@@ -47,7 +48,7 @@ type Source struct {
 	claims     ClaimsChallenge // for the next attempt
 	tokens     uint64          // acquired
 	failed     uint64          // attempts
-	failedBy   map[int]uint64  // of those, by AADSTS code; see countFailure
+	failedBy   map[int]uint64  // attempts that failed, by AADSTS code; see countFailure
 	fileErr    string          // what is wrong with the credential's file now
 	logged     logged
 
@@ -57,11 +58,11 @@ type Source struct {
 // flight is one attempt to acquire a token. token, err and retry are written before done is closed, and read after.
 type flight struct {
 	cancel context.CancelFunc
-	claims ClaimsChallenge // that the token shall carry
+	claims ClaimsChallenge // that the token must carry
 	done   chan struct{}
 	token  *token
 	err    *Error
-	retry  bool // failed with a credential that has been replaced meanwhile: wait for the next attempt
+	retry  bool // failed with a credential that has been replaced since: wait for the next attempt
 }
 
 // NewSource returns a Source for a. It reads the credential's file and uses no network; the error holds all problems
@@ -95,9 +96,9 @@ func newSource(a App, o Options, cred *credential, acquire acquirer) *Source {
 	return s
 }
 
-// Token returns a token that is good for a request to Graph now. While one is there the call takes no lock, allocates
-// nothing and does not look at ctx. Else it waits for the token request under way, at most until ctx ends. The error
-// is an *Error; its RetryAfter says when the next attempt begins.
+// Token returns a token for a request to Graph now. While a valid token is cached, Token takes no lock,
+// allocates nothing and ignores ctx. Else it waits for the token request under way, at most until ctx ends. The
+// error is an *Error; its RetryAfter is the time until the next attempt begins.
 func (s *Source) Token(ctx context.Context) (Token, error) {
 	if t := s.usable(time.Now()); t != nil {
 		return Token{t}, nil
@@ -122,7 +123,7 @@ func (s *Source) Token(ctx context.Context) (Token, error) {
 	}
 }
 
-// usable returns the token in hand if it can be served at now, else nil.
+// usable returns the current token if it can be served at now, else nil.
 func (s *Source) usable(now time.Time) *token {
 	if t := s.current.Load(); t != nil && now.Before(t.usable) {
 		return t
@@ -130,8 +131,8 @@ func (s *Source) usable(now time.Time) *token {
 	return nil
 }
 
-// join returns the attempt under way, or a new one if one may start now. A token that arrived since the caller looked
-// comes as an attempt that is over.
+// join returns the attempt under way, or a new one if one may start now. If a token arrived after the caller's
+// last check, join returns it as an attempt that has ended.
 func (s *Source) join() (*flight, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,7 +156,7 @@ func landed(t *token) *flight {
 	return f
 }
 
-// until returns a copy of e for a caller, who can use the time until the next attempt.
+// until returns a copy of e for a caller, with the time until the next attempt as RetryAfter.
 func (e *Error) until(d time.Duration) *Error {
 	c := *e
 	c.RetryAfter = d
@@ -167,9 +168,9 @@ type Status struct {
 	App          string    // name of the app
 	Tenant       string    // that it is used in, as configured
 	Ready        bool      // a token can be served now
-	Expires      time.Time // of the token in hand; zero if none
+	Expires      time.Time // of the current token; zero if none
 	Roles        []string  // application permissions in the token, if it could be read; for diagnostics only
-	Acquired     time.Time // of the token in hand; zero if none
+	Acquired     time.Time // of the current token; zero if none
 	Acquisitions uint64    // tokens acquired
 	Failures     uint64    // attempts that failed
 	Err          *Error    // of the last attempt; nil if it succeeded. Ready and Err together: a renewal failed
@@ -180,7 +181,7 @@ type Status struct {
 	Certificate    *x509.Certificate // of the credential; nil for another kind. Must not be changed
 }
 
-// Status returns the state. It does not wait for anything but a short lock.
+// Status returns the state. It waits only for a short lock.
 func (s *Source) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()

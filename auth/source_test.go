@@ -93,7 +93,7 @@ func fakeSource(t *testing.T, a auth.App, f *fakeEntra, log *slog.Logger) *auth.
 	return s
 }
 
-// bearer returns the access token in hand, or the error.
+// bearer returns the current access token, or the error.
 func bearer(ctx context.Context, s *auth.Source) (string, error) {
 	token, err := s.Token(ctx)
 	if err != nil {
@@ -120,7 +120,7 @@ func running(t *testing.T, s *auth.Source) {
 	t.Cleanup(func() { cancel(); <-done })
 }
 
-// pass lets d go by and everything that is due in it happen.
+// pass advances the time by d and waits until all work that is due then is done.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()

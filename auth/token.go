@@ -15,12 +15,12 @@ type Token struct{ p *token }
 
 // token is what a Token points to. It is built once and never changed.
 //
-// For a verb that does not fit, such as %q, fmt prints an unexported pointer to a struct with what is in the struct,
-// and only pointers therein as addresses. So the header lies one pointer deeper.
+// For a verb that does not fit, such as %q, fmt prints the fields of a struct behind an unexported pointer, but
+// prints the pointers among those fields as addresses. So the header lies one pointer deeper.
 type token struct {
 	header    *[]string // "Bearer …", shared by every request that carries the token; a pointer for fmt, see below
 	acquired  time.Time // when the answer arrived
-	expires   time.Time // what Entra says
+	expires   time.Time // as Entra ID said
 	usable    time.Time // until when it is served: before expires, so that it does not expire on its way to Graph
 	refresh   time.Time // when a new one is asked for
 	roles     []string  // application permissions in the token
@@ -63,7 +63,7 @@ func (Token) LogValue() slog.Value { return slog.StringValue(hiddenToken) }
 type acquired struct {
 	access  string
 	expires time.Time
-	refresh time.Time // zero when Entra did not say
+	refresh time.Time // zero if Entra did not set one
 }
 
 // newToken builds the token of an answer that arrived at now. fraction in [0, 1) spreads the renewals of replicas that
@@ -85,8 +85,9 @@ func newToken(a acquired, now time.Time, fraction float64) (*token, bool) {
 	return t, true
 }
 
-// margin is how long before its end a token of the given life is no longer served: long enough to cross the network
-// and a clock that is a little off, short enough that Entra may be away for nearly the whole life.
+// margin returns how long before its end a token of the given life is no longer served. It is long enough for
+// the way to Graph and for a clock that is a little off, and short enough that the proxy survives an outage of
+// Entra ID for nearly the whole life of the token.
 func margin(life time.Duration) time.Duration {
 	if life > 5*time.Minute {
 		return 30 * time.Second
@@ -94,13 +95,14 @@ func margin(life time.Duration) time.Duration {
 	return min(max(life/20, time.Second), life/2)
 }
 
-// longestAge is the age at which a token is renewed that would live for a day, as those of continuous access evaluation
-// do: a role that was granted or taken away since is not in it. The rest of its life is there for an outage.
+// longestAge is the age at which a token is renewed although it lives for a day, as a token of continuous
+// access evaluation does: a role that was granted or removed since is not in the old token. The rest of its
+// life is a reserve for an outage.
 const longestAge = time.Hour
 
-// refreshAt is when to renew: when Entra says, else at 50 to 60 % of life, and after an hour or so at the latest. MSAL
-// alone renews five minutes before the end, which leaves five minutes to survive an outage; half of a life is half an
-// hour.
+// refreshAt returns when to renew: at the time that Entra named, else at 50 to 60 % of the token's life, and
+// after about an hour at the latest. MSAL alone renews five minutes before the end, which leaves five minutes
+// to survive an outage. Half of a life is half an hour.
 func refreshAt(a acquired, now time.Time, life time.Duration, fraction float64) time.Time {
 	own := min(life/2, longestAge)
 	soon := now.Add(own + time.Duration(float64(own/5)*fraction))
@@ -114,7 +116,7 @@ func refreshAt(a acquired, now time.Time, life time.Duration, fraction float64) 
 	return a.refresh
 }
 
-// visible reports whether s can stand in a header as it is: printable ASCII without spaces.
+// visible reports whether s can stand in a header unchanged: printable ASCII without spaces.
 func visible(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] >= 0x7f {
@@ -124,8 +126,8 @@ func visible(s string) bool {
 	return s != ""
 }
 
-// rolesOf reads the roles claim of a JWT without verifying it: for diagnostics only. The format of Graph's tokens is
-// not a contract, so ok is false, and no more, for one that cannot be read.
+// rolesOf reads the roles claim of a JWT without verifying it, for diagnostics only. The format of Graph's
+// tokens is not a contract: ok is false for a token that cannot be read.
 func rolesOf(access string) (roles []string, ok bool) {
 	var claims struct {
 		Roles []string `json:"roles"`

@@ -21,11 +21,11 @@ import (
 // error page of any size into an error message.
 const maxBody = 1 << 20
 
-// errForeignHost is the refusal to send anything to a host that is neither the authority's nor Microsoft's, or in
-// clear.
+// errForeignHost is returned for a request to a host that is neither the authority's nor Microsoft's, or
+// without TLS.
 var errForeignHost = errors.New("the address is on another host than the authority, or without TLS")
 
-// proxyError is an HTTPS proxy's refusal to let us through.
+// proxyError is the answer of an HTTPS proxy that refused the connection.
 type proxyError struct{ status int }
 
 func (e *proxyError) Error() string {
@@ -34,8 +34,8 @@ func (e *proxyError) Error() string {
 
 // newTransport returns the one http.Transport of a source.
 //
-// HTTP/1.1 on purpose: an acquisition is one or two requests in an hour, and a connection that failed is closed,
-// whereas a dead HTTP/2 connection is given to the next attempt too.
+// It uses HTTP/1.1: an acquisition is one or two requests in an hour. A connection over HTTP/1.1 that failed is
+// closed, but a dead HTTP/2 connection is used for the next attempt too.
 func newTransport(roots *x509.CertPool, proxy func(*http.Request) (*url.URL, error)) *http.Transport {
 	t := &http.Transport{
 		Proxy:                  proxy,
@@ -47,7 +47,7 @@ func newTransport(roots *x509.CertPool, proxy func(*http.Request) (*url.URL, err
 		Protocols:              new(http.Protocols),
 		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, res *http.Response) error {
 			if res.StatusCode != http.StatusOK {
-				return &proxyError{res.StatusCode} // net/http would repeat the proxy's own words
+				return &proxyError{res.StatusCode} // net/http would repeat the proxy's own text
 			}
 			return nil
 		},
@@ -56,10 +56,12 @@ func newTransport(roots *x509.CertPool, proxy func(*http.Request) (*url.URL, err
 	return t
 }
 
-// noRedirects: a 307 makes net/http send the form again, with the secret in it, to wherever the answer says.
+// noRedirects stops at a redirect: a 307 makes net/http send the form with the secret again, to any address in
+// the answer.
 func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// bounded is a RoundTripper that cuts bodies off at maxBody. What is cut is no JSON any more and is refused as such.
+// bounded is a RoundTripper that cuts bodies off at maxBody. A body that was cut is not valid JSON and is
+// refused as such.
 type bounded struct{ next http.RoundTripper }
 
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -74,12 +76,13 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// entraTransport is the way to Entra ID. It sends to the authority's host and to Microsoft's sign-in hosts and to no
-// other. It speaks http to an authority on loopback that is configured so, although MSAL insists on https.
+// entraTransport sends requests to Entra ID: to the authority's host, to Microsoft's sign-in hosts and to no
+// other. It uses http for an authority on loopback that is configured so, although MSAL insists on https.
 //
-// MSAL's question for the authority's discovery document it answers by itself: the endpoints of an Entra authority have
-// one form (https://learn.microsoft.com/entra/identity-platform/v2-protocols#endpoints), and MSAL would post the
-// credential to any address that a document names. It also saves the first request of a cold start a round trip.
+// It answers MSAL's request for the authority's discovery document by itself: the endpoints of an Entra
+// authority have one form (https://learn.microsoft.com/entra/identity-platform/v2-protocols#endpoints), and
+// MSAL would post the credential to any address that a document names. This also saves a round trip at a cold
+// start.
 type entraTransport struct {
 	next  http.RoundTripper
 	host  string // of the authority, with its port
@@ -140,7 +143,7 @@ func withoutOpenID(r *http.Request) (*http.Request, error) {
 	return &c, nil
 }
 
-// withScheme returns a copy of r for the same address under another scheme; a RoundTripper must not change r.
+// withScheme returns a copy of r for the same address with another scheme; a RoundTripper must not change r.
 func withScheme(r *http.Request, scheme string) *http.Request {
 	c := *r
 	u := *r.URL
@@ -149,9 +152,9 @@ func withScheme(r *http.Request, scheme string) *http.Request {
 	return &c
 }
 
-// discovery is the answer to a request for an authority's discovery document. The token endpoint has the scheme that
-// is configured, because it is also the audience of assertions; the issuer has https, because MSAL compares it with the
-// authority, which it was given as https.
+// discovery returns the answer to a request for an authority's discovery document. The token endpoint has the
+// configured scheme, because it is also the audience of assertions. The issuer has https, because MSAL compares
+// it with the authority, which it got in the https form.
 func discovery(r *http.Request, authority string) (*http.Response, error) {
 	base := url.URL{Scheme: r.URL.Scheme, Host: r.URL.Host, Path: authority}
 	issuer := base

@@ -17,7 +17,7 @@ import (
 	"graphproxy/auth"
 )
 
-// hostile is a sign-in server that answers what a test wants, and keeps what it was sent.
+// hostile is a sign-in server that answers what a test wants, and keeps what it received.
 type hostile struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -56,7 +56,7 @@ func (h *hostile) sent() (posts []string, requests []string) {
 	return h.posts, h.requests
 }
 
-// canaryApp shows the canary as its secret to the authority.
+// canaryApp is an app whose secret is the canary.
 func canaryApp(authority string) auth.App {
 	return auth.App{TenantID: "contoso.com", ClientID: "app", Secret: auth.NewSecret(canary), AuthorityHost: authority}
 }
@@ -109,7 +109,7 @@ func wantError(t *testing.T, e *auth.Error, words ...string) {
 	}
 }
 
-// The canary stands in every answer, because a server may send back what it was sent.
+// The canary stands in every answer, because a server may send back what it received.
 func TestHostileAnswers(t *testing.T) {
 	elsewhere := newHostile(t)
 	elsewhere.Start()

@@ -10,22 +10,23 @@ import (
 	"graphproxy/auth/filewatch"
 )
 
-// watchedCredential is the credential in use and the file that it is read from again. It is safe for concurrent use.
+// watchedCredential is the credential in use and the file from which it is read again. It is safe for
+// concurrent use.
 type watchedCredential struct {
 	used atomic.Pointer[credential] // the last good one
 	lock chan struct{}              // holds a value while the fields below are in use; see begin
 
 	file *filewatch.Set // nil: the credential is in no file; written before any other goroutine uses it
 
-	// The file as last read. It is parsed once for each content, because opening a PFX takes tenths of a second by
-	// design.
+	// The file as last read. It is parsed once for each content, because opening a PFX takes tenths of a second
+	// by design.
 	digest   [sha256.Size]byte
 	latest   *credential // nil if parseErr
 	parseErr error
 	readErr  error
 }
 
-// use begins with a credential that was just loaded.
+// use sets the first credential, which was just loaded.
 func (w *watchedCredential) use(c *credential) {
 	w.used.Store(c)
 	w.lock = make(chan struct{}, 1)
@@ -37,9 +38,9 @@ func (w *watchedCredential) use(c *credential) {
 	_, _ = w.refresh(context.Background(), true, time.Now()) // from now on Changed compares with what is there now
 }
 
-// begin takes the lock, and reports false when ctx ends before it has it. The lock is a channel and no sync.Mutex
-// because its holder may sleep for a moment: testing/synctest does not move its clock while a goroutine waits for a
-// mutex.
+// begin takes the lock, and reports false when ctx ends before that. The lock is a channel and not a sync.Mutex
+// because the goroutine that has it may sleep for a moment: testing/synctest does not move its clock while a
+// goroutine waits for a mutex.
 func (w *watchedCredential) begin(ctx context.Context) bool {
 	select {
 	case w.lock <- struct{}{}:
@@ -49,12 +50,12 @@ func (w *watchedCredential) begin(ctx context.Context) bool {
 	}
 }
 
-// end gives the lock back.
+// end releases the lock.
 func (w *watchedCredential) end() { <-w.lock }
 
-// refresh reads the file again: at once, or when a change of it has rested (filewatch.Set.Changed). It reports whether
-// a new and good credential was found, which is in use from then on. err is what is wrong with the file; the credential
-// from before stays in use then. The lock is held.
+// refresh reads the file again: at once, or when the file has stopped changing (filewatch.Set.Changed). It
+// reports whether it found a new and good credential, which is in use from then on. err is the problem of the
+// file; the old credential stays in use then. The caller has the lock.
 func (w *watchedCredential) refresh(ctx context.Context, atOnce bool, now time.Time) (changed bool, err error) {
 	w.read(ctx, atOnce)
 	switch {
@@ -63,7 +64,7 @@ func (w *watchedCredential) refresh(ctx context.Context, atOnce bool, now time.T
 	case w.parseErr != nil:
 		return false, w.parseErr
 	}
-	if err := w.latest.usable(now); err != nil { // at each look: a certificate's time may come
+	if err := w.latest.usable(now); err != nil { // at each check: a certificate may become valid later
 		return false, err
 	}
 	changed = w.latest.digest != w.used.Load().digest
@@ -71,7 +72,7 @@ func (w *watchedCredential) refresh(ctx context.Context, atOnce bool, now time.T
 	return changed, nil
 }
 
-// read notes what is in the file now. The lock is held.
+// read records the present content of the file. The caller has the lock.
 func (w *watchedCredential) read(ctx context.Context, atOnce bool) {
 	var contents [][]byte
 	var err error
@@ -86,7 +87,7 @@ func (w *watchedCredential) read(ctx context.Context, atOnce bool) {
 		w.readErr = fmt.Errorf("%s: the file %w", used.app.env(suffix), err)
 		return
 	}
-	if contents == nil { // unchanged, or a change that has not rested yet
+	if contents == nil { // unchanged, or the file is still changing
 		return
 	}
 	w.readErr = nil
@@ -96,17 +97,17 @@ func (w *watchedCredential) read(ctx context.Context, atOnce bool) {
 	}
 }
 
-// Reload reads the credential's file now, as SIGHUP asks for, and returns when it has. A new credential starts a token
-// request at once, which Reload does not wait for. A file that cannot be used changes nothing but Status.
+// Reload reads the credential's file now, as SIGHUP requests, and then returns. A new credential starts a token
+// request at once; Reload does not wait for it. A file that cannot be used changes only Status.
 func (s *Source) Reload() {
 	if s.refreshCredential(context.Background(), true) {
 		s.renewNow()
 	}
 }
 
-// refreshCredential reads the credential's file again (see watchedCredential.refresh), and logs and notes what is wrong
-// with it. It reports whether there is a new credential. It waits for another read that is under way, at most until ctx
-// ends.
+// refreshCredential reads the credential's file again (see watchedCredential.refresh), and logs and records its
+// problem. It reports whether there is a new credential. It waits for another read that is under way, at most
+// until ctx ends.
 func (s *Source) refreshCredential(ctx context.Context, atOnce bool) bool {
 	if s.credential.file == nil || !s.credential.begin(ctx) {
 		return false

@@ -35,7 +35,7 @@ func TestSecretFile(t *testing.T) {
 				t.Errorf("%d requests before the change", f.count())
 			}
 			write(t, path, "two\n")
-			pass(2 * time.Second) // overwritten in place, so it must rest
+			pass(2 * time.Second) // overwritten in place: the change counts once the file has stopped changing
 			if f.count() != 1 {
 				t.Errorf("%d requests before the file has rested", f.count())
 			}
@@ -65,7 +65,7 @@ func TestSecretFile(t *testing.T) {
 			if st := s.Status(); st.FileErr == "" || st.Err != nil || st.Acquisitions != 2 {
 				t.Errorf("no file, and a renewal with the secret from before: %+v", st)
 			}
-			// Entra's Retry-After keeps other attempts out: the next one is that of the new secret.
+			// Entra's Retry-After forbids other attempts: the next one is that of the new secret.
 			f.set(func(f *fakeEntra) { f.err = &auth.Error{Cause: "wrong secret", RetryAfter: time.Minute} })
 			write(t, path, "wrong")
 			pass(5 * time.Second)

@@ -1,10 +1,10 @@
 // Package caller decides who is calling, by the evidence that comes with a request: a client certificate, a token, a
 // key, the peer of a unix socket, the peer's address, or none at all where that is allowed.
 //
-// What the caller may do, policy decides; how a refusal looks on the wire, and that evidence is never sent on, proxy
-// sees to. Whether a token is one of its issuer's, package oidc decides; here is decided whose it is. That a client
-// certificate is one of a CA's, crypto/tls finds out when the connection begins; here is decided whether that still
-// holds, and whose it is.
+// It does not decide what the caller may do (package policy), what a refusal looks like in the answer, and that
+// evidence is never sent on (package proxy). Package oidc verifies tokens, and crypto/tls verifies a client
+// certificate when the connection begins. This package decides to which caller a token or certificate belongs,
+// and whether a certificate is still valid.
 package caller
 
 import (
@@ -31,11 +31,12 @@ type Caller struct {
 	Identities []Identity
 }
 
-// An Identity is one way to be known. Of the fields after Line, those of its Kind are set and all of them must hold.
+// An Identity is one kind of evidence that proves a caller. Of the fields after Line, the fields of its Kind
+// are set, and evidence must match all of them.
 type Identity struct {
 	Kind string
 	Line int    // in the policy file, for messages; 0: unknown
-	Name string // for the record, see Found.Credential; "": it has none
+	Name string // for the record, see Found.Credential; "": no name
 
 	// certificate: a URI SAN, such as a SPIFFE id, exact or ending in /*, which is one segment or more; a DNS SAN,
 	// without wildcard; the subject's common name. The scheme and host of a URI, and DNS names, compare without regard
@@ -55,13 +56,13 @@ type Identity struct {
 	Networks []netip.Prefix // network: of the TCP peer
 }
 
-// Found is who is calling and what says so, as far as it may be recorded.
+// Found is the caller and its evidence, as far as it may be recorded.
 type Found struct {
 	Name     string // of the caller
 	Evidence string // its kind
 
-	// Credential says which of the caller's identities it was: by its Name, else, for a key or a certificate, by the
-	// first 8 hexadecimal digits of its SHA-256. Other kinds without a Name have "".
+	// Credential names the caller's identity that matched: its Name, or for a key or certificate without a Name
+	// the first 8 hexadecimal digits of its SHA-256. Other kinds without a Name have "".
 	Credential string
 }
 
@@ -69,13 +70,13 @@ type Found struct {
 // identities.
 type Options struct {
 	Tokens      *oidc.Keys       // the keys of issuers; must be set if a caller has a token identity
-	Authorities *Authorities     // whose client certificates count; nil: none do, so that every certificate is refused
-	Proxies     []netip.Prefix   // whose X-Forwarded-For is believed
+	Authorities *Authorities     // CAs of client certificates; nil: every certificate is refused
+	Proxies     []netip.Prefix   // the proxies whose X-Forwarded-For is believed
 	Now         func() time.Time // safe for concurrent use; nil is time.Now
 }
 
-// An Authenticator finds callers. It is immutable and safe for concurrent use. The zero one knows no caller and refuses
-// everything. Make others with New.
+// An Authenticator finds the caller of a request. It is immutable and safe for concurrent use. The zero
+// Authenticator has no callers and refuses everything. Make others with New.
 type Authenticator struct {
 	certificates []certificateOwner // if there are any, such evidence counts as presented
 	commonNames  bool               // some certificate identity has one
@@ -101,17 +102,19 @@ type Authenticator struct {
 // they are ignored, as are other schemes of Authorization. A bearer of three parts with dots between is a token; any
 // other, and every X-Api-Key, is a key.
 //
-// What has two readings is refused: evidence that fits two callers, a header that occurs twice, commas and blanks
-// within a credential, a bearer and an X-Api-Key of different callers (of the same caller they are one).
+// Ambiguous evidence is refused: evidence that fits two callers, a header that occurs twice, commas and blanks
+// within a credential, a bearer and an X-Api-Key of different callers (a bearer and an X-Api-Key of the same
+// caller are accepted).
 //
-// The connection's certificate is judged by the time and the Authorities at each request, however old the connection
-// is. The peer of a unix socket is the one of WithPeer. If it is no caller, it is refused when any caller has a unix
-// identity, and may be anyone when none has.
+// The connection's certificate is checked against the time and the Authorities at each request, however old the
+// connection is. The peer of a unix socket comes from WithPeer. If the peer is no caller, it is refused when
+// any caller has a unix identity. When none has, it may be the caller of kind anyone.
 //
-// A network is that of the TCP peer, r.RemoteAddr. If that is one of the Proxies, X-Forwarded-For names the peer: the
-// last address in it that is not another of the Proxies, or the first of all. An entry that is no address is refused
-// when any caller has a network identity, but unknown and names that begin with _ (RFC 7239 §6) are addresses of no
-// network. From others the header says nothing. ::ffff:10.0.0.1 is 10.0.0.1, and zones do not count.
+// A network is that of the TCP peer, r.RemoteAddr. If the peer is one of the Proxies, X-Forwarded-For names the
+// client: the last address in it that is not one of the Proxies, or the first address if all are. An entry that
+// is no address is refused when any caller has a network identity, but unknown and names that begin with _ (RFC
+// 7239 §6) are addresses of no network. From other peers the header is ignored. ::ffff:10.0.0.1 is 10.0.0.1,
+// and zones are ignored.
 //
 // It waits for the network only when a token's issuer has keys that are not known yet: see oidc.Verifier.
 func (a *Authenticator) Authenticate(r *http.Request) (Found, error) {
@@ -135,8 +138,8 @@ func (a *Authenticator) Authenticate(r *http.Request) (Found, error) {
 	return peer, nil
 }
 
-// onlyCaller collects the callers that evidence identifies. It must be one. Of several identities of one caller, the
-// first one with a name is recorded.
+// onlyCaller collects the callers that evidence identifies. They must be one caller. If several of its
+// identities match, the first one with a name is recorded.
 type onlyCaller struct {
 	Found
 	several bool

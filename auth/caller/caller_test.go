@@ -68,7 +68,7 @@ func mustNewWith(t testing.TB, o caller.Options, callers ...caller.Caller) *call
 	return a
 }
 
-// offline are keys of issuers that cannot be reached.
+// offline is the key store of issuers that cannot be reached.
 func offline() *oidc.Keys {
 	return oidc.NewKeys(oidc.Options{Client: &http.Client{Transport: unreachable{}}})
 }
@@ -99,7 +99,7 @@ func withCertificate(r *http.Request) *http.Request {
 	return r
 }
 
-// outcome is "name by evidence" or the error's code.
+// outcome returns "name by evidence" or the error's code.
 func outcome(t *testing.T, a *caller.Authenticator, r *http.Request) string {
 	t.Helper()
 	found, err := a.Authenticate(r)
@@ -318,7 +318,7 @@ func TestPeer(t *testing.T) {
 		{"[2001:db8:ffff::1]:1", "six by network"},
 		{"[2001:db9::1]:1", "callerUnknown"},
 		{"[fe80::1%eth0]:1", "six by network"},
-		{"[::10.1.2.3]:1", "callerUnknown"}, // IPv4-compatible is another address, and long gone
+		{"[::10.1.2.3]:1", "callerUnknown"}, // IPv4-compatible: another address, no longer in use
 		{"172.16.0.1:1", "mapped by network"},
 		{"172.31.255.255:1", "mapped by network"},
 		{"172.32.0.0:1", "callerUnknown"},

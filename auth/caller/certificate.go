@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// Authorities are the CAs whose client certificates count. They are replaced as a whole. The zero value has none, so
-// that no certificate verifies. Safe for concurrent use.
+// Authorities are the CAs that may sign client certificates. They are replaced as a whole. The zero value has
+// none, so that no certificate verifies. Safe for concurrent use.
 type Authorities struct{ current atomic.Pointer[authorities] }
 
 type authorities struct {
@@ -22,8 +22,8 @@ type authorities struct {
 	known map[string]bool // by the bytes of the certificate
 }
 
-// Use replaces the CAs. Connections that began before stay open, and their certificates count for as long as the CA
-// that they were verified by is among the new ones.
+// Use replaces the CAs. Open connections stay open. Their certificates remain valid as long as the CA that
+// verified them is among the new CAs.
 func (s *Authorities) Use(cas []*x509.Certificate) {
 	next := &authorities{pool: x509.NewCertPool(), known: make(map[string]bool)}
 	for _, ca := range cas {
@@ -41,8 +41,8 @@ func (s *Authorities) Pool() *x509.CertPool {
 	return x509.NewCertPool()
 }
 
-// stillTrusts reports whether a chain that was verified when the connection began still holds. What its signatures say
-// does not change; its times pass, and its CA may have been taken away.
+// stillTrusts reports whether a chain that was verified when the connection began is still valid. The
+// signatures do not change, but a certificate may have expired, and its CA may have been removed.
 func (s *Authorities) stillTrusts(chains [][]*x509.Certificate, now time.Time) bool {
 	if s == nil || s.current.Load() == nil {
 		return false
@@ -65,8 +65,8 @@ type certificateOwner struct {
 // digits is how many hexadecimal digits of a hash are recorded.
 const digits = 8
 
-// certificate returns whose client certificate the connection began with, the zero Found when there is none or no
-// identity is about certificates.
+// certificate returns the caller of the connection's client certificate. It returns the zero Found when there
+// is no certificate, or no caller has a certificate identity.
 func (a *Authenticator) certificate(s *tls.ConnectionState) (Found, *Error) {
 	if len(a.certificates) == 0 || s == nil || len(s.PeerCertificates) == 0 {
 		return Found{}, nil
@@ -107,7 +107,7 @@ func (a *Authenticator) certificate(s *tls.ConnectionState) (Found, *Error) {
 	return whose.Found, nil
 }
 
-// certificateNames are the names in a certificate, as they are compared.
+// certificateNames are the names in a certificate, in the form in which they are compared.
 type certificateNames struct {
 	uris, dns, commonNames []string
 	spiffe                 bool // one of the uris is a SPIFFE id
@@ -130,17 +130,17 @@ func namesOf(c *x509.Certificate) certificateNames {
 	return n
 }
 
-// holds reports whether a certificate has all names that the identity asks for. A wildcard in the certificate is a name
-// like any other, and not one that an identity can ask for.
+// holds reports whether a certificate has all names that the identity asks for. A wildcard in the certificate
+// is compared as text, and no identity can ask for one.
 func (o *certificateOwner) holds(n certificateNames) bool {
 	return (o.uri.text == "" || slices.ContainsFunc(n.uris, o.uri.match)) &&
 		(o.dns == "" || slices.Contains(n.dns, o.dns)) &&
 		(o.commonName == "" || slices.Contains(n.commonNames, o.commonName))
 }
 
-// uriPattern is a URI, or all that lie below one.
+// uriPattern is a URI, or all URIs below one.
 type uriPattern struct {
-	text  string // canonical; of a pattern without the star: spiffe://contoso.example/hr/
+	text  string // canonical; a pattern has it without the star: spiffe://contoso.example/hr/
 	below bool
 }
 
@@ -164,15 +164,16 @@ func newURIPattern(text string) (uriPattern, error) {
 	return uriPattern{canonical(u), below}, nil
 }
 
-// canonical returns a URI as it is compared: scheme and host in lower case (RFC 3986 §6.2.2.1), the rest as it is.
+// canonical returns a URI in the form in which it is compared: scheme and host in lower case (RFC 3986
+// §6.2.2.1), the rest unchanged.
 func canonical(u *url.URL) string {
 	lower := *u
 	lower.Scheme, lower.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
 	return lower.String()
 }
 
-// match reports whether a canonical URI is the one, or is below it by one segment or more. A segment that could be read
-// in two ways, with escapes or dots, lies below nothing.
+// match reports whether a canonical URI equals the pattern's, or is below it by one segment or more. A URI with
+// an ambiguous segment (with escapes or dots) is below no URI.
 func (p uriPattern) match(uri string) bool {
 	if !p.below {
 		return uri == p.text
@@ -189,7 +190,7 @@ func (p uriPattern) match(uri string) bool {
 	return true
 }
 
-// overlaps reports whether some URI matches both.
+// overlaps reports whether a URI exists that matches both.
 func (p uriPattern) overlaps(q uriPattern) bool {
 	switch {
 	case !p.below:

@@ -6,16 +6,16 @@ import (
 	"graphproxy/auth/caller/oidc"
 )
 
-// An Error is a request without a caller: 401. Code and Message are for the caller to read and hold nothing of the
-// evidence.
+// An Error is a request without a caller: 401. Code and Message are for the caller to read and contain nothing
+// of the evidence.
 type Error struct {
 	// Code is innerError.code:
 	//   callerUnknown        nothing was presented, and neither network nor anyone names a caller
 	//   evidenceAmbiguous    evidence with two readings, or evidence of two callers
-	//   certificateUnknown   the client certificate is no caller's, or counts no longer
-	//   tokenUnknown         the token verifies, and is no caller's
+	//   certificateUnknown   the client certificate is no caller's, or is no longer valid
+	//   tokenUnknown         the token verifies, but is no caller's
 	//   tokenInvalid         the token does not verify
-	//   tokenExpired         the token's time is over
+	//   tokenExpired         the token has expired
 	//   tokenIssuerUnknown   the token's issuer is not one that any identity names
 	//   issuerUnavailable    the keys of the token's issuer cannot be had now
 	//   keyUnknown           the key is no caller's, is empty or too long
@@ -24,12 +24,12 @@ type Error struct {
 	Message string // with the cure
 	Err     error  // for the operator's log, or nil
 
-	// Reconnect says that the connection itself proves nothing any more: it should be closed, so that the next request
-	// comes on one that begins with the certificate of that day.
+	// Reconnect is set when the connection's certificate is no longer valid: the connection should be closed,
+	// so that the client opens one with its present certificate.
 	Reconnect bool
 }
 
-// Error says what the operator's log shows.
+// Error returns the text for the operator's log.
 func (e *Error) Error() string {
 	if e.Err != nil {
 		return e.Code + ": " + e.Message + ": " + e.Err.Error()
@@ -37,10 +37,11 @@ func (e *Error) Error() string {
 	return e.Code + ": " + e.Message
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// orOwner begins the cure for what a caller cannot find out. To name what is configured would help an attacker more.
+// orOwner begins the cure for a problem that a caller cannot find out. A cure that names the configuration
+// would help an attacker more.
 const orOwner = "or ask the policy's owner "
 
 func errCaller() *Error {
@@ -55,7 +56,7 @@ func errKey() *Error {
 		orOwner + "to add its SHA-256 to your caller's identity"}
 }
 
-// errToken is why a token does not verify, which package oidc says in words that are safe to show.
+// errToken returns the Error for a token that does not verify. The texts of package oidc are safe to show.
 func errToken(err error) *Error {
 	var known *oidc.Error
 	if !errors.As(err, &known) {

@@ -14,8 +14,8 @@ import (
 	"graphproxy/auth/caller/pkitest"
 )
 
-// Whatever a sender writes into X-Forwarded-For: from a peer that is not trusted it changes nothing, and a trusted
-// proxy that appends the sender's address makes it that address.
+// X-Forwarded-For may contain anything. From a peer that is not trusted it changes nothing. A trusted proxy
+// appends the sender's address, and then that address is the client.
 func FuzzForwardedFor(f *testing.F) {
 	for _, seed := range []string{"", "10.77.0.1", "10.77.0.1,", " unknown", "_x, [::1]:5", "[::ffff:10.77.0.1]",
 		"10.77.0.1:80, 192.0.2.1", ",,", "::1%eth0", "10.77.0.1/32"} {
@@ -39,7 +39,7 @@ func FuzzForwardedFor(f *testing.F) {
 	})
 }
 
-// A URI that matches a pattern stays below it however its path is read.
+// A URI that matches a pattern is below it under every reading of its path.
 func FuzzCertificateURI(f *testing.F) {
 	for _, seed := range []string{"spiffe://contoso.example/ns/hr/a", "SPIFFE://Contoso.Example/ns/hr/a/b",
 		"spiffe://contoso.example/ns/hr/../it", "spiffe://contoso.example/ns/hr/%2e%2e",

@@ -15,9 +15,9 @@ import (
 	"graphproxy/auth/caller/oidc"
 )
 
-// New returns an Authenticator of these callers, which it does not keep. The error holds all problems at once, each
-// with its cure: those of Check, users that this machine does not have, and issuers whose keys cannot be had
-// (oidc.Keys.Verifier). The keys of issuers that are new are fetched in the background.
+// New returns an Authenticator of these callers, and does not keep the slice. The error contains all problems
+// at once, each with its cure: the problems of Check, users that this machine does not have, and issuers whose
+// keys cannot be had (oidc.Keys.Verifier). The keys of new issuers are fetched in the background.
 func New(callers []Caller, o Options) (*Authenticator, error) {
 	b := newBuilder(lookUp)
 	b.addAll(callers)
@@ -32,16 +32,16 @@ func New(callers []Caller, o Options) (*Authenticator, error) {
 	return &b.a, nil
 }
 
-// Check returns what is wrong with callers on any machine: identities without a value, any two callers that the same
-// evidence could identify, and an issuer whose keys come from two places. It reads no file, no network and no list of
-// users.
+// Check returns the problems that callers have on any machine: identities without a value, two callers that the
+// same evidence could identify, and an issuer whose keys come from two places. It reads no file, no network and
+// no list of users.
 func Check(callers []Caller) error {
 	b := newBuilder(nil)
 	b.addAll(callers)
 	return errors.Join(b.problems...)
 }
 
-// lookUp returns the number of a user of this machine.
+// lookUp returns the uid of a user of this machine.
 func lookUp(name string) (uid int, err error) {
 	u, err := user.Lookup(name)
 	if err != nil {
@@ -75,8 +75,8 @@ func (b *builder) addAll(callers []Caller) {
 	b.checkKeyPlaces()
 }
 
-// checkKeyPlaces refuses an issuer whose keys come from two places: whether a token verifies would depend on which of
-// them was read.
+// checkKeyPlaces refuses an issuer whose keys come from two places: whether a token verifies would depend on
+// which place was read.
 func (b *builder) checkKeyPlaces() {
 	first := make(map[string]*tokenOwner)
 	for i := range b.a.tokens {
@@ -104,7 +104,7 @@ func keysFrom(file string) string {
 	return strconv.Quote(file)
 }
 
-// trust takes in whose word counts for evidence: that of issuers and of proxies.
+// trust sets which issuers and proxies are trusted.
 func (b *builder) trust(o Options) {
 	for _, p := range o.Proxies {
 		p = unmap(p)
@@ -138,7 +138,7 @@ func (b *builder) trust(o Options) {
 	b.a.verifier = verifier
 }
 
-// owner is a caller and the line that says how it is known.
+// owner is a caller and the line of one of its identities.
 type owner struct {
 	name       string
 	line       int
@@ -147,7 +147,7 @@ type owner struct {
 
 func (o owner) found(evidence string) Found { return Found{o.name, evidence, o.credential} }
 
-// builder collects an Authenticator and everything that is wrong with it.
+// builder collects an Authenticator and all problems.
 type builder struct {
 	a        Authenticator
 	lookUp   func(user string) (uid int, err error) // nil: users are not looked up
@@ -172,7 +172,7 @@ type described struct {
 // Problem is one thing that is wrong with callers. The errors of New and Check unwrap to these (errors.Join).
 type Problem struct {
 	Line    int    // of the identity; 0: unknown
-	Caller  string // whose; "": it is no caller's
+	Caller  string // the caller's name; "": the problem belongs to none
 	Message string // what is wrong, and the cure
 }
 
@@ -260,7 +260,7 @@ func (b *builder) addNetworks(o owner, prefixes []netip.Prefix) {
 	}
 }
 
-// unmap returns ::ffff:a.b.c.d/n as the IPv4 network that it is; an invalid Prefix when it is more than that.
+// unmap returns ::ffff:a.b.c.d/n as the IPv4 network that it is, and an invalid Prefix when n is below 96.
 func unmap(p netip.Prefix) netip.Prefix {
 	if !p.Addr().Is4In6() {
 		return p
@@ -268,8 +268,8 @@ func unmap(p netip.Prefix) netip.Prefix {
 	return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 }
 
-// sortNetworks sorts the networks and leaves out those within another of the same caller. Two networks share no address
-// or one holds the other, and in this order the holder comes first.
+// sortNetworks sorts the networks and leaves out each network within another of the same caller. Two networks
+// share no address, or one contains the other. In this order the larger comes first.
 func (b *builder) sortNetworks() {
 	slices.SortStableFunc(b.nets, func(x, y network) int {
 		return cmp.Or(x.prefix.Addr().Compare(y.prefix.Addr()), cmp.Compare(x.prefix.Bits(), y.prefix.Bits()))

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// addDescribed takes an identity whose evidence is described by several fields.
+// addDescribed adds an identity whose evidence is described by several fields.
 func (b *builder) addDescribed(d described) {
 	missing, what, cure := "", "", ""
 	before := len(b.problems)
@@ -92,9 +92,9 @@ func clone(n *int) *int {
 	return new(*n)
 }
 
-// overlaps reports whether evidence of their kind could satisfy both identities. Certificates that share no kind of
-// name are taken to be different ones (one that has both names is refused when it comes); a process has a uid and a gid
-// at once.
+// overlaps reports whether the same evidence could match both identities. Certificates that share no kind of
+// name are taken to be different ones (a certificate with both names is refused when it comes); a process has a
+// uid and a gid at the same time.
 func overlaps(a, b *described) bool {
 	switch a.Kind {
 	case Certificate:
@@ -108,12 +108,13 @@ func overlaps(a, b *described) bool {
 	}
 }
 
-// same reports whether one value could be both; an empty one is any.
+// same reports whether one value could be equal to both; "" stands for any value.
 func same(a, b string) bool { return a == "" || b == "" || a == b }
 
 func number(a, b *int) bool { return a == nil || b == nil || *a == *b }
 
-// claims reports whether a token could satisfy both; a claim that only one of them names does not distinguish them.
+// claims reports whether one token could match both. A claim that only one of them names does not distinguish
+// them.
 func claims(a, b map[string][]string) bool {
 	for name, values := range a {
 		others, ok := b[name]
@@ -126,11 +127,12 @@ func claims(a, b map[string][]string) bool {
 	return true
 }
 
-// either reports whether two fields could both hold of one value; an empty one always holds.
+// either reports whether one value could match both fields; "" matches any value.
 func either(a, b string) bool { return a == "" || b == "" || intersect(a, b) }
 
-// intersect reports whether some string matches both patterns, in which * stands for any run of characters. When both
-// have a *, what stands between the first and the last never matters: the other pattern's * can take it in.
+// intersect reports whether a string exists that matches both patterns, in which * stands for any run of
+// characters. If both have a *, only the text before the first * and after the last * matters: the other
+// pattern's * matches the text between.
 func intersect(a, b string) bool {
 	i, j := strings.IndexByte(a, '*'), strings.IndexByte(b, '*')
 	switch {

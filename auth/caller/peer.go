@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Peer is the process at the other end of a unix socket, as the kernel knew it when it connected.
+// Peer is the process at the other end of a unix socket, as the kernel recorded it when it connected.
 type Peer struct{ UID, GID uint32 }
 
 type peerKey struct{}
@@ -34,13 +34,13 @@ type networkOwner struct {
 	Found
 }
 
-// peer names the caller by where it calls from. An address of another form than net/http gives to TCP connections is a
-// unix socket's ("@", "") and no network evidence.
+// peer returns the caller by the place that the request comes from. An address of another form than net/http
+// gives to TCP connections is a unix socket's ("@", "") and no network evidence.
 func (a *Authenticator) peer(r *http.Request) (Found, *Error) {
 	remote, err := netip.ParseAddrPort(r.RemoteAddr)
 	switch {
 	case err != nil && len(a.unix) > 0:
-		return a.user(r.Context()) // it has a user, who may be a caller: not just anyone
+		return a.user(r.Context()) // it has a user, who may be a caller, so it is not anyone
 	case err == nil && len(a.networks) > 0:
 		addr, refusal := a.origin(plain(remote.Addr()), r.Header["X-Forwarded-For"])
 		if refusal != nil {
@@ -56,7 +56,7 @@ func (a *Authenticator) peer(r *http.Request) (Found, *Error) {
 	return Found{}, errCaller()
 }
 
-// user names the caller by the peer of a unix socket.
+// user returns the caller by the peer of a unix socket.
 func (a *Authenticator) user(ctx context.Context) (Found, *Error) {
 	p, ok := ctx.Value(peerKey{}).(Peer)
 	if !ok {
@@ -69,7 +69,7 @@ func (a *Authenticator) user(ctx context.Context) (Found, *Error) {
 		}
 	}
 	switch {
-	case whose.several: // New sees to it that this cannot be
+	case whose.several: // New refuses such callers
 		return Found{}, errAmbiguous("the user at the other end of the unix socket could be several callers: " +
 			"ask the policy's owner to tell them apart")
 	case whose.Name == "":
@@ -95,8 +95,9 @@ func WithProxy(ctx context.Context, address netip.Addr) context.Context {
 	return context.WithValue(ctx, proxyKey{}, address)
 }
 
-// Origin returns where a request comes from. It never fails. An entry of X-Forwarded-For that is no address leaves the
-// address of the proxy that wrote it. One that a proxy hides leaves the peer's.
+// Origin returns where a request comes from. It never fails. If an entry of X-Forwarded-For is no address,
+// Origin returns the address of the proxy that wrote the entry. If a proxy hides the client, Origin returns the
+// peer's address.
 func (a *Authenticator) Origin(r *http.Request) Origin {
 	remote, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -122,9 +123,9 @@ func (a *Authenticator) Origin(r *http.Request) Origin {
 	return o
 }
 
-// origin returns the address that a request comes from; with an error, the last one that is known. Each proxy appends
-// whom it got the request from, so what stands at the end is true for as far as the proxies are to be trusted, and what
-// stands before is what the sender wrote.
+// origin returns the address that a request comes from; with an error, the last address that is known. Each
+// proxy appends the address of its client. So the end of the list is true as far as the proxies are trusted,
+// and the beginning is what the sender wrote.
 func (a *Authenticator) origin(remote netip.Addr, forwarded []string) (netip.Addr, *Error) {
 	rest := strings.Join(forwarded, ",")
 	if blanks(rest) == "" {
@@ -150,8 +151,8 @@ func (a *Authenticator) trusts(addr netip.Addr) bool {
 	return slices.ContainsFunc(a.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// hop reads an entry of X-Forwarded-For: an address, with or without a port, IPv6 with or without brackets. One that a
-// proxy did not want to name is the zero Addr, which is in no network.
+// hop reads an entry of X-Forwarded-For: an address, with or without a port, IPv6 with or without brackets. An
+// entry that a proxy hides is the zero Addr, which is in no network.
 func hop(text string) (netip.Addr, bool) {
 	if strings.EqualFold(text, "unknown") || strings.HasPrefix(text, "_") {
 		return netip.Addr{}, true
@@ -167,11 +168,11 @@ func hop(text string) (netip.Addr, bool) {
 	return plain(at.Addr()), err == nil
 }
 
-// plain returns an address as it is compared.
+// plain returns an address in the form in which it is compared.
 func plain(addr netip.Addr) netip.Addr { return addr.Unmap().WithZone("") }
 
-// network returns whose network the address is in. The networks are disjoint, so only the one that begins at the
-// address or last before it can hold it.
+// network returns the caller whose network the address is in. The networks are disjoint, so only the last
+// network that begins at or before the address can contain it.
 func (a *Authenticator) network(addr netip.Addr) Found {
 	i, exact := slices.BinarySearchFunc(a.networks, addr, func(n networkOwner, addr netip.Addr) int {
 		return n.prefix.Addr().Compare(addr)

@@ -11,7 +11,7 @@ import (
 	"graphproxy/auth/caller/oidc"
 )
 
-const maxKey = 4096 // bytes; a key is some 40, and hashing must stay cheap for those who have none
+const maxKey = 4096 // bytes; a key has about 40, and hashing must be cheap for senders without a valid key
 
 type keyOwner struct {
 	hash [32]byte
@@ -25,8 +25,8 @@ type tokenOwner struct {
 
 func (o *tokenOwner) owner() owner { return owner{o.found.Name, o.Line, o.Name} }
 
-// secret returns who sends the token or key in the headers, none when there is neither. Anything presented that fails
-// is an error.
+// secret returns the caller of the token or key in the headers, the zero Found when there is neither. A
+// presented token or key that fails is an error.
 func (a *Authenticator) secret(r *http.Request) (Found, *Error) {
 	if !a.secrets {
 		return Found{}, nil
@@ -68,7 +68,7 @@ func (a *Authenticator) bearer(ctx context.Context, credential string) (Found, *
 	return a.token(ctx, credential)
 }
 
-// token returns whose token it is.
+// token returns the caller that the token belongs to.
 func (a *Authenticator) token(ctx context.Context, raw string) (Found, *Error) {
 	if a.verifier == nil {
 		return Found{}, errNoTokens()
@@ -92,7 +92,7 @@ func (a *Authenticator) token(ctx context.Context, raw string) (Found, *Error) {
 	return whose.Found, nil
 }
 
-// holds reports whether a verified token is one that the identity describes.
+// holds reports whether a verified token matches the identity.
 func (o *tokenOwner) holds(t *oidc.Token) bool {
 	if t.Issuer != o.Issuer || !slices.Contains(t.Audiences, o.Audience) ||
 		o.Subject != "" && !fits(o.Subject, t.Subject) {
@@ -109,8 +109,8 @@ func (o *tokenOwner) holds(t *oidc.Token) bool {
 	return true
 }
 
-// bearer returns the credential of a bearer Authorization header; presented is false if there is none. The scheme is
-// what stands before the first blank (RFC 9110 §11.6.2).
+// bearer returns the credential of a bearer Authorization header; presented is false if there is none. The
+// scheme is the text before the first blank (RFC 9110 §11.6.2).
 func bearer(values []string) (credential string, presented bool, err *Error) {
 	if len(values) == 0 {
 		return "", false, nil
@@ -153,7 +153,7 @@ func isBearer(value string) bool {
 	return strings.EqualFold(value[:end], "bearer")
 }
 
-// blanks returns s without the blanks around it that HTTP gives no meaning to.
+// blanks removes the blanks around s, which have no meaning in HTTP.
 func blanks(s string) string { return strings.Trim(s, " \t") }
 
 func unambiguous(credential, where string) *Error {
@@ -163,8 +163,9 @@ func unambiguous(credential, where string) *Error {
 	return nil
 }
 
-// key returns whose key it is. Every configured hash is compared, each in constant time, so how long it takes reveals
-// nothing of how near a guess was, nor of whose key it is. At 15 ns a hash that is cheap up to some thousands.
+// key returns the caller that the key belongs to. It compares every configured hash, each in constant time, so
+// the time reveals neither how near a guess was nor which caller's key matched. A hash costs 15 ns: cheap for
+// up to some thousands.
 func (a *Authenticator) key(key string) (Found, *Error) {
 	if key == "" || len(key) > maxKey {
 		return Found{}, errKey()

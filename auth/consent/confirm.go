@@ -15,9 +15,9 @@ func pauses() []time.Duration {
 	return []time.Duration{1 * s, 2 * s, 4 * s, 8 * s, 15 * s, 15 * s, 15 * s}
 }
 
-// Confirm takes tokens, with pauses, until one shows a role or cannot be read, for about a minute, and returns what the
-// last one said. take must ask Entra ID for a new token each time: one that was kept has the roles of before. The error
-// is take's when that is not one which the grant still heals, or ctx's.
+// Confirm gets tokens, with pauses, until one has a role or cannot be read, for about a minute, and returns the
+// description of the last one. take must ask Entra ID for a new token each time, because a cached token has the
+// old roles. The error is ctx's, or an error of take that will not pass with time.
 func Confirm(ctx context.Context, take func(context.Context) (auth.Description, error)) (auth.Description, error) {
 	for _, pause := range pauses() {
 		d, err := take(ctx)
@@ -33,8 +33,8 @@ func Confirm(ctx context.Context, take func(context.Context) (auth.Description, 
 	return take(ctx)
 }
 
-// passes reports whether Entra ID may give a token a little later: it does not know yet, everywhere, that the app has
-// been granted something, or it is failing.
+// passes reports whether Entra ID may issue a token a little later: some of its servers do not have the grant
+// yet, or it is failing.
 func passes(err error) bool {
 	var e *auth.Error
 	if !errors.As(err, &e) {

@@ -1,10 +1,9 @@
 // Package consent asks an administrator of a tenant to grant an app registration the permissions that it lists, and
 // reads the answer.
 //
-// It decides which address the administrator opens, which redirect to this machine is the answer to it, and what the
-// answer says. Opening the listener and telling people is left to the command; what the app may do afterwards, only a
-// token shows it (Confirm): an answer comes through a browser, and what a browser brings can be forged by a person who
-// knows the address.
+// It decides which address the administrator opens, which redirect to this machine is the answer, and what the
+// answer means. The command opens the listener and informs people. Only a token proves what the app may do
+// afterwards (Confirm): an answer comes through a browser, and a person who knows the address can forge it.
 //
 // https://learn.microsoft.com/entra/identity-platform/v2-admin-consent
 package consent
@@ -21,8 +20,8 @@ import (
 	"graphproxy/auth"
 )
 
-// Question asks for consent once. It is immutable and safe for concurrent use; the zero value is of no use. Its state
-// is in URL and nowhere else: a person who knows it can answer.
+// Question asks for consent once. It is immutable and safe for concurrent use; the zero value is of no use. Its
+// state is only in URL: a person who knows the URL can answer.
 type Question struct {
 	app      auth.App
 	redirect Redirect
@@ -30,10 +29,10 @@ type Question struct {
 	state    string
 }
 
-// NewQuestion makes a question with a state of its own, 32 random bytes. Entra ID sends the answer to redirect, which
-// must be one of the app registration's. With v1 it is asked on the older page, which grants what the app registration
-// lists in the same way. The app must have passed auth.App.CheckAddress. A managed identity has no app registration: no
-// page asks for it.
+// NewQuestion makes a question with a state of its own, 32 random bytes. Entra ID sends the answer to redirect,
+// which must be one of the app registration's. With v1 the question uses the older page, which grants the same
+// permissions. The app must have passed auth.App.CheckAddress. A managed identity has no app registration, so
+// no page can ask for it.
 func NewQuestion(app auth.App, redirect Redirect, v1 bool) Question {
 	state := make([]byte, 32)
 	_, _ = rand.Read(state) // never fails: crypto/rand ends the program instead
@@ -58,19 +57,19 @@ func (q Question) URL() string {
 // Answer is what Entra ID's page sent to the redirect URI.
 type Answer struct {
 	Granted bool // an administrator agreed
-	// for which tenant, a GUID; "": the answer does not have it. It is not verified: it shows a mistake, and proves
-	// nothing
+	// for which tenant, a GUID; "": the answer does not have it. It is not verified: it can show a mistake, but
+	// proves nothing
 	TenantID string
-	Refusal  *auth.Error // why not; nil if Granted, or if the answer says neither yes nor no
+	Refusal  *auth.Error // why not; nil if Granted, or if the answer is neither yes nor no
 }
 
-// ErrForeign is the error of Read for a request that is not the answer to the question: its state is another, or
+// ErrForeign is the error of Read for a request that does not answer the question: its state is different or
 // missing.
 var ErrForeign = errors.New("the request is not the answer to this question")
 
-// Read reads the query of a request to the redirect URI. It fails closed: only an answer with the question's state,
-// with admin_consent=True and without an error is a grant (refusals carry admin_consent=True too), and a query that
-// cannot be read, or that names a parameter twice, is ErrForeign.
+// Read reads the query of a request to the redirect URI. It fails closed: only an answer with the question's
+// state, with admin_consent=True and without an error is a grant (refusals carry admin_consent=True too). A
+// query that cannot be read, or that names a parameter twice, is ErrForeign.
 func (q Question) Read(query string) (Answer, error) {
 	values, err := url.ParseQuery(query)
 	if err != nil || subtle.ConstantTimeCompare([]byte(values.Get("state")), []byte(q.state)) != 1 {
@@ -96,6 +95,6 @@ func (q Question) Read(query string) (Answer, error) {
 
 var guid = regexp.MustCompile(`^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$`)
 
-// OtherTenant reports whether a grant is for another tenant than the app is configured for. Where the answer names
-// none, or the app is configured with a domain, this cannot be known, and it reports false.
+// OtherTenant reports whether a grant is for another tenant than the app is configured for. If the answer names
+// no tenant, or the app is configured with a domain, they cannot be compared, and it reports false.
 func (q Question) OtherTenant(a Answer) bool { return q.app.OtherTenant(a.TenantID) }

@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// Receiver is the http.Handler behind a redirect URI. It takes one answer to one question, answers the browser with a
-// small page that shows nothing of the request, and goes on waiting after everything that is not the answer: another
-// path is 404, another method 405, a missing or wrong state 400. It is safe for concurrent use. Make it with
+// Receiver is the http.Handler of a redirect URI. It takes one answer to one question, and answers the browser
+// with a small page that shows nothing of the request. Any other request does not end the wait: another path
+// gets 404, another method 405, a missing or wrong state 400. It is safe for concurrent use. Make it with
 // NewReceiver.
 type Receiver struct {
 	question Question
@@ -31,7 +31,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		page(w, http.StatusNotFound, "Not found", "Nothing is here.")
 		return
 	}
-	if req.Method != http.MethodGet { // HEAD neither: a program that looks ahead must not use up the answer
+	if req.Method != http.MethodGet { // also no HEAD: a program that prefetches must not use up the answer
 		w.Header().Set("Allow", http.MethodGet)
 		page(w, http.StatusMethodNotAllowed, "Not allowed", "The answer comes with GET.")
 		return
@@ -52,7 +52,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.show(w, answer)
 }
 
-// show answers the administrator's browser with what the answer was. The command reports the result.
+// show answers the administrator's browser with the result. The command reports it too.
 func (r *Receiver) show(w http.ResponseWriter, a Answer) {
 	switch {
 	case a.Refusal != nil:
@@ -67,7 +67,7 @@ func (r *Receiver) show(w http.ResponseWriter, a Answer) {
 	}
 }
 
-// page answers a page without anything that a browser could run, load, keep or send on.
+// page writes a page without anything that a browser could run, load, keep or send on.
 func page(w http.ResponseWriter, status int, title, text string) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")

@@ -16,7 +16,7 @@ func send(r *consent.Receiver, method, target string) *httptest.ResponseRecorder
 	return w
 }
 
-// answered takes the answer that there is.
+// answered returns the answer, if there is one.
 func answered(r *consent.Receiver) (consent.Answer, bool) {
 	select {
 	case a := <-r.Answers():
@@ -100,7 +100,7 @@ func TestTheBrowserIsToldTheAnswer(t *testing.T) {
 	}
 }
 
-// harmless fails if a page shows anything of the request, or lets a browser do anything with it.
+// harmless fails if a page shows anything of the request, or lets a browser run or load anything.
 func harmless(t *testing.T, w *httptest.ResponseRecorder, state string) {
 	t.Helper()
 	for _, part := range []string{canary, "<script", state} {

@@ -15,9 +15,9 @@ type Redirect struct {
 	text, host, port, path string
 }
 
-// ParseRedirect reads a redirect URI: http, a loopback host, a port or none (80), and a path or none. It is sent to
-// Entra ID letter for letter as it is written here, since Entra ID compares it so with those that are registered. An
-// error continues a sentence that begins with the name of the setting.
+// ParseRedirect reads a redirect URI: http, a loopback host, a port or none (80), and a path or none. It is
+// sent to Entra ID unchanged, since Entra ID compares it letter by letter with the registered ones. An error
+// continues a sentence that begins with the name of the setting.
 func ParseRedirect(text string) (Redirect, error) {
 	u, err := url.Parse(text)
 	switch {
@@ -47,17 +47,17 @@ func ParseRedirect(text string) (Redirect, error) {
 	return r, nil
 }
 
-// unsafe reports whether a browser may change a letter of a path, as it does with dot segments and with what it
-// escapes.
+// unsafe reports whether a browser may change a character of a path, as it changes dot segments and characters
+// that it escapes.
 func unsafe(r rune) bool {
 	return !strings.ContainsRune("/-_", r) && (r < '0' || '9' < r && r < 'A' || 'Z' < r && r < 'a' || 'z' < r)
 }
 
-// String is the redirect URI as it was written.
+// String returns the redirect URI unchanged.
 func (r Redirect) String() string { return r.text }
 
-// Addresses are where to listen, host:port. For localhost there are two, because a browser takes the one that its
-// system resolves the name to: the first is that of IPv4, the second that of IPv6, which a machine may be without.
+// Addresses returns the addresses to listen on, host:port. localhost has two, because a browser takes the one
+// that its system resolves the name to: first IPv4, then IPv6, which a machine may not have.
 func (r Redirect) Addresses() []string {
 	if r.host == "localhost" {
 		return []string{net.JoinHostPort("127.0.0.1", r.port), net.JoinHostPort("::1", r.port)}

@@ -10,16 +10,16 @@ import (
 	"github.com/google/uuid"
 )
 
-// refusal is an error of Entra: an AADSTS number with what goes with it.
+// refusal is an error of Entra: an AADSTS number and its OAuth error, status and text.
 type refusal struct {
 	code   int
 	status int
 	err    string // OAuth 2.0's error: "invalid_client"
-	text   string // what follows "AADSTS7000215: "
+	text   string // the text after "AADSTS7000215: "
 }
 
-// refuseWith makes the refusal of a number. Pairs are a placeholder of its text, such as "{app}", and the value, in
-// turn; none may be a secret.
+// refuseWith makes the refusal of a number. Pairs are alternately a placeholder of its text, such as "{app}",
+// and the value; none may be a secret.
 func refuseWith(code int, pairs ...string) *refusal {
 	status, err, text := meaning(code)
 	return &refusal{code: code, status: status, err: err, text: strings.NewReplacer(pairs...).Replace(text)}
@@ -63,8 +63,8 @@ const (
 	declined          = 65004
 )
 
-// meaning is HTTP status, OAuth error and text of an AADSTS number. Numbers that are not in the table are an
-// invalid_request of 400. Words in braces are filled in by the caller that refuses.
+// meaning returns the HTTP status, OAuth error and text of an AADSTS number. Numbers that are not in the table
+// are an invalid_request with status 400. The caller replaces words in braces.
 //
 // The numbers are those of https://learn.microsoft.com/entra/identity-platform/reference-error-codes.
 func meaning(code int) (status int, err, text string) {
@@ -146,7 +146,8 @@ func meaning(code int) (status int, err, text string) {
 	return bad, request, "The request could not be completed."
 }
 
-// credentialMeaning is the text of the numbers that say the client has not proved who it is; of others "".
+// credentialMeaning returns the text of a number for a client that has not proved its identity, and "" for
+// other numbers.
 func credentialMeaning(code int) string {
 	switch code {
 	case wrongSecret:

@@ -40,7 +40,7 @@ func (s *Server) checkAssertion(app *App, r *http.Request, assertion string) *re
 	return checkTimes(&claims, s.now())
 }
 
-// audiences are what an assertion for this app may be made out to: the token endpoint and the issuer.
+// audiences returns the audiences that an assertion for this app may have: the token endpoint and the issuer.
 func (s *Server) audiences(app *App, r *http.Request) []string {
 	var out []string
 	for _, name := range []string{app.tid(), app.TenantID, r.PathValue("tenant")} {
@@ -82,7 +82,8 @@ func containsFold(list []string, s string) bool {
 	return slices.ContainsFunc(list, func(one string) bool { return strings.EqualFold(one, s) })
 }
 
-// certificate is the app's certificate that a header names: by all that it has of x5t#S256, x5t and x5c. Nil: none.
+// certificate returns the app's certificate that matches every one of x5t#S256, x5t and x5c in the header, or
+// nil.
 func (a *App) certificate(header map[string]any, sent []*x509.Certificate) *x509.Certificate {
 	named := func(name string, sum []byte) bool {
 		v, ok := header[name]
@@ -104,8 +105,8 @@ func decodes(v any, sum []byte) bool {
 	return ok && text == base64.RawURLEncoding.EncodeToString(sum)
 }
 
-// chain are the certificates in x5c, the one that signed first (RFC 7515, section 4.1.6); none if there is no x5c. The
-// first must be a registered one, so that those above it vouch for nothing and need not be judged.
+// chain returns the certificates in x5c, first the one that signed (RFC 7515, section 4.1.6); none if there is
+// no x5c. The first must be a registered one, so the others need not be checked.
 func chain(header map[string]any) ([]*x509.Certificate, *refusal) {
 	x5c, ok := header["x5c"]
 	if !ok {
@@ -131,10 +132,11 @@ func chain(header map[string]any) ([]*x509.Certificate, *refusal) {
 	return out, nil
 }
 
-// defaultAudience is what federated tokens for Entra's public cloud are made out to.
+// defaultAudience is the audience of federated tokens for Entra's public cloud.
 const defaultAudience = "api://AzureADTokenExchange"
 
-// checkFederated verifies a token of another issuer. Entra supports RS256 and says that others may work.
+// checkFederated verifies a token of another issuer. Entra supports RS256; its documentation adds that others
+// may work.
 // https://learn.microsoft.com/entra/workload-id/workload-identity-federation-considerations
 func checkFederated(app *App, assertion string, claims *jwt.RegisteredClaims) *refusal {
 	i := slices.IndexFunc(app.Federated, func(f Federated) bool {
@@ -161,7 +163,7 @@ func signed(assertion string, key any, algorithms ...string) bool {
 	return err == nil
 }
 
-// checkTimes demands an end, and that now lies between beginning and end, give or take the leeway.
+// checkTimes requires an expiry, and that now lies between beginning and end, within the leeway.
 func checkTimes(claims *jwt.RegisteredClaims, now time.Time) *refusal {
 	var from, until time.Time
 	if claims.NotBefore != nil {

@@ -20,7 +20,7 @@ import (
 	"graphproxy/auth/entratest"
 )
 
-// assertion is a client assertion to be.
+// assertion describes a client assertion to make.
 type assertion struct {
 	method jwt.SigningMethod
 	key    crypto.PrivateKey

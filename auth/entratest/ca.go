@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// CA is a certificate authority for the listeners of tests and of the sandbox: one key (ECDSA P-256) that never leaves
-// the process, good for a year. It is immutable and safe for concurrent use. Make it with NewCA.
+// CA is a certificate authority for the listeners of tests and of the sandbox: one key (ECDSA P-256) that never
+// leaves the process, valid for a year. It is immutable and safe for concurrent use. Make it with NewCA.
 type CA struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -47,8 +47,8 @@ func NewCA() (*CA, error) {
 	return &CA{cert: cert, key: key}, nil
 }
 
-// newTemplate is a certificate for a year, from five minutes ago so that a client whose clock is a little slow takes
-// it.
+// newTemplate returns a certificate for a year. It begins five minutes ago, so that a client whose clock is a
+// little slow accepts it.
 func newTemplate(commonName string) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
@@ -96,7 +96,7 @@ func (c *CA) TLS(hosts ...string) (*tls.Config, error) {
 			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
-	// A certificate must not outlive its issuer: Go does not mind, others do.
+	// A certificate must not outlive its issuer: Go accepts one that does, other clients do not.
 	if template.NotAfter.After(c.cert.NotAfter) {
 		template.NotAfter = c.cert.NotAfter
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// serveConsent is the page where an administrator consents to an app. No click is needed: the answer is given at once,
-// and sent to redirect_uri as Entra sends it, refusals of the v2.0 page with admin_consent=True in them included.
+// serveConsent is the page where an administrator consents to an app. No click is needed: it answers at once
+// with a redirect to redirect_uri, as Entra does. Refusals of the v2.0 page have admin_consent=True too.
 // https://learn.microsoft.com/entra/identity-platform/v2-admin-consent
 func (s *Server) serveConsent(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
@@ -53,8 +53,8 @@ func (s *Server) serveConsent(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusFound)
 }
 
-// consentTo checks a request for consent. What it refuses is shown on the page, and not sent anywhere: who asked is not
-// known to be the app.
+// consentTo checks a request for consent. A refused request is shown on the page and not redirected, because
+// the sender may not be the app.
 func (s *Server) consentTo(tenant string, query url.Values, v2 bool) (App, *url.URL, *refusal) {
 	needed := []string{"client_id", "redirect_uri"}
 	if v2 {
@@ -76,8 +76,8 @@ func (s *Server) consentTo(tenant string, query url.Values, v2 bool) (App, *url.
 	return app, redirect, nil
 }
 
-// consentClient is the app to consent to. In place of the tenant may stand organizations: the administrator who signs
-// in is of the app's tenant.
+// consentClient returns the app to consent to. The tenant may be "organizations": it stands for the tenant of
+// the administrator who signs in, which is the app's.
 func (s *Server) consentClient(tenant, clientID string) (App, *refusal) {
 	if !strings.EqualFold(tenant, "organizations") {
 		return s.client(tenant, clientID)

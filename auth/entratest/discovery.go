@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// shared are the names in a tenant's place that stand for many tenants.
+// shared reports whether the name in a tenant's place stands for many tenants.
 func shared(tenant string) bool {
 	switch strings.ToLower(tenant) {
 	case "common", "organizations", "consumers":
@@ -23,7 +23,7 @@ func (a *App) in(tenant string) bool {
 		a.Domain != "" && strings.EqualFold(tenant, a.Domain)
 }
 
-// tenant is the GUID of a tenant that the server knows under the name given.
+// tenant returns the GUID of the tenant with the given name.
 func (s *Server) tenant(name string) (tid string, err *refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,8 +38,8 @@ func (s *Server) tenant(name string) (tid string, err *refusal) {
 	return "", refuseWith(tenantNotFound, "{tenant}", name)
 }
 
-// serveConfiguration answers OpenID Connect discovery, of version 2.0 and 1.0. The issuers are those of the tokens:
-// what asks for them with and without v2.0 in the address finds the document that belongs to the issuer.
+// serveConfiguration answers OpenID Connect discovery, of version 2.0 and 1.0. The issuers are those of the
+// tokens: the document with and without v2.0 in the address has the matching issuer.
 func (s *Server) serveConfiguration(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.discoveryRequests++
@@ -49,7 +49,7 @@ func (s *Server) serveConfiguration(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := r.PathValue("tenant")
-	tid := "{tenantid}" // so written by Entra for what stands for many tenants
+	tid := "{tenantid}" // Entra writes this for names that stand for many tenants
 	if !shared(name) {
 		var err *refusal
 		if tid, err = s.tenant(name); err != nil {
@@ -62,8 +62,8 @@ func (s *Server) serveConfiguration(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, configuration(base(r), name, tid, strings.Contains(r.URL.Path, "/v2.0/")))
 }
 
-// configuration is the discovery document. Endpoints have the tenant's GUID in them, by each name that it was asked
-// for.
+// configuration is the discovery document. Its endpoints contain the tenant's GUID, also when it was requested
+// by another name of the tenant.
 func configuration(base, name, tid string, v2 bool) map[string]any {
 	root := base + "/" + name
 	issuer := base + "/" + tid + "/"
@@ -89,8 +89,8 @@ func configuration(base, name, tid string, v2 bool) map[string]any {
 	}
 }
 
-// serveInstance answers instance discovery, which answers whether an authority is Entra's: this server and the public
-// cloud are.
+// serveInstance answers instance discovery: whether an authority is Entra's. This server and the public cloud
+// are.
 func (s *Server) serveInstance(w http.ResponseWriter, r *http.Request) {
 	asked, err := url.Parse(r.URL.Query().Get("authorization_endpoint"))
 	if err != nil || asked.Host == "" ||

@@ -118,7 +118,7 @@ func TestInstanceDiscovery(t *testing.T) {
 	})
 }
 
-// back is where the answer about consent goes.
+// back is the redirect URI of the answer about consent.
 const back = "http://localhost:4711/consent"
 
 // consent asks for consent: "name=value" changes a parameter.
@@ -132,7 +132,7 @@ func (r *rig) consent(t *testing.T, path string, changes ...string) answer {
 	return r.get(t, path+"?"+q.Encode())
 }
 
-// redirected is what an answer sends back.
+// redirected returns the query of an answer's redirect.
 func redirected(t *testing.T, a answer) url.Values {
 	t.Helper()
 	to, query, _ := strings.Cut(a.header.Get("Location"), "?")
@@ -250,7 +250,7 @@ func TestCA(t *testing.T) {
 	})
 }
 
-// verify judges the certificate of a server's configuration as a client does.
+// verify checks the certificate of a server's configuration as a client does.
 func verify(t *testing.T, server *tls.Config, roots *x509.CertPool, name string) error {
 	t.Helper()
 	leaf, err := x509.ParseCertificate(server.Certificates[0].Certificate[0])

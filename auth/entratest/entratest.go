@@ -1,18 +1,18 @@
-// Package entratest is Microsoft Entra ID's token endpoint in a process: what the sandbox signs in to, and what tests
-// of app-only clients run against, as net/http/httptest is to HTTP.
+// Package entratest is Microsoft Entra ID's token endpoint in a process. The sandbox and tests of app-only
+// clients sign in to it, as tests of HTTP use net/http/httptest.
 //
-// It decides what Entra would answer an app that asks for a token with the OAuth 2.0 client-credentials grant: it
-// serves discovery documents and keys, checks the tenant, the client, the credential (secrets are compared, assertions
-// are verified) and the scope, signs tokens, refuses in Entra's words with AADSTS codes, answers administrators'
-// consent, and stands in for the managed identity endpoint of App Service. It fails on demand: see Fault. The shapes
-// are those of learn.microsoft.com/entra/identity-platform; where they leave a question open, it refuses.
+// It answers an app that asks for a token with the OAuth 2.0 client-credentials grant as Entra would. It serves
+// discovery documents and keys; checks the tenant, the client, the credential (secrets are compared, assertions
+// are verified) and the scope; signs tokens; refuses with AADSTS codes and Entra's texts; answers
+// administrators' consent; and stands in for the managed identity endpoint of App Service. It fails on demand:
+// see Fault. The shapes are those of learn.microsoft.com/entra/identity-platform; where the pages leave a
+// question open, it refuses.
 //
-// It leaves to others what a token may do: the app roles that it writes into tokens are those of App.Roles, and
-// graphproxy/proxy/graphtest judges them. It knows no users, no sign-in pages and no grants other than
-// client_credentials.
+// It does not decide what a token may do: it writes App.Roles into tokens, and graphproxy/proxy/graphtest
+// checks them. It has no users, no sign-in pages and no grants other than client_credentials.
 //
-// It is a fake: it holds its keys in memory, limits nothing, and answers under each host name that it is asked by. Let
-// it listen on loopback.
+// It is a fake: it has its keys in memory, limits nothing, and answers under any host name. It must listen on
+// loopback only.
 package entratest
 
 import (
@@ -41,13 +41,13 @@ type App struct {
 	ClientID string // application ID
 	Name     string // display name; "" is the ClientID
 
-	// The credentials that the app may show, each by itself. An app without any can only be a managed identity.
+	// The credentials of the app; any one of them suffices. An app without any can only be a managed identity.
 	Secret        string
-	SecretExpired bool                // the secret's time is over: AADSTS7000222
-	Certificates  []*x509.Certificate // whose RSA keys may sign assertions (RS256 or PS256)
-	Federated     []Federated         // whose tokens may stand for the app (workload identity federation)
+	SecretExpired bool                // the secret has expired: AADSTS7000222
+	Certificates  []*x509.Certificate // their RSA keys may sign assertions (RS256 or PS256)
+	Federated     []Federated         // their tokens may be used as assertions (workload identity federation)
 
-	RedirectURIs []string // where an answer about consent may go; none: any http address on loopback
+	RedirectURIs []string // where an answer about consent may be sent; none: any http address on loopback
 	Roles        []string // app roles that were consented to; none: tokens have no roles claim, as in Entra
 	Disabled     bool     // AADSTS7000112
 }
@@ -61,7 +61,8 @@ type Federated struct {
 	Key      crypto.PublicKey // the issuer's key: *rsa.PublicKey (RS256, PS256) or *ecdsa.PublicKey on P-256 (ES256)
 }
 
-// Options says what NewServer starts. The zero value is an Entra ID over plain http on a free port of 127.0.0.1.
+// Options are the settings of NewServer. The zero value is an Entra ID over plain http on a free port of
+// 127.0.0.1.
 type Options struct {
 	CA        *CA              // signs the certificate of the listener; nil: plain http, which MSAL does not take
 	Addr      string           // host:port to listen on; "" is 127.0.0.1:0
@@ -72,7 +73,7 @@ type Options struct {
 	Key       *rsa.PrivateKey  // signs tokens; nil: a new one, which takes some 100 ms to make
 }
 
-// defaultLifetime is what Entra writes for a token of an hour.
+// defaultLifetime is the expires_in that Entra writes for a token of an hour.
 const defaultLifetime = 3599 * time.Second
 
 // Server is a running Entra ID. Its methods are safe for concurrent use. Make it with NewServer; the zero value is of
@@ -100,10 +101,11 @@ type Server struct {
 	tokenRequests     int
 	discoveryRequests int
 	lastForm          url.Values
-	demand            string // claims that Verify wants
+	demand            string // claims that Verify requires
 }
 
-// NewServer starts an Entra ID without tenants; Add makes them. It returns an error when it cannot listen on o.Addr.
+// NewServer starts an Entra ID without tenants; Add adds them. It returns an error when it cannot listen on
+// o.Addr.
 func NewServer(o Options) (*Server, error) {
 	s := &Server{
 		now:       o.Now,
@@ -157,7 +159,8 @@ func (s *Server) listen(o Options) (net.Listener, error) {
 	return tls.NewListener(l, config), nil
 }
 
-// reachable is the host and port to connect to. A listener on every address is given as the loopback one.
+// reachable returns the host and port to connect to. For a listener on every address it returns the loopback
+// address.
 func reachable(a net.Addr) string {
 	tcp, ok := a.(*net.TCPAddr)
 	if ok && tcp.IP.IsUnspecified() {
@@ -170,10 +173,10 @@ func (s *Server) start(l net.Listener) {
 	s.http = http.Server{
 		Handler:           s.tracked(s.routes()),
 		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          log.New(io.Discard, "", 0), // handshakes that fail are the clients' to report
+		ErrorLog:          log.New(io.Discard, "", 0), // clients report failed handshakes
 		Protocols:         new(http.Protocols),
 	}
-	s.http.Protocols.SetHTTP1(true) // HTTP/1.1 alone: a fault that resets the connection must hit one request only
+	s.http.Protocols.SetHTTP1(true) // HTTP/1.1 only: a fault that resets the connection must affect one request only
 	s.serving.Go(func() { _ = s.http.Serve(l) })
 }
 
@@ -193,7 +196,7 @@ func (s *Server) tracked(h http.Handler) http.Handler {
 	})
 }
 
-// routes are the endpoints. The host's name and port are not looked at.
+// routes are the endpoints. The host's name and port are ignored.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /common/discovery/instance", s.serveInstance)
@@ -210,7 +213,8 @@ func (s *Server) routes() http.Handler {
 // URL is the authority host, scheme, host and port without a slash at the end: https://127.0.0.1:41235.
 func (s *Server) URL() string { return s.url }
 
-// Close stops listening, cuts all connections, ends requests that a Fault holds, and returns when none is under way.
+// Close stops listening, cuts all connections, ends requests that a Fault delays, and returns when none is
+// under way.
 func (s *Server) Close() {
 	s.mu.Lock()
 	if !s.closed {
@@ -222,8 +226,8 @@ func (s *Server) Close() {
 	s.serving.Wait()
 }
 
-// Add makes an app known, and its tenant with it. An app of the same tenant and client ID is replaced: this is how a
-// secret or a certificate is rotated. Tokens that were issued stay good.
+// Add adds an app, and its tenant. An app of the same tenant and client ID is replaced: this is how a secret or
+// a certificate is rotated. Tokens that were issued stay valid.
 func (s *Server) Add(a App) {
 	a.Certificates = slices.Clone(a.Certificates)
 	a.Federated = slices.Clone(a.Federated)
@@ -251,8 +255,8 @@ func (s *Server) SetRoles(clientID string, roles ...string) {
 	}
 }
 
-// SetLifetime says how long tokens live that are issued from now on, in whole seconds (0: 3599 s), and what
-// refresh_in they come with (0: none).
+// SetLifetime sets the lifetime of tokens that are issued from now on, in whole seconds (0: 3599 s), and their
+// refresh_in (0: none).
 func (s *Server) SetLifetime(life, refreshIn time.Duration) {
 	if life <= 0 {
 		life = defaultLifetime
@@ -262,15 +266,15 @@ func (s *Server) SetLifetime(life, refreshIn time.Duration) {
 	s.life, s.refreshIn = life, refreshIn
 }
 
-// RefuseConsent makes the administrators decline, or with false again agree, when they are asked for consent.
+// RefuseConsent makes the administrators refuse consent, or agree again with false.
 func (s *Server) RefuseConsent(refuse bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refuseConsent = refuse
 }
 
-// TokenRequests is the number of requests for a token so far, those of managed identities and failed ones included. A
-// request is counted when it has been read.
+// TokenRequests is the number of requests for a token so far, including requests of managed identities and
+// failed ones. A request is counted when it has been read.
 func (s *Server) TokenRequests() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -284,7 +288,7 @@ func (s *Server) DiscoveryRequests() int {
 	return s.discoveryRequests
 }
 
-// LastForm is a copy of what the last request for a token said: the form, credential included, or a managed identity's
+// LastForm is a copy of the last request for a token: the form, credential included, or a managed identity's
 // query. It is nil before the first.
 func (s *Server) LastForm() url.Values {
 	s.mu.Lock()

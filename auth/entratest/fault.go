@@ -10,24 +10,24 @@ import (
 	"time"
 )
 
-// Fault is a failure on demand. What it says happens in this order: the request is read and counted; Latency passes;
-// then the first of Hang, Reset, Body, AADSTS and Status that is set happens. If none is, the request is answered as
-// ever, only later.
+// Fault is a failure on demand. It happens in this order: the request is read and counted; Latency passes; then
+// the first of Hang, Reset, Body, AADSTS and Status that is set happens. If none is, the request is answered
+// normally, only later.
 type Fault struct {
 	Latency    time.Duration // before anything else happens
-	Hang       bool          // hold the request until the client goes away, Heal (then answer it as ever) or Close
+	Hang       bool          // do not answer until the client goes away, Heal (then answer normally) or Close
 	Reset      bool          // cut the TCP connection with RST
-	Body       string        // answer this text as it is, be it HTML or broken JSON; with Status, or 200
+	Body       string        // answer this text unchanged, such as HTML or broken JSON; with Status, or 200
 	AADSTS     int           // answer this error in Entra's shape; with Status, or the one that Entra gives it
-	Status     int           // alone: an answer from in front of Entra, without an AADSTS code
-	RetryAfter string        // the header Retry-After of Body, AADSTS and Status, as it is; alone: with Status 429
-	Times      int           // how many requests it hits; 0: all until Heal
-	Discovery  bool          // it hits requests for an openid-configuration, not those for a token
+	Status     int           // alone: an answer of a server in front of Entra, without an AADSTS code
+	RetryAfter string        // the header Retry-After of Body, AADSTS and Status, unchanged; alone: with Status 429
+	Times      int           // how many requests it affects; 0: all until Heal
+	Discovery  bool          // it affects requests for an openid-configuration, not for a token
 }
 
-// Fail makes requests for a token (or with Discovery, for an openid-configuration) fail. Requests to the managed
-// identity endpoint are requests for a token. Faults of a kind hit in the order added, each as often as its Times says;
-// a new one takes the place of one that would never end.
+// Fail makes requests for a token (or with Discovery, for an openid-configuration) fail. Requests to the
+// managed identity endpoint are requests for a token. Faults of one kind affect requests in the order added,
+// each as often as its Times; a new fault replaces one without an end.
 func (s *Server) Fail(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,7 +41,7 @@ func (s *Server) Fail(f Fault) {
 	*queue = append(*queue, f)
 }
 
-// Heal ends all faults. Requests that Hang holds are answered now.
+// Heal ends all faults. Requests that Hang delays are answered now.
 func (s *Server) Heal() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -50,7 +50,7 @@ func (s *Server) Heal() {
 	s.healed = make(chan struct{})
 }
 
-// hit takes the fault that hits a request now; nil: none. It is called with mu held.
+// hit removes and returns the fault that affects a request now, or nil. The caller has mu.
 func hit(queue *[]Fault) *Fault {
 	if len(*queue) == 0 {
 		return nil
@@ -64,8 +64,8 @@ func hit(queue *[]Fault) *Fault {
 	return &f
 }
 
-// fail does what f says, and reports whether that was all there is to do with the request. Refuse answers an AADSTS
-// error. healed is the channel that was Heal's when the fault was taken.
+// fail carries out f, and reports whether the request is finished. Refuse answers an AADSTS error. healed is
+// the channel of Heal at the time when the fault was taken.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, f *Fault, healed <-chan struct{},
 	refuse func(*refusal)) bool {
 	if f == nil {
@@ -99,7 +99,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, f *Fault, healed <
 	return true
 }
 
-// status is the HTTP status of f, apart from that of an AADSTS error; 0: it has none.
+// status returns the HTTP status of f, except for an AADSTS error; 0: it has none.
 func (f *Fault) status() int {
 	switch {
 	case f.Status != 0:
@@ -125,26 +125,26 @@ func (s *Server) pause(ctx context.Context, d time.Duration) bool {
 	return false
 }
 
-// hold keeps the request. It reports false when it was healed and is to be answered.
+// hold delays the request. It reports false after Heal: the request must be answered.
 func (s *Server) hold(w http.ResponseWriter, r *http.Request, healed <-chan struct{}) bool {
 	select {
 	case <-healed:
 		return false
 	case <-r.Context().Done():
 	case <-s.closing:
-		reset(w) // or the return would be an empty answer of status 200
+		reset(w) // otherwise the return would be an empty answer of status 200
 	}
 	return true
 }
 
-// reset cuts the connection with RST: lingering for no time makes the kernel send it instead of FIN.
+// reset cuts the connection with RST: with a linger time of zero the kernel sends it instead of FIN.
 func reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
 	}
 	if t, ok := conn.(*tls.Conn); ok {
-		conn = t.NetConn() // closing the TLS connection itself would say goodbye first
+		conn = t.NetConn() // closing the TLS connection itself would send an alert first
 	}
 	if t, ok := conn.(*net.TCPConn); ok {
 		_ = t.SetLinger(0)
@@ -152,7 +152,7 @@ func reset(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// raw answers a text as it is, as JSON if it begins like it.
+// raw answers a text unchanged, as JSON if it begins like JSON.
 func raw(w http.ResponseWriter, status int, body string) {
 	kind := "text/html; charset=utf-8"
 	if strings.HasPrefix(body, "{") || strings.HasPrefix(body, "[") {

@@ -115,8 +115,8 @@ func (r *rig) statuses(t *testing.T, n int) (out []int) {
 	return out
 }
 
-// held sends a token request that a fault holds, and returns when the server has it. The channel gets the error of the
-// exchange.
+// held sends a token request that a fault delays, and returns when the server has it. The channel gets the
+// error of the exchange.
 func (r *rig) held(ctx context.Context, t *testing.T) <-chan error {
 	t.Helper()
 	before := r.TokenRequests()
@@ -151,7 +151,7 @@ func TestHang(t *testing.T) {
 		r := newRig(t, fixedClock())
 		r.Fail(entratest.Fault{Hang: true, Times: 1})
 		done := r.held(t.Context(), t)
-		r.wantToken(t, r.token(t, form())) // it hit one request only
+		r.wantToken(t, r.token(t, form())) // it affected one request only
 		r.Heal()
 		if err := <-done; err != nil {
 			t.Error(err)

@@ -50,7 +50,7 @@ func newSigner(now time.Time, key *rsa.PrivateKey) (*signer, error) {
 	return &signer{key: key, cert: cert, kid: base64.RawURLEncoding.EncodeToString(sum[:])}, nil
 }
 
-// randomHex is 128 bits that cannot be guessed.
+// randomHex returns 128 random bits.
 func randomHex() (string, error) {
 	b := make([]byte, 16)
 	if _, err := rand.Read(b); err != nil {
@@ -73,7 +73,7 @@ func (s *Server) serveKeys(w http.ResponseWriter, r *http.Request) {
 	}}})
 }
 
-// namespace makes GUIDs of names, always the same ones for the same names.
+// namespace is the prefix of names from which GUIDs are made: the same name always gets the same GUID.
 const namespace = "graphproxy/auth/entratest "
 
 func guidOf(name string) string {
@@ -115,7 +115,7 @@ type accessClaims struct {
 	Capabilities []string `json:"xms_cc,omitempty"`
 }
 
-// grant is what a token is issued for.
+// grant is the content of a token before it is issued.
 type grant struct {
 	app          App
 	resource     string
@@ -125,7 +125,7 @@ type grant struct {
 	base         string // the address that the client uses for this server
 }
 
-// issued is a token with what its answer says of it.
+// issued is a token and its answer's expiry.
 type issued struct {
 	token           string
 	expires         time.Time
@@ -169,7 +169,8 @@ type living struct {
 	claims  string // that were asked for
 }
 
-// accessClaims are valid from five minutes ago, as Entra's are, so that a resource whose clock is slow takes them.
+// accessClaims are valid from five minutes ago, as Entra's are, so that a resource whose clock is slow accepts
+// them.
 func (g grant) accessClaims(id string, now, expires time.Time) accessClaims {
 	oid, tid := g.app.oid(), g.app.tid()
 	issuer := g.base + "/" + tid + "/"
@@ -197,7 +198,7 @@ func (g grant) accessClaims(id string, now, expires time.Time) accessClaims {
 	}
 }
 
-// Claims are what Verify reads in a token.
+// Claims are the claims of a token that Verify returns.
 type Claims struct {
 	TenantID string   // GUID
 	ClientID string   // as in App.ClientID
@@ -205,8 +206,8 @@ type Claims struct {
 }
 
 // Verify reads a token that this server issued for Microsoft Graph. It is an error if the signature is not the
-// server's, the token is for another resource, its time is over by Options.Now, or Revoke was called since. No error
-// has anything of the token in it.
+// server's, the token is for another resource, it has expired by Options.Now, or it was revoked. No error
+// contains anything of the token.
 func (s *Server) Verify(token string) (Claims, error) {
 	var c accessClaims
 	_, err := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithoutClaimsValidation()).
@@ -233,23 +234,24 @@ func (s *Server) Verify(token string) (Claims, error) {
 	return Claims{TenantID: c.TenantID, ClientID: c.AppID, Roles: c.Roles}, nil
 }
 
-// Challenge is the error of Verify for a token that lacks claims which the resource now wants.
+// Challenge is the error of Verify for a token without claims that the resource now requires.
 type Challenge struct {
 	Claims string // the claims request, JSON
 }
 
 func (*Challenge) Error() string { return "the token lacks claims that are wanted now" }
 
-// Demand makes Verify refuse, with a Challenge, tokens that were not asked for with what this claims request has below
-// access_token, such as {"access_token":{"nbf":{"essential":true,"value":"1657834417"}}}. Only clients that declared
-// the capability cp1 are challenged: https://learn.microsoft.com/entra/identity-platform/claims-challenge. "" ends it.
+// Demand makes Verify refuse tokens, with a Challenge, unless they were requested with the members that this
+// claims request has below access_token, such as
+// {"access_token":{"nbf":{"essential":true,"value":"1657834417"}}}. Only clients that declared the capability
+// cp1 are challenged: https://learn.microsoft.com/entra/identity-platform/claims-challenge. "" ends it.
 func (s *Server) Demand(claims string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.demand = claims
 }
 
-// carries reports whether a claims request has all that another one has below access_token.
+// carries reports whether a claims request has every member that another one has below access_token.
 func carries(claims, wanted string) bool {
 	type request struct {
 		AccessToken map[string]any `json:"access_token"`
@@ -273,14 +275,14 @@ func (s *Server) Revoke() {
 	clear(s.live)
 }
 
-// knows reports whether tokens can be had for a resource, which may end in a slash.
+// knows reports whether the server issues tokens for a resource, which may end in a slash.
 func (s *Server) knows(resource string) bool {
 	return isGraph(resource) || slices.Contains(s.resources, strings.TrimSuffix(resource, "/")) ||
 		slices.Contains(s.resources, resource)
 }
 
-// isGraph reports whether a resource is Microsoft Graph: by its application ID, by its root in any cloud, or on this
-// machine, where only a Graph for tests can be.
+// isGraph reports whether a resource is Microsoft Graph: by its application ID, by its root in any cloud, or by
+// an address on this machine, which can only be a Graph for tests.
 func isGraph(resource string) bool {
 	resource = strings.TrimSuffix(strings.ToLower(resource), "/")
 	switch resource {

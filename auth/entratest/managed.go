@@ -9,9 +9,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// ManagedIdentityURL is the address of a managed identity endpoint in the shape of App Service, for IDENTITY_ENDPOINT.
-// Every app that was added is an identity of the host: with client_id the one so called, without it the first added,
-// as the system-assigned one.
+// ManagedIdentityURL is the address of a managed identity endpoint in the shape of App Service, for
+// IDENTITY_ENDPOINT. Every app that was added is an identity of the host. A request with client_id gets the
+// identity of that ID; one without gets the app that was added first, as the system-assigned identity.
 // https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
 func (s *Server) ManagedIdentityURL() string { return s.url + "/msi/token" }
 
@@ -52,7 +52,7 @@ func (s *Server) serveManagedIdentity(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// identity is the identity that is asked for, or the endpoint's own problem with the request.
+// identity returns the identity that is requested, or the endpoint's own refusal of the request.
 func (s *Server) identity(r *http.Request) (_ App, status int, problem string) {
 	const missing = "No User Assigned or Delegated Managed Identity found for specified ClientId/ResourceId/PrincipalId."
 	query := r.URL.Query()
@@ -74,7 +74,7 @@ func (s *Server) identity(r *http.Request) (_ App, status int, problem string) {
 	return app, 0, ""
 }
 
-// identityRefused is Entra's refusal of a token for an identity; nil: it gets one.
+// identityRefused is Entra's refusal of a token for an identity; nil: a token is issued.
 func (s *Server) identityRefused(app *App, resource string) *refusal {
 	switch {
 	case app.Disabled:
@@ -85,7 +85,7 @@ func (s *Server) identityRefused(app *App, resource string) *refusal {
 	return nil
 }
 
-// refuseManaged answers an AADSTS error as App Service hands it on.
+// refuseManaged answers an AADSTS error as App Service passes it on.
 func (s *Server) refuseManaged(w http.ResponseWriter, f *refusal) {
 	writeManaged(w, f.status, f.message(uuid.NewString(), uuid.NewString(), s.now()))
 }

@@ -18,7 +18,7 @@ import (
 	"graphproxy/auth/entratest"
 )
 
-// msalToken is a token as MSAL gets it. MSAL has no clock but the machine's.
+// msalToken is a token that MSAL got. MSAL always uses the machine's clock.
 func (r *rig) msalToken(t *testing.T, cred confidential.Credential,
 	options ...confidential.Option) (confidential.AuthResult, error) {
 	t.Helper()
@@ -158,7 +158,7 @@ func TestMSALErrors(t *testing.T) {
 	})
 }
 
-// wantCallError checks an error answer as MSAL tells it.
+// wantCallError checks an error answer as MSAL returns it.
 func wantCallError(t *testing.T, err error, status int, word string) *http.Response {
 	t.Helper()
 	var call msal.CallErr
@@ -188,7 +188,7 @@ func TestManagedIdentity(t *testing.T) {
 			c, err := managedidentity.New(tt.id, managedidentity.WithHTTPClient(r.client),
 				managedidentity.WithRetryPolicyDisabled())
 			must(t, err)
-			res, err := c.AcquireToken(t.Context(), graph, managedidentity.WithClaims("{}")) // past the cache of the process
+			res, err := c.AcquireToken(t.Context(), graph, managedidentity.WithClaims("{}")) // not cached
 			must(t, err)
 			claims, err := r.Verify(res.AccessToken)
 			if err != nil || claims.ClientID != tt.clientID {
@@ -209,7 +209,7 @@ func TestManagedIdentity(t *testing.T) {
 		c, err := managedidentity.New(managedidentity.UserAssignedClientID("nobody"),
 			managedidentity.WithHTTPClient(r.client), managedidentity.WithRetryPolicyDisabled())
 		must(t, err)
-		_, err = c.AcquireToken(t.Context(), graph, managedidentity.WithClaims("{}")) // past the cache of the process
+		_, err = c.AcquireToken(t.Context(), graph, managedidentity.WithClaims("{}")) // not cached
 		wantCallError(t, err, 400, "No User Assigned")
 	})
 }

@@ -32,7 +32,7 @@ const (
 	scope    = graph + "/.default"
 )
 
-// now is the servers' clock, unless a test needs the machine's.
+// now is the time of the servers' clock, unless a test needs the machine's.
 var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
 // rig is a server with Contoso's app, and a client of it.
@@ -79,7 +79,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// answer is what a client got.
+// answer is the response to a client.
 type answer struct {
 	status int
 	header http.Header
@@ -184,7 +184,7 @@ func newKey(t *testing.T) *rsa.PrivateKey {
 	return key
 }
 
-// selfSigned is a certificate that is good for an hour around at.
+// selfSigned is a certificate that is valid for an hour around at.
 func selfSigned(t *testing.T, key *rsa.PrivateKey, at time.Time) *x509.Certificate {
 	t.Helper()
 	template := &x509.Certificate{

@@ -56,7 +56,8 @@ func (t issued) answer() any {
 	}{"Bearer", life, life, int(t.refreshIn.Seconds()), t.token}
 }
 
-// about fills in what the request says, in words that were not filled in: of an error that is a fault, all.
+// about fills in the placeholders that are still open from the request; all of them for an error that a Fault
+// causes.
 func (f *refusal) about(r *http.Request, form url.Values) *refusal {
 	client, scope := form.Get("client_id"), form.Get("scope")
 	f.text = strings.NewReplacer(
@@ -70,8 +71,8 @@ func (f *refusal) about(r *http.Request, form url.Values) *refusal {
 	return f
 }
 
-// readForm reads the form of a request. A body of another type is not read, and is refused like an empty form, because
-// Entra finds no parameter in it. The form holds the credentials of HTTP Basic too.
+// readForm reads the form of a request. A body of another type is not read, and is refused like an empty form,
+// because Entra finds no parameter in it. The form includes the credentials of HTTP Basic.
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, *refusal) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
 	if err != nil {
@@ -94,8 +95,8 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, *refusal) {
 	return form, addBasic(form, r)
 }
 
-// addBasic puts the client's name and password of HTTP Basic into the form, where they must not be already, unless it
-// is the same name. Both are form-encoded before they are joined (RFC 6749, section 2.3.1).
+// addBasic adds the client's name and password of HTTP Basic to the form. The form must not have them already,
+// except for the same name. Both are form-encoded before they are joined (RFC 6749, section 2.3.1).
 func addBasic(form url.Values, r *http.Request) *refusal {
 	if r.Header.Get("Authorization") == "" {
 		return nil
@@ -138,7 +139,8 @@ func (s *Server) grant(r *http.Request, form url.Values) (grant, *refusal) {
 	return g, refused
 }
 
-// client is the app of a client ID in a tenant. No app here is of many tenants, so that no endpoint for many works.
+// client returns the app of a client ID in a tenant. The server has no multi-tenant app, so the shared tenant
+// names are refused.
 func (s *Server) client(tenant, clientID string) (App, *refusal) {
 	if shared(tenant) {
 		return App{}, s.sharedTenant(tenant, clientID)
@@ -168,7 +170,7 @@ func (s *Server) sharedTenant(tenant, clientID string) *refusal {
 	return refuseWith(noTenant)
 }
 
-// find is the first app that is wanted.
+// find returns the first app for which wanted reports true.
 func (s *Server) find(wanted func(*App) bool) (App, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,7 +183,7 @@ func (s *Server) find(wanted func(*App) bool) (App, bool) {
 // assertionType is the only client_assertion_type (RFC 7523, section 2.2).
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-// authenticate checks the credential of a request, of which there must be one, and returns the claim appidacr.
+// authenticate checks the credential of a request, which must have exactly one, and returns the claim appidacr.
 func (s *Server) authenticate(app *App, r *http.Request, form url.Values) (acr string, _ *refusal) {
 	secret, assertion := form.Get("client_secret"), form.Get("client_assertion")
 	switch {
@@ -195,7 +197,7 @@ func (s *Server) authenticate(app *App, r *http.Request, form url.Values) (acr s
 	return "", refuseWith(noCredential)
 }
 
-// checkSecret compares digests, so that neither the time it takes nor a length reveals anything of the secret.
+// checkSecret compares digests, so that the time it takes reveals nothing of the secret, not even its length.
 func checkSecret(app *App, secret string) *refusal {
 	got, want := sha256.Sum256([]byte(secret)), sha256.Sum256([]byte(app.Secret))
 	switch {
@@ -207,8 +209,8 @@ func checkSecret(app *App, secret string) *refusal {
 	return nil
 }
 
-// resource is what a scope asks for a token for: the one scope "<resource>/.default". MSAL adds the scopes of OpenID
-// Connect, which mean nothing to an app.
+// resource returns the resource of a scope: the one scope "<resource>/.default". MSAL adds the scopes of OpenID
+// Connect, which have no meaning for an app.
 func (s *Server) resource(scope string) (string, *refusal) {
 	if scope == "" {
 		return "", refuseWith(missingParameter, "{parameter}", "scope")
@@ -232,8 +234,9 @@ func (s *Server) resource(scope string) (string, *refusal) {
 	return resource, nil
 }
 
-// capabilities are the client capabilities that a claims request names (OpenID Connect Core, section 5.5) and that
-// Entra knows, which is CP1 alone: the client understands claims challenges. Other claims change nothing in a token.
+// capabilities returns the client capabilities in a claims request (OpenID Connect Core, section 5.5) that
+// Entra knows. It knows only CP1: the client understands claims challenges. Other claims change nothing in a
+// token.
 func capabilities(claims string) ([]string, *refusal) {
 	if claims == "" {
 		return nil, nil

@@ -1,9 +1,9 @@
 // Package filewatch reads small files of settings, and finds out when they change.
 //
-// It decides when a file counts as changed: a file that was put in the place of another by a rename or a symbolic link
-// counts at once; a file that is overwritten in place counts when it has rested, because half a policy can be a valid
-// one that lacks the denials at its end. It leaves to its callers what is in the files and how often they are looked
-// at.
+// It decides when a changed file counts. A file that took the place of another by a rename or a symbolic link
+// counts at once. A file that was overwritten in place counts when it has stopped changing, because half a
+// policy can be a valid policy that lacks the denials at its end. It does not decide what is in the files and
+// how often they are read: its callers do.
 package filewatch
 
 import (
@@ -16,27 +16,28 @@ import (
 )
 
 const (
-	// Every is how often callers look at their files.
+	// Every is how often callers check their files.
 	Every = 2 * time.Second
 	// settle is how long a file that took the place of another must stay as it is before it counts.
 	settle = 100 * time.Millisecond
-	// rest is how long a file that was overwritten in place must stay as it is: from one look to the next.
+	// rest is how long a file that was overwritten in place must stay unchanged: from one check to the next.
 	rest = Every - settle
 )
 
-// Set is a few files that belong together, as they were last seen. Make it with New. It is not safe for concurrent use.
-// Content counts and not time stamps, because Kubernetes replaces mounted files by swapping a symbolic link.
+// Set is a few files that belong together, with their content at the last check. Make it with New. It is not
+// safe for concurrent use. It compares content and not time stamps, because Kubernetes replaces mounted files
+// by swapping a symbolic link.
 type Set struct {
 	files  []*File
 	settle time.Duration
 	rest   time.Duration
 
 	seen  state     // what Read or Changed returned last; the zero state: nothing
-	fresh state     // what is there now, and has not rested yet
+	fresh state     // the present content, which may still be changing
 	noted time.Time // when fresh was seen first
 }
 
-// state is what is in the files, and which files they are.
+// state is the content of the files, and their identity.
 type state struct {
 	digest [sha256.Size]byte
 	infos  []fs.FileInfo
@@ -51,18 +52,19 @@ func New(most int64, names ...string) *Set {
 	return s
 }
 
-// Impatient makes changes count at the first look, for tests.
+// Impatient makes changes count at the first check, for tests.
 func (s *Set) Impatient() { s.settle, s.rest = 0, 0 }
 
-// Read returns the files' contents, and takes them as seen. The errors are those of File.Read.
+// Read returns the files' contents, and remembers them as seen. The errors are those of File.Read.
 func (s *Set) Read() ([][]byte, error) {
 	contents, now, err := s.read()
 	s.seen, s.fresh = now, state{}
 	return contents, err
 }
 
-// Changed returns the files' contents if they differ from what was last seen, and nil if not, or not yet. After an
-// error, a file counts as overwritten in place when it is back. Changed takes up to 0.1 s when something has changed.
+// Changed returns the files' contents if they differ from the contents that were seen last. It returns nil if
+// they do not, or if the change does not count yet. After an error, a file that is back counts as overwritten
+// in place. Changed takes up to 0.1 s when something has changed.
 func (s *Set) Changed(ctx context.Context) ([][]byte, error) {
 	contents, now, err := s.read()
 	if err != nil {
@@ -80,10 +82,10 @@ func (s *Set) Changed(ctx context.Context) ([][]byte, error) {
 	return contents, nil
 }
 
-// Pending reports whether the last look found a change that does not count yet.
+// Pending reports whether the last check found a change that does not count yet.
 func (s *Set) Pending() bool { return s.fresh.infos != nil }
 
-// rested reports whether a change counts by now: the files are other files, or a look before this one saw the same
+// rested reports whether a change counts now: the files are other files, or an earlier check saw the same
 // content.
 func (s *Set) rested(now state) bool {
 	if s.rest == 0 || s.seen.infos != nil && !now.sameFiles(s.seen) {

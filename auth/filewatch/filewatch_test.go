@@ -36,7 +36,7 @@ func swap(t *testing.T, name, content string) {
 	must(t, os.Rename(name+".new", name))
 }
 
-// look expects what a look at the files finds; nothing: they have not changed.
+// look checks the files and compares the result; no want means that they have not changed.
 func look(t *testing.T, s *filewatch.Set, want ...string) {
 	t.Helper()
 	contents, err := s.Changed(t.Context())
@@ -152,7 +152,7 @@ func TestFilesAreSeenToChange(t *testing.T) {
 	}
 }
 
-// A look takes 0.1 s when something has changed. What changes once more in that time is not final.
+// A check takes 0.1 s when something has changed. A file that changes again in that time does not count yet.
 func TestAFileThatChangesDuringALookCountsAtTheNext(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "policy.yaml")
 	synctest.Test(t, func(t *testing.T) {

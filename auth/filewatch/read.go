@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// deadline is how long a file system may take to give a file.
+// deadline is how long a file system may take to answer.
 const deadline = 5 * time.Second
 
 var errHangs = errors.New("cannot be read: its file system has not answered for 5s")
@@ -31,10 +31,10 @@ type outcome struct {
 // NewFile returns the file at a path, which may hold at most most bytes. It does not touch the file.
 func NewFile(name string, most int64) *File { return &File{name: name, most: most} }
 
-// Read returns what is in the file, and which file that is (os.SameFile). Only a regular file is read: a pipe or a
-// device could keep the process waiting. A file system that hangs is an error after 5 s, and from then on at once until
-// it answers. Errors continue a sentence that begins with the name of the setting, end with the cure, and leave out the
-// path, because a secret may stand there by mistake.
+// Read returns the content of the file, and its identity (os.SameFile). Only a regular file is read: a pipe or
+// a device could block the process. A file system that hangs is an error after 5 s, and from then on at once
+// until it answers. Errors continue a sentence that begins with the name of the setting, and end with the cure.
+// They leave out the path, because a secret may stand there by mistake.
 func (f *File) Read() ([]byte, fs.FileInfo, error) {
 	wait := time.Duration(0) // for a read that has been waited for before
 	if f.pending == nil {
@@ -54,7 +54,7 @@ func (f *File) Read() ([]byte, fs.FileInfo, error) {
 }
 
 func read(name string, most int64) (o outcome) {
-	// O_NONBLOCK: to open a pipe would wait for its writer
+	// O_NONBLOCK: opening a pipe would wait for its writer
 	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return outcome{err: openError(err)}
@@ -76,7 +76,7 @@ func read(name string, most int64) (o outcome) {
 	return o
 }
 
-// openError returns what the operating system reports of a file, and the cure.
+// openError returns the operating system's error for a file, and the cure.
 func openError(err error) error {
 	cure := ""
 	switch {

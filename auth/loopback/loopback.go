@@ -1,7 +1,7 @@
 // Package loopback decides whether the host of an address is this machine. Plain HTTP is accepted there only.
 //
-// It decides by the spelling alone and looks up no names, because what a name resolves to may change. It leaves to its
-// callers what they refuse elsewhere.
+// It decides by the spelling alone and looks up no names, because the address of a name may change. What is
+// refused for other hosts is decided by its callers.
 package loopback
 
 import (

@@ -55,7 +55,7 @@ func (r *rig) kid(alg string) string {
 	return kid
 }
 
-// payload is the text of good claims, with text put before its last brace.
+// payload is the text of good claims, with more put before its last brace.
 func (r *rig) payload(more string) string {
 	return fmt.Sprintf(`{"iss":%q,"sub":"hr-sync","aud":"graphproxy","exp":%d%s}`, r.Issuer(), r.clock.Now().Unix()+600,
 		more)
@@ -73,7 +73,7 @@ func mac(header, payload string, secret []byte) string {
 	return text + "." + b64(h.Sum(nil))
 }
 
-// attacks are tokens that some verifier has taken, by the name of the attack.
+// attacks are tokens that some verifier has accepted, by the name of the attack.
 func attacks(r *rig) map[string]string {
 	all := map[string]string{}
 	r.confusedAlgorithms(all)

@@ -8,12 +8,13 @@ import (
 
 const (
 	maxCached  = 2048            // tokens; one is some kB, and a caller has one at a time
-	longestUse = 5 * time.Minute // of what was verified once
+	longestUse = 5 * time.Minute // of a token that was verified once
 )
 
-// cache holds tokens that were verified, by the hash of their whole text, because a caller sends the same one with each
-// request and an RSA signature takes 50 µs to verify. An entry is good for the key set that it was verified with only,
-// so a key that is withdrawn takes its tokens along. The zero cache is empty. It is safe for concurrent use.
+// cache holds tokens that were verified, by the hash of their whole text. A caller sends the same token with
+// each request, and an RSA signature takes 50 µs to verify. An entry is valid only with the key set that
+// verified it, so a key that is withdrawn invalidates its tokens. The zero cache is empty. It is safe for
+// concurrent use.
 type cache struct {
 	mu      sync.Mutex
 	entries map[[sha256.Size]byte]verified
@@ -33,7 +34,7 @@ func (c *cache) get(sum [sha256.Size]byte) (verified, bool) {
 	return e, found
 }
 
-// put keeps a token until it expires, for five minutes at most. A full cache loses another token, whichever it is.
+// put keeps a token until it expires, for five minutes at most. A full cache drops any one of its other tokens.
 func (c *cache) put(sum [sha256.Size]byte, e verified, now time.Time) {
 	if e.until = now.Add(longestUse); e.until.After(e.token.Expires) {
 		e.until = e.token.Expires

@@ -7,8 +7,7 @@ import (
 	"graphproxy/auth/caller/oidc/oidctest"
 )
 
-// A token with an unknown key id costs nothing to make up, and each would hold a place while its issuer does not
-// answer.
+// A token with an unknown key id costs nothing to make up, and each would wait for its issuer's answer.
 func TestAtMost64TokensWaitForAnIssuersKeys(t *testing.T) {
 	const waiting, more = 64, 36
 	r := newRig(t, oidctest.Options{}).trust()

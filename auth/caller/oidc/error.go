@@ -5,8 +5,8 @@ import "strconv"
 // The codes of an Error.
 const (
 	CodeInvalid       = "tokenInvalid"       // it does not verify, at any time
-	CodeExpired       = "tokenExpired"       // its time is over
-	CodeIssuerUnknown = "tokenIssuerUnknown" // its issuer is not one that is trusted
+	CodeExpired       = "tokenExpired"       // it has expired
+	CodeIssuerUnknown = "tokenIssuerUnknown" // its issuer is not a trusted one
 	CodeUnavailable   = "issuerUnavailable"  // the issuer's keys cannot be had now, so it is not known whether it verifies
 )
 
@@ -31,10 +31,10 @@ func invalid(problem, cure string) *Error {
 	return &Error{Code: CodeInvalid, Message: "the token " + problem + ": " + cure}
 }
 
-// whole is the cure for what no issuer writes.
+// whole is the cure for a token that no issuer writes.
 const whole = "send a JWT as its issuer wrote it, whole and unchanged"
 
-// askOperator is the cure for what an issuer does write, but should not.
+// askOperator is the cure for a token that an issuer wrote, but should not have written.
 const askOperator = "ask the issuer's operator for one that graphproxy takes"
 
 func errLarge() *Error {

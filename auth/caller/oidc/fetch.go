@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// maxBody is the most that is read of an answer, or of a file. JWK Sets are a few kB, with certificates some tens.
+// maxBody is how much of an answer or file is read at most. JWK Sets have a few kB, with certificates some
+// tens.
 const maxBody = 1 << 20
 
 // newClient returns a copy of client that follows redirects within a host only.
@@ -29,8 +30,8 @@ func newClient(client *http.Client) *http.Client {
 	return &c
 }
 
-// newTransport returns a transport for rare requests to several hosts. HTTP/1.1 on purpose: a connection that failed is
-// closed, whereas a dead HTTP/2 connection is given to the next attempt, too.
+// newTransport returns a transport for rare requests to several hosts. It uses HTTP/1.1: a connection over
+// HTTP/1.1 that failed is closed, but a dead HTTP/2 connection is used for the next attempt too.
 func newTransport() *http.Transport {
 	t := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -45,7 +46,7 @@ func newTransport() *http.Transport {
 	return t
 }
 
-// sameHost: an issuer speaks for itself alone. A redirect to elsewhere would let an open redirect of its site name the
+// sameHost refuses redirects to another host. Otherwise an open redirect of the issuer's site could name other
 // keys.
 func sameHost(r *http.Request, via []*http.Request) error {
 	first := via[0].URL
@@ -69,7 +70,7 @@ func (k *Keys) fetch(ctx context.Context, issuer string) (*keySet, time.Duration
 	if err != nil {
 		return nil, 0, fmt.Errorf("discovery: the document %w", err)
 	}
-	// §4.3: it must be the same text. Else one tenant of a host could speak for another.
+	// §4.3: it must be the same text. Otherwise one tenant of a host could issue tokens for another.
 	if named, _ := document["issuer"].(string); named != issuer {
 		return nil, 0, fmt.Errorf("discovery: the document is of issuer %.80q: "+
 			"write the issuer in the policy exactly so, if that is the one meant", named)
@@ -90,7 +91,8 @@ func (k *Keys) fetch(ctx context.Context, issuer string) (*keySet, time.Duration
 	return set, maxAge(header), nil
 }
 
-// isKeyAddress reports whether keys may be had from uri, which may have a query, as those of Entra's B2C have.
+// isKeyAddress reports whether keys may be fetched from uri. It may have a query, as the key addresses of
+// Entra's B2C have.
 func isKeyAddress(uri string) bool {
 	path, query, _ := strings.Cut(uri, "?")
 	return isAddress(path) && !strings.Contains(query, "#")
@@ -121,8 +123,8 @@ func (k *Keys) get(ctx context.Context, address string) ([]byte, http.Header, er
 	return body, res.Header, nil
 }
 
-// maxAge returns how long keys may be used before they are fetched again: what Cache-Control says (RFC 9111 §5.2.2.1),
-// within bounds.
+// maxAge returns how long keys may be used before they are fetched again: the max-age of Cache-Control (RFC
+// 9111 §5.2.2.1), within bounds.
 func maxAge(header http.Header) time.Duration {
 	for _, line := range header.Values("Cache-Control") {
 		for directive := range strings.SplitSeq(line, ",") {

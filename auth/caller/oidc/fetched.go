@@ -17,8 +17,8 @@ const (
 	mostAge      = 24 * time.Hour
 )
 
-// maxWaiting is how many requests wait for the keys of one issuer at once. A token costs nothing to make up, and one
-// that names an unknown key waits: the others are refused at once.
+// maxWaiting is how many requests wait for the keys of one issuer at once. Further requests are refused at
+// once, because a token that names an unknown key costs nothing to make up.
 const maxWaiting = 64
 
 var errCrowd = errors.New("too many tokens wait for the issuer's keys")
@@ -29,20 +29,20 @@ type fetched struct {
 	issuer string
 
 	mu       sync.Mutex
-	set      *keySet       // nil: never had
+	set      *keySet       // nil: never fetched
 	flight   chan struct{} // closed when the fetch under way has ended; nil: none is
 	waiting  int           // requests that wait for it
 	forMiss  bool          // the fetch under way was caused by an unknown key
-	due      time.Time     // when the set is old
-	missFrom time.Time     // unknown keys cause no fetch before
-	retry    time.Time     // after a failure, nothing does before
+	due      time.Time     // when the set must be fetched again
+	missFrom time.Time     // unknown keys cause no fetch before this
+	retry    time.Time     // after a failure, no fetch begins before this
 	failures int           // in a row
 	err      error         // of the last fetch
 }
 
 func newFetched(k *Keys, issuer string) *fetched { return &fetched{keys: k, issuer: issuer} }
 
-// current implements keySource. Old keys, and those never had, are fetched in the background.
+// current implements keySource. Old and missing keys are fetched in the background.
 func (f *fetched) current() *keySet {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -56,7 +56,7 @@ func (f *fetched) current() *keySet {
 // renew implements keySource.
 func (f *fetched) renew(ctx context.Context, had *keySet) (*keySet, error) {
 	f.mu.Lock()
-	if f.set != had { // another goroutine was faster
+	if f.set != had { // another goroutine has replaced it
 		defer f.mu.Unlock()
 		return f.set, nil
 	}
@@ -88,8 +88,8 @@ func (f *fetched) renew(ctx context.Context, had *keySet) (*keySet, error) {
 	return f.set, err
 }
 
-// start starts a fetch; f.mu is held. The fetch has a context of its own: a caller that goes away does not end it for
-// others.
+// start starts a fetch; the caller has f.mu. The fetch has a context of its own, so a caller that goes away
+// does not end it for others.
 func (f *fetched) start() {
 	done := make(chan struct{})
 	f.flight = done
@@ -102,7 +102,7 @@ func (f *fetched) start() {
 	}()
 }
 
-// finish takes the result of a fetch. A failure leaves the keys in use.
+// finish records the result of a fetch. A failure leaves the keys in use.
 func (f *fetched) finish(set *keySet, age time.Duration, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -125,7 +125,7 @@ func (f *fetched) finish(set *keySet, age time.Duration, err error) {
 	if before > 0 {
 		f.keys.log.Info("the keys of an issuer can be fetched again", "issuer", f.issuer)
 	}
-	// The same keys stay the same set, and with it what was verified with them.
+	// If the keys are the same, the set stays, so that cached tokens stay valid.
 	if f.set == nil || f.set.digest != set.digest {
 		f.set = set
 		f.keys.log.Info("an issuer has new keys", "issuer", f.issuer, "keys", len(set.keys))

@@ -14,7 +14,7 @@ import (
 	"graphproxy/auth/caller/oidc/oidctest"
 )
 
-// stranger is a token of the issuer with a key id that it never had.
+// stranger is a token of the issuer with a key id that the issuer never had.
 func (r *rig) stranger(n int) string {
 	r.t.Helper()
 	return r.sign(nil, members{"alg": "EdDSA", "kid": fmt.Sprintf("unknown-%d", n)})

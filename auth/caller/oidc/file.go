@@ -15,7 +15,7 @@ func CheckJWKSFile(path string) error {
 	return err
 }
 
-// readKeyFile reads a JWK Set. One without a key that can be used is an error: its author meant something else.
+// readKeyFile reads a JWK Set. A set without a usable key is an error, because its author meant it to have one.
 func readKeyFile(f *filewatch.File, path string) (*keySet, error) {
 	data, _, err := f.Read()
 	if err != nil {
@@ -35,9 +35,9 @@ func readKeyFile(f *filewatch.File, path string) (*keySet, error) {
 
 // file is the keys of an issuer that are in a file. It is read when a token comes, at most once in each Poll.
 //
-// A file that was overwritten in place counts at once, unlike other files (see filewatch.Set). Half a JWK Set is no
-// JSON, so it cannot be taken for a whole one; and the first token after a quiet hour must not be verified with a key
-// that has been withdrawn since.
+// A file that was overwritten in place counts at once, unlike other files (see filewatch.Set). Half a JWK Set
+// is not valid JSON, so it cannot be mistaken for a whole one. The first token after a quiet hour must not be
+// verified with a key that has been withdrawn since.
 type file struct {
 	keys *Keys
 	path string

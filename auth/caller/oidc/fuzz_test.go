@@ -8,8 +8,8 @@ import (
 	"graphproxy/auth/caller/oidc/oidctest"
 )
 
-// FuzzVerify: whatever is sent, only what the issuer signed verifies, and nothing panics. (An ECDSA signature r, s has
-// the twin r, n-s, which verifies and says the same; bytes that are changed at random do not find it.)
+// FuzzVerify checks that only tokens that the issuer signed verify, and that nothing panics. (An ECDSA
+// signature r, s has the twin r, n-s, which verifies and means the same; random changes do not find it.)
 func FuzzVerify(f *testing.F) {
 	r := newRig(f, oidctest.Options{}).trust()
 	good := map[string]bool{}
@@ -29,7 +29,7 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// FuzzClaims: the claims of a token that the issuer signed are read in one way, or refused.
+// FuzzClaims checks that the claims of a signed token are read in one way, or refused.
 func FuzzClaims(f *testing.F) {
 	r := newRig(f, oidctest.Options{}).trust()
 	for _, more := range []string{

@@ -12,7 +12,7 @@ import (
 // maxDepth is how deep the JSON of a token, or of a document about keys, may nest. Kubernetes' tokens need 4.
 const maxDepth = 32
 
-// The errors of readObject hold nothing of what was read.
+// The errors of readObject contain nothing of the input.
 var (
 	errNoObject = errors.New("is not one JSON object in UTF-8")
 	errDoubled  = errors.New("holds a member twice")
@@ -103,8 +103,8 @@ func readMembers(d *json.Decoder, depth int) (any, error) {
 	return members, err
 }
 
-// noHalf refuses text with U+FFFD, which encoding/json writes for the half of a surrogate pair: two different names, or
-// subjects, would become one.
+// noHalf refuses text with U+FFFD. encoding/json writes it for half of a surrogate pair, so that two different
+// names or subjects would become the same.
 func noHalf(s string) error {
 	if strings.ContainsRune(s, utf8.RuneError) {
 		return errHalf
@@ -112,8 +112,8 @@ func noHalf(s string) error {
 	return nil
 }
 
-// fold spells a name for comparing without regard to case: of the letters that are one but for their case, the
-// smallest.
+// fold returns a spelling of name for comparing without regard to case. Of the letters that differ only in case
+// it takes the one with the smallest code.
 func fold(name string) string {
 	return strings.Map(func(r rune) rune {
 		least := r

@@ -65,8 +65,8 @@ func readPart(part, name string) (map[string]any, *Error) {
 	return object, nil
 }
 
-// decode reads the one base64url spelling of data: no padding, no bits beyond the last byte, and none of the line
-// breaks that encoding/base64 skips.
+// decode reads the one valid base64url spelling of data: no padding, no bits beyond the last byte, and none of
+// the line breaks that encoding/base64 skips.
 func decode(s string) ([]byte, bool) {
 	if strings.ContainsAny(s, "\r\n") {
 		return nil, false
@@ -75,8 +75,8 @@ func decode(s string) ([]byte, bool) {
 	return data, err == nil
 }
 
-// header takes what is needed of the header. Members that bring a key along, or point to one, are refused even though
-// nothing here would check them, and a sender that writes them expects a check.
+// header reads the header. It refuses members that contain or name a key. Nothing here would use them, but a
+// sender that writes them expects a check.
 func (t *jwt) header(header map[string]any) *Error {
 	for _, name := range [...]string{"crit", "b64", "jwk", "jku", "x5u", "x5c", "zip", "enc"} {
 		if _, found := header[name]; found {
@@ -98,7 +98,8 @@ func (t *jwt) header(header map[string]any) *Error {
 	return nil
 }
 
-// isAlgorithm reports whether alg is a signature that only the holder of a private key can make, and that is in use.
+// isAlgorithm reports whether alg is an asymmetric signature in use: only the owner of the private key can make
+// it.
 func isAlgorithm(alg string) bool {
 	switch jose.SignatureAlgorithm(alg) {
 	case jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512,
@@ -108,15 +109,15 @@ func isAlgorithm(alg string) bool {
 	return false
 }
 
-// isTokenType reports whether a typ header is that of a JWT (RFC 7519 §5.1) or of an access token (RFC 9068 §2.1). A
-// logout token, a DPoP proof and the like are signed with the same keys and say something else.
+// isTokenType reports whether a typ header is that of a JWT (RFC 7519 §5.1) or of an access token (RFC 9068
+// §2.1). A logout token, a DPoP proof and others are signed with the same keys and mean something else.
 func isTokenType(typ any) bool {
 	text, _ := typ.(string)
 	text = strings.TrimPrefix(strings.ToLower(text), "application/")
 	return text == "jwt" || text == "at+jwt"
 }
 
-// claims takes the claims that every token must have or that have one meaning (RFC 7519 §4.1).
+// claims reads the claims that every token must have or that have one meaning (RFC 7519 §4.1).
 func (t *jwt) claims(claims map[string]any) *Error {
 	var ok bool
 	if t.token.Issuer, ok = claims["iss"].(string); !ok || t.token.Issuer == "" {
@@ -178,7 +179,7 @@ func numericDate(value any) (time.Time, error) {
 	return time.Unix(int64(full), int64(part*1e9)), nil
 }
 
-// timely says whether now is the token's time, give or take the leeway.
+// timely returns an error unless the token is valid at now, within the leeway.
 func (t *jwt) timely(now time.Time) *Error {
 	switch latest := now.Add(leeway); {
 	case !now.Before(t.token.Expires.Add(leeway)):

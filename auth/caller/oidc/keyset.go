@@ -25,17 +25,17 @@ const (
 // keySet is the keys of an issuer that tokens can be verified with. It is immutable. Nil has no keys.
 type keySet struct {
 	keys   []key
-	weak   []string          // what is wrong with each key that was left out because it is weak
+	weak   []string          // why each key that was left out is weak
 	digest [sha256.Size]byte // of the text that it was read from
 }
 
 type key struct {
-	kid, alg string // "": the key says nothing of it
+	kid, alg string // "": the key does not have it
 	public   any    // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
 }
 
-// jwk is what is taken of a JWK. Certificates (x5c) are left aside: the set as a whole is trusted, by TLS or because it
-// is a file, and a certificate that Go cannot read is no reason to lose the key.
+// jwk is the part of a JWK that is used. Certificates (x5c) are ignored: the set as a whole is trusted, by TLS
+// or because it is a file, and a certificate that Go cannot read is no reason to lose the key.
 type jwk struct {
 	Kty string   `json:"kty"`
 	Kid string   `json:"kid,omitempty"`
@@ -47,11 +47,11 @@ type jwk struct {
 	E   string   `json:"e,omitempty"`
 	X   string   `json:"x,omitempty"`
 	Y   string   `json:"y,omitempty"`
-	D   any      `json:"d,omitempty"` // set: every reader of the set knows the private key
+	D   any      `json:"d,omitempty"` // set: every reader of the set has the private key
 }
 
-// parseKeySet reads a JWK Set (RFC 7517 §5). Keys that cannot verify a token, or should not, are left out, as the RFC
-// says.
+// parseKeySet reads a JWK Set (RFC 7517 §5). As the RFC requires, it leaves out keys that cannot verify a
+// token, or should not.
 func parseKeySet(data []byte) (*keySet, error) {
 	object, err := readObject(data)
 	if err != nil {
@@ -81,7 +81,7 @@ func parseKeySet(data []byte) (*keySet, error) {
 	return set, nil
 }
 
-// weak says why the key is not taken, or returns "".
+// weak returns why the key is too weak, or "".
 func (k *key) weak() string { return weakness(k.public) }
 
 // parseKey reads a public key, weak or not.
@@ -103,8 +103,8 @@ func parseKey(text []byte) (key, bool) {
 	return key{kid: j.Kid, alg: j.Alg, public: parsed.Key}, true
 }
 
-// fits reports whether the key is for the algorithm: an RSA key whose owner says PS256 verifies nothing else, and each
-// ES algorithm has its curve (RFC 7518 §3.4).
+// fits reports whether the key is for the algorithm. An RSA key with the alg PS256 verifies nothing else, and
+// each ES algorithm has its curve (RFC 7518 §3.4).
 func (k *key) fits(alg string) bool {
 	if k.alg != "" && k.alg != alg {
 		return false
@@ -137,8 +137,8 @@ func (s *keySet) names(kid string) bool {
 	return s != nil && kid != "" && slices.ContainsFunc(s.keys, func(k key) bool { return k.kid == kid })
 }
 
-// fitting returns the keys that may have signed the token: those of its key id, or, when it names none, the only one
-// that fits. Trying all would let one key answer for another.
+// fitting returns the keys that may have signed the token: the keys of its key id, or, when it names none, the
+// only key that fits. If all were tried, one key could answer for another.
 func (s *keySet) fitting(t *jwt) []key {
 	if s == nil {
 		return nil

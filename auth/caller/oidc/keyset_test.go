@@ -33,7 +33,7 @@ func (r *rig) jwk(alg string, change func(*jose.JSONWebKey)) jose.JSONWebKey {
 	return k
 }
 
-// with returns a key as JSON with these members besides.
+// with returns a key as JSON with these additional members.
 func with(t testing.TB, k jose.JSONWebKey, more string) any {
 	t.Helper()
 	text := toJSON(t, k)

@@ -1,9 +1,11 @@
-// Package oidc decides whether a JWT is what an issuer that the policy trusts has signed, and whether its time has come
-// and not gone: signed with RS, PS, ES or EdDSA by one of the keys that the issuer publishes, or that a file holds.
+// Package oidc decides whether an issuer that the policy trusts has signed a JWT, and whether the token is
+// valid now. The signature is RS, PS, ES or EdDSA, by one of the keys that the issuer publishes, or that a file
+// contains.
 //
-// It leaves to auth/caller whose token it is: audience, subject and claims are matched there. A token that verifies
-// here proves nothing by itself. What is ambiguous is refused: doubled members, other spellings of base64url, headers
-// that bring a key along. What cannot be decided is refused, too: an issuer whose keys were never had verifies nothing.
+// Package auth/caller decides to which caller a token belongs: it matches audience, subject and claims. A token
+// that verifies here proves nothing by itself. Ambiguous tokens are refused: doubled members, other spellings
+// of base64url, headers that contain a key. Tokens that cannot be verified are refused, too: an issuer whose
+// keys could never be fetched verifies nothing.
 //
 // The formats are those of RFC 7519 (JWT), RFC 7515 (JWS compact serialisation), RFC 7517 (JWK) and OpenID Connect
 // Discovery 1.0; the advice of RFC 8725 (JWT best current practices) is followed.
@@ -23,7 +25,7 @@ import (
 	"graphproxy/auth/loopback"
 )
 
-// Source is an issuer and where its keys are had from.
+// Source is an issuer and the place of its keys.
 type Source struct {
 	// Issuer is the exact text of the iss claim: an https address without query, or http on loopback. With a JWKSFile
 	// it may be any text.
@@ -31,18 +33,18 @@ type Source struct {
 	JWKSFile string // path of a file with the issuer's JWK Set (RFC 7517 §5); "": the keys are discovered over HTTP
 }
 
-// Options says how keys are had. The zero value is good for production; nothing is logged then.
+// Options are settings for fetching keys. The zero value is good for production; nothing is logged then.
 type Options struct {
 	// for discovery; its CheckRedirect is replaced; nil: one with timeouts and the proxy of the environment
 	Client *http.Client
 	Log    *slog.Logger     // nil: nothing is logged
 	Now    func() time.Time // the clock, safe for concurrent use; nil is time.Now
-	Poll   time.Duration    // how often a JWKSFile is looked at while tokens come; 0: 2 s
+	Poll   time.Duration    // how often a JWKSFile is checked while tokens come; 0: 2 s
 }
 
-// Keys holds the keys of issuers for the life of the process, so that a policy that is loaded again need not fetch them
-// again. It is safe for concurrent use. Make it with NewKeys. It runs nothing but fetches, each of which ends within 10
-// s.
+// Keys holds the keys of issuers for the life of the process, so that a policy that is loaded again need not
+// fetch them again. It is safe for concurrent use. Make it with NewKeys. Its only goroutines are fetches, each
+// of which ends within 10 s.
 type Keys struct {
 	client *http.Client
 	log    *slog.Logger
@@ -71,10 +73,10 @@ func NewKeys(o Options) *Keys {
 
 // keySource is where the keys of one issuer come from: a fetched one or a file.
 type keySource interface {
-	// current returns the keys in hand without waiting for the network, nil if there are none.
+	// current returns the present keys without waiting for the network, nil if there are none.
 	current() *keySet
-	// renew is asked when had does not verify a token, and waits for newer keys if it is their time. The error says
-	// that the keys cannot be had now; the keys beside it are the ones in hand.
+	// renew is called when had does not verify a token. It waits for newer keys if a fetch may start now. An
+	// error means that the keys cannot be had now; the keys returned with it are the present ones.
 	renew(ctx context.Context, had *keySet) (*keySet, error)
 }
 
@@ -85,9 +87,9 @@ type Verifier struct {
 	issuers map[string]keySource
 }
 
-// Verifier returns a Verifier that trusts these issuers. A JWKSFile is read before it returns; the keys of other
-// issuers, if they are not in hand, are fetched in the background, so that they are there when the first token comes. A
-// file that these Keys have read before leaves its keys in use if it is bad now, and it is logged.
+// Verifier returns a Verifier that trusts these issuers. It reads each JWKSFile before it returns. It fetches
+// missing keys of other issuers in the background, so that they are there when the first token comes. If a file
+// that these Keys have read before is bad now, its old keys stay in use, and the problem is logged.
 //
 // The error holds all problems at once: files that cannot be used, issuers that are no addresses, an issuer with two
 // places for its keys.
@@ -121,7 +123,7 @@ func (k *Keys) Verifier(sources []Source) (*Verifier, error) {
 	return v, nil
 }
 
-// source returns the one source of its kind, and sees that its keys are had soon.
+// source returns the one source of its kind, and starts to fetch its keys if they are missing.
 func (k *Keys) source(s Source) (keySource, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -144,8 +146,8 @@ func (k *Keys) source(s Source) (keySource, error) {
 	return f, nil
 }
 
-// isAddress reports whether s is an address that keys may be fetched from: https, or http on loopback, where no other
-// machine listens in.
+// isAddress reports whether s is an address that keys may be fetched from: https, or http on loopback, where no
+// other machine can read or change the answer.
 func isAddress(s string) bool {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.User != nil || strings.ContainsAny(s, "?#") {

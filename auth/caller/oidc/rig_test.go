@@ -34,7 +34,7 @@ func (c *clock) Move(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// journal is what was logged.
+// journal collects the log.
 type journal struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -52,7 +52,7 @@ func (j *journal) Count(s string) int {
 	return strings.Count(j.text.String(), s)
 }
 
-// rig is an issuer and what trusts it.
+// rig is an issuer and the verifier that trusts it.
 type rig struct {
 	t testing.TB
 	*oidctest.Server
@@ -111,7 +111,7 @@ func (r *rig) sign(claims, header members) string {
 	return raw
 }
 
-// outcome is the code of a refusal, or "ok".
+// outcome returns the code of a refusal, or "ok".
 func (r *rig) outcome(raw string) string {
 	r.t.Helper()
 	return outcome(r.t, r.v, raw)
@@ -137,7 +137,7 @@ func outcome(t testing.TB, v *oidc.Verifier, raw string) string {
 	return refusal.Code
 }
 
-// want fails when the outcome is another.
+// want fails the test when the outcome differs.
 func (r *rig) want(raw, want string) {
 	r.t.Helper()
 	if got := r.outcome(raw); got != want {
@@ -152,7 +152,7 @@ func (r *rig) wantFetches(discovery, keys int) {
 	}
 }
 
-// stopped is a client that nothing gets through.
+// stopped is a client whose requests all fail.
 type stopped struct{}
 
 func (stopped) RoundTrip(*http.Request) (*http.Response, error) {

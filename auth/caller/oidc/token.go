@@ -10,20 +10,20 @@ import (
 // Token is a token that was verified. It is immutable and safe for concurrent use; the slices must not be changed.
 type Token struct {
 	Issuer    string
-	Subject   string    // "": it has none
+	Subject   string    // "": the token has none
 	Audiences []string  // at least one
-	Expires   time.Time // it is taken for a minute longer
+	Expires   time.Time // accepted for a minute longer
 
 	claims map[string]any
 }
 
-// Values returns what the token says of a claim: a text as it is, each text of a list of texts, a number or true or
-// false once as its JSON text. A claim that is absent, null, an object, or a list of anything else has no value: nil,
-// so that a caller that needs one refuses.
+// Values returns the values of a claim: a string unchanged, each string of a list of strings, and a number,
+// true or false as its JSON text. A claim that is absent, null, an object, or a list of anything else has no
+// value: Values returns nil, so that an identity that needs a value does not match.
 //
-// The name is the claim's whole name, dots and all: "https://contoso.example/roles" is one name. A name that begins
-// with "/" is a JSON Pointer (RFC 6901) to a claim within objects: "/kubernetes.io/serviceaccount/name". Lists are not
-// pointed into.
+// The name is the claim's whole name, dots included: "https://contoso.example/roles" is one name. A name that
+// begins with "/" is a JSON Pointer (RFC 6901) to a claim within objects: "/kubernetes.io/serviceaccount/name".
+// It cannot point into lists.
 func (t *Token) Values(claim string) []string {
 	value, found := t.claims[claim]
 	if strings.HasPrefix(claim, "/") {

@@ -24,17 +24,18 @@ func wait(ctx context.Context, done <-chan struct{}) error {
 	}
 }
 
-// Verify returns what the token says if one of the issuers signed it and its time is now, with a minute of leeway for
+// Verify returns the token if one of the issuers signed it and it is valid now, with a minute of leeway for
 // exp, nbf and iat. The error is an *Error.
 //
 // A token must have alg, iss, aud and exp; it is refused when it has crit, b64, jwk, jku, x5u or x5c in its header, a
 // type other than JWT or at+jwt, a member twice (in the outermost objects without regard to letter case) or more than
 // 16 KiB. A token without kid is taken only if exactly one of the issuer's keys fits its algorithm.
 //
-// Verify waits for the network only when the keys in hand do not know the token's, at most 5 s and not beyond ctx. Each
-// issuer is fetched from once at a time, and for unknown keys once in 30 s; in between they are refused at once. Keys
-// in hand stay in use when the issuer is down, until it answers again. Tokens of other issuers never cause a fetch. At
-// most 64 tokens wait for the keys of one issuer; more are refused at once, as unavailable.
+// Verify waits for the network only when the present keys do not include the token's key, at most 5 s and not
+// beyond ctx. One fetch at a time is under way for each issuer, and unknown keys cause at most one in 30 s; in
+// between such tokens are refused at once. When the issuer cannot be reached, the present keys stay in use
+// until it answers again. Tokens of other issuers never cause a fetch. At most 64 tokens wait for the keys of
+// one issuer; more are refused at once with issuerUnavailable.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	if v.keys == nil {
 		return nil, errIssuer()
@@ -65,13 +66,14 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Token, error) {
 	return t.token, nil
 }
 
-// stillGood reports whether a token that was verified is still of an issuer that this policy trusts, by the same keys.
+// stillGood reports whether a token that was verified is still of a trusted issuer, by the same keys.
 func (v *Verifier) stillGood(e verified, now time.Time) bool {
 	return now.Before(e.until) && v.issuers[e.token.Issuer] == e.source && e.source.current() == e.set
 }
 
-// signed returns the keys of which one signed the token. They are asked for anew only when those in hand leave it open:
-// a signature that a known key refuses is wrong, and a flood of such tokens fetches nothing.
+// signed returns the key set that verified the token. It renews the keys only if the present keys do not
+// include the token's key. If a known key refuses the signature, the signature is wrong: many such tokens cause
+// no fetch.
 func signed(ctx context.Context, source keySource, t *jwt) (*keySet, *Error) {
 	had := source.current()
 	switch {

@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// warnWeak logs the keys of a set that were left out because they are weak. from and name say where the set came from.
+// warnWeak logs the keys of a set that were left out because they are weak. from and name describe the place of
+// the set.
 func (k *Keys) warnWeak(s *keySet, from, name string) {
 	if len(s.weak) > 0 {
 		k.log.Warn("weak keys of an issuer are not used, and tokens that they sign are refused; "+
@@ -19,7 +20,7 @@ func (k *Keys) warnWeak(s *keySet, from, name string) {
 	}
 }
 
-// because continues a sentence that says that no key of the set can be used.
+// because returns the end of a sentence that reports that no key of the set can be used.
 func (s *keySet) because() string {
 	if len(s.weak) == 0 {
 		return ""
@@ -27,7 +28,7 @@ func (s *keySet) because() string {
 	return " (" + strings.Join(s.weak, "; ") + ")"
 }
 
-// weakness says why a public key is not taken, or returns "".
+// weakness returns why a public key is too weak, or "".
 func weakness(public any) string {
 	switch public := public.(type) {
 	case *rsa.PublicKey:
@@ -53,8 +54,8 @@ func weaknessRSA(public *rsa.PublicKey) string {
 	return ""
 }
 
-// rocaPrimes are the odd primes that the fingerprint is looked for in. Infineon's library used at least these for every
-// length of key.
+// rocaPrimes are the odd primes that the fingerprint is tested with. Infineon's library used at least these for
+// every length of key.
 func rocaPrimes() [38]uint16 {
 	return [...]uint16{
 		3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113,
@@ -62,9 +63,9 @@ func rocaPrimes() [38]uint16 {
 	}
 }
 
-// isROCA reports whether a modulus has the fingerprint of CVE-2017-15361: for each of the small primes, it is a power
-// of 65537. A modulus that was chosen by chance has it once in 2^27. Nemec and others, "The Return of Coppersmith's
-// Attack", CCS 2017, section 3.1.
+// isROCA reports whether a modulus has the fingerprint of CVE-2017-15361: for each of the small primes, it is a
+// power of 65537. A random modulus has it with a probability of one in 2^27. Nemec and others, "The Return of
+// Coppersmith's Attack", CCS 2017, section 3.1.
 func isROCA(n *big.Int) bool {
 	var rest, small big.Int
 	for _, p := range rocaPrimes() {
@@ -88,8 +89,8 @@ func isPowerOf65537(rest, p uint32) bool {
 	return false
 }
 
-// hasStandardSalt reports whether a PSS signature over text has a salt as long as its hash (RFC 7518 §3.5). go-jose
-// takes one of any length. Signatures of other algorithms have no salt.
+// hasStandardSalt reports whether a PSS signature over text has a salt as long as its hash (RFC 7518 §3.5).
+// go-jose takes a salt of any length. Signatures of other algorithms have no salt.
 func hasStandardSalt(public any, alg string, text string, signature []byte) bool {
 	if !strings.HasPrefix(alg, "PS") {
 		return true

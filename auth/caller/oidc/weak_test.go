@@ -155,7 +155,7 @@ func TestAFileOfWeakKeysSaysWhatIsWrongWithThem(t *testing.T) {
 	}
 }
 
-// An honest modulus has the fingerprint once in 2^27.
+// An honest modulus has the fingerprint with a probability of one in 2^27.
 func TestKeysOfOtherLibrariesAreTaken(t *testing.T) {
 	r := newRig(t, oidctest.Options{})
 	var published []any
@@ -192,7 +192,7 @@ func TestOddExponents(t *testing.T) {
 		r.want(text, oidc.CodeInvalid)
 		r.clock.Move(time.Hour) // so that the next keys are fetched
 	}
-	if n := r.log.Count("exponent"); n < 1 { // those that go-jose itself reads are logged
+	if n := r.log.Count("exponent"); n < 1 { // the set's keys that go-jose itself reads are logged
 		t.Errorf("no weak exponent is logged: %s", r.log)
 	}
 }

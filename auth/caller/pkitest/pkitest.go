@@ -1,8 +1,9 @@
-// Package pkitest makes certificate authorities and the certificates of clients and servers, shaped as SPIFFE's are: a
-// root, an intermediate that signs, and leaves that are named by a URI. It is what tests of graphproxy's certificate
-// identities connect with.
+// Package pkitest makes certificate authorities and certificates of clients and servers for tests of
+// graphproxy's certificate identities. They have the shape of SPIFFE's: a root, an intermediate that signs, and
+// leaves that are named by a URI.
 //
-// It decides nothing about who counts; graphproxy/auth/caller does. It is a fake: keys are in memory and handed out.
+// It does not decide which certificates are accepted; graphproxy/auth/caller does. It is a fake: it has its
+// keys in memory and returns them to tests.
 package pkitest
 
 import (
@@ -31,7 +32,7 @@ type Authority struct {
 // New makes a root.
 func New(name string) (*Authority, error) { return newAuthority(name, nil) }
 
-// Intermediate makes a CA that a signs. What it signs carries its certificate.
+// Intermediate makes a CA that a signs. Certificates that it signs carry its own certificate too.
 func (a *Authority) Intermediate(name string) (*Authority, error) { return newAuthority(name, a) }
 
 func newAuthority(name string, parent *Authority) (*Authority, error) {
@@ -73,14 +74,14 @@ func (a *Authority) Pool() *x509.CertPool {
 	return pool
 }
 
-// Leaf says what a certificate is to be. The zero value is one without names, for clients and servers, from an hour ago
+// Leaf describes a certificate. The zero value is one without names, for clients and servers, from an hour ago
 // until in an hour.
 type Leaf struct {
 	URIs, DNS, CommonNames []string
 	IPs                    []net.IP
 	NotBefore, NotAfter    time.Time          // zero: an hour ago, in an hour
 	Usage                  []x509.ExtKeyUsage // nil: clientAuth and serverAuth; empty: none
-	CA                     bool               // a certificate of a CA, which a client has no business with
+	CA                     bool               // a certificate of a CA, which a client must not have
 }
 
 // Leaf makes a certificate, with its key and the intermediates up to the root.
@@ -143,7 +144,7 @@ func Files(c tls.Certificate) (chain, key []byte, err error) {
 	return chain, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
-// issue signs a certificate with a serial number of its own, and reads it as others will.
+// issue signs a certificate with a serial number of its own, and reads the result as a client or server will.
 func issue(template, parent *x509.Certificate, key crypto.PublicKey, signer crypto.Signer) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
 	if err != nil {

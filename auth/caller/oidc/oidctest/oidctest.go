@@ -1,11 +1,11 @@
-// Package oidctest is an OpenID Connect issuer in a process: what tests of graphproxy's tokens fetch keys from and get
-// tokens of, as net/http/httptest is to HTTP.
+// Package oidctest is an OpenID Connect issuer in a process. Tests of graphproxy's tokens fetch keys and get
+// tokens from it, as tests of HTTP use net/http/httptest.
 //
-// It decides what such an issuer would publish, a discovery document and a JWK Set, and signs what it is asked to
-// sign, well-formed or not. It rotates its keys, counts what is fetched and fails on demand: see Fault. It leaves to
-// others whether a token is good: graphproxy/auth/caller/oidc decides that.
+// It publishes a discovery document and a JWK Set, and signs any claims, well-formed or not. It rotates its
+// keys, counts requests and fails on demand: see Fault. It does not decide whether a token is good:
+// graphproxy/auth/caller/oidc does.
 //
-// It is a fake: it holds its private keys in memory and hands them out. It listens on loopback only.
+// It is a fake: it has its private keys in memory and returns them to tests. It listens on loopback only.
 package oidctest
 
 import (
@@ -21,7 +21,7 @@ import (
 	"time"
 )
 
-// Options says what New starts. The zero value is an issuer over plain http on a free port of 127.0.0.1.
+// Options are the settings of New. The zero value is an issuer over plain http on a free port of 127.0.0.1.
 type Options struct {
 	TLS          bool             // https, with a certificate that Server.Roots trusts
 	Path         string           // of the issuer's address, such as /realms/contoso or /v2.0/; "" is none
@@ -58,7 +58,7 @@ type Server struct {
 	fault      Fault
 	healed     chan struct{} // closed by Heal and Close, and then replaced
 	generation int
-	keys       []signer // those that sign first
+	keys       []signer // the keys that sign come first
 	published  []byte   // by Publish; nil: the keys
 	discovery  int      // requests
 	fetches    int
@@ -123,7 +123,7 @@ func (s *Server) Break(f Fault) {
 	s.fault = f
 }
 
-// Heal ends a fault, and lets the requests go on that a slow issuer holds up.
+// Heal ends a fault, and answers the requests that a slow issuer has delayed.
 func (s *Server) Heal() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +132,7 @@ func (s *Server) Heal() {
 	s.healed = make(chan struct{})
 }
 
-// Fetches returns how often the discovery document and the keys were asked for, with each answer.
+// Fetches returns how many requests for the discovery document and for the keys came.
 func (s *Server) Fetches() (discovery, keys int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -43,9 +43,9 @@ func family(alg string) string {
 	return strings.ToLower(alg)
 }
 
-// Rotate makes new keys, with new key ids, that sign from now on. Those from before are still published, until
-// Withdraw. They are all of one kind for each family: an RSA key of 2048 bits, EC keys on P-256, P-384 and P-521, and
-// an Ed25519 key.
+// Rotate makes new keys with new key ids, which sign from now on. The old keys are still published, until
+// Withdraw. Every set has the same kinds of keys: an RSA key of 2048 bits, EC keys on P-256, P-384 and P-521,
+// and an Ed25519 key.
 func (s *Server) Rotate() error {
 	made, err := newKeys()
 	if err != nil {
@@ -62,7 +62,7 @@ func (s *Server) Rotate() error {
 	return nil
 }
 
-// Withdraw stops publishing the keys from before the last Rotate.
+// Withdraw stops publishing the keys that are older than the last Rotate.
 func (s *Server) Withdraw() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,10 +122,10 @@ func (s *Server) Key(alg string) (key crypto.Signer, kid string, err error) {
 	return nil, "", fmt.Errorf("no key signs with %q: write one of %v", alg, algorithms)
 }
 
-// Sign returns a JWT with these claims. Where they do not say otherwise it has the issuer's iss, an iat and nbf of now,
-// and an exp in an hour. The header is {"alg":"RS256","typ":"JWT","kid":…}, overridden by header, whose alg also
-// chooses the key. A nil value removes a claim or a member of the header. It is an error when no key signs with the
-// alg.
+// Sign returns a JWT with these claims. Claims that are not given get defaults: the issuer's iss, an iat and
+// nbf of now, and an exp in an hour. The header is {"alg":"RS256","typ":"JWT","kid":…}, overridden by header,
+// whose alg also chooses the key. A nil value removes a claim or a member of the header. It is an error when no
+// key signs with the alg.
 func (s *Server) Sign(claims, header map[string]any) (string, error) {
 	alg, ok := header["alg"].(string)
 	if !ok {
@@ -141,8 +141,8 @@ func (s *Server) Sign(claims, header map[string]any) (string, error) {
 	return SignRaw(key, alg, encode(head), encode(payload))
 }
 
-// SignRaw signs any header and payload, well-formed or not, as a JWS in compact serialisation. The header says what it
-// says; alg is how it is signed.
+// SignRaw signs any header and payload, well-formed or not, as a JWS in compact serialisation. It signs with
+// alg, even if the header names another algorithm.
 func SignRaw(key crypto.Signer, alg string, header, payload []byte) (string, error) {
 	text := base64.RawURLEncoding.EncodeToString(header) + "." + base64.RawURLEncoding.EncodeToString(payload)
 	signature, err := sign(key, alg, []byte(text))
@@ -186,7 +186,7 @@ func merged(defaults, over map[string]any) map[string]any {
 	return defaults
 }
 
-// encode is json.Marshal of what can always be encoded; what cannot becomes null, which is not taken for a token.
+// encode is json.Marshal of a value that can always be encoded. Any other becomes null, which is no token.
 func encode(v any) []byte {
 	data, err := json.Marshal(v)
 	if err != nil {
