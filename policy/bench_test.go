@@ -11,8 +11,8 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// graphOperations returns rules for all operations of v1.0, or as many that are made up where the complete list is not
-// there.
+// graphOperations returns rules for all operations of v1.0, or as many made-up rules where the complete list is
+// missing.
 func graphOperations(tb testing.TB) []string {
 	tb.Helper()
 	const all = 14_834
@@ -35,7 +35,7 @@ func madeUp(n int) []string {
 	return rules
 }
 
-// typical is what the benchmarks decide. Its rule is among all the sets of rules.
+// typical is the request that the benchmarks decide. Its rule is in every set of rules.
 const typical = "GET /users/adele@contoso.com/messages/AAMkAGI2THVSAAA=?$select=subject,from&$top=10"
 
 // withRules is a policy whose caller has n of the rules, and the one for typical among them.

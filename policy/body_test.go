@@ -111,7 +111,7 @@ func to(list string, addresses ...string) string {
 	return `{"message":{"subject":"s","` + list + `":[` + strings.Join(all, ",") + `]}}`
 }
 
-// bodyCases are named by the rule, and ok for those that are allowed.
+// bodyCases are named by the rule; reason is ok for allowed requests.
 var bodyCases = []struct{ name, body, reason string }{
 	{"mail: ok to a colleague", to("toRecipients", "a@contoso.com"), ""},
 	{"mail: ok in another letter case", to("TORECIPIENTS", "A@Contoso.COM"), ""},

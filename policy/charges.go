@@ -14,7 +14,7 @@ import (
 type commonLimit struct {
 	limit  *limit.Limit
 	per    []string
-	covers bool // only what its covers name; else every request
+	covers bool // covers only the requests of its covers; else every request
 }
 
 // cover is an item of covers.
@@ -24,7 +24,7 @@ type cover struct {
 	located bool // its template has every variable that per names
 }
 
-// The values of per that are no variables.
+// The values of per that are not variables.
 const (
 	perCaller = "caller"
 	perApp    = "app"
@@ -33,15 +33,15 @@ const (
 
 func isVariable(per string) bool { return per != perCaller && per != perApp && per != perTenant }
 
-// Charges appends a charge for every bucket that covers an allowed request: the caller's limit, that of the
-// rule which decided, and the common limits in file order. Their covers match all spellings that may be the
-// same resource, as deny rules do, so that no spelling escapes a limit. A request that is not allowed, and a
-// $batch, whose items are counted each, charge nothing.
+// Charges appends a charge for every bucket that covers an allowed request: the caller's limit, the limit of
+// the rule that decided, and the common limits in file order. Their covers match all spellings that may be the
+// same resource, as deny rules do, so that no spelling escapes a limit. A request that is not allowed charges
+// nothing. A $batch charges nothing, because each of its items is counted.
 //
 // The key of a bucket is "" or made of names and values in lower case, "app=default&id=adele@contoso.com",
 // where the app is d.App, and the tenant d.Tenant or "default". It may name a person.
 //
-// A charge on a limit in resource units carries the cost that Graph publishes for the request, see package service.
+// A charge on a limit in resource units has the cost that Graph publishes for the request, see package service.
 func (p *Policy) Charges(dst []limit.Charge, r Request, d Decision) []limit.Charge {
 	book := p.rules[r.Caller]
 	if book == nil || r.Target == nil || !d.Allow || r.Target.IsBatch() {
@@ -67,9 +67,9 @@ func (p *Policy) Charges(dst []limit.Charge, r Request, d Decision) []limit.Char
 	return dst
 }
 
-// EnvelopeCharges appends a charge on a slot of every limit of concurrency that is the caller's own: its limit, and
-// each common one that covers every request and has a bucket for each caller. A $batch takes them until its items have
-// been read, which take their own.
+// EnvelopeCharges appends a charge on a slot of every limit of concurrency that is the caller's own: its limit,
+// and each common limit that covers every request and has a bucket for each caller. A $batch takes these slots
+// until its items have been read; the items then take slots of their own.
 func (p *Policy) EnvelopeCharges(dst []limit.Charge, r Request) []limit.Charge {
 	book := p.rules[r.Caller]
 	if book == nil {
@@ -136,7 +136,7 @@ func bucketValues(name string, r Request, d Decision, h *match.Hit) []string {
 	return h.Values(r.Target, name)
 }
 
-// writePlain writes a value in lower case, with what separates values escaped.
+// writePlain writes a value in lower case, and escapes the characters that separate values.
 func writePlain(b *strings.Builder, value string) {
 	for _, c := range []byte(strings.ToLower(value)) {
 		switch c {

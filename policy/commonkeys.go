@@ -7,9 +7,9 @@ import (
 	"unicode"
 )
 
-// commonWords are what people write for a key while they try something, or never change: the beginning of every list of
-// leaked passwords, and the words of this domain. Keys are compared with them in several spellings and with numbers
-// behind.
+// commonWords are words that people use as a key in a first trial, and then never change: the beginning of
+// every list of leaked passwords, and the words of this domain. Keys are compared with them in several
+// spellings and with numbers appended.
 const commonWords = `
 	abc abcd abcdef abcdefg abcdefgh admin administrator apikey api_key azure baseball batman bearer changeit changeme
 	change_me contoso credential default demo development dragon dummy example fabrikam foo foobar football freedom

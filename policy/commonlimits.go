@@ -7,7 +7,7 @@ type CommonLimit struct {
 	Limit  *limit.Limit // must not be changed
 	Per    []string     // each value of these has a bucket of its own; nil: one bucket
 	All    bool         // it covers every request
-	Covers []*Rule      // what it covers, if not all
+	Covers []*Rule      // the requests that it covers, if not all
 }
 
 // Limits returns the limits that cover more than one caller, in file order.

@@ -8,7 +8,7 @@ import (
 	"graphproxy/policy"
 )
 
-// What analyses a rule reads its conditions as they are typed, and their text only to show it.
+// Analyses of a rule read its typed conditions, and use their text only for display.
 func TestEachQueryConditionHasItsText(t *testing.T) {
 	const text = "version: 1\ncallers:\n  app:\n    identity: [anyone]\n    allow:\n      - GET /users/{id}:\n" +
 		"          where: {id: [\"none: {x: none}\"]}\n          query: {$filter: none, $search: [none], $top: 5, " +

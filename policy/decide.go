@@ -9,7 +9,7 @@ import (
 	"graphproxy/policy/match"
 )
 
-// ruleBook is what decides for one caller.
+// ruleBook has the rules of one caller.
 type ruleBook struct {
 	app      string
 	tenant   string
@@ -25,20 +25,20 @@ type ruleBook struct {
 	denyRules  []*Rule
 }
 
-// What a Decision gives as its Reason, besides what of the nearest rule failed.
+// The reasons of a Decision, besides the conditions of the nearest rule.
 const (
 	reasonCaller = "no such caller"
 	reasonNoRule = "no rule allows it"
 	reasonBatch  = "a batch is not judged as a whole"
 )
 
-// Decide says whether the request may be made. A deny rule wins over every allow rule, the first allow rule
-// in file order whose conditions hold decides otherwise, and without one the request is denied. It fails
-// closed: an unknown caller, version or method is denied, in either mode, and so is a $batch, which stands
-// for requests that are each to be decided.
+// Decide decides whether the request may be made. A deny rule wins over every allow rule. Otherwise the first
+// allow rule in file order whose conditions hold decides, and without one the request is denied. Decide fails
+// closed: an unknown caller, version or method is denied, in either mode. A $batch is denied too, because each
+// of its requests must be decided.
 //
-// In report mode a denied request is let through, with WouldDeny set. Decide allocates nothing, unless a rule that
-// names $expand has to judge one with options in parentheses.
+// In report mode a denied request is let through, with WouldDeny set. Decide allocates nothing, unless a rule
+// that names $expand must judge a $expand with options in parentheses.
 func (p *Policy) Decide(r Request) Decision {
 	book := p.rules[r.Caller]
 	if book == nil || r.Target == nil {
@@ -58,16 +58,16 @@ const ReasonDenied = "denied"
 // ReasonEnded is the reason where the caller has ended.
 const ReasonEnded = "the caller has ended"
 
-// ReasonBody is what the reason begins with where a condition on the body does not hold: "body: recipients".
+// ReasonBody is the beginning of the reason when a condition on the body does not hold: "body: recipients".
 const ReasonBody = match.ReasonBody
 
-// ReasonUnreadable is the reason where the body has not one reading, and rules have conditions on it.
+// ReasonUnreadable is the reason when the body is ambiguous, and rules have conditions on it.
 const ReasonUnreadable = body.ReasonUnreadable
 
-// ReasonReferences is the reason where a rule allows the request, and not what it refers to.
+// ReasonReferences is the reason when a rule allows the request, but not the resources that it refers to.
 const ReasonReferences = "references"
 
-// decide decides without regard to the mode.
+// decide decides, and ignores the mode.
 func (b *ruleBook) decide(r Request, method match.Methods) Decision {
 	d := b.byTarget(r.Target, method, match.Circumstances{Body: r.Body, At: r.At})
 	if d.Allow && len(r.References) > 0 {
@@ -78,8 +78,8 @@ func (b *ruleBook) decide(r Request, method match.Methods) Decision {
 	return d
 }
 
-// byTarget decides without regard to references. While the body is not read, a decision that depends on it
-// denies.
+// byTarget decides, and ignores references. While the body is not read, a decision that depends on it is a
+// denial.
 func (b *ruleBook) byTarget(t *odata.Target, method match.Methods, c match.Circumstances) Decision {
 	d := Decision{Reason: reasonNoRule, App: b.app, Tenant: b.tenant, Priority: b.priority}
 	switch {

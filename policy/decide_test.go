@@ -8,7 +8,7 @@ import (
 	"graphproxy/policy"
 )
 
-// decisions say what a caller's rules allow and deny.
+// decisions are requests and what a caller's rules decide about them.
 var decisions = []struct {
 	name    string
 	rules   string
@@ -271,7 +271,7 @@ allow:
 			"GET /groups/1?$expand=members($expand=manager)", "GET /groups/1?$expand=members(expand=manager)",
 			"GET /groups/1?$expand=members($select=id;$expand=manager)", "GET /groups/1?$expand=members($levels=2;$expand=*)",
 			"GET /groups/1?$expand=members,",
-			// Quotes that one reader honours and another does not.
+			// Quotes that some readers treat as quotes and others do not.
 			"GET /groups/1?$expand=members($search=%22a'%22),manager($search=%22b'%22)",
 			"GET /groups/1?$expand=members($search=a'),manager($search=b')",
 			"GET /groups/1?$expand=members($filter=x%20eq%20'(';$expand=manager;$filter=y%20eq%20')')",
@@ -569,7 +569,7 @@ func TestABatchCanBeForbidden(t *testing.T) {
 	}
 }
 
-// With a rule for the function foo(), the property foo of another rule is still no function.
+// A rule for the function foo() does not make the property foo of another rule a function.
 func TestRulesDoNotWidenEachOther(t *testing.T) {
 	p := app(t, "allow: [GET /groups/foo(), GET /groups/foo/bar]")
 	if d := p.Decide(request(t, "app", "GET /groups/microsoft.graph.foo/bar")); d.Allow {

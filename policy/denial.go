@@ -19,7 +19,7 @@ const (
 	maxDenialValue = 300
 )
 
-// contact reads whom a refused caller is to ask.
+// contact reads whom a refused caller must ask.
 func (l *loader) contact(v yamlfile.Value) string {
 	if !v.IsSet() {
 		return ""
@@ -38,11 +38,11 @@ func (l *loader) contact(v yamlfile.Value) string {
 	return strings.TrimSpace(text)
 }
 
-// Contact returns whom a refused caller is to ask, as the file says; "" if it does not.
+// Contact returns whom a refused caller must ask, from the file; "" if the file does not name a contact.
 func (p *Policy) Contact() string { return p.contact }
 
-// Ask returns the end of a message to a refused caller, which names whom to ask: "; ask graph-team@contoso.com". It is
-// "" if the file does not say.
+// Ask returns the end of a message to a refused caller, which names the contact: "; ask
+// graph-team@contoso.com". It is "" if the file does not name one.
 func (p *Policy) Ask() string {
 	if p.contact == "" {
 		return ""
@@ -50,10 +50,10 @@ func (p *Policy) Ask() string {
 	return "; ask " + p.contact
 }
 
-// Denial says to the caller, in one sentence, why a request is denied and what would be allowed: a bound of the rule
-// that comes nearest, or another method or version. It quotes the request's path and the values that a rule allows for
-// query options, never a value of the request's own query and never what where: holds. It is shorter than 1,200 bytes.
-// It takes its time.
+// Denial explains to the caller, in one sentence, why a request is denied and what would be allowed: a bound of
+// the nearest rule, or another method or version. It quotes the request's path and the values that a rule
+// allows for query options. It never quotes a value of the request's query or of where:. It is shorter than
+// 1,200 bytes. It is slow, and must not be called for allowed requests.
 func (p *Policy) Denial(r Request, d Decision) string {
 	return fmt.Sprintf("the policy does not allow %s %s for caller %q: %s%s", r.Method,
 		shown(r.Target.Path(), maxDenialPath), r.Caller, p.denialReason(r, d), p.Ask())
@@ -85,7 +85,7 @@ func isMe(t *odata.Target) bool {
 	return len(t.Segments) > 0 && t.Segments[0].Kind == odata.Name && t.Segments[0].Fold == "me"
 }
 
-// otherwise says with which methods, or in which version, the request would be allowed.
+// otherwise returns the methods, or the version, with which the request would be allowed.
 func (p *Policy) otherwise(r Request, reason string) string {
 	book := p.rules[r.Caller]
 	if book == nil {
@@ -110,7 +110,7 @@ func (p *Policy) otherwise(r Request, reason string) string {
 	return reason
 }
 
-// bound says what the rule allows where its condition, named by a Decision's Reason, does not hold.
+// bound returns what the rule allows where its condition, named by a Decision's Reason, does not hold.
 func (r *Rule) bound(reason string) string {
 	if name, ok := strings.CutPrefix(reason, "where: "); ok {
 		return "the rule for this path bounds {" + name + "}, and the request's value is not one that it allows"
@@ -133,7 +133,7 @@ type bound struct {
 	text   string // "$top may be a number from 1 to 50"
 }
 
-// boundText says what a rule allows for a query option, whose value in the file is v.
+// boundText returns the text of what a rule allows for a query option, whose value in the file is v.
 func boundText(name string, v yamlfile.Value) string {
 	values := v.Flow()
 	if !v.IsScalar() {
@@ -162,8 +162,8 @@ func starNote(list string) string {
 	return ""
 }
 
-// shown makes text of the caller or of the file fit for a message: without characters that a reader does not see, and
-// cut behind this many bytes.
+// shown makes text of the caller or of the file fit for a message: it removes invisible characters, and cuts
+// the text after most bytes.
 func shown(s string, most int) string {
 	s = odata.Visible(s)
 	if len(s) <= most {

@@ -129,7 +129,7 @@ func TestAContactIsOneShortLine(t *testing.T) {
 	}
 }
 
-// A refusal's body stays under 1,500 bytes, whatever the request and the file hold.
+// The body of a refusal has less than 1,500 bytes, for every request and file.
 func TestARefusalIsShort(t *testing.T) {
 	many := strings.Repeat(`"<&>äöü'`+strings.Repeat("n", 30)+`", `, 40)
 	p := load(t, "version: 1\ncontact: "+strings.Repeat("ä", 100)+

@@ -15,7 +15,7 @@ import (
 	"graphproxy/policy"
 )
 
-// Whoever copies an example must get a policy that loads and whose tests pass.
+// A reader who copies an example must get a policy that loads and whose tests pass.
 func TestTheExamplesInTheDocumentsLoad(t *testing.T) {
 	for file, least := range map[string]int{"../docs/policy.md": 5, "../README.md": 1} {
 		data, err := os.ReadFile(file)
@@ -35,8 +35,8 @@ func TestTheExamplesInTheDocumentsLoad(t *testing.T) {
 	}
 }
 
-// The hash of a word is found in any list of hashed words, and examples are copied. A key in an example is random, or
-// it is none.
+// A list of hashed words contains the hash of any word, and examples are copied. So a key in an example must be
+// random.
 func TestNoExampleHasTheHashOfAWord(t *testing.T) {
 	words := map[string]bool{}
 	for _, word := range []string{"", "secret", "password", "abc123", "changeme", "test", "key", "apikey", "letmein",
@@ -91,7 +91,7 @@ func examplesOfTheRepository(t *testing.T) map[string]string {
 	return files
 }
 
-// docs/policy-example.yaml is the format's own example, byte for byte.
+// docs/policy-example.yaml is the example of the format, byte for byte.
 func TestTheExampleInTheDocumentsIsTheFormats(t *testing.T) {
 	want, err := os.ReadFile("../../shared/policy-example.yaml")
 	if err != nil {

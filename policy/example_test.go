@@ -36,7 +36,7 @@ func TestTheExamplesLoad(t *testing.T) {
 	}
 }
 
-// A test in the file that says the opposite of what is decided must keep the file from loading.
+// A test in the file that expects the opposite of the decision must prevent the file from loading.
 func TestEachCaseOfTheExamplesDecides(t *testing.T) {
 	for _, file := range examples() {
 		data, err := os.ReadFile(file)

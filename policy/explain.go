@@ -7,13 +7,13 @@ import (
 	"graphproxy/policy/match"
 )
 
-// Explanation says why a request is decided as it is. Shapes are those of Decision.
+// Explanation explains the decision on a request. Shapes are those of Decision.
 type Explanation struct {
 	Allow   bool  // in either mode
 	Reports bool  // the caller is in report mode, which lets through what is denied
 	Rule    *Rule // that decides; nil: none does
-	// Nearest is, when no rule decides, the rule of the caller that comes nearest, or nil; Differs says what keeps it from
-	// matching, as a clause: "whose where: id does not hold".
+	// When no rule decides, Nearest is the rule of the caller that comes nearest, or nil. Differs is the
+	// difference, as a clause: "whose where: id does not hold".
 	Nearest *Rule
 	Differs string
 	// Batch reports that the request is a $batch, which needs no rule: each of its items is judged by itself.
@@ -30,7 +30,8 @@ type Explanation struct {
 	Answer string
 }
 
-// Explain explains what Decide says. It takes its time. The caller must be one of the file's, else nothing is allowed.
+// Explain explains the decision of Decide. It is slow. The caller must be one of the file's, else nothing is
+// allowed.
 func (p *Policy) Explain(r Request) Explanation {
 	book := p.rules[r.Caller]
 	if book == nil || r.Target == nil {
@@ -73,7 +74,8 @@ func (p *Policy) Explain(r Request) Explanation {
 	return e
 }
 
-// String says it in a sentence without a subject: "is denied, by policy.yaml:12: ANY /users/{id}/**".
+// String returns the explanation as a sentence without a subject: "is denied, by policy.yaml:12: ANY
+// /users/{id}/**".
 func (e Explanation) String() string {
 	switch {
 	case e.Differs == ReasonEnded:

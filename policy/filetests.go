@@ -22,15 +22,15 @@ type Case struct {
 	where string // "tests[0].allow[2]"
 }
 
-// Result says how a Case came out.
+// Result is the outcome of a Case.
 type Result struct {
 	Case
 	Explanation Explanation
 	OK          bool
 }
 
-// Test runs the file's tests, in file order. Those that do not say when they are judged are judged at the time that was
-// given to ParseAt. A policy from Parse or ParseAt has none that is not OK.
+// Test runs the file's tests, in file order. Tests without at: are judged at the time that was given to
+// ParseAt. In a policy from Parse or ParseAt every test is OK.
 func (p *Policy) Test() []Result { return p.TestAt(p.loaded) }
 
 // TestAt is Test at another time.
@@ -46,7 +46,7 @@ func (p *Policy) TestAt(now time.Time) []Result {
 	return results
 }
 
-// testErrors are the tests that did not come out as they say.
+// testErrors returns the tests whose outcome is not the expected one.
 func (p *Policy) testErrors() Errors {
 	report := yamlfile.Report{File: p.file}
 	for _, r := range p.Test() {
@@ -57,7 +57,7 @@ func (p *Policy) testErrors() Errors {
 	return report.Errors()
 }
 
-// testCases reads tests. They run when the rest of the file has loaded.
+// testCases reads the file's tests. They run when the rest of the file has loaded.
 func (l *loader) testCases(v yamlfile.Value) {
 	if !v.IsSet() {
 		return
@@ -126,8 +126,9 @@ func caseText(v yamlfile.Value) (text string, body []byte, ok bool) {
 	return fields[0].Key, body, ok
 }
 
-// ParseRequest reads a request as people write it, "GET /users?$top=5": without a version it is of v1.0, and spaces and
-// letters beyond ASCII need no escapes. The error says what is wrong with the text; an *odata.Error is about its URL.
+// ParseRequest reads a request as people write it, "GET /users?$top=5". Without a version it is of v1.0, and
+// spaces and letters beyond ASCII need no escapes. The error explains what is wrong with the text; an
+// *odata.Error is about its URL.
 func ParseRequest(caller, text string) (Request, error) {
 	method, rest, found := strings.Cut(text, " ")
 	if !found || !strings.HasPrefix(rest, "/") {
@@ -152,7 +153,7 @@ func ParseRequest(caller, text string) (Request, error) {
 	return Request{Caller: caller, Method: method, Target: target, References: referenceIn(target), Body: &Body{}}, nil
 }
 
-// hasVersion reports whether a path begins with a version, or with what was meant as one.
+// hasVersion reports whether a path begins with a version, or with a misspelled version.
 func hasVersion(path string) bool {
 	first, _, _ := strings.Cut(path[1:], "/")
 	first = strings.ToLower(first)

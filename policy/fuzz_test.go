@@ -9,7 +9,7 @@ import (
 	"graphproxy/policy"
 )
 
-// Whatever the bytes, Parse gives a policy or problems, and a policy denies whom it does not know.
+// For any bytes, Parse returns a policy or problems, and a policy denies unknown callers.
 func FuzzParse(f *testing.F) {
 	files, err := filepath.Glob("testdata/bad/*.yaml")
 	if err != nil {

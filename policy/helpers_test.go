@@ -18,7 +18,7 @@ func load(t testing.TB, text string) *policy.Policy {
 	return p
 }
 
-// app is a policy with one caller, named app, that anyone is. Rules are the lines of its allow and deny.
+// app is a policy with one caller, named app, of kind anyone. Rules are the lines of its allow and deny.
 func app(t testing.TB, rules string) *policy.Policy {
 	t.Helper()
 	return load(t, "version: 1\ncallers:\n  app:\n    identity: [anyone]\n"+indent(rules, "    "))

@@ -15,9 +15,9 @@ import (
 	"graphproxy/policy/yamlfile"
 )
 
-// An EvidenceCheck returns what is wrong with the identities of all callers together, such as a key that two callers
-// have. The problems need no file name. The callers have a name and at least one identity, and each of their identities
-// was read without a problem. auth/caller is the judge; this package does not import it.
+// An EvidenceCheck returns the problems of the identities of all callers together, such as a key that two
+// callers have. The problems need no file name. The callers have a name and at least one identity, and each of
+// their identities was read without a problem. auth/caller decides; this package does not import it.
 type EvidenceCheck func(callers []Caller) Errors
 
 // Load reads and parses a policy file, see Parse. Other errors than Errors are about reading it.
@@ -34,18 +34,18 @@ func Load(file string, checks ...EvidenceCheck) (*Policy, error) {
 	return Parse(file, data, checks...)
 }
 
-// Parse reads a policy from the bytes of a file whose name, for messages, is file. It then runs the tests that the file
-// holds. The error is of type Errors: all problems at once, in the order of their lines, those of the checks among
-// them. There is no partial policy.
+// Parse reads a policy from the bytes of a file whose name, for messages, is file. It then runs the tests in
+// the file. The error is of type Errors: all problems at once, sorted by line, including the problems of the
+// checks. There is no partial policy.
 //
-// Without a check, two callers of the policy may have the same evidence. caller.New refuses them, too.
+// Without a check, two callers of the policy may have the same evidence. caller.New also refuses this.
 //
-// Tests that do not say at: are judged as if no grant had ended; see ParseAt.
+// Tests without at: are judged as if no grant had ended; see ParseAt.
 func Parse(file string, data []byte, checks ...EvidenceCheck) (*Policy, error) {
 	return ParseAt(time.Time{}, file, data, checks...)
 }
 
-// ParseAt is Parse at a time, at which the tests are judged that do not say another.
+// ParseAt is Parse, with the time at which tests without at: are judged.
 func ParseAt(now time.Time, file string, data []byte, checks ...EvidenceCheck) (*Policy, error) {
 	p, err := ParseUntested(file, data, checks...)
 	if err != nil {
@@ -58,8 +58,8 @@ func ParseAt(now time.Time, file string, data []byte, checks ...EvidenceCheck) (
 	return p, nil
 }
 
-// ParseUntested is Parse without running the file's tests, for tools that report how each comes out (Policy.Test). A
-// policy to serve by comes from Load or Parse.
+// ParseUntested is Parse without running the file's tests, for tools that report the outcome of each
+// (Policy.Test). A policy that serves requests must come from Load or Parse.
 func ParseUntested(file string, data []byte, checks ...EvidenceCheck) (*Policy, error) {
 	sum := sha256.Sum256(data)
 	l := &loader{
@@ -78,13 +78,13 @@ func ParseUntested(file string, data []byte, checks ...EvidenceCheck) (*Policy, 
 	return l.policy, nil
 }
 
-// loader turns a file into a policy. Its methods report what is wrong and go on with the rest.
+// loader turns a file into a policy. Its methods report problems and continue with the rest.
 type loader struct {
 	report   yamlfile.Report
 	warnings yamlfile.Report
 	policy   *Policy
 	checks   []EvidenceCheck
-	mode     bool // report, for callers that do not say
+	mode     bool // report, for callers without a mode
 	sets     map[string]*ruleSet
 	words    map[[32]byte]bool // hashes of common words; nil until a key is read
 	setNames []string
@@ -113,7 +113,7 @@ func (l *loader) document(root yamlfile.Value) {
 	l.testCases(top["tests"])
 }
 
-// require reports a key that is not there. A key without a value is reported where it is read.
+// require reports a missing key. A key without a value is reported where it is read.
 func (l *loader) require(line int, where string, values map[string]yamlfile.Value, key, cure string) {
 	if _, found := values[key]; !found {
 		l.report.Add(line, where, "the key %q is missing; %s", key, cure)
@@ -135,7 +135,7 @@ func (l *loader) reportMode(v yamlfile.Value, otherwise bool) bool {
 // longestName bounds the names that messages, records and buckets carry, in bytes.
 const longestName = 64
 
-// name checks a name that messages, records and buckets will carry.
+// name checks a name that messages, records and buckets contain.
 func (l *loader) name(kind string, f yamlfile.Field) {
 	if !yamlfile.IsName(f.Key) || len(f.Key) > longestName {
 		l.report.Add(f.Line, "", "the name %.80q of a %s is not made of at most %d letters, digits, \"-\", \"_\" and \".\"",
@@ -151,8 +151,8 @@ func (l *loader) callers(v yamlfile.Value) {
 	l.evidence()
 }
 
-// evidence runs the checks on the callers that can be judged. A caller without a name or an identity has its problem
-// reported already.
+// evidence runs the checks on the callers that can be checked. The problems of a caller without a name or an
+// identity are reported already.
 func (l *loader) evidence() {
 	var callers []Caller
 	for _, c := range l.policy.callers {
@@ -242,7 +242,7 @@ func (l *loader) tenant(v yamlfile.Value) string {
 	return name
 }
 
-// priority reads what Graph is to throttle first.
+// priority reads the priority by which Graph throttles.
 func (l *loader) priority(v yamlfile.Value) string {
 	if !v.IsSet() {
 		return ""
@@ -255,7 +255,7 @@ func (l *loader) priority(v yamlfile.Value) string {
 	return name
 }
 
-// inFlight reads a caller's share of what the proxy can do at once.
+// inFlight reads a caller's share of the requests that the proxy can handle at once.
 func inFlight(v yamlfile.Value) Share {
 	const expected = "how many requests the caller may have in flight, such as 200, or what part of all, such as 25%"
 	if !v.IsSet() {
@@ -277,7 +277,7 @@ func inFlight(v yamlfile.Value) Share {
 	return Share{Requests: n}
 }
 
-// appAt is the place of the keys app and tenant of a caller or rule; for a rule that has neither it is "".
+// appAt returns the place of the keys app and tenant of a caller or rule; "" for a rule that has neither.
 func (l *loader) appAt(keys map[string]yamlfile.Value, of yamlfile.Value) string {
 	at := keys["app"]
 	if !at.IsSet() {

@@ -8,7 +8,7 @@ import (
 	"graphproxy/policy/yamlfile"
 )
 
-// body reads what narrows the body of a rule's requests.
+// body reads the conditions on the body of a rule's requests.
 func (l *loader) body(r *Rule, v yamlfile.Value) {
 	if !v.IsSet() {
 		return
@@ -35,7 +35,7 @@ func (l *loader) body(r *Rule, v yamlfile.Value) {
 	r.body, r.match.Bounds = bounds, bounds
 }
 
-// recipients reads what addresses may be. None is a list without any.
+// recipients reads the allowed addresses. With none it returns an empty list.
 func (l *loader) recipients(v yamlfile.Value) []string {
 	if isNone(v) {
 		return []string{}
@@ -55,7 +55,7 @@ func (l *loader) only(v yamlfile.Value) []string {
 	return only
 }
 
-// condition reads what one property must be.
+// condition reads the condition on one property.
 func (l *loader) condition(path string, v yamlfile.Value) body.Condition {
 	const expected = "none, a list of values, or a mapping with values, required, max, only and targets"
 	c := body.Condition{Path: path, Max: -1}
@@ -109,7 +109,7 @@ func isNone(v yamlfile.Value) bool {
 	return text == "none"
 }
 
-// checkDenyBody refuses conditions that have two meanings, or none, under deny.
+// checkDenyBody refuses conditions that are ambiguous, or have no meaning, under deny.
 func checkDenyBody(item yamlfile.Value, r *Rule) {
 	if r.body == nil {
 		return
@@ -123,17 +123,17 @@ func checkDenyBody(item yamlfile.Value, r *Rule) {
 	}
 }
 
-// BodyConditions returns those of Conditions that narrow the body. It must not be changed.
+// BodyConditions returns the entries of Conditions about the body. The slice must not be changed.
 func (r *Rule) BodyConditions() []string { return r.bodyTexts }
 
 // BoundsBody reports whether the rule has conditions on the body.
 func (r *Rule) BoundsBody() bool { return r != nil && r.body != nil }
 
-// unreadBody is what a rule with conditions on the body says of a body that is not read yet.
+// unreadBody is the reason of a rule with conditions on the body for a body that is not read yet.
 const unreadBody = match.ReasonBody + "not read"
 
-// bodyDenial says which condition of the rule the body does not meet. It names conditions and properties, and no
-// values.
+// bodyDenial returns the condition of the rule that the body does not meet. It names conditions and properties,
+// and no values.
 func (r *Rule) bodyDenial(b *Body) string {
 	f := r.body.Judge(b)
 	property := shown(f.Property, maxDenialPath)

@@ -9,7 +9,7 @@ import (
 	"graphproxy/policy/yamlfile"
 )
 
-// where reads what narrows the variables of a rule.
+// where reads the conditions on the variables of a rule.
 func (l *loader) where(r *Rule, v yamlfile.Value) {
 	if !v.IsSet() {
 		return
@@ -27,7 +27,7 @@ func (l *loader) where(r *Rule, v yamlfile.Value) {
 	}
 }
 
-// checkValues looks at each value of a variable.
+// checkValues checks each value of a variable.
 func (l *loader) checkValues(r *Rule, k *match.Key, v yamlfile.Value) {
 	if !v.IsScalar() && !v.IsList() {
 		return // values has reported it
@@ -43,7 +43,7 @@ func (l *loader) checkValues(r *Rule, k *match.Key, v yamlfile.Value) {
 // flowOf returns one condition on one line: where: {id: [a]}.
 func flowOf(key string, v yamlfile.Value) string { return odata.Visible(key + v.Flow() + "}") }
 
-// values reads values in which stars may stand for runs of characters.
+// values reads values in which a star stands for any run of characters.
 func (l *loader) values(v yamlfile.Value, expected string) []string {
 	var values []string
 	for _, item := range v.OneOrMore(expected) {
@@ -57,8 +57,8 @@ func (l *loader) values(v yamlfile.Value, expected string) []string {
 	return values
 }
 
-// systemOptions are the names that begin with "$": a closed list, because a misspelled option would bound
-// nothing. Graph also takes the first plainOptions of them without "$", which odata reads as the same.
+// systemOptions are the names that begin with "$". The list is closed, because a misspelled option would bound
+// nothing. Graph also takes the first plainOptions of them without "$", which odata reads as the same option.
 var systemOptions = [...]string{
 	"$select", "$expand", "$filter", "$orderby", "$search", "$top", "$skip", "$count", "$format", "$skiptoken",
 	"$deltatoken", "$apply", "$compute", "$id", "$index", "$levels", "$schemaversion",
@@ -66,7 +66,7 @@ var systemOptions = [...]string{
 
 const plainOptions = 13
 
-// query reads what narrows the query options of a rule.
+// query reads the conditions on the query options of a rule.
 func (l *loader) query(r *Rule, v yamlfile.Value) {
 	if !v.IsSet() {
 		return

@@ -9,7 +9,7 @@ import (
 	"graphproxy/policy/yamlfile"
 )
 
-// unknown reads whether a rule is meant to name what the embedded lists of Graph's operations do not have.
+// unknown reads whether a rule may name operations that are not in the embedded lists of Graph's operations.
 func (l *loader) unknown(v yamlfile.Value) bool {
 	if !v.IsSet() {
 		return false
@@ -22,8 +22,8 @@ func (l *loader) unknown(v yamlfile.Value) bool {
 	return true
 }
 
-// voidDenies refuses deny rules that name nothing in Graph: such a rule denies nothing, and the file reads as if it
-// did.
+// voidDenies refuses deny rules that name nothing in Graph: such a rule denies nothing, but a reader of the
+// file believes that it does.
 func (l *loader) voidDenies() {
 	where := make(map[*Rule]string)
 	var rules []*Rule
@@ -59,8 +59,8 @@ func (l *loader) voidDenies() {
 	}
 }
 
-// foreignVariable returns what a path of a rule writes for {name} in the manner of another language, and the variable
-// that is meant: ":id", "{id}". It is "" if there is none.
+// foreignVariable returns the place of a variable in a path of a rule that is written as in another language,
+// such as ":id", and the variable that is meant, "{id}". It returns "" if there is none.
 func foreignVariable(path string) (written, meant string) {
 	for segment := range strings.SplitSeq(path, "/") {
 		plain := strings.NewReplacer("%7B", "{", "%7b", "{", "%7D", "}", "%7d", "}").Replace(segment)

@@ -11,8 +11,8 @@ import (
 	"graphproxy/policy/yamlfile"
 )
 
-// identities reads what proves a caller. An identity with a problem is left out, so that EvidenceCheck does not report
-// it once more.
+// identities reads the evidence of a caller. It leaves out an identity with a problem, so that EvidenceCheck
+// does not report it again.
 func (l *loader) identities(v yamlfile.Value) []Identity {
 	const expected = "a list of certificate, token, key, unix, network or anyone"
 	if !v.IsSet() {
@@ -74,7 +74,7 @@ func (l *loader) identity(v yamlfile.Value) (id Identity, ok bool) {
 	return id, false
 }
 
-// severalKinds reports an identity that has more than one key beside its name.
+// severalKinds reports an identity that has more than one key besides its name.
 func (l *loader) severalKinds(v yamlfile.Value, fields []yamlfile.Field) {
 	known := append(identityKinds[:], "name")
 	for _, f := range fields {
@@ -97,7 +97,8 @@ func (l *loader) identityName(id *Identity, fields []yamlfile.Field) []yamlfile.
 	return slices.Delete(slices.Clone(fields), i, i+1)
 }
 
-// nameIdentity takes a name that the audit log has for an identity. It may stand beside the kind of evidence or within.
+// nameIdentity reads the name of an identity in the audit log. It may stand beside the kind of evidence or
+// within.
 func (l *loader) nameIdentity(id *Identity, v yamlfile.Value) {
 	if !v.IsSet() {
 		return
@@ -115,7 +116,8 @@ func (l *loader) nameIdentity(id *Identity, v yamlfile.Value) {
 	}
 }
 
-// uniqueNames refuses two identities of one caller with the same name: the audit log could not tell them apart.
+// uniqueNames refuses two identities of one caller with the same name: the audit log could not distinguish
+// them.
 func (l *loader) uniqueNames(c *Caller) {
 	first := make(map[string]int)
 	for _, id := range c.Identities {
@@ -154,7 +156,8 @@ func (l *loader) certificate(id *Identity, v yamlfile.Value) bool {
 	return okURI || okDNS || okName
 }
 
-// uriProblem says what is wrong with the URI of a certificate, or nothing. A final /* stands for one segment or more.
+// uriProblem returns what is wrong with the URI of a certificate, or "". A final /* stands for one segment or
+// more.
 func uriProblem(text string) string {
 	base, below := strings.CutSuffix(text, "/*")
 	u, err := url.Parse(base)

@@ -65,7 +65,7 @@ func (l *loader) cover(item yamlfile.Value) *Rule {
 	return r
 }
 
-// lacks returns the first of the variables in per that the rule's template has not, or "".
+// lacks returns the first of the variables in per that is not in the rule's template, or "".
 func lacks(r *Rule, per []string) string {
 	variables := match.Variables(r.match.Template)
 	for _, name := range per {
@@ -76,7 +76,7 @@ func lacks(r *Rule, per []string) string {
 	return ""
 }
 
-// per reads the names of values that have a bucket each.
+// per reads the names of values; each value has a bucket.
 func (l *loader) per(v yamlfile.Value) []string {
 	if !v.IsSet() {
 		return nil
@@ -84,8 +84,8 @@ func (l *loader) per(v yamlfile.Value) []string {
 	return v.Texts("caller, app, tenant, or variables of covers")
 }
 
-// checkPer refuses a name that no request could have a value for, and warns of templates that a limit names
-// in vain.
+// checkPer refuses a name that no request could have a value for. It warns of templates without a variable that
+// the limit names.
 func (l *loader) checkPer(c *commonLimit, v yamlfile.Value, covers []*Rule) {
 	for i, name := range c.per {
 		if slices.Contains(c.per[:i], name) {
@@ -148,7 +148,8 @@ func (l *loader) limitOf(v yamlfile.Value, keys map[string]yamlfile.Value, name 
 	return lim
 }
 
-// unit reads what the rate counts. A bucket that cannot hold what a request may cost would let it through on credit.
+// unit reads what the rate counts. It refuses a bucket that is smaller than the cost of one request, which
+// would let requests through on credit.
 func (l *loader) unit(lim *limit.Limit, keys map[string]yamlfile.Value) {
 	v := keys["unit"]
 	if !v.IsSet() {
@@ -177,7 +178,7 @@ func (l *loader) unit(lim *limit.Limit, keys map[string]yamlfile.Value) {
 	}
 }
 
-// longestWait is below what callers' own timeouts usually are, and bounds what waiting requests hold.
+// longestWait is shorter than the usual timeouts of callers, and bounds how long waiting requests use memory.
 const longestWait = 5 * time.Minute
 
 // wait reads how long a request may wait: 500ms, 2s, 1m.
@@ -208,7 +209,7 @@ func (l *loader) wait(v yamlfile.Value) time.Duration {
 	return 0
 }
 
-// defaultBurst is what the rate gives in one second, at least 1.
+// defaultBurst is the number of requests that the rate allows in one second, at least 1.
 func defaultBurst(rate float64) int { return max(1, int(rate)) }
 
 // rate reads N/s, N/m, N/h, N/d, or over several of them: 10000/10m. It returns requests per second.

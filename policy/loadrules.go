@@ -35,7 +35,7 @@ func (l *loader) ruleSets(v yamlfile.Value) {
 	}
 }
 
-// rules reads the items of allow or deny, with includes put in place.
+// rules reads the items of allow or deny, and replaces includes by their rules.
 func (l *loader) rules(items []yamlfile.Value) []*Rule {
 	var rules []*Rule
 	for _, item := range items {
@@ -48,7 +48,7 @@ func (l *loader) rules(items []yamlfile.Value) []*Rule {
 	return rules
 }
 
-// includeOf returns the fields of {include: set}, which may have until beside it.
+// includeOf returns the fields of {include: set}, which may also have until.
 func includeOf(item yamlfile.Value) (name, until yamlfile.Value, isInclude bool) {
 	if !item.IsMapping() {
 		return name, until, false
@@ -81,7 +81,7 @@ func (l *loader) include(v, until yamlfile.Value) []*Rule {
 	return endingWith(set.rules, l.until(until))
 }
 
-// denyRules reads deny, and refuses what has no meaning or two meanings there.
+// denyRules reads deny, and refuses settings that have no meaning or are ambiguous there.
 func (l *loader) denyRules(v yamlfile.Value) []*Rule {
 	if !v.IsSet() {
 		return nil

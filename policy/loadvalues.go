@@ -10,7 +10,8 @@ import (
 	"graphproxy/policy/yamlfile"
 )
 
-// checkValue refuses a value of where that no key can be, and warns of one that reads as another language's syntax.
+// checkValue refuses a value of where that no key can be equal to, and warns of one that looks like another
+// language's syntax.
 func (l *loader) checkValue(r *Rule, k *match.Key, item yamlfile.Value, text string) {
 	if text == "" {
 		return
@@ -27,8 +28,8 @@ func (l *loader) checkValue(r *Rule, k *match.Key, item yamlfile.Value, text str
 	}
 }
 
-// isChosenByPeople reports whether people choose the names behind the segment before, so that one may hold nearly
-// anything.
+// isChosenByPeople reports whether people choose the keys after the segment before. Such a key may contain
+// nearly any character.
 func isChosenByPeople(t *odata.Template, segment int) bool {
 	if segment == 0 {
 		return false
@@ -43,7 +44,7 @@ func isChosenByPeople(t *odata.Template, segment int) bool {
 
 const typographic = "“”„‟‘’‚‛«»‹›"
 
-// impossible says why no key is spelled like a value; "" if one may be.
+// impossible returns why no key has the spelling of a value; "" if one may have it.
 func impossible(text string, isChosen bool) string {
 	shown := odata.Visible(fmt.Sprintf("%.80q", text))
 	for _, c := range text {
@@ -64,14 +65,15 @@ func impossible(text string, isChosen bool) string {
 	return ""
 }
 
-// isBlankLetter reports whether a character is displayed as nothing, though Unicode calls it a letter or a mark.
+// isBlankLetter reports whether a character is displayed as nothing, though Unicode classifies it as a letter
+// or a mark.
 func isBlankLetter(c rune) bool {
 	return c == '\u115F' || c == '\u1160' || c == '\u3164' || c == '\uFFA0' || c == '\u034F' || c == '\u17B4' ||
 		c == '\u17B5' ||
 		c >= '\u180B' && c <= '\u180F' || c >= '\uFE00' && c <= '\uFE0F'
 }
 
-// cureFor writes the value as it was probably meant.
+// cureFor returns the value as it was probably meant.
 func cureFor(text string) string {
 	meant := strings.TrimSpace(strings.Map(func(c rune) rune {
 		if !unicode.IsPrint(c) && c != ' ' || isBlankLetter(c) || strings.ContainsRune(typographic, c) {
@@ -83,12 +85,12 @@ func cureFor(text string) string {
 		return "take it out"
 	}
 	if strings.Trim(meant, "*") == "" {
-		return "write the value that is meant" // it would stand for everything
+		return "write the value that is meant" // the rest would match everything
 	}
 	return fmt.Sprintf("write %.80q if that is meant", meant)
 }
 
-// foreignValue says what a value means here that is probably another language's syntax; "" if it is not.
+// foreignValue returns what a value means here that is probably another language's syntax; "" if it is not.
 func foreignValue(text string, isChosen bool) string {
 	shown := fmt.Sprintf("%.80q", text)
 	switch {
@@ -117,7 +119,8 @@ func foreignValue(text string, isChosen bool) string {
 	return ""
 }
 
-// mixedScripts returns the first word of a text with letters of two scripts that look alike; "" if there is none.
+// mixedScripts returns the first word of a text with letters of two scripts that look alike; "" if there is
+// none.
 func mixedScripts(text string) (word, a, b string) {
 	for _, word := range strings.FieldsFunc(text,
 		func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) }) {

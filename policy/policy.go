@@ -1,13 +1,13 @@
 // Package policy decides whether a caller may make a request to Microsoft Graph, and which limits cover it.
 //
-// A policy is one file, written by people who are not programmers and read by a loader that takes nothing on
-// trust: every problem is reported, with its line, and a file with a problem, or whose own tests fail, is not
-// loaded. docs/policy.md is its reference. A request is allowed when one rule of its caller allows it and
-// none denies it. What is not understood does not match an allow rule and does match a deny rule.
+// A policy is one file. People who are not programmers write it, so the loader checks everything: it reports
+// every problem with its line, and does not load a file with a problem or with a failing test. docs/policy.md
+// is the reference. A request is allowed when one rule of its caller allows it and none denies it. A request
+// that is not understood does not match an allow rule and does match a deny rule.
 //
-// The package leaves to others who the caller is (auth/caller), how a URL is read (policy/graph/odata) and whether
-// a limit has capacity (policy/limit). It has no clock, no log and no network: the same file and request give the
-// same decision.
+// Other packages decide who the caller is (auth/caller), how a URL is read (policy/graph/odata) and whether a
+// limit has capacity (policy/limit). This package has no clock, no log and no network: the same file and
+// request give the same decision.
 package policy
 
 import (
@@ -28,7 +28,7 @@ type Error = yamlfile.Error
 // Errors are all problems of a policy file, sorted by line, one per line as text.
 type Errors = yamlfile.Errors
 
-// Policy is a loaded policy file. It is immutable and safe for concurrent use. The zero value knows no caller
+// Policy is a loaded policy file. It is immutable and safe for concurrent use. The zero value has no callers
 // and so denies everything.
 type Policy struct {
 	file, hash string
@@ -39,9 +39,9 @@ type Policy struct {
 	coverOf    []cover       // by number in covers
 	apps       []AppRef
 	cases      []Case
-	loaded     time.Time // when the file was read, which cases without a time are judged at
-	contact    string    // whom a refused caller is to ask
-	report     bool      // of the whole file: callers that say nothing else are in report mode
+	loaded     time.Time // when the file was read; cases without a time are judged at this time
+	contact    string    // whom a refused caller must ask
+	report     bool      // of the whole file: callers without a mode are in report mode
 	warnings   Errors
 }
 
@@ -54,8 +54,8 @@ func (p *Policy) Hash() string { return p.hash }
 // Callers returns the callers in file order. The caller of Callers must not change them.
 func (p *Policy) Callers() []Caller { return p.callers }
 
-// Rules returns the rules of a caller in file order, with those that it includes in their place; nil for a caller that
-// the file does not name. The caller of Rules must not change them.
+// Rules returns the rules of a caller in file order, and included rules in the place of their include; nil for
+// a caller that is not in the file. The caller of Rules must not change them.
 func (p *Policy) Rules(caller string) (allow, deny []*Rule) {
 	if book := p.rules[caller]; book != nil {
 		return book.allowRules, book.denyRules
@@ -63,20 +63,21 @@ func (p *Policy) Rules(caller string) (allow, deny []*Rule) {
 	return nil, nil
 }
 
-// Reports reports whether report mode lets through what would be denied to the caller.
+// Reports reports whether the caller is in report mode, which lets denied requests through.
 func (p *Policy) Reports(caller string) bool {
 	book := p.rules[caller]
 	return book != nil && book.report
 }
 
-// ReportsByDefault reports whether the file as a whole is in report mode: each caller that says nothing else.
+// ReportsByDefault reports whether the file as a whole is in report mode: it is the mode of each caller without
+// one.
 func (p *Policy) ReportsByDefault() bool { return p.report }
 
-// Apps returns the app registration, with its tenant, of each caller and of each rule that names one, in file order:
-// the command checks that each one is configured. The caller of Apps must not change them.
+// Apps returns the app registration, with its tenant, of each caller and of each rule that names one, in file
+// order. The command checks that each one is configured. The caller of Apps must not change them.
 func (p *Policy) Apps() []AppRef { return p.apps }
 
-// Warnings returns what is odd in the file and allowed, sorted by line; nil if nothing is.
+// Warnings returns what is allowed in the file but probably a mistake, sorted by line; nil if there are none.
 func (p *Policy) Warnings() []*Error { return p.warnings }
 
 // DefaultApp is the name of the app registration of a caller that names none: the one that AZURE_* describes.
@@ -89,7 +90,7 @@ type AppRef struct {
 	Where  string // "policy.yaml:12: callers.hr.app"
 }
 
-// Caller is a caller of the file, and how it is known.
+// Caller is a caller of the file, and its identities.
 type Caller struct {
 	Name       string
 	Line       int
@@ -98,11 +99,11 @@ type Caller struct {
 	Priority   string     // for requests whose rule names none: "low", "normal" or "high"; "" names none
 	Identities []Identity // any one suffices; at least one
 	Until      time.Time  // when it ends; zero: it does not
-	InFlight   Share      // of what the proxy can do at once
+	InFlight   Share      // of the requests that the proxy handles at once
 }
 
-// Share is how much of what the proxy can do at once a caller may have, when the others leave it that: so many
-// requests, or so many percent of all. The zero Share is that of a caller of which the file says nothing.
+// Share is how many requests at once a caller may have while other callers do not need the places: a number of
+// requests, or a percentage of all. The zero Share is that of a caller without in-flight in the file.
 type Share struct{ Requests, Percent int }
 
 // String returns the share as a policy writes it; "" for the zero Share.
@@ -120,7 +121,7 @@ func (s Share) String() string {
 type Identity struct {
 	Kind string // certificate, token, key, unix, network or anyone
 	Line int
-	Name string // that the audit log has for it; "" is none. Unique within its caller
+	Name string // in the audit log; "" is none. Unique within its caller
 
 	URI, DNS, CommonName string // certificate: exactly one is set
 
@@ -139,41 +140,44 @@ type Identity struct {
 	Networks []netip.Prefix // network: masked, no two of different callers overlap
 }
 
-// Request is what is to be decided.
+// Request is a request to decide on.
 type Request struct {
 	Caller string
 	Method string // as on the wire; HEAD is judged as GET
 	Target *odata.Target
 
-	// References are the resources that the request refers to in its $id and, once it has been read, in its body: paths
-	// with a version or without, "/v1.0/users/1", "users/1". What is at another host than Graph is given with that.
+	// References are the resources that the request refers to in its $id and, once it has been read, in its
+	// body: paths with a version or without, "/v1.0/users/1", "users/1". A resource at another host than Graph
+	// has the host too.
 	References []string
 
-	// Body is what the body says; nil while it is not read. Then a Decision that depends on it has ReadBody set.
+	// Body is the request's body; nil while it is not read. Then a Decision that depends on it has ReadBody
+	// set.
 	Body *Body
 
-	At time.Time // when it came; zero is before the end of every grant
+	At time.Time // when the request came; zero is before the end of every grant
 }
 
 // Body is the body of a request.
 type Body = match.Body
 
-// The states of a Body: there is none, it is JSON as far as its Content-Type says, or it is not.
+// The states of a Body: there is none, it is JSON according to its Content-Type, or it is not.
 const (
 	BodyAbsent = match.BodyAbsent
 	BodyJSON   = match.BodyJSON
 	BodyOther  = match.BodyOther
 )
 
-// Decision is what the policy says of a request.
+// Decision is the decision of the policy on a request.
 type Decision struct {
-	Allow     bool      // act on this; also true for what report mode lets through
+	Allow     bool      // act on this; also true for a request that report mode lets through
 	WouldDeny bool      // report mode let a denied request through
 	Rule      *Rule     // that decided; nil: no rule matched
-	Near      *Rule     // where none did: an allow rule for this target of which Reason does not hold; nil: there is none
+	Near      *Rule     // if no rule matched: an allow rule for this target that fails for Reason; nil: there is none
 	Reason    string    // of a denial, without a value of the request: "denied", "where: id", "body: only"
-	Until     time.Time // where it is allowed: when the rule or the caller ends; zero: neither does
-	// it depends on the body, which Request does not have: read it and decide again. Allow is false then
+	Until     time.Time // if it is allowed: when the rule or the caller ends; zero: neither does
+	// the decision depends on the body, which Request does not have: read it and decide again. Allow is false
+	// then
 	ReadBody bool
 	App      string // the app registration to use, never empty
 	Tenant   string // the tenant to use it in; "" is the app's own
@@ -187,46 +191,47 @@ type Rule struct {
 	Text string // canonical, with the version only if that is beta: "POST,DELETE /groups/{id}/members/$ref"
 	Path string // the template with its version: "/v1.0/groups/{id}/members/$ref"
 
-	// Conditions are those of where, query and body, each on one line as the file has it:
-	// "where: {id: [\"*@contoso.com\"]}", "query: {$top: 50}". Must not be changed.
+	// Conditions are the conditions of where, query and body, each on one line as in the file: "where: {id:
+	// [\"*@contoso.com\"]}", "query: {$top: 50}". Must not be changed.
 	Conditions []string
 
-	options []string // those of Conditions that narrow query options, in the order of match.Options
+	options []string // the entries of Conditions about query options, in the order of match.Options
 	match   match.Rule
 	limit   *limit.Limit
 	bounds  []bound // what is allowed for each query option that the rule names
 
 	app, tenant string
-	appAt       string // where the file says so
-	unknown     bool   // the file says that Graph has what the embedded lists have not
+	appAt       string // the place in the file where the rule names it
+	unknown     bool   // the file states that Graph has it, although the embedded lists do not
 	references  *references
 	body        *body.Bounds // also in match
-	bodyTexts   []string     // those of Conditions about the body
+	bodyTexts   []string     // the entries of Conditions about the body
 	priority    string
 }
 
-// Unknown reports whether the file says that Graph has what the rule names, although graphproxy does not know it.
+// Unknown reports whether the file states that Graph has what the rule names, although graphproxy's lists do
+// not.
 func (r *Rule) Unknown() bool { return r.unknown }
 
-// Match is what the rule matches. It must not be changed.
+// Match returns the compiled rule. It must not be changed.
 func (r *Rule) Match() *match.Rule { return &r.match }
 
-// OptionConditions returns those of Conditions that narrow query options: the text of each of Match().Options, in their
-// order. It must not be changed.
+// OptionConditions returns the entries of Conditions about query options: the text of each of Match().Options,
+// in their order. It must not be changed.
 func (r *Rule) OptionConditions() []string { return r.options }
 
-// App is the app registration that the rule names; "" if it names none, and the caller's is used.
+// App returns the app registration that the rule names; "" if it names none: then the caller's is used.
 func (r *Rule) App() string { return r.app }
 
-// Tenant is the tenant that the rule names; "" if it names none, and that of the caller is used, or, where the rule
-// names an app, that app's own.
+// Tenant returns the tenant that the rule names. "" if it names none: then the caller's tenant is used, or, if
+// the rule names an app, that app's own.
 func (r *Rule) Tenant() string { return r.tenant }
 
-// Priority is the priority that the rule names, "low", "normal" or "high"; "" if it names none, and the caller's is
-// used.
+// Priority returns the priority that the rule names, "low", "normal" or "high"; "" if it names none: then the
+// caller's is used.
 func (r *Rule) Priority() string { return r.priority }
 
-// Limit is the rule's own limit, or nil. It must not be changed.
+// Limit returns the rule's own limit, or nil. It must not be changed.
 func (r *Rule) Limit() *limit.Limit { return r.limit }
 
 // Where returns the rule's place: "policy.yaml:31".

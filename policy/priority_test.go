@@ -49,7 +49,7 @@ func TestLimitsAsTheyAreWritten(t *testing.T) {
 		"{rate: 20/s}": {"requests", 20, "0s"},
 		"{rate: 20/s, wait: 500ms, unit: requests}":          {"requests", 20, "500ms"},
 		"{rate: 3500/10s, wait: 5m, unit: resource-units}":   {"resource-units", 350, "5m0s"},
-		"{rate: 1/s, unit: resource-units}":                  {"resource-units", 6, "0s"}, // what one request may cost
+		"{rate: 1/s, unit: resource-units}":                  {"resource-units", 6, "0s"}, // the cost of one request
 		"{rate: 1/s, burst: 7, unit: resource-units}":        {"resource-units", 7, "0s"},
 		"{concurrency: 2, wait: 10s}":                        {"requests", 0, "10s"},
 		"{rate: 10/s, concurrency: 2, unit: resource-units}": {"resource-units", 10, "0s"},

@@ -8,13 +8,13 @@ import (
 	"graphproxy/policy/yamlfile"
 )
 
-// references are the resources that a rule lets a request refer to. A nil one lets it refer to any.
+// references are the resources that a rule lets a request refer to. A nil one allows any.
 type references struct {
 	allowed match.AllowSet
 	texts   []string
 }
 
-// references reads what requests under the rule may refer to.
+// references reads the key references of a rule.
 func (l *loader) references(v yamlfile.Value) *references {
 	if !v.IsSet() {
 		return nil
@@ -29,13 +29,13 @@ func (l *loader) references(v yamlfile.Value) *references {
 	return refs
 }
 
-// pathText is a path as path has read it, with its conditions.
+// pathText returns the path of a rule that path has read, with its conditions.
 func pathText(r *Rule) string {
 	return strings.Join(append([]string{strings.TrimPrefix(r.Text, "GET ")}, r.Conditions...), ", ")
 }
 
-// path reads one path, or a mapping of one to its where. For references it has no version: both versions name the same
-// resources.
+// path reads one path, or a mapping of one to its where. For references it has no version: both versions name
+// the same resources.
 func (l *loader) path(v yamlfile.Value, mayHaveVersion bool) *Rule {
 	path, where := "", yamlfile.Value{}
 	if v.IsMapping() {
@@ -61,7 +61,8 @@ func (l *loader) path(v yamlfile.Value, mayHaveVersion bool) *Rule {
 	return r
 }
 
-// may reports whether a request may refer to a resource, given as Request has it. What cannot be read is no resource.
+// may reports whether a request may refer to a resource, given as in Request. Text that cannot be read is no
+// resource.
 func (refs *references) may(text string) bool {
 	path := "/" + strings.TrimPrefix(text, "/")
 	if rest, ok := strings.CutPrefix(path, "/beta/"); ok {
@@ -79,11 +80,12 @@ func (refs *references) may(text string) bool {
 	return refs.allowed.Find(t, match.Get).Index >= 0
 }
 
-// BoundsReferences reports whether the rule says what a request may refer to, so that its body has to be looked at.
+// BoundsReferences reports whether the rule restricts what a request may refer to, so that its body must be
+// read.
 func (r *Rule) BoundsReferences() bool { return r != nil && r.references != nil }
 
-// References are the paths that the rule lets a request refer to, with their conditions; nil if it does not say. Must
-// not be changed.
+// References returns the paths that the rule lets a request refer to, with their conditions; nil if it has no
+// such restriction. Must not be changed.
 func (r *Rule) References() []string {
 	if r.references == nil {
 		return nil
@@ -91,8 +93,8 @@ func (r *Rule) References() []string {
 	return r.references.texts
 }
 
-// MayReferTo reports whether a request under the rule may refer to all of these resources, which are given as
-// Request.References has them. If not, it returns the first that it may not.
+// MayReferTo reports whether a request under the rule may refer to all of these resources, given as in
+// Request.References. If not, it returns the first that is not allowed.
 func (r *Rule) MayReferTo(all []string) (offending string, ok bool) {
 	if !r.BoundsReferences() {
 		return "", true
@@ -105,7 +107,8 @@ func (r *Rule) MayReferTo(all []string) (offending string, ok bool) {
 	return "", true
 }
 
-// referenceIn returns what the option $id refers to, for requests that people write: the address may be at any host.
+// referenceIn returns the resource that the option $id refers to, for requests that people write: the address
+// may be at any host.
 func referenceIn(t *odata.Target) []string {
 	value, found := t.Option("$id")
 	if !found {

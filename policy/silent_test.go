@@ -13,7 +13,8 @@ func callerOf(rules string) string {
 		strings.ReplaceAll(strings.Trim(rules, "\n"), "\n", "\n    ") + "\n"
 }
 
-// An object id gets round a deny rule that names a user, in each way that such a rule is written.
+// A deny rule that names a user does not apply to the user's object id. Each way to write such a rule is warned
+// of.
 func TestADenyByNameThatAnIDGetsRoundIsWarnedOf(t *testing.T) {
 	const id = "0f8fad5b-d9cb-469f-a165-70867728950e"
 	for _, c := range []struct {
@@ -116,7 +117,7 @@ func TestAValueThatCanNeverMatchIsAnError(t *testing.T) {
 	}
 }
 
-// People give files, folders and lists names with nearly anything in them.
+// The names that people give to files, folders and lists may contain nearly any character.
 func TestANameThatPeopleChooseMayLookOdd(t *testing.T) {
 	for _, rule := range []string{
 		`"GET /drives/{d}/root:/{path}": {where: {path: "Q3 – Contoso’s “draft”.docx"}}`,
@@ -196,7 +197,8 @@ func TestTheHashOfACommonWordIsNoKey(t *testing.T) {
 	}
 }
 
-// Evidence in one item once was to be split by its message, and what both had to prove either did.
+// The old message proposed to split one item with two kinds of evidence. Then either kind alone proved the
+// caller, where both were required before.
 func TestTheCureForTwoKindsOfEvidenceInOneItemSaysThatEitherWouldDo(t *testing.T) {
 	_, err := policy.Parse("policy.yaml",
 		[]byte(

@@ -9,7 +9,8 @@ import (
 	"graphproxy/policy/yamlfile"
 )
 
-// until reads when a grant ends: a time with its zone, or a date, which is its end in UTC. Zero: it does not say.
+// until reads when a grant ends: a time with its zone, or a date, whose end in UTC it is. Zero: the grant does
+// not end.
 func (l *loader) until(v yamlfile.Value) time.Time {
 	if !v.IsSet() {
 		return time.Time{}
@@ -58,7 +59,7 @@ func ParseTime(text string) (time.Time, error) {
 	return time.Parse(time.RFC3339, text)
 }
 
-// setUntil makes a rule end.
+// setUntil sets when a rule ends.
 func (r *Rule) setUntil(t time.Time) {
 	if t.IsZero() || !r.match.Until.IsZero() && r.match.Until.Before(t) {
 		return
@@ -67,7 +68,7 @@ func (r *Rule) setUntil(t time.Time) {
 	r.Conditions = append(r.Conditions[:len(r.Conditions):len(r.Conditions)], "until: "+t.Format(time.RFC3339))
 }
 
-// endingWith returns copies of the rules of a set that end as its include does.
+// endingWith returns copies of the rules of a set that end no later than its include.
 func endingWith(rules []*Rule, t time.Time) []*Rule {
 	if t.IsZero() {
 		return rules
@@ -84,7 +85,8 @@ func endingWith(rules []*Rule, t time.Time) []*Rule {
 // Until returns when the rule ends; zero if it does not.
 func (r *Rule) Until() time.Time { return r.match.Until }
 
-// Ended reports whether a caller of the file has ended at a time, so that it may do nothing more, whatever the mode.
+// Ended reports whether a caller of the file has ended at a time. Nothing is allowed to it then, in either
+// mode.
 func (p *Policy) Ended(caller string, at time.Time) bool {
 	book := p.rules[caller]
 	return book != nil && book.hasEnded(at)
@@ -92,7 +94,7 @@ func (p *Policy) Ended(caller string, at time.Time) bool {
 
 func (b *ruleBook) hasEnded(at time.Time) bool { return !b.until.IsZero() && !at.Before(b.until) }
 
-// sooner returns the first of two ends; zero is none.
+// sooner returns the earlier of two ends; zero is no end.
 func sooner(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
@@ -100,8 +102,8 @@ func sooner(a, b time.Time) time.Time {
 	return a
 }
 
-// MethodsOf returns the method that a request to a target is judged as. A POST that only reads has match.ReadPost as
-// well.
+// MethodsOf returns the methods that a request to a target is judged as. A POST that only reads also has
+// match.ReadPost.
 func MethodsOf(method string, t *odata.Target) match.Methods {
 	m := match.MethodOf(method)
 	if m == match.Post && t != nil && service.Reads(t.Segments) {

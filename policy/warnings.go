@@ -17,7 +17,7 @@ func (l *loader) unusedSets() {
 	}
 }
 
-// warnOfBatch reports rules that do nothing: a batch is judged by its items.
+// warnOfBatch reports rules for $batch, which have no effect: a batch is judged by its items.
 func (l *loader) warnOfBatch(allow []*Rule) {
 	for _, r := range allow {
 		if r.match.Template.Segments[0].Fold == "$batch" {
@@ -27,14 +27,15 @@ func (l *loader) warnOfBatch(allow []*Rule) {
 	}
 }
 
-// warnOfNames warns of deny rules that name a user, mailbox, folder or site by its name, where an allow rule takes the
-// object id of the same one: Graph takes either, and the proxy does not know which belong together.
+// warnOfNames warns of deny rules that name a user, mailbox, folder or site by its name, while an allow rule
+// takes the object id of the same one. Graph accepts both, and the proxy does not know which name and id belong
+// together.
 func (l *loader) warnOfNames(caller string, b *ruleBook) {
-	const most = 1_000_000 // pairs; more would hold up a reload for the sake of a warning
+	const most = 1_000_000 // pairs; more would delay a reload only for a warning
 	if len(b.denyRules) == 0 || len(b.denyRules)*len(b.allowRules) > most {
 		return
 	}
-	bare := new(match.AllowSet) // the allow rules, whatever they say of query options and bodies
+	bare := new(match.AllowSet) // the allow rules, without their conditions on queries and bodies
 	for _, r := range b.allowRules {
 		bare.Add(bareRule(r))
 	}
@@ -63,14 +64,14 @@ func bareRule(r *Rule) *match.Rule {
 	return &match.Rule{Methods: r.match.Methods, Template: r.match.Template, Keys: r.match.Keys}
 }
 
-// name is a value that a deny rule has for a segment and that is no object id.
+// name is a value, in a segment of a deny rule, that is no object id.
 type name struct {
 	segment int
 	value   string
 }
 
-// names returns an example of each segment that a rule denies by more names than ids. As many ids as names are taken
-// for the ids of just those.
+// names returns an example of each segment for which a rule denies more names than ids. If there are as many
+// ids as names, they are taken for the ids of the same objects.
 func names(r *Rule) []name {
 	var all []name
 	segments := r.match.Template.Segments
@@ -110,8 +111,8 @@ func collectionOf(segments []odata.Segment, i int) string {
 	return ""
 }
 
-// isNamed reports whether a value is the name of something that also has an object id. What is no address is taken for
-// one in the collections where Graph takes names beside ids.
+// isNamed reports whether a value is the name of something that also has an object id. In the collections where
+// Graph takes names beside ids, a value that is no address counts as a name too.
 func isNamed(collection, value string) bool {
 	switch {
 	case strings.Contains(value, "@"):
@@ -126,15 +127,15 @@ func isNamed(collection, value string) bool {
 	return false
 }
 
-// isID reports whether a value is an object id, a pattern of some, or so long that it can be nothing else.
+// isID reports whether a value is an object id, a pattern of object ids, or so long that it can only be one.
 func isID(value string) bool {
 	const shortest = 40 // of the ids that Exchange makes
 	return strings.Trim(strings.ToLower(value), "0123456789abcdef-*") == "" && strings.ContainsAny(value, "0123456789-") ||
 		len(value) >= shortest && !strings.Contains(value, "*")
 }
 
-// roundabout returns an allow rule that allows for an id what a deny rule denies for a name, or nil. The requests to
-// try are those that the templates of both name.
+// roundabout returns an allow rule that allows for an id what a deny rule denies for a name, or nil. It tries
+// the requests that match the templates of both.
 func (b *ruleBook) roundabout(bare *match.AllowSet, deny *Rule, n name) *Rule {
 	denied := new(match.DenySet)
 	denied.Add(bareRule(deny))

@@ -1,10 +1,10 @@
-// Package body decides whether the JSON body of a request is what a rule's conditions allow: which properties it may
-// have, which values, and to whom it may send or share.
+// Package body decides whether the JSON body of a request meets a rule's conditions: which properties and
+// values it may have, and to whom it may send or share.
 //
-// It reads a body once, from its front to its end, with package strictjson, and judges the bytes that are sent. Names
-// compare without regard to letter case, because Graph takes any. What the package does not understand does not meet
-// the conditions of an allow rule, and does meet those of a deny rule. How conditions are written in a file it leaves
-// to package policy, and what a path of Graph is to policy/graph/odata and policy/match.
+// It reads a body once, from front to end, with package strictjson, and judges the same bytes that are sent. It
+// compares names without regard to letter case, as Graph does. A body that the package does not understand does
+// not meet the conditions of an allow rule, and does meet those of a deny rule. Package policy reads the
+// conditions from a file; policy/graph/odata and policy/match read paths of Graph.
 package body
 
 import (
@@ -18,7 +18,7 @@ import (
 // MaxPaths is how many properties the conditions of one rule may name.
 const MaxPaths = 64
 
-// Condition is what one property must be.
+// Condition is a condition on one property.
 type Condition struct {
 	Path     string        // names of properties with "/" between them: "message/importance"
 	Values   []string      // what a text, number or boolean may be, with stars as in match.Values; nil: anything
@@ -44,25 +44,25 @@ type Targets interface {
 type Bounds struct {
 	root       *node
 	conditions []Condition
-	recipients *match.Values // nil: nothing is said of recipients
+	recipients *match.Values // nil: any recipient
 }
 
-// node is a place in a body: what the conditions say of the property there and below.
+// node is a place in a body, with the conditions on the property there and below.
 type node struct {
 	name     string // in lower case
-	path     string // as the file has it
+	path     string // as in the file
 	children []*node
-	of       *Condition // nil: none is about the property itself
+	of       *Condition // nil: no condition on the property itself
 
-	bounded  bool   // a condition other than only is about it or a property below
+	bounded  bool   // a condition other than only applies to it or to a property below
 	required bool   // it must be there, for itself or for a property below
-	closed   string // the reason of the only: that says which properties it may have; "": any
+	closed   string // the reason of the only: that lists the allowed properties; "": any property
 	named    bool   // an only: names it
 	way      bool   // an only: names it, or a property below
 }
 
-// New compiles conditions. Recipients is what addresses may be; nil says nothing of them. The error names a path that
-// cannot be read, or is there twice.
+// New compiles conditions. Recipients are the allowed addresses; nil allows any. The error names a path that
+// cannot be read, or that occurs twice.
 func New(conditions []Condition, recipients []string) (*Bounds, error) {
 	b := &Bounds{root: &node{}, conditions: slices.Clone(conditions)}
 	if recipients != nil {
@@ -103,14 +103,14 @@ func (b *Bounds) add(c *Condition) error {
 	return n.close(c)
 }
 
-// isBound reports whether the condition is about the property itself, and not only about which others there are.
+// isBound reports whether the condition bounds the property itself, and not only its child properties.
 func (c *Condition) isBound() bool {
 	return c.Values != nil || c.None || c.Required || c.Max >= 0 || c.Targets != nil
 }
 
 func isBoolean(s string) bool { return strings.EqualFold(s, "true") || strings.EqualFold(s, "false") }
 
-// close makes the place of a condition with only: one that has no other properties.
+// close makes the place of a condition with only: no other properties are allowed there.
 func (n *node) close(c *Condition) error {
 	if c.Only == nil {
 		return nil
@@ -151,7 +151,7 @@ func (c *Condition) reasonOnly() string {
 	return match.ReasonBody + c.Path + ": only"
 }
 
-// at returns the place of a path below n, and makes it.
+// at returns the place of a path below n, and creates it if needed.
 func (n *node) at(path string) (*node, error) {
 	if path == "" {
 		return n, nil
@@ -184,7 +184,7 @@ func (n *node) child(folded string) *node {
 	return nil
 }
 
-// mark does something to each place on a path that is there, from the first name to the last.
+// mark calls do for each existing place on a path, from the first name to the last.
 func (n *node) mark(path string, do func(*node)) {
 	if path == "" {
 		return
@@ -216,7 +216,7 @@ func isName(s string) bool {
 // Conditions returns the conditions as they were given to New. They must not be changed.
 func (b *Bounds) Conditions() []Condition { return b.conditions }
 
-// Recipients returns what addresses may be; nil if the rule does not say.
+// Recipients returns the allowed addresses; nil if the rule does not restrict them.
 func (b *Bounds) Recipients() []string {
 	if b.recipients == nil {
 		return nil

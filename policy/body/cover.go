@@ -7,8 +7,8 @@ import (
 	"graphproxy/policy/match"
 )
 
-// Cover implements match.Bounds: each condition must have one about the same property among the others that is as
-// narrow.
+// Cover implements match.Bounds: for each condition, the others must have a condition on the same property that
+// is at least as narrow.
 func (b *Bounds) Cover(others match.Bounds) bool {
 	o, ok := others.(*Bounds)
 	if !ok || b.recipients != nil && !coverRecipients(b.recipients, o.recipients) {

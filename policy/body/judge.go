@@ -16,7 +16,8 @@ const (
 
 const reasonRecipients = match.ReasonBody + "recipients"
 
-// Failure says what of a body does not meet the conditions. It holds names of properties, and no values.
+// Failure is the first part of a body that does not meet the conditions. It contains names of properties, and
+// no values.
 type Failure struct {
 	Reason   string // as Unmet returns it; "": the body meets all conditions
 	Property string // path of the property that fails; "": the body as a whole
@@ -24,19 +25,19 @@ type Failure struct {
 	Err      error // of ReasonUnreadable: where and why the body has not one reading
 }
 
-// Problem is what is wrong with a property.
+// Problem is the kind of failure of a property.
 type Problem uint8
 
 // The problems of properties.
 const (
 	BadValue     Problem = iota + 1 // it is none of the values
 	BadType                         // it is of another JSON type than the condition needs
-	Missing                         // it must be there
-	NotNone                         // it must not be there
-	TooMuch                         // it is more than max
-	NotNamed                        // only does not name it
-	Annotated                       // an annotation may say what it is
-	Odd                             // its name may be taken for another
+	Missing                         // it is required
+	NotNone                         // it must be absent
+	TooMuch                         // it is greater than max
+	NotNamed                        // only does not list it
+	Annotated                       // an annotation may change its value
+	Odd                             // its name may be read as another name
 	NotAddress                      // it names a recipient who is no address of mail, and is not written in the rule
 	NoRecipient                     // it names a recipient without an address
 	BadRecipient                    // it is an address that the rule does not allow
@@ -74,7 +75,7 @@ func (b *Bounds) Touched(body *match.Body) bool {
 	return true
 }
 
-// firstRequired returns the first place below n that must be there, with a condition that says so.
+// firstRequired returns the first place below n that is required, with the condition that requires it.
 func (n *node) firstRequired() *node {
 	for _, next := range n.children {
 		switch {
@@ -88,7 +89,7 @@ func (n *node) firstRequired() *node {
 	return nil
 }
 
-// judge goes through one body.
+// judge is the state of reading one body.
 type judge struct {
 	b       *Bounds
 	r       strictjson.Reader
@@ -96,12 +97,12 @@ type judge struct {
 	failure Failure
 	touched bool
 
-	recipients int    // that were named by something, so far
+	recipients int    // that were named so far
 	list       string // of recipients that the judge is in: "toRecipients"
 	holder     string // of list: "message"
 }
 
-// over reports whether the answer is known.
+// over reports whether the result is known.
 func (j *judge) over() bool { return j.touched || j.failure.Reason != "" }
 
 // run reads the whole text, unless it fails before.
@@ -124,7 +125,7 @@ func (j *judge) run(text []byte) {
 	}
 }
 
-// check takes note that the text cannot be read.
+// check records that the text cannot be read.
 func (j *judge) check(err error) bool {
 	if err != nil && !j.over() {
 		j.failure = Failure{Reason: ReasonUnreadable, Err: err}
@@ -132,8 +133,8 @@ func (j *judge) check(err error) bool {
 	return err == nil
 }
 
-// fail takes note of what an allow rule does not allow. A deny rule counts it as denied: the condition cannot be
-// judged.
+// fail records a failure of an allow rule. For a deny rule the body then counts as denied, because the
+// condition cannot be judged.
 func (j *judge) fail(f Failure) {
 	if j.deny {
 		j.touched = true
@@ -159,8 +160,8 @@ func (j *judge) fails(n *node, problem Problem) {
 	j.fail(f)
 }
 
-// value judges the value at hand: n is what the conditions say of it, nil for nothing, and p what Graph does. It
-// reports whether it is there, and neither null nor empty.
+// value judges the next value. n has the conditions on it (nil: none), and p is its meaning for Graph. It
+// reports whether the value is there, and neither null nor empty.
 func (j *judge) value(n *node, p place, element bool) (there bool) {
 	if n == nil && p == outside {
 		j.check(j.r.Skip())
@@ -265,7 +266,7 @@ func (j *judge) objectMustNotBe(n *node, p place, element bool) {
 	}
 }
 
-// checkRequired refuses an object without a property that must be there.
+// checkRequired refuses an object without a required property.
 func (j *judge) checkRequired(n *node, seen uint64) {
 	if n == nil || j.deny {
 		return
@@ -282,8 +283,8 @@ func (j *judge) checkRequired(n *node, seen uint64) {
 	}
 }
 
-// member returns what the conditions, and Graph, say of a property, and its number among those of the conditions, -1
-// for none.
+// member returns the conditions on a property, its number among the properties with conditions (-1: none), and
+// its meaning for Graph.
 func (j *judge) member(n *node, p place, raw []byte, odd bool) (next *node, i int, q place) {
 	name := raw
 	var buffer [64]byte
@@ -337,15 +338,15 @@ func below(n *node, name []byte) string {
 	return n.path + "/" + string(name)
 }
 
-// isOdd refuses a name, with escapes or characters beyond ASCII, that a reader may take for one that is judged here.
-// It reports whether it did.
+// isOdd refuses a name with escapes or characters beyond ASCII that a reader may take for the name of a judged
+// property. It reports whether it did.
 func (j *judge) isOdd(n *node, p place, raw, name []byte) bool {
 	return j.saysOf(n, p, []byte(strictjson.Fold(raw)), name, Odd)
 }
 
-// annotates refuses an annotation that says what a property is which is judged here: attachments@odata.bind gives it
-// by reference, attachments@delta changes it (OData JSON Format 4.01 sections 8.5 and 15). In an object that has
-// judged properties, @odata.id gives the whole by reference. It reports whether it did.
+// annotates refuses an annotation that may change a judged property: attachments@odata.bind gives it by
+// reference, attachments@delta changes it (OData JSON Format 4.01 sections 8.5 and 15). In an object that has
+// judged properties, @odata.id gives the whole object by reference. It reports whether it did.
 func (j *judge) annotates(n *node, p place, folded []byte) bool {
 	at := bytes.IndexByte(folded, '@')
 	switch {
@@ -363,7 +364,7 @@ func (j *judge) annotates(n *node, p place, folded []byte) bool {
 	return p != outside
 }
 
-// saysOf refuses a property that may say something of the one with another name, if that is judged. It reports
+// saysOf refuses an annotation of the property with another name, if that property is judged. It reports
 // whether it did.
 func (j *judge) saysOf(n *node, p place, of, name []byte, problem Problem) bool {
 	f := Failure{Property: below(n, name), Problem: problem}
@@ -382,7 +383,7 @@ func (j *judge) saysOf(n *node, p place, of, name []byte, problem Problem) bool 
 	return true
 }
 
-// isReference reports whether an annotation of an object gives it by reference.
+// isReference reports whether an annotation of an object gives the object by reference.
 func isReference(folded string) bool {
 	switch strings.TrimPrefix(strings.TrimPrefix(folded, "@"), "odata.") {
 	case "id", "bind", "delta", "readlink", "editlink":

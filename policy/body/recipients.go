@@ -7,7 +7,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// place is what Graph takes a value for, as far as it may name a recipient.
+// place is the meaning of a value for Graph, as far as the value may name a recipient.
 type place uint8
 
 const (
@@ -17,12 +17,12 @@ const (
 	driveRecipient              // {"email":...}, {"alias":...} or {"objectId":...}
 	emailAddress                // {"address":...}
 	address                     // an address of mail
-	alias                       // what names a recipient and is no address
+	alias                       // another name of a recipient, not an address
 )
 
 func (p place) isRecipient() bool { return p != outside && p != holder }
 
-// placeBelow returns what Graph takes the property of a value for. The names are in lower case. They are from
+// placeBelow returns the meaning for Graph of a property of a value. The names are in lower case. They are from
 // https://learn.microsoft.com/graph/api/resources/: message, event, recipient, attendee, post, conversationThread,
 // messageRuleActions, driveRecipient, invitation, invitedUserMessageInfo, calendarPermission and meetingParticipants,
 // and from https://learn.microsoft.com/graph/api/: user-sendmail, message-forward, message-reply, event-forward,
@@ -71,7 +71,7 @@ var properties = strings.Fields("message actions invitedUserMessageInfo post pos
 	"toRecipients ccRecipients bccRecipients replyTo from sender attendees newParticipants " +
 	"forwardTo redirectTo forwardAsAttachmentTo recipients emailAddress invitedUserEmailAddress")
 
-// enter returns what Graph takes a property for, and notes the list of recipients that it begins.
+// enter returns the meaning of a property for Graph, and records the list of recipients that begins there.
 func (j *judge) enter(p place, folded []byte) place {
 	q := placeBelow(p, folded)
 	if p != holder || q == outside {
@@ -95,7 +95,7 @@ func (j *judge) failRecipient(problem Problem) {
 	j.fail(Failure{Reason: reasonRecipients, Property: property, Problem: problem})
 }
 
-// recipientText judges a string where Graph may find a recipient.
+// recipientText judges a string that Graph may read as a recipient.
 func (j *judge) recipientText(p place, s string) {
 	switch {
 	case !p.isRecipient() || s == "" && (p == address || p == alias):
@@ -121,9 +121,9 @@ func (j *judge) judgeRecipient(p place, s string) {
 	}
 }
 
-// isAddress reports whether s is one addr-spec (RFC 5322 section 3.4.1) without quotes, comments and literals, which
-// mail systems read differently. Letters and digits of other alphabets may stand in it (RFC 6531), unless a mail
-// system may take one for a character that has a meaning.
+// isAddress reports whether s is one addr-spec (RFC 5322 section 3.4.1) without quotes, comments and literals,
+// which mail systems read in different ways. It may contain letters and digits of other alphabets (RFC 6531),
+// but no character that a mail system may replace by one with a meaning.
 func isAddress(s string) bool {
 	local, domain, found := strings.Cut(s, "@")
 	if !found || local == "" || domain == "" || strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".") {

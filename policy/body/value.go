@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// null judges null: it is no value, and of a list no element that a condition on values allows.
+// null judges null. It is not a value, and not an allowed element of a list with a condition on values.
 func (j *judge) null(n *node, p place, element bool) {
 	if element && p.isRecipient() {
 		j.failRecipient(NoRecipient)
@@ -66,8 +66,7 @@ func (j *judge) literal(n *node, p place, s string, isNumber, element bool) {
 	}
 }
 
-// textIsNoObject refuses what is neither an object, a list nor null where conditions are about properties below. It
-// reports whether it did.
+// textIsNoObject refuses a scalar where conditions apply to properties below. It reports whether it did.
 func (j *judge) textIsNoObject(n *node) bool {
 	for _, next := range n.children {
 		if next.bounded || next.way && !n.named {
@@ -84,7 +83,7 @@ func atMost(s string, n int) bool {
 	return err == nil && f <= float64(n)
 }
 
-// hasNumber reports whether one of the values is the number s, however it is written.
+// hasNumber reports whether one of the values is the number s, in any spelling.
 func (c *Condition) hasNumber(s string) bool {
 	number, err := strconv.ParseFloat(s, 64)
 	if err != nil || c.values == nil {
@@ -113,9 +112,9 @@ func (j *judge) match(n *node, s string) {
 	}
 }
 
-// isWhole reports whether a value that a star matched is what its front says. In an address a star may stand for a
-// label of the host or a part of the path, and not for the end of the host: https://*.contoso.com/** is not
-// https://evil.example#.contoso.com/.
+// isWhole reports whether a value that a star matched has the meaning that its beginning shows. In an address a
+// star may stand for a label of the host or a part of the path, but not for the end of the host:
+// https://*.contoso.com/** does not match https://evil.example#.contoso.com/.
 func isWhole(values []string, s string) bool {
 	_, rest, found := strings.Cut(s, "://")
 	if !found || !slices.ContainsFunc(values, isAddressOfWeb) {

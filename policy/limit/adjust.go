@@ -6,18 +6,19 @@ import (
 	"time"
 )
 
-// Adjust corrects what the charges in ResourceUnits took, once Graph has said what the request really cost (its header
-// x-ms-resource-unit). Charges are those that Take granted; those in Requests stay as they are. A cost below 0 counts
-// as 0.
+// Adjust corrects the amounts that charges in ResourceUnits took, when Graph has reported the real cost of the
+// request (in its header x-ms-resource-unit). Charges are those that Take granted; charges in Requests do not
+// change. A cost below 0 counts as 0.
 //
-// More is taken at once, even if the bucket has not as much: it then goes below zero, and grants nothing until it has
-// filled up again. At most a burst below, so that one answer cannot shut a bucket for hours. Less is given back: never
-// more than Take took, and never above the burst. A bucket that was dropped meanwhile was full, so there is nothing to
-// give back.
+// If the real cost was higher, the difference is taken at once, even if the bucket does not have enough: it
+// then goes below zero, and grants nothing until it has filled up again. It goes at most one burst below zero,
+// so that one answer cannot close a bucket for hours. If the cost was lower, the difference is given back:
+// never more than Take took, and never above the burst. A bucket that was dropped in the meantime was full, so
+// nothing needs to be given back.
 //
-// Counted from its beginning, a bucket never lets through more than the rate gives and the burst, in what requests
-// really cost, but for what would have been too much debt. In a stretch that begins between a Take and its Adjust, what
-// was given back comes on top.
+// From its beginning, a bucket never lets through more real cost than the rate and the burst allow, except debt
+// above the bound. In a period that begins between a Take and its Adjust, the units that were given back come
+// on top.
 //
 // It is safe for concurrent use.
 func (l *Limiter) Adjust(now time.Time, charges []Charge, cost int) {
@@ -29,9 +30,9 @@ func (l *Limiter) Adjust(now time.Time, charges []Charge, cost int) {
 	}
 }
 
-// Return gives the tokens back that the charges took, all of them, because their request was refused after all and
-// It never reached Graph. Charges are those that Take granted; what it says of Adjust's giving back goes for this,
-// too. Slots are the Grant's.
+// Return gives back all tokens that the charges took, because their request was refused after all and never
+// reached Graph. Charges are those that Take granted. The bounds of Adjust for giving back apply. The Grant has
+// the slots.
 //
 // It is safe for concurrent use.
 func (l *Limiter) Return(now time.Time, charges []Charge) {
@@ -42,8 +43,8 @@ func (l *Limiter) Return(now time.Time, charges []Charge) {
 	}
 }
 
-// Lower takes from the charge's bucket what it holds beyond this many tokens, so that it does not begin full where its
-// level is known otherwise. A bucket that holds less stays as it is.
+// Lower removes the tokens in the charge's bucket above this number, for a bucket that must not begin full
+// because its level is known from elsewhere. A bucket with fewer tokens does not change.
 //
 // It is safe for concurrent use.
 func (l *Limiter) Lower(now time.Time, c *Charge, tokens float64) {
@@ -62,7 +63,8 @@ func (l *Limiter) Lower(now time.Time, c *Charge, tokens float64) {
 	}
 }
 
-// Repeats reports whether a charge before the one at i names the same bucket, from which Take took only once.
+// Repeats reports whether an earlier charge than the one at i names the same bucket, from which Take took only
+// once.
 func Repeats(charges []Charge, i int) bool {
 	c := &charges[i]
 	return slices.ContainsFunc(charges[:i], func(d Charge) bool {
@@ -80,16 +82,16 @@ func (l *Limiter) adjust(now time.Time, charge []Charge, more int) {
 	lock(slots)
 	defer unlock(slots)
 	find(slots, 0, now)
-	if b := slots[0].bucket; b != nil { // else no bucket can be added, and its requests are refused anyway
+	if b := slots[0].bucket; b != nil { // otherwise no bucket can be added, and its requests are refused anyway
 		b.adjust(slots[0].shard.last, more)
 	}
 }
 
-// adjust takes n tokens, into debt if need be, or gives back -n.
+// adjust takes n tokens, into debt if necessary, or gives back -n.
 //
-// ReserveN takes any n up to the burst and counts the debt; with a negative n its subtraction gives
-// back, and the next look at the tokens cuts what is above the burst. (AllowN does not do: it refuses while the bucket
-// is in debt afterwards, in either direction.)
+// ReserveN takes any n up to the burst and records debt. With a negative n it gives back, and the next access
+// to the tokens cuts the excess above the burst. (AllowN cannot be used: it refuses when the bucket would be in
+// debt afterwards, in either direction.)
 func (b *bucket) adjust(t time.Time, n int) {
 	burst := b.rate.Burst()
 	n = min(n, max(0, burst+int(math.Floor(b.rate.TokensAt(t))))) // at most a burst below zero

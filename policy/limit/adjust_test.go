@@ -11,8 +11,8 @@ import (
 	"graphproxy/policy/limit"
 )
 
-// What Adjust rests on: ReserveN goes into debt, gives back for a negative number, and the tokens never show as more
-// than the burst. AllowN refuses to give back as long as the bucket stays in debt.
+// Adjust depends on these properties: ReserveN goes into debt, gives back for a negative number, and the tokens
+// never exceed the burst. AllowN refuses to give back as long as the bucket stays in debt.
 func TestAReservationOfLessThanNothingGivesBack(t *testing.T) {
 	l := rate.NewLimiter(1, 10)
 	at := func(want float64) {
@@ -48,7 +48,7 @@ func units(rate float64, burst int) *limit.Limit {
 
 func cost(l *limit.Limit, n int) []limit.Charge { return []limit.Charge{{Limit: l, Cost: n}} }
 
-// left counts the tokens that a bucket still gives, one by one.
+// left counts the tokens that a bucket still grants, one by one.
 func left(l *limit.Limiter, now time.Time, lim *limit.Limit) (n int) {
 	for {
 		if _, r := take(l, now, one(lim)); r != nil {
@@ -251,7 +251,8 @@ func TestAdjust(t *testing.T) {
 	})
 }
 
-// Each kind of limit with each other: what a burst of requests gets at once, and again after a second.
+// Each kind of limit is combined with each other: the test counts what a burst of requests gets at once, and
+// again after a second.
 func TestEveryCombinationOfRateBurstKeyConcurrencyAndCost(t *testing.T) {
 	for _, perSecond := range []float64{0, 1, 10} {
 		for _, burst := range []int{1, 6, 20} {
@@ -270,7 +271,8 @@ func TestEveryCombinationOfRateBurstKeyConcurrencyAndCost(t *testing.T) {
 
 func combination(t *testing.T, lim *limit.Limit, n, keys int) {
 	l, each := limit.New(), min(n, lim.Burst)
-	// rush sends 100 requests with each key, gives their slots back if told to, and returns how many passed.
+	// rush sends 100 requests with each key, gives their slots back if release is set, and returns how many
+	// passed.
 	rush := func(now time.Time, release bool) (granted int) {
 		for i := range 100 * keys {
 			g, r := take(l, now, []limit.Charge{{Limit: lim, Key: fmt.Sprint("key", i%keys), Cost: n}})

@@ -10,8 +10,8 @@ import (
 	"graphproxy/policy/limit"
 )
 
-// On two cores of an AMD EPYC that did other work too, in ns for a request with its Release (-cpu 1, then 2; there is
-// no allocation but 48 bytes for a refusal):
+// Measured on two cores of an AMD EPYC that did other work too, in ns for a request with its Release (-cpu 1,
+// then 2). The only allocation is 48 bytes for a refusal:
 //
 //	one bucket                           206   232
 //	five buckets                        1069  1150   2 goroutines at the same five locks
@@ -85,8 +85,8 @@ func BenchmarkKeys(b *testing.B) {
 	runtime.KeepAlive(l)
 }
 
-// BenchmarkAdjust is a request in resource units that costs one more than was thought, and so needs two looks at its
-// bucket.
+// BenchmarkAdjust is a request in resource units that costs one more than assumed, and so accesses its bucket
+// twice.
 func BenchmarkAdjust(b *testing.B) {
 	l := limit.New()
 	c := []limit.Charge{
@@ -104,7 +104,7 @@ func BenchmarkAdjust(b *testing.B) {
 	}
 }
 
-// BenchmarkNewKeys is the cost of a bucket that was not there, others being dropped for it.
+// BenchmarkNewKeys is the cost of adding a bucket, while others are dropped.
 func BenchmarkNewKeys(b *testing.B) {
 	l, lim := limit.New(), &limit.Limit{Name: "second", Rate: 1, Burst: 1}
 	b.ReportAllocs()

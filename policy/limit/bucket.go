@@ -16,9 +16,9 @@ const DefaultKeys = 1_000_000
 
 const (
 	shards   = 64   // locks; a power of two
-	perShard = 1024 // keys at least for each shard, so that chance does not fill one long before the others
-	sweep    = 4    // buckets looked at for each one added: more than one, so that the idle ones cannot pile up
-	search   = 256  // buckets looked at for a place when there is none: bounds the time under the lock
+	perShard = 1024 // keys at least for each shard, so that an uneven spread of keys does not fill one early
+	sweep    = 4    // buckets checked for each one added: more than one, so that idle buckets cannot pile up
+	search   = 256  // buckets checked for one to drop when the shard is full: bounds the time under the lock
 )
 
 // A Limiter holds the state of all buckets. Make one with New or NewSize and keep it for the life of the process,
@@ -31,14 +31,15 @@ type Limiter struct {
 // New returns a Limiter of at most DefaultKeys keyed buckets, all full.
 func New() *Limiter { return NewSize(DefaultKeys) }
 
-// NewSize returns a Limiter of at most keys keyed buckets (less than 1 counts as 1); those with an empty key, of which
-// a policy has as many as it has limits, do not count.
+// NewSize returns a Limiter of at most keys keyed buckets (less than 1 counts as 1). Buckets with an empty key
+// are not counted: a policy has as many as it has limits.
 //
-// A bucket may be dropped only when it is full again and holds no slot: the one that replaces it then starts in the
-// same state, so no limit is ever reset by it. Each new bucket looks at a few old ones, in turn; nothing else drops
-// them, and the tables keep their largest size. When there are too many and none that was looked at may be dropped, a
-// request with a new key is refused for a second: it fails closed. Keys spread over shards by chance, each with its
-// part of the bound, so with the default this can begin 3 % below it.
+// A bucket may be dropped only when it is full again and has no slot taken: the bucket that replaces it then
+// starts in the same state, so dropping never resets a limit. Each new bucket checks a few old ones, in turn.
+// Nothing else drops buckets, and the tables keep their largest size. When there are too many buckets and none
+// of the checked ones may be dropped, a request with a new key is refused for a second: it fails closed. Keys
+// spread over shards by chance, and each shard has its part of the bound, so with the default this can begin 3
+// % below the bound.
 func NewSize(keys int) *Limiter {
 	keys = max(keys, 1)
 	n := shards
@@ -52,7 +53,7 @@ func NewSize(keys int) *Limiter {
 	return l
 }
 
-// Len returns the number of keyed buckets held now, idle ones that have not been dropped yet included.
+// Len returns the number of keyed buckets now, including idle ones that have not been dropped yet.
 func (l *Limiter) Len() int {
 	n := 0
 	for _, s := range l.shards {
@@ -63,14 +64,15 @@ func (l *Limiter) Len() int {
 	return n
 }
 
-// shard returns where a bucket lives. The seed is the process's own, so keys cannot be chosen to crowd one shard.
+// shard returns the shard of a bucket. The hash has a random seed for each process, so an attacker cannot
+// choose keys that fill one shard.
 func (l *Limiter) shard(name, key string) *shard {
 	h := maphash.String(l.seed, name)*31 + maphash.String(l.seed, key)
 	return l.shards[h&uint64(len(l.shards)-1)]
 }
 
-// identity is what makes two charges the same bucket. The handle stands for the limit's value in 8 bytes instead of 40,
-// and keeps no old policy in memory as its pointer would.
+// identity identifies a bucket: two charges with the same identity share it. The handle stands for the limit's
+// value in 8 bytes instead of 40, and does not keep an old policy in memory as a pointer would.
 type identity struct {
 	limit unique.Handle[Limit]
 	key   string
@@ -84,11 +86,11 @@ type shard struct {
 	bound   int
 	keyed   int
 	buckets map[identity]*bucket
-	ring    []*bucket // the same ones, for the hand to go round
+	ring    []*bucket // the same buckets, in the order in which they are checked
 	hand    int
 }
 
-// bucket returns the bucket, added if there was none; nil if it cannot be.
+// bucket returns the bucket, and adds it if there was none; nil if it cannot be added.
 func (s *shard) bucket(id identity, l *Limit) *bucket {
 	if b := s.buckets[id]; b != nil {
 		return b
@@ -116,7 +118,7 @@ func (s *shard) add(id identity, l *Limit) *bucket {
 	return b
 }
 
-// drop looks at the next n buckets, and drops the idle ones.
+// drop checks the next n buckets, and drops the idle ones.
 func (s *shard) drop(n int) {
 	for range min(n, len(s.ring)) {
 		if s.hand >= len(s.ring) {
@@ -130,7 +132,7 @@ func (s *shard) drop(n int) {
 	}
 }
 
-// remove takes b, at which the hand points, out; the last one of the ring takes its place.
+// remove removes b, the bucket to be checked next. The last bucket of the ring takes its place.
 func (s *shard) remove(b *bucket) {
 	last := len(s.ring) - 1
 	s.ring[s.hand], s.ring[last] = s.ring[last], nil
@@ -146,7 +148,7 @@ type bucket struct {
 	id   identity
 	rate *rate.Limiter // nil: no rate
 	held atomic.Int32  // slots taken: up under the shard's lock, down without
-	busy bool          // in the hands of the Take that holds the lock
+	busy bool          // in use by the Take that has the lock
 }
 
 // idle reports whether a new bucket would be in the same state.
@@ -154,7 +156,7 @@ func (b *bucket) idle(t time.Time) bool {
 	return !b.busy && b.held.Load() == 0 && (b.rate == nil || b.rate.TokensAt(t) >= float64(b.rate.Burst()))
 }
 
-// wait returns how long after t the bucket has enough for this cost, and whether it is slots that it waits for.
+// wait returns how long after t the bucket has enough for this cost, and whether it waits for slots.
 func (b *bucket) wait(t time.Time, cost int, l *Limit) (d time.Duration, concurrency bool) {
 	if b.rate != nil && cost > 0 {
 		d = until(b.rate.TokensAt(t), cost, l.Rate)
@@ -165,7 +167,7 @@ func (b *bucket) wait(t time.Time, cost int, l *Limit) (d time.Duration, concurr
 	return d, false
 }
 
-// take takes tokens and a slot from a bucket that has them: wait returned 0 under the same lock.
+// take takes tokens and a slot from a bucket that has them, because wait returned 0 under the same lock.
 func (b *bucket) take(t time.Time, cost int, g *Grant) {
 	if b.rate != nil && cost > 0 {
 		b.rate.AllowN(t, cost)

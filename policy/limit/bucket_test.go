@@ -115,7 +115,8 @@ func TestIdleBucketsDoNotPileUp(t *testing.T) {
 }
 
 func TestDroppingNeverResetsALimit(t *testing.T) {
-	// A crowd of other keys passes by, and time goes back and forth; the watched bucket gives what it gives alone.
+	// Many other keys come and go, and time goes back and forth; the watched bucket grants what it grants
+	// alone.
 	l, alone := limit.NewSize(64), limit.New()
 	lim := &limit.Limit{Name: "watched", Rate: 0.5, Burst: 2}
 	fast := &limit.Limit{Name: "crowd", Rate: 1000, Burst: 1}

@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// A Grant holds the concurrency slots of one request. The zero Grant holds none. A Grant must not be copied once it was
-// given to Take (go vet reports it): each copy would give the same slots back.
+// A Grant has the concurrency slots of one request. The zero Grant has none. A Grant must not be copied after
+// it was passed to Take (go vet reports it): each copy would give the same slots back.
 type Grant struct {
 	few   [inline]*bucket
 	n     int
@@ -21,18 +21,18 @@ type hook struct {
 	before *hook
 }
 
-// The states of a Grant. The state is also its lock, which is held for a few instructions. A sync.Mutex or an
-// atomic.Pointer would do the same, but its slow path lets the address of the Grant escape: with a Mutex each Take
-// allocates 128 bytes (BenchmarkTake), and without it none.
+// The states of a Grant. The state is also its lock, which is taken for a few instructions. A sync.Mutex or an
+// atomic.Pointer would do the same, but its slow path lets the address of the Grant escape: with a Mutex each
+// Take allocates 128 bytes (BenchmarkTake), and without it none.
 const (
 	held      = iota
 	releasing // by one Release, which will call the hooks
 	released
-	busy // a goroutine changes the hooks; it knows the state from before
+	busy // a goroutine changes the hooks; it remembers the previous state
 )
 
-// Release gives the slots back; the tokens stay taken. Call it when the response body has ended, on every path. The
-// second call and later ones do nothing. It is safe for concurrent use and waits for nothing.
+// Release gives the slots back; the tokens stay taken. Call it when the response body has ended, on every path.
+// The second call and later ones do nothing. It is safe for concurrent use and never blocks.
 func (g *Grant) Release() {
 	before := g.enter()
 	if before != held {
@@ -55,9 +55,9 @@ func (g *Grant) Release() {
 	}
 }
 
-// OnRelease has f called once: by Release when it has given the slots back, or at once if that was before. Of several
-// functions the last one added is called first. It works for a zero Grant, too, whose slots are elsewhere. It is safe
-// for concurrent use; f may be called from any goroutine, and must not block.
+// OnRelease arranges that f is called once: by Release when it has given the slots back, or at once if that was
+// before. The function that was added last is called first. It works for a zero Grant, too, whose slots are
+// elsewhere. It is safe for concurrent use; f may be called from any goroutine, and must not block.
 func (g *Grant) OnRelease(f func()) {
 	h := &hook{call: f}
 	before := g.enter()
@@ -70,7 +70,7 @@ func (g *Grant) OnRelease(f func()) {
 	}
 }
 
-// enter makes the state busy, which the caller ends, and returns what it was.
+// enter sets the state to busy, which the caller ends, and returns the previous state.
 func (g *Grant) enter() uint32 {
 	for {
 		before := g.state.Load()

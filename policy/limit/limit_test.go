@@ -21,7 +21,7 @@ func take(l *limit.Limiter, now time.Time, charges []limit.Charge) (*limit.Grant
 	return &g, r
 }
 
-// told is a Refusal as tables write it; the zero one is "granted".
+// told is a Refusal in the form of tables; the zero value is "granted".
 type told struct {
 	Name, Key   string
 	After       time.Duration

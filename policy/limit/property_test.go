@@ -33,7 +33,7 @@ type ledger struct {
 	held  int
 }
 
-// check holds every stretch that ends with the last grant against rate·t + burst.
+// check compares every period that ends with the last grant with rate·t + burst.
 func (b *ledger) check(t *rapid.T) {
 	last := b.times[len(b.times)-1]
 	for i, first := range b.times {
@@ -57,9 +57,9 @@ type held struct {
 	buckets []*ledger
 }
 
-// TestTakeKeepsEveryLimit runs two Limiters: a small one, which must drop buckets and is asked everything, and a large
-// one, which is only asked what the small one has granted. If refusals took anything, or dropping gave anything, the
-// two would part. Both have one shard, so both have one clock, which only charges move.
+// TestTakeKeepsEveryLimit runs two Limiters: a small one, which must drop buckets and gets every request, and a
+// large one, which gets only the requests that the small one granted. If refusals took anything, or dropping
+// gave anything, the two would differ. Both have one shard, so both have one clock, which only charges move.
 func TestTakeKeepsEveryLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		small, large := limit.NewSize(rapid.IntRange(2, 9).Draw(t, "size")), limit.NewSize(2000)
@@ -140,7 +140,8 @@ func record(t *rapid.T, books map[bucketName]*ledger, now time.Time, charges []l
 	return out
 }
 
-// checkRefusal holds that the refusal names one of the charges, and that it stands as long as nothing else happens.
+// checkRefusal checks that the refusal names one of the charges, and that it stays valid as long as nothing
+// else happens.
 func checkRefusal(t *rapid.T, l *limit.Limiter, now time.Time, charges []limit.Charge, r *limit.Refusal) {
 	named := false
 	for _, c := range charges {
@@ -157,7 +158,7 @@ func checkRefusal(t *rapid.T, l *limit.Limiter, now time.Time, charges []limit.C
 	}
 }
 
-// drain holds that after long idleness every bucket has its whole burst and all its slots again, and no more.
+// drain checks that after long idleness every bucket has its whole burst and all its slots again, and no more.
 func drain(t *rapid.T, l *limit.Limiter, now time.Time, pool []*limit.Limit) {
 	done := map[limit.Limit]bool{}
 	for _, lim := range pool {
@@ -178,8 +179,9 @@ func drain(t *rapid.T, l *limit.Limiter, now time.Time, pool []*limit.Limit) {
 }
 
 func TestTakeIsExactUnderConcurrency(t *testing.T) {
-	// Every goroutine asks for a scarce bucket and plentiful ones, in its own order. What the scarce one granted is
-	// what the others have lost: a refused request that took something, or a torn one, would show in the count.
+	// Every goroutine requests a scarce bucket and plentiful ones, in its own order. The plentiful ones must
+	// have lost exactly what the scarce one granted: a refused request that took something, or only a part,
+	// would show in the count.
 	l := limit.New()
 	const burst, plenty, slots = 500, 2000, 3
 	scarce := &limit.Limit{Name: "scarce", Rate: 1e-9, Burst: burst}

@@ -2,14 +2,14 @@ package limit
 
 import "time"
 
-// lookedAt is how many buckets Room looks at under a lock at a time.
+// lookedAt is how many buckets Room reads under a lock at a time.
 const lookedAt = 256
 
-// Room returns how much room each limit has at now, by its name: from 0 (none) to 1 (all), the least of its buckets. A
-// limit that has no bucket, because nothing was taken from it or all of it is back, is left out. Buckets that are added
-// or dropped meanwhile may be missed.
+// Room returns the free capacity of each limit at now, by its name: from 0 (none) to 1 (all), the least of its
+// buckets. A limit without a bucket, because nothing was taken from it or all of it is back, is left out.
+// Buckets that are added or dropped in the meantime may be missed.
 //
-// It is safe for concurrent use. It holds no lock for longer than a Take does at worst.
+// It is safe for concurrent use. It takes no lock for longer than a Take does at worst.
 func (l *Limiter) Room(now time.Time) map[string]float64 {
 	room := map[string]float64{}
 	for _, s := range l.shards {
@@ -22,7 +22,8 @@ func (l *Limiter) Room(now time.Time) map[string]float64 {
 	return room
 }
 
-// room notes the room of some buckets, from the given place of the ring. It reports whether there are more.
+// room records the free capacity of some buckets, from the given place of the ring. It reports whether there
+// are more.
 func (s *shard) room(room map[string]float64, now time.Time, from int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -40,7 +41,7 @@ func (s *shard) room(room map[string]float64, now time.Time, from int) bool {
 	return to < len(s.ring)
 }
 
-// room is how much of the bucket is left: of its tokens or of its slots, whichever is less.
+// room returns the free part of the bucket: of its tokens or of its slots, the smaller of both.
 func (b *bucket) room(now time.Time) float64 {
 	left := 1.0
 	if b.rate != nil {

@@ -49,7 +49,7 @@ func TestRoomIsWhatIsLeftInTheFullestBucketOfEachLimit(t *testing.T) {
 	room(time.Hour, map[string]float64{"rate": 1, "slots": 1, "both": .5})
 }
 
-// There are more buckets than are looked at under one lock.
+// There are more buckets than are read under one lock.
 func TestRoomLooksAtEveryBucket(t *testing.T) {
 	start := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	l := limit.New()

@@ -9,11 +9,11 @@ import (
 
 const (
 	inline   = 8           // charges for which Take allocates nothing; a request is seldom covered by more than five
-	unknown  = time.Second // the wait that is reported where the real one cannot be known
+	unknown  = time.Second // the reported wait when the real one cannot be computed
 	farthest = 1 << 61     // ns; so that neither a sum of two waits nor rounding one up to seconds overflows
 )
 
-// slot is one charge on its way through Take.
+// slot is one charge while Take handles it.
 type slot struct {
 	charge int // its index, which breaks ties
 	limit  *Limit
@@ -24,23 +24,26 @@ type slot struct {
 	double bool
 }
 
-// Take asks every charged bucket for one request, at the time now. If all have enough it takes from all of them, and g,
-// which must be a zero Grant of the caller's, holds the concurrency slots: its Release gives them back, but not the
-// tokens. If any has none, it takes from no bucket, leaves g as it is, and says which one to wait for. A bucket that is
-// charged twice is asked once, for the greater cost. No charges, no refusal.
+// Take requests the charges of one request from all buckets, at the time now. If all have enough it takes from
+// all of them, and g, which must be a zero Grant of the caller's, records the concurrency slots: its Release
+// gives them back, but not the tokens. If any bucket does not have enough, Take takes from no bucket, does not
+// change g, and returns the bucket to wait for. A bucket that is charged twice is charged once, with the
+// greater cost. Without charges there is no refusal.
 //
 // It fails closed: a charge without a limit, or with one that cannot be kept (a rate with a burst below 1, a negative
 // or infinite number), is refused, and so is a new key when the Limiter is full and can drop none (see NewSize).
 //
-// It is safe for concurrent use, and exact under it: the locks of all charged buckets are held, in one fixed order,
-// from the first look to the last taking, so a request in the middle of a refusal is never seen to have taken anything.
-// (Reservations of x/time/rate cannot be given back exactly once later ones have come in between.) Nothing waits under
-// these locks: they are held for about two hundred nanoseconds a charge, and for some tens of microseconds at worst,
-// when a new key makes a table grow or has to look for a bucket to drop. Buckets share 64 locks by their hash, so
-// unrelated ones rarely meet. Take allocates only for buckets that are new, for a refusal, and above 8 charges.
+// It is safe for concurrent use, and exact: it takes the locks of all charged buckets, in one fixed order, and
+// keeps them from the first check to the last taking, so a refused request never takes anything, not even for a
+// moment. (Reservations of x/time/rate cannot be given back exactly when others came in between.) Nothing waits
+// under these locks: they are kept for about two hundred nanoseconds a charge, and for some tens of
+// microseconds at worst, when a new key makes a table grow or a bucket to drop must be found. Buckets share 64
+// locks by their hash, so unrelated ones rarely meet. Take allocates only for new buckets, for a refusal, and
+// above 8 charges.
 //
-// Pass time.Now as it is: its monotonic reading keeps steps of the wall clock out. A now before one that a bucket has
-// seen counts as the later one, so time that goes backwards, or arrives out of order, gives no tokens twice.
+// Pass time.Now unchanged: its monotonic reading excludes steps of the wall clock. A now before an earlier one
+// that a bucket has seen counts as the earlier one, so time that goes backwards, or arrives out of order, gives
+// no tokens twice.
 func (l *Limiter) Take(now time.Time, charges []Charge, g *Grant) *Refusal {
 	var array [inline]slot
 	slots, refusal := l.slots(array[:0], charges)
@@ -63,7 +66,7 @@ func (l *Limiter) Take(now time.Time, charges []Charge, g *Grant) *Refusal {
 	return nil
 }
 
-// slots resolves charges as far as that needs no lock, in the order in which their locks must be taken.
+// slots resolves charges as far as possible without a lock, in the order in which their locks must be taken.
 func (l *Limiter) slots(slots []slot, charges []Charge) ([]slot, *Refusal) {
 	for i := range charges {
 		c := &charges[i]
@@ -102,7 +105,7 @@ func unlock(slots []slot) {
 	}
 }
 
-// find looks the bucket of a slot up, or adds it, and marks it busy: adding the next one must not drop it.
+// find finds the bucket of a slot, or adds it, and marks it busy, so that adding the next one does not drop it.
 func find(slots []slot, i int, now time.Time) {
 	s := &slots[i]
 	if now.After(s.shard.last) {
@@ -136,7 +139,7 @@ func (s *slot) wait(now time.Time) (d time.Duration, concurrency, full bool) {
 	return d, concurrency, false
 }
 
-// longest returns the refusal by the bucket that makes the request wait longest, nil if none does.
+// longest returns the refusal by the bucket with the longest wait, nil if none refuses.
 func longest(now time.Time, slots []slot, charges []Charge) *Refusal {
 	var worst Refusal
 	at := -1
@@ -154,14 +157,14 @@ func longest(now time.Time, slots []slot, charges []Charge) *Refusal {
 	if at < 0 {
 		return nil
 	}
-	r := worst // only a refusal pays for the heap
+	r := worst // only a refusal allocates
 	return &r
 }
 
-// until returns how long a bucket with this many tokens takes to have what is needed, rounded up to a nanosecond. Less
-// than a nanosecond is no wait, as in rate.Limiter itself: otherwise a caller that comes back exactly at that time
-// could be refused again by the rounding of a float64. The bucket goes that little below zero, so nothing is given
-// away.
+// until returns how long a bucket with this many tokens takes to have the needed number, rounded up to a
+// nanosecond. Less than a nanosecond counts as no wait, as in rate.Limiter itself. Otherwise a caller that
+// comes back exactly at that time could be refused again because of the rounding of a float64. The bucket goes
+// that little below zero, so no token is given twice.
 func until(tokens float64, need int, rate float64) time.Duration {
 	ns := (float64(need) - tokens) / rate * 1e9
 	if ns < 1 {

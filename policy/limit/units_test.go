@@ -10,17 +10,17 @@ import (
 	"graphproxy/policy/limit"
 )
 
-// model is a bucket as one would write it on paper, and what has gone through it.
+// model is an exact model of a bucket, and what has gone through it.
 type model struct {
 	rate, burst float64
 	tokens      float64
 	at, began   time.Time
 	flows       []flow
 	cost        float64 // what the granted requests really cost, as far as it is known
-	forgiven    float64 // of it, what a debt had no room for
+	forgiven    float64 // of it, what was above the bound of debt
 }
 
-// flow is what left a bucket at a time; less than 0 is what was given back.
+// flow is what left a bucket at a time; a negative flow was given back.
 type flow struct {
 	at    time.Time
 	units float64
@@ -53,11 +53,11 @@ func (m *model) adjust(more float64) {
 	m.move(more)
 }
 
-// slack is for what floats and nanoseconds round.
+// slack allows for the rounding of floats and nanoseconds.
 const slack = 1e-4
 
-// check holds, at a grant, that no stretch until now let through more than rate·t and the burst, in net units; and
-// that since the beginning the requests did not really cost more, either.
+// check checks at a grant that no period until now let through more than rate·t and the burst, in net units,
+// and that since the beginning the real costs were not higher, either.
 func (m *model) check(t *rapid.T) {
 	net := 0.0
 	for i := len(m.flows) - 1; i >= 0; i-- {
@@ -76,8 +76,8 @@ type adjustable struct {
 	models  []*model
 }
 
-// TestUnitsKeepEveryLimit lets requests of random costs through, corrects many of them later, some long after and in
-// another order, and holds every answer against a model.
+// TestUnitsKeepEveryLimit lets requests of random costs through, corrects many of them later, some long after
+// and in another order, and compares every answer with a model.
 func TestUnitsKeepEveryLimit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := limit.NewSize(2000)

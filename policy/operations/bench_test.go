@@ -8,7 +8,8 @@ import (
 	"graphproxy/policy/operations"
 )
 
-// What one load of a policy with a deny rule costs, and what it costs when the rule needs a closer look.
+// The cost of loading a policy with a deny rule, for a rule that is in the lists and for one that needs a
+// closer check.
 func BenchmarkEmbedded(b *testing.B) {
 	rules := []*match.Rule{rule(b, "GET", "/users/{id}/messages")}
 	b.Run("a rule that is listed", func(b *testing.B) {

@@ -10,8 +10,8 @@ import (
 	"graphproxy/policy/match"
 )
 
-// Embedded returns a set of what the embedded lists of policy/graph/catalog have, of both versions. It reads of them
-// what is asked for, when it is asked for. The error says that a list is damaged.
+// Embedded returns a set of the embedded lists of policy/graph/catalog, of both versions. It reads only the
+// parts that are needed, when they are needed. The error means that a list is damaged.
 func Embedded() (*Set, error) {
 	o := &Set{embedded: make(map[string]bool)}
 	for _, version := range catalog.Versions() {
@@ -67,7 +67,7 @@ func (o *Set) embed(version, root string) {
 	})
 }
 
-// Find returns the operation that a request is, whose path names it; false if no list has it.
+// Find returns the operation that a request calls; false if no list has it.
 func (o *Set) Find(segments []odata.Segment, version, method string) (found catalog.Operation, ok bool) {
 	if o == nil || len(segments) == 0 {
 		return catalog.Operation{}, false
@@ -94,8 +94,8 @@ func (o *Set) Find(segments []odata.Segment, version, method string) (found cata
 	return catalog.Operation{}, false
 }
 
-// AreListed reports whether the embedded lists have a path that is spelled as each of the rules, with one of its
-// methods. It takes some 50 µs for each rule. When it says no, Problem may still find the operation.
+// AreListed reports whether the embedded lists have a path that is spelled as each of the rules, with one of
+// its methods. It takes some 50 µs for each rule. When it reports false, Problem may still find the operation.
 func AreListed(rules []*match.Rule) bool {
 	return !slices.ContainsFunc(rules, func(r *match.Rule) bool { return !isListed(r) })
 }
@@ -117,7 +117,7 @@ func isListed(r *match.Rule) bool {
 	return found && err == nil
 }
 
-// spells reports whether a path of a list is what a template of plain names and keys says, segment by segment.
+// spells reports whether a path of a list equals a template of plain names and keys, segment by segment.
 func spells(t *odata.Template, path []byte) bool {
 	for i := range t.Segments {
 		s := &t.Segments[i]

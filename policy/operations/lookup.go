@@ -9,8 +9,8 @@ import (
 	"graphproxy/policy/yamlfile"
 )
 
-// Problem says why a rule names no operation of Graph, and what would; "" if it names one or nothing is sure. A wide
-// rule, of deny or covers, counts also with arguments that it leaves out.
+// Problem returns why a rule names no operation of Graph, and a proposal; "" if it names one or if that is
+// uncertain. A wide rule, of deny or covers, may leave out arguments.
 func (o *Set) Problem(r *match.Rule, wide bool) string {
 	t := r.Template
 	first := &t.Segments[0]
@@ -42,8 +42,9 @@ func (o *Set) Problem(r *match.Rule, wide bool) string {
 	return problem
 }
 
-// IsVoid reports whether a rule surely names nothing: Graph has no such resource. Where the lists have the resource and
-// not the method, or lack a function, Graph may have more than they do, and Problem alone says so.
+// IsVoid reports whether a rule certainly names nothing, because Graph has no such resource. If the lists have
+// the resource but not the method, or lack a function, Graph may have it nevertheless, and only Problem reports
+// it.
 func (o *Set) IsVoid(r *match.Rule) bool {
 	if o.Problem(r, true) == "" {
 		return false
@@ -59,11 +60,11 @@ func (o *Set) IsVoid(r *match.Rule) bool {
 	return !isCall
 }
 
-// walk is how far a template goes in a list.
+// walk is how far a template leads in a list.
 type walk struct {
-	segments []odata.Segment // those that lead nowhere
-	at       []*resource     // the resources that the others may lead to
-	unknown  bool            // the list does not show it; $count and the like follow most resources
+	segments []odata.Segment // the segments that lead nowhere
+	at       []*resource     // the resources that the other segments may lead to
+	unknown  bool            // the list does not decide it; $count and the like follow most resources
 }
 
 // walk follows the segments of a path in the list of a version.
@@ -92,8 +93,8 @@ func (o *Set) walk(segments []odata.Segment, version string) walk {
 	return w
 }
 
-// mayGoOn reports whether Graph may have a segment below the resource that the list has not: the list does not show
-// what is below its ends.
+// mayGoOn reports whether Graph may have a segment below the resource that is not in the list: the list does
+// not have what is below its ends.
 func (n *resource) mayGoOn(s *odata.Segment, o *Set, version string) bool {
 	if !n.isEnd() || n.elsewhere(o, version) != nil {
 		return false
@@ -137,7 +138,7 @@ func (n *resource) follow(s *odata.Segment) []*resource {
 	return all
 }
 
-// problem says why the template names no operation, and what would; "" if it does.
+// problem returns why the template names no operation, and a proposal; "" if it names one.
 func (w *walk) problem(m *match.Rule, wide bool) string {
 	if w.unknown {
 		return ""
@@ -159,7 +160,7 @@ func (w *walk) problem(m *match.Rule, wide bool) string {
 	}
 	missing := m.Methods &^ there
 	if there != match.Post {
-		missing &^= match.Get // what can be changed or deleted can be read, also where a list forgets it
+		missing &^= match.Get // if a resource can be changed or deleted it can be read, even where a list lacks that
 	}
 	switch {
 	case m.Template.Below:
@@ -178,8 +179,8 @@ func (w *walk) problem(m *match.Rule, wide bool) string {
 	return problem + "; there is " + there.String()
 }
 
-// tail returns what stands at the end of the operations with the methods and was left out, such as $ref; "" if nothing
-// does.
+// tail returns the segment that was left out at the end of the operations with the methods, such as $ref; "" if
+// none was.
 func (w *walk) tail(methods match.Methods) string {
 	for _, n := range w.at {
 		for _, tail := range []string{"$ref", "$value"} {
@@ -191,7 +192,7 @@ func (w *walk) tail(methods match.Methods) string {
 	return ""
 }
 
-// lost says where the template leaves the list.
+// lost returns where the template leaves the list.
 func (w *walk) lost() string {
 	n, s := w.at[0], &w.segments[0]
 	place := n.text

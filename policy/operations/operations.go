@@ -1,9 +1,10 @@
-// Package operations says which operations of Microsoft Graph a template of a policy names, and what is wrong with one
-// that names none.
+// Package operations finds the operations of Microsoft Graph that a template of a policy names, and explains
+// what is wrong with a template that names none.
 //
-// It decides by lists: the ones that policy/graph/catalog embeds, and others that a user gives. It is sure only of what
-// a list has: what lies below the ends of a list may be there or not. What follows from that (an error, a warning, a
-// note) it leaves to the loader and to policy/analysis. It is for files and people, and never on the way of a request.
+// It uses lists: the embedded ones of policy/graph/catalog, and lists that a user gives. It is certain only of
+// what a list has: what lies below the ends of a list may exist or not. The loader and policy/analysis decide
+// whether a finding is an error, a warning or a note. The package is used for policy files and reports, never
+// while a request is served.
 package operations
 
 import (
@@ -18,8 +19,8 @@ import (
 	"graphproxy/policy/match"
 )
 
-// Set is what Graph can do: methods and paths, of one version or both. The zero value holds nothing. It is safe
-// for concurrent use.
+// Set is a set of Graph's operations: methods and paths, of one version or both. The zero value is empty. It is
+// safe for concurrent use.
 type Set struct {
 	mu       sync.Mutex
 	versions map[string]*resource
@@ -39,7 +40,8 @@ type resource struct {
 	listed  []catalog.Operation
 }
 
-// Read adds a list, as catalog.Read takes it. The error names the line; what stands before it has been added.
+// Read adds a list in the format of catalog.Read. The error names the line; the lines before it have been
+// added.
 func (o *Set) Read(r io.Reader, version string) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -60,7 +62,7 @@ func (o *Set) at(name string, t *odata.Template) *resource {
 	return n
 }
 
-// top returns the resource above the roots of a version, made if it is not there.
+// top returns the resource above the roots of a version. It creates it if needed.
 func (o *Set) top(version string) *resource {
 	if o.versions[version] == nil {
 		o.versions = set(o.versions, version, new(resource))
@@ -68,7 +70,7 @@ func (o *Set) top(version string) *resource {
 	return o.versions[version]
 }
 
-// child returns the resource that a segment leads to, made if it is not there.
+// child returns the resource that a segment leads to. It creates it if needed.
 func (n *resource) child(s *odata.Segment) *resource {
 	at, key, text := &n.names, s.Base, n.text+"/"+s.Text
 	switch {
@@ -100,8 +102,8 @@ func argNames(s *odata.Segment) string {
 	return strings.Join(names, ",")
 }
 
-// isEnd reports whether the list has nothing below the resource but casts and what can be called on it. Such are where
-// Graph goes on with a resource that the list has elsewhere, or with properties.
+// isEnd reports whether the list has nothing below the resource but casts and operations that can be called on
+// it. At such a resource Graph continues with a resource that the list has elsewhere, or with properties.
 func (n *resource) isEnd() bool {
 	if n.key != nil {
 		return false
@@ -124,7 +126,7 @@ func (n *resource) children() []string {
 	return names
 }
 
-// elsewhere returns the resource that the list has everything below in the place of n, or nil: a drive of a user is a
+// elsewhere returns the resource of the list whose children may also follow n, or nil: the drive of a user is a
 // drive.
 func (n *resource) elsewhere(o *Set, version string) *resource {
 	parent, last := path.Split(n.text)
@@ -148,7 +150,7 @@ func (n *resource) elsewhere(o *Set, version string) *resource {
 	return nil
 }
 
-// at follows names, of which "" is a key; nil if there is no such resource.
+// at follows names; "" is a key. It returns nil if there is no such resource.
 func (n *resource) at(names ...string) *resource {
 	for _, name := range names {
 		switch {

@@ -65,7 +65,7 @@ func TestRulesAreLookedUpInTheEmbeddedLists(t *testing.T) {
 	}
 }
 
-// The short way to say that a rule is in Graph never says more than the long one.
+// The fast check never reports a rule as known that the slow check does not find.
 func TestWhatIsListedHasNoProblem(t *testing.T) {
 	known := embedded(t)
 	for _, version := range catalog.Versions() {

@@ -8,8 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// String reads the string at hand and the space after it. It returns what stands between the quotes, as it is
-// written.
+// String reads the next string and the space after it. It returns the raw text between the quotes.
 func (r *Reader) String() (raw []byte, err error) {
 	if r.peek() != '"' {
 		return nil, r.unexpected("a string")
@@ -42,7 +41,7 @@ func (r *Reader) String() (raw []byte, err error) {
 	return nil, r.unexpected("the quote that ends a string")
 }
 
-// escape goes past an escape.
+// escape reads past an escape.
 func (r *Reader) escape() error {
 	rest := r.text[r.pos:]
 	if len(rest) > 1 && rest[1] != 'u' && bytes.IndexByte([]byte(`"\/bfnrt`), rest[1]) >= 0 {
@@ -89,7 +88,7 @@ func unit(b []byte) (n rune, ok bool) {
 	return n, true
 }
 
-// Literal reads the number, true, false or null at hand and the space after it, and returns it as it is written.
+// Literal reads the next number, true, false or null and the space after it, and returns its raw text.
 func (r *Reader) Literal() (raw []byte, err error) {
 	start := r.pos
 	switch r.Kind() {
@@ -118,7 +117,7 @@ func (r *Reader) word() error {
 	return r.unexpected("a JSON value")
 }
 
-// number reads a number. "01" is refused by what reads on: 1 is neither a comma nor an end.
+// number reads a number. "01" is refused by the code that reads on: 1 is neither a comma nor an end.
 func (r *Reader) number() error {
 	r.takeAny("-")
 	if r.peek() == '0' {
@@ -153,7 +152,7 @@ func (r *Reader) digits() bool {
 	return r.pos > start
 }
 
-// Unquote returns what a string says that a Reader has read. A string without escapes is only copied.
+// Unquote returns the text of a string that a Reader has read. A string without escapes is only copied.
 func Unquote(raw []byte) string {
 	if bytes.IndexByte(raw, '\\') < 0 {
 		return string(raw)

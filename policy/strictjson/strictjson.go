@@ -1,6 +1,7 @@
-// Package strictjson reads JSON that has one reading (RFC 8259), for bodies that are judged before Graph reads them.
+// Package strictjson reads JSON that is not ambiguous (RFC 8259), for bodies that are judged before Graph reads
+// them.
 //
-// It refuses what readers of JSON take differently:
+// It refuses JSON that parsers read in different ways:
 //
 //   - other encodings than UTF-8, bytes that are not UTF-8, and a byte order mark;
 //   - an object with one key twice, also in another letter case or width, or with invisible characters;
@@ -8,8 +9,8 @@
 //   - arrays and objects that nest deeper than MaxDepth;
 //   - everything that RFC 8259 does not have: comments, commas at the end, NaN, more after the value.
 //
-// A Reader goes through a text once, from its front to its end, and copies nothing. Its memory is a few bytes for
-// each key of the objects that are open. It decides nothing about what a text says.
+// A Reader goes through a text once, from front to end, and copies nothing. Its memory is a few bytes for each
+// key of the open objects. It does not interpret the text.
 package strictjson
 
 import (
@@ -23,7 +24,8 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// MaxDepth is how deep arrays and objects may nest. Graph's JSON is far from it, and some readers stop here (.NET's).
+// MaxDepth is how deep arrays and objects may nest. Graph's JSON nests far less, and some parsers stop at this
+// depth (.NET's).
 const MaxDepth = 64
 
 // Kind is what a value is.
@@ -40,16 +42,16 @@ const (
 	Object
 )
 
-// Error says where and why a text has not one reading.
+// Error is where and why a text is ambiguous or invalid.
 type Error struct {
 	At      int // byte of the text, from 0
 	Message string
 }
 
-// Error returns the place and the message. It holds no value of the text.
+// Error returns the place and the message. It contains no value of the text.
 func (e *Error) Error() string { return "byte " + strconv.Itoa(e.At) + ": " + e.Message }
 
-// Reader goes through one text. It is for one goroutine. After an error it must not be used further.
+// Reader reads one text. It is for one goroutine. After an error it must not be used further.
 type Reader struct {
 	text   []byte
 	pos    int
@@ -65,11 +67,11 @@ type frame struct {
 	begun bool // a member or element of it has been read
 }
 
-// key is where a key stands in the text, without its quotes.
+// key is the place of a key in the text, without its quotes.
 type key struct {
 	start, end int
 	hash       uint32
-	odd        bool // it holds escapes or more than plain ASCII
+	odd        bool // it contains escapes or other characters than plain ASCII
 }
 
 // Reset makes r read a text from its front. The text must not change while it is read.
@@ -117,7 +119,7 @@ func (r *Reader) space() {
 	}
 }
 
-// take reads c and the space after it if c is at hand.
+// take reads c and the space after it if c is next.
 func (r *Reader) take(c byte) bool {
 	if r.peek() != c {
 		return false
@@ -127,7 +129,7 @@ func (r *Reader) take(c byte) bool {
 	return true
 }
 
-// Kind returns what the value at hand is, by its first byte; Invalid if none begins here.
+// Kind returns the kind of the next value, by its first byte; Invalid if no value begins here.
 func (r *Reader) Kind() Kind {
 	switch c := r.peek(); {
 	case c == '{':
@@ -146,7 +148,7 @@ func (r *Reader) Kind() Kind {
 	return Invalid
 }
 
-// Enter goes into the object or array at hand. Key, or Element, then leads from member to member.
+// Enter enters the next object or array. Key or Element then leads from member to member.
 func (r *Reader) Enter() error {
 	if r.depth == MaxDepth {
 		return r.fail("arrays and objects nest deeper than %d", MaxDepth)
@@ -161,11 +163,10 @@ func (r *Reader) Enter() error {
 	return nil
 }
 
-// Element goes to the next element of the array that was entered last, which is at hand then. It is false at the end
-// of the array.
+// Element moves to the next element of the array that was entered last. It is false at the end of the array.
 func (r *Reader) Element() (more bool, err error) { return r.next(']') }
 
-// next goes to the next member or element, or past the end.
+// next moves to the next member or element, or past the end.
 func (r *Reader) next(shut byte) (more bool, err error) {
 	f := &r.open[r.depth-1]
 	switch {
@@ -179,9 +180,9 @@ func (r *Reader) next(shut byte) (more bool, err error) {
 	return true, nil
 }
 
-// Key goes to the value of the next member of the object that was entered last, and returns its key as it is written,
-// without quotes. Odd reports whether the key holds escapes or more than letters, digits and the like of ASCII, see
-// Plain. It is false at the end of the object, where doubled keys are found.
+// Key moves to the value of the next member of the object that was entered last, and returns its raw key,
+// without quotes. Odd reports whether the key contains escapes or characters with a special meaning, see
+// isPlain. It is false at the end of the object, where doubled keys are found.
 func (r *Reader) Key() (raw []byte, odd, more bool, err error) {
 	if more, err = r.next('}'); !more {
 		return nil, false, false, err
@@ -201,8 +202,8 @@ func (r *Reader) Key() (raw []byte, odd, more bool, err error) {
 	return raw, k.odd, true, nil
 }
 
-// newKey returns the place of a key that was just read. All keys that may be taken for the same have the same hash
-// (FNV-1a).
+// newKey returns the place of a key that was just read. All keys that a reader may take for the same key have
+// the same hash (FNV-1a).
 func newKey(raw []byte, start int) key {
 	const offset, prime = 2166136261, 16777619
 	k := key{start: start, end: start + len(raw), hash: offset}
@@ -224,7 +225,7 @@ func newKey(raw []byte, start int) key {
 	return k
 }
 
-// isPlain reports whether a byte of a key stands for itself in every reader.
+// isPlain reports whether every reader reads a byte of a key as itself.
 func isPlain(c byte) bool { return ' ' < c && c < utf8.RuneSelf-1 && c != '\\' }
 
 func lower(c byte) byte {
@@ -234,8 +235,8 @@ func lower(c byte) byte {
 	return c
 }
 
-// Fold spells a key, as it is written between its quotes, so that all keys are equal that a reader may take for the
-// same: without escapes, in lower case, without accents and invisible characters.
+// Fold returns a form of a key's raw text that is equal for all keys that a reader may take for the same key:
+// without escapes, in lower case, without accents and invisible characters.
 func Fold(raw []byte) string {
 	return strings.TrimFunc(odata.Wide(Unquote(raw)), func(c rune) bool { return c <= ' ' })
 }
@@ -292,7 +293,7 @@ func (r *Reader) doubled(k key) error {
 		strconv.QuoteToASCII(string(name)))
 }
 
-// End refuses anything behind the value that was read.
+// End refuses any text after the value that was read.
 func (r *Reader) End() error {
 	if r.pos < len(r.text) {
 		return r.fail("there is more behind the end of the JSON value; send one value")
@@ -300,7 +301,7 @@ func (r *Reader) End() error {
 	return nil
 }
 
-// Skip goes past the value at hand. What is in it is checked as all is.
+// Skip moves past the next value. It checks the value's content too.
 func (r *Reader) Skip() error {
 	switch r.Kind() {
 	case Object:
@@ -335,7 +336,7 @@ func (r *Reader) Skip() error {
 	return err
 }
 
-// Check reports why a text has not one reading; nil if it has.
+// Check returns why a text is ambiguous or invalid; nil if it is not.
 func Check(text []byte) error {
 	var r Reader
 	if err := r.Reset(text); err != nil {

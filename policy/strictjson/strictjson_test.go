@@ -86,8 +86,8 @@ func TestATextWithOneReadingIsRead(t *testing.T) {
 	}
 }
 
-// Doubled keys are found without comparing each key with each other one: a large object costs as much for each key as a
-// small one.
+// The search for doubled keys does not compare each key with every other: the cost for each key is the same in
+// a large and in a small object.
 func TestManyKeysTakeMemoryForEachKeyOnly(t *testing.T) {
 	text := []byte(manyKeys(100_000))
 	if n := testing.AllocsPerRun(1, func() { _ = strictjson.Check(text) }); n > 100_000 {
@@ -104,7 +104,7 @@ func manyKeys(n int) string {
 	return string(text)
 }
 
-// What Check takes, encoding/json takes too, and an independent walk finds no key twice in an object.
+// encoding/json accepts every text that Check accepts, and an independent search finds no doubled key.
 func FuzzWhatIsReadHasOneReading(f *testing.F) {
 	for _, text := range []string{
 		`{}`, `[1,"a",{"b":null}]`, `{"a":1,"A":2}`, `{"\u0061":1,"a":2}`, `"\ud83d\ude00"`, "\ufeff{}",
@@ -131,7 +131,8 @@ func FuzzWhatIsReadHasOneReading(f *testing.F) {
 	})
 }
 
-// keyTwice reads one value and returns a key that an object of it has twice, letter case ignored; "" if none has.
+// keyTwice reads one value and returns a key that an object of it has twice, ignoring letter case; "" if there
+// is none.
 func keyTwice(t *testing.T, decoder *json.Decoder) (twice string) {
 	token, err := decoder.Token()
 	if err != nil {

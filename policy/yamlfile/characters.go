@@ -9,11 +9,11 @@ import (
 
 const byteOrderMark = '\uFEFF'
 
-// checkCharacters reports every line with a character that readers of YAML and editors treat in different ways, and
-// reports whether there is none. For yaml.v3, which reads YAML 1.1, U+0085, U+2028 and U+2029 end a line, and so does a
-// carriage return alone. For readers of YAML 1.2, for editors and for git they do not: a rule can hide behind one in
-// what looks like a comment. Format characters hide text or change the order in which it is displayed. A byte order
-// mark at the beginning is no problem.
+// checkCharacters reports every line with a character that readers of YAML and editors treat in different ways,
+// and reports whether there is none. For yaml.v3, which reads YAML 1.1, U+0085, U+2028 and U+2029 end a line,
+// and so does a carriage return alone. For readers of YAML 1.2, for editors and for git they do not: a rule
+// could hide behind one in text that looks like a comment. Format characters hide text or change the order in
+// which it is displayed. A byte order mark at the beginning is allowed.
 func checkCharacters(r *Report, data []byte) bool {
 	line, reported := 1, 0
 	for i, c := range string(data) {
@@ -31,7 +31,7 @@ func checkCharacters(r *Report, data []byte) bool {
 	return reported == 0
 }
 
-// characterProblem says what is wrong with a character that stands before rest; "" if nothing is.
+// characterProblem returns what is wrong with a character that stands before rest; "" if nothing is.
 func characterProblem(c rune, rest []byte) string {
 	switch {
 	case c == '\r' && (len(rest) == 0 || rest[0] != '\n'):
@@ -51,8 +51,8 @@ func characterProblem(c rune, rest []byte) string {
 // escape writes a character as an escape of YAML and JSON, in double quotes.
 func escape(c rune) string { return strconv.QuoteToASCII(string(c)) }
 
-// isFormat reports whether c is not displayed itself: zero-width characters, marks of direction, an inner byte order
-// mark. The signs that stand before Arabic and Syriac numbers are displayed, though Unicode calls them format
+// isFormat reports whether c is not displayed itself: zero-width characters, marks of direction, an inner byte
+// order mark. The signs before Arabic and Syriac numbers are displayed, though Unicode calls them format
 // characters.
 func isFormat(c rune) bool {
 	return unicode.Is(unicode.Cf, c) && !unicode.Is(unicode.Prepended_Concatenation_Mark, c)

@@ -7,8 +7,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// check refuses, in the node and all below it, what gives YAML a second reading. Meaning plays no part here, so it
-// holds for parts of the file, too, that are not read further.
+// check refuses YAML that has a second reading, in the node and all below it. It ignores what the keys mean, so
+// it also checks parts of the file that are not read further.
 func check(r *Report, n *yaml.Node, where string) {
 	switch {
 	case n.Kind == yaml.AliasNode:
@@ -53,8 +53,8 @@ func checkMapping(r *Report, n *yaml.Node, where string) {
 	}
 }
 
-// join names a key within a place. What is no plain name, such as a rule with its settings under it, adds
-// nothing: the line shows which it is.
+// join appends a key to a place. A key that is no plain name, such as a rule with its settings under it, is not
+// appended: the line number identifies it.
 func join(where, key string) string {
 	if !IsName(strings.TrimPrefix(key, "$")) {
 		return where

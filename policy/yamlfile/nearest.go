@@ -2,8 +2,8 @@ package yamlfile
 
 import "strings"
 
-// Unknown says that a name is not known, and what to write instead: the nearest of the known names if one is
-// near, else all of them as long as they are few. Kind is a word like "key".
+// Unknown returns a message that a name is unknown, and a proposal: the nearest of the known names if one is
+// near, else all of them if they are few. Kind is a word like "key".
 func Unknown(kind, name string, known []string) string {
 	if near := Nearest(name, known); near != "" {
 		return "unknown " + kind + " " + quote(name) + "; did you mean " + quote(near) + "?"
@@ -16,8 +16,8 @@ func Unknown(kind, name string, known []string) string {
 	return message + "; known here: " + strings.Join(known, ", ")
 }
 
-// Nearest returns the known name that is nearest to name, or "" when none is near enough to have been meant:
-// names are near when one mistake in three letters turns one into the other. Letter case does not count.
+// Nearest returns the known name that is nearest to name, or "" when none is near enough: names are near when
+// one mistake in three letters turns one into the other. Letter case is ignored.
 func Nearest(name string, known []string) string {
 	const longest = 64 // no key is longer, and the distance costs the product of the lengths
 	if len(name) > longest {

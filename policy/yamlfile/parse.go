@@ -12,9 +12,9 @@ import (
 // MaxSize is the size of the largest file that is read, in bytes. A rule for each operation of Graph takes 1.5 MB.
 const MaxSize = 4 << 20
 
-// Parse reads the file's one document. What is wrong with it as YAML goes to the report; ok is false if
-// nothing of it can be read. Even if ok, the caller must look at the report at the end: a repeated key is
-// reported there and read once.
+// Parse reads the file's one document, and adds its problems as YAML to the report; ok is false if nothing can
+// be read. Even if ok, the caller must check the report at the end: a repeated key is reported there and read
+// once.
 func Parse(r *Report, data []byte) (root Value, ok bool) {
 	if len(data) > MaxSize {
 		r.Add(1, "", "the file has %d bytes; at most %d are read", len(data), MaxSize)
@@ -47,8 +47,8 @@ func Parse(r *Report, data []byte) (root Value, ok bool) {
 	return root, ok
 }
 
-// checkEnd refuses what follows the document. A reader that takes the first one only would miss it, and a
-// person would not.
+// checkEnd refuses text after the document. A program that reads only the first document would not see it, but
+// a person would.
 func checkEnd(r *Report, decoder *yaml.Decoder, data []byte) {
 	var second yaml.Node
 	switch err := decoder.Decode(&second); {

@@ -1,10 +1,10 @@
 // Package yamlfile reads a YAML file that must have one reading, and reports every problem of it at once.
 //
-// It decides what is YAML to us: one document of mappings, lists and scalars, with every key once. Anchors,
-// aliases, merge keys and tags are refused, because with them what a person reads and what a machine does
-// come apart. It walks the nodes itself: the strictness of yaml.v3 is lost below Node.Decode and after "---".
-// What the keys mean, it leaves to others; they read a Value by the methods that say what must be there, and
-// each method reports what is not.
+// It allows one document of mappings, lists and scalars, with every key once. Anchors, aliases, merge keys and
+// tags are refused, because with them a person and a program may read the file in different ways. The package
+// walks the nodes itself: the strictness of yaml.v3 is lost below Node.Decode and after "---". Other packages
+// decide what the keys mean. They read a Value with methods for the expected type, and each method reports a
+// value of another type.
 package yamlfile
 
 import (
@@ -56,7 +56,7 @@ type Report struct {
 	errs Errors
 }
 
-// Add notes a problem.
+// Add adds a problem.
 func (r *Report) Add(line int, where, format string, args ...any) {
 	r.errs = append(r.errs, &Error{File: r.File, Line: max(line, 1), Where: where, Message: fmt.Sprintf(format, args...)})
 }

@@ -15,8 +15,8 @@ var (
 	unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
 )
 
-// addSyntax turns the parser's error into a line and a cure. Yaml.v3 leaves the line out on line 1, and its
-// parser, unlike its scanner, counts lines from 0.
+// addSyntax turns the parser's error into a line and a cure. yaml.v3 leaves out the line number for line 1, and
+// its parser, unlike its scanner, counts lines from 0.
 func addSyntax(r *Report, err error, data []byte) {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	line := 1
@@ -48,7 +48,7 @@ func fromParser(text string) bool {
 	return false
 }
 
-// syntaxCure says what to do about the parser's message.
+// syntaxCure returns the cure for the parser's message.
 func syntaxCure(text string, tab bool) string {
 	if tab {
 		return "a tab indents this line; YAML is indented by spaces"

@@ -9,9 +9,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Value is one value of a file, with its place. Its methods read it as what it must be, and report it when it
-// is something else; then they return false, or nothing to go through. The zero Value stands for a missing
-// one: it reads as nothing and reports nothing.
+// Value is one value of a file, with its place. Each method reads it as one type. If the value has another
+// type, the method reports that and returns false, or nothing. The zero Value stands for a missing value: it
+// reads as nothing and reports nothing.
 type Value struct {
 	node   *yaml.Node
 	where  string
@@ -69,7 +69,7 @@ func (v Value) Errorf(format string, args ...any) {
 	}
 }
 
-// IsScalar reports whether the value is a single text, number or the like, and nothing is amiss with it.
+// IsScalar reports whether the value is a single text, number or other scalar, without a problem.
 func (v Value) IsScalar() bool {
 	return v.node != nil && v.node.Kind == yaml.ScalarNode && !isNull(v.node)
 }
@@ -77,7 +77,7 @@ func (v Value) IsScalar() bool {
 // IsMapping reports whether the value is a mapping.
 func (v Value) IsMapping() bool { return v.node != nil && v.node.Kind == yaml.MappingNode }
 
-// IsList reports whether the value is a list that holds something.
+// IsList reports whether the value is a list with at least one item.
 func (v Value) IsList() bool {
 	return v.node != nil && v.node.Kind == yaml.SequenceNode && len(v.node.Content) > 0
 }
@@ -85,7 +85,7 @@ func (v Value) IsList() bool {
 // IsInt reports whether the value is a number as YAML sees it, not a text: 50, and not "50".
 func (v Value) IsInt() bool { return v.IsScalar() && v.node.ShortTag() == "!!int" }
 
-// Fields returns the keys of a mapping, each once, in file order. Expected says what was expected there, for
+// Fields returns the keys of a mapping, each once, in file order. Expected describes the expected value, for
 // messages. An empty mapping is reported.
 func (v Value) Fields(expected string) []Field {
 	if !v.is(yaml.MappingNode, expected) {
@@ -111,7 +111,7 @@ func (v Value) Fields(expected string) []Field {
 	return fields
 }
 
-// Mapping returns the values of a mapping that may hold the known keys only. Others are reported.
+// Mapping returns the values of a mapping that may only have the known keys. Other keys are reported.
 func (v Value) Mapping(known ...string) map[string]Value {
 	values := make(map[string]Value)
 	for _, f := range v.Fields("a mapping with " + strings.Join(known, ", ")) {
@@ -124,7 +124,7 @@ func (v Value) Mapping(known ...string) map[string]Value {
 	return values
 }
 
-// List returns the items of a list. Expected says what was expected there. An empty list is fine.
+// List returns the items of a list. Expected describes the expected value. An empty list is allowed.
 func (v Value) List(expected string) []Value {
 	if !v.is(yaml.SequenceNode, expected) {
 		return nil
@@ -136,7 +136,7 @@ func (v Value) List(expected string) []Value {
 	return items
 }
 
-// Items returns the items of a list that must hold something.
+// Items returns the items of a list that must not be empty.
 func (v Value) Items(expected string) []Value {
 	items := v.List(expected)
 	if v.node != nil && v.node.Kind == yaml.SequenceNode && len(items) == 0 {
@@ -145,7 +145,7 @@ func (v Value) Items(expected string) []Value {
 	return items
 }
 
-// OneOrMore returns the items of a list that must hold something, or the one scalar that stands in its place.
+// OneOrMore returns the items of a list that must not be empty, or one scalar in place of a list.
 func (v Value) OneOrMore(expected string) []Value {
 	if v.IsScalar() {
 		return []Value{v}
@@ -153,7 +153,7 @@ func (v Value) OneOrMore(expected string) []Value {
 	return v.Items(expected)
 }
 
-// Text returns a scalar as it is written, so that 007, 1e3 and yes are these texts. An empty text is reported.
+// Text returns a scalar as it is written: 007, 1e3 and yes are texts. An empty text is reported.
 func (v Value) Text(expected string) (string, bool) {
 	if !v.is(yaml.ScalarNode, expected) {
 		return "", false
@@ -192,7 +192,7 @@ func (v Value) Int(lowest int) (int, bool) {
 	return n, true
 }
 
-// is reports whether the value has the kind, and says so in the report if not.
+// is reports whether the value has the kind, and adds a problem if not.
 func (v Value) is(kind yaml.Kind, expected string) bool {
 	switch {
 	case v.node == nil || v.node.Kind == yaml.AliasNode:
