@@ -38,3 +38,6 @@ func Untraced() {
 	_ = t.spanID()
 	t.end(nil, nil)
 }
+
+// AppendLine appends the audit line of a record.
+func (rec *Record) AppendLine(b []byte) []byte { return rec.appendLine(b) }

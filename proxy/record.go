@@ -134,29 +134,34 @@ func (h *Handler) record(x *exchange) {
 	h.observe(x, elapsed)
 	rec.shape(x.seen)
 	h.meter.Request(rec.outcome())
-	h.write(x, rec)
-	if x.batch == nil {
-		x.traced.end(rec, nil)
-		return
-	}
-	for i := range x.batch.records {
-		x.batch.admissions[i].end()
-		item := &x.batch.records[i]
-		item.shape(x.batch.batch.Items[i].Target)
-		item.ofBatch(rec)
-		h.meter.Item(item.outcome())
-		h.write(x, item)
-	}
-	x.traced.end(rec, x.batch.records)
+	h.complete(x, rec)
+	items := x.batch.recordItems(h, x)
+	h.audit.write(rec, items)
+	x.traced.end(rec, items)
 }
 
-// write writes a record where records go.
-func (h *Handler) write(x *exchange, rec *Record) {
+// recordItems completes the records of a batch's items, and returns them; nil for a request that is no batch.
+func (b *batchRun) recordItems(h *Handler, x *exchange) []Record {
+	if b == nil {
+		return nil
+	}
+	for i := range b.records {
+		b.admissions[i].end()
+		item := &b.records[i]
+		item.shape(b.batch.Items[i].Target)
+		item.ofBatch(x.rec)
+		h.meter.Item(item.outcome())
+		h.complete(x, item)
+	}
+	return b.records
+}
+
+// complete bounds a record, and logs it.
+func (h *Handler) complete(x *exchange, rec *Record) {
 	if rec.Until != "" {
 		h.meter.Ending.Add(1)
 	}
 	rec.bound()
-	h.audit.write(rec)
 	h.logRecord(x, rec)
 }
 
