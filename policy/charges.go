@@ -108,43 +108,42 @@ func (p *Policy) firstHit(hits []match.Hit, index int) *match.Hit {
 }
 
 func bucketKey(per []string, r Request, d Decision, h *match.Hit) string {
-	var b strings.Builder
+	var most [128]byte
+	b := most[:0]
 	for i, name := range per {
 		if i > 0 {
-			b.WriteByte('&')
+			b = append(b, '&')
 		}
-		b.WriteString(name)
-		separator := byte('=')
-		for _, value := range bucketValues(name, r, d, h) {
-			b.WriteByte(separator)
-			writePlain(&b, value)
-			separator = ','
+		b = append(b, name...)
+		switch name {
+		case perCaller:
+			b = appendPlain(append(b, '='), r.Caller)
+		case perApp:
+			b = appendPlain(append(b, '='), d.App)
+		case perTenant:
+			b = appendPlain(append(b, '='), cmp.Or(d.Tenant, "default"))
+		default:
+			separator := byte('=')
+			for _, value := range h.Values(r.Target, name) {
+				b = appendPlain(append(b, separator), value)
+				separator = ','
+			}
 		}
 	}
-	return b.String()
+	return string(b)
 }
 
-func bucketValues(name string, r Request, d Decision, h *match.Hit) []string {
-	switch {
-	case name == perCaller:
-		return []string{r.Caller}
-	case name == perApp:
-		return []string{d.App}
-	case name == perTenant:
-		return []string{cmp.Or(d.Tenant, "default")}
-	}
-	return h.Values(r.Target, name)
-}
-
-// writePlain writes a value in lower case, and escapes the characters that separate values.
-func writePlain(b *strings.Builder, value string) {
-	for _, c := range []byte(strings.ToLower(value)) {
-		switch c {
+// appendPlain appends a value in lower case, and escapes the characters that separate values.
+func appendPlain(b []byte, value string) []byte {
+	lower := strings.ToLower(value)
+	for i := range len(lower) {
+		switch c := lower[i]; c {
 		case '%', '&', '=', ',':
 			const digits = "0123456789abcdef"
-			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
+			b = append(b, '%', digits[c>>4], digits[c&15])
 		default:
-			b.WriteByte(c)
+			b = append(b, c)
 		}
 	}
+	return b
 }

@@ -198,6 +198,7 @@ func (l *loader) ruleText(v yamlfile.Value, line int, text string) *Rule {
 		return nil
 	}
 	r := &Rule{File: l.report.File, Line: line, Path: t.Text, match: match.Rule{Methods: m, Template: t}}
+	r.where = r.Where()
 	r.Text = m.String() + " " + strings.TrimPrefix(t.Text, "/v1.0")
 	return r
 }

@@ -195,7 +195,8 @@ type Rule struct {
 	// [\"*@contoso.com\"]}", "query: {$top: 50}". Must not be changed.
 	Conditions []string
 
-	options []string // the entries of Conditions about query options, in the order of match.Options
+	where   string   // File and Line
+	options []string // those of Conditions that narrow query options, in the order of match.Options
 	match   match.Rule
 	limit   *limit.Limit
 	bounds  []bound // what is allowed for each query option that the rule names
@@ -235,4 +236,9 @@ func (r *Rule) Priority() string { return r.priority }
 func (r *Rule) Limit() *limit.Limit { return r.limit }
 
 // Where returns the rule's place: "policy.yaml:31".
-func (r *Rule) Where() string { return r.File + ":" + strconv.Itoa(r.Line) }
+func (r *Rule) Where() string {
+	if r.where != "" {
+		return r.where
+	}
+	return r.File + ":" + strconv.Itoa(r.Line)
+}

@@ -28,9 +28,9 @@ func (o *outbound) answered(res *http.Response) error {
 	if id := res.Header.Get("Request-Id"); isRequestID(id) {
 		rec.RequestID = id
 	} else {
-		res.Header["Request-Id"] = []string{rec.RequestID}
+		res.Header["Request-Id"] = o.values.one(rec.RequestID)
 	}
-	res.Header["Client-Request-Id"] = []string{rec.ClientRequestID}
+	res.Header["Client-Request-Id"] = o.values.one(rec.ClientRequestID)
 	res.Trailer = nil // announces none; dropTrailers takes off what comes all the same
 	if o.batch != nil {
 		return o.answerBatch(res)

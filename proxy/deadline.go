@@ -21,7 +21,7 @@ const (
 // the transport may still read a body when the answer to it begins. Connections that have no deadlines, as in tests of
 // handlers, go without.
 type pace struct {
-	control *http.ResponseController
+	control http.ResponseController
 
 	mu      sync.Mutex
 	set     time.Time // when the deadline was set last

@@ -8,7 +8,11 @@ import (
 
 // NewResponseWriter is what answers are written to.
 func NewResponseWriter(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
-	return newResponseWriter(w, r, newRequestBody(w, r))
+	var in requestBody
+	in.prepare(w, r)
+	var out responseWriter
+	out.prepare(w, r, &in)
+	return &out
 }
 
 // InFlight is how many requests are in the handler.

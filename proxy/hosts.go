@@ -27,7 +27,7 @@ func NewHosts(publicURL string, names []string) (Hosts, error) {
 	}
 	var problems []error
 	for _, name := range names {
-		if strings.ContainsRune(name, ':') || !isHost(name) {
+		if strings.ContainsRune(name, ':') || !links.IsHost(name) {
 			problems = append(problems, fmt.Errorf("%.80q is not the name of a host: "+
 				"write such as graph.contoso.com, without scheme, port and *", name))
 		}
@@ -65,12 +65,6 @@ func splitHost(host string) (name, port string) {
 
 // plainHost is a name as it is compared: DNS takes no notice of letter case and of a dot at the end.
 func plainHost(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
-
-// isHost reports whether a link can have this host.
-func isHost(host string) bool {
-	_, err := links.New("https://graph.microsoft.com", "https://"+host)
-	return err == nil
-}
 
 // newOriginCheck returns the check for requests that a browser sends for pages of other sites. Pages at the proxy's own
 // address are no other site's, even where a server in front changes the Host.
@@ -135,7 +129,7 @@ func isUnix(r *http.Request) bool {
 
 // checkHost refuses a request for a host that cannot be: links in its answer could not be written.
 func checkHost(r *http.Request) error {
-	if isHost(r.Host) {
+	if links.IsHost(r.Host) {
 		return nil
 	}
 	return badRequest("badHost", "the Host of this request is no name of a host; "+

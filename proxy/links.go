@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"net/http"
 
 	"graphproxy/policy/graph/odata"
@@ -10,27 +11,25 @@ import (
 // linksOf returns the rewriter between Graph's address and the one that this caller uses for the proxy; nil if there is
 // none, then links stay as they are. The last one is kept: most callers use the same address.
 func (h *Handler) linksOf(r *http.Request) *links.Rewriter {
-	public := h.public
-	if public == "" {
-		public = "http://" + r.Host
-		if r.TLS != nil {
-			public = "https://" + r.Host
-		}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
 	}
-	if last := h.links.Load(); last != nil && last.public == public {
+	last := h.links.Load()
+	if last != nil && (h.public != "" || last.host == r.Host && last.scheme == scheme) {
 		return last.Rewriter
 	}
-	rewriter, err := links.New(h.graph.Scheme+"://"+h.graph.Host, public)
+	rewriter, err := links.New(h.graph.Scheme+"://"+h.graph.Host, cmp.Or(h.public, scheme+"://"+r.Host))
 	if err != nil {
 		return nil
 	}
-	h.links.Store(&addressed{public, rewriter})
+	h.links.Store(&addressed{scheme, r.Host, rewriter})
 	return rewriter
 }
 
 // addressed is a rewriter with the address that it was made for.
 type addressed struct {
-	public string
+	scheme, host string
 	*links.Rewriter
 }
 

@@ -95,7 +95,10 @@ func isMedia(t *odata.Target) bool {
 
 // isJSON reports whether a Content-Type is one of JSON.
 func isJSON(contentType string) bool {
-	if contentType == "application/json" {
+	switch contentType { // as Graph writes it, nearly always
+	case "application/json",
+		"application/json; charset=utf-8",
+		"application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8":
 		return true
 	}
 	mediaType, _, err := mime.ParseMediaType(contentType)

@@ -24,12 +24,32 @@ type outbound struct {
 	body     sentBody
 
 	resourceFault bool // Graph refused a fresh token as well
+
+	proxy  httputil.ReverseProxy
+	values headerValues
+}
+
+// headerValues are values of headers, which share memory.
+type headerValues struct {
+	text [5]string
+	used int
+}
+
+// one returns a list with one value.
+func (v *headerValues) one(value string) []string {
+	if v.used == len(v.text) {
+		return []string{value}
+	}
+	v.text[v.used] = value
+	v.used++
+	return v.text[v.used-1 : v.used : v.used]
 }
 
 // outbound returns the request as it was admitted.
 func (x *exchange) outbound(token auth.Token) *outbound {
 	a := &x.admission
-	return &outbound{x: x, target: a.request.Target, decision: a.decision, app: a.app, token: token}
+	*x.single = outbound{x: x, target: a.request.Target, decision: a.decision, app: a.app, token: token}
+	return x.single
 }
 
 // allowed reports whether everything that would be sent was judged and may be.
@@ -54,7 +74,7 @@ func (h *Handler) forward(x *exchange, o *outbound) error {
 	}
 	o.h = h
 	x.in.passOn()
-	rp := httputil.ReverseProxy{
+	o.proxy = httputil.ReverseProxy{
 		Rewrite:        o.rewrite,
 		Transport:      o,
 		BufferPool:     h.buffers,
@@ -62,7 +82,7 @@ func (h *Handler) forward(x *exchange, o *outbound) error {
 		ErrorHandler:   o.failed,
 		ErrorLog:       h.quiet,
 	}
-	rp.ServeHTTP(x.out, x.request)
+	o.proxy.ServeHTTP(x.out, x.request)
 	dropTrailers(x.out.Header())
 	return x.err
 }
@@ -74,15 +94,15 @@ func (o *outbound) rewrite(pr *httputil.ProxyRequest) {
 	out.URL = o.url()
 	out.Host = ""
 	out.Header = o.h.headers.pick(pr.In.Header)
-	out.Header["Client-Request-Id"] = []string{o.x.rec.ClientRequestID}
+	out.Header["Client-Request-Id"] = o.values.one(o.x.rec.ClientRequestID)
 	if o.app != nil {
 		o.token.SetAuthorization(out.Header)
 	}
 	if p := priority(o.decision, o.target); p != "" {
-		out.Header["X-Ms-Throttle-Priority"] = []string{p}
+		out.Header["X-Ms-Throttle-Priority"] = o.values.one(p)
 	}
 	if encodings := out.Header["Accept-Encoding"]; acceptsGzip(encodings) {
-		out.Header["Accept-Encoding"] = []string{"gzip"} // the one that links can be rewritten in
+		out.Header["Accept-Encoding"] = o.values.one("gzip") // the one that links can be rewritten in
 	} else {
 		delete(out.Header, "Accept-Encoding")
 	}

@@ -185,6 +185,9 @@ func (s *sending) tryDirect() *attempt {
 		way = s.o.h.wire.own.Fresh()
 	}
 	a.res, a.err = way.RoundTrip(s.r)
+	if a.err == nil {
+		return a
+	}
 	var failed *direct.Error
 	if errors.As(a.err, &failed) {
 		a.reused.Store(failed.Reused)

@@ -38,6 +38,16 @@ type exchange struct {
 	stalled       atomic.Bool // an answer of Graph's did
 	err           error       // of the reverse proxy
 	abort         bool        // end the connection: net/http would answer 200 otherwise
+	single        *outbound   // memory for the one of a request that is no batch
+}
+
+// parts is what nearly every request needs, in one piece of memory.
+type parts struct {
+	exchange exchange
+	record   Record
+	out      responseWriter
+	in       requestBody
+	single   outbound
 }
 
 // ServeHTTP takes one request through. It leaves exactly one record in every case.
@@ -52,7 +62,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	start := time.Now()
 	authorization := h.authorization.Load()
-	rec := &Record{
+	p := new(parts)
+	rec := &p.record
+	*rec = Record{
 		Time:            start.UTC(),
 		Method:          methodName(r.Method),
 		Decision:        decisionRefuse,
@@ -64,17 +76,20 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	origin := authorization.callers.Origin(r)
 	rec.Client, rec.Peer = origin.Client, origin.Peer
 	h.meter.InFlight.Add(1)
-	in := newRequestBody(w, r)
-	return &exchange{
+	p.in.prepare(w, r)
+	p.out.prepare(w, r, &p.in)
+	p.exchange = exchange{
 		traced:        h.tracing.begin(r, rec),
 		authorization: authorization,
 		request:       r,
 		rec:           rec,
 		start:         start,
-		out:           newResponseWriter(w, r, in),
-		in:            in,
+		out:           &p.out,
+		in:            &p.in,
 		held:          holding{of: h.memory},
+		single:        &p.single,
 	}
+	return &p.exchange
 }
 
 // serve is a request's way, top to bottom. Each step may be the last.

@@ -21,6 +21,7 @@ type responseWriter struct {
 	held   bool // something was written since the last flush
 	in     *requestBody
 	pace   pace
+	sniff  [1]string // the value of X-Content-Type-Options
 
 	// mu serialises writes and flushes: net/http/httputil flushes an event stream from the goroutine of a timer, and
 	// the goroutine of the request flushes when Graph pauses.
@@ -28,16 +29,14 @@ type responseWriter struct {
 	blocked time.Duration // in writing
 }
 
-// newResponseWriter decides whether the connection may be used again. net/http hides a Content-Length that stood beside
+// prepare makes w a writer to to. It decides whether the connection may be used again. net/http hides a Content-Length that stood beside
 // Transfer-Encoding: chunked and goes on with the connection; a proxy in front of us may have believed the other one,
 // and what is left on the connection would be read as the next request (RFC 9112 section 6.1).
-func newResponseWriter(w http.ResponseWriter, r *http.Request, in *requestBody) *responseWriter {
-	return &responseWriter{
-		ResponseWriter: w,
-		close:          r.ProtoMajor == 1 && len(r.TransferEncoding) > 0,
-		in:             in,
-		pace:           pace{control: http.NewResponseController(w)},
-	}
+func (w *responseWriter) prepare(to http.ResponseWriter, r *http.Request, in *requestBody) {
+	w.ResponseWriter = to
+	w.close = r.ProtoMajor == 1 && len(r.TransferEncoding) > 0
+	w.in = in
+	w.pace.control = *http.NewResponseController(to)
 }
 
 func (w *responseWriter) started() bool { return w.begun }
@@ -54,7 +53,8 @@ func (w *responseWriter) WriteHeader(status int) {
 // begin sends the header.
 func (w *responseWriter) begin() {
 	w.begun = true
-	w.Header()["X-Content-Type-Options"] = []string{"nosniff"} // a browser must not run a JSON answer or a file
+	w.sniff[0] = "nosniff" // a browser must not run a JSON answer or a file
+	w.Header()["X-Content-Type-Options"] = w.sniff[:]
 	if w.close {
 		w.Header().Set("Connection", "close")
 	}
@@ -148,15 +148,13 @@ type requestBody struct {
 	continues bool // the caller sends it only after 100 Continue, which the first Read asks for
 }
 
-func newRequestBody(w http.ResponseWriter, r *http.Request) *requestBody {
-	b := &requestBody{
-		from:      r.Body,
-		pace:      pace{control: http.NewResponseController(w)},
-		continues: r.Header.Get("Expect") != "",
-	}
+// prepare makes b the body of r, which is answered by w.
+func (b *requestBody) prepare(w http.ResponseWriter, r *http.Request) {
+	b.from = r.Body
+	b.continues = r.Header.Get("Expect") != ""
+	b.pace.control = *http.NewResponseController(w)
 	// a stream of HTTP/2 keeps no other request waiting
 	b.pace.ended = r.Body == nil || r.Body == http.NoBody || r.ProtoMajor > 1
-	return b
 }
 
 func (b *requestBody) Read(p []byte) (int, error) {
@@ -214,8 +212,8 @@ func (b *requestBody) failure() error {
 type bufferPool struct{ pool sync.Pool }
 
 func newBufferPool() *bufferPool {
-	return &bufferPool{sync.Pool{New: func() any { b := make([]byte, pieceSize); return &b }}}
+	return &bufferPool{sync.Pool{New: func() any { return new([pieceSize]byte) }}}
 }
 
-func (p *bufferPool) Get() []byte  { return *p.pool.Get().(*[]byte) }
-func (p *bufferPool) Put(b []byte) { p.pool.Put(&b) }
+func (p *bufferPool) Get() []byte  { return p.pool.Get().(*[pieceSize]byte)[:] }
+func (p *bufferPool) Put(b []byte) { p.pool.Put((*[pieceSize]byte)(b)) }

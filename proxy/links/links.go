@@ -115,7 +115,7 @@ func parseOrigin(address string) (origin, error) {
 	scheme, host, found := strings.Cut(address, "://")
 	scheme = strings.ToLower(scheme)
 	port, known := map[string]string{"http": ":80", "https": ":443"}[scheme]
-	if !found || !known || !isHost(host) {
+	if !found || !known || !hasHostBytes(host) {
 		return origin{}, fmt.Errorf(
 			"%q is not an address such as https://graph.contoso.com; write scheme and host, without a path", address,
 		)
@@ -131,8 +131,21 @@ func parseOrigin(address string) (origin, error) {
 	return o, nil
 }
 
-// isHost reports whether s has only bytes that stand for themselves in a host, a port, a JSON string and a header.
-func isHost(s string) bool {
+// IsHost reports whether an address that New takes can have this host, with or without a port.
+func IsHost(host string) bool {
+	if !hasHostBytes(host) {
+		return false
+	}
+	name, port, _ := strings.Cut(host, ":")
+	if strings.ContainsAny(host, "[]") || strings.Contains(port, ":") { // an IPv6 address
+		u, err := url.Parse("https://" + host)
+		return err == nil && u.Hostname() != ""
+	}
+	return name != "" && strings.Trim(port, "0123456789") == ""
+}
+
+// hasHostBytes reports whether s has only bytes that stand for themselves in a host, a port, a JSON string and a header.
+func hasHostBytes(s string) bool {
 	for i := range len(s) {
 		c := lower(s[i])
 		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && strings.IndexByte(".-_:[]", c) < 0 {

@@ -111,38 +111,47 @@ func appendValue(dst []byte, o *Option) []byte {
 // readable writes the path as people read it, without escapes. It is not for sending: a decoded "#" or space stands
 // in it as it is.
 func readable(version string, segments []Segment) string {
-	var b strings.Builder
-	b.WriteString("/" + version)
+	var most [256]byte
+	b := append(append(most[:0], '/'), version...)
 	for i := range segments {
 		s := &segments[i]
 		switch s.Kind {
 		case Name, System:
-			b.WriteString("/" + s.Text)
+			b = append(append(b, '/'), s.Text...)
 			if s.Call {
-				b.WriteString("()")
+				b = append(b, "()"...)
 			}
 		case Key:
-			b.WriteString("(" + readableLiteral(s.Text, s.Quoted) + ")")
+			b = append(appendReadable(append(b, '('), s.Text, s.Quoted), ')')
 		case Args:
-			separator := "("
-			for _, a := range s.Args {
-				b.WriteString(separator + a.Name + "=" + a.Enum + readableLiteral(a.Value, a.Quoted))
-				separator = ","
-			}
-			b.WriteString(")")
+			b = appendReadableArgs(b, s.Args)
 		case Path:
-			b.WriteString(":/" + s.Text)
+			b = append(append(b, ":/"...), s.Text...)
 			if i < len(segments)-1 {
-				b.WriteString(":")
+				b = append(b, ':')
 			}
 		}
 	}
-	return b.String()
+	return string(b)
 }
 
-func readableLiteral(text string, quoted bool) string {
-	if !quoted {
-		return text
+func appendReadableArgs(b []byte, args []Arg) []byte {
+	separator := byte('(')
+	for i := range args {
+		a := &args[i]
+		b = append(append(b, separator), a.Name...)
+		b = append(append(b, '='), a.Enum...)
+		b = appendReadable(b, a.Value, a.Quoted)
+		separator = ','
 	}
-	return "'" + strings.ReplaceAll(text, "'", "''") + "'"
+	return append(b, ')')
+}
+
+func appendReadable(b []byte, text string, quoted bool) []byte {
+	if !quoted {
+		return append(b, text...)
+	}
+	b = append(b, '\'')
+	b = append(b, strings.ReplaceAll(text, "'", "''")...)
+	return append(b, '\'')
 }
