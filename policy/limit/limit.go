@@ -86,7 +86,7 @@ func (c *Charge) tokens() int {
 // with the longest wait, and among equal ones the one charged first.
 type Refusal struct {
 	Limit *Limit // the charge's own; never nil
-	Key   string // the charge's own. It may name a person: use it in logs with care, and never in another caller's answer
+	Key   string // the charge's own. It may name a person: never in another caller's answer
 	// more than 0, to the nanosecond: at now plus this, the bucket has enough if no other request took it
 	RetryAfter time.Duration
 	Remaining  int // whole units that are left in it, fewer than the charge's cost; 0 for slots and for Full

@@ -7,21 +7,21 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// AllowSet holds the rules of which one must match for a request to be allowed. The zero value holds none.
-// After the last Add it is safe for concurrent use.
+// AllowSet has the rules of which one must match for a request to be allowed. The zero value has none. After
+// the last Add it is safe for concurrent use.
 type AllowSet struct{ tree }
 
-// Result says which rule matches.
+// Result is the rule that matches, or the one that comes nearest.
 type Result struct {
 	Index int // the first rule that matches, as numbered by Add; -1: none
 
-	// Near is, if none matches, the first rule whose template matches, and Reason what of it does not: a
+	// Near is, if none matches, the first rule whose template matches, and Reason is what does not match: a
 	// condition such as "where: id", or else the method. -1 and "" if no template matches.
 	Near   int
 	Reason string
 }
 
-// Add adds a rule and returns its number, from 0. Of several rules that match, the one added first is found.
+// Add adds a rule and returns its number, from 0. If several rules match, the one added first is found.
 func (t *AllowSet) Add(r *Rule) int {
 	n, e := t.add(r)
 	for i := range r.Template.Segments {
@@ -45,7 +45,7 @@ func (n *node) allowChild(segments []odata.Segment, i int) *node {
 	case operation:
 		return get(&n.operations, s.Base)
 	}
-	// Whether a plain name is a property or a key, only the place could show: mailFolders/inbox is
+	// Only the place decides whether a plain name is a property or a key: mailFolders/inbox is
 	// mailFolders('inbox').
 	next := get(&n.names, s.Fold)
 	if n.keys == nil {
@@ -56,20 +56,20 @@ func (n *node) allowChild(segments []odata.Segment, i int) *node {
 }
 
 // isDefault reports whether a qualified name is in Graph's main namespace, whose operations may be called
-// without it: microsoft.graph.delta, and not microsoft.graph.security.activate.
+// without it: microsoft.graph.delta, but not microsoft.graph.security.activate.
 func isDefault(s *odata.Segment) bool {
 	const namespace = "microsoft.graph."
 	return s.Qualified && len(s.Fold) == len(namespace)+len(s.Base) && strings.HasPrefix(s.Fold, namespace)
 }
 
-// Find finds the first rule that matches a target and method. Its time grows with the target's length. It allocates
-// nothing, unless an Expand condition has to read options in parentheses. Conditions on the body count as met,
-// and no rule has ended.
+// Find finds the first rule that matches a target and method. Its time grows with the target's length. It
+// allocates nothing, unless an Expand condition must read options in parentheses. It takes conditions on the
+// body as met, and ignores when rules end.
 func (t *AllowSet) Find(target *odata.Target, method Methods) Result {
 	return t.FindFor(target, method, Circumstances{})
 }
 
-// FindFor is Find with what else is known of the request. A body that is not read yet meets every condition.
+// FindFor is Find with further facts about the request. A body that is not read yet meets every condition.
 func (t *AllowSet) FindFor(target *odata.Target, method Methods, c Circumstances) Result {
 	f := newAllowFinder(target, method)
 	f.Circumstances = c
@@ -77,17 +77,17 @@ func (t *AllowSet) FindFor(target *odata.Target, method Methods, c Circumstances
 	return f.Result
 }
 
-// allowFinder goes through a tree with one target. It lives on the stack.
+// allowFinder compares a tree with one target. It lives on the stack.
 type allowFinder struct {
 	Result
 	Circumstances
 	target   *odata.Target
 	segments []odata.Segment
 	method   Methods
-	best     int // no rule from here on can be the first
+	best     int // rules from this number on cannot be the first
 
-	beyond  int   // the first rule whose /** does not reach the target; -1: none
-	deepest *node // if explain is set: where the longest beginning of the target leads
+	beyond  int   // the first rule whose /** does not include the target; -1: none
+	deepest *node // if explain is set: the node of the longest matching beginning of the target
 	reach   int   // segments of that beginning
 	explain bool
 }
@@ -155,7 +155,7 @@ func (f *allowFinder) fromName(n *node, i int) {
 	}
 }
 
-// take looks at rules whose templates stand for the first n segments of the target.
+// take checks rules whose templates match the first n segments of the target.
 func (f *allowFinder) take(entries []entry, n int) {
 	for i := range entries {
 		e := &entries[i]
@@ -186,8 +186,8 @@ func (f *allowFinder) take(entries []entry, n int) {
 	}
 }
 
-// near keeps the first rule of which only the body fails, else the first with another condition that fails, else the
-// first whose method differs.
+// near keeps the first rule that fails only for the body, else the first with another condition that fails,
+// else the first whose method differs.
 func (f *allowFinder) near(index int, reason string) {
 	if f.Index >= 0 {
 		return

@@ -1,17 +1,17 @@
 package match
 
-// An automaton follows all places of a pattern at once, one bit for each, so that the time is a few steps for each byte
-// of a text, for every pattern. It is immutable and safe for concurrent use.
+// An automaton follows all places of a pattern at once, one bit for each, so that every pattern takes a few
+// steps for each byte of a text. It is immutable and safe for concurrent use.
 type automaton struct {
 	size  int        // of the pattern, in bytes and stars
-	class [256]uint8 // of a byte: which of literals has the places where it stands
+	class [256]uint8 // of a byte: the index in literals of its places
 	// literals has, for each class, the places of its byte; the first class is for bytes that the pattern lacks.
 	literals [][]uint64
-	// The places of stars: all, and those that run over a slash, and over a quote.
+	// The places of stars: all stars, those that match a slash, and those that match a quote.
 	stars, overSlash, overQuote []uint64
 }
 
-// newAutomaton takes a pattern that begins and ends with a star, with a byte in each rune that is none.
+// newAutomaton compiles a pattern that begins and ends with a star, with one byte in each rune that is no star.
 func newAutomaton(p []rune) *automaton {
 	words := len(p)/64 + 1
 	a := &automaton{size: len(p), literals: [][]uint64{make([]uint64, words)}}
@@ -42,7 +42,7 @@ func (a *automaton) classOf(c byte, words int) uint8 {
 
 func set(places []uint64, at int) { places[at/64] |= 1 << (at % 64) }
 
-// match reports whether the pattern stands for the whole of s.
+// match reports whether the pattern matches the whole of s.
 func (a *automaton) match(s string) bool {
 	var room [MaxPattern/64 + 2]uint64
 	now := append(room[:0], a.literals[0]...)
@@ -56,7 +56,7 @@ func (a *automaton) match(s string) bool {
 	return now[a.size/64]&(1<<(a.size%64)) != 0
 }
 
-// step goes on by one byte, and reports whether any place is left.
+// step reads one byte, and reports whether any place is left.
 func (a *automaton) step(now []uint64, c byte) bool {
 	literal, over := a.literals[a.class[c]], a.stars
 	switch c {
@@ -77,7 +77,7 @@ func (a *automaton) step(now []uint64, c byte) bool {
 	return left != 0
 }
 
-// passStars adds the places behind stars, which may stand for nothing. No two stars stand side by side.
+// passStars adds the places after stars, because a star may match nothing. No two stars stand side by side.
 func (a *automaton) passStars(now []uint64) {
 	carry := uint64(0)
 	for w := range now {

@@ -6,11 +6,12 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// A rule that ends in /** is about a resource and what is below it. Some of what stands below it in a URL is another
-// resource: sites/{host}:/{path} is not below the site of the host, and root:/{path}:/children/{id} is any item of the
-// drive. What a rule allows does not reach there; what a rule denies or counts does, see DenySet.
+// A rule that ends in /** is about a resource and everything below it. But some URLs below it name another
+// resource: sites/{host}:/{path} is not below the site of the host, and root:/{path}:/children/{id} may be any
+// item of the drive. An allow rule does not include those; a deny rule or a limit does, see DenySet.
 
-// boundary returns what a template that ends in /** is about, as far as URLs lead away from it.
+// boundary is the kind of resource of a template that ends in /**, as far as URLs below it can name other
+// resources.
 type boundary uint8
 
 const (
@@ -44,13 +45,13 @@ func boundaryOf(r *Rule) boundary {
 	return toAnything
 }
 
-// isIn reports whether segment i is a key, in either spelling, or stands in the place of one, in the collection.
+// isIn reports whether segment i is a key in the collection, in either spelling, or is in the place of a key.
 func isIn(segments []odata.Segment, i int, collection string) bool {
 	return i > 0 && segments[i-1].Kind == odata.Name && !segments[i-1].Var && segments[i-1].Base == collection
 }
 
-// takesBelow reports whether the segments of a target from i on are below a template of i segments and /**. Names that
-// lead away are compared widely: it is not sure that a server takes another spelling for another name.
+// takesBelow reports whether the segments of a target from i on are below a template of i segments and /**. It
+// compares names that lead to other resources widely, because a server may accept other spellings of them.
 func (b boundary) takesBelow(segments []odata.Segment, i int) bool {
 	inWorkbook := false
 	for j := i; j < len(segments); j++ {
@@ -70,8 +71,8 @@ func (b boundary) takesBelow(segments []odata.Segment, i int) bool {
 	return true
 }
 
-// leavesAt reports whether the keys behind a name lead away from what the template is about, since Graph does not
-// promise to look whether they are below it.
+// leavesAt reports whether the keys after a name lead to resources outside the template's, since Graph does not
+// promise to check that they are below it.
 func (b boundary) leavesAt(name string) bool {
 	switch b {
 	case toItem:
@@ -82,14 +83,14 @@ func (b boundary) leavesAt(name string) bool {
 	return false
 }
 
-// hasKey reports whether a key, or what may be one, follows segment i.
+// hasKey reports whether a key, or text that may be one, follows segment i.
 func hasKey(segments []odata.Segment, i int) bool {
 	return i+1 < len(segments) && segments[i+1].Kind != odata.System
 }
 
-// takesPath reports whether the path in colons that is segment i is below what stands in front of it: an item of a
-// drive or a special folder, or the root of a drive. That of a site is another site. Below one item there is no path
-// but its own.
+// takesPath reports whether the path in colons that is segment i is below the resource before it: an item of a
+// drive or a special folder, or the root of a drive. The path of a site names another site. Below one item the
+// only path is its own.
 func (b boundary) takesPath(segments []odata.Segment, i int) bool {
 	return isIn(segments, i-1, "items") || isIn(segments, i-1, "special") || isDriveRoot(segments, i-1) ||
 		isIn(segments, i-1, "sites") && b == toAllSites
@@ -103,8 +104,8 @@ func isDriveRoot(segments []odata.Segment, i int) bool {
 		isIn(segments, i-1, "shares")
 }
 
-// coversBelow reports whether the /** of a takes all that b matches behind the segments of a's template; false when
-// that is not sure.
+// coversBelow reports whether the /** of a matches everything that b matches after the segments of a's
+// template; false if uncertain.
 func coversBelow(a, b *Rule) bool {
 	x, y := a.Template.Segments, b.Template.Segments
 	bound, other := boundaryOf(a), boundaryOf(b)

@@ -8,7 +8,7 @@ import (
 	"graphproxy/policy/match"
 )
 
-// finds reports whether a rule matches a target narrowly and widely.
+// finds reports whether a rule matches a target as an allow rule and as a deny rule.
 func finds(t *testing.T, r *match.Rule, path string) (narrow, wide bool) {
 	t.Helper()
 	target, err := odata.Parse("/v1.0"+path, "")
@@ -23,7 +23,7 @@ func finds(t *testing.T, r *match.Rule, path string) (narrow, wide bool) {
 	return n.Find(target, match.Get).Index == 0, wide
 }
 
-// What a rule with /** allows stays with the item or site that it names. What it denies does not.
+// An allow rule with /** includes only the item or site that it names. A deny rule includes more.
 func TestWhatIsBelowARule(t *testing.T) {
 	for name, c := range map[string]struct {
 		rule   string
@@ -158,7 +158,7 @@ func TestARuleThatStopsSaysSo(t *testing.T) {
 	}
 }
 
-// A variable is no cast, and takes what only looks like one.
+// A variable is no cast, and matches text that only looks like a cast.
 func TestWhatIsACast(t *testing.T) {
 	for path, want := range map[string]bool{
 		"/groups/g/members/9":                                                         true,
@@ -201,7 +201,8 @@ func TestWhatIsACast(t *testing.T) {
 	}
 }
 
-// A deny rule for a collection is for a cast of it without a namespace too, and one for a list's element for the list.
+// A deny rule for a collection also applies to a cast of it without a namespace, and a deny rule for an element
+// of a list to the list.
 func TestWhatADenyRuleReaches(t *testing.T) {
 	for rule, path := range map[string]string{
 		"/groups/{id}/members":             "/groups/g/members/user",
@@ -258,7 +259,7 @@ func TestWhatIsSureOfRulesForSites(t *testing.T) {
 	}
 }
 
-// What denies a path denies the addresses that name it part by part. What allows it does not.
+// A deny rule for a path also applies to addresses that name the path part by part. An allow rule does not.
 func TestAPathIsDeniedByItsParts(t *testing.T) {
 	for rule, c := range map[string]struct {
 		values  []string

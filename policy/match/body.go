@@ -7,13 +7,13 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// BodyState is what is known of a request's body.
+// BodyState is the state of a request's body.
 type BodyState uint8
 
 // The states of a body.
 const (
 	BodyAbsent BodyState = iota // the request has none
-	BodyJSON                    // Body.Text is to be read as JSON
+	BodyJSON                    // Body.Text must be read as JSON
 	BodyOther                   // it is not JSON, or cannot be read as such
 )
 
@@ -23,7 +23,7 @@ type Body struct {
 	Text  []byte // the bytes that are sent to Graph; must not change
 }
 
-// Circumstances are what is known of a request besides its target and method.
+// Circumstances are further facts about a request, besides its target and method.
 type Circumstances struct {
 	Body *Body     // nil: not read yet
 	At   time.Time // when it came; zero: before every end
@@ -34,16 +34,16 @@ type Bounds interface {
 	// Unmet returns the reason of the first condition that the body does not meet, "" if it meets all. It begins with
 	// ReasonBody.
 	Unmet(*Body) string
-	// Touched reports whether the body may meet one of the conditions. What cannot be read may.
+	// Touched reports whether the body may meet one of the conditions. A body that cannot be read may.
 	Touched(*Body) bool
-	// Cover reports whether every body that meets the others meets these; false when that is not sure.
+	// Cover reports whether every body that meets the others meets these; false if uncertain.
 	Cover(others Bounds) bool
 }
 
-// ReasonBody is what the reasons of conditions on the body begin with.
+// ReasonBody is the prefix of the reasons of conditions on the body.
 const ReasonBody = "body: "
 
-// unmetBody returns the reason of the first condition on the body that does not hold; "" if all do, or the body is
+// unmetBody returns the reason of the first condition on the body that fails; "" if none does, or the body is
 // not read yet.
 func (r *Rule) unmetBody(body *Body) string {
 	if r.Bounds == nil || body == nil {
@@ -52,18 +52,18 @@ func (r *Rule) unmetBody(body *Body) string {
 	return r.Bounds.Unmet(body)
 }
 
-// lastsAsLong reports whether a has not ended while b has not.
+// lastsAsLong reports whether a ends no earlier than b.
 func lastsAsLong(a, b *Rule) bool {
 	return a.Until.IsZero() || !b.Until.IsZero() && !a.Until.Before(b.Until)
 }
 
-// boundsCover reports whether every body that b matches narrowly meets the conditions of a.
+// boundsCover reports whether every body that b allows meets the conditions of a.
 func boundsCover(a, b *Rule) bool {
 	return a.Bounds == nil || b.Bounds != nil && a.Bounds.Cover(b.Bounds)
 }
 
-// Values are texts in which stars stand for runs of characters: "*" for any but slashes, "**" for any. Letter case
-// does not count.
+// Values are texts in which a star stands for a run of characters: "*" for any but slashes, "**" for any.
+// Letter case is ignored.
 type Values struct {
 	texts []string
 	all   patterns
@@ -72,19 +72,19 @@ type Values struct {
 // NewValues compiles texts of at most MaxPattern bytes.
 func NewValues(texts []string) Values { return Values{texts, newPatterns(texts, false, false)} }
 
-// Texts returns the values as they were given.
+// Texts returns the values unchanged.
 func (v *Values) Texts() []string { return v.texts }
 
-// Allow reports whether a value with or without stars stands for a text.
+// Allow reports whether a value, with or without stars, matches a text.
 func (v *Values) Allow(text string) bool { return v.all.allows(odata.Fold(text)) }
 
-// AllowLiterally reports whether a value without stars is a text.
+// AllowLiterally reports whether a value without stars equals a text.
 func (v *Values) AllowLiterally(text string) bool {
 	folded := odata.Fold(text)
 	return slices.ContainsFunc(v.all.narrow, func(p pattern) bool { return len(p.stars) == 0 && p.match(folded) })
 }
 
-// MayMean reports, matching widely, whether a value may stand for a text.
+// MayMean reports whether a value may match a text, as for a deny rule.
 func (v *Values) MayMean(text string) bool {
 	folded, wide := odata.Fold(text), odata.Wide(text)
 	if v.all.mayMean(folded, wide) {
@@ -94,6 +94,6 @@ func (v *Values) MayMean(text string) bool {
 	return v.all.mayMean(bare, bare)
 }
 
-// Cover reports whether each text that one of the others stands for, one of these stands for as well; false when that
-// is not sure.
+// Cover reports whether each text that one of the others matches is also matched by one of these; false if
+// uncertain.
 func (v *Values) Cover(others *Values) bool { return patternsCover(v.all.narrow, others.all.narrow) }

@@ -2,11 +2,12 @@ package match
 
 import "graphproxy/policy/graph/odata"
 
-// What a path in colons names has other addresses, which name it part by part. A folder's children are known by name
-// too, so root/children/Reports/children/Salaries is root:/Reports/Salaries. sites/{host}:/sites:/getByPath(path='hr')
-// is sites/{host}:/sites/hr. Not all of them are documented. What denies a path denies these as well.
+// The resource of a path in colons has other addresses, which name the path part by part. The children of a
+// folder can be addressed by name too, so root/children/Reports/children/Salaries is root:/Reports/Salaries.
+// sites/{host}:/sites:/getByPath(path='hr') is sites/{host}:/sites/hr. Not all of them are documented. A deny
+// rule for a path applies to these as well.
 
-// namesParts reports whether part of the segments may be read as a path in colons.
+// namesParts reports whether some of the segments may be read as a path in colons.
 func namesParts(segments []odata.Segment) bool {
 	for i := range segments {
 		if _, ok := partAt(segments, i); ok {
@@ -38,8 +39,8 @@ func partAt(segments []odata.Segment, i int) (name string, ok bool) {
 	return "", false
 }
 
-// asPath returns the segments with so many parts of a path written as a path in colons, from the first on. It is false
-// if there are fewer.
+// asPath returns the segments, with the given number of parts written as a path in colons, from the first part
+// on. It is false if there are fewer parts.
 func asPath(segments []odata.Segment, parts int) ([]odata.Segment, bool) {
 	var out []odata.Segment
 	for i := 0; i < len(segments); i++ {
@@ -59,7 +60,7 @@ func asPath(segments []odata.Segment, parts int) ([]odata.Segment, bool) {
 	return out, parts == 0
 }
 
-// firstByPath finds the first rule before f.best that may match f's target with parts of a path in it.
+// firstByPath finds the first rule before f.best that may match f's target with parts of its path in colons.
 func (t *DenySet) firstByPath(f *denyFinder) {
 	for parts := 1; ; parts++ {
 		segments, ok := asPath(f.target.Segments, parts)

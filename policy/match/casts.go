@@ -6,8 +6,9 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// castTypes are the types that Graph's paths cast to, without their namespace: OData 4.01 lets a cast stand as a bare
-// name too, members/user. They come from Graph's metadata and API reference (v1.0 and beta). Lower case, sorted.
+// castTypes are the types that Graph's paths cast to, without their namespace. OData 4.01 allows a cast without
+// its namespace, too: members/user. They come from Graph's metadata and API reference (v1.0 and beta). Lower
+// case, sorted.
 var castTypes = [...]string{
 	"aaduserconversationmember", "administrativeunit", "androidforworkapp", "androidlobapp", "androidmanagedstoreapp",
 	"androidstoreapp", "application", "approleassignment", "building", "calendarsharingmessage", "countrynamedlocation",
@@ -21,8 +22,8 @@ var castTypes = [...]string{
 	"windowsstoreapp", "windowsuniversalappx", "windowswebapp", "workspace",
 }
 
-// isBareCast reports whether the name of segment i may be a cast without its namespace. Graph has none behind
-// collections whose keys people choose: a list may be called Event, and an external item Group.
+// isBareCast reports whether the name of segment i may be a cast without its namespace. Graph has no such cast
+// after collections whose keys people choose: a list may be called Event, and an external item Group.
 func isBareCast(segments []odata.Segment, i int) bool {
 	s := &segments[i]
 	if i == 0 || s.Call || s.Qualified {
@@ -34,7 +35,7 @@ func isBareCast(segments []odata.Segment, i int) bool {
 	return !odata.NamedByPeople(segments[i-1].Fold) && !hasNoCasts(segments[i-1].Fold)
 }
 
-// hasNoCasts reports whether Graph casts nothing straight behind a collection, whose keys may look like types.
+// hasNoCasts reports whether Graph has no cast directly after a collection. Its keys may look like types.
 func hasNoCasts(collection string) bool {
 	switch collection {
 	case "connections", "items", "sites", "domains", "hosts", "extensions":
@@ -43,7 +44,7 @@ func hasNoCasts(collection string) bool {
 	return false
 }
 
-// isAmongMany reports whether a collection holds resources of several types, so that a cast stands behind it.
+// isAmongMany reports whether a collection has resources of several types, so that a cast may follow it.
 func isAmongMany(collection string) bool {
 	switch collection {
 	case "members", "owners", "memberof", "transitivemembers", "transitivememberof", "ownedobjects", "registeredusers",

@@ -8,9 +8,9 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// Covers reports whether every request that b matches narrowly, a matches narrowly too; false when that is not sure.
-// Each rule is taken alone, as if it were the only one of its tree. The names of variables do not count. It does not
-// change the rules, and is safe for concurrent use.
+// Covers reports whether the allow rule a allows every request that b allows; false if uncertain. It considers
+// each rule alone, as if it were the only one of its tree. Names of variables do not matter. It does not change
+// the rules, and is safe for concurrent use.
 func Covers(a, b *Rule) bool {
 	x, y := a.Template.Segments, b.Template.Segments
 	switch {
@@ -35,7 +35,7 @@ func Covers(a, b *Rule) bool {
 	return optionsCover(a.Options, b.Options) && boundsCover(a, b) && lastsAsLong(a, b)
 }
 
-// spelling returns how a literal segment may be written in a request that matches it narrowly, see allowChild.
+// spelling is how a literal segment may be written in a request that an allow rule matches, see allowChild.
 type spelling uint8
 
 const (
@@ -60,8 +60,8 @@ func spelled(segments []odata.Segment, i int) (spelling, string) {
 	return plainName, s.Fold
 }
 
-// segmentCovers reports whether segment i of the template x stands for all that segment i of b does. The conditions
-// of x on it do not count, those of b do.
+// segmentCovers reports whether segment i of the template x matches everything that segment i of b matches. It
+// ignores the conditions of x on it, but not those of b.
 func segmentCovers(x []odata.Segment, b *Rule, i int) bool {
 	s, other := &x[i], &b.Template.Segments[i]
 	switch {
@@ -101,20 +101,21 @@ func literalCovers(x, y []odata.Segment, i int) bool {
 	return false
 }
 
-// isAfterKey reports whether segment i follows a key, where no other can follow and so a plain name takes the
-// namespace.
+// isAfterKey reports whether segment i follows a key. No second key can follow, so a plain name there may have
+// a namespace.
 func isAfterKey(segments []odata.Segment, i int) bool {
 	return i > 0 && (isKeyVariable(&segments[i-1]) || segments[i-1].Kind == odata.Args)
 }
 
-// isSurelyKey reports whether every request that has the literal of segment i has a plain key there: inbox may come
-// as inbox(), which is none, and adele@contoso.com may not.
+// isSurelyKey reports whether every request with the literal of segment i has a plain key there: inbox may be
+// written as inbox(), which is not a key, and adele@contoso.com may not.
 func isSurelyKey(segments []odata.Segment, i int) bool {
 	how, name := spelled(segments, i)
 	return how == keyOnly || how == plainName && !isDotted(name)
 }
 
-// isDotted reports whether s is identifiers with dots between them, which alone can have parentheses after them.
+// isDotted reports whether s is identifiers with dots between them. Only such a name can have parentheses after
+// it.
 func isDotted(s string) bool {
 	for label := range strings.SplitSeq(s, ".") {
 		if !isPropertyName(label) || '0' <= label[0] && label[0] <= '9' {
@@ -124,7 +125,7 @@ func isDotted(s string) bool {
 	return true
 }
 
-// isOnly reports whether the rule narrows the variable that is segment i to one value, spelled like folded.
+// isOnly reports whether the rule restricts the variable that is segment i to one value, spelled like folded.
 func (r *Rule) isOnly(i int, folded string) bool {
 	return slices.ContainsFunc(r.Keys, func(k Key) bool {
 		return k.segment == i && k.arg == "" && len(k.texts) > 0 && !slices.ContainsFunc(k.texts, func(v string) bool {
@@ -147,7 +148,7 @@ func pathCovers(s *odata.Segment, b *Rule, i int) bool {
 	return s.Var || !other.Var && s.Fold == other.Fold || other.Var && b.isOnly(i, s.Fold)
 }
 
-// argsCover reports whether each of the arguments is among the others and stands for what the other does.
+// argsCover reports whether each of the arguments is among the others and matches what the other matches.
 func argsCover(args, others []odata.Arg) bool {
 	return !slices.ContainsFunc(args, func(a odata.Arg) bool {
 		other := argument(others, a.Fold)
@@ -155,8 +156,8 @@ func argsCover(args, others []odata.Arg) bool {
 	})
 }
 
-// covers reports whether the condition holds, matching narrowly, for every request that b matches, where segment i of
-// b's template stands for the variable.
+// covers reports whether the condition holds for every request that the allow rule b matches, where segment i
+// of b's template is the variable.
 func (k *Key) covers(b *Rule, i int) bool {
 	s := &b.Template.Segments[i]
 	switch {
@@ -174,7 +175,7 @@ func (k *Key) covers(b *Rule, i int) bool {
 
 // coversVariable reports whether the condition holds for all values of a variable of b.
 func (k *Key) coversVariable(b *Rule, i int, arg string) bool {
-	// Keys have no slashes, but for paths and texts to search for.
+	// Keys have no slashes, except paths and texts to search for.
 	isPath := b.Template.Segments[i].Kind == odata.Path
 	all := []rune{star}
 	if isPath || arg != "" {
@@ -186,7 +187,7 @@ func (k *Key) coversVariable(b *Rule, i int, arg string) bool {
 	return slices.ContainsFunc(b.Keys, func(other Key) bool {
 		return other.segment == i && other.arg == arg && patternsCover(k.values.narrow, other.values.narrow) &&
 			!slices.ContainsFunc(other.values.narrow, func(p pattern) bool {
-				return len(p.stars) == 0 && !k.allows(p.pieces[0], isPath) // for its semicolon
+				return len(p.stars) == 0 && !k.allows(p.pieces[0], isPath) // because of its semicolon
 			})
 	})
 }

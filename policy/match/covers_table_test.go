@@ -22,7 +22,7 @@ func ruleOf(t *testing.T, path string, values ...string) *match.Rule {
 	return rule
 }
 
-// Being sure too rarely would make all three true to their word and of no use.
+// Answers that are uncertain too often would be correct but useless.
 func TestWhatIsSureOfTwoRules(t *testing.T) {
 	type rule struct {
 		path   string

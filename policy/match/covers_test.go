@@ -9,7 +9,7 @@ import (
 	"graphproxy/policy/match"
 )
 
-// What rules and targets are made of: few words, so that they often meet.
+// The parts of rules and targets: few words, so that they often match.
 var (
 	coverSegments = []string{"/{x}", "/{x}", "/{y}", "/1", "/a@b.c", "/foo", "/foo()", "/delta", "/delta()", "('delta')",
 		"('1')", "/mailFolders", "/archive", "/inbox", "/graph.foo", "/graph.foo()", "/microsoft.graph.security.activate",
@@ -99,14 +99,14 @@ func coverRule(r *rand.Rand, path string) (*match.Rule, bool) {
 	return rule, true
 }
 
-// coverPair makes two rules that are often alike.
+// coverPair makes two rules that are often similar.
 func coverPair(r *rand.Rand) (a, b *match.Rule, ok bool) {
 	path := coverPath(r, coverSegments)
 	other := path
 	switch r.IntN(6) {
 	case 0:
 		other = coverPath(r, coverSegments)
-	case 1, 2: // a segment for another
+	case 1, 2: // another segment
 		parts := strings.Split(path[1:], "/")
 		i := r.IntN(len(parts))
 		if i > 0 {
@@ -131,7 +131,7 @@ func coverPair(r *rand.Rand) (a, b *match.Rule, ok bool) {
 	return a, b, okA && okB
 }
 
-// coverTarget makes a target that is mostly like a rule.
+// coverTarget makes a target that usually resembles a rule.
 func coverTarget(r *rand.Rand, rule *match.Rule) (*odata.Target, bool) {
 	path := coverPath(r, coverTargets)
 	if r.IntN(5) > 0 {
@@ -175,7 +175,7 @@ func matchesWidely(rule *match.Rule, t *odata.Target) bool {
 	return found
 }
 
-// describe writes a rule as messages here need it.
+// describe returns the text of a rule for messages.
 func describe(rule *match.Rule) string {
 	text := rule.Template.Text
 	for _, k := range rule.Keys {
@@ -187,7 +187,7 @@ func describe(rule *match.Rule) string {
 	return text
 }
 
-// What is said of two rules must hold for every request.
+// A result about two rules must hold for every request.
 func TestWhatIsSaidOfTwoRulesHoldsForEveryRequest(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	count := make(map[string]int)

@@ -7,8 +7,8 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// Denies reports whether every request that b matches narrowly, a matches widely, so that a deny rule a leaves
-// nothing of an allow rule b; false when that is not sure. Each rule is taken alone.
+// Denies reports whether the deny rule a denies every request that the allow rule b allows; false if uncertain.
+// It considers each rule alone.
 func Denies(a, b *Rule) bool {
 	if b.Methods&^a.Methods.All() != 0 || a.Template.Version != b.Template.Version || a.Bounds != nil ||
 		!lastsAsLong(a, b) {
@@ -20,7 +20,7 @@ func Denies(a, b *Rule) bool {
 		}
 	}
 	x, y := a.Template.Segments, b.Template.Segments
-	now := reached{0: true} // segments of a that the first ones of b surely stand for
+	now := reached{0: true} // segments of a that certainly match the first ones of b
 	for j := range y {
 		if a.Template.Below && now[len(x)] {
 			return true
@@ -40,8 +40,8 @@ func Denies(a, b *Rule) bool {
 // reached is a set of numbers of segments.
 type reached [MaxSegments + 2]bool
 
-// isSurelyPassed reports whether segment j of y needs no segment of x before i: a cast, and arguments of a function
-// that x names without.
+// isSurelyPassed reports whether segment j of y certainly needs no segment of x before i: it is a cast, or
+// arguments of a function that x names without arguments.
 func isSurelyPassed(x []odata.Segment, i int, y []odata.Segment, j int) bool {
 	s := &y[j]
 	if s.Kind == odata.Args {
@@ -57,8 +57,8 @@ func isSurelyPassed(x []odata.Segment, i int, y []odata.Segment, j int) bool {
 // mayBeOperation reports whether isOperation holds for a name wherever it may stand.
 func mayBeOperation(s *odata.Segment) bool { return isOperation([]odata.Segment{*s}, 0) }
 
-// surelyStandsFor reports whether segment i of the rule's template stands, matching widely, for all that segment j of
-// b does, and its conditions hold.
+// surelyStandsFor reports whether segment i of the deny rule's template matches everything that segment j of b
+// matches, and its conditions hold.
 func (r *Rule) surelyStandsFor(i int, b *Rule, j int) bool {
 	s, other := &r.Template.Segments[i], &b.Template.Segments[j]
 	switch {
@@ -85,7 +85,7 @@ func (r *Rule) surelyStandsFor(i int, b *Rule, j int) bool {
 	return !slices.ContainsFunc(r.Keys, func(k Key) bool { return k.segment == i && !k.isSurelyTouched(b, j) })
 }
 
-// isSurelyKeyInDenySet is isSurelyKey for matching widely, where parentheses after a key change nothing, and a
+// isSurelyKeyInDenySet is isSurelyKey for deny rules, where parentheses after a key change nothing, but a
 // namespace before it does.
 func isSurelyKeyInDenySet(segments []odata.Segment, i int) bool {
 	how, name := spelled(segments, i)

@@ -7,8 +7,8 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// optionsCover reports whether every query that meets the others, and of which the path is for the others' rule,
-// meets the options, matching narrowly.
+// optionsCover reports whether every query that meets the others meets the options of an allow rule, for paths
+// that the others' rule matches.
 func optionsCover(options, others []Option) bool {
 	for i := range options {
 		if !options[i].covers(find(others, options[i].Name)) {
@@ -46,7 +46,7 @@ func find(options []Option, name string) *Option {
 	return &options[i]
 }
 
-// covers reports whether the condition is met whenever the other is, which is about the same option; nil is no
+// covers reports whether the condition holds whenever the other holds, which is on the same option; nil is no
 // condition.
 func (o *Option) covers(other *Option) bool {
 	switch {
@@ -82,7 +82,7 @@ func expansionsCover(entries, others []Expansion) bool {
 	})
 }
 
-// coversEntry reports whether the entry allows all that the other does.
+// coversEntry reports whether the entry allows everything that the other allows.
 func (e *Expansion) coversEntry(other *Expansion) bool {
 	same := e.star == other.star && slices.Equal(e.path, other.path)
 	if !same && !(e.star && len(e.path) == 0 && !other.star && len(other.path) == 1 && isPropertyName(other.path[0])) {
@@ -93,8 +93,8 @@ func (e *Expansion) coversEntry(other *Expansion) bool {
 	return selected && expansionsCover(e.nested, other.nested)
 }
 
-// isSurelyTouched reports whether the condition of a deny rule is touched by every query that meets the others. Only
-// one about $select can be: all other options may be absent.
+// isSurelyTouched reports whether every query that meets the others touches the condition of a deny rule. Only
+// a condition on $select can be: all other options may be absent.
 func (o *Option) isSurelyTouched(others []Option) bool {
 	other := find(others, o.Name)
 	switch {
@@ -107,8 +107,8 @@ func (o *Option) isSurelyTouched(others []Option) bool {
 		!slices.ContainsFunc(other.names, func(n string) bool { return !mentionsAny(n, o.words) })
 }
 
-// mayBeTouched reports whether the condition of a deny rule may be touched by a query that meets the others; true when
-// not sure.
+// mayBeTouched reports whether a query that meets the others may touch the condition of a deny rule; true if
+// uncertain.
 func (o *Option) mayBeTouched(others []Option) bool {
 	other := find(others, o.Name)
 	switch {

@@ -7,11 +7,12 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// Overlaps reports whether a request may exist that a matches widely and b narrowly; true when not sure. Each rule is
-// taken alone. It counts the oddest spellings in, so that "false" can be relied on and "true" says little.
+// Overlaps reports whether a request may exist that the deny rule a and the allow rule b both match; true if
+// uncertain. It considers each rule alone. It includes very unusual spellings: a result of false is reliable,
+// true is not.
 func Overlaps(a, b *Rule) bool {
 	x, y := a.Template.Segments, b.Template.Segments
-	isBatch := x[0].Fold == "$batch" || y[0].Fold == "$batch" // which a wide tree takes for both versions
+	isBatch := x[0].Fold == "$batch" || y[0].Fold == "$batch" // a deny rule has it for both versions
 	if a.Methods.All()&b.Methods.All() == 0 || a.Template.Version != b.Template.Version && !isBatch {
 		return false
 	}
@@ -47,8 +48,8 @@ func Overlaps(a, b *Rule) bool {
 	return now[len(x)]
 }
 
-// mayBePassed reports whether segment j of b may need no segment of x before i, as a cast or as arguments. Any plain
-// name may come with a namespace.
+// mayBePassed reports whether segment j of b may need no segment of x before i, as a cast or as arguments. Any
+// plain name may be written with a namespace.
 func mayBePassed(x []odata.Segment, i int, b *Rule, j int) bool {
 	s := &b.Template.Segments[j]
 	if s.Kind == odata.Args {
@@ -60,21 +61,21 @@ func mayBePassed(x []odata.Segment, i int, b *Rule, j int) bool {
 	return isLiteral(s) && isDotted(s.Base) && !endsInOperation(b, j)
 }
 
-// isItemsRoot reports whether segments are items/root, for which root alone may stand.
+// isItemsRoot reports whether the segments are items/root, which may also be written as root.
 func isItemsRoot(x []odata.Segment) bool {
 	return isLiteral(&x[0]) && denyName(&x[0]) == "items" && isLiteral(&x[1]) && denyName(&x[1]) == "root"
 }
 
-// endsInOperation reports whether segment j of b is a function or action that nothing follows, in every request that
-// b matches. In the middle it is taken for a key.
+// endsInOperation reports whether segment j of b is a function or action at the end of the path, in every
+// request that b matches. Before the end it is read as a key.
 func endsInOperation(b *Rule, j int) bool {
 	segments := b.Template.Segments
 	how, _ := spelled(segments, j)
-	inNames := []odata.Segment{{Fold: "mailfolders"}, segments[j]} // where the fewest are
+	inNames := []odata.Segment{{Fold: "mailfolders"}, segments[j]} // the collection with the fewest operations
 	return how != keyOnly && j == len(segments)-1 && !b.Template.Below && isOperation(inNames, 1)
 }
 
-// mayHaveKey reports whether segment j of y and the one after it may be one segment with a key in parentheses.
+// mayHaveKey reports whether segment j of y and the next one may be one segment with a key in parentheses.
 func mayHaveKey(y []odata.Segment, j int) bool {
 	if !isLiteral(&y[j]) {
 		return false
@@ -82,8 +83,8 @@ func mayHaveKey(y []odata.Segment, j int) bool {
 	return j+1 >= len(y) || y[j+1].Kind == odata.Name || y[j+1].Kind == odata.Key || y[j+1].Kind == odata.Args
 }
 
-// mayStandFor reports whether segment i of the rule's template may stand, matching widely, for what segment j of b
-// does, with its conditions.
+// mayStandFor reports whether segment i of the deny rule's template may match what segment j of b matches, with
+// its conditions.
 func (r *Rule) mayStandFor(i int, b *Rule, j int) bool {
 	s, other := &r.Template.Segments[i], &b.Template.Segments[j]
 	switch {
@@ -108,7 +109,7 @@ func (r *Rule) mayStandFor(i int, b *Rule, j int) bool {
 	return r.keysMayBeTouched(i, b, j)
 }
 
-// argsMayStandFor is mayStandFor for arguments, also as an alternate key that comes as a plain one.
+// argsMayStandFor is mayStandFor for arguments, also for an alternate key that is written as a plain one.
 func (r *Rule) argsMayStandFor(i int, b *Rule, j int) bool {
 	args, other := r.Template.Segments[i].Args, &b.Template.Segments[j]
 	if other.Kind != odata.Args {
@@ -130,8 +131,8 @@ func (r *Rule) argsMayStandFor(i int, b *Rule, j int) bool {
 	return (!missing || alternate) && r.keysMayBeTouched(i, b, j)
 }
 
-// argMayBe reports whether an argument of segment j of the rule may be read as a key, in the form that odata.Bare
-// gives it.
+// argMayBe reports whether an argument of segment j of the rule may be read as a key, in the form that
+// odata.Bare returns.
 func (r *Rule) argMayBe(j int, a *odata.Arg, bare string) bool {
 	if a.Var {
 		return r.mayBe(j, a.Fold, bare)
@@ -139,7 +140,7 @@ func (r *Rule) argMayBe(j int, a *odata.Arg, bare string) bool {
 	return isReading(bare, odata.Wide(a.Value))
 }
 
-// literalMayStandFor reports whether a literal, in the form in which it is looked up, may stand for segment j of b.
+// literalMayStandFor reports whether a literal, in the form for lookup, may match segment j of b.
 func literalMayStandFor(name string, b *Rule, j int) bool {
 	other := &b.Template.Segments[j]
 	switch {
@@ -154,20 +155,21 @@ func literalMayStandFor(name string, b *Rule, j int) bool {
 		isReading(name, withoutMicrosoft(other.Fold))
 }
 
-// isReading reports whether what odata.Wide returned of a key may be read as the name.
+// isReading reports whether the result of odata.Wide for a key may be read as the name.
 func isReading(name, wide string) bool {
 	local, _ := withoutNamespace(odata.Bare(wide))
 	cut, _, _ := strings.Cut(wide, ";")
 	return name == odata.Bare(wide) || name == local || name == odata.Bare(cut)
 }
 
-// mayBe reports whether the rule allows a variable of segment j to have what may be read as a key, in its bare form.
+// mayBe reports whether the rule allows a variable of segment j to have a value that may be read as a key, in
+// its bare form.
 func (r *Rule) mayBe(j int, arg, bare string) bool {
 	return r.valuesMayMeet(j, arg, []pattern{{pieces: []string{bare}}})
 }
 
-// valuesMayMeet reports whether the rule allows a variable of segment j to have what may be read as a value that one
-// of the patterns stands for, which are wide.
+// valuesMayMeet reports whether the rule allows a variable of segment j to have a text that may be read as a
+// value of one of the wide patterns.
 func (r *Rule) valuesMayMeet(j int, arg string, wide []pattern) bool {
 	isPath := r.Template.Segments[j].Kind == odata.Path
 	return !slices.ContainsFunc(r.Keys, func(k Key) bool {
@@ -175,8 +177,8 @@ func (r *Rule) valuesMayMeet(j int, arg string, wide []pattern) bool {
 	})
 }
 
-// mayBeRead reports whether a text that one of the values stands for may have a reading that one of the patterns
-// stands for, see Key.names.
+// mayBeRead reports whether one of the values matches a text with a reading that one of the patterns matches,
+// see Key.names.
 func mayBeRead(values []string, patterns []pattern, isPath bool) bool {
 	var all [][]rune
 	for i := range patterns {
@@ -197,20 +199,20 @@ func mayBeRead(values []string, patterns []pattern, isPath bool) bool {
 	})
 }
 
-// readings returns patterns for everything that may be read as a key for which p stands. What stands before a
-// semicolon is missing: a star allows only what it allows without the rest, see Key.allows.
+// readings returns patterns for every text that may be read as a key that p matches. The text before a
+// semicolon is left out: a star allows only what it allows without the rest, see Key.allows.
 func readings(p []rune) [][]rune {
 	bare := slices.Concat([]rune{before}, p, []rune{behind})
 	all := [][]rune{bare, slices.Concat(bare, []rune{'@', hex})} // with a tenant
 	if intersect(p, []rune{hex}) {
-		all = append(all, slices.Concat(bare, []rune{'@', star})) // an id, with anything
+		all = append(all, slices.Concat(bare, []rune{'@', star})) // an id, with any text
 		digits := slices.DeleteFunc(slices.Clone(p), func(r rune) bool { return r == '-' })
 		all = append(all, slices.Concat([]rune{before}, digits, []rune{behind}))
 	}
 	return all
 }
 
-// keysMayBeTouched reports whether segment j of b may meet the rule's conditions on segment i.
+// keysMayBeTouched reports whether segment j of b may touch the rule's conditions on segment i.
 func (r *Rule) keysMayBeTouched(i int, b *Rule, j int) bool {
 	return !slices.ContainsFunc(r.Keys, func(k Key) bool { return k.segment == i && !k.mayBeTouched(b, j) })
 }
@@ -225,5 +227,5 @@ func (k *Key) mayBeTouched(b *Rule, j int) bool {
 	case s.Var:
 		return b.valuesMayMeet(j, "", k.values.wide)
 	}
-	return k.namesText(s.Text) || k.namesText(s.Base) // graph.foo() may come as foo
+	return k.namesText(s.Text) || k.namesText(s.Base) // graph.foo() may be written as foo
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// patternsCover reports whether each of the others is included in one of the patterns; false when that is not sure.
+// patternsCover reports whether each of the others is included in one of the patterns; false if uncertain.
 func patternsCover(patterns, others []pattern) bool {
 	return !slices.ContainsFunc(others, func(o pattern) bool { return !anyIncludes(patterns, o.runes()) })
 }
@@ -14,8 +14,9 @@ func anyIncludes(patterns []pattern, other []rune) bool {
 	return slices.ContainsFunc(patterns, func(p pattern) bool { return includes(p.runes(), other) })
 }
 
-// includes reports whether p stands for every text that other does; false when that is not sure. It matches p against
-// other as if that were a text, in which a star is one character that only a star as wide may run over.
+// includes reports whether p matches every text that other matches; false if uncertain. It matches p against
+// other as if other were a text. A star of other counts as one character that only a star at least as wide
+// matches.
 func includes(p, other []rune) bool {
 	now := make([]bool, len(p)+1)
 	reach := func(at int, set []bool) {
@@ -42,7 +43,7 @@ func includes(p, other []rune) bool {
 	return now[len(p)]
 }
 
-// runsOverAll reports whether a star runs over r, or, if that is a star, over all that it runs over.
+// runsOverAll reports whether a star matches r, or, if r is a star, everything that r matches.
 func runsOverAll(c, r rune) bool {
 	switch {
 	case r >= 0:
@@ -53,10 +54,10 @@ func runsOverAll(c, r rune) bool {
 	return c == r || c == deepStar
 }
 
-// Stars that only intersect knows.
+// Stars that only intersect uses.
 const (
-	before = quotedDeep - 1 - iota // what odata.Bare takes off before a key
-	behind                         // and behind it
+	before = quotedDeep - 1 - iota // what odata.Bare removes before a key
+	behind                         // and after it
 	hex                            // the characters of a GUID
 )
 

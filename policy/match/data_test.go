@@ -9,7 +9,7 @@ import (
 
 // operation is one line of the lists of Graph's operations.
 type operation struct {
-	method, path string // as the list has it, with the version in front of the path
+	method, path string // as in the list, with the version before the path
 }
 
 // operations returns the operations of a version.

@@ -7,30 +7,30 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// MaxSegments is the number of segments up to which targets are read widely. It is more than one from odata.Parse can
+// MaxSegments is the greatest number of segments of a target. It is one more than a target from odata.Parse can
 // have: 64 between slashes, each with a key.
 const MaxSegments = 132
 
-// DenySet holds the rules of which none must match for a request to be allowed, or which all count that match.
-// The zero value holds none. After the last Add it is safe for concurrent use.
+// DenySet has rules none of which may match for a request to be allowed, or limits all of which count a request
+// that matches. The zero value has none. After the last Add it is safe for concurrent use.
 type DenySet struct {
 	tree
 	paths bool // a rule has a path in colons
 }
 
-// positions hold which segment of the target stands for each of the template's. They differ where casts are
-// passed over.
+// positions has, for each segment of the template, the segment of the target that it matched. They differ where
+// casts were skipped.
 type positions [MaxSegments]uint8
 
-// Hit is one rule that matches, and how.
+// Hit is one rule that matches, and where.
 type Hit struct {
 	Index int // as numbered by Add
 	rule  *Rule
 	at    positions
 }
 
-// Add adds a rule and returns its number, from 0. A rule for $batch is for both versions, because a batch is a
-// resource of neither.
+// Add adds a rule and returns its number, from 0. A rule for $batch applies to both versions, because a batch
+// is a resource of neither.
 func (t *DenySet) Add(r *Rule) int {
 	n, e := t.add(r)
 	n.addToDeny(e, 0)
@@ -56,8 +56,9 @@ func (n *node) addToDeny(e entry, i int) {
 		next.addToDeny(e, i+1)
 	} else {
 		next = get(&n.names, denyName(s))
-		// Below an entity set a name may be that of a function, range(address='A1'), or a key, mailFolders/inbox, after
-		// which the meaning of arguments is not known. Those of an entity set are an alternate key.
+		// Below an entity set a name may be that of a function, range(address='A1'), or a key,
+		// mailFolders/inbox. Arguments after a key have no known meaning. Arguments of an entity set are an
+		// alternate key.
 		next.operation = next.operation || i > 0 || isOperation(segments, i)
 		next.addToDeny(e, i+1)
 	}
@@ -66,7 +67,7 @@ func (n *node) addToDeny(e entry, i int) {
 	}
 }
 
-// denyName returns the form in which a literal name or key is looked up.
+// denyName returns the form of a literal name or key for lookup.
 func denyName(s *odata.Segment) string {
 	if s.Qualified {
 		return s.Base
@@ -74,9 +75,9 @@ func denyName(s *odata.Segment) string {
 	return bareText(s)
 }
 
-// alternate returns the child for what an alternate key, users(userPrincipalName='x'), comes to as a plain
-// key, for Graph takes the same value in both; nil if the segment is no such key. Without a value there is
-// nothing to carry over: then the rule is about the spelling.
+// alternate returns the child for an alternate key, users(userPrincipalName='x'), as a plain key, because Graph
+// takes the same value in both; nil if the segment is no such key. If the template has a variable as value,
+// nothing is returned: the rule is then about the spelling.
 func (n *node) alternate(r *Rule, i int) *node {
 	s := &r.Template.Segments[i]
 	if s.Kind != odata.Args || len(s.Args) != 1 {
@@ -94,17 +95,17 @@ func (n *node) alternate(r *Rule, i int) *node {
 	return nil
 }
 
-// First finds the first rule that may match a target and method; false if none may. It allocates nothing, unless a rule
-// has a path in colons and the target may have one in another form. Rules with conditions on the body are found for
-// every body.
+// First finds the first rule that may match a target and method; false if none may. It allocates nothing,
+// unless a rule has a path in colons and the target may have one in another form. Rules with conditions on the
+// body match every body.
 func (t *DenySet) First(target *odata.Target, method Methods) (index int, found bool) {
 	f := denyFinder{target: target, method: method, anyBody: true}
 	t.first(&f)
 	return f.best, f.best < len(t.rules)
 }
 
-// FirstFor is First with what else is known of the request. While its body is not read, rules with conditions on it
-// are passed over, and unread reports whether there was one.
+// FirstFor is First with further facts about the request. While its body is not read, rules with conditions on
+// it are skipped, and unread reports whether there was one.
 func (t *DenySet) FirstFor(target *odata.Target, method Methods, c Circumstances) (index int, found, unread bool) {
 	f := denyFinder{target: target, method: method, Circumstances: c}
 	t.first(&f)
@@ -119,17 +120,17 @@ func (t *DenySet) first(f *denyFinder) {
 	}
 }
 
-// All finds every rule that may match a target and method, in no particular order; one may be found in
-// several ways. Conditions do not count.
+// All finds every rule that may match a target and method, in no particular order; a rule may be found more
+// than once, for several ways to match. It ignores conditions.
 func (t *DenySet) All(target *odata.Target, method Methods) []Hit {
 	f := denyFinder{target: target, segments: target.Segments, method: method, collect: true}
 	f.from(t.root(target.Version), 0, 0)
 	return f.hits
 }
 
-// Values returns what stands for a variable of the rule's template: one value, or those of an alternate key with
-// several parts. All spellings of a key that may be read as one are returned as one, see odata.Wide and odata.Bare.
-// It is nil if the template has no such variable.
+// Values returns the values of a variable of the rule's template: one value, or the values of an alternate key
+// with several parts. All spellings that may be read as the same key are returned in one form, see odata.Wide
+// and odata.Bare. It is nil if the template has no such variable.
 func (h *Hit) Values(target *odata.Target, name string) []string {
 	v, found := findVariable(h.rule.Template, name)
 	if !found {
@@ -157,16 +158,16 @@ func (h *Hit) Values(target *odata.Target, name string) []string {
 	return values
 }
 
-// denyFinder goes through a tree with one target. It lives on the stack.
+// denyFinder compares a tree with one target. It lives on the stack.
 type denyFinder struct {
 	Circumstances
 	target   *odata.Target
 	segments []odata.Segment
 	method   Methods
 	at       positions
-	unread   bool // a rule was passed over that has conditions on the body
+	unread   bool // a rule with conditions on the body was skipped
 	anyBody  bool // all conditions on the body are touched
-	best     int  // no rule from here on can be the first
+	best     int  // rules from this number on cannot be the first
 
 	collect bool
 	hits    []Hit
@@ -202,9 +203,8 @@ func (f *denyFinder) from(n *node, depth, i int) {
 	}
 }
 
-// fromName follows a name as a key, also together with parentheses that it may have, and as a cast, which
-// leads to the resource that it stands on: /users/x/microsoft.graph.user/messages,
-// /users/microsoft.graph.user('x').
+// fromName follows a name as a key, also together with its parentheses if it has any, and as a cast, which
+// leads to the same resource: /users/x/microsoft.graph.user/messages, /users/microsoft.graph.user('x').
 func (f *denyFinder) fromName(n *node, depth, i int) {
 	s := &f.segments[i]
 	switch {
@@ -225,7 +225,7 @@ func (f *denyFinder) fromName(n *node, depth, i int) {
 	}
 }
 
-// to goes on at a child, for whose segment of the template segment i of the target stands.
+// to goes on at a child whose segment of the template matches segment i of the target.
 func (f *denyFinder) to(n *node, depth, i int) {
 	if n != nil && depth < MaxSegments {
 		f.at[depth] = uint8(i)
@@ -233,10 +233,10 @@ func (f *denyFinder) to(n *node, depth, i int) {
 	}
 }
 
-// toLiteral follows a name or key as a literal of templates, in each way in which it may be read: without what stands
-// around it, and up to a semicolon. A dotted name is followed also as what it is not read as at its place: a cast as
-// a key, and a key as a cast. Which of them a rule means depends on what stands before it there, which may be a
-// variable.
+// toLiteral follows a name or key as a literal of templates, in each way in which it may be read: without the
+// characters around it, and up to a semicolon. A dotted name is also followed as what it is not at its place: a
+// cast as a key, and a key as a cast. Which one a rule means depends on the segment before it in the rule,
+// which may be a variable.
 func (f *denyFinder) toLiteral(n *node, depth, i int) {
 	if n.names == nil {
 		return
@@ -262,7 +262,7 @@ func hasNamespace(fold string) bool {
 	return strings.HasPrefix(fold, "graph.") || strings.HasPrefix(fold, "microsoft.")
 }
 
-// withoutMicrosoft spells a name of Graph's namespace with the alias: graph.user.
+// withoutMicrosoft returns a name of Graph's namespace with the alias: graph.user.
 func withoutMicrosoft(fold string) string {
 	if alias, found := strings.CutPrefix(fold, "microsoft."); found && strings.HasPrefix(alias, "graph.") {
 		return alias
@@ -284,8 +284,8 @@ func withoutNamespace(name string) (local string, found bool) {
 	return local[strings.LastIndexByte(local, '.')+1:], true
 }
 
-// fromRoot follows root as items/root, and items/root as root: Graph takes both for the folder at the top of a drive,
-// also where a path in colons goes on from it.
+// fromRoot follows root as items/root, and items/root as root: Graph reads both as the folder at the top of a
+// drive, also when a path in colons follows.
 func (f *denyFinder) fromRoot(n *node, depth, i int) {
 	switch s := &f.segments[i]; denyName(s) {
 	case "items":
@@ -304,8 +304,8 @@ func (f *denyFinder) fromRoot(n *node, depth, i int) {
 
 func isNameOrKey(s *odata.Segment) bool { return s.Kind == odata.Name || s.Kind == odata.Key }
 
-// fromArgs follows arguments: as such, as an alternate key whose value a template writes as a plain one, and
-// not at all where they are those of a function that a template names without.
+// fromArgs follows arguments: as arguments, as an alternate key whose value a template writes as a plain key,
+// and not at all for a function that a template names without arguments.
 func (f *denyFinder) fromArgs(n *node, depth, i int) {
 	args := f.segments[i].Args
 	for j := range n.args {

@@ -110,7 +110,7 @@ func TestAPathUnderWhereIsComparedNameByName(t *testing.T) {
 	}
 }
 
-// All spellings of a key that may be one have one bucket.
+// All spellings that may be the same key have one bucket.
 func TestTheValuesOfAHitAreSpelledAlike(t *testing.T) {
 	template, err := odata.ParseTemplate("/users/{id}/**")
 	if err != nil {
@@ -132,7 +132,8 @@ func TestTheValuesOfAHitAreSpelledAlike(t *testing.T) {
 	}
 }
 
-// What a caller sends is looked at a fixed number of times, whatever stands in the policy: this is counted, not timed.
+// The number of comparisons for a caller's text is bounded for every policy. The test counts them and measures
+// no time.
 func TestAPatternLooksAtEachByteAFewTimes(t *testing.T) {
 	for _, value := range []string{"*a*a*a*b", strings.Repeat("a*", match.MaxPattern/2),
 		strings.Repeat("*/", match.MaxPattern/2), "**" + strings.Repeat("a*", 100) + "**"} {
@@ -187,7 +188,7 @@ func BenchmarkManyPatternsAndALongKey(b *testing.B) {
 	}
 }
 
-// A value in quotes keeps its stars between them. The meaning is said here as briefly as possible.
+// A star between quotes in a value matches only between them. The test defines this in the shortest way.
 func TestStarsBetweenQuotesMeanWhatTheyMean(t *testing.T) {
 	template, err := odata.ParseTemplate("/users")
 	if err != nil {

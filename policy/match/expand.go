@@ -9,13 +9,13 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// Expansion is one thing that $expand may hold: a path, with options in parentheses that do not reach further
-// than the path, and what may be nested in it.
+// Expansion is one entry that $expand may have: a path, with options in parentheses that stay within the path's
+// resource, and the allowed nested entries.
 type Expansion struct {
-	path   []string // as odata.Expand has it
+	path   []string // as in odata.Expand
 	text   string   // path with slashes
 	star   bool
-	names  []string // of the nested $select, which must then be there; nil: any
+	names  []string // of the nested $select, which is then required; nil: any
 	nested []Expansion
 }
 
@@ -53,8 +53,8 @@ func newExpansion(parsed odata.Expand) (Expansion, error) {
 	return e, nil
 }
 
-// onlyExpansions reports whether a $expand holds only what the entries allow. Plain lists of names, which is
-// how most are, take no parser and no memory.
+// onlyExpansions reports whether a $expand has only what the entries allow. Plain lists of names, the usual
+// case, need no parser and no memory.
 func onlyExpansions(value string, entries []Expansion) bool {
 	if strings.IndexByte(value, '(') < 0 {
 		return onlyPlainExpansions(value, entries)
@@ -78,8 +78,8 @@ func onlyPlainExpansions(value string, entries []Expansion) bool {
 	return true
 }
 
-// isPlain reports whether item, without options, is what the entry allows. A star allows every property by
-// name too.
+// isPlain reports whether the entry allows item, which has no options. A star allows every property by name
+// too.
 func (e *Expansion) isPlain(item string) bool {
 	if !e.star {
 		return samePath(item, e.text)
@@ -90,12 +90,12 @@ func (e *Expansion) isPlain(item string) bool {
 	return item == "*" || isPropertyName(item)
 }
 
-// reaching are the characters of a $select that reaches beyond the resource. An escape may be one, and some servers
+// reaching are the characters of a $select that reaches other resources. An escape may be one, and some servers
 // read a backslash as a slash.
 const reaching = `/\()%`
 
-// staysWithin reports whether a $select that no list bounds stays within the resource and what the entries let it
-// reach, also for a reader that folds characters to those that are compatible to them.
+// staysWithin reports whether a $select without a list in the rule returns only properties of the resource and
+// what the entries allow, also for a reader that replaces characters by compatible ones.
 func staysWithin(o *odata.Option, entries []Expansion) bool {
 	return onlyReachable(o.Value, entries) && (isASCII(o.Value) || countReaching(o.WideValue()) == countReaching(o.Value))
 }
@@ -121,9 +121,9 @@ func isPropertyName(s string) bool {
 	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
 }
 
-// quotesAreInert reports whether what stands between single quotes could not be read as anything but text.
-// Services that look for parentheses before they look for quotes, or that take a quote in a $search for a
-// letter, would see other items than we do.
+// quotesAreInert reports whether the text between single quotes could not be read as anything but text.
+// Services that look for parentheses before quotes, or that read a quote in a $search as a letter, would find
+// other items than we do.
 func quotesAreInert(value string) bool {
 	for {
 		_, after, found := strings.Cut(value, "'")
@@ -147,8 +147,8 @@ func coversAll(entries []Expansion, items []odata.Expand) bool {
 	return true
 }
 
-// covers reports whether the entry allows the item: the same path, and in its parentheses what stays within
-// that resource. A nested $expand reaches further, so the entry must name it.
+// covers reports whether the entry allows the item: the same path, and in its parentheses only options that
+// stay within that resource. A nested $expand reaches other resources, so the entry must name it.
 func (e *Expansion) covers(item *odata.Expand) bool {
 	same := item.Star == e.star && slices.Equal(item.Path, e.path)
 	if !same && !(e.star && len(e.path) == 0 && !item.Star && len(item.Path) == 1 && isPropertyName(item.Path[0])) {

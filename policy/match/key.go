@@ -7,7 +7,7 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// Key narrows one variable of a template to values.
+// Key restricts one variable of a template to values.
 type Key struct {
 	Reason   string // "where: id"
 	Variable string // of the template: "id"
@@ -18,14 +18,14 @@ type Key struct {
 	values  patterns
 }
 
-// Values returns the values as they were given.
+// Values returns the values unchanged.
 func (k *Key) Values() []string { return k.texts }
 
 // Segment returns the index of the template's segment that holds the variable.
 func (k *Key) Segment() int { return k.segment }
 
-// NewKey returns the condition that the template's variable has one of the values, in which stars stand for runs of
-// characters: "*" for any but slashes, "**" for any. It is false if the template has no such variable.
+// NewKey returns the condition that the template's variable has one of the values, in which a star stands for a
+// run of characters: "*" for any but slashes, "**" for any. It is false if the template has no such variable.
 func NewKey(t *odata.Template, name string, values []string) (Key, bool) {
 	v, found := findVariable(t, name)
 	isPath := found && t.Segments[v.segment].Kind == odata.Path
@@ -41,7 +41,7 @@ func NewKey(t *odata.Template, name string, values []string) (Key, bool) {
 
 func (k *Key) met(t *odata.Target) bool { return k.metBy(&t.Segments[k.segment]) }
 
-// metBy is met for the segment that stands for the variable.
+// metBy reports whether the segment in the variable's place meets the condition.
 func (k *Key) metBy(s *odata.Segment) bool {
 	if k.arg != "" {
 		a := argument(s.Args, k.arg)
@@ -50,8 +50,9 @@ func (k *Key) metBy(s *odata.Segment) bool {
 	return k.allows(s.FoldText(), s.Kind == odata.Path)
 }
 
-// allows reports whether one of the values stands for a text, and also for the key that is left for a server which
-// takes what follows a semicolon for a parameter, unless the whole text is one of the values.
+// allows reports whether one of the values matches a text. It must also match the part before a semicolon,
+// which is the key for a server that takes the rest for a parameter, unless the whole text is one of the
+// values.
 func (k *Key) allows(folded string, isPath bool) bool {
 	if !k.values.allows(folded) {
 		return false
@@ -69,7 +70,7 @@ func (k *Key) isLiterally(folded string) bool {
 	return false
 }
 
-// touched reports whether the segment that stands for the variable may name one of the values. A key may come
+// touched reports whether the segment in the variable's place may name one of the values. A key may be written
 // as a segment, in parentheses, as an alternate key of any name, and with its tenant.
 func (k *Key) touched(s *odata.Segment) bool {
 	if s.Kind != odata.Args {
@@ -91,8 +92,8 @@ func (k *Key) namesAny(a *odata.Arg) bool {
 	return k.names(a.FoldValue(), a.WideValue(), true) || slices.ContainsFunc(a.Items, k.namesText)
 }
 
-// names reports whether a text may name one of the values. A key may also be read without what stands around it, see
-// odata.Bare, and up to a semicolon, behind which some servers see a parameter.
+// names reports whether a text may name one of the values. A key may also be read without the characters around
+// it, see odata.Bare, and up to a semicolon, after which some servers read a parameter.
 func (k *Key) names(folded, wide string, isKey bool) bool {
 	if k.values.mayMean(folded, wide) {
 		return true
@@ -119,13 +120,13 @@ func argument(args []odata.Arg, fold string) *odata.Arg {
 	return nil
 }
 
-// bareText returns the one form in which a key or name is looked up that may be read as others, and bareValue that of
-// an argument.
+// bareText returns the form of a key or name for lookup, which is the same for all texts that may be read as
+// the same; bareValue does this for an argument.
 func bareText(s *odata.Segment) string { return odata.Bare(s.WideText()) }
 
 func bareValue(a *odata.Arg) string { return odata.Bare(a.WideValue()) }
 
-// bareItems returns the elements of a list likewise.
+// bareItems does this for the elements of a list.
 func bareItems(a *odata.Arg) []string {
 	var items []string
 	for _, item := range a.Items {

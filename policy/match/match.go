@@ -1,14 +1,12 @@
 // Package match decides whether rules match a request: the template of a rule, its methods, and its
 // conditions on keys and query options.
 //
-// It matches in two ways. AllowSet is for what a match allows: the spellings that are certainly the resource
-// that the template names match, and what is not understood does not. DenySet is for what a match forbids or
-// counts: all that may be the resource matches, and so does what is not understood. Both keep their rules in
-// a tree, so that the time to find the ones that match grows with the target's length and not with the number
-// of rules.
+// It matches in two ways. AllowSet is for rules that allow: only spellings that are certainly the template's
+// resource match. DenySet is for rules that deny, and for limits: everything that may be the resource matches,
+// and so does a request that is not understood. Both keep their rules in a tree, so that the time to find a
+// match grows with the target's length and not with the number of rules.
 //
-// What follows from a match, and how rules are written in a file, it leaves to package policy; how a URL is
-// read, to package odata.
+// Package policy decides what follows from a match, and reads rules from a file. Package odata reads URLs.
 package match
 
 import (
@@ -18,32 +16,32 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// Rule is what a request must look like to match. It must not be changed once it has been added to a tree;
-// then it is safe for concurrent use.
+// Rule is the description of matching requests. It must not be changed after it has been added to a tree; then
+// it is safe for concurrent use.
 type Rule struct {
 	Methods  Methods
 	Template *odata.Template
 	Keys     []Key     // all must be met
 	Options  []Option  // all must be met
-	Bounds   Bounds    // what the request's body must be; nil: anything
-	Until    time.Time // from here on the rule is none; zero: it does not end
+	Bounds   Bounds    // conditions on the request's body; nil: anything
+	Until    time.Time // the rule does not match at or after this time; zero: it does not end
 
 	boundary boundary     // of the template; set when the rule is added
-	named    namedOptions // what Options is about; set when the rule is added
+	named    namedOptions // the names in Options; set when the rule is added
 }
 
-// What is reported of a rule that nearly matches, besides the reasons of its conditions.
+// The reasons of a rule that nearly matches, besides those of its conditions.
 const (
 	ReasonMethod = "no rule allows this method"
 )
 
-// ReasonUntil is the reason where a rule has ended.
+// ReasonUntil is the reason of a rule that has ended.
 const ReasonUntil = "until"
 
-// hasEnded reports whether the rule is none at a time. The zero time is before every end.
+// hasEnded reports whether the rule has ended at a time. The zero time is before every end.
 func (r *Rule) hasEnded(at time.Time) bool { return !r.Until.IsZero() && !at.Before(r.Until) }
 
-// variable is where a template has a variable.
+// variable is the place of a variable in a template.
 type variable struct {
 	name    string
 	segment int
@@ -83,9 +81,9 @@ func Variables(t *odata.Template) []string {
 	return names
 }
 
-// unmet returns the reason of the first condition that a target does not meet, matching narrowly; "" if it
-// meets all. Template and target have the same segments then. Options that may be absent are met when they
-// are.
+// unmet returns the reason of the first condition of an allow rule that a target does not meet; "" if it meets
+// all. Template and target have the same segments then. A condition on an option that may be absent is met when
+// the option is absent.
 func (r *Rule) unmet(t *odata.Target) string {
 	for i := range r.Keys {
 		if !r.Keys[i].met(t) {
@@ -105,8 +103,7 @@ func (r *Rule) unmet(t *odata.Target) string {
 	return ""
 }
 
-// touches reports, matching widely, whether the target may be one that the rule means. Every condition must
-// be touched.
+// touches reports whether a deny rule may apply to the target. Every condition must be touched.
 func (r *Rule) touches(t *odata.Target, at *positions) bool {
 	for i := range r.Keys {
 		if !r.Keys[i].touched(&t.Segments[at[r.Keys[i].segment]]) {

@@ -16,13 +16,13 @@ const (
 	Any = Get | Post | Put | Patch | Delete
 )
 
-// ReadPost is a POST that only reads. A request that is one has Post and ReadPost; a rule for POST needs only Post.
+// ReadPost is a POST that only reads. Such a request has Post and ReadPost; a rule for POST needs only Post.
 const ReadPost = Delete << 1
 
-// Read is what a rule with the method READ is for.
+// Read is the set of methods of a rule with READ.
 const Read = Get | ReadPost
 
-// All returns the methods with what they imply: POST is also for those that only read.
+// All returns the methods and the methods that they imply: POST includes the POSTs that only read.
 func (m Methods) All() Methods {
 	if m&Post != 0 {
 		return m | ReadPost
@@ -32,7 +32,7 @@ func (m Methods) All() Methods {
 
 var methodNames = [...]string{"GET", "POST", "PUT", "PATCH", "DELETE"}
 
-// MethodOf returns the method that a request is judged as, GET for HEAD, and no method for one that Graph
+// MethodOf returns the method that a request is judged as: GET for HEAD, and no method for a method that Graph
 // does not have.
 func MethodOf(method string) Methods {
 	switch method {

@@ -7,10 +7,10 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// The readers of lists of names here allocate nothing, and need no grammar: in a AllowSet tree, what is not
-// exactly one of the names does not do; in a DenySet one, a name counts wherever it stands.
+// The functions here read lists of names. They allocate nothing and need no grammar: in an AllowSet an entry
+// that is not exactly one of the names is not allowed; in a DenySet a name counts wherever it occurs.
 
-// onlyNames reports whether a $select holds only the names.
+// onlyNames reports whether a $select has only the names.
 func onlyNames(value string, names []string) bool {
 	for more := true; more; {
 		var item string
@@ -23,7 +23,7 @@ func onlyNames(value string, names []string) bool {
 	return true
 }
 
-// samePath reports whether a path of names as the caller wrote it is the one that is spelled for comparing.
+// samePath reports whether a path of names in the caller's spelling equals the one in the form for comparing.
 func samePath(written, folded string) bool {
 	for {
 		part, restWritten, moreWritten := strings.Cut(written, "/")
@@ -46,7 +46,7 @@ func sameName(written, folded string) bool {
 	return equalFold(written, folded)
 }
 
-// equalFold is strings.EqualFold for ASCII: names in Graph are ASCII, and the Kelvin sign is no k.
+// equalFold is strings.EqualFold for ASCII: names in Graph are ASCII, and the Kelvin sign is not a k.
 func equalFold(a, b string) bool {
 	if len(a) != len(b) {
 		return false
@@ -77,13 +77,13 @@ func selectsAny(value string, names []string) bool {
 	return strings.Trim(value, " ") == "" || strings.ContainsAny(value, "*%()'\"") || mentionsAny(value, names)
 }
 
-// mayExpand reports whether a $select may reach one of the names below the resource: by a path or in parentheses.
+// mayExpand reports whether a $select may reach one of the names below the resource: by a path or in
+// parentheses.
 func mayExpand(value string, names []string) bool {
 	return strings.ContainsAny(value, `/\(%`) && mentionsAny(value, names)
 }
 
-// widely returns the list of names that an option holds, as a reader may have it that folds characters to those that
-// are compatible to them.
+// widely returns the list of names of an option as a reader has it that replaces characters by compatible ones.
 func widely(option *odata.Option) string {
 	if isASCII(option.Value) {
 		return option.Value

@@ -8,9 +8,8 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// Nearest returns, for a target that Find finds no rule for, the rule that comes nearest, and what keeps it
-// from matching, as a clause: "whose where: id does not hold". It is false if no rule begins like the target.
-// It takes its time.
+// Nearest returns, for a target for which Find finds no rule, the rule that comes nearest, and the difference,
+// as a clause: "whose where: id does not hold". It is false if no rule begins like the target. It is slow.
 func (t *AllowSet) Nearest(target *odata.Target, method Methods) (index int, clause string, found bool) {
 	f := newAllowFinder(target, method)
 	f.explain = true
@@ -42,7 +41,7 @@ func (t *AllowSet) Nearest(target *odata.Target, method Methods) (index int, cla
 	return f.deepest.first().index, difference(target, f.reach), true
 }
 
-// difference says that a rule has the first segments of a target and not what follows.
+// difference describes a rule that matches the first segments of a target but not the next.
 func difference(t *odata.Target, reach int) string {
 	if reach == len(t.Segments) {
 		return "which goes on where the request ends"

@@ -7,9 +7,9 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// operations are the functions and actions that Graph's API reference (v1.0 and beta) puts beside the keys of
-// a collection, and that can be called without parentheses: /users/delta is no user. Lower case, sorted.
-// Those that are only called with arguments are missing, because their parentheses show what they are.
+// operations are the functions and actions that, in Graph's API reference (v1.0 and beta), stand beside the
+// keys of a collection and can be called without parentheses: /users/delta is not a user. Lower case, sorted.
+// Operations that need arguments are missing, because their parentheses identify them.
 //
 // A key that is spelled like one of them can still be written in parentheses, users('delta').
 var operations = [...]string{
@@ -56,8 +56,8 @@ func isOperation(segments []odata.Segment, i int) bool {
 	return isOperationNamed(segments[i].Base, segments, i)
 }
 
-// mayBeCalled reports whether a server may take the name of segment i for a function, an action or a cast: also "delta
-// " and "ｄelta", which are certainly none.
+// mayBeCalled reports whether a server may read the name of segment i as a function, an action or a cast: also
+// "delta " and "ｄelta", which are certainly not operations.
 func mayBeCalled(segments []odata.Segment, i int) bool {
 	s := &segments[i]
 	bare := bareText(s)
@@ -66,7 +66,7 @@ func mayBeCalled(segments []odata.Segment, i int) bool {
 	}
 	local, isCast := withoutNamespace(bare)
 	isCast = isCast && (i == 0 || !hasNoCasts(segments[i-1].Fold) && !odata.NamedByPeople(segments[i-1].Fold))
-	before, _, _ := strings.Cut(bare, ";") // behind which some servers see a parameter
+	before, _, _ := strings.Cut(bare, ";") // after which some servers read a parameter
 	return isCast || bare[0] == '$' || isOperationNamed(local, segments, i) ||
 		isOperationNamed(odata.Bare(before), segments, i)
 }
@@ -83,7 +83,7 @@ func isOperationNamed(name string, segments []odata.Segment, i int) bool {
 }
 
 // isOfConnector reports whether segment i is the id of an external connection, or of an item or group in one. A
-// connector chooses these.
+// connector chooses these ids.
 func isOfConnector(segments []odata.Segment, i int) bool {
 	if segments[0].Fold != "external" {
 		return false

@@ -8,7 +8,7 @@ import (
 	"graphproxy/policy/match"
 )
 
-// What Graph puts beside the keys of a collection is no key, however it is called.
+// An operation that stands beside the keys of a collection is never read as a key.
 func TestNothingThatStandsBesideAKeyIsAKey(t *testing.T) {
 	for _, version := range []string{"v1.0", "beta"} {
 		t.Run(version, func(t *testing.T) {
@@ -30,7 +30,7 @@ func TestNothingThatStandsBesideAKeyIsAKey(t *testing.T) {
 					continue
 				}
 				checked++
-				// The same without its empty parentheses, and all keys before it filled in.
+				// The same path without its empty parentheses, and with a key for each variable.
 				bare := strings.TrimSuffix(fill(path), "()")
 				if matchesKey(t, place, bare) {
 					t.Errorf("%s/{key} matches %s", place, bare)

@@ -10,9 +10,9 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// Option narrows one query option. In a AllowSet tree it is met when the option is absent, except for Select.
-// In a DenySet tree it is touched only when the option is there and may hold one of the values; an absent
-// $select counts as well, because it asks for properties that may be meant.
+// Option restricts one query option. In an AllowSet it is met when the option is absent, except for Select. In
+// a DenySet it is touched only when the option is there and may have one of the values; an absent $select is
+// touched as well, because all properties are returned.
 type Option struct {
 	Name   string // Fold: "$select"
 	Reason string // "query: $select"
@@ -20,8 +20,8 @@ type Option struct {
 	kind       optionKind
 	most       int         // atMost
 	values     patterns    // oneOf
-	quoted     bool        // oneOf: a value holds a quote, so a star may stand between two
-	names      []string    // selects: as odata.ParseSelect has them
+	quoted     bool        // oneOf: a value has a quote, so a star may stand between two
+	names      []string    // selects: as returned by odata.ParseSelect
 	words      []string    // selects, expands: every name, without its namespace, for DenySet
 	expansions []Expansion // expands
 }
@@ -61,8 +61,8 @@ func AtMost(name string, n int) Option {
 }
 
 // OneOf returns the condition that the option has one of the values, in which stars stand for runs of
-// characters as in NewKey. A star between single quotes stays between them, so that department eq '*' cannot
-// be stretched over a second condition.
+// characters as in NewKey. A star between single quotes matches only text between them, so that department eq
+// '*' does not match a second condition.
 func OneOf(name string, values []string) Option {
 	o := newOption(name, oneOf)
 	o.values = newPatterns(values, true, false)
@@ -70,15 +70,15 @@ func OneOf(name string, values []string) Option {
 	return o
 }
 
-// Select returns the condition that $select is there and holds none but the properties, which are as
-// odata.ParseSelect returns them.
+// Select returns the condition that $select is there and has only the properties, which are in the form of
+// odata.ParseSelect.
 func Select(properties []string) Option {
 	o := newOption(optionSelect, selects)
 	o.names, o.words = properties, words(properties)
 	return o
 }
 
-// Expand returns the condition that $expand holds nothing but the entries.
+// Expand returns the condition that $expand has only the entries.
 func Expand(entries []Expansion) Option {
 	o := newOption(optionExpand, expands)
 	o.expansions = entries
@@ -99,8 +99,8 @@ func words(paths []string) []string {
 	return all
 }
 
-// CheckDenySet returns an error if the condition has no single meaning in a DenySet tree: whether "at most 50"
-// forbids the numbers up to 50 or those beyond, readers would disagree.
+// CheckDenySet returns an error if the condition is ambiguous in a deny rule: readers would disagree whether
+// "at most 50" forbids the numbers up to 50 or the greater ones.
 func (o *Option) CheckDenySet() error {
 	switch {
 	case o.kind == refused || o.kind == atMost:
@@ -145,7 +145,8 @@ func (o *Option) touched(options []odata.Option) bool {
 	return !found && o.kind == selects
 }
 
-// isAbout reports whether the option is the condition's. Graph may take any option with a "$" in front and without it.
+// isAbout reports whether the condition applies to the option. Graph may accept any option with a "$" in front
+// and without it.
 func (o *Option) isAbout(fold string) bool {
 	return strings.TrimPrefix(fold, "$") == strings.TrimPrefix(o.Name, "$")
 }
@@ -176,7 +177,7 @@ func (o *Option) mayHold(option *odata.Option) bool {
 	return true
 }
 
-// mayBeOneOf also looks at what a server reads that ends the value at an escaped "&" or "#".
+// mayBeOneOf also checks the value as read by a server that ends it at an escaped "&" or "#".
 func (o *Option) mayBeOneOf(option *odata.Option) bool {
 	value := option.Value
 	if strings.IndexByte(value, '%') >= 0 || o.values.mayMean(odata.Fold(value), option.WideValue()) {
@@ -189,8 +190,8 @@ func (o *Option) mayBeOneOf(option *odata.Option) bool {
 	return cut && o.values.mayMean(odata.Fold(first), odata.Wide(first))
 }
 
-// hidesQuote reports whether a server that decodes the value once more, or folds characters to those that are
-// compatible to them, would see another single quote in it: a star between quotes must not run over that one either.
+// hidesQuote reports whether a server that decodes the value once more, or replaces characters by compatible
+// ones, would find another single quote in it: a star between quotes must not match that one either.
 func hidesQuote(value string) bool {
 	if strings.Contains(value, "＇") { // the one character that decomposes to a quote
 		return true

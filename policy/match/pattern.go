@@ -9,18 +9,18 @@ import (
 // MaxPattern is the length of the longest value with stars, in bytes.
 const MaxPattern = 250
 
-// A pattern is a text in which stars stand for runs of characters. It is compared with texts that are spelled as it is:
-// by odata.Fold for what allows, by odata.Wide for what denies.
+// A pattern is a text in which stars stand for runs of characters. It is compared with texts in the same form
+// as its own: that of odata.Fold for allow rules, that of odata.Wide for deny rules.
 type pattern struct {
 	pieces []string   // the text between stars, one more than stars
 	stars  []rune     // see star
-	stops  string     // characters that not every star runs over
-	states *automaton // for texts with such characters; nil if one look at each does
-	folder *pattern   // of Salaries/**, Salaries
-	spaced *pattern   // of a text with spaces, what a text is compared with in which "+" may stand for a space
+	stops  string     // characters that not every star matches
+	states *automaton // for texts with such characters; nil if one search is enough
+	folder *pattern   // of Salaries/**: Salaries
+	spaced *pattern   // of a text with spaces: the pattern for texts in which "+" may stand for a space
 }
 
-// What a star may run over. They are no characters, so no text is mistaken for one.
+// What a star matches. The values are not characters, so no text can be mistaken for a star.
 const (
 	star       rune = -1 - iota // "*": anything but a slash
 	deepStar                    // "**": anything
@@ -40,8 +40,9 @@ func runsOver(star, r rune) bool {
 	return r != '/'
 }
 
-// newPattern compiles a text of at most MaxPattern bytes, whose pieces are spelled by spell. If quotes is set, a star
-// between single quotes stays between them, so that department eq '*' cannot be stretched over a second condition.
+// newPattern compiles a text of at most MaxPattern bytes; spell brings its pieces into the form for comparing.
+// If quotes is set, a star between single quotes matches only text between them, so that department eq '*' does
+// not match a second condition.
 func newPattern(text string, quotes bool, spell func(string) string) pattern {
 	p := compile(text, quotes, spell)
 	for _, s := range p.stars {
@@ -80,8 +81,8 @@ func compile(text string, quotes bool, spell func(string) string) (p pattern) {
 	return p
 }
 
-// add adds a piece and the star behind it. Of a piece that is spelled as nothing, only the wider of the stars around it
-// is left.
+// add adds a piece and the star after it. If spell makes a piece empty, only the wider of the stars around it
+// is kept.
 func (p *pattern) add(piece string, s rune) {
 	if last := len(p.stars) - 1; last >= 0 && piece == "" {
 		p.stars[last] = min(p.stars[last], s)
@@ -91,7 +92,7 @@ func (p *pattern) add(piece string, s rune) {
 	p.stars = append(p.stars, s)
 }
 
-// starOf returns the star of a number of them. A third one adds nothing.
+// starOf returns the star for a number of asterisks. A third asterisk adds nothing.
 func starOf(count int, quoted bool) rune {
 	switch {
 	case quoted && count > 1:
@@ -131,8 +132,8 @@ func (p *pattern) middle() []rune {
 	return all
 }
 
-// match reports whether the pattern stands for the whole of s. It looks at each byte of s at most a few times, however
-// many stars there are: the caller chooses s.
+// match reports whether the pattern matches the whole of s. It reads each byte of s at most a few times, for
+// any number of stars, because the caller chooses s.
 func (p *pattern) match(s string) bool {
 	last := len(p.pieces) - 1
 	if last == 0 {
@@ -146,12 +147,12 @@ func (p *pattern) match(s string) bool {
 		return false
 	}
 	if p.stops == "" || !strings.ContainsAny(s, p.stops) {
-		return true // each star runs over all of s
+		return true // each star matches all of s
 	}
 	return p.states != nil && p.states.match(s)
 }
 
-// inOrder reports whether s holds the pieces, one behind the other.
+// inOrder reports whether s contains the pieces, one after the other.
 func inOrder(pieces []string, s string) bool {
 	for _, piece := range pieces {
 		_, after, found := strings.Cut(s, piece)
@@ -163,7 +164,7 @@ func inOrder(pieces []string, s string) bool {
 	return true
 }
 
-// patterns are alternatives, for matching narrowly and widely.
+// patterns are alternatives, for allow rules (narrow) and deny rules (wide).
 type patterns struct{ narrow, wide []pattern }
 
 // newPatterns compiles values. If quotes is set, they are of a query option; if path is, of a drive path.
@@ -196,11 +197,11 @@ func newDenyPattern(v string, quotes, path bool) pattern {
 
 func plusAsSpace(s string) string { return strings.ReplaceAll(s, "+", " ") }
 
-// allows reports whether one of the patterns stands for s, which odata.Fold has spelled.
+// allows reports whether one of the patterns matches s, which is in the form of odata.Fold.
 func (p *patterns) allows(s string) bool { return matchAny(p.narrow, s) }
 
-// mayMean reports whether one of the patterns may stand for a text, which odata.Fold and odata.Wide have spelled: also
-// the folder Salaries for Salaries/**, and a "+" for a space.
+// mayMean reports whether one of the patterns may match a text, given in the forms of odata.Fold and
+// odata.Wide: also the folder Salaries for Salaries/**, and a "+" for a space.
 func (p *patterns) mayMean(folded, wide string) bool {
 	if matchAny(p.narrow, folded) {
 		return true
@@ -218,7 +219,7 @@ func (p *pattern) mayMean(wide string) bool {
 		p.spaced != nil && strings.Contains(wide, "+") && p.spaced.mayMean(plusAsSpace(wide))
 }
 
-// matchAny reports whether one of the patterns stands for s.
+// matchAny reports whether one of the patterns matches s.
 func matchAny(patterns []pattern, s string) bool {
 	for i := range patterns {
 		if patterns[i].match(s) {

@@ -10,7 +10,8 @@ import (
 	"graphproxy/policy/match"
 )
 
-// matches reports whether a rule with the value under where matches the key, narrowly and widely.
+// matches reports whether a rule with the value under where matches the key as an allow rule and as a deny
+// rule.
 func matches(t testing.TB, value, key string) (narrow, wide bool) {
 	t.Helper()
 	template, err := odata.ParseTemplate("/users/{id}")
@@ -75,7 +76,7 @@ func TestValuesWithStars(t *testing.T) {
 	}
 }
 
-// stands is what stars mean, said as briefly as possible.
+// stands defines what stars mean, in the shortest way.
 func stands(value, key string) bool {
 	switch {
 	case value == "":

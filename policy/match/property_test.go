@@ -10,7 +10,7 @@ import (
 	"graphproxy/policy/match"
 )
 
-// segments are what paths of templates and targets are drawn from; the latter take no variables.
+// segments are the parts of paths of templates and targets; targets have no variables.
 var (
 	literals = []string{"users", "groups", "delta", "delta()", "graph.user", "microsoft.graph.delta", "members", "1",
 		"adele@contoso.com", "$count", "$ref", "getX", "('1')", "('delta')", "(upn='1')", "(a='1',b='2')", "(b='2',a='1')",
@@ -58,7 +58,7 @@ func drawRule(r *rapid.T) *match.Rule {
 	return rule
 }
 
-// drawTarget draws a target that a rule may match, mostly.
+// drawTarget draws a target that a rule usually may match.
 func drawTarget(r *rapid.T, rule *match.Rule) *odata.Target {
 	path := "/v1.0" + draw(r, literals)
 	if rapid.IntRange(0, 3).Draw(r, "like the rule") > 0 {
@@ -76,8 +76,8 @@ func drawTarget(r *rapid.T, rule *match.Rule) *odata.Target {
 	return target
 }
 
-// A rule must forbid at least what it would allow, or deny has a hole that allow has not; except for an
-// option that is absent, which an allow rule does not mind.
+// A deny rule must match at least what the same rule would allow. The only exception is an option that is
+// absent, which an allow rule accepts.
 func TestWhatMatchesNarrowlyMatchesWidely(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		rule := drawRule(r)
@@ -98,7 +98,7 @@ func TestWhatMatchesNarrowlyMatchesWidely(t *testing.T) {
 	})
 }
 
-// Of several rules, trees find the first that would match alone.
+// The trees find the first of several rules that would match alone.
 func TestTheFirstRuleThatMatchesIsFound(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		var rules []*match.Rule

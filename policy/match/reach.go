@@ -2,7 +2,7 @@ package match
 
 import "graphproxy/policy/graph/odata"
 
-// namedOptions says which of the options that reach beyond a resource the conditions of a rule are about. A rule that
+// namedOptions are the options that reach beyond a resource and that the conditions of a rule name. A rule that
 // names none allows none of them.
 type namedOptions struct {
 	expand, selects, apply, compute bool
@@ -26,9 +26,9 @@ func namedBy(options []Option) (n namedOptions) {
 	return n
 }
 
-// reaches returns the reason why an option reaches further than the rule allows, "" if it does not. $expand returns
-// other resources, and so does a path or a parenthesis in $select. $apply and $compute return what is derived from any
-// property.
+// reaches returns the reason why an option reaches further than the rule allows, "" if it does not. $expand
+// returns other resources, and so does a path or a parenthesis in $select. $apply and $compute return values
+// that are derived from any property.
 func (r *Rule) reaches(o *odata.Option) string {
 	isNamed := true
 	switch o.Fold {
@@ -52,7 +52,8 @@ func (r *Rule) reaches(o *odata.Option) string {
 // RefusedUnlessNamed returns the options that a rule refuses unless it names them.
 func RefusedUnlessNamed() []string { return []string{optionExpand, optionApply, optionCompute} }
 
-// beyond returns the entries of $expand that a list of properties amounts to, as odata.ParseSelectPaths reads one.
+// beyond returns the entries of $expand that a list of properties is equivalent to, as odata.ParseSelectPaths
+// reads it.
 func beyond(properties []string) []Expansion {
 	var entries []Expansion
 	for _, p := range properties {

@@ -30,7 +30,7 @@ func templates(t testing.TB, ops []operation) []*odata.Template {
 	return all
 }
 
-// spelling writes a template as a URL. Each of its functions gets the place of a segment, so that keys differ.
+// spelling writes a template as a URL. Each of its functions gets the index of a segment, so that keys differ.
 type spelling struct {
 	key  func(i int) string
 	name func(s *odata.Segment) string
@@ -99,7 +99,7 @@ func (w spelling) url(t *odata.Template) string {
 	return url
 }
 
-// resource returns a template without what is free in it: two with the same one name the same resource.
+// resource returns a template with one name for all variables: two with the same result name the same resource.
 func resource(t *odata.Template) string {
 	var b strings.Builder
 	for i := range t.Segments {
@@ -124,7 +124,7 @@ func TestEveryTemplateOfGraphMatchesItsURLsAndNoOther(t *testing.T) {
 	for _, version := range []string{"v1.0", "beta"} {
 		t.Run(version, func(t *testing.T) {
 			all := templates(t, operations(t, version))
-			// What matches first in both orders is the only match.
+			// A rule that matches first in both orders is the only match.
 			var forward, backward match.AllowSet
 			var wide match.DenySet
 			resources := make(map[string]bool)

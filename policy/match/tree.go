@@ -7,8 +7,8 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// tree holds rules by their templates, one node for each beginning of a template, and numbers them in the
-// order in which they are added.
+// tree has rules by their templates, one node for each beginning of a template, and numbers them in the order
+// in which they are added.
 type tree struct {
 	v1, beta *node
 	rules    []*Rule
@@ -30,7 +30,7 @@ type node struct {
 	variable   *node // {id}
 	path       *node // {path}
 
-	operation bool // in a DenySet tree: arguments after the name may mean nothing
+	operation bool // in a DenySet: arguments after the name may be ignored
 	afterKey  bool // the node stands for a key, so no key follows it
 
 	here, below []entry // rules that end here, and that end here in /**; by index
@@ -52,7 +52,7 @@ func (t *tree) root(version string) *node {
 	return nil
 }
 
-// add numbers a rule and returns the node that its template begins at.
+// add numbers a rule and returns the node at which its template begins.
 func (t *tree) add(r *Rule) (*node, entry) {
 	r.boundary = boundaryOf(r)
 	r.named = namedBy(r.Options)
@@ -64,8 +64,8 @@ func (t *tree) add(r *Rule) (*node, entry) {
 	return only(root), entry{r, len(t.rules) - 1}
 }
 
-// end puts an entry at the node that the whole of its template leads to. A template that leads there in two
-// ways counts once.
+// end adds an entry to the node at the end of its template. If a template leads there in two ways the entry is
+// added once.
 func (n *node) end(e entry) {
 	entries := &n.here
 	if e.rule.Template.Below {
@@ -76,7 +76,7 @@ func (n *node) end(e entry) {
 	}
 }
 
-// common returns the child for what AllowSet and DenySet have in common, or nil for literal names and keys.
+// common returns the child in the cases that AllowSet and DenySet share, or nil for literal names and keys.
 func (n *node) common(s *odata.Segment) *node {
 	switch {
 	case s.Kind == odata.System:
@@ -108,7 +108,7 @@ func (n *node) argsChild(args []odata.Arg) *node {
 	return next
 }
 
-// sameArg reports whether two arguments of templates match the same. The names of variables do not count.
+// sameArg reports whether two arguments of templates match the same. Names of variables do not matter.
 func sameArg(a, b odata.Arg) bool {
 	return a.Fold == b.Fold && a.Var == b.Var && (a.Var || a.FoldValue() == b.FoldValue())
 }

@@ -9,8 +9,8 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// TestBypasses lists targets that get past guards which compare text: each is refused, or Graph gets the plain
-// spelling that a guard knows.
+// TestBypasses lists targets that pass filters which compare text: each is refused, or Graph gets the plain
+// spelling that a filter knows.
 func TestBypasses(t *testing.T) {
 	const refused = ""
 	for _, test := range []struct{ trick, target, sent string }{
@@ -110,7 +110,7 @@ func TestBypasses(t *testing.T) {
 	}
 }
 
-// TestHostileTokens builds targets from what means something somewhere in the grammar, which random bytes seldom do.
+// TestHostileTokens builds targets from tokens with a meaning in the grammar, which random bytes seldom have.
 func TestHostileTokens(t *testing.T) {
 	pathTokens := []string{
 		"users", "graph.", "microsoft.graph.", "delta", "x", "5", "contoso.com", "myOrganization", "root", "items", "$ref",

@@ -3,20 +3,21 @@ package odata
 import "strings"
 
 // A path in colons addresses an item of a drive or a site: root:/Reports/q3.docx:/content,
-// sites/{host}:/sites/hr:/lists (https://learn.microsoft.com/graph/onedrive-addressing-driveitems). SDKs that put it
-// into one segment escape its colons and slashes: items/root%3A%2FReports%2Fq3.docx%3A/content. Where Graph addresses
-// by path, both are the same path, and it is written as the first. Elsewhere an escaped slash is refused, and an
-// escaped colon is a character like others.
+// sites/{host}:/sites/hr:/lists (https://learn.microsoft.com/graph/onedrive-addressing-driveitems). SDKs that
+// put the path into one segment escape its colons and slashes: items/root%3A%2FReports%2Fq3.docx%3A/content.
+// Where Graph addresses by path, both are the same path, and it is written in the first form. Elsewhere an
+// escaped slash is refused, and an escaped colon is an ordinary character.
 
 // packedPath is a path in colons within one segment.
 type packedPath struct {
-	set    string // the collection, where the segment is set('head:/path:')
-	head   string // before the first colon, as it came
-	path   string // between the colons, as it came
+	set    string // the collection, if the segment is set('head:/path:')
+	head   string // before the first colon, unchanged
+	path   string // between the colons, unchanged
 	closed bool   // a colon ends it
 }
 
-// packed reads a segment that holds a path in colons whose first slash is escaped; false if it is no such segment.
+// packed reads a segment that contains a path in colons whose first slash is escaped; false for any other
+// segment.
 func (r *pathReader) packed(raw string) (p packedPath, ok bool) {
 	if strings.IndexByte(raw, '%') < 0 {
 		return p, false
@@ -55,7 +56,8 @@ func (r *pathReader) readPacked(p packedPath, raw string, more bool) error {
 	return r.addPath(p.path, true)
 }
 
-// path reads the text between "root:/" and ":". Escapes says whether its slashes and its last colon may be escaped.
+// path reads the text between "root:/" and ":". Escapes reports whether its slashes and its last colon may be
+// escaped.
 func (r *pathReader) path(opener string, more, escapes bool) error {
 	if !more {
 		return refuse(codeAmbiguous, "nothing follows the colon of %s; write root:/name, or leave the colon out",
@@ -77,7 +79,7 @@ func (r *pathReader) path(opener string, more, escapes bool) error {
 	return r.addPath(raw, escapes)
 }
 
-// mayOpen refuses a path behind what is no item and no site. Opener is for messages.
+// mayOpen refuses a path after a segment that is neither an item nor a site. Opener is for messages.
 func (r *pathReader) mayOpen(opener string) error {
 	last := &r.segments[len(r.segments)-1]
 	switch {
@@ -91,8 +93,8 @@ func (r *pathReader) mayOpen(opener string) error {
 	return nil
 }
 
-// addPath appends the segment of a path in colons. Graph's documentation ends the path of a folder with a slash too,
-// root:/Reports/:/children; it is not sent on.
+// addPath appends the segment of a path in colons. Graph's documentation also ends the path of a folder with a
+// slash, root:/Reports/:/children; the slash is not sent on.
 func (r *pathReader) addPath(raw string, escapes bool) error {
 	if escapes {
 		raw = unescapeSlashes(raw)
@@ -106,8 +108,9 @@ func (r *pathReader) addPath(raw string, escapes bool) error {
 	return nil
 }
 
-// plainRoot writes items/root and items('root') at the end of the segments as root, where they are the root of a drive:
-// both spellings of a path in colons are one, for rules as for requests. Graph's SDKs can only write the longer one.
+// plainRoot writes items/root and items('root') at the end of the segments as root, if they are the root of a
+// drive: both spellings of a path in colons are the same, for rules and for requests. Graph's SDKs can only
+// write the longer one.
 func (r *pathReader) plainRoot() {
 	n := len(r.segments)
 	if n < 3 {
@@ -123,7 +126,7 @@ func (r *pathReader) plainRoot() {
 	r.name(text, false)
 }
 
-// isDrive reports whether the segment at i is a drive, or what is shared as one.
+// isDrive reports whether the segment at i is a drive, or a share, which is used as one.
 func (r *pathReader) isDrive(i int) bool {
 	s := &r.segments[i]
 	return isPlainName(s) && s.Base == "drive" || i > 0 && isDriveSet(&r.segments[i-1])
@@ -151,8 +154,8 @@ func (r *pathReader) pathText(raw string) (Segment, error) {
 	return Segment{Kind: Path, Text: text, Fold: folded, Base: folded}, nil
 }
 
-// isByPath reports whether Graph addresses by path what stands before a colon, head, at the end of the segments so far:
-// an item or a site of a collection, or the root of a drive.
+// isByPath reports whether Graph addresses by path the resource before a colon, head, at the end of the
+// segments so far: an item or a site of a collection, or the root of a drive.
 func (r *pathReader) isByPath(head string) bool {
 	if set, _, inParentheses := strings.Cut(head, "("); inParentheses {
 		return isPathSet(fold(set))
@@ -163,20 +166,20 @@ func (r *pathReader) isByPath(head string) bool {
 	}
 	before := &r.segments[n-1]
 	if isPlainName(before) && isPathSet(before.Base) {
-		return r.segments[0].Base != "external" // whose items have ids that the caller chose
+		return r.segments[0].Base != "external" // its items have ids that the caller chose
 	}
 	return fold(head) == "root" && (isPlainName(before) && before.Base == "drive" || n > 1 && isDriveSet(&r.segments[n-2]))
 }
 
 func isPlainName(s *Segment) bool { return s.Kind == Name && !s.Var && !s.Call }
 
-// isPathSet reports whether Graph addresses what is in the collection by path.
+// isPathSet reports whether Graph addresses the items of the collection by path.
 func isPathSet(fold string) bool { return fold == "items" || fold == "sites" || fold == "special" }
 
-// isDriveSet reports whether what is in the collection has a root.
+// isDriveSet reports whether the items of the collection have a root.
 func isDriveSet(s *Segment) bool { return isPlainName(s) && (s.Base == "drives" || s.Base == "shares") }
 
-// quotedKey reads name('key') with the escapes still on. Quotes may be escaped, and are doubled within quotes.
+// quotedKey reads name('key'), still escaped. Quotes may be escaped, and are doubled within quotes.
 func quotedKey(raw string) (name, key string, ok bool) {
 	name, rest, found := strings.Cut(raw, "(")
 	if !found || !isIdentifier(name) {
@@ -206,7 +209,7 @@ func indexColon(s string) (i, size int) {
 	return -1, 0
 }
 
-// cutColon takes one colon, raw or escaped, off the end of s.
+// cutColon removes one colon, raw or escaped, from the end of s.
 func cutColon(s string) (before string, found bool) {
 	if before, found = strings.CutSuffix(s, ":"); found {
 		return before, true

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// checkDoubledNames refuses a $select or $expand that holds a name twice, at any depth: each costs Graph as much as the
-// first, and readers disagree on which of two items with options counts. A list that cannot be read holds no names
-// here; no rule that names what may be in it takes it.
+// checkDoubledNames refuses a $select or $expand that has a name twice, at any depth: each one costs Graph as
+// much as the first, and readers disagree about which of two items with options counts. A list that cannot be
+// read is not checked here; no rule with conditions on it accepts it.
 func checkDoubledNames(o *Option) error {
 	doubled := false
 	switch o.Fold {
@@ -58,7 +58,7 @@ func expandsTwice(items []Expand) bool {
 	return len(slices.Compact(paths)) < len(items)
 }
 
-// isDoubled reports whether a list of names with commas between them holds one twice, in any letter case and with any
+// isDoubled reports whether a comma-separated list of names has one twice, in any letter case and with any
 // blanks around it. Most lists are short, and are compared without memory.
 func isDoubled(list string) bool {
 	const short = 16
@@ -80,8 +80,8 @@ func isDoubled(list string) bool {
 	return false
 }
 
-// isLongDoubled sorts, so that a long list takes no time that grows with its square. It knows the two spellings of the
-// namespace.
+// isLongDoubled sorts the list, so that the time for a long list does not grow with its square. It treats the
+// two spellings of the namespace as one.
 func isLongDoubled(list string) bool {
 	names := make([]string, 0, strings.Count(list, ",")+1)
 	for _, item := range pieces(fold(list), ',') {

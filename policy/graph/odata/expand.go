@@ -6,12 +6,12 @@ const maxExpandDepth = 8
 
 // Expand is one item of a $expand: members($select=id;$expand=manager).
 type Expand struct {
-	Path []string // names, casts, and at the end "$ref" or "$count", spelled for comparing; without "*"
+	Path []string // names, casts, and at the end "$ref" or "$count", in the form for comparing; without "*"
 	Text string   // the path as written
 	Star bool     // "*", with Path empty or [$ref]
 	// Options are those in parentheses without $expand, in the order written, no two with the same Name.
 	Options []ExpandOption
-	Nested  []Expand // what the item's own $expand holds
+	Nested  []Expand // the entries of the item's own $expand
 }
 
 // ExpandOption is a query option within $expand.
@@ -20,10 +20,10 @@ type ExpandOption struct {
 	Value string // without spaces around it
 }
 
-// ParseExpand reads the decoded value of a $expand. It follows the grammar of OData 4.01 §5.1.3 as far as Graph uses
-// it: items with commas between them; options in parentheses with semicolons between them; at most 8 levels. Anything
-// that is not plain is an error, for an expand reaches other resources than the path names. The error is an *Error
-// and does not quote the value.
+// ParseExpand reads the decoded value of a $expand. It follows the grammar of OData 4.01 §5.1.3 as far as Graph
+// uses it: comma-separated items; options in parentheses, separated by semicolons; at most 8 levels. Anything
+// else is an error, because an expand reaches other resources than the path names. The error is an *Error and
+// does not quote the value.
 func ParseExpand(value string) ([]Expand, error) {
 	if err := checkText(value, "the value of the query option", "$expand"); err != nil {
 		return nil, err
@@ -124,8 +124,8 @@ func (e *Expand) has(name string) bool {
 	return name == "$expand" && e.Nested != nil
 }
 
-// checkNested refuses a nested option that is unknown, and a value that could end earlier than it seems to: some
-// services took commas between nested options, so that $filter=a,$expand=b would be two.
+// checkNested refuses a nested option that is unknown, and a value that could end earlier than it seems to:
+// some services accepted commas between nested options, so that $filter=a,$expand=b would be two options.
 func checkNested(name, value string) error {
 	ok := value != ""
 	switch name {
@@ -173,8 +173,9 @@ func checkExpression(name, value string) error {
 
 func isNumber(s string) bool { return s != "" && strings.Trim(s, digits) == "" }
 
-// isProperty reports whether s can name a property, a navigation property or a type. Names of extensions hold dots and
-// hyphens. An annotation begins with "@", and SharePoint returns some only to ?select=: @microsoft.graph.downloadUrl.
+// isProperty reports whether s can name a property, a navigation property or a type. Names of extensions
+// contain dots and hyphens. An annotation begins with "@", and SharePoint returns some only to ?select=:
+// @microsoft.graph.downloadUrl.
 func isProperty(s string) bool {
 	if annotation, found := strings.CutPrefix(s, "@"); found {
 		return isDotted(annotation) && strings.IndexByte(annotation, '.') >= 0
@@ -183,9 +184,9 @@ func isProperty(s string) bool {
 		!strings.Contains(s, "..")
 }
 
-// ParseSelect reads the decoded value of a $select: names, casts and paths with commas between them, "*" too. The
-// items are spelled for comparing: lower case, "graph." as "microsoft.graph.". An empty item and anything else is an
-// *Error, which does not quote the value.
+// ParseSelect reads the decoded value of a $select: comma-separated names, casts and paths, also "*". It
+// returns the items in the form for comparing: lower case, "graph." as "microsoft.graph.". An empty item and
+// anything else is an *Error, which does not quote the value.
 func ParseSelect(value string) ([]string, error) {
 	var items []string
 	for text := range strings.SplitSeq(value, ",") {
@@ -202,10 +203,10 @@ func ParseSelect(value string) ([]string, error) {
 	return items, nil
 }
 
-// ParseSelectPaths reads the items of a decoded $select that reach beyond the properties of the resource. It returns
-// them as the items of a $expand that would return the same: manager/id is manager($select=id), and manager($expand=x)
-// is itself. A property behind casts, microsoft.graph.user/department, is one of the resource. The error is that of
-// ParseExpand.
+// ParseSelectPaths reads the items of a decoded $select that reach beyond the properties of the resource. It
+// returns them as the equivalent items of a $expand: manager/id is manager($select=id), and manager($expand=x)
+// stays as it is. A property after casts, microsoft.graph.user/department, belongs to the resource. The error
+// is that of ParseExpand.
 func ParseSelectPaths(value string) ([]Expand, error) {
 	texts, err := split(value, ',')
 	if err != nil {
@@ -230,7 +231,7 @@ func ParseSelectPaths(value string) ([]Expand, error) {
 	return items, nil
 }
 
-// selectedBelow writes the path of a $select as an item of $expand, "" if it is a property of the resource.
+// selectedBelow returns the path of a $select as an item of $expand, "" if it is a property of the resource.
 func selectedBelow(path string) string {
 	i := strings.LastIndexByte(path, '/')
 	if i < 0 {
@@ -256,7 +257,7 @@ func areCasts(path string) bool {
 	return true
 }
 
-// split cuts s at the separators that are outside quotes and parentheses, and takes spaces off around the pieces.
+// split cuts s at the separators that are outside quotes and parentheses, and removes spaces around the pieces.
 func split(s string, separator byte) ([]string, error) {
 	var pieces []string
 	from := 0
@@ -272,8 +273,8 @@ func split(s string, separator byte) ([]string, error) {
 	return append(pieces, strings.Trim(s[from:], " ")), nil
 }
 
-// scan calls visit for each byte of s outside quotes, with the number of parentheses that are open at it. It refuses
-// what is not balanced.
+// scan calls visit for each byte of s outside quotes, with the number of parentheses that are open at it. It
+// refuses unbalanced text.
 func scan(s string, visit func(i int, c byte, depth int)) error {
 	depth := 0
 	for i := 0; i < len(s); i++ {
@@ -283,7 +284,7 @@ func scan(s string, visit func(i int, c byte, depth int)) error {
 			if err != nil {
 				return err
 			}
-			i += length - 1 // a doubled quote is two quoted texts side by side here, which comes to the same
+			i += length - 1 // a doubled quote is read as two adjacent quoted texts, with the same result
 			continue
 		case '(':
 			depth++
@@ -301,8 +302,8 @@ func scan(s string, visit func(i int, c byte, depth int)) error {
 	return nil
 }
 
-// quotedLength returns the length of the quoted text that s begins with. Services differ on whether double quotes,
-// which only $search has, protect what is between them: it must not matter.
+// quotedLength returns the length of the quoted text at the beginning of s. Services disagree on whether double
+// quotes, which only $search has, protect the text between them, so the result must be the same for both.
 func quotedLength(s string) (int, error) {
 	end := strings.IndexByte(s[1:], s[0])
 	if end < 0 {

@@ -10,9 +10,10 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// What may stand in canonical text. Escapes are of what cannot stand plain, and never of a backslash or control
-// character; nor of a slash, or of a percent sign before two hexadecimal digits, but in what is searched for. In a
-// query they are the caller's, but for those of unreserved characters and of control characters.
+// The characters that canonical text may have. Only characters that cannot stand plain are escaped, and never a
+// backslash or a control character. A slash, or a percent sign before two hexadecimal digits, is escaped only
+// in a text to search for. In a query the escapes are the caller's, except those of unreserved characters and
+// of control characters.
 var (
 	canonicalPath = regexp.MustCompile(
 		`^(/([A-Za-z0-9\-._~!$'()*+,=:@]|%(2[0-35689B]|3[BCEF]|5[BDE]|60|7[BCD]|[89A-F][0-9A-F]))+)+$`,
@@ -43,7 +44,8 @@ func checkCanonical(t *testing.T, target *odata.Target) {
 	}
 }
 
-// checkNetURL checks that net/url, which knows nothing of this package, reads the same path and sends the same text.
+// checkNetURL checks that net/url, which is independent of this package, reads the same path and sends the same
+// text.
 func checkNetURL(t *testing.T, target *odata.Target) {
 	t.Helper()
 	u, err := url.ParseRequestURI(target.EscapedPath() + "?" + target.RawQuery())

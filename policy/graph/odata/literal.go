@@ -4,7 +4,7 @@ import "strings"
 
 const maxArgs = 32 // Graph's longest function takes 8
 
-// parentheses reads head(body), where the opening parenthesis is gone: users('x'), items(5), delta(), f(a='x',b=5).
+// parentheses reads head(body), after the opening parenthesis: users('x'), items(5), delta(), f(a='x',b=5).
 func (r *pathReader) parentheses(head, body, raw string) error {
 	if !isDotted(head) {
 		return refuse(codeAmbiguous,
@@ -43,7 +43,7 @@ func (r *pathReader) parentheses(head, body, raw string) error {
 			"the segment %s has an enumeration's literal or a list as a key; write the key itself", quote(raw))
 	}
 	if lit.isVar {
-		// The template users('{id}') is users/{id}: the matcher need not know both.
+		// The template users('{id}') is users/{id}, so that the matcher needs only one form.
 		r.variableSegment(lit.text)
 		return nil
 	}
@@ -59,7 +59,7 @@ func (r *pathReader) parentheses(head, body, raw string) error {
 	return checkName(lit.text, raw, chosen)
 }
 
-// arguments reads name=value pairs from where the first name's "=" is gone.
+// arguments reads name=value pairs, after the first name's "=".
 func (r *pathReader) arguments(name, rest, raw string) error {
 	var args []Arg
 	for {
@@ -80,7 +80,7 @@ func (r *pathReader) arguments(name, rest, raw string) error {
 			return nil
 		}
 		var named bool
-		// Graph's documentation writes blanks after commas. They are not sent on.
+		// Graph's documentation writes blanks after commas. They are dropped.
 		if name, rest, named = strings.Cut(strings.TrimLeft(strings.TrimPrefix(after, ","), " "), "="); after[0] != ',' ||
 			!named || !isIdentifier(name) {
 			return refuse(codeAmbiguous,
@@ -90,8 +90,8 @@ func (r *pathReader) arguments(name, rest, raw string) error {
 	}
 }
 
-// checkValue refuses, in the value of an argument, what is refused in keys: it may be an alternate key. What to search
-// for is any text.
+// checkValue refuses, in the value of an argument, the characters that are refused in keys, because the
+// argument may be an alternate key. A text to search for may have any character.
 func (r *pathReader) checkValue(arg *Arg, raw string) error {
 	if arg.Var {
 		return nil
@@ -132,8 +132,8 @@ type literal struct {
 	text   string // without quotes; the variable's name if isVar
 	quoted bool
 	isVar  bool     // in templates only
-	enum   string   // of an enumeration's literal, the type before the quotes
-	items  []string // of a list, its elements
+	enum   string   // of an enumeration's literal: the type before the quotes
+	items  []string // of a list: its elements
 }
 
 func (l literal) argument(name string) Arg {
@@ -144,8 +144,8 @@ func (l literal) argument(name string) Arg {
 	return a
 }
 
-// literal reads one value from the front of body. In a template, {x} and '{x}' are the variable x, and so are @x and
-// '@x', which is how Microsoft's published operation templates write parameters.
+// literal reads one value at the beginning of body. In a template, {x} and '{x}' are the variable x, and so are
+// @x and '@x', as Microsoft's published operation templates write parameters.
 func (r *pathReader) literal(body, raw string) (lit literal, rest string, err error) {
 	switch enum := enumType(body); {
 	case strings.HasPrefix(body, "'"):
@@ -194,7 +194,8 @@ func quoted(body, raw string) (lit literal, rest string, err error) {
 		quote(raw))
 }
 
-// enumType returns the type at the front of an enumeration's literal, microsoft.graph.timeZoneStandard'Iana', or "".
+// enumType returns the type at the beginning of an enumeration's literal,
+// microsoft.graph.timeZoneStandard'Iana', or "".
 func enumType(body string) string {
 	end := strings.IndexAny(body, "',")
 	if end <= 0 || body[end] != '\'' {
@@ -206,9 +207,9 @@ func enumType(body string) string {
 	return body[:end]
 }
 
-// list reads a list of texts, numbers and words as JSON writes it, ["1","7f3b"], which Graph takes as an argument of
-// some functions: https://learn.microsoft.com/graph/api/intune-rbac-rolescopetag-getrolescopetagsbyid. Blanks are not
-// kept.
+// list reads a list of texts, numbers and words as JSON writes it, ["1","7f3b"], which Graph accepts as an
+// argument of some functions:
+// https://learn.microsoft.com/graph/api/intune-rbac-rolescopetag-getrolescopetagsbyid. Blanks are dropped.
 func list(body, raw string) (lit literal, rest string, err error) {
 	lit = literal{items: []string{}}
 	text := append(make([]byte, 0, len(body)), '[')
@@ -233,7 +234,7 @@ func list(body, raw string) (lit literal, rest string, err error) {
 	return lit, rest[1:], nil
 }
 
-// listItem returns the element at the front of text, and how it is written; "" if there is none.
+// listItem returns the element at the beginning of text, and its spelling; "" if there is none.
 func listItem(text string) (item, written, after string) {
 	if inner, quoted := strings.CutPrefix(text, `"`); quoted {
 		end := strings.IndexByte(inner, '"')
@@ -255,8 +256,8 @@ func refuseList(raw string) error {
 			"[\"a\",\"b\"]", quote(raw))
 }
 
-// bare reads a value without quotes: a number, GUID, date or word. Everything else is refused, also OData's complex
-// and other typed literals, which Graph does not document in paths.
+// bare reads a value without quotes: a number, GUID, date or word. Everything else is refused, also OData's
+// complex and other typed literals, which Graph does not document in paths.
 func (r *pathReader) bare(body, raw string) (lit literal, rest string, err error) {
 	end := strings.IndexByte(body, ',')
 	if end < 0 {

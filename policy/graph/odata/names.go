@@ -8,7 +8,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// NamedByPeople reports whether the keys in a collection are names that people choose, and may look like anything.
+// NamedByPeople reports whether the keys in a collection are names that people choose, and may have any form.
 // Collection is lower case.
 func NamedByPeople(collection string) bool {
 	switch collection {
@@ -18,8 +18,8 @@ func NamedByPeople(collection string) bool {
 	return false
 }
 
-// IsBesideNames reports whether Graph has an operation in such a collection, beside the names. The operation is
-// in lower case, without a namespace.
+// IsBesideNames reports whether Graph has an operation in such a collection, besides the names. The operation
+// is in lower case, without a namespace.
 func IsBesideNames(operation string) bool {
 	switch operation {
 	case "add", "addformulalocal", "count", "delta", "itemat", "refreshall":
@@ -28,9 +28,9 @@ func IsBesideNames(operation string) bool {
 	return false
 }
 
-// isChosen reports whether the segment that comes next, or the key that it has in parentheses, is a name that a person
-// has chosen: of a list or a folder, of a file behind children, or of anything in a workbook. Such a name may hold and
-// end in what no id does. Text is the segment's.
+// isChosen reports whether the next segment, or the key in its parentheses, is a name that a person has chosen:
+// of a list or a folder, of a file after children, or of anything in a workbook. Such a name may contain and
+// end in characters that no id has. Text is the segment's.
 func (r *pathReader) isChosen(text string) bool {
 	collection, _, _ := strings.Cut(text, "(")
 	if holdsChosen(fold(collection)) {
@@ -44,15 +44,15 @@ func (r *pathReader) isChosen(text string) bool {
 	return false
 }
 
-// holdsChosen reports whether a key in the collection may be a name that a person has chosen. Behind children, Graph
-// takes an item's id and its name: children('Q3 plan; final.docx').
+// holdsChosen reports whether a key in the collection may be a name that a person has chosen. After children,
+// Graph takes an item's id and its name: children('Q3 plan; final.docx').
 func holdsChosen(collection string) bool {
 	return collection == "children" || NamedByPeople(collection)
 }
 
-// checkName refuses, in a name or key, what a reader that normalises text takes for the syntax of a path; and in a name
-// that no person has chosen, characters that another reader may drop or take for others. A chosen name may hold these:
-// what denies by name spells both sides as Wide does.
+// checkName refuses characters in a name or key that a reader which normalises text reads as the syntax of a
+// path. In a name that no person has chosen it also refuses characters that another reader may drop or replace.
+// A chosen name may have these: deny rules compare names in the form of Wide.
 func checkName(text, raw string, chosen bool) error {
 	switch r, found := disguised(text, chosen); {
 	case found:
@@ -92,8 +92,9 @@ func refuseDisguised(r rune, raw string) error {
 		quote(raw), r, norm.NFKC.String(string(r)))
 }
 
-// disguised returns the first character of text whose compatibility decomposition holds one with a meaning in paths,
-// such as the full-width full stop. A semicolon counts where it is refused itself, in names that no person has chosen.
+// disguised returns the first character of text whose compatibility decomposition has a meaning in paths, such
+// as the full-width full stop. A semicolon has one where it is refused itself: in names that no person has
+// chosen.
 func disguised(text string, chosen bool) (r rune, found bool) {
 	for i, r := range text {
 		if r < utf8.RuneSelf {
@@ -108,8 +109,8 @@ func disguised(text string, chosen bool) (r rune, found bool) {
 	return 0, false
 }
 
-// isDots reports whether nothing is left of s without dots, spaces and what is not displayed: "..", also with the
-// trailing dots and spaces that Windows drops.
+// isDots reports whether s has only dots, spaces and invisible characters: "..", also with the trailing dots
+// and spaces that Windows drops.
 func isDots(s string) bool {
 	if all(s, inSegment) && s != "" && s[0] != '.' {
 		return false
@@ -117,8 +118,8 @@ func isDots(s string) bool {
 	return strings.Trim(Wide(s), " .") == ""
 }
 
-// checkSecondLayer refuses a name of a drive path that would be another path if it were decoded or normalised once
-// more. Any other escape in it is text: OneDrive decodes once.
+// checkSecondLayer refuses a name of a drive path that would be another path if it were decoded or normalised
+// once more. Any other escape in it is text: OneDrive decodes once.
 func checkSecondLayer(part, raw string) error {
 	again := DecodeAgain(part)
 	if again != part &&
@@ -137,7 +138,7 @@ func checkSecondLayer(part, raw string) error {
 	return nil
 }
 
-// indexEscape returns the place of the first percent sign with two hexadecimal digits behind it, or -1.
+// indexEscape returns the place of the first percent sign before two hexadecimal digits, or -1.
 func indexEscape(s string) int {
 	for i := range len(s) {
 		if s[i] == '%' {

@@ -10,8 +10,8 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// describe writes segments so that tables can hold them: "users ('x') ~delta() :a/b: $ref f (a='x',b=5) {id}".
-// A name with Graph's namespace has "~" and its base in front of it.
+// describe writes segments as text for tables: "users ('x') ~delta() :a/b: $ref f (a='x',b=5) {id}". A name
+// with Graph's namespace has "~" and its base in front of it.
 func describe(segments []odata.Segment) string {
 	var words []string
 	for _, s := range segments {
@@ -60,7 +60,7 @@ func describeValue(value string, quoted, isVar bool) string {
 	return value
 }
 
-// describeQuery writes options as "name[fold]=value", without the fold where it is the name.
+// describeQuery writes options as "name[fold]=value", without the fold if it equals the name.
 func describeQuery(options []odata.Option) string {
 	var words []string
 	for _, o := range options {
@@ -82,7 +82,7 @@ func mustParse(t *testing.T, path, query string) *odata.Target {
 	return target
 }
 
-// checkRefused checks that the error is an *odata.Error with the code and words that help.
+// checkRefused checks that the error is an *odata.Error with the code and a useful message.
 func checkRefused(t *testing.T, err error, code string) {
 	t.Helper()
 	var refusal *odata.Error
@@ -102,7 +102,8 @@ func checkRefused(t *testing.T, err error, code string) {
 	}
 }
 
-// checkRoundTrip checks what holds for every target: its canonical text says the same and is written the same again.
+// checkRoundTrip checks a property of every target: its canonical text parses to the same target and is written
+// the same again.
 func checkRoundTrip(t *testing.T, target *odata.Target) {
 	t.Helper()
 	again, err := odata.Parse(target.EscapedPath(), target.RawQuery())

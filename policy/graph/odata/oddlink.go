@@ -2,10 +2,10 @@ package odata
 
 import "strings"
 
-// oddLink reads two spellings that Graph gives to its nextLinks and that no grammar has: .../delta?(token='x') for
-// .../delta?token=x (https://learn.microsoft.com/graph/api/driveitem-delta) and .../search(q='x')&skipToken=y for
-// .../search(q='x')?skipToken=y (https://learn.microsoft.com/graph/api/driveitem-search). It returns any other target
-// as it is. They are judged, and sent on, in the spelling that has one reading.
+// oddLink reads two spellings of Graph's nextLinks that no grammar has: .../delta?(token='x') for
+// .../delta?token=x (https://learn.microsoft.com/graph/api/driveitem-delta) and .../search(q='x')&skipToken=y
+// for .../search(q='x')?skipToken=y (https://learn.microsoft.com/graph/api/driveitem-search). It returns any
+// other target unchanged. Such links are judged, and sent on, in the spelling that is not ambiguous.
 func oddLink(path, query string) (string, string) {
 	if strings.HasPrefix(query, "(") {
 		if token, rest, ok := oddToken(query); ok && isDelta(path) {
@@ -37,7 +37,7 @@ func isDelta(path string) bool {
 	return base == "delta"
 }
 
-// isSkipToken reports whether text is that option and nothing else.
+// isSkipToken reports whether text is that option and no more.
 func isSkipToken(text string) bool {
 	name, value, found := strings.Cut(text, "=")
 	return found && strings.TrimPrefix(fold(name), "$") == "skiptoken" && value != "" &&

@@ -21,7 +21,7 @@ func operations(t *testing.T, version string) []string {
 	return slices.Compact(paths)
 }
 
-// sampleKeys are keys as Graph gives them out.
+// sampleKeys are keys in the forms that Graph uses.
 var sampleKeys = []string{
 	"6e7b768e-07e2-4810-8459-485f84f8f204", "adele@contoso.com", "AAMkAGI2TG93AAA=", "19:abc_1@thread.tacv2",
 	"b!-RIj2DuyvEyV1T4NlOaMHk",
@@ -78,8 +78,7 @@ func TestEveryOperationOfGraph(t *testing.T) {
 	}
 }
 
-// checkTemplateText checks that nothing is lost: the template's text is the operation's, without the quotes around
-// variables.
+// checkTemplateText checks that the template's text is the operation's, without the quotes around variables.
 func checkTemplateText(t *testing.T, path string, template *odata.Template) {
 	t.Helper()
 	want := "/" + template.Version + path

@@ -12,7 +12,7 @@ const (
 	maxPaths    = 2       // /sites/{host}:/{path}:/drive/root:/{path}
 )
 
-// trimPath checks what can be seen without reading segments, and takes the leading and one trailing slash off.
+// trimPath checks the path as a whole, and removes the leading slash and one trailing slash.
 func trimPath(path string) (string, error) {
 	switch {
 	case len(path) > maxPath:
@@ -27,12 +27,13 @@ func trimPath(path string) (string, error) {
 	return strings.TrimSuffix(path[1:], "/"), nil
 }
 
-// A pathReader reads segments. Targets and templates share it, so that a rule and a request are read alike.
+// A pathReader reads segments. Targets and templates share it, so that rules and requests are read in the same
+// way.
 type pathReader struct {
 	segments []Segment
 	rest     string // unread: segments without a slash in front
 	paths    int    // drive and site paths so far
-	odd      bool   // a segment was not plain, so what is written may differ from what was read
+	odd      bool   // a segment was not plain, so its canonical form may differ from the input
 	template bool   // {name} is a variable
 }
 
@@ -93,8 +94,8 @@ func (r *pathReader) segment(name, raw string) error {
 	return r.plain(text, raw)
 }
 
-// isPlain reports whether s is a name or key in which none of the checks below would find anything. Most are, so this
-// one look is what a segment costs.
+// isPlain reports whether s is a name or key that passes all checks below. Most are, so this one check is the
+// cost of a segment.
 func isPlain(s string) bool {
 	if !all(s, inSegment) || s == "" || s[0] == '$' {
 		return false
@@ -116,7 +117,8 @@ func (r *pathReader) plain(text, raw string) error {
 	return checkName(text, raw, chosen)
 }
 
-// plainName appends a name without parentheses. It is a key, even if it looks like a name, where Graph has no casts.
+// plainName appends a name without parentheses. Where Graph has no casts it is a key, even if it looks like a
+// name.
 func (r *pathReader) plainName(text string) {
 	if isUncastKey(r.segments, text) {
 		r.key(text)
@@ -137,7 +139,7 @@ func (r *pathReader) name(text string, call bool) {
 		Segment{Kind: Name, Text: text, Fold: folded, Base: base, Qualified: qualified, Call: call})
 }
 
-// system reads a segment that begins with "$". They are keywords, so their spelling is not the caller's.
+// system reads a segment that begins with "$". They are keywords, so the canonical spelling is used.
 func (r *pathReader) system(text, raw string) error {
 	word := fold(text)
 	switch word {
@@ -153,8 +155,8 @@ func (r *pathReader) system(text, raw string) error {
 			"with \"$\" in quotes: users('$x@y')", quote(raw))
 }
 
-// checkPart refuses in one name of a drive path what OneDrive and SharePoint do not allow in names
-// (https://support.microsoft.com/office/64883a5d-228e-48f5-b3d2-eb39e07630fa) and what has two readings.
+// checkPart refuses characters in a name of a drive path that OneDrive and SharePoint do not allow
+// (https://support.microsoft.com/office/64883a5d-228e-48f5-b3d2-eb39e07630fa) or that are ambiguous.
 func checkPart(part, raw string) error {
 	if part == "" {
 		return refuse(codeAmbiguous, "the drive path %s has an empty part; write names with one slash between them",
@@ -175,14 +177,14 @@ func checkPart(part, raw string) error {
 	return checkSecondLayer(part, raw)
 }
 
-// checkSegment refuses what has two readings anywhere in a segment outside drive paths.
+// checkSegment refuses ambiguous text in a segment outside drive paths.
 func (r *pathReader) checkSegment(text, raw string) error {
 	if text == "" {
 		return refuse(codeAmbiguous, "the segment %s has no name before its colon; write root:/... or items/{id}:/...",
 			quote(raw))
 	}
 	if !isSearch(raw) {
-		// Graph has been seen to decode ids twice, so that %252F ended as a slash.
+		// Graph has been observed to decode ids twice, so that %252F became a slash.
 		if i := indexEscape(text); i >= 0 {
 			return refuse(codeAmbiguous, "the segment %s is still escaped after decoding it once, at %s; escape it once only",
 				quote(raw), quote(text[i:i+3]))
@@ -204,7 +206,7 @@ func (r *pathReader) checkSegment(text, raw string) error {
 	return nil
 }
 
-// hasLooseEnds reports whether s has at its ends what Windows and SharePoint drop from names.
+// hasLooseEnds reports whether s begins or ends with characters that Windows and SharePoint drop from names.
 func hasLooseEnds(s string) bool {
 	if s == "" {
 		return false
@@ -214,9 +216,9 @@ func hasLooseEnds(s string) bool {
 	return unicode.IsSpace(first) || unicode.IsSpace(last) || last == '.'
 }
 
-// decode takes the escapes off, once. It refuses what must not be in any path: broken escapes, slashes and
-// backslashes that are escaped (Graph takes %2F for a separator), control characters, and the raw characters that end
-// a path or a request line. Text whose bytes are all plain is returned as it is. Raw is for messages.
+// decode decodes the escapes, once. It refuses text that must not be in any path: broken escapes, escaped
+// slashes and backslashes (Graph reads %2F as a separator), control characters, and the raw characters that end
+// a path or a request line. Text whose bytes are all plain is returned unchanged. Raw is for messages.
 func decode(s, raw string, plain charClass) (string, error) {
 	if all(s, plain) {
 		return s, nil

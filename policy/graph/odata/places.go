@@ -2,11 +2,11 @@ package odata
 
 import "strings"
 
-// What a dotted name is depends on its place: behind members, graph.user is a cast; behind domains, graph.contoso.com
-// is a key. Graph's metadata (v1.0 and beta) has no cast straight behind the collections here.
+// The place of a dotted name decides its meaning: after members, graph.user is a cast; after domains,
+// graph.contoso.com is a key. Graph's metadata (v1.0 and beta) has no cast directly after the collections here.
 
-// isUncastKey reports whether a dotted name straight behind the segments is a key there, or a tenant in front of a
-// path.
+// isUncastKey reports whether a dotted name directly after the segments is a key there, or a tenant in front of
+// a path.
 func isUncastKey(before []Segment, text string) bool {
 	if strings.IndexByte(text, '.') < 0 {
 		return false
@@ -20,27 +20,28 @@ func isUncastKey(before []Segment, text string) bool {
 	}
 	switch last.Base {
 	case "domains", "hosts", "hostnames", "subdomains", "resourcenamespaces", "resourceactions":
-		// They have no functions either, so graph.contoso.com and microsoft.com need no second look.
+		// They have no functions either, so graph.contoso.com and microsoft.com need no further check.
 		return !isOfGraph(text, true)
 	case "sites", "extensions", "items":
 		return !isOfGraph(text, false)
 	case "lists", "worksheets", "tables", "columns", "charts", "names", "pivottables":
-		// People choose the names in these, so only what Graph has beside them is none: microsoft.graph.add.
+		// People choose the names in these collections, so only an operation of Graph is not a key:
+		// microsoft.graph.add.
 		return !isOfGraph(text, false) || !isBesideNames(text)
 	}
 	return false
 }
 
-// isBesideNames reports whether a name with Graph's namespace is that of an operation which Graph has beside names of
-// people.
+// isBesideNames reports whether a name with Graph's namespace is an operation that Graph has in collections
+// named by people.
 func isBesideNames(text string) bool {
 	_, base, _ := foldName(text)
 	return IsBesideNames(base)
 }
 
-// isOfGraph reports whether a name is one of Graph's main namespace, microsoft.graph.delta, which nothing else is
-// called: the names of tenants, hosts and extensions behind "microsoft.graph." go on. Spelled says that "graph." is no
-// namespace here.
+// isOfGraph reports whether a name is in Graph's main namespace, such as microsoft.graph.delta. Names of
+// tenants, hosts and extensions that begin with "microsoft.graph." have further dots. If spelled is set,
+// "graph." is no namespace here.
 func isOfGraph(text string, spelled bool) bool {
 	folded := fold(text)
 	local, found := strings.CutPrefix(folded, namespace)
@@ -50,9 +51,9 @@ func isOfGraph(text string, spelled bool) bool {
 	return found && isIdentifier(local)
 }
 
-// isDollar reports whether the segment is the "$" that Excel's documentation writes between a collection of a workbook
-// and a function or action of it, tables/$/add and rows/$/itemAt(index=6). It stands for nothing: the documentation has
-// tables/add too, which is how it is read and sent.
+// isDollar reports whether the segment is the "$" that Excel's documentation writes between a collection of a
+// workbook and a function or action of it, tables/$/add and rows/$/itemAt(index=6). It has no meaning: the
+// documentation also has tables/add, and the path is read and sent in that form.
 func (r *pathReader) isDollar(text, raw string) bool {
 	n := len(r.segments)
 	if text != "$" || strings.HasSuffix(raw, ":") || n == 0 || !isPlainName(&r.segments[n-1]) {

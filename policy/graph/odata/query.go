@@ -7,8 +7,8 @@ const (
 	maxOptions = 64
 )
 
-// readQuery reads a raw query. Only "&" separates options: net/url drops those that hold ";", and Microsoft's own
-// $expand=manager($levels=max;$select=id) is one.
+// readQuery reads a raw query. Only "&" separates options: net/url drops options that contain ";", such as
+// Microsoft's own $expand=manager($levels=max;$select=id).
 func readQuery(dst []Option, raw string) ([]Option, error) {
 	if len(raw) > maxQuery {
 		return nil, refuse(codeTooLong, "the query has %d bytes; at most %d are read", len(raw), maxQuery)
@@ -57,7 +57,7 @@ func readOption(piece string, number int) (o Option, err error) {
 	return o, err
 }
 
-// WideValue returns the value as Wide spells it. Where that costs something it was done by Parse, once for all rules.
+// WideValue returns the value in the form of Wide. If that is expensive, Parse did it once for all rules.
 func (o *Option) WideValue() string {
 	if o.wide != "" {
 		return o.wide
@@ -65,8 +65,8 @@ func (o *Option) WideValue() string {
 	return Wide(o.Value)
 }
 
-// optionName decodes a name: SDKs write %24select and expect it to be put right on the way, since Graph does not.
-// Messages give the option's number, for what stands in the place of a name may be the rest of a value with a raw "&".
+// optionName decodes a name: SDKs write %24select, and Graph does not decode it. Messages give the option's
+// number and not its name, because the name may be the rest of a value with a raw "&".
 func optionName(raw string, number int) (string, error) {
 	name := raw
 	if strings.IndexByte(raw, '%') >= 0 {
@@ -86,8 +86,8 @@ func optionName(raw string, number int) (string, error) {
 		}
 		name = string(decoded)
 	}
-	// An annotation is the one name that begins with "@": ?@microsoft.graph.conflictBehavior=rename says what an upload
-	// does with a file that is there. An alias has no dot in its name.
+	// Only an annotation's name begins with "@": ?@microsoft.graph.conflictBehavior=rename decides what an
+	// upload does if the file exists. An alias has no dot in its name.
 	plain := strings.TrimPrefix(name, "$")
 	if strings.HasPrefix(name, "@") {
 		if plain = name[1:]; !strings.HasPrefix(fold(plain), namespace) {
@@ -103,9 +103,10 @@ func optionName(raw string, number int) (string, error) {
 	return name, nil
 }
 
-// foldOption returns the name as it is compared. Graph takes system options without "$" on beta and for some resources
-// of v1.0. SharePoint and OneDrive give them another meaning: ?select=content.downloadUrl returns the address of a file
-// and ?$select= does not. So they are judged as those with "$", and sent as the caller wrote them.
+// foldOption returns the name for comparing. Graph takes system options without "$" on beta and for some
+// resources of v1.0. For SharePoint and OneDrive they have another meaning: ?select=content.downloadUrl returns
+// the address of a file and ?$select= does not. So they are judged like the options with "$", and sent in the
+// caller's spelling.
 func foldOption(name string) string {
 	folded := fold(name)
 	if system := systemOption(strings.TrimPrefix(folded, "$")); system != "" {
@@ -114,8 +115,7 @@ func foldOption(name string) string {
 	return folded
 }
 
-// nameReference judges an id that is written without the "$" as $id. Elsewhere than behind $ref an id is an option like
-// any other.
+// nameReference treats id without the "$" as $id after $ref. Elsewhere id is an ordinary option.
 func nameReference(t *Target) {
 	for i := range t.Query {
 		if t.Query[i].Fold == "id" && t.isReference() {
@@ -130,7 +130,7 @@ func (t *Target) isReference() bool {
 	return last >= 0 && t.Segments[last].Kind == System && t.Segments[last].Fold == "$ref"
 }
 
-// systemOption returns the system option that Graph knows by the lower-case word, with or without "$", or "".
+// systemOption returns Graph's system option for the lower-case word, with or without "$", or "".
 func systemOption(word string) string {
 	switch word {
 	case "select":
@@ -163,12 +163,12 @@ func systemOption(word string) string {
 	return ""
 }
 
-// optionValue decodes a value once, to be judged, and returns it as it is sent on: as it came, apart from escapes of
-// letters, digits and "-._~", which are taken off, and from raw bytes that no request line holds, which are escaped. An
-// escape of any other character stays as the caller wrote it, in its letter case. Servers split at a raw ";" or "&" in
-// a value, also in skiptokens, so taking such an escape off would change what the value says. Name is for messages,
-// which never quote the value: it may hold a person's data. Raw spaces are taken, because the URLs of Microsoft's own
-// batch examples have them.
+// optionValue decodes a value once, to be judged, and returns the value to be sent on. That is the caller's,
+// except that escapes of letters, digits and "-._~" are decoded, and raw bytes that a request line cannot
+// contain are escaped. An escape of any other character keeps the caller's spelling, also its letter case.
+// Servers split at a raw ";" or "&" in a value, also in skiptokens, so decoding such an escape would change the
+// value. Name is for messages, which never quote the value: it may contain a person's data. Raw spaces are
+// accepted, because the URLs of Microsoft's own batch examples have them.
 func optionValue(raw, name string) (value, encoded string, err error) {
 	if all(raw, inRawValue) {
 		return raw, raw, nil

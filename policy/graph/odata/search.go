@@ -2,11 +2,11 @@ package odata
 
 import "strings"
 
-// Microsoft's SDKs write what to search for in a drive, search(q='2026/05'), with its slash escaped, people write it
-// raw (https://learn.microsoft.com/graph/api/driveitem-search). Both have one reading: between the quotes a slash is
-// text. Everywhere else a raw slash separates segments, and an escaped one is refused.
+// Microsoft's SDKs write the text to search for in a drive, search(q='2026/05'), with its slash escaped; people
+// write it raw (https://learn.microsoft.com/graph/api/driveitem-search). Both have one reading: between the
+// quotes a slash is text. Everywhere else a raw slash separates segments, and an escaped one is refused.
 
-// cut takes the next segment off what has not been read.
+// cut removes and returns the next segment.
 func (r *pathReader) cut() (raw string, more bool) {
 	end := strings.IndexByte(r.rest, '/')
 	for end >= 0 && isSearch(r.rest[:end]) && inQuotes(r.rest[:end]) {
@@ -38,8 +38,8 @@ func isSearch(s string) bool {
 	return base == "search"
 }
 
-// checkSlash refuses a slash in the value of an argument, unless it is the text to search for, and dot segments between
-// slashes, which a server that resolves them first would take for steps.
+// checkSlash refuses a slash in the value of an argument, except in a text to search for. There it refuses dot
+// segments between slashes, which a server may resolve first.
 func checkSlash(arg *Arg, raw string) error {
 	if strings.IndexByte(arg.Value, '/') < 0 {
 		return nil

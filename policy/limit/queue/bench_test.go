@@ -15,12 +15,12 @@ func plenty(name string, concurrency int, wait time.Duration) []limit.Charge {
 	return charge(&limit.Limit{Name: name, Rate: 1e9, Burst: 1 << 40, Concurrency: concurrency, Wait: wait})
 }
 
-// never charges a bucket of its own that has no room in a lifetime, once it is empty.
+// never charges a bucket of its own that, once empty, does not refill in a lifetime.
 func never() []limit.Charge {
 	return charge(&limit.Limit{Name: time.Now().String(), Rate: 1e-9, Burst: 1, Wait: 1 << 62})
 }
 
-// BenchmarkTake compares a request that does not wait with the Taker alone. The one allocation of all is the Grant.
+// BenchmarkTake compares a request that does not wait with the Taker alone. The only allocation is the Grant.
 func BenchmarkTake(b *testing.B) {
 	taker := queue.Taker(local{limit.New()})
 	q, err := queue.New(taker, queue.Options{Now: time.Now})
@@ -66,7 +66,7 @@ func BenchmarkTake(b *testing.B) {
 	}
 }
 
-// wait has n requests of ten callers wait for what never comes, and returns a function that waits for their end.
+// wait starts n requests of ten callers that wait forever, and returns a function that waits for their end.
 func wait(b *testing.B, ctx context.Context, q *queue.Queue, charges []limit.Charge, n int) func() {
 	done := make(chan struct{})
 	var first limit.Grant
@@ -88,7 +88,7 @@ func wait(b *testing.B, ctx context.Context, q *queue.Queue, charges []limit.Cha
 	}
 }
 
-// BenchmarkHandOn is a slot that goes from one to the next, with so many in line behind.
+// BenchmarkHandOn measures how a slot goes from one request to the next, with n requests in the line.
 func BenchmarkHandOn(b *testing.B) {
 	for _, n := range []int{10, 1000} {
 		b.Run("waiting="+strconv.Itoa(n), func(b *testing.B) {
@@ -124,7 +124,7 @@ func BenchmarkHandOn(b *testing.B) {
 	}
 }
 
-// BenchmarkWaiting reports what a waiting request holds on the heap, and refuses one when the queue is full.
+// BenchmarkWaiting reports how much heap a waiting request uses, and refuses a request when the queue is full.
 func BenchmarkWaiting(b *testing.B) {
 	const n = queue.DefaultMaxWaiting
 	q, err := queue.New(local{limit.New()}, queue.Options{Now: time.Now, MaxPerCaller: n})
@@ -134,7 +134,7 @@ func BenchmarkWaiting(b *testing.B) {
 	ctx, cancel := context.WithCancel(b.Context())
 	charges, before := never(), live()
 	end := wait(b, ctx, q, charges, n)
-	bytes := float64(live()-before) / n // without the goroutines' stacks, which they have anyway
+	bytes := float64(live()-before) / n // without the goroutines' stacks, which exist anyway
 	b.ReportAllocs()
 	for b.Loop() {
 		var g limit.Grant

@@ -9,29 +9,29 @@ import (
 )
 
 const (
-	// firstPause is how long after a slot was given back the line asks again, when the Taker did not have it yet: Redis
-	// gets it from another goroutine. The pause doubles up to longestPause, which is also how often a line looks for
-	// slots of which it gets no notice.
+	// firstPause is how long after the return of a slot the line asks again, when the Taker did not have the
+	// slot yet: another goroutine returns it to Redis. The pause doubles up to longestPause, which is also how
+	// often a line checks for slots that were returned without a notice.
 	firstPause   = 5 * time.Millisecond
 	longestPause = time.Second
 )
 
-// line holds the requests that wait for one bucket. It exists as long as a request waits in it, has its turn, or holds
-// a pass of it.
+// line has the requests that wait for one bucket. It exists as long as a request waits in it, has its turn, or
+// has a pass of it.
 type line struct {
 	bucket bucket
 	hash   int
 
 	at    time.Time     // when the bucket has one unit that is not promised to a pass, as far as known
-	free  int           // capacity beside: slots given back, and passes that were not used
-	slots bool          // slots were in the way, so at is only when to look
-	pause time.Duration // until the next look for slots
+	free  int           // additional capacity: slots given back, and passes that were not used
+	slots bool          // slots were missing, so at is only the time of the next check
+	pause time.Duration // until the next check for slots
 
-	turn          *waiter    // asks the Taker now; it stands in no line
+	turn          *waiter    // calls the Taker now; it is in no line
 	fromFreedSlot bool       // the turn came from a slot that another request freed, not from the refill
 	passes        int        // waiters that have gone on to the next line
-	promised      int        // units that are theirs
-	ring          *list.List // *callerQueue of callers who wait; the front one is next
+	promised      int        // units that are promised to them
+	ring          *list.List // *callerQueue of callers with waiting requests; the front one is next
 	callers       map[string]*callerQueue
 	ends          deadlines
 
@@ -51,19 +51,19 @@ func newLine(b bucket, hash int) *line {
 	return &line{bucket: b, hash: hash, pause: longestPause, ring: list.New(), callers: map[string]*callerQueue{}}
 }
 
-// due reports whether it is time for the next one.
+// due reports whether the next waiter may have its turn.
 func (l *line) due(now time.Time) bool {
 	return l.turn == nil && l.ring.Len() > 0 && (l.free > 0 || !now.Before(l.when()))
 }
 
-// when is the time for the next one, if nothing else happens.
+// when returns the time of the next turn, if nothing else happens.
 func (l *line) when() time.Time { return l.at.Add(l.units(l.next().cost(l) - 1)) }
 
 func (l *line) next() *waiter {
 	return l.ring.Front().Value.(*callerQueue).waiters.Front().Value.(*waiter)
 }
 
-// push puts a waiter in: behind the older ones of its caller, and the caller behind the others if it is new.
+// push adds a waiter: after the older ones of its caller, and the caller after the others if it is new.
 func (l *line) push(w *waiter) {
 	o := l.callers[w.caller]
 	if o == nil {
@@ -84,13 +84,13 @@ func (l *line) push(w *waiter) {
 	heap.Push(&l.ends, w)
 }
 
-// pushBack puts back one who had its turn for nothing: it and its caller remain the next.
+// pushBack puts back a waiter whose turn brought nothing: it and its caller remain next.
 func (l *line) pushBack(w *waiter) {
 	l.push(w)
 	l.ring.MoveToFront(l.callers[w.caller].place)
 }
 
-// remove takes a waiter out.
+// remove removes a waiter.
 func (l *line) remove(w *waiter) {
 	o := l.callers[w.caller]
 	o.waiters.Remove(w.place)
@@ -102,7 +102,7 @@ func (l *line) remove(w *waiter) {
 	w.line, w.place = nil, nil
 }
 
-// pop takes the next one out; its caller goes to the end.
+// pop removes and returns the next waiter; its caller goes to the end.
 func (l *line) pop() *waiter {
 	w := l.next()
 	l.ring.MoveToBack(l.callers[w.caller].place)
@@ -110,7 +110,7 @@ func (l *line) pop() *waiter {
 	return w
 }
 
-// older reports whether a request that the same caller made before is in the line or has the turn.
+// older reports whether an older request of the same caller is in the line or has the turn.
 func (l *line) older(w *waiter) bool {
 	if l.turn != nil && l.turn.caller == w.caller && l.turn.arrival < w.arrival {
 		return true
@@ -119,7 +119,7 @@ func (l *line) older(w *waiter) bool {
 	return o != nil && o.waiters.Front().Value.(*waiter).arrival < w.arrival
 }
 
-// block notes what the Taker said of this bucket to one who asked for so many units.
+// block records the Taker's refusal of this number of units from this bucket.
 func (l *line) block(r *limit.Refusal, cost int, now time.Time) {
 	wait := r.RetryAfter
 	if l.slots = r.Concurrency; l.slots {
@@ -129,7 +129,7 @@ func (l *line) block(r *limit.Refusal, cost int, now time.Time) {
 	l.at = now.Add(wait - l.units(cost-1) + l.units(l.promised))
 }
 
-// turnUnused notes that a turn has not been used.
+// turnUnused records that a turn has not been used.
 func (l *line) turnUnused() {
 	if l.fromFreedSlot {
 		l.free++
@@ -140,7 +140,7 @@ func (l *line) turnUnused() {
 type pass struct {
 	line          *line
 	cost          int
-	fromFreedSlot bool // as that of its line
+	fromFreedSlot bool // as in its line
 }
 
 // spend promises capacity to a waiter that goes on to the next line.
@@ -159,7 +159,7 @@ func (l *line) spend(w *waiter, now time.Time) pass {
 	return p
 }
 
-// end is the end of a promise. Capacity that was not used is there for others.
+// end ends a promise. Capacity that was not used is free for others.
 func (p pass) end(used bool) {
 	l := p.line
 	l.passes--
@@ -173,10 +173,11 @@ func (p pass) end(used bool) {
 	}
 }
 
-// rated reports whether it is known when there is capacity.
+// rated reports whether the time of new capacity is known.
 func (l *line) rated() bool { return l.bucket.limit.Rate > 0 && !l.slots }
 
-// units is how long the bucket takes to fill by n; for slots, of which a request takes one at any cost, nothing.
+// units returns how long the bucket takes to fill by n; 0 for slots, because a request takes one slot at any
+// cost.
 func (l *line) units(n int) time.Duration {
 	if !l.rated() {
 		return 0
@@ -184,7 +185,7 @@ func (l *line) units(n int) time.Duration {
 	return time.Duration(min(float64(n)/l.bucket.limit.Rate*1e9, 1<<61))
 }
 
-// earliest is when a new waiter has its turn, if no waiter leaves and all others ask for one unit.
+// earliest returns when a new waiter has its turn, if no waiter leaves and all others ask for one unit.
 func (l *line) earliest(w *waiter, now time.Time) time.Time {
 	at := l.at
 	if l.free > 0 || at.Before(now) {
@@ -193,7 +194,7 @@ func (l *line) earliest(w *waiter, now time.Time) time.Time {
 	return at.Add(l.units(l.ahead(w.caller) + w.cost(l) - 1))
 }
 
-// ahead is how many turns others, and older requests of the caller, have before a new one.
+// ahead returns how many turns other callers, and older requests of the caller, have before a new request.
 func (l *line) ahead(caller string) int {
 	rounds, n := 1, 0
 	o := l.callers[caller]
@@ -203,7 +204,7 @@ func (l *line) ahead(caller string) int {
 	}
 	for e := l.ring.Front(); e != nil; e = e.Next() {
 		if e.Value.(*callerQueue) == o {
-			rounds-- // those behind it in the ring have one turn less
+			rounds-- // callers behind it in the ring have one turn less
 			continue
 		}
 		n += min(e.Value.(*callerQueue).waiters.Len(), rounds)

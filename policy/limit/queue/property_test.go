@@ -22,7 +22,7 @@ type asked struct {
 	caller  string
 	charges []limit.Charge
 	holds   time.Duration
-	leaves  time.Duration // when its caller goes away; 0: never
+	leaves  time.Duration // when its caller gives up; 0: never
 
 	kind string // caller and charges
 	came time.Time
@@ -81,7 +81,7 @@ func runs() *rapid.Generator[[]*asked] {
 	})
 }
 
-// longestWait is the bound of the whole wait, whichever of its limits a request has waited for.
+// longestWait returns the bound of the whole wait, for any of its limits.
 func (a *asked) longestWait() (d time.Duration) {
 	for _, c := range a.charges {
 		d = max(d, c.Limit.Wait)
@@ -89,7 +89,7 @@ func (a *asked) longestWait() (d time.Duration) {
 	return d
 }
 
-// model keeps the books of a Limiter: what it granted, and whether it had room.
+// model records what a Limiter granted, and whether it had capacity.
 type model struct {
 	*limit.Limiter
 	mu      sync.Mutex
@@ -109,7 +109,7 @@ func name(c *limit.Charge) string { return c.Limit.Name + "/" + c.Key }
 
 func units(c *limit.Charge) int { return max(1, min(c.Cost, c.Limit.Burst)) }
 
-// level is what is in a bucket.
+// level returns the content of a bucket.
 func (m *model) level(c *limit.Charge, now time.Time) float64 {
 	at, ok := m.at[name(c)]
 	if !ok {
@@ -160,7 +160,7 @@ func (m *model) room(charges []limit.Charge) bool {
 	return true
 }
 
-// check holds every stretch of time against rate·t + burst.
+// check compares every period of time with rate·t + burst.
 func (m *model) check(p *problems, run []*asked) {
 	for _, a := range run {
 		for i := range a.charges {
@@ -183,8 +183,8 @@ func (m *model) check(p *problems, run []*asked) {
 	}
 }
 
-// TestAnyRunKeepsItsPromises holds runs of requests with several limits each against what the package promises: rates,
-// waits, order, and that nobody is forgotten.
+// TestAnyRunKeepsItsPromises runs requests with several limits each, and checks what the package promises:
+// rates, waits, order, and that no request is forgotten.
 func TestAnyRunKeepsItsPromises(t *testing.T) {
 	gen := runs()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -197,7 +197,7 @@ func TestAnyRunKeepsItsPromises(t *testing.T) {
 	})
 }
 
-// problems are kept apart from the test's own, or a run could not be made smaller after the first one that failed.
+// problems are separate from the test's own, or a run could not be reduced after its first failure.
 type problems struct {
 	mu  sync.Mutex
 	all []string
@@ -247,8 +247,8 @@ func play(t *testing.T, p *problems, run []*asked) {
 	}
 }
 
-// forgotten looks for a lost wake-up: all who wait would have room. (One of several may have room and wait for those
-// before it, who ask for more.)
+// forgotten looks for a lost wake-up: requests wait although all of them could be granted. (One alone may wait
+// for earlier ones that need more.)
 func forgotten(p *problems, m *model, waiting map[*asked]bool) {
 	for w := range waiting {
 		if !m.room(w.charges) {

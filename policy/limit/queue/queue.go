@@ -1,22 +1,23 @@
 // Package queue lets a request wait a while for capacity instead of refusing it at once, in a fair order.
 //
-// It decides who is asked next, and when; the Taker that it asks decides whether there is capacity, package limit or
-// one that replicas share. A request waits only for limits that have a Wait, and never longer than the shortest Wait
-// among the limits that it has waited for.
+// It decides which request calls the Taker next, and when. The Taker decides whether there is capacity: package
+// limit, or a Taker that replicas share. A request waits only for limits that have a Wait, and never longer
+// than the shortest Wait among the limits that it has waited for.
 //
-// A request waits in the line of one bucket, at first the one that refused it. A line is round robin between callers,
-// and first come, first served for each, so that an app with a thousand waiting requests gets as many turns as an app
-// with one. Requests of other buckets do not wait: a request that waits for one mailbox holds up neither another
-// mailbox nor a limit that both share. A request that charges several buckets for which others wait passes one line
-// after the other, the narrow ones first, and asks the Taker at the end; if that refuses all the same, it stands in the
-// line of the bucket that refused, in front of the younger ones of its caller.
+// A request waits in the line of one bucket, at first the one that refused it. A line is round robin between
+// callers, and first come, first served for each, so that an app with a thousand waiting requests gets as many
+// turns as an app with one. Requests for other buckets do not wait: a request that waits for one mailbox delays
+// neither another mailbox nor a limit that both share. A request that charges several buckets for which others
+// wait goes through one line after the other, the narrow ones first, and calls the Taker at the end. If the
+// Taker refuses then, the request waits in the line of the bucket that refused, before the younger requests of
+// its caller.
 //
-// A line knows that there is capacity by the time in the refusal, or by a slot that is given back, and asks until
-// it is refused again: about two questions for each request that waited, one at a time. With a Taker behind a network a
-// line therefore hands on at most one request in two round trips.
+// A line expects capacity at the time in the refusal, or when a slot is given back, and calls the Taker until
+// it refuses again: about two calls for each request that waited, one at a time. With a Taker over a network a
+// line therefore grants at most one request in two round trips.
 //
-// The package reads no clock (Options.Now does), but sets timers: one for each line. It starts no other goroutine; a
-// request asks the Taker on its own.
+// The package reads no clock (Options.Now does), but sets timers: one for each line. It starts no other
+// goroutine; a request calls the Taker in its own.
 package queue
 
 import (
@@ -32,22 +33,22 @@ import (
 	"graphproxy/policy/limit"
 )
 
-// The bounds that Options has by default.
+// The default bounds of Options.
 const (
 	DefaultMaxWaiting   = 10_000
 	DefaultMaxPerCaller = 1_000
 )
 
-// A Taker takes for a request from every bucket that covers it, all or none, and keeps to what limit.Limiter.Take says
-// of charges, grants and refusals. It must be safe for concurrent use.
+// A Taker takes for a request from every bucket that covers it, all or none. Charges, grants and refusals are
+// as in limit.Limiter.Take. It must be safe for concurrent use.
 type Taker interface {
 	Take(ctx context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error)
 }
 
-// Options are what a Queue needs and bounds. Bounds less than 1 count as the default.
+// Options are the settings of a Queue. Bounds less than 1 count as the default.
 type Options struct {
-	Now          func() time.Time // required; time.Now, as it is: its monotonic reading keeps steps of the wall clock out
-	MaxWaiting   int              // requests that wait, all together; 1.2 KB each beside their goroutine
+	Now          func() time.Time // required: time.Now, whose monotonic reading excludes steps of the wall clock
+	MaxWaiting   int              // requests that wait, all together; each uses 1.2 KB besides its goroutine
 	MaxPerCaller int              // requests of one caller that wait
 }
 
@@ -57,21 +58,21 @@ type Queue struct {
 	now                      func() time.Time
 	maxWaiting, maxPerCaller int
 
-	// What a request looks at before it takes, without a lock: how many lines there are, and how many for a hash of
-	// their bucket. They change under mu.
+	// A request reads these before it takes, without a lock: how many lines there are, and how many for a hash
+	// of their bucket. They change under mu.
 	seed   maphash.Seed
 	open   atomic.Int32
 	hashed [1 << 10]atomic.Int32
 
-	mu      sync.Mutex // guards all below, and every line and waiter; never held while the Taker is asked
+	mu      sync.Mutex // guards the fields below, and every line and waiter; never taken during a call of the Taker
 	lines   map[bucket]*line
 	callers map[string]int // requests that wait, by caller
 	waiting int
 	arrived uint64
-	marked  []*line // to be looked at before mu is given up
+	marked  []*line // to be settled before mu is released
 }
 
-// New returns a Queue in front of the Taker. The error is that the Taker or the clock is missing.
+// New returns a Queue in front of the Taker. The error means that the Taker or the clock is missing.
 func New(t Taker, o Options) (*Queue, error) {
 	if t == nil || o.Now == nil {
 		return nil, errors.New("queue: a Taker and Options.Now are required")
@@ -94,30 +95,31 @@ func (q *Queue) Len() int {
 	return q.waiting
 }
 
-// Take takes for a request of the caller as the Taker does, and waits if the bucket in the way has a Wait. It returns
-//   - no refusal and no error when g holds what was taken;
-//   - the refusal, when the bucket in the way has no Wait or is Full, when the wait is known to be longer than what is
-//     left of it, when it is over, or when too many wait. RetryAfter is from then on, and allows for those who wait
-//     already;
+// Take takes for a request of the caller as the Taker does, and waits if the bucket that refused has a Wait. It
+// returns
+//   - no refusal and no error when g has what was taken;
+//   - the refusal, when its bucket has no Wait or is Full, when the wait would be longer than the time that
+//     is left, when that time is over, or when too many requests wait. RetryAfter begins then, and allows
+//     for requests that wait already;
 //   - the Taker's error, as soon as it returns one: it fails closed;
-//   - ctx's error, when that ends first. The request leaves the line at once. If that crosses with a turn that was
-//     granted, slots are given back; tokens stay taken, as those of a request that was sent.
+//   - ctx's error, when ctx ends first. The request leaves the line at once. If a turn was granted at the
+//     same moment, slots are given back; tokens stay taken, like those of a request that was sent.
 //
-// It does not overtake: if a request waits for one of the charged buckets, it waits behind that one. Between requests
-// that arrive while none waits there is no order.
+// A request does not overtake: if another request waits for one of the charged buckets, it waits behind that
+// one. Requests that arrive while none waits have no order.
 //
-// A slot that a Grant gives back is handed on at once; for slots that other replicas give back the line looks after a
-// second at the latest. For that a grant of a limit with both Wait and Concurrency costs two small allocations (see
-// limit.Grant.OnRelease). Otherwise a request whose buckets no other waits for costs two hashes a charge at most: no
-// lock, no allocation.
+// A slot that a Grant gives back is passed on at once. For slots that other replicas give back the line checks
+// after a second at the latest. Therefore a grant of a limit with both Wait and Concurrency costs two small
+// allocations (see limit.Grant.OnRelease). Otherwise a request for buckets without waiting requests costs two
+// hashes a charge at most: no lock, no allocation.
 func (q *Queue) Take(ctx context.Context, caller string, charges []limit.Charge,
 	g *limit.Grant) (*limit.Refusal, error) {
 	return q.TakeUnless(ctx, caller, charges, g, nil)
 }
 
-// TakeUnless is Take for a request that must be allowed to wait: before it begins to, mayWait is called. If that
-// reports false, the request is refused as when too many wait. It is called at most twice, with a lock held: it must
-// neither block nor call the Queue.
+// TakeUnless is Take for a request that needs a permission to wait: mayWait is called before the wait begins.
+// If it reports false, the request is refused as when too many wait. It is called at most twice, under a lock:
+// it must neither block nor call the Queue.
 func (q *Queue) TakeUnless(
 	ctx context.Context, caller string, charges []limit.Charge, g *limit.Grant, mayWait func() bool,
 ) (*limit.Refusal, error) {
@@ -144,13 +146,13 @@ func (q *Queue) takeOrWait(
 	return q.wait(ctx, caller, charges, g, refusal, mayWait)
 }
 
-// waitable reports whether to wait for what is in the way. When the Limiter is Full it has run out of memory for keys:
-// waiting requests would only hold more. (A rate that is no number would be a key that no map finds again.)
+// waitable reports whether a request may wait after this refusal. A Limiter that is Full has no memory for
+// keys, and waiting requests would use more. (A rate that is NaN would be a key that a map never finds again.)
 func waitable(r *limit.Refusal) bool {
 	return r.Limit.Wait > 0 && !r.Full && !math.IsNaN(r.Limit.Rate)
 }
 
-// crowded reports whether a request may wait for one of the charged buckets; if not, none does.
+// crowded reports whether requests may wait for one of the charged buckets; if not, none does.
 func (q *Queue) crowded(charges []limit.Charge) bool {
 	for i := range charges {
 		c := &charges[i]
@@ -166,7 +168,7 @@ func (q *Queue) hash(name, key string) int {
 	return int(h % uint64(len(q.hashed)))
 }
 
-// watch has the slots of a grant handed on when they are given back.
+// watch arranges that the slots of a grant are passed on when they are given back.
 func (q *Queue) watch(charges []limit.Charge, g *limit.Grant) {
 	for i := range charges {
 		if l := charges[i].Limit; l != nil && l.Wait > 0 && l.Concurrency > 0 {
@@ -175,13 +177,13 @@ func (q *Queue) watch(charges []limit.Charge, g *limit.Grant) {
 	}
 }
 
-// watchSlot is apart from watch so that its closure does not move anything there to the heap.
+// watchSlot is separate from watch so that its closure does not move variables of watch to the heap.
 func (q *Queue) watchSlot(l *limit.Limit, key string, g *limit.Grant) {
 	g.OnRelease(func() { q.freed(l, key) })
 }
 
-// freed notes that a slot was given back. It runs after that, so a request that was refused before, and is not seen
-// here yet, will see the slot when it asks once more: see join.
+// freed records that a slot was given back. It runs after the return, so a request that was refused before, and
+// is not in a line yet, will find the slot when it asks once more: see join.
 func (q *Queue) freed(l *limit.Limit, key string) {
 	if q.open.Load() == 0 || q.hashed[q.hash(l.Name, key)].Load() == 0 {
 		return
@@ -198,7 +200,7 @@ func (q *Queue) freed(l *limit.Limit, key string) {
 
 // bucket is one of the Taker's buckets.
 type bucket struct {
-	limit limit.Limit // but Wait, which does not distinguish buckets
+	limit limit.Limit // without Wait, which does not distinguish buckets
 	key   string
 }
 
@@ -208,7 +210,8 @@ func bucketOf(l *limit.Limit, key string) bucket {
 	return b
 }
 
-// width is about how many requests the bucket lets through in a second, a slot being held for a tenth of one.
+// width estimates how many requests the bucket lets through in a second, if each uses a slot for a tenth of
+// one.
 func (b *bucket) width() float64 {
 	w := math.Inf(1)
 	if b.limit.Rate > 0 {
@@ -220,10 +223,10 @@ func (b *bucket) width() float64 {
 	return w
 }
 
-// compare puts buckets into the one order in which a request passes their lines: narrow ones first. A waiter that has
-// passed a line may hold capacity in that bucket while it stands in the next line, and that should be the short wait:
-// for the tenant's bucket while it holds a mailbox's, not the other way round. Because no waiter holds capacity in a
-// wider one, none can wait in a circle.
+// compare defines the one order in which a request goes through the lines of buckets: narrow ones first. A
+// waiter that has passed a line may have capacity in that bucket while it waits in the next line, and that
+// should be the shorter wait: for the tenant's bucket while it has a mailbox's, not the other way round. No
+// waiter has capacity in a wider bucket, so none can wait in a circle.
 func (b *bucket) compare(o *bucket) int {
 	return cmp.Or(
 		cmp.Compare(b.width(), o.width()), cmp.Compare(b.limit.Name, o.limit.Name), cmp.Compare(b.key, o.key),
@@ -232,8 +235,8 @@ func (b *bucket) compare(o *bucket) int {
 	)
 }
 
-// Waiting returns how many requests wait now, and how many of them for each limit, by its name. Limits for which none
-// waits are left out.
+// Waiting returns how many requests wait now, and how many for each limit, by its name. Limits without waiting
+// requests are left out.
 func (q *Queue) Waiting() (all int, byLimit map[string]int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -43,7 +43,7 @@ func perSecond(rate float64, wait time.Duration) *limit.Limit {
 
 func charge(l *limit.Limit) []limit.Charge { return []limit.Charge{{Limit: l}} }
 
-// bubble runs a test in its own time, and checks that nothing is left afterwards.
+// bubble runs a test in a time of its own, and checks that nothing remains afterwards.
 func bubble(t *testing.T, o queue.Options, f func(t *testing.T, q *queue.Queue)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -247,7 +247,8 @@ func TestTheLinesAreBounded(t *testing.T) {
 	})
 }
 
-// One caller asks a hundred times as much as each of nine others. Each of the nine gets all that it asks for, in time.
+// One caller asks for a hundred times as much as each of nine others. Each of the nine gets all that it asks
+// for, in time.
 func TestABusyCallerDoesNotStarveTheOthers(t *testing.T) {
 	bubble(t, queue.Options{}, func(t *testing.T, q *queue.Queue) {
 		const seconds, modest = 60, 5 // requests a second of each of the nine
@@ -293,8 +294,8 @@ func TestABusyCallerDoesNotStarveTheOthers(t *testing.T) {
 	})
 }
 
-// Over any run of one limit: no bucket lets through more than its rate and burst, nobody waits longer than it may, and
-// each caller's requests go in their order.
+// In any run of one limit no bucket lets through more than its rate and burst, no request waits longer than it
+// may, and each caller's requests keep their order.
 func TestNoRunLetsThroughMoreThanTheLimitNorForgetsAnybody(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		rate := float64(rapid.IntRange(1, 50).Draw(rt, "rate"))

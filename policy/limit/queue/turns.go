@@ -8,8 +8,9 @@ import (
 	"graphproxy/policy/limit"
 )
 
-// join puts a new waiter into the line of the bucket that refused it, or, if it has not asked, of one for which others
-// wait. If it cannot stay, it returns the refusal; none when it has not asked and no request waits.
+// join puts a new waiter into the line of the bucket that refused it, or, if it has not called the Taker, of a
+// bucket for which others wait. If it cannot stay, join returns the refusal; nil when it has not called the
+// Taker and no request waits.
 func (q *Queue) join(w *waiter, refusal *limit.Refusal) (stays bool, _ *limit.Refusal) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -54,8 +55,9 @@ func (q *Queue) blockedBy(w *waiter, refusal *limit.Refusal) (*chargedBucket, *l
 	return nil, nil
 }
 
-// newLine begins a line. A slot may have been given back after the Taker refused and before the line was there. So a
-// waiter that begins a line for slots asks once more. A rate has capacity at the time in the refusal.
+// newLine begins a line. A slot may have been given back after the Taker refused and before the line existed,
+// so the first waiter of a line for slots calls the Taker once more. A rate has capacity at the time in the
+// refusal.
 func (q *Queue) newLine(w *waiter, refused *chargedBucket, r *limit.Refusal, now time.Time) *line {
 	b := refused.bucket
 	b.key = strings.Clone(b.key) // it may be a piece of a request's much longer target
@@ -76,8 +78,8 @@ func (q *Queue) begin(w *waiter) {
 	q.waiting++
 }
 
-// end is the end of a waiter that is in no line any more. The capacity of its passes is used if it was granted, else
-// there for others.
+// end ends a waiter that is in no line any more. The capacity of its passes was used if the request was
+// granted. Otherwise it is free for others.
 func (q *Queue) end(w *waiter, granted bool) {
 	for _, p := range w.passes {
 		q.endPass(p, granted)
@@ -94,8 +96,8 @@ func (q *Queue) endPass(p pass, used bool) {
 	q.mark(p.line)
 }
 
-// enter lets a waiter wait in the line. Passes of this line and of wider ones are no longer good: no waiter holds
-// capacity in a wider bucket than it waits for.
+// enter lets a waiter wait in the line. It cancels the waiter's passes of this line and of wider ones, because
+// no waiter may have capacity in a wider bucket than the one that it waits for.
 func (q *Queue) enter(w *waiter, l *line) {
 	w.passes = slices.DeleteFunc(w.passes, func(p pass) bool {
 		if p.line.bucket.compare(&l.bucket) < 0 {
@@ -109,7 +111,8 @@ func (q *Queue) enter(w *waiter, l *line) {
 	q.mark(l)
 }
 
-// leave takes out a waiter that has gone away. If it has been refused meanwhile, there is nothing to do.
+// leave removes a waiter whose caller has gone away. If it has been refused in the meantime, leave does
+// nothing.
 func (q *Queue) leave(w *waiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -128,7 +131,7 @@ func (q *Queue) leave(w *waiter) {
 	q.settle(now)
 }
 
-// endTurn notes the result of a turn. It reports whether the waiter stands in a line again.
+// endTurn records the result of a turn. It reports whether the waiter is in a line again.
 func (q *Queue) endTurn(w *waiter, refusal *limit.Refusal, err error) (stays bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -141,7 +144,7 @@ func (q *Queue) endTurn(w *waiter, refusal *limit.Refusal, err error) (stays boo
 		l.turnUnused()
 		q.end(w, false)
 	case refusal == nil:
-		l.free++ // there may be more: the next one will see
+		l.free++ // there may be more: the next waiter will find out
 		q.end(w, true)
 	default:
 		stays = q.waitAgain(w, l, refusal, now)
@@ -150,7 +153,8 @@ func (q *Queue) endTurn(w *waiter, refusal *limit.Refusal, err error) (stays boo
 	return stays
 }
 
-// waitAgain lets a waiter wait once more that was refused on its turn in l. It reports false if waiting cannot help.
+// waitAgain lets a waiter wait once more that was refused on its turn in l. It reports false if waiting cannot
+// help.
 func (q *Queue) waitAgain(w *waiter, l *line, refusal *limit.Refusal, now time.Time) (stays bool) {
 	r := w.refused(refusal)
 	if r != nil {
@@ -183,8 +187,8 @@ func (q *Queue) waitAgain(w *waiter, l *line, refusal *limit.Refusal, now time.T
 	return stays
 }
 
-// cancelPass ends a pass of the line when the Taker refused it. The capacity is not given to other waiters: there is
-// none.
+// cancelPass ends a pass of the line when the Taker refused it. Other waiters do not get the capacity, because
+// there is none.
 func (q *Queue) cancelPass(w *waiter, l *line) {
 	if i := w.passed(l); i >= 0 {
 		q.endPass(w.passes[i], true)
@@ -193,7 +197,7 @@ func (q *Queue) cancelPass(w *waiter, l *line) {
 	q.mark(l)
 }
 
-// move takes a waiter, whose turn in l it is, to the next line. It has passed l only if that is narrower.
+// move moves a waiter, whose turn in l it is, to the next line. It gets a pass of l only if l is narrower.
 func (q *Queue) move(w *waiter, l, next *line, now time.Time) {
 	if l.bucket.compare(&next.bucket) < 0 {
 		w.passes = append(w.passes, l.spend(w, now))
@@ -201,8 +205,8 @@ func (q *Queue) move(w *waiter, l, next *line, now time.Time) {
 	q.enter(w, next)
 }
 
-// ahead returns the first line in which the waiter, whose turn in l it is, must stand before it may ask: one that it
-// has not passed, or in which an older request of its caller stands (again).
+// ahead returns the first line in which the waiter, whose turn in l it is, must wait before it may call the
+// Taker: a line that it has not passed, or one with an older request of its caller.
 func (q *Queue) ahead(w *waiter, l *line) *line {
 	for i := range w.charged {
 		next := q.lines[w.charged[i].bucket]
@@ -213,7 +217,7 @@ func (q *Queue) ahead(w *waiter, l *line) *line {
 	return nil
 }
 
-// mark has settle look at the line.
+// mark marks the line for settle.
 func (q *Queue) mark(l *line) {
 	if !l.marked {
 		l.marked = true
@@ -221,8 +225,8 @@ func (q *Queue) mark(l *line) {
 	}
 }
 
-// settle brings all lines where something happened to rest. Each step either uses up capacity that is known, or takes a
-// waiter out, or moves one behind an older one, so it comes to an end.
+// settle handles all lines that have changed. Each step either uses up known capacity, or removes a waiter, or
+// moves one behind an older one, so it ends.
 func (q *Queue) settle(now time.Time) {
 	for i := 0; i < len(q.marked); i++ { // it grows
 		l := q.marked[i]
@@ -249,7 +253,7 @@ func (q *Queue) giveTurn(l *line, w *waiter, now time.Time) {
 	w.ready <- nil
 }
 
-// expire refuses those whose time is over.
+// expire refuses the waiters whose time is over.
 func (q *Queue) expire(l *line, now time.Time) {
 	for len(l.ends) > 0 && !l.ends[0].deadline.After(now) {
 		w := l.ends[0]

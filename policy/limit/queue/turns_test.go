@@ -16,14 +16,14 @@ import (
 	"graphproxy/policy/limit/queue"
 )
 
-// scripted is a Taker that answers as it is told.
+// scripted is a Taker with prepared answers.
 type scripted func(ctx context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error)
 
 func (s scripted) Take(ctx context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error) {
 	return s(ctx, charges, g)
 }
 
-// demand is callers who ask again and again for the same charges, until the time is over.
+// demand is callers that ask again and again for the same charges, until the time is over.
 type demand struct {
 	mu          sync.Mutex
 	all         sync.WaitGroup
@@ -35,7 +35,7 @@ func newDemand() *demand {
 	return &demand{asked: map[string]int{}, got: map[string]int{}, longestWait: map[string]time.Duration{}}
 }
 
-// every asks at a steady pace, whatever the answers, and keeps what it got for the time that it holds it.
+// every asks at a steady pace, whether granted or not, and keeps each grant for the time holds.
 func (d *demand) every(q *queue.Queue, caller string, charges []limit.Charge, pace, holds, whole time.Duration) {
 	d.all.Go(func() {
 		for start := time.Now(); time.Since(start) < whole; time.Sleep(pace) {
@@ -242,7 +242,7 @@ func TestAPanicOfTheTakersDoesNotStopTheLine(t *testing.T) {
 	})
 }
 
-// Redis learns a little later than the waiter that a slot was given back.
+// A slot is given back to Redis a little later than to the waiter.
 func TestASlotThatComesBackLateIsFoundSoon(t *testing.T) {
 	bubble(t, queue.Options{}, func(t *testing.T, _ *queue.Queue) {
 		l := &limit.Limit{Name: "slots", Concurrency: 1, Wait: time.Minute}
@@ -297,14 +297,15 @@ func TestARefusalTellsWhenThereIsRoomBehindThoseWhoWait(t *testing.T) {
 			})
 			synctest.Wait()
 		}
-		// One of a has gone, five wait, and 6 would be the sixth. b's turns are the second and the fourth.
+		// One request of a has ended, five wait, and 6 would be the sixth. b has the second and the fourth
+		// turn.
 		mu.Lock()
 		if diff := cmp.Diff([]string{"6 a 6s"}, got); diff != "" {
 			t.Error(diff)
 		}
 		mu.Unlock()
 		all.Wait()
-		// The last two of a lost their turns to b: they were refused when their time was over.
+		// The last two requests of a lost their turns to b: they were refused when their time was over.
 		if len(got) != 3 {
 			t.Error(got)
 		}

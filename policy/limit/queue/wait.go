@@ -13,14 +13,14 @@ import (
 type waiter struct {
 	caller   string
 	arrival  uint64
-	charged  []chargedBucket // of the charges that may be waited for, narrow ones first
+	charged  []chargedBucket // the charges that it may wait for, narrow ones first
 	start    time.Time
 	deadline time.Time
 	ready    chan *limit.Refusal // nil: its turn
-	mayWait  func() bool         // nil: it may
+	mayWait  func() bool         // nil: it may wait
 
-	line   *line  // in which it stands, or whose turn it has; nil: it is out
-	passes []pass // of lines that it has passed: it need not stand there again, unless the Taker says so
+	line   *line  // in which it waits, or whose turn it has; nil: none
+	passes []pass // of lines that it has passed: it need not wait there again, unless the Taker refuses there
 	place  *list.Element
 	index  int // in line.ends
 }
@@ -42,8 +42,8 @@ func newWaiter(caller string, charges []limit.Charge, now time.Time) *waiter {
 	return w
 }
 
-// chargeOn returns the waiter's charge on the line's bucket. Of several the Taker counts the one with the greatest
-// cost; here it is the first, as the cost only decides when to ask.
+// chargeOn returns the waiter's charge on the line's bucket. If several are, the Taker uses the one with the
+// greatest cost. chargeOn returns the first one, as the cost here only decides when to ask.
 func (w *waiter) chargeOn(l *line) *chargedBucket {
 	i := slices.IndexFunc(w.charged, func(r chargedBucket) bool { return r.bucket == l.bucket })
 	return &w.charged[i]
@@ -53,7 +53,7 @@ func (w *waiter) cost(l *line) int {
 	return max(1, min(w.chargeOn(l).charge.Cost, l.bucket.limit.Burst))
 }
 
-// refused returns the waiter's charge that the Taker refused, nil if it is none that may be waited for.
+// refused returns the waiter's charge that the Taker refused, nil if it may not wait for that one.
 func (w *waiter) refused(r *limit.Refusal) *chargedBucket {
 	for i := range w.charged {
 		if c := w.charged[i].charge; c.Limit == r.Limit && c.Key == r.Key {
@@ -63,19 +63,19 @@ func (w *waiter) refused(r *limit.Refusal) *chargedBucket {
 	return nil
 }
 
-// passed returns which of its passes is of the line, or -1.
+// passed returns the index of its pass of the line, or -1.
 func (w *waiter) passed(l *line) int {
 	return slices.IndexFunc(w.passes, func(p pass) bool { return p.line == l })
 }
 
-// limit shortens the time that the waiter has.
+// limit shortens the time that the waiter may wait.
 func (w *waiter) limit(wait time.Duration) {
 	if d := w.start.Add(wait); d.Before(w.deadline) {
 		w.deadline = d
 	}
 }
 
-// wait waits for a turn, until one is granted. Refusal is the one that made it wait; nil: others who wait did.
+// wait waits for a turn, until one is granted. Refusal is the reason for the wait; nil: other requests wait.
 func (q *Queue) wait(
 	ctx context.Context, caller string, charges []limit.Charge, g *limit.Grant, refusal *limit.Refusal,
 	mayWait func() bool,
@@ -104,13 +104,13 @@ func (q *Queue) wait(
 	return refusal, nil
 }
 
-// try takes the turn.
+// try uses the turn.
 func (q *Queue) try(ctx context.Context, w *waiter, charges []limit.Charge,
 	g *limit.Grant) (stays bool, _ *limit.Refusal, _ error) {
 	returned := false
 	defer func() {
 		if !returned {
-			q.leave(w) // a panic of the Taker's must not stop the line
+			q.leave(w) // a panic of the Taker must not stop the line
 		}
 	}()
 	refusal, err := q.taker.Take(ctx, charges, g)
