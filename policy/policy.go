@@ -196,7 +196,7 @@ type Rule struct {
 	Conditions []string
 
 	where   string   // File and Line
-	options []string // those of Conditions that narrow query options, in the order of match.Options
+	options []string // the entries of Conditions about query options, in the order of match.Options
 	match   match.Rule
 	limit   *limit.Limit
 	bounds  []bound // what is allowed for each query option that the rule names

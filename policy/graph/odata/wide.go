@@ -131,7 +131,7 @@ func spacedGUID(s string) (guid string, ok bool) {
 
 // peel takes one layer off, without looking through the whole of s: s may consist of layers.
 func peel(s string) string {
-	if s = strings.Trim(s, " ."); len(s) < 2 {
+	if s = trimLoose(s); len(s) < 2 {
 		return s
 	}
 	if wraps(s[0], s[len(s)-1]) {
@@ -149,6 +149,18 @@ func peel(s string) string {
 		}
 	}
 	return withoutTenant(s)
+}
+
+// trimLoose takes spaces and dots off both ends.
+func trimLoose(s string) string {
+	isLoose := func(c byte) bool { return c == ' ' || c == '.' }
+	for s != "" && isLoose(s[0]) {
+		s = s[1:]
+	}
+	for s != "" && isLoose(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
 }
 
 func wraps(first, last byte) bool {
@@ -170,6 +182,10 @@ func wraps(first, last byte) bool {
 // withoutTenant takes the tenant off a key that Outlook writes as {guid}@{tenantGuid}. What stands behind the id is not
 // looked at: a user principal name does not begin with an id, and holds one "@".
 func withoutTenant(key string) string {
+	first := strings.IndexByte(key, '@')
+	if first < 0 {
+		return key
+	}
 	for _, size := range [...]int{36, 32, 38} {
 		if at := len(key) - size - 1; at > 0 && key[at] == '@' && isAnyGUID(key[at+1:]) {
 			return key[:at]
@@ -178,7 +194,7 @@ func withoutTenant(key string) string {
 			return key[:size]
 		}
 	}
-	if at := strings.LastIndexByte(key, '@'); at > 0 && strings.IndexByte(key[:at], '@') > 0 && isDomain(key[at+1:]) {
+	if at := strings.LastIndexByte(key, '@'); at > first && first > 0 && isDomain(key[at+1:]) {
 		return key[:at]
 	}
 	return key
