@@ -29,7 +29,7 @@ func isBareCast(segments []odata.Segment, i int) bool {
 	if i == 0 || s.Call || s.Qualified {
 		return false
 	}
-	if _, found := slices.BinarySearch(castTypes[:], bareText(s)); !found {
+	if _, found := slices.BinarySearch(castTypes[:], s.BareText()); !found {
 		return false
 	}
 	return !odata.NamedByPeople(segments[i-1].Fold) && !hasNoCasts(segments[i-1].Fold)

@@ -72,7 +72,7 @@ func denyName(s *odata.Segment) string {
 	if s.Qualified {
 		return s.Base
 	}
-	return bareText(s)
+	return s.BareText()
 }
 
 // alternate returns the child for an alternate key, users(userPrincipalName='x'), as a plain key, because Graph
@@ -141,7 +141,7 @@ func (h *Hit) Values(target *odata.Target, name string) []string {
 	case s.Kind == odata.Path:
 		return []string{s.WideText()}
 	case s.Kind != odata.Args:
-		return []string{bareText(s)}
+		return []string{s.BareText()}
 	}
 	args := s.Args
 	if a := argument(args, v.arg); a != nil {

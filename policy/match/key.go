@@ -74,7 +74,7 @@ func (k *Key) isLiterally(folded string) bool {
 // as a segment, in parentheses, as an alternate key of any name, and with its tenant.
 func (k *Key) touched(s *odata.Segment) bool {
 	if s.Kind != odata.Args {
-		return k.names(s.FoldText(), s.WideText(), s.Kind != odata.Path)
+		return k.names(s.FoldText(), s.WideText(), bareOf(s))
 	}
 	if a := argument(s.Args, k.arg); a != nil {
 		return k.namesAny(a)
@@ -89,19 +89,19 @@ func (k *Key) touched(s *odata.Segment) bool {
 
 // namesAny reports whether an argument, or an element of it where it is a list, may name one of the values.
 func (k *Key) namesAny(a *odata.Arg) bool {
-	return k.names(a.FoldValue(), a.WideValue(), true) || slices.ContainsFunc(a.Items, k.namesText)
+	return k.names(a.FoldValue(), a.WideValue(), bareValue(a)) || slices.ContainsFunc(a.Items, k.namesText)
 }
 
-// names reports whether a text may name one of the values. A key may also be read without the characters around
-// it, see odata.Bare, and up to a semicolon, after which some servers read a parameter.
-func (k *Key) names(folded, wide string, isKey bool) bool {
+// names reports whether a text may name one of the values. A key may also be read without the characters around it, see
+// odata.Bare, and up to a semicolon, after which some servers read a parameter. bare is "" for a text that is no key.
+func (k *Key) names(folded, wide, bare string) bool {
 	if k.values.mayMean(folded, wide) {
 		return true
 	}
-	if !isKey {
+	if bare == "" {
 		return false
 	}
-	if bare := odata.Bare(wide); bare != wide && k.values.mayMean(bare, bare) {
+	if bare != wide && k.values.mayMean(bare, bare) {
 		return true
 	}
 	before, _, found := strings.Cut(wide, ";")
@@ -109,7 +109,18 @@ func (k *Key) names(folded, wide string, isKey bool) bool {
 }
 
 // namesText is names for a key of a rule.
-func (k *Key) namesText(text string) bool { return k.names(odata.Fold(text), odata.Wide(text), true) }
+func (k *Key) namesText(text string) bool {
+	wide := odata.Wide(text)
+	return k.names(odata.Fold(text), wide, odata.Bare(wide))
+}
+
+// bareOf returns the text of a segment for names.
+func bareOf(s *odata.Segment) string {
+	if s.Kind == odata.Path {
+		return ""
+	}
+	return s.BareText()
+}
 
 func argument(args []odata.Arg, fold string) *odata.Arg {
 	for i := range args {
@@ -120,10 +131,7 @@ func argument(args []odata.Arg, fold string) *odata.Arg {
 	return nil
 }
 
-// bareText returns the form of a key or name for lookup, which is the same for all texts that may be read as
-// the same; bareValue does this for an argument.
-func bareText(s *odata.Segment) string { return odata.Bare(s.WideText()) }
-
+// bareValue returns the form of an argument for lookup, which is the same for all texts that may be read as the same.
 func bareValue(a *odata.Arg) string { return odata.Bare(a.WideValue()) }
 
 // bareItems does this for the elements of a list.

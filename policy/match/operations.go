@@ -60,7 +60,7 @@ func isOperation(segments []odata.Segment, i int) bool {
 // "delta " and "ｄelta", which are certainly not operations.
 func mayBeCalled(segments []odata.Segment, i int) bool {
 	s := &segments[i]
-	bare := bareText(s)
+	bare := s.BareText()
 	if bare == s.Fold || bare == "" {
 		return isOperation(segments, i)
 	}

@@ -12,6 +12,30 @@ import (
 	"graphproxy/proxy/direct"
 )
 
+// fewer is how many allocations a request has less than with http.Transport.
+const fewer = 20
+
+func TestARequestAllocatesLessThanWithHTTPTransport(t *testing.T) {
+	std := &http.Transport{MaxIdleConnsPerHost: 16, DisableCompression: true}
+	defer std.CloseIdleConnections()
+	d, url := overTCP(t, false, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "{}")
+	}, direct.Options{Other: std})
+	allocations := func(way http.RoundTripper) float64 {
+		return testing.AllocsPerRun(200, func() {
+			res, err := way.RoundTrip(newRequest(t, "GET", url, nil))
+			must(t, err)
+			_, _ = io.Copy(io.Discard, res.Body)
+			must(t, res.Body.Close())
+		})
+	}
+	ours, theirs := allocations(d), allocations(std)
+	t.Logf("%v allocations, and %v with http.Transport, both with those of the server", ours, theirs)
+	if ours > theirs-fewer {
+		t.Errorf("%v allocations, want at most %v", ours, theirs-fewer)
+	}
+}
+
 // BenchmarkRoundTrip measures one request over TLS and its answer, beside net/http's. Both ends are in this process.
 func BenchmarkRoundTrip(b *testing.B) {
 	for _, size := range []int{1 << 10, 56 << 10} {

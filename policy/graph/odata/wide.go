@@ -282,9 +282,12 @@ func lowerByte(c byte) byte {
 	return c
 }
 
-// A spelled is a text as Wide spells it. It is kept because that is costly, and compared with many rules. It counts
-// only as long as the text is the same: rules and targets are copied and changed.
-type spelled struct{ of, wide string }
+// spelled is a text as Wide spells it, and as Bare does. It is kept because that is costly, and compared with many
+// rules. It counts only as long as the text is the same: rules and targets are copied and changed.
+type spelled struct {
+	of, wide string
+	bare     string // of a segment that is no path
+}
 
 // WideText returns the text as Wide or, of a path, WidePath spells it.
 func (s *Segment) WideText() string {
@@ -295,6 +298,14 @@ func (s *Segment) WideText() string {
 		return WidePath(s.Text)
 	}
 	return Wide(s.Text)
+}
+
+// BareText returns WideText without what Bare takes off.
+func (s *Segment) BareText() string {
+	if s.wide.bare != "" && s.wide.of == s.Text {
+		return s.wide.bare
+	}
+	return Bare(s.WideText())
 }
 
 // FoldText returns the text as Fold spells it.
@@ -330,15 +341,16 @@ func setWide(segments []Segment) {
 		s := &segments[i]
 		for j := range s.Args {
 			a := &s.Args[j]
-			a.wide = spelled{a.Value, Wide(a.Value)}
+			a.wide = spelled{of: a.Value, wide: Wide(a.Value)}
 		}
 		switch {
 		case s.Kind == Path && !s.Var:
-			s.wide = spelled{s.Text, WidePath(s.Text)}
+			s.wide = spelled{of: s.Text, wide: WidePath(s.Text)}
 		case !s.Qualified && isASCII(s.Text):
-			s.wide = spelled{s.Text, s.Fold} // which is lower case
+			s.wide = spelled{of: s.Text, wide: s.Fold, bare: Bare(s.Fold)} // Fold is lower case
 		case s.Kind != System:
-			s.wide = spelled{s.Text, Wide(s.Text)}
+			wide := Wide(s.Text)
+			s.wide = spelled{of: s.Text, wide: wide, bare: Bare(wide)}
 		}
 	}
 }
