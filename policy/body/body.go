@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"graphproxy/policy/match"
+	"graphproxy/policy/strictjson"
 )
 
 // MaxPaths is how many properties the conditions of one rule may name.
@@ -39,12 +40,13 @@ type Targets interface {
 	Cover(others Targets) bool
 }
 
-// Bounds are all conditions of a rule on the body. They implement match.Bounds. They are immutable and safe for
-// concurrent use.
+// Bounds are all conditions of a rule on the body. They implement match.Bounds. They are safe for concurrent use and
+// must not be copied.
 type Bounds struct {
 	root       *node
 	conditions []Condition
 	recipients *match.Values // nil: any recipient
+	readers    strictjson.Spare
 }
 
 // node is a place in a body, with the conditions on the property there and below.

@@ -92,7 +92,7 @@ func (n *node) firstRequired() *node {
 // judge is the state of reading one body.
 type judge struct {
 	b       *Bounds
-	r       strictjson.Reader
+	r       *strictjson.Reader
 	deny    bool // look for a value that a condition names, not for one that it does not
 	failure Failure
 	touched bool
@@ -107,11 +107,13 @@ func (j *judge) over() bool { return j.touched || j.failure.Reason != "" }
 
 // run reads the whole text, unless it fails before.
 func (j *judge) run(text []byte) {
+	j.r = j.b.readers.Take()
+	defer j.b.readers.Put(j.r)
 	p := outside
 	if j.b.recipients != nil {
 		p = holder
 	}
-	j.check(j.r.Reset(text))
+	j.check(j.r.Reset(text, strictjson.Options{}))
 	switch {
 	case j.over():
 	case j.r.Kind() != strictjson.Object:

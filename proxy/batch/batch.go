@@ -18,6 +18,7 @@ import (
 	"slices"
 
 	"graphproxy/policy/graph/odata"
+	"graphproxy/policy/strictjson"
 )
 
 // MaxItems is how many items Graph takes in one batch.
@@ -153,9 +154,13 @@ func envelope(body []byte) (items []members, err error) {
 	if err := checkEncoding(body); err != nil {
 		return nil, err
 	}
-	s := scanner{data: body, maxDepth: maxDepth, code: codeJSON, what: "the batch"}
-	if s.space(); s.peek() != '{' {
+	s := requestScanner()
+	err = s.reset(body)
+	if s.kind() != strictjson.Object {
 		return nil, refuse(codeBatch, "the batch is not a JSON object; write {\"requests\":[...]}")
+	}
+	if err != nil {
+		return nil, err
 	}
 	seen := false
 	err = s.object(func(key []byte) error {
@@ -168,7 +173,7 @@ func envelope(body []byte) (items []members, err error) {
 			return doubled(itemPath{item: wholeBatch}, name)
 		}
 		seen = true
-		items, err = readItems(&s)
+		items, err = readItems(s)
 		return err
 	})
 	if err != nil {
@@ -187,7 +192,7 @@ func envelope(body []byte) (items []members, err error) {
 }
 
 func readItems(s *scanner) (items []members, err error) {
-	if s.peek() != '[' {
+	if s.kind() != strictjson.Array {
 		return nil, refuse(codeBatch, "requests is not an array; write {\"requests\":[...]}")
 	}
 	err = s.array(func() error {
@@ -195,7 +200,7 @@ func readItems(s *scanner) (items []members, err error) {
 		if len(items) == MaxItems {
 			return refuse(codeBatch, "requests has more than %d items; send the others in another batch", MaxItems)
 		}
-		if s.peek() != '{' {
+		if s.kind() != strictjson.Object {
 			return refuse(codeBatch, "%s is not an object; write {\"id\":\"1\",\"method\":\"GET\",\"url\":\"/users\"}", where)
 		}
 		m, err := readMembers(s, where)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"graphproxy/policy/strictjson"
 )
 
 // maxID is the length of an id in bytes. Ids reach the audit line.
@@ -27,6 +29,7 @@ const (
 type members struct {
 	values  map[string][]byte
 	unknown *ItemError // of the first key that is not known; nil if there is none
+	s       *scanner   // that has read them
 }
 
 // itemPath names an item, or the value of one of its keys, for errors: requests[2].headers. It becomes text only in an
@@ -51,7 +54,7 @@ func (p itemPath) String() string {
 }
 
 func readMembers(s *scanner, where itemPath) (members, error) {
-	m := members{values: make(map[string][]byte, 6)}
+	m := members{values: make(map[string][]byte, 6), s: s}
 	return m, s.object(func(key []byte) error {
 		name, err := knownKey(where, key, keyID, keyMethod, keyURL, keyHeaders, keyBody, keyDependsOn, pythonDependsOn)
 		if err != nil {
@@ -74,14 +77,11 @@ func readMembers(s *scanner, where itemPath) (members, error) {
 	})
 }
 
-// plain takes the quotes off a key that holds no escapes.
-func plain(key []byte) string { return string(key[1 : len(key)-1]) }
-
 // knownKey returns which key is meant, in any letter case of ASCII, and "" for one that is not known. .NET and
 // PowerShell write keys as their properties are called, and Graph reads them so. The error is for a key with escapes: a
 // search for the plain one does not find it.
 func knownKey(where itemPath, key []byte, known ...string) (string, error) {
-	name := plain(key)
+	name := string(key)
 	if strings.Contains(name, `\`) {
 		return "", refuse(codeBatch, "%s: the key %s is written with an escape; write keys plainly", where, quote(name))
 	}
@@ -95,7 +95,7 @@ func knownKey(where itemPath, key []byte, known ...string) (string, error) {
 }
 
 func unknownKey(key []byte, known ...string) string {
-	return fmt.Sprintf("unknown key %s; known here: %s", quote(plain(key)), strings.Join(known, ", "))
+	return fmt.Sprintf("unknown key %s; known here: %s", quote(string(key)), strings.Join(known, ", "))
 }
 
 func doubled(where itemPath, key string) error {
@@ -168,18 +168,19 @@ func (m members) absent(key string) bool {
 	return !ok || string(raw) == "null"
 }
 
-// inner returns a scanner on a value that has been read once already, so depth and syntax are known to be good.
-func (m members) inner(key string) *scanner {
-	return &scanner{data: m.values[key], maxDepth: maxDepth, code: codeJSON, what: key}
-}
+// inner returns the scanner at the front of a value, which it has read once already: it is JSON and not too deep.
+func (m members) inner(key string) (*scanner, error) { return m.s, m.s.reset(m.values[key]) }
 
 func (m members) headers(where itemPath) (headers []Header, err error) {
 	if m.absent(keyHeaders) {
 		return nil, nil
 	}
 	where.key = keyHeaders
-	s := m.inner(keyHeaders)
-	if s.peek() != '{' {
+	s, err := m.inner(keyHeaders)
+	if err != nil {
+		return nil, err
+	}
+	if s.kind() != strictjson.Object {
 		return nil, refuse(codeBatch, "%s: is not an object; write {\"Content-Type\":\"application/json\"}", where)
 	}
 	seen := make(map[string]bool)
@@ -188,7 +189,7 @@ func (m members) headers(where itemPath) (headers []Header, err error) {
 		if err != nil {
 			return err
 		}
-		h, err := readHeader(where, plain(key), raw)
+		h, err := readHeader(where, string(key), raw)
 		if err != nil {
 			return err
 		}
@@ -230,8 +231,11 @@ func (m members) dependsOn(where itemPath) (ids []string, err error) {
 		return nil, nil
 	}
 	where.key = keyDependsOn
-	s := m.inner(keyDependsOn)
-	if s.peek() != '[' {
+	s, err := m.inner(keyDependsOn)
+	if err != nil {
+		return nil, err
+	}
+	if s.kind() != strictjson.Array {
 		return nil, refuse(codeBatch, "%s: is not an array; write [\"1\"]", where)
 	}
 	err = s.array(func() error {

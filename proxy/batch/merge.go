@@ -7,9 +7,6 @@ import (
 	"strings"
 )
 
-// maxAnswerDepth bounds the nesting of Graph's text, which is not ours to be strict about.
-const maxAnswerDepth = 512
-
 // maxReplyHeaders bounds the headers of an answer, which are read for the record and stay in memory beside the text.
 const maxReplyHeaders = 256 << 10
 
@@ -37,10 +34,6 @@ func (r Reply) Header() http.Header {
 	return h
 }
 
-func answerScanner(text []byte) scanner {
-	return scanner{data: text, maxDepth: maxAnswerDepth, code: codeAnswer, what: "Graph's answer"}
-}
-
 // index returns the index of the item with the id, or -1.
 func (b *Batch) index(id string) int {
 	id = foldID(id)
@@ -53,16 +46,19 @@ func (b *Batch) index(id string) int {
 }
 
 // readReply reads one member of "responses".
-func readReply(raw []byte) (id string, r Reply, err error) {
+func (s *scanner) readReply(raw []byte) (id string, r Reply, err error) {
 	r.Raw = raw
-	s := answerScanner(raw)
+	if err := s.reset(raw); err != nil {
+		return "", r, err
+	}
+	var headers []byte
 	seen := make(map[string]bool)
 	err = s.object(func(key []byte) error {
 		value, err := s.value()
 		if err != nil {
 			return err
 		}
-		name, _ := decode(key)
+		name := decodeKey(key)
 		// An id in another letter case would be read by some SDKs and not by others.
 		folded := strings.ToLower(name)
 		if name == "" || seen[folded] || folded == keyID && name != keyID {
@@ -75,12 +71,15 @@ func readReply(raw []byte) (id string, r Reply, err error) {
 		case "status":
 			r.Status, err = replyStatus(value)
 		case keyHeaders:
-			r.Headers, err = replyHeaders(value)
+			headers = value
 		}
 		return err
 	})
 	if err == nil && (!seen[keyID] || r.Status == 0) {
 		err = refuse(codeAnswer, "an answer of Graph's has no id or no status")
+	}
+	if err == nil && headers != nil {
+		r.Headers, err = s.replyHeaders(headers)
 	}
 	return id, r, err
 }
@@ -101,7 +100,7 @@ func replyStatus(raw []byte) (int, error) {
 	return n, nil
 }
 
-func replyHeaders(raw []byte) (headers []Header, err error) {
+func (s *scanner) replyHeaders(raw []byte) (headers []Header, err error) {
 	switch {
 	case raw[0] != '{':
 		return nil, nil // null
@@ -109,12 +108,13 @@ func replyHeaders(raw []byte) (headers []Header, err error) {
 		return nil, refuse(codeAnswer, "the headers of an answer of Graph's have %d bytes; at most %d are read", len(raw),
 			maxReplyHeaders)
 	}
-	s := answerScanner(raw)
+	if err := s.reset(raw); err != nil {
+		return nil, err
+	}
 	err = s.object(func(key []byte) error {
 		raw, err := s.value()
-		name, badName := decode(key)
-		value, badValue := decode(raw)
-		if err == nil && badName == "" && badValue == "" {
+		value, bad := decode(raw)
+		if name := decodeKey(key); err == nil && name != "" && bad == "" {
 			headers = append(headers, Header{name, value})
 		}
 		return err
@@ -127,6 +127,8 @@ type entryEdit struct {
 	header func(name, value string) (edited string, keep bool)
 	body   func(body []byte) []byte
 	item   *Item
+	// of the answer, and of its headers
+	answer, fields *scanner
 }
 
 // append writes an answer of Graph's as it is to be. It has been read before, so its syntax is good.
@@ -134,7 +136,7 @@ func (e entryEdit) append(dst, raw []byte) []byte {
 	if e.header == nil && e.body == nil && !e.item.Number {
 		return append(dst, raw...)
 	}
-	return appendObject(dst, raw, func(name string, value []byte) []byte {
+	return e.answer.appendObject(dst, raw, func(name string, value []byte) []byte {
 		switch {
 		case name == keyID && e.item.Number:
 			return []byte(e.item.ID)
@@ -148,7 +150,7 @@ func (e entryEdit) append(dst, raw []byte) []byte {
 }
 
 func (e entryEdit) headers(raw []byte) []byte {
-	return appendObject(nil, raw, func(name string, value []byte) []byte {
+	return e.fields.appendObject(nil, raw, func(name string, value []byte) []byte {
 		text, _ := decode(value)
 		switch edited, keep := e.header(name, text); {
 		case !keep:
@@ -161,14 +163,13 @@ func (e entryEdit) headers(raw []byte) []byte {
 }
 
 // appendObject writes an object with what change makes of each of its values. Members without one are left out.
-func appendObject(dst, raw []byte, change func(name string, value []byte) []byte) []byte {
-	s := answerScanner(raw)
+func (s *scanner) appendObject(dst, raw []byte, change func(name string, value []byte) []byte) []byte {
 	start := len(dst)
+	_ = s.reset(raw)
 	_ = s.object(func(key []byte) error {
 		value, err := s.value()
-		name, _ := decode(key)
-		if value = change(name, value); err == nil && value != nil {
-			dst = append(append(append(dst, ','), key...), ':')
+		if value = change(decodeKey(key), value); err == nil && value != nil {
+			dst = append(append(append(dst, `,"`...), key...), `":`...)
 			dst = append(dst, value...)
 		}
 		return err

@@ -14,6 +14,8 @@ type Merger struct {
 	next    int     // the item whose turn it is
 	pending bool    // answers wait, also in their turn
 	ready   []piece // what can be read
+
+	answer, fields scanner // of Graph's answers, and of their headers
 }
 
 // piece is text of the whole answer. Its text is nil if there is none.
@@ -34,7 +36,14 @@ type Edit struct {
 
 // Merger returns a Merger of answers to the batch. Close must be called.
 func (b *Batch) Merger(edit Edit, hold Hold) *Merger {
-	return &Merger{batch: b, edit: edit, hold: hold, answers: make([]piece, len(b.Items))}
+	return &Merger{
+		batch:   b,
+		edit:    edit,
+		hold:    hold,
+		answers: make([]piece, len(b.Items)),
+		answer:  answerScanner(),
+		fields:  answerScanner(),
+	}
 }
 
 // Pend keeps the answers that come from now on from being read, until Commit or Drop: a later part of the same text may
@@ -61,7 +70,7 @@ func (m *Merger) Drop(items []int) {
 // Reply takes Graph's answer to the item with that index, which must have none. It reports false if the account has no
 // bytes left for it: then the item still has no answer.
 func (m *Merger) Reply(i int, r Reply) bool {
-	e := entryEdit{header: m.edit.Header, item: &m.batch.Items[i]}
+	e := entryEdit{header: m.edit.Header, item: &m.batch.Items[i], answer: &m.answer, fields: &m.fields}
 	if m.edit.Body != nil {
 		e.body = m.edit.Body(i)
 	}

@@ -29,6 +29,7 @@ type Replies struct {
 	passed int    // of window
 	ended  bool   // nothing follows window
 
+	scanner  scanner
 	place    place
 	complete bool // "responses" is there, and has ended
 }
@@ -53,13 +54,14 @@ const (
 
 // Replies returns a reader of Graph's answer to a batch of the items with these indexes. Close must be called.
 func (b *Batch) Replies(graph io.Reader, sent []int, hold Hold) *Replies {
-	return &Replies{batch: b, from: graph, sent: sent, hold: hold}
+	return &Replies{batch: b, from: graph, sent: sent, hold: hold, scanner: answerScanner()}
 }
 
 // Close returns to the account what is held. It does not close Graph's text.
 func (r *Replies) Close() {
 	r.hold(-cap(r.window))
 	r.window, r.passed, r.ended, r.place = nil, 0, true, atEnd
+	r.scanner = answerScanner() // the other reads the window
 }
 
 // Next returns the next answer and the index of its item. Graph answers in any order; ids are compared without regard
@@ -79,7 +81,7 @@ func (r *Replies) Next() (index int, reply Reply, err error) {
 		if raw == nil {
 			continue
 		}
-		id, reply, err := readReply(raw)
+		id, reply, err := r.scanner.readReply(raw)
 		if err != nil {
 			return 0, reply, err
 		}
@@ -234,13 +236,9 @@ func (r *Replies) value() ([]byte, error) {
 			return nil, err
 		}
 	}
-	s := answerScanner(r.window[r.passed : r.passed+f.length])
-	raw, err := s.value()
-	if err == nil {
-		err = s.end()
-	}
+	text := r.window[r.passed : r.passed+f.length]
 	r.passed += f.length
-	return raw, err
+	return r.scanner.whole(text)
 }
 
 // fill reads more, into the same window if there is space in it.
@@ -274,8 +272,8 @@ func (r *Replies) grow() error {
 	return nil
 }
 
-// frame finds where a JSON value ends in text that comes in pieces, by its quotes and brackets alone. Whether it is
-// JSON, the scanner decides afterwards.
+// frame finds where a JSON value ends in text that comes in pieces, by its quotes and brackets alone. So the window is
+// accounted for before it grows. Whether the value is JSON, the scanner decides afterwards.
 type frame struct {
 	depth           int
 	quoted, escaped bool

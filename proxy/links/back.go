@@ -2,13 +2,12 @@ package links
 
 import (
 	"bytes"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"unicode/utf16"
+	"strings"
 	"unicode/utf8"
+
+	"graphproxy/policy/strictjson"
 )
 
 // BackBody returns what becomes of the JSON body of a request: an address at the proxy becomes Graph's where Graph
@@ -30,28 +29,16 @@ func (r *Rewriter) BackBody(body []byte) ([]byte, error) {
 	if err := checkUTF8(body); err != nil {
 		return nil, err
 	}
-	if err := checkJSON(body); err != nil {
-		return nil, err
-	}
 	m := mapper{r: r, text: body}
-	w := walker{text: body, visit: m.visit}
-	w.value(nil, false)
-	switch {
+	switch err := r.walk(body, walker{visit: m.visit}); {
+	case err != nil:
+		return nil, err
 	case m.unreadable:
 		return nil, errors.New("the body names a resource with half a surrogate pair or U+FFFD; write it in valid Unicode")
 	case m.done == 0:
 		return body, nil
 	}
 	return append(m.out, body[m.done:]...), nil
-}
-
-// checkJSON returns what is wrong with a text that is not JSON. It copies only such a text.
-func checkJSON(body []byte) error {
-	if json.Valid(body) {
-		return nil
-	}
-	var value json.RawMessage
-	return fmt.Errorf("the body is not JSON: %w", json.Unmarshal(body, &value))
 }
 
 // checkUTF8 refuses other encodings. Graph does not refuse all of them: of Latin-1 it stores U+FFFD for each character
@@ -77,7 +64,7 @@ func checkUTF8(body []byte) error {
 	return fmt.Errorf("the body is not UTF-8 at byte %d%s", at, cure)
 }
 
-// mapper makes the proxy's address Graph's in a text that is known to be JSON.
+// mapper makes the proxy's address Graph's in a text.
 type mapper struct {
 	r          *Rewriter
 	text       []byte
@@ -107,10 +94,9 @@ func (m *mapper) visit(key []byte, start, end int, _ bool) {
 	}
 }
 
-// walker goes through a text that is known to be JSON.
+// walker goes through a text.
 type walker struct {
-	text []byte
-	pos  int
+	json *strictjson.Reader
 	// visit is called for each string that is a value, with the key that it stands under, without escapes, directly or
 	// in arrays; text[start:end] is what is between its quotes. Names is what enter returned.
 	visit func(key []byte, start, end int, names bool)
@@ -118,107 +104,82 @@ type walker struct {
 	enter func(key []byte) bool
 }
 
+// bodyDepth is how deep the JSON of a body may nest.
+const bodyDepth = 10_000
+
+// reading is how bodies are read, which Graph gets as they are: only their strings matter here.
+var reading = strictjson.Options{Depth: bodyDepth, Lenient: true}
+
+// walk goes through a body. The error is for one that is not JSON.
+func (r *Rewriter) walk(body []byte, w walker) error {
+	w.json = r.readers.Take()
+	defer r.readers.Put(w.json)
+	err := w.json.Reset(body, reading)
+	if err == nil {
+		err = w.value(nil, false)
+	}
+	if err == nil {
+		err = w.json.End()
+	}
+	if err != nil {
+		return fmt.Errorf("the body is not JSON: %w", err)
+	}
+	return nil
+}
+
 // value goes past a value that stands under a key.
-func (w *walker) value(key []byte, names bool) {
-	switch w.peek() {
-	case '{':
-		w.members(names)
-	case '[':
-		for w.pos++; w.peek() != ']'; w.comma() {
-			w.value(key, names)
+func (w *walker) value(key []byte, names bool) error {
+	switch w.json.Kind() {
+	case strictjson.Object:
+		return w.members(names)
+	case strictjson.Array:
+		return w.elements(key, names)
+	case strictjson.String:
+		raw, err := w.json.String()
+		if err == nil {
+			end := w.json.Offset() - len(`"`)
+			w.visit(key, end-len(raw), end, names)
 		}
-		w.pos++
-	case '"':
-		start, end := w.string()
-		w.visit(key, start, end, names)
-	default:
-		for w.pos < len(w.text) && isLiteral(w.text[w.pos]) {
-			w.pos++
+		return err
+	}
+	return w.json.Skip()
+}
+
+func (w *walker) elements(key []byte, names bool) error {
+	if err := w.json.Enter(); err != nil {
+		return err
+	}
+	for {
+		if more, err := w.json.Element(); !more {
+			return err
 		}
-	}
-}
-
-func (w *walker) members(names bool) {
-	for w.pos++; w.peek() != '}'; w.comma() {
-		start, end := w.string()
-		key := keyOf(w.text[start:end])
-		w.peek()
-		w.pos++ // the colon
-		w.value(key, names || w.enter != nil && w.enter(key))
-	}
-	w.pos++
-}
-
-func (w *walker) comma() {
-	if w.peek() == ',' {
-		w.pos++
-	}
-}
-
-// peek goes to the next byte that is no space, and returns it; 0 at the end.
-func (w *walker) peek() byte {
-	for ; w.pos < len(w.text); w.pos++ {
-		if c := w.text[w.pos]; c != ' ' && c != '\t' && c != '\n' && c != '\r' {
-			return c
+		if err := w.value(key, names); err != nil {
+			return err
 		}
 	}
-	return 0
 }
 
-// string goes past a string and returns where the text between its quotes is.
-func (w *walker) string() (start, end int) {
-	start = w.pos + 1
-	end, _ = closingQuote(w.text, start)
-	w.pos = end + 1
-	return start, end
-}
-
-// unquote returns a string of JSON without its escapes.
-func unquote(raw []byte) string {
-	var text string
-	_ = json.Unmarshal(slices.Concat([]byte{'"'}, raw, []byte{'"'}), &text) // it is JSON, as the whole is
-	return text
+func (w *walker) members(names bool) error {
+	if err := w.json.Enter(); err != nil {
+		return err
+	}
+	for {
+		raw, _, more, err := w.json.Key()
+		if !more {
+			return err
+		}
+		key := keyOf(raw)
+		if err := w.value(key, names || w.enter != nil && w.enter(key)); err != nil {
+			return err
+		}
+	}
 }
 
 // holdsNoCharacter reports whether a string of JSON holds U+FFFD, or half of a surrogate pair, which readers make that
 // of.
 func holdsNoCharacter(raw []byte) bool {
-	if bytes.Contains(raw, []byte("\uFFFD")) {
-		return true
-	}
-	for i := bytes.IndexByte(raw, '\\'); i >= 0 && i+1 < len(raw); {
-		size := 2
-		if raw[i+1] == 'u' {
-			c := escapedUnit(raw[i:])
-			size = len(`\u0000`)
-			if utf16.IsSurrogate(c) {
-				c = utf16.DecodeRune(c, escapedUnit(raw[i+size:]))
-				size *= 2
-			}
-			if c == utf8.RuneError {
-				return true
-			}
-		}
-		next := bytes.IndexByte(raw[min(i+size, len(raw)):], '\\')
-		if next < 0 {
-			break
-		}
-		i += size + next
-	}
-	return false
-}
-
-// escapedUnit returns the unit of UTF-16 that the escape at the front of a string of JSON stands for; 0 if there is
-// none.
-func escapedUnit(raw []byte) (unit rune) {
-	if len(raw) < len(`\u0000`) || raw[0] != '\\' || raw[1] != 'u' {
-		return 0
-	}
-	n, err := hex.AppendDecode(make([]byte, 0, 2), raw[2:6])
-	if err != nil {
-		return 0
-	}
-	return rune(n[0])<<8 | rune(n[1])
+	return bytes.Contains(raw, []byte("\uFFFD")) ||
+		bytes.IndexByte(raw, '\\') >= 0 && strings.ContainsRune(strictjson.Unquote(raw), utf8.RuneError)
 }
 
 // keyOf returns a key without its escapes.
@@ -226,7 +187,7 @@ func keyOf(raw []byte) []byte {
 	if bytes.IndexByte(raw, '\\') < 0 {
 		return raw
 	}
-	return []byte(unquote(raw))
+	return []byte(strictjson.Unquote(raw))
 }
 
 // isReference reports whether Graph reads values under the key as addresses of resources.

@@ -6,6 +6,11 @@
 // and port are exchanged, and every other byte stays as it is. Links to other hosts (download and upload addresses,
 // monitors) and text that merely contains the address are never touched.
 //
+// Answers are not read with package strictjson, as bodies of requests are. An answer may have any length and comes in
+// pieces, which pass on as they come; it goes to the caller byte for byte, also where it is not JSON; and nothing is
+// decided by what it says. So the search for links (find.go, and scan.go for answers to $ref) follows quotes and
+// brackets only.
+//
 // It leaves to package proxy which answers are JSON, their compression and length, which requests may name what, and
 // what the proxy's address is.
 package links
@@ -14,14 +19,17 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"graphproxy/policy/strictjson"
 )
 
-// Rewriter exchanges two addresses. It is immutable and safe for concurrent use; the zero value is not usable, New
-// makes one.
+// Rewriter exchanges two addresses. It is safe for concurrent use and must not be copied; the zero value is not usable,
+// New makes one.
 type Rewriter struct {
 	graph, public origin
 	most          int    // this many characters of a value are enough to decide whether it changes
 	needle        []byte // a slash and Graph's host, which are in every link that is written without escapes
+	readers       strictjson.Spare
 }
 
 // New returns a Rewriter from Graph's address to the one that callers know the proxy by. Each is a scheme, http or

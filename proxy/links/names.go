@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"graphproxy/policy/strictjson"
 )
 
 // maxNames is how many resources a body may name where each is judged. Graph takes 20 members at once.
@@ -37,15 +39,10 @@ type Named struct {
 //
 // The error is for a body that names more than 100, or names one with what is no character.
 func (r *Rewriter) Names(body []byte) (Named, error) {
-	if err := checkJSON(body); err != nil {
-		return Named{}, err
-	}
 	n := namer{r: r, text: body}
-	w := walker{text: body, visit: n.visit, enter: isNaming}
-	n.named.Object = w.peek() == '{'
-	n.named.Single = isSingle(body)
-	w.value(nil, false)
-	switch {
+	switch err := r.walk(body, walker{visit: n.visit, enter: isNaming}); {
+	case err != nil:
+		return Named{}, err
 	case n.many:
 		return Named{}, fmt.Errorf("the body names more than %d resources; send several requests", maxNames)
 	case n.unreadable:
@@ -53,26 +50,27 @@ func (r *Rewriter) Names(body []byte) (Named, error) {
 			"the body names a resource with half a surrogate pair or U+FFFD; write it in valid Unicode",
 		)
 	}
+	n.named.Object = bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{"))
+	n.named.Single = n.named.Object && r.isSingle(body)
 	return n.named, nil
 }
 
-// isSingle reports whether a body is an object with one member, a string under "@odata.id".
-func isSingle(body []byte) bool {
-	single := walker{text: body}
-	if single.peek() != '{' {
+// isSingle reports whether a body, which is an object, has one member, a string under "@odata.id".
+func (r *Rewriter) isSingle(body []byte) bool {
+	json := r.readers.Take()
+	defer r.readers.Put(json)
+	if json.Reset(body, reading) != nil || json.Enter() != nil {
 		return false
 	}
-	if single.pos++; single.peek() != '"' {
+	key, _, more, err := json.Key()
+	if err != nil || !more || string(keyOf(key)) != "@odata.id" {
 		return false
 	}
-	start, end := single.string()
-	key := keyOf(body[start:end])
-	single.peek()
-	if single.pos++; single.peek() != '"' {
+	if _, err := json.String(); err != nil {
 		return false
 	}
-	single.string()
-	return single.peek() == '}' && string(key) == "@odata.id"
+	_, _, more, err = json.Key()
+	return err == nil && !more
 }
 
 // namer collects what a text names.
@@ -88,7 +86,7 @@ func (n *namer) visit(key []byte, start, end int, names bool) {
 	if n.many || !names && !mayName(key, raw) {
 		return
 	}
-	text := unquote(raw)
+	text := strictjson.Unquote(raw)
 	if !names && !n.r.isResource(key, text) {
 		return
 	}

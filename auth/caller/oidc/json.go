@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // maxDepth is how deep the JSON of a token, or of a document about keys, may nest. Kubernetes' tokens need 4.
@@ -17,24 +20,22 @@ var (
 	errNoObject = errors.New("is not one JSON object in UTF-8")
 	errDoubled  = errors.New("holds a member twice")
 	errDeep     = errors.New("nests too deep")
-	errHalf     = errors.New("holds U+FFFD or half of a surrogate pair")
+	errUnknown  = errors.New("holds U+FFFD, which stands for a character that was lost")
 )
 
 // readObject reads one JSON object whose members all have different names, at every depth. At the top they must differ
 // by more than letter case, because some readers take "Iss" for "iss". Values are string, json.Number, bool, nil, []any
 // and map[string]any.
+//
+// Package jsontext refuses doubled names, halves of surrogate pairs and bytes that are not UTF-8.
 func readObject(data []byte) (map[string]any, error) {
-	if !utf8.Valid(data) || !json.Valid(data) {
-		return nil, errNoObject
-	}
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	value, err := readValue(d, 0)
+	d := jsontext.NewDecoder(bytes.NewBuffer(data))
+	value, err := readValue(d)
 	if err != nil {
 		return nil, err
 	}
 	object, ok := value.(map[string]any)
-	if !ok {
+	if _, err := d.ReadToken(); !ok || !errors.Is(err, io.EOF) {
 		return nil, errNoObject
 	}
 	folded := make(map[string]bool, len(object))
@@ -47,69 +48,69 @@ func readObject(data []byte) (map[string]any, error) {
 	return object, nil
 }
 
-// readValue reads a value of JSON that is known to be valid.
-func readValue(d *json.Decoder, depth int) (any, error) {
-	token, err := d.Token()
-	if err != nil {
-		return nil, errNoObject
-	}
-	if depth++; depth > maxDepth {
+// readValue reads the next value.
+func readValue(d *jsontext.Decoder) (any, error) {
+	if d.StackDepth() == maxDepth {
 		return nil, errDeep
 	}
-	switch token := token.(type) {
-	case json.Delim:
-		if token == '[' {
-			return readArray(d, depth)
-		}
-		return readMembers(d, depth)
-	case string:
-		return token, noHalf(token)
+	token, err := d.ReadToken()
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return nil, errDoubled
+	case err != nil:
+		return nil, errNoObject
 	}
-	return token, nil
+	switch token.Kind() {
+	case jsontext.KindBeginArray:
+		return readArray(d)
+	case jsontext.KindBeginObject:
+		return readMembers(d)
+	case jsontext.KindString:
+		return checkText(token.String())
+	case jsontext.KindNumber:
+		return json.Number(token.String()), nil
+	case jsontext.KindNull:
+		return nil, nil
+	}
+	return token.Bool(), nil
 }
 
-func readArray(d *json.Decoder, depth int) (any, error) {
+func readArray(d *jsontext.Decoder) (any, error) {
 	items := []any{}
-	for d.More() {
-		item, err := readValue(d, depth)
+	for d.PeekKind() != jsontext.KindEndArray {
+		item, err := readValue(d)
 		if err != nil {
 			return nil, err
 		}
 		items = append(items, item)
 	}
-	_, err := d.Token()
+	_, err := d.ReadToken()
 	return items, err
 }
 
-func readMembers(d *json.Decoder, depth int) (any, error) {
+func readMembers(d *jsontext.Decoder) (any, error) {
 	members := make(map[string]any)
-	for d.More() {
-		token, err := d.Token()
+	for d.PeekKind() != jsontext.KindEndObject {
+		name, err := readValue(d)
 		if err != nil {
-			return nil, errNoObject
-		}
-		name, _ := token.(string) // it is valid JSON, so it is one
-		if err := noHalf(name); err != nil {
 			return nil, err
 		}
-		if _, doubled := members[name]; doubled {
-			return nil, errDoubled
-		}
-		if members[name], err = readValue(d, depth); err != nil {
+		text, _ := name.(string) // a name is one: jsontext refuses others
+		if members[text], err = readValue(d); err != nil {
 			return nil, err
 		}
 	}
-	_, err := d.Token()
+	_, err := d.ReadToken()
 	return members, err
 }
 
-// noHalf refuses text with U+FFFD. encoding/json writes it for half of a surrogate pair, so that two different
-// names or subjects would become the same.
-func noHalf(s string) error {
+// checkText refuses text with U+FFFD, which readers write for what is no character: two different names, or subjects,
+// would become one.
+func checkText(s string) (any, error) {
 	if strings.ContainsRune(s, utf8.RuneError) {
-		return errHalf
+		return nil, errUnknown
 	}
-	return nil
+	return s, nil
 }
 
 // fold returns a spelling of name for comparing without regard to case. Of the letters that differ only in case
