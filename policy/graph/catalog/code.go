@@ -11,17 +11,17 @@ import (
 	"strings"
 )
 
-// Operation is one thing that Graph can do.
+// Operation is one operation of Graph.
 type Operation struct {
 	Method string // "GET"
 	Path   string // without version, with variables: "/users/{user-id}/messages"
-	// names of query options that it takes, sorted: "$select", "includeHiddenMessages"; must not be changed
+	// the query options that it takes, sorted: "$select", "includeHiddenMessages"; must not be changed
 	Options []string
 	Kind    Kind
 	Page    string // of the reference, "user-list-messages"; "" if the SDK names none
 }
 
-// Kind says what the last segment of an operation's path is.
+// Kind is the kind of the last segment of an operation's path.
 type Kind string
 
 // The values of Kind.
@@ -39,7 +39,7 @@ func (o *Operation) URL(version string) string {
 	return "https://learn.microsoft.com/graph/api/" + o.Page + "?view=graph-rest-" + strings.TrimPrefix(version, "v")
 }
 
-// Source says where a list comes from.
+// Source is the origin of a list.
 type Source struct {
 	Version    string // of Graph: "v1.0"
 	Module     string // the SDK: "github.com/microsoftgraph/msgraph-beta-sdk-go"; several with "+"
@@ -48,13 +48,13 @@ type Source struct {
 	Operations int
 }
 
-// Compare orders operations by path and then by method, as a list has them.
+// Compare orders operations by path and then by method, as in a list.
 func Compare(a, b Operation) int {
 	return cmp.Or(strings.Compare(a.Path, b.Path),
 		strings.IndexByte(letters, letter(a.Method))-strings.IndexByte(letters, letter(b.Method)))
 }
 
-// format is the first word of a list. Another layout gets another one.
+// format is the first word of a list. A different layout must get a different word.
 const format = "graph-operations-1"
 
 // letters stand for methods, in the order of methodNames.
@@ -71,10 +71,11 @@ func letter(method string) byte {
 
 // Encode writes a list. Operations must be sorted by Compare, each once.
 //
-// Its first line says where the list comes from. Then comes a line for each set of query options, with a "?" in front.
-// Then comes a line for each path: how many bytes it has in common with the path before, the rest of it, a tab, and a
-// letter for each method. A letter has "f" or "a" behind it for a function or action, the number of its set of options,
-// and its page in colons. The first path below another first segment has nothing in common with the one before.
+// Its first line is the source of the list. Then comes a line for each set of query options, with a "?" in front.
+// Then comes a line for each path: how many bytes it has in common with the path before, the rest of it, a tab, and
+// a letter for each method. After a letter comes "f" or "a" for a function or action, the number of its set of
+// options, and its page in colons. The first path with a new first segment has nothing in common with the path
+// before.
 func Encode(w io.Writer, s Source, operations []Operation) error {
 	if !slices.IsSortedFunc(operations, Compare) {
 		return errors.New("the operations are not sorted")
@@ -116,7 +117,8 @@ func encodeMethod(out *bufio.Writer, o Operation, sets map[string]int) {
 	}
 }
 
-// common returns how many bytes two paths begin with alike, up to a digit, which would be read as part of the number.
+// common returns the length of the common beginning of two paths, up to a digit, which would be read as part of the
+// number.
 func common(a, b string) int {
 	if rootOf(a) != rootOf(b) {
 		return 0

@@ -13,8 +13,8 @@ import (
 //go:generate go run ./generate -version v1.0 -source /tmp/sdk/v1.0-ts,/tmp/sdk/v1.0 -module @microsoft/msgraph-sdk+github.com/microsoftgraph/msgraph-sdk-go -release 1.0.0-preview.87+v1.96.0 -date 2026-07-21 -out v1.0.gz
 //go:generate go run ./generate -version beta -source /tmp/sdk/beta -module github.com/microsoftgraph/msgraph-beta-sdk-go -release v0.165.0 -date 2026-08-05 -out beta.gz
 
-// The lists of operations, which package generate made from Microsoft's SDKs. NOTICE has their licence. They are never
-// written to.
+// The lists of operations, which package generate made from Microsoft's SDKs. NOTICE has their licence. They are
+// never changed.
 var (
 	//go:embed v1.0.gz
 	packedV1 []byte
@@ -22,7 +22,7 @@ var (
 	packedBeta []byte
 )
 
-// A list is unpacked when it is asked for the first time, and then kept, some 500 kB.
+// A list is unpacked when it is first used, and then kept in memory, some 500 kB.
 var (
 	unpackedV1   = sync.OnceValues(func() (*list, error) { return unpack("v1.0", packedV1) })
 	unpackedBeta = sync.OnceValues(func() (*list, error) { return unpack("beta", packedBeta) })
@@ -57,8 +57,8 @@ func embedded(version string) (*list, error) {
 // Versions returns the versions of Graph that have an embedded list.
 func Versions() []string { return []string{"v1.0", "beta"} }
 
-// About says where the embedded list of a version comes from. The error says that there is none or that it is damaged,
-// as it does for all functions here.
+// About returns the source of the embedded list of a version. The error of this and all other functions here means
+// that there is no list or that it is damaged.
 func About(version string) (Source, error) {
 	l, err := embedded(version)
 	if err != nil {
@@ -80,8 +80,8 @@ func Roots(version string) ([]string, error) {
 	return names, nil
 }
 
-// Below passes each operation of the embedded list of a version whose path begins with the segment root to each, sorted
-// by path, until each returns false. Letter case of root does not matter.
+// Below calls each for every operation of the embedded list of a version whose path begins with the segment root,
+// sorted by path, until each returns false. Letter case of root does not matter.
 func Below(version, root string, each func(Operation) bool) error {
 	return Paths(version, root, func(p Path) bool {
 		for _, o := range p.Operations() {
@@ -93,7 +93,7 @@ func Below(version, root string, each func(Operation) bool) error {
 	})
 }
 
-// Paths is Below for whole paths. It allocates nothing, so a Path is only good until the function returns.
+// Paths is Below for whole paths. It allocates nothing, so a Path is valid only until the function returns.
 func Paths(version, root string, each func(Path) bool) error {
 	l, err := embedded(version)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// list is what Encode wrote, with an index of the first segments. It is immutable.
+// list is a decoded list, with an index of the first segments. It is immutable.
 type list struct {
 	source Source
 	sets   [][]string
@@ -45,7 +45,7 @@ func decode(text []byte) (*list, error) {
 	return l, l.index(len(text) - len(rest))
 }
 
-// index finds the roots. Whether the operations are those that they should be is for a test of the package.
+// index finds the roots. A test of the package checks the operations.
 func (l *list) index(from int) error {
 	at := from
 	return l.paths(l.text[from:], func(p Path) bool {
@@ -67,7 +67,7 @@ func (p Path) isBelow(name string) bool {
 	return len(rest) == 0 || rest[0] == '/' || rest[0] == '('
 }
 
-// paths goes through lines. The first of them has nothing in common with a path before.
+// paths reads lines. The first line has nothing in common with a path before.
 func (l *list) paths(text []byte, each func(Path) bool) error {
 	path := make([]byte, 0, 512)
 	for len(text) > 0 {
@@ -124,7 +124,7 @@ func (p Path) Operations() []Operation {
 	return all
 }
 
-// operation reads one method from the front of a line's methods, and returns the rest.
+// operation reads one method from the beginning of a line's methods, and returns the rest.
 func (l *list) operation(o Operation, text string) (read Operation, rest string, ok bool) {
 	i := strings.IndexByte(letters, text[0])
 	if i < 0 {
@@ -153,7 +153,7 @@ func (l *list) operation(o Operation, text string) (read Operation, rest string,
 	return o, rest, true
 }
 
-// Decode reads what Encode wrote.
+// Decode reads the format of Encode.
 func Decode(text []byte) (Source, []Operation, error) {
 	l, err := decode(text)
 	if err != nil {

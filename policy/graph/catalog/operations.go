@@ -1,8 +1,8 @@
-// Package catalog has lists of what Graph can do: two that it embeds, of v1.0 and beta, with the query options and the
-// page of each operation; and others that a user gives, a line for each operation: GET /users/{user-id}/messages.
+// Package catalog has lists of Graph's operations: two embedded ones, of v1.0 and beta, with the query options and
+// the page of each operation; and lists of a user, with a line for each operation: GET /users/{user-id}/messages.
 //
-// It decides how a list is written and read, and which version it is of. What follows from it (which rules name
-// nothing, which segments are keys) it leaves to packages lint and suggest.
+// It reads and writes lists, and finds out their version. Packages lint and suggest use them: they find rules that
+// name nothing, and segments that are keys.
 package catalog
 
 import (
@@ -14,7 +14,7 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// VersionOf returns the version that the name of a list has: "beta" for graph-beta-operations.txt, else "v1.0".
+// VersionOf returns the version in the name of a list: "beta" for graph-beta-operations.txt, else "v1.0".
 func VersionOf(file string) string {
 	if strings.Contains(strings.ToLower(file[strings.LastIndexAny(file, `/\`)+1:]), "beta") {
 		return "beta"
@@ -22,9 +22,9 @@ func VersionOf(file string) string {
 	return "v1.0"
 }
 
-// Read passes each operation of a list to each, in order: lines of METHOD /path/{variable}, as the reference of Graph
-// writes them. Empty lines, and lines that begin with "#", are passed over. Paths that name no version are of the given
-// one. The error names the line; the operations before it have been passed on.
+// Read calls each for every operation of a list, in order. The lines are METHOD /path/{variable}, as in the
+// reference of Graph. Empty lines, and lines that begin with "#", are skipped. Paths without a version have the
+// given one. The error names the line; each has been called for the operations before it.
 func Read(r io.Reader, version string, each func(method string, path *odata.Template)) error {
 	lines := bufio.NewScanner(r)
 	for n := 1; lines.Scan(); n++ {

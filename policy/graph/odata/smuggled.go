@@ -6,8 +6,7 @@ import (
 	"unicode"
 )
 
-// checkQuery refuses what one option cannot show: values that a second reader reads as several options, and names that
-// a list holds twice.
+// checkQuery refuses values that a second reader reads as several options, and lists with a name twice.
 func checkQuery(t *Target) error {
 	for i := range t.Query {
 		o := &t.Query[i]
@@ -25,8 +24,8 @@ func checkQuery(t *Target) error {
 
 // checkSecondReading refuses a value that a server which decodes it once more would read as more than one option.
 // Graph's v1.0 does so with $search: https://github.com/microsoftgraph/microsoft-graph-docs/issues/13179. A piece
-// behind an ampersand counts also between quotes, for servers split a query before they read quotes. An ampersand with
-// other text behind it, R&D, is text.
+// after an ampersand is checked also between quotes, because servers split a query before they read quotes. An
+// ampersand before other text, R&D, is text.
 func checkSecondReading(t *Target, o *Option, isLast bool) error {
 	isOption := func(name string, dollar bool) bool { return dollar || t.knows(name) }
 	switch {
@@ -47,16 +46,16 @@ func checkSecondReading(t *Target, o *Option, isLast bool) error {
 	return nil
 }
 
-// separators are the characters that decompose to "&" or ";". Wide has the plain ones in their place.
+// separators are the characters that decompose to "&" or ";". Wide replaces them by the plain ones.
 const separators = "\u037E\uFE14\uFE54\uFE60\uFF06\uFF1B"
 
-// mayHoldOptions reports whether a value needs a closer look. Most do not.
+// mayHoldOptions reports whether a value needs a closer check. Most do not.
 func mayHoldOptions(value string) bool {
 	return index(value, secondReading) >= 0 || !isASCII(value) && strings.ContainsAny(value, separators)
 }
 
-// hidesQuery reports whether text holds a "?" with the name of an option behind it. In a key or an argument that is
-// text, and a query for a server that decodes the path once more.
+// hidesQuery reports whether text contains a "?" before the name of an option. In a key or an argument that is
+// text, but a server that decodes the path once more reads a query.
 func hidesQuery(text string) bool {
 	_, behind, found := strings.Cut(text, "?")
 	if !found {
@@ -67,8 +66,8 @@ func hidesQuery(text string) bool {
 	return query.hasOption('&', isOption) || query.hasOption(';', isOption)
 }
 
-// knows reports whether a name without "$" is one of an option: one that Graph has, or one that the target has already.
-// What may stand in the address of a page, such as id or tenantId, is no such name.
+// knows reports whether a name without "$" names an option: one that Graph has, or one that the target has already.
+// Names that occur in addresses of pages, such as id or tenantId, are not included.
 func (t *Target) knows(name string) bool {
 	name = fold(name)
 	if strings.HasPrefix(name, "@") || systemOption(name) != "" {
@@ -89,8 +88,9 @@ func (t *Target) knows(name string) bool {
 	return false
 }
 
-// Mentions reports whether a server that decodes the value of o once more could read in it an option that isAbout
-// accepts by its Fold. Parse refuses a value with the name of an option that Graph has. A rule may name others.
+// Mentions reports whether a server that decodes the value of o once more could read an option in it for whose Fold
+// isAbout reports true. Parse refuses a value with the name of an option that Graph has. A rule may name other
+// options.
 func (o *Option) Mentions(isAbout func(fold string) bool) bool {
 	if !mayHoldOptions(o.Value) {
 		return false
@@ -99,9 +99,9 @@ func (o *Option) Mentions(isAbout func(fold string) bool) bool {
 	return o.hasOption('&', isOption) || o.hasOption(';', isOption)
 }
 
-// hasOption reports whether the text behind one of the separators in the value is name=, and isOption accepts the
-// name, which it gets without "$"; dollar reports that it had one. The text counts as it is, and as a reader has it
-// that folds characters to those that are compatible to them.
+// hasOption reports whether the text after one of the separators in the value is name=, and isOption reports true
+// for the name, which it gets without "$"; dollar reports that it had one. It checks the text unchanged, and as a
+// reader has it that replaces characters by compatible ones.
 func (o *Option) hasOption(separator byte, isOption func(name string, dollar bool) bool) bool {
 	return hasOption(o.Value, separator, isOption) || !isASCII(o.Value) && hasOption(o.WideValue(), separator, isOption)
 }
@@ -144,8 +144,8 @@ func pieces(s string, separator byte) iter.Seq2[int, string] {
 	}
 }
 
-// eachBehindSemicolon calls visit with the text behind each semicolon of s that is outside parentheses and quotes.
-// Where one of them is not closed, none protects anything.
+// eachBehindSemicolon calls visit with the text after each semicolon of s that is outside parentheses and quotes.
+// If a parenthesis or quote is not closed, it protects nothing.
 func eachBehindSemicolon(s string, visit func(piece string)) {
 	if strings.IndexByte(s, ';') < 0 {
 		return
@@ -172,7 +172,7 @@ func isBalanced(s string) bool {
 	return depth == 0 && quote == 0
 }
 
-// step returns how many parentheses are open behind c, and the quote that is, 0 if none is.
+// step returns how many parentheses are open after c, and the open quote, 0 if none is.
 func step(depth int, quote, c byte) (int, byte) {
 	switch {
 	case quote != 0 && c == quote:
@@ -188,9 +188,9 @@ func step(depth int, quote, c byte) (int, byte) {
 	return depth, quote
 }
 
-// optionAt returns the name of the option that a piece begins with, "select" for " $select=id", and whether a "$" is in
-// front. It is "" if the piece is no option. A reader may take off every escape, and blanks of any kind around the
-// name.
+// optionAt returns the name of the option that a piece begins with, "select" for " $select=id", and whether it has
+// a "$". It is "" if the piece is no option. A reader may decode every escape, and drop blanks of any kind around
+// the name.
 func optionAt(piece string) (name string, dollar bool) {
 	var buffer [128]byte
 	if strings.IndexByte(piece, '%') >= 0 {
@@ -211,13 +211,13 @@ func optionAt(piece string) (name string, dollar bool) {
 	return name, dollar
 }
 
-// isBlank reports whether a reader may skip r in front of a name: spaces, a "+" that stands for one, what cannot be
-// seen.
+// isBlank reports whether a reader may skip r before a name: spaces, a "+" that stands for one, invisible
+// characters.
 func isBlank(r rune) bool {
 	return r == '+' || unicode.IsSpace(r) || !unicode.IsPrint(r)
 }
 
-// appendDecoded takes off all escapes of s, also escapes of escapes.
+// appendDecoded decodes all escapes of s, also escapes of escapes.
 func appendDecoded(dst []byte, s string) []byte {
 	for i := range len(s) {
 		dst = append(dst, s[i])

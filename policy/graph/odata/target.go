@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// storage holds a Target and space for what most targets have, so that reading one allocates once.
+// storage has a Target and space for the parts of most targets, so that reading one allocates once.
 type storage struct {
 	Target
 	segments [4]Segment
 	query    [2]Option
 }
 
-// Parse reads a request target: the path escaped as it was on the wire, and the query without its "?". Both are read
-// as they are; do not clean or decode them before, or what Graph gets will differ from what was judged.
+// Parse reads a request target: the path escaped as on the wire, and the query without its "?". Do not clean or
+// decode them before, or Graph will get other text than was judged.
 //
 // A path must begin with /v1.0 or /beta, in lower case. One trailing slash is dropped, and so is a tenant after the
 // version, see Target.Tenant. A slash separates segments also between quotes.
 //
-// The error is an *Error. There is no partial result: what is not understood is refused.
+// The error is an *Error. There is no partial result: a target that is not understood is refused.
 func Parse(escapedPath, rawQuery string) (*Target, error) {
 	escapedPath, rawQuery = oddLink(escapedPath, rawQuery)
 	path, err := trimPath(escapedPath)
@@ -63,7 +63,7 @@ func Parse(escapedPath, rawQuery string) (*Target, error) {
 	return &s.Target, nil
 }
 
-// writePath sets the canonical path. The caller's string stands in for it when it turns out equal, to save the copy.
+// writePath sets the canonical path. If it equals the caller's string, that string is used, to save the copy.
 func (s *storage) writePath(escapedPath string) {
 	var buffer [512]byte
 	if written := appendPath(buffer[:0], s.Version, s.Target.Segments, false); string(written) != escapedPath {
@@ -71,7 +71,7 @@ func (s *storage) writePath(escapedPath string) {
 	}
 }
 
-// writeQuery sets the canonical query likewise.
+// writeQuery sets the canonical query in the same way.
 func (s *storage) writeQuery(rawQuery string) {
 	if len(s.Target.Query) == 0 {
 		s.Target.Query = nil
@@ -83,12 +83,12 @@ func (s *storage) writeQuery(rawQuery string) {
 	}
 }
 
-// checkLength bounds what is sent on as what came is bounded: escaping makes raw text longer, up to three times.
+// checkLength bounds the canonical text as the input is bounded: escaping makes raw text up to three times as long.
 func checkLength(t *Target) error {
 	switch {
 	case len(t.path) > maxPath:
 		return refuse(codeTooLong, "the path has %d bytes when it is escaped; at most %d are read", len(t.path), maxPath)
-	case strings.Count(t.path, "/") > maxSegments: // slashes that came escaped
+	case strings.Count(t.path, "/") > maxSegments: // slashes that were escaped in the input
 		return refuse(codeTooLong, "the path has more than %d segments", maxSegments)
 	case len(t.query) > maxQuery:
 		return refuse(codeTooLong, "the query has %d bytes when it is escaped; at most %d are read", len(t.query), maxQuery)
@@ -104,8 +104,8 @@ func refuseVersion(version string) error {
 		quote("/"+version))
 }
 
-// cutTenant takes the tenant off the front. The text that is sent on lacks it, so what follows must not look like
-// another one: Graph would take that for the tenant.
+// cutTenant removes the tenant from the beginning. The canonical text does not have it, so the rest must not begin
+// with text that looks like another tenant: Graph would read that as the tenant.
 func cutTenant(segments []Segment) (tenant string, rest []Segment, err error) {
 	if !startsWithTenant(segments) {
 		return "", segments, nil
@@ -129,7 +129,7 @@ func startsWithTenant(segments []Segment) bool {
 		return false
 	}
 	if len(segments) > 1 && segments[1].Kind != Name && segments[1].Kind != System {
-		return false // contoso.com:/a and contoso('x') are no prefixes
+		return false // contoso.com:/a and contoso('x') are not tenants
 	}
 	return first.Fold == "myorganization" || isGUID(first.Fold) || isDomain(first.Fold)
 }
@@ -152,7 +152,7 @@ func isGUID(s string) bool {
 }
 
 // isDomain reports whether s, in lower case, has the form of a domain: labels of letters, digits and hyphens with
-// dots between them, the last with a letter, so that v1.0 is none.
+// dots between them, the last with a letter, so that v1.0 is not a domain.
 func isDomain(s string) bool {
 	if strings.IndexByte(s, '.') < 0 {
 		return false
@@ -175,7 +175,7 @@ func isDomain(s string) bool {
 	return letter
 }
 
-// checkAlone refuses $batch and $metadata anywhere but straight after the version.
+// checkAlone refuses $batch and $metadata anywhere but directly after the version.
 func checkAlone(segments []Segment) error {
 	for i := range segments {
 		s := &segments[i]
@@ -192,8 +192,8 @@ func (t *Target) IsBatch() bool {
 	return len(t.Segments) > 0 && t.Segments[0].Kind == System && t.Segments[0].Fold == "$batch"
 }
 
-// EscapedPath returns the canonical path, as it is sent to Graph: "/v1.0/users/adele@contoso.com". It holds letter case
-// and key syntax as the caller wrote them, and no tenant prefix. Parsing it gives the same Target again.
+// EscapedPath returns the canonical path, as it is sent to Graph: "/v1.0/users/adele@contoso.com". It has the
+// caller's letter case and key syntax, and no tenant prefix. Parsing it gives the same Target again.
 func (t *Target) EscapedPath() string {
 	if t.path != "" {
 		return t.path
@@ -209,7 +209,7 @@ func (t *Target) RawQuery() string {
 	return string(appendQuery(nil, t.Query))
 }
 
-// Path returns the path as people read it, decoded, for messages and the audit line. It is not for sending on.
+// Path returns the decoded path, for messages and the audit line. It must not be sent on.
 func (t *Target) Path() string { return readable(t.Version, t.Segments) }
 
 // Option returns the value of the option with that Fold, "$select", and whether it is there.
@@ -234,8 +234,8 @@ func (t *Target) OptionNames() []string {
 	return names
 }
 
-// With returns the target with another value of an option that it has, by the name as Option takes it. The error is
-// that of Parse: a target may become too long.
+// With returns the target with another value of an option that it has; name is as for Option. The error is that of
+// Parse: a target may become too long.
 func (t *Target) With(fold, value string) (*Target, error) {
 	options := slices.Clone(t.Query)
 	for i := range options {

@@ -15,9 +15,8 @@ type Template struct {
 	Text     string // canonical, with the version: "/v1.0/users/{id}/**"; parsing it gives the same Template again
 }
 
-// ParseTemplate reads a template. Without a version it is of v1.0. It is read by the parser that reads targets, so
-// that a rule and a request cannot be understood differently; literal text is escaped as in a URL. The error is an
-// *Error.
+// ParseTemplate reads a template. Without a version it is of v1.0. The parser of targets reads it, so that a rule
+// and a request are read in the same way; literal text is escaped as in a URL. The error is an *Error.
 func ParseTemplate(s string) (*Template, error) {
 	if strings.Contains(s, "?") {
 		return nil, refuse(codeUnsupported, "the template %s has a \"?\"; write options under query:", quote(s))
@@ -89,7 +88,7 @@ func isRoot(s Segment) bool {
 func (t *Template) checkVariables(s string) error {
 	seen := make(map[string]bool)
 	for _, name := range t.variables() {
-		// Differing only in case would be legal and never what is meant.
+		// Names that differ only in case would be legal but are certainly a mistake.
 		if seen[fold(name)] {
 			return refuse(codeAmbiguous, "the template %s has the variable {%s} twice; give each a name of its own", quote(s),
 				name)

@@ -21,7 +21,7 @@ func refuse(code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// quote makes caller's text fit for a message: short, and ASCII, so that nothing in it can pose as something else.
+// quote makes caller's text fit for a message: short, and ASCII, so that no character of it can imitate another.
 func quote(s string) string {
 	const most = 80
 	if len(s) > most {
@@ -30,7 +30,7 @@ func quote(s string) string {
 	return strconv.QuoteToASCII(s)
 }
 
-// charClass is a set of uses that a byte is good for.
+// charClass is a set of places in which a byte may stand.
 type charClass uint16
 
 const (
@@ -38,15 +38,15 @@ const (
 	inText                             // stands unescaped between quotes: also parentheses
 	inDrivePath                        // stands unescaped in a drive path: also slashes
 	inValue                            // stands unescaped in a value of a query option that this package writes
-	inRawValue                         // may stand raw in a value of a query option that came, and goes on as it came
-	unreserved                         // means the same escaped and not, wherever it stands: RFC 3986, section 2.3
-	inOption                           // stands in the name of a query option, "$" and "@" in front apart
+	inRawValue                         // may stand raw in a caller's value of a query option, and is sent on raw
+	unreserved                         // has the same meaning escaped and not, in every place: RFC 3986, section 2.3
+	inOption                           // stands in the name of a query option, besides "$" and "@" at its beginning
 	inBare                             // stands in a key or argument without quotes: numbers, GUIDs, dates, true
 	inIdentifier                       // stands in an OData identifier
 	notInFile                          // is refused in the name of a file or folder
 	// is refused in a segment without an opening parenthesis, unless people choose such names
 	stray
-	secondReading // may let a server that decodes a value once more read several options in it
+	secondReading // may make a server that decodes a value once more read several options in it
 )
 
 const (
@@ -54,8 +54,8 @@ const (
 	digits  = "0123456789"
 )
 
-// classes is only ever read. "&" and ";" are not in segments: both have been taken for separators by servers, escaped
-// they have one reading.
+// classes is never written to. "&" and ";" are not allowed raw in segments: some servers read them as separators;
+// escaped they have one reading.
 var classes = func() (t [256]charClass) {
 	mark := func(class charClass, chars string) {
 		for i := range len(chars) {

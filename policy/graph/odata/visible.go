@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// Visible returns s with every character escaped that is not displayed as itself: controls, line breaks, spaces other
-// than the plain one, marks of direction and other format characters, as "\u202e". Use it for a caller's text in
-// messages to people. Most texts are returned as they are.
+// Visible returns s with every character escaped that is not displayed as itself: controls, line breaks, spaces
+// other than the plain one, marks of direction and other format characters, as "\u202e". Use it for a caller's text
+// in messages to people. Most texts are returned unchanged.
 func Visible(s string) string {
 	if strings.IndexFunc(s, isHidden) < 0 {
 		return s
@@ -27,9 +27,9 @@ func Visible(s string) string {
 	return b.String()
 }
 
-// VisibleJSON returns a JSON text with the same characters escaped, so that a line of a log is displayed as it is. It
-// means the same to a reader of JSON, in which such characters stand between quotes only. Its own white space stays. A
-// text without such characters is returned as it is.
+// VisibleJSON returns a JSON text with the same characters escaped, so that a line of a log is displayed as it is.
+// It has the same meaning for a reader of JSON, in which such characters stand between quotes only. White space
+// outside quotes does not change. A text without such characters is returned unchanged.
 func VisibleJSON(text []byte) []byte {
 	if bytes.IndexFunc(text, isHiddenInJSON) < 0 {
 		return text
@@ -51,7 +51,7 @@ func isHiddenInJSON(r rune) bool { return r >= utf8.RuneSelf && isHidden(r) }
 
 func isHidden(r rune) bool { return !unicode.IsPrint(r) }
 
-// escapeRune writes r as JSON does: in UTF-16, so that beyond the first plane it takes two escapes.
+// escapeRune writes r as JSON does: in UTF-16, so that a character beyond the first plane takes two escapes.
 func escapeRune(r rune) string {
 	if high, low := utf16.EncodeRune(r); high != unicode.ReplacementChar {
 		return fmt.Sprintf(`\u%04x\u%04x`, high, low)

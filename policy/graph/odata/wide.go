@@ -8,14 +8,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Wide spells s so that all texts are equal which a service behind Graph may take for the same name. Directories,
-// Exchange and file systems ignore letter case, accents, width, the kind of kana and characters that are not displayed:
-// MS-ADTS 3.1.1.2.2.4 compares with NORM_IGNORECASE, NORM_IGNORENONSPACE, NORM_IGNOREWIDTH and NORM_IGNOREKANATYPE. So
-// s is decomposed (NFKD), marks and invisible characters are taken off, and letters are folded. It is for what forbids
-// or counts, never for what allows: texts can be equal here and be two names to Graph. What belongs to the ends of s,
-// Bare takes off.
+// Wide returns a form of s that is equal for all texts that a service behind Graph may treat as the same name.
+// Directories, Exchange and file systems ignore letter case, accents, width, the kind of kana and invisible
+// characters: MS-ADTS 3.1.1.2.2.4 compares with NORM_IGNORECASE, NORM_IGNORENONSPACE, NORM_IGNOREWIDTH and
+// NORM_IGNOREKANATYPE. So s is decomposed (NFKD), marks and invisible characters are removed, and letters are
+// folded. It is for deny rules and limits, never for allow rules: texts that are two names for Graph can have the
+// same form. Bare removes characters at the ends of s.
 //
-// It maps each character by itself. Lower-case ASCII is returned as it is, without allocating.
+// It maps each character by itself. Lower-case ASCII is returned unchanged, without allocating.
 func Wide(s string) string {
 	if isASCII(s) {
 		return fold(s)
@@ -36,7 +36,7 @@ func Wide(s string) string {
 	return b.String()
 }
 
-// wideLetter folds what Unicode does not decompose.
+// wideLetter folds letters that Unicode does not decompose.
 func wideLetter(r rune) string {
 	const kana = 'ァ' - 'ぁ' // both alphabets have the same order
 	switch r = unicode.ToLower(unicode.ToUpper(r)); {
@@ -84,9 +84,9 @@ func wideLetter(r rune) string {
 	return string(r)
 }
 
-// Bare takes off, from what Wide returned of a key, what services drop or add around the same key: spaces and dots at
-// its ends, quotes and brackets around it, the scheme of an address, a tenant behind it; and it writes a GUID in one
-// form. It returns a part of s, unless s is a GUID without hyphens, and never nothing.
+// Bare removes, from the result of Wide for a key, the characters that services drop or add around a key: spaces
+// and dots at its ends, quotes and brackets around it, the scheme of an address, a tenant after it. It writes a
+// GUID in one form. It returns a part of s, unless s is a GUID without hyphens, and never "".
 func Bare(s string) string {
 	for {
 		inner := peel(s)
@@ -101,8 +101,8 @@ func Bare(s string) string {
 	return s
 }
 
-// spacedGUID writes a GUID in one form that is written in another: without hyphens, or as
-// {0x0f8fad5b,0xd9cb,0x469f,{0xa1,...}}, which .NET reads too. Bare has taken the brackets at the ends off.
+// spacedGUID writes a GUID in the usual form if it is written in another: without hyphens, or as
+// {0x0f8fad5b,0xd9cb,0x469f,{0xa1,...}}, which .NET reads too. Bare has removed the brackets at the ends.
 func spacedGUID(s string) (guid string, ok bool) {
 	const longest = len("0x00000000,0x0000,0x0000,{0x00,0x00,0x00,0x00,0x00,0x00,0x00,0x00}") + 16 // with some spaces
 	if len(s) < 32 || len(s) == 36 && isGUID(s) || len(s) > longest {
@@ -129,7 +129,7 @@ func spacedGUID(s string) (guid string, ok bool) {
 	return string(written), len(written) == len(digits)
 }
 
-// peel takes one layer off, without looking through the whole of s: s may consist of layers.
+// peel removes one layer, without reading the whole of s, because s may consist of layers.
 func peel(s string) string {
 	if s = trimLoose(s); len(s) < 2 {
 		return s

@@ -115,8 +115,8 @@ func TestWidePathSpellsEachNameAlike(t *testing.T) {
 	}
 }
 
-// What is spelled once more stays as it is, or two texts could be alike and a third not; a text is spelled piece by
-// piece, or patterns, which are, would not fit.
+// Applying Wide again changes nothing. Otherwise the first text could equal the second, and the second the third,
+// but not the first the third. Wide treats each character alone, because patterns are converted piece by piece.
 func TestWideIsStableAndByCharacters(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		a, b := rapid.String().Draw(r, "a"), rapid.String().Draw(r, "b")
@@ -142,7 +142,7 @@ func TestPlainTextIsSpelledWithoutAllocating(t *testing.T) {
 	}
 }
 
-// A text may consist of layers. Each is taken off without looking through the rest.
+// A text may consist of layers. Each is removed without reading the rest.
 func BenchmarkBareLayers(b *testing.B) {
 	text := strings.Repeat("'", 4000) + "x" + strings.Repeat("'", 4000)
 	for b.Loop() {

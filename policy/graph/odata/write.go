@@ -2,8 +2,8 @@ package odata
 
 import "strings"
 
-// appendPath writes the canonical path: keys and calls in the syntax that the caller chose, escapes in upper case and
-// only where the grammar needs them. A path at the end is closed with a colon only if closed is set.
+// appendPath writes the canonical path: keys and calls in the caller's syntax, escapes in upper case and only where
+// the grammar needs them. A path in colons at the end gets its closing colon only if closed is set.
 func appendPath(dst []byte, version string, segments []Segment, closed bool) []byte {
 	dst = append(append(dst, '/'), version...)
 	for i := range segments {
@@ -108,8 +108,7 @@ func appendValue(dst []byte, o *Option) []byte {
 	return appendEscaped(dst, o.Value, inValue)
 }
 
-// readable writes the path as people read it, without escapes. It is not for sending: a decoded "#" or space stands
-// in it as it is.
+// readable writes the decoded path for people. It must not be sent: a decoded "#" or space stands in it unescaped.
 func readable(version string, segments []Segment) string {
 	var most [256]byte
 	b := append(append(most[:0], '/'), version...)

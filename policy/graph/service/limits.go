@@ -12,19 +12,19 @@ const (
 		"how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online"
 )
 
-// A Preset is the limits that Microsoft publishes for a part of Graph, as limits of a policy: to paste and adapt, so
-// that requests wait or fail in graphproxy, where it is cheap and fair, and not in Graph, where it throttles the app.
+// A Preset is the limits that Microsoft publishes for a part of Graph, as limits of a policy to paste and adapt.
+// With them, requests wait or fail in graphproxy, where that is cheap and fair, before Graph throttles the app.
 //
 // The published numbers are upper bounds and "subject to change"; Graph may throttle below them. Viva Engage has no
-// preset, because its limits go by the user who has signed in, and neither have Planner, for which nothing is
-// published, and what is in beta only.
+// preset, because its limits are for each signed-in user. Planner has none, because nothing is published, and
+// neither have services that exist in beta only.
 type Preset struct {
-	Name    string  `json:"name"`           // as a command asks for it: "directory"
+	Name    string  `json:"name"`           // as in a command: "directory"
 	Title   string  `json:"title"`          // in words
 	Source  string  `json:"source"`         // the page that publishes it
-	Note    string  `json:"note,omitempty"` // what is published besides, or cannot be expressed, in sentences
+	Note    string  `json:"note,omitempty"` // further published facts, or limits that cannot be expressed, in sentences
 	Limits  []Limit `json:"limits"`
-	Service Service `json:"-"` // that answers what the limits cover; Other if several do
+	Service Service `json:"-"` // that answers the covered requests; Other if several do
 }
 
 // A Limit is one entry of a policy's limits.
@@ -54,7 +54,7 @@ func perTenant(name, rate string, covers []string) Limit {
 	}
 }
 
-// Size is the size of a tenant as the limits of the directory go by it.
+// Size is the size of a tenant, on which the limits of the directory depend.
 type Size string
 
 // The sizes that there are.
@@ -64,8 +64,8 @@ const (
 	Large  Size = "L" // more
 )
 
-// Presets returns the presets of all services, in an order that does not change, for a tenant of a size. Every call
-// returns new ones. An unknown size is an error.
+// Presets returns the presets of all services, in a fixed order, for a tenant of a size. Every call returns new
+// ones. An unknown size is an error.
 func Presets(size Size) ([]Preset, error) {
 	rate := map[Size]string{Small: "3500/10s", Medium: "5000/10s", Large: "8000/10s"}[size]
 	if rate == "" {
@@ -82,8 +82,8 @@ const header = `# The limits that Microsoft publishes for Graph, each with its s
 # them with /beta in front.
 `
 
-// Text writes presets as the limits of a policy, with comments. It begins with "limits:" after the first comment, and
-// loads.
+// Text writes presets as the limits of a policy, with comments. The result begins with a comment and "limits:", and
+// loads as a policy file.
 func Text(presets []Preset) string {
 	var b strings.Builder
 	b.WriteString(header)
@@ -139,7 +139,7 @@ func lines(text string) (all []string) {
 	return all
 }
 
-// on writes rules: the methods before each path.
+// on returns rules: the methods before each path.
 func on(methods string, paths []string) []string {
 	rules := make([]string, len(paths))
 	for i, p := range paths {

@@ -25,7 +25,7 @@ func presets(t *testing.T, size service.Size) []service.Preset {
 	return all
 }
 
-// load makes a policy of limits, with a caller who may do what they cover.
+// load makes a policy of limits, with a caller that may do what they cover.
 func load(t *testing.T, all []service.Preset) *policy.Policy {
 	t.Helper()
 	text := "version: 1\n" + service.Text(all) + "callers:\n  app:\n    identity: [anyone]\n    allow:\n"
@@ -210,7 +210,8 @@ func TestTheTextIsTheSameEachTime(t *testing.T) {
 	}
 }
 
-// What Of gives to identity and access, the limits of identity and access cover: both are the same fact.
+// The limits of identity and access cover every path for which Of returns identity and access, because both are the
+// same fact.
 func TestTheLimitsOfTheDirectoryCoverWhatItAnswers(t *testing.T) {
 	p := load(t, presets(t, service.Small))
 	variable := regexp.MustCompile(`\{[^}]*\}`)

@@ -1,7 +1,7 @@
 package service
 
-// directoryPaths are the resources of identity and access. What lies below a user or a group is named one by one: mail,
-// files and teams are there, too.
+// directoryPaths are the resources of identity and access. The resources below a user or a group are listed one by
+// one, because mail, files and teams are below them, too.
 func directoryPaths() []string {
 	return []string{
 		"/users", "/users/{id}", "/users/$count", "/users/delta", "/users/getByIds", "/users/validateProperties",
@@ -26,8 +26,8 @@ func directoryPaths() []string {
 	}
 }
 
-// directoryWrites are the writes among directoryPaths. A POST that only reads counts as one, too: what is published
-// does not say.
+// directoryWrites are the writes among directoryPaths. A POST that only reads counts as one, too, because the page
+// does not exclude it.
 func directoryWrites() []string {
 	var rules []string
 	for _, root := range []string{"/users", "/groups"} {
@@ -52,8 +52,8 @@ func directoryWrites() []string {
 	})...)
 }
 
-// directory has the limits of Entra ID. rate is the resource units of an app in a tenant, which go by the size of the
-// tenant.
+// directory has the limits of Entra ID. rate is the resource units of an app in a tenant, which depend on the size
+// of the tenant.
 func directory(rate string) []Preset {
 	units := perAppAndTenant("directory", "resource units of an app in a tenant", rate, on("ANY", directoryPaths()))
 	units.Unit = resourceUnits

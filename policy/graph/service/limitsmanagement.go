@@ -1,6 +1,6 @@
 package service
 
-// office has the limits of what reports on Microsoft 365 and teaches with it.
+// office has the limits of reports on Microsoft 365 and of education.
 func office() []Preset {
 	announcements := on("ANY", []string{"/admin/serviceAnnouncement/**"})
 	assignments := on("ANY", []string{"/education/classes/{id}/assignments/**", "/education/users/{id}/assignments/**"})

@@ -43,7 +43,7 @@ func outlook() []Preset {
 	}
 }
 
-// files has the limits of SharePoint and OneDrive, and of what is kept there.
+// files has the limits of SharePoint and OneDrive, and of services that store data there.
 func files() []Preset {
 	return []Preset{
 		sharePoint(),

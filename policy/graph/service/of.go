@@ -6,12 +6,12 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// Of returns the service that answers for a path, and the key that it counts by; "" if it counts by none. v1.0 and beta
-// are the same.
+// Of returns the service that answers a path, and the key by which it counts; "" if it has none. v1.0 and beta are
+// the same.
 //
-// The key of Outlook is the user's or group's key in lower case, so the id and the principal name of one user are two
-// keys: only Graph knows which belong together. Letter case of chat and team ids is dropped likewise. Of allocates
-// nothing, save for an alternate key with capital letters; the key shares memory with the path.
+// The key of Outlook is the user's or group's key in lower case, so the id and the principal name of one user are
+// two keys: only Graph knows which belong together. Chat and team ids are in lower case, too. Of allocates nothing,
+// except for an alternate key with capital letters; the key shares memory with the path.
 func Of(path []odata.Segment) (Service, string) {
 	if len(path) == 0 {
 		return Other, ""
@@ -51,12 +51,13 @@ func Of(path []odata.Segment) (Service, string) {
 	return Other, path[0].Fold
 }
 
-// ofRoot is the table of the services that the first name of a path decides, or the first two. See the package's
-// comment for its sources. These are not in it, because the page names no limit for them:
+// ofRoot is the table of the services that the first name, or the first two names, of a path decide. See the
+// package's comment for its sources. These are not in it, because the page names no limit for them:
 //   - roleManagement (unifiedRoleDefinition and the like), applicationTemplates, tenantRelationships and
 //     certificateBasedAuthConfiguration: the list of identity and access has none of them, and none is a
 //     directoryObject.
-//   - what stands below identity and is neither conditional access, nor an identity provider, nor part of a user flow.
+//   - resources below identity that are neither conditional access, nor an identity provider, nor part of a
+//     user flow.
 func ofRoot(root, next string) Service {
 	switch root {
 	case "applications", "serviceprincipals", "devices", "directoryobjects", "directoryroles", "directoryroletemplates",
@@ -172,8 +173,8 @@ func teamsKey(path []odata.Segment, relation, id string) string {
 	return ""
 }
 
-// ofRelation is the table of what stands below a user or a group. What it does not name is Other: properties by
-// themselves, and services for which nothing is published, such as insights and onlineMeetings.
+// ofRelation is the table of the resources below a user or a group. A resource that is not in it is Other: single
+// properties, and services without published limits, such as insights and onlineMeetings.
 func ofRelation(root, relation string) Service {
 	switch relation {
 	case "messages", "mailfolders", "events", "calendar", "calendars", "calendargroups", "calendarview", "contacts",
@@ -211,7 +212,7 @@ func ofRelation(root, relation string) Service {
 	return Other
 }
 
-// isRelation reports whether the directory itself answers for what stands below an object by this name.
+// isRelation reports whether the directory itself answers for the resource of this name below an object.
 func isRelation(name string) bool {
 	switch name {
 	case "memberof", "transitivememberof", "ownedobjects", "owneddevices", "registereddevices", "createdobjects",
@@ -226,7 +227,7 @@ func isRelation(name string) bool {
 	return false
 }
 
-// ofFiles returns which service answers for what stands below a drive or a site.
+// ofFiles returns the service of a resource below a drive or a site.
 func ofFiles(path []odata.Segment) Service {
 	for i := range path {
 		if path[i].Kind != odata.Name {
@@ -250,9 +251,9 @@ func name(path []odata.Segment, i int) string {
 	return ""
 }
 
-// KeyOf returns the key of the set that stands first in path, in either spelling and in lower case; "" if there is
-// none. Of an alternate key it is the value: users(userPrincipalName='adele@contoso.com') is the mailbox that
-// users/adele@contoso.com is. It allocates as Of does.
+// KeyOf returns the key of the first collection in path, in either spelling and in lower case; "" if there is none.
+// For an alternate key it returns the value: users(userPrincipalName='adele@contoso.com') is the same mailbox as
+// users/adele@contoso.com. It allocates as Of does.
 func KeyOf(path []odata.Segment) string {
 	if len(path) < 2 {
 		return ""
@@ -268,7 +269,7 @@ func KeyOf(path []odata.Segment) string {
 		if len(s.Args) == 1 {
 			return strings.ToLower(s.Args[0].Value)
 		}
-		return "/keys" // a composite key: none of a mailbox is known
+		return "/keys" // a composite key: no mailbox has one
 	}
 	return ""
 }

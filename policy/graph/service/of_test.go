@@ -8,7 +8,7 @@ import (
 	"graphproxy/policy/graph/service"
 )
 
-// The tables that Of replaced disagreed on these paths. The package's comment has the sources.
+// Older tables gave different services for these paths. The package's comment has the sources.
 func TestPathsThatTheTablesOnceDisagreedOn(t *testing.T) {
 	for _, row := range []struct {
 		why     string
@@ -66,7 +66,7 @@ func TestEachServiceIsReadBackByItsName(t *testing.T) {
 	}
 }
 
-// Every path that a published limit covers is answered by the preset's service.
+// The preset's service answers every path that its published limit covers.
 func TestThePublishedLimitsAndOfAgree(t *testing.T) {
 	for _, p := range presets(t, service.Small) {
 		for _, l := range p.Limits {

@@ -7,16 +7,16 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// Reading is a POST of Graph's that only reads.
+// Reading is a POST of Graph that only reads.
 type Reading struct {
 	Operation string `json:"operation"` // last name of the path: "getByIds"
-	// what it is called on: the name before it, or the one before a key; nil: see Reads
+	// the resource that it is called on: the name before it, or the one before a key; nil: see Reads
 	On     []string `json:"on,omitempty"`
 	Source string   `json:"source"` // page of Graph's documentation
 }
 
-// readings are kept by hand from Graph's API reference. What is not here counts as a write. An operation is here if
-// its page says that it only returns something, and an app needs no permission to write for it.
+// readings are collected by hand from Graph's API reference. A POST that is not listed counts as a write. An
+// operation is listed if its page describes only a result, and an app needs no permission to write for it.
 var readings = [...]Reading{
 	{"checkMemberGroups", principals, api + "directoryobject-checkmembergroups"},
 	{"checkMemberObjects", principals, api + "directoryobject-checkmemberobjects"},
@@ -38,7 +38,7 @@ var readings = [...]Reading{
 
 const api = "https://learn.microsoft.com/graph/api/"
 
-// principals are the collections with keys on which membership is asked for.
+// principals are the collections for whose items membership can be requested.
 var principals = []string{"users", "groups", "directoryObjects", "devices", "servicePrincipals", "contacts",
 	"applications"}
 
@@ -46,8 +46,8 @@ var principals = []string{"users", "groups", "directoryObjects", "devices", "ser
 var collections = []string{"directoryObjects", "users", "groups", "devices", "servicePrincipals", "contacts",
 	"applications"}
 
-// Readings returns the POSTs that only read, by name. The entry "functions" stands for every function of a workbook
-// that calculates, .../workbook/functions/{name}.
+// Readings returns the POSTs that only read, by name. The entry "functions" stands for every calculating function
+// of a workbook, .../workbook/functions/{name}.
 func Readings() []Reading { return slices.Clone(readings[:]) }
 
 // Reads reports whether a POST to a target only reads.
@@ -67,8 +67,8 @@ func Reads(segments []odata.Segment) bool {
 	return false
 }
 
-// isOn reports whether the operation is called on what the segments name: a collection, or a thing of one with its
-// key.
+// isOn reports whether the operation is called on the resource of the segments: a collection, or an item of one
+// with its key.
 func (r *Reading) isOn(segments []odata.Segment) bool {
 	last := len(segments) - 1
 	return slices.ContainsFunc(r.On, func(name string) bool {

@@ -1,12 +1,12 @@
-// Package service knows which service of Microsoft Graph answers a request, and how that service counts requests: for
-// whom, in which units, and up to which published limits.
+// Package service decides which service of Microsoft Graph answers a request, and how that service counts requests:
+// by app or tenant, in which units, and up to which published limits.
 //
-// Graph is many services behind one address, and each counts by itself. Of is the one reading of a path for all that
-// depends on it: what a refusal of Graph is about (proxy/throttle), what a request costs in resource units (Units),
-// which requests may carry x-ms-throttle-priority (Directory), and which published limits cover it (Presets). A test
-// compares the paths of the published limits with Of.
+// Graph is many services at one address, and each counts requests by itself. Of maps a path to its service, for all
+// uses: the scope of a refusal by Graph (proxy/throttle), the cost of a request in resource units (Units), the
+// requests that may carry x-ms-throttle-priority (Directory), and the published limits that cover it (Presets). A
+// test compares the paths of the published limits with Of.
 //
-// The package leaves to others what a limit of a policy means, what is counted, and what Graph answers in the end.
+// It does not apply limits, does not count requests, and does not predict Graph's answer.
 //
 // Sources, read on 2026-11-30:
 //   - https://learn.microsoft.com/graph/throttling-limits, of 2026-02-06. The page names for each service the resources
@@ -16,17 +16,16 @@
 //     https://learn.microsoft.com/sharepoint/dev/general-development/how-to-avoid-getting-throttled-or-blocked-in-sharepoint-online,
 //     of 2025-10-02.
 //
-// Where nothing is published, a path counts by its own first name, and apart from every service that is known. Then a
-// refusal of one service never holds back requests that another may take, and no service gets a header that it may
-// refuse.
+// For a path without a published service, Of returns Other and the path's first name as key. Then a refusal of one
+// service never delays requests that another may accept, and no service gets a header that it may refuse.
 package service
 
-// Service is one of Graph's services as far as it counts requests by itself.
+// Service is one of Graph's services that count requests by themselves.
 type Service uint8
 
-// The services that there are. A comment names what a service counts by, if that is not the app in a tenant.
+// The services. A comment names what a service counts by, if that is not the app in a tenant.
 const (
-	Other              Service = iota // not known; by the first name of the path
+	Other              Service = iota // unknown; by the first name of the path
 	Directory                         // identity and access: users, groups, applications, devices
 	IdentityReports                   // audit logs, sign-ins, and reports on credentials
 	IdentityProtection                // and conditional access; the tenant, for all apps
@@ -64,7 +63,7 @@ var names = [Count]string{ // never written to
 // String returns the service in one word, such as "outlook", for logs and metrics.
 func (s Service) String() string { return names[s] }
 
-// Parse returns the service that String writes so, and whether there is one.
+// Parse returns the service whose String is name, and whether there is one.
 func Parse(name string) (Service, bool) {
 	for i := range names {
 		if names[i] == name {

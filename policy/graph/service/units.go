@@ -5,12 +5,13 @@ import "graphproxy/policy/graph/odata"
 // MostUnits is the most that Units returns: the transitive members of a group, with $expand.
 const MostUnits = 6
 
-// Units returns how many resource units Graph counts a request as, from 1 to MostUnits. It is the greater number where
-// the spelling leaves it open. It allocates nothing. A nil target costs 1.
+// Units returns how many resource units Graph counts for a request, from 1 to MostUnits. If the spelling is
+// ambiguous it returns the greater number. It allocates nothing. A nil target costs 1.
 //
 // The numbers are the published base costs and modifiers of identity and access, and the published classes of
-// SharePoint and OneDrive; see the package's comment. Every other request is one unit. What a request of the directory
-// really cost, Graph reports afterwards in x-ms-resource-unit; limit.Limiter.Adjust corrects the buckets by it.
+// SharePoint and OneDrive; see the package's comment. Every other request is one unit. Graph reports the real cost
+// of a request of the directory afterwards in x-ms-resource-unit; limit.Limiter.Adjust corrects the buckets with
+// it.
 //
 // Three costs are not modelled. A POST, PATCH, PUT or DELETE takes a write unit from a quota of its own (write a second
 // limit that covers those methods and counts requests). Creating a user in a B2C tenant costs 4 more units, but the

@@ -2,11 +2,11 @@ package service
 
 import "graphproxy/policy/graph/odata"
 
-// path is what the costs of a directory request hang on: root[/key][/relation[/below]].
+// path has the parts of a path that the cost of a directory request depends on: root[/key][/relation[/below]].
 type path struct {
 	root     string
 	keyed    bool
-	relation string // the first name behind the key, casts passed over; "" if there is none
+	relation string // the first name after the key, ignoring casts; "" if there is none
 	below    bool   // something other than a cast, $count or $ref follows
 }
 
@@ -39,8 +39,8 @@ func principalPath(t *odata.Target) path {
 	return p
 }
 
-// directoryUnits is the base cost and the modifiers: $select -1, $expand +1, $top below 20 -1, never below 1. They are
-// published for queries; what is posted keeps its base cost, but for the two that have one with $select.
+// directoryUnits returns the base cost with the modifiers: $select -1, $expand +1, $top below 20 -1, never below 1.
+// They are published for queries. A POST keeps its base cost, except for the two with a published cost for $select.
 func directoryUnits(method string, t *odata.Target) int {
 	_, selects := t.Option("$select")
 	base := 1
@@ -72,7 +72,7 @@ func small(text string) bool {
 	return len(text) == 1 && digit(0) || len(text) == 2 && text[0] == '1' && digit(1)
 }
 
-// readUnits returns the base cost of a GET. A cast, $count and $ref behind a collection leave it as it is.
+// readUnits returns the base cost of a GET. A cast, $count and $ref after a collection do not change it.
 func readUnits(t *odata.Target) int {
 	p := principalPath(t)
 	switch p.root {

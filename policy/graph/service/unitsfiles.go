@@ -6,8 +6,8 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// filesOf returns the segments of a SharePoint or OneDrive request from where the files begin: drives, sites, shares,
-// or the drive of a user or group. nil: it is another service's.
+// filesOf returns the segments of a SharePoint or OneDrive request from where the files begin: drives, sites,
+// shares, or the drive of a user or group. nil: the request belongs to another service.
 func filesOf(t *odata.Target) []odata.Segment {
 	if len(t.Segments) == 0 {
 		return nil
@@ -17,7 +17,7 @@ func filesOf(t *odata.Target) []odata.Segment {
 	case "drives", "sites", "shares":
 		return t.Segments
 	case "users", "groups":
-		first = 2 // behind the key
+		first = 2 // after the key
 	case "me":
 	default:
 		return nil
@@ -34,8 +34,8 @@ func filesOf(t *odata.Target) []odata.Segment {
 	return nil
 }
 
-// fileUnits returns the cost by SharePoint's classes: 5 for what deals in permissions, 2 for a list, for delta without
-// a token and for a write, 1 for a single item, a download and delta with a token.
+// fileUnits returns the cost by SharePoint's classes: 5 for permissions, 2 for a list, for delta without a token
+// and for a write, 1 for a single item, a download and delta with a token.
 func fileUnits(method string, t *odata.Target, files []odata.Segment) int {
 	if sharing(t, files) {
 		return 5
@@ -78,7 +78,8 @@ func hasToken(t *odata.Target) bool {
 	return false
 }
 
-// lastName returns the last name that is no key and no cast, whether a key follows it, and whether arguments do.
+// lastName returns the last name that is neither a key nor a cast, whether a key follows it, and whether arguments
+// do.
 func lastName(files []odata.Segment) (name string, keyed, args bool) {
 	for i := range files {
 		switch s := &files[i]; {
@@ -106,7 +107,7 @@ func isCollection(name string) bool {
 	return false
 }
 
-// isFunction reports whether a name behind a collection is no key.
+// isFunction reports whether a name after a collection is a function and not a key.
 func isFunction(name string) bool {
 	return name == "delta" || name == "search" || name == "getallsites"
 }

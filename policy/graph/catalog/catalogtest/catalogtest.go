@@ -1,6 +1,6 @@
-// Package catalogtest gives tests a list of Graph's operations, in every clone of the repository.
+// Package catalogtest has a list of Graph's operations for tests, in every clone of the repository.
 //
-// The lists here are short and written by hand. Where Microsoft's complete lists lie in shared/data beside the
+// The lists here are short and written by hand. If Microsoft's complete lists are in shared/data beside the
 // repository, tests get those. The package is for tests only.
 package catalogtest
 
@@ -15,13 +15,13 @@ import (
 )
 
 //go:embed v1.0-operations.txt
-var someOfV1 string // never written to
+var someOfV1 string // never changed
 
 //go:embed beta-operations.txt
-var someOfBeta string // never written to
+var someOfBeta string // never changed
 
-// List returns the complete list of operations of a version, "v1.0" or "beta", if it is there, else the short one. It
-// has the format that catalog.Read reads, without comments and empty lines.
+// List returns the complete list of operations of a version, "v1.0" or "beta", if it is there, else the short one.
+// It has the format of catalog.Read, without comments and empty lines.
 func List(t testing.TB, version string) string {
 	t.Helper()
 	text, err := os.ReadFile(Beside(t, filepath.Join("data", "graph-"+version+"-operations.txt")))
@@ -49,7 +49,7 @@ func Short(version string) string {
 	return b.String()
 }
 
-// Beside returns where a file of shared, the folder beside the repository, is if it is there.
+// Beside returns the path of a file in shared, the folder beside the repository, if the file exists.
 func Beside(t testing.TB, name string) string {
 	t.Helper()
 	dir, err := os.Getwd()

@@ -10,7 +10,7 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// variable is the name of a variable, which each list chooses for itself.
+// variable matches the name of a variable, which differs between lists.
 var variable = regexp.MustCompile(`\{[^}]*\}`)
 
 func operations(t *testing.T, text, version string) map[string]bool {

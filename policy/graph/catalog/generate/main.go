@@ -1,9 +1,9 @@
-// Command generate makes a list that package catalog embeds, from the request builders of Microsoft's SDKs (MIT).
+// Command generate makes an embedded list of package catalog from the request builders of Microsoft's SDKs (MIT).
 //
-// It reads an SDK from a directory that holds the sources of a release: of the Go modules
-// github.com/microsoftgraph/msgraph-sdk-go and msgraph-beta-sdk-go as go mod download -json prints it, or of the npm
-// packages @microsoft/msgraph-sdk-users and so on, unpacked side by side. The same sources give the same bytes.
-// CONTRIBUTING.md has the commands.
+// It reads an SDK from a directory with the sources of a release: of the Go modules
+// github.com/microsoftgraph/msgraph-sdk-go and msgraph-beta-sdk-go as go mod download -json prints it, or of the
+// npm packages @microsoft/msgraph-sdk-users and others, unpacked side by side. The same sources give the same
+// bytes. CONTRIBUTING.md has the commands.
 package main
 
 import (

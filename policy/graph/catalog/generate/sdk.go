@@ -15,12 +15,12 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// braces are what lists name differently.
+// braces matches the parts of paths that differ between lists: names of variables, and quotes.
 var braces = regexp.MustCompile(`\{[^}]*\}|'`)
 
 // language is how Microsoft's generator (Kiota) writes a request builder in one language.
 type language struct {
-	file     string         // pattern of the names of files that hold one
+	file     string         // pattern of the names of files with request builders
 	template *regexp.Regexp // name, URI template
 	request  *regexp.Regexp // method; name of a template or a template
 	options  *regexp.Regexp // method that takes query options
@@ -50,7 +50,8 @@ func languages() []language {
 	}
 }
 
-// readSDKs returns the operations of SDKs, sorted, each once. The signed-in user's, /me, are left out: an app has none.
+// readSDKs returns the operations of SDKs, sorted, each once. It leaves out /me, because an app has no signed-in
+// user.
 func readSDKs(dirs []string, version string) ([]catalog.Operation, error) {
 	byName := make(map[string]catalog.Operation)
 	for _, dir := range dirs {
@@ -126,7 +127,7 @@ func (l language) read(text, version string) ([]catalog.Operation, error) {
 	return operations, nil
 }
 
-// byMethod returns what a pattern finds, by the method that its group method holds.
+// byMethod returns the matches of a pattern, by the method in its group method.
 func (l language) byMethod(pattern *regexp.Regexp, text string, method, value int) map[string]string {
 	found := make(map[string]string)
 	for _, m := range pattern.FindAllStringSubmatch(text, -1) {
@@ -162,8 +163,8 @@ func optionsOf(uri string) []string {
 	return slices.Compact(names)
 }
 
-// pathOf returns the path of a URI template as the reference of Graph writes it, with variables in braces; "" for one
-// that is the signed-in user's.
+// pathOf returns the path of a URI template in the form of Graph's reference, with variables in braces; "" for a
+// path of the signed-in user.
 func pathOf(uri, version string) (string, error) {
 	p, _, _ := strings.Cut(uri, "{?")
 	p, _, _ = strings.Cut(p, "?")
