@@ -1,9 +1,9 @@
 // Package audit reads graphproxy's audit log, one JSON line for each request and each item of a batch, for the tools
 // that compare and suggest policies.
 //
-// It decides which lines are audit lines: operators send those and the program's own log to one place, files are cut by
-// rotation and copying, and neither may stop a tool. What is passed over is counted. What follows from a line it leaves
-// to others.
+// It decides which lines are audit lines. Operators send them and the program's own log to one place, and rotation
+// and copying cut files; neither may stop a tool. Lines that are skipped are counted. Callers decide what follows
+// from a line.
 package audit
 
 import (
@@ -19,7 +19,7 @@ import (
 // MaxLine is the length of the longest line that is read, in bytes.
 const MaxLine = 1 << 20
 
-// Line is the record of one request that came to a judgement, or of one such item of a batch.
+// Line is the record of one request, or of one item of a batch, that the policy decided on.
 type Line struct {
 	Number    int       `json:"-"` // in the log, from 1
 	Time      time.Time `json:"time"`
@@ -39,40 +39,42 @@ type Line struct {
 	Item      string    `json:"item"`   // of an item: its id
 	Cut       []string  `json:"cut"`    // names of the fields that were too long for a line and are shortened
 
-	// Parsed is the target with the names of its query options, which have no values; nil if it cannot be read back, as
-	// where the target or the names were shortened: the front of a target would be read as another one.
+	// Parsed is the target with the names of its query options, which have no values. It is nil if the target
+	// cannot be read back, for example because it was shortened: the beginning of a target could be read as another
+	// one.
 	Parsed *odata.Target `json:"-"`
 }
 
-// The values of Line.Decision. Requests that were refused before a judgement have no Line.
+// The values of Line.Decision. Requests that were refused before a decision have no Line.
 const (
-	Allow = "allow" // judged and let through, with any answer of Graph's
+	Allow = "allow" // allowed and sent, with any answer of Graph
 	Deny  = "deny"  // no rule allowed it, or one denied it
-	Limit = "limit" // judged and would have been let through, but a limit had no capacity left
+	Limit = "limit" // would have been allowed, but a limit had no capacity left
 
-	refuse = "refuse" // never came to a judgement
+	refuse = "refuse" // refused before a decision
 )
 
-// IsEnvelope reports whether the line is of a $batch itself. Rules are not about it: each of its items has its own
+// IsEnvelope reports whether the line is of a $batch itself. No rule decides on it: each of its items has its own
 // line.
 func (l *Line) IsEnvelope() bool {
 	return l.Parsed != nil && l.Parsed.IsBatch()
 }
 
-// Allowed reports whether the policy that judged allows the request, in either mode, even if a limit
-// had no capacity left.
+// Allowed reports whether the policy of that time allows the request, in either mode, even if a limit had no
+// capacity left.
 func (l *Line) Allowed() bool { return l.Decision != Deny && !l.WouldDeny }
 
-// Skipped counts the lines that are not passed on.
+// Skipped counts the lines that Read skips.
 type Skipped struct {
-	Other   int            `json:"other,omitempty"`    // no audit lines: the program's own log, or another's
-	Broken  int            `json:"broken,omitempty"`   // cut off or otherwise no JSON, though they begin like it
-	TooLong int            `json:"too_long,omitempty"` // longer than MaxLine
-	Lost    int            `json:"lost,omitempty"`     // requests whose lines could not be written, as the log itself says
-	Refused map[string]int `json:"refused,omitempty"`  // requests that never came to a judgement, by reason
+	Other   int `json:"other,omitempty"`    // no audit lines: the program's own log, or another's
+	Broken  int `json:"broken,omitempty"`   // cut off or otherwise no JSON, though they begin like it
+	TooLong int `json:"too_long,omitempty"` // longer than MaxLine
+	// requests whose lines could not be written, as the log itself records
+	Lost    int            `json:"lost,omitempty"`
+	Refused map[string]int `json:"refused,omitempty"` // requests that were refused before a decision, by reason
 }
 
-// Total returns the number of lines that are not passed on. Lines that were lost are not in the log.
+// Total returns the number of skipped lines. Lines that were lost are not in the log.
 func (s Skipped) Total() int {
 	n := s.Other + s.Broken + s.TooLong
 	for _, count := range s.Refused {
@@ -81,8 +83,8 @@ func (s Skipped) Total() int {
 	return n
 }
 
-// Read passes each line of the log to each, in order. It needs memory for one line. The error is the reader's or the
-// first that each returns; what was skipped until then is returned with it. A line that cannot be read is no error.
+// Read calls each for each line of the log, in order. It needs memory for one line. The error is the reader's or
+// the first one from each; it comes with the counts up to then. A line that cannot be read is no error.
 func Read(r io.Reader, each func(Line) error) (Skipped, error) {
 	var skipped Skipped
 	lines := newLineReader(r)
@@ -108,7 +110,7 @@ func Read(r io.Reader, each func(Line) error) (Skipped, error) {
 	}
 }
 
-// parse reads one line, or counts it among those that are skipped.
+// parse reads one line, or counts it as skipped.
 func (s *Skipped) parse(text []byte, tooLong bool) (l Line, ok bool) {
 	switch {
 	case tooLong:
@@ -126,7 +128,7 @@ func (s *Skipped) parse(text []byte, tooLong bool) (l Line, ok bool) {
 	var raw struct {
 		Line
 		Lost       int     // of the line that stands for those that could not be written
-		Level, Msg *string // of a log line; the program's own log describes each request in much the same words
+		Level, Msg *string // of a log line; the program's own log describes each request in similar words
 	}
 	err := json.Unmarshal(text, &raw)
 	l = raw.Line
@@ -152,7 +154,7 @@ func (s *Skipped) refused(reason string) {
 	s.Refused[reason]++
 }
 
-// readTarget reads back a target and the names of its options; nil if that is not certain.
+// readTarget reads a target and the names of its options; nil if the result is not certain.
 func readTarget(path string, query []string) *odata.Target {
 	t, err := odata.ParseReadable(path)
 	if err != nil || len(query) == 0 {

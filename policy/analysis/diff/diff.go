@@ -1,20 +1,20 @@
-// Package diff reports what changes from one policy to another: what each caller gains and loses, in rules, and which
-// requests of an audit log would be answered otherwise.
+// Package diff reports the changes from one policy to another: what each caller gains and loses, in rules, and
+// which requests of an audit log would be answered differently.
 //
-// It decides what is reported as a gain or a loss, and when it is not sure it reports a difference: a policy of which
-// it says that a caller gains nothing allows the caller nothing new. It leaves to others how rules match
-// (policy/match), how an audit log is read (policy/analysis/audit), and what is to be done about a difference.
+// It decides what is reported as a gain or a loss. If it is uncertain it reports a difference: if the report shows
+// no gain for a caller, the new policy allows that caller nothing new. Package policy/match decides how rules
+// match, and policy/analysis/audit reads the log.
 package diff
 
 import "graphproxy/policy"
 
-// Difference is what changes from an old policy to a new one. Its zero value is none.
+// Difference is the changes from an old policy to a new one. Its zero value is none.
 type Difference struct {
 	Old     string   `json:"old"` // name of the file
 	New     string   `json:"new"`
-	Callers []Caller `json:"callers,omitempty"` // those that differ: in the order of the new file, then removed ones
-	Limits  []Change `json:"limits,omitempty"`  // of the limits that cover more than one caller
-	File    []Change `json:"file,omitempty"`    // of what holds for the whole file and lets nothing through
+	Callers []Caller `json:"callers,omitempty"` // callers that differ: in the order of the new file, then removed ones
+	Limits  []Change `json:"limits,omitempty"`  // of limits that cover more than one caller
+	File    []Change `json:"file,omitempty"`    // of settings of the whole file that let no request through
 }
 
 // Caller is what changes for one caller.
@@ -23,17 +23,17 @@ type Caller struct {
 	Changes []Change `json:"changes"`
 }
 
-// Change is one thing that differs.
+// Change is one difference.
 type Change struct {
-	Sign  string `json:"sign"` // "+" came, "-" went, "~" is otherwise
+	Sign  string `json:"sign"` // "+" added, "-" removed, "~" changed
 	Kind  Kind   `json:"kind"`
-	Gains bool   `json:"gains"` // it may let more through, or let more be the caller
-	Loses bool   `json:"loses"` // it may let less through, or let fewer be the caller
+	Gains bool   `json:"gains"` // it may let more through, or let more clients be the caller
+	Loses bool   `json:"loses"` // it may let less through, or let fewer clients be the caller
 	Text  string `json:"text"`  // a sentence of which the caller is the subject, or of a limit
 	Where string `json:"where,omitempty"`
 }
 
-// Kind is what a Change is about.
+// Kind is the subject of a Change.
 type Kind string
 
 // The values of Kind.
@@ -97,7 +97,7 @@ func anyOf(changes []Change, is func(*Change) bool) bool {
 // side is one caller in one of the policies.
 type side struct {
 	policy      *policy.Policy
-	caller      *policy.Caller // nil: the policy does not know it
+	caller      *policy.Caller // nil: the policy does not have it
 	allow, deny []*rule
 }
 

@@ -54,7 +54,7 @@ func written(t *testing.T, write func(io.Writer) error) string {
 	return b.String()
 }
 
-// squeezed takes away the spaces that put places in a column.
+// squeezed removes the spaces that align places in a column.
 func squeezed(s string) string {
 	lines := strings.Split(strings.TrimSuffix(s, "\n"), "\n")
 	for i, l := range lines {

@@ -12,7 +12,7 @@ import (
 	"graphproxy/policy"
 )
 
-// identities reports what proves the caller that did not, and the other way.
+// identities reports evidence that proves the caller in one policy only.
 func identities(old, newer *side) []Change {
 	var changes []Change
 	was, is := evidence(old), evidence(newer)
@@ -51,7 +51,7 @@ func evidence(s *side) []policy.Identity {
 	return all
 }
 
-// proves reports whether all evidence that is b's is a's, too.
+// proves reports whether a accepts all evidence that b accepts.
 func proves(a, b *policy.Identity) bool {
 	if a.Kind != b.Kind || a.KeySHA256 != b.KeySHA256 || a.URI != b.URI ||
 		!strings.EqualFold(a.DNS, b.DNS) || a.CommonName != b.CommonName {
@@ -81,7 +81,7 @@ func claimsProve(a, b map[string][]string) bool {
 
 func number(a, b *int) bool { return a == nil || b != nil && *a == *b }
 
-// identityText names evidence as the file does. A key's hash is shortened: it is there to be recognised.
+// identityText returns the text of evidence as in the file. A key's hash is shortened to a recognisable part.
 func identityText(id *policy.Identity) string {
 	var parts []string
 	add := func(name, value string) {

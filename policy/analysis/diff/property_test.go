@@ -62,7 +62,7 @@ func drawRule(t *rapid.T, options []string, templates ...string) string {
 			"options")
 		settings = append(settings, "query: {"+strings.Join(list, ", ")+"}")
 	}
-	if &options[0] == &denyOptions[0] { // what these templates name is not all in Graph
+	if &options[0] == &denyOptions[0] { // these templates do not all exist in Graph
 		settings = append(settings, "unknown: true")
 	}
 	if len(settings) == 0 {
@@ -146,7 +146,8 @@ func everyRequest(t fataler, f func(policy.Request)) {
 	}
 }
 
-// TestNothingGainedMeansNothingAllowed is what the tool promises: what it does not tell does not happen.
+// TestNothingGainedMeansNothingAllowed checks the promise of the tool: a change without a reported gain allows
+// nothing.
 func TestNothingGainedMeansNothingAllowed(t *testing.T) {
 	t.Run("whatever changes", func(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
@@ -160,7 +161,7 @@ func TestNothingGainedMeansNothingAllowed(t *testing.T) {
 	})
 }
 
-// drawDenials draws two policies that allow nearly everything and differ in one deny rule, mostly with the same
+// drawDenials draws two policies that allow nearly everything and differ in one deny rule, usually with the same
 // beginning.
 func drawDenials(t *rapid.T) (old, newer *policy.Policy) {
 	const allow = `version: 1
@@ -231,7 +232,7 @@ func TestReplayTellsTheTruth(t *testing.T) {
 
 func checkReplay(t *rapid.T, old, newer *policy.Policy, request policy.Request, hash string, recorded bool) {
 	if request.Method != "POST" && request.Target.Segments[0].Fold == "$batch" {
-		return // 405, which is no judgement
+		return // 405, which is no decision
 	}
 	decision := map[bool]string{true: "allow", false: "deny"}[recorded]
 	line, err := json.Marshal(map[string]any{

@@ -11,15 +11,15 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// Replayed is what the requests of an audit log come to under two policies.
+// Replayed is the outcome of the requests of an audit log under two policies.
 type Replayed struct {
 	Old        string        `json:"old"` // name of the file
 	New        string        `json:"new"`
-	Requests   int           `json:"requests"`   // that were replayed: Unchanged and those of Groups
+	Requests   int           `json:"requests"`   // requests that were replayed: Unchanged and those in Groups
 	Unchanged  int           `json:"unchanged"`  // both policies answer them alike
 	Groups     []Group       `json:"groups"`     // the others, most frequent first
 	Unreadable int           `json:"unreadable"` // requests whose recorded target cannot be read back
-	Skipped    audit.Skipped `json:"skipped"`    // lines of the log that are no judged requests
+	Skipped    audit.Skipped `json:"skipped"`    // lines of the log without a decision
 }
 
 // Group is recorded requests of one caller that the same rules decide.
@@ -51,16 +51,16 @@ type Outcome string
 const (
 	OutcomeDenied  Outcome = "allowed to denied"
 	OutcomeAllowed Outcome = "denied to allowed"
-	OutcomeUnknown Outcome = "unknown" // it hangs on values of query options, which the log does not hold
+	OutcomeUnknown Outcome = "unknown" // the decision depends on values of query options, which are not in the log
 )
 
 // Empty reports whether no recorded request changes its answer, or may do so.
 func (r Replayed) Empty() bool { return len(r.Groups) == 0 }
 
-// Replay decides each request of an audit log by both policies, without regard to their modes. The log holds the names
-// of query options and not their values: where the decision hangs on those, the request is counted as unknown, unless
-// the log was written under one of the policies and so has its decision, or the conditions are the same in both. The
-// error is the reader's.
+// Replay decides each request of an audit log by both policies, and ignores their modes. The log has the names of
+// query options and not their values. If the decision depends on values, the request is counted as unknown, unless
+// the log was written under one of the policies and so has its decision, or the conditions are the same in both.
+// The error is the reader's.
 func Replay(old, newer *policy.Policy, r io.Reader) (Replayed, error) {
 	p := &replay{
 		result: Replayed{Old: old.File(), New: newer.File()},
@@ -108,7 +108,7 @@ func (p *replay) line(l audit.Line) error {
 	return nil
 }
 
-// recorded returns what the line has of the decisions of either policy.
+// recorded returns the decisions of either policy that the line has.
 func (p *replay) recorded(l audit.Line) func(old, newer bool) bool {
 	allowed := l.Allowed()
 	return func(old, newer bool) bool {
@@ -137,19 +137,18 @@ func rulingOf(r ruling, b *book) Ruling {
 	return out
 }
 
-// answers is how two policies answer one request. Where it is not known, old and new are what they come to if they
-// differ.
+// answers are the answers of two policies to one request. If the answers are uncertain, old and new are the answers
+// when they differ.
 type answers struct {
 	change     Outcome // "": they answer alike
 	old, newer ruling
 	options    []string
 }
 
-// maxConditions bounds the assumptions that are gone through, 2 to this power.
+// maxConditions bounds the assumptions that are tried: 2 to this power.
 const maxConditions = 10
 
-// compareAnswers goes through all assumptions about the conditions that hang on values, those apart that possible rules
-// out.
+// compareAnswers tries all assumptions about the conditions on values, except those that possible excludes.
 func compareAnswers(old, newer *outlook, possible func(old, newer bool) bool) answers {
 	conditions := newer.conditions(old.conditions(nil))
 	if len(conditions) > maxConditions {
@@ -170,7 +169,7 @@ func compareAnswers(old, newer *outlook, possible func(old, newer bool) bool) an
 		seen[pairs[assumed]] = true
 	}
 	switch denied, allowed := seen[[2]bool{true, false}], seen[[2]bool{false, true}]; {
-	case len(seen) == 0: // what was recorded is not what the rules say now; they are what is compared
+	case len(seen) == 0: // the record contradicts the present rules; the rules are compared
 		return compareAnswers(old, newer, func(bool, bool) bool { return true })
 	case !denied && !allowed:
 		return answers{}
@@ -184,7 +183,7 @@ func compareAnswers(old, newer *outlook, possible func(old, newer bool) bool) an
 	return a
 }
 
-// deciding returns the conditions that make a difference to an answer. The pairs are the answers, by assumption.
+// deciding returns the conditions that change an answer. The pairs are the answers, by assumption.
 func deciding(conditions []condition, pairs [][2]bool) []condition {
 	var deciding []condition
 	for i, c := range conditions {
@@ -198,7 +197,7 @@ func deciding(conditions []condition, pairs [][2]bool) []condition {
 	return deciding
 }
 
-// unknown is the answer for a request that hangs on more conditions than are gone through.
+// unknown returns the answer for a request with more conditions than are tried.
 func unknown(conditions []condition, old, newer *outlook) answers {
 	all := func(condition) bool { return true }
 	return answers{change: OutcomeUnknown, old: old.decide(all), newer: newer.decide(all), options: optionsOf(conditions)}
@@ -213,7 +212,7 @@ func optionsOf(conditions []condition) []string {
 	return slices.Compact(names)
 }
 
-// path is what requests are grouped by: the template of the rule that allows, else of any that decides.
+// path returns the template by which requests are grouped: of the rule that allows, else of any rule that decides.
 func (a *answers) path(t *odata.Target) string {
 	for _, r := range []ruling{a.old, a.newer} {
 		if r.allow && r.rule != nil {

@@ -10,8 +10,8 @@ import (
 	"graphproxy/policy/analysis/audit"
 )
 
-// WriteText writes one fact a line: how many requests there are, the groups of those that change ("-" denied now, "+"
-// allowed now, "?" not known), and what of the log was not replayed. The error is the writer's.
+// WriteText writes one fact a line: the number of requests, the groups of changed requests ("-" denied now, "+"
+// allowed now, "?" unknown), and the lines that were not replayed. The error is the writer's.
 func (r Replayed) WriteText(w io.Writer) error {
 	var b strings.Builder
 	count := make(map[Outcome]int)
@@ -59,7 +59,7 @@ func (r *Ruling) text() string {
 	return text
 }
 
-// writeSkipped reports what was passed over: the counts are not of the whole log.
+// writeSkipped reports skipped lines: the counts do not include the whole log.
 func writeSkipped(b *strings.Builder, s audit.Skipped, unreadable int) {
 	for _, reason := range slices.Sorted(maps.Keys(s.Refused)) {
 		fmt.Fprintf(b, "  not replayed: %s refused before a judgement, %s\n", counted(s.Refused[reason], "request"), reason)

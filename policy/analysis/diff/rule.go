@@ -11,19 +11,19 @@ import (
 	"graphproxy/policy/match"
 )
 
-// rule is a rule of a policy and what it is compared by.
+// rule is a rule of a policy in a form for comparison.
 type rule struct {
 	*policy.Rule
-	template string          // without the names that the file gives to variables
-	key      string          // template and conditions: rules with the same key match the same, methods apart
+	template string          // without the file's names of variables
+	key      string          // template and conditions: rules with the same key match the same, ignoring methods
 	where    []key           // conditions on keys
 	query    map[string]bool // texts of the conditions on query options
 	settings string          // limit, app, tenant and priority
 	body     map[string]bool // texts of the conditions on the body
-	one      match.Rule      // the rule for one method, because methods are compared for themselves
+	one      match.Rule      // the rule for one method, because methods are compared separately
 }
 
-// key is a condition on a variable, which goes by its number.
+// key is a condition on a variable, which is identified by its number.
 type key struct {
 	variable int
 	values   []string // sorted
@@ -65,8 +65,8 @@ func newRule(r *policy.Rule) *rule {
 	return c
 }
 
-// unnamed returns the template's text with variables by number and names as they are compared, so that two templates
-// that are written the same match the same.
+// unnamed returns the template's text with numbers as names of variables and folded names, so that two templates
+// with the same text match the same.
 func unnamed(t *odata.Template) string {
 	segments, n := slices.Clone(t.Segments), 0
 	number := func(text *string) {
@@ -96,7 +96,8 @@ func unnamed(t *odata.Template) string {
 
 func (r *rule) methods() match.Methods { return r.Match().Methods.All() }
 
-// text is the rule for some of its methods, with its conditions: "GET /users/{id}: where: {id: [\"*@contoso.com\"]}".
+// text returns the rule for some of its methods, with its conditions: "GET /users/{id}: where: {id:
+// [\"*@contoso.com\"]}".
 func (r *rule) text(methods match.Methods) string {
 	return r.title(methods) + conditionText(": ", r.Conditions)
 }
@@ -113,7 +114,7 @@ func conditionText(before string, conditions []string) string {
 	return before + strings.Join(conditions, ", ")
 }
 
-// conditionsBesides returns the rule's conditions that the other has not, as text.
+// conditionsBesides returns, as text, the rule's conditions that the other does not have.
 func (r *rule) conditionsBesides(other *rule) string {
 	var own []string
 	for _, c := range r.Conditions {
@@ -127,12 +128,12 @@ func (r *rule) conditionsBesides(other *rule) string {
 	return strings.Join(own, ", ")
 }
 
-// covers reports whether the rule allows all that the other allows, methods apart.
+// covers reports whether the rule allows everything that the other allows, ignoring methods.
 func (r *rule) covers(other *rule) bool {
 	return r.key == other.key || match.Covers(&r.one, &other.one)
 }
 
-// forbids reports whether the rule, under deny, denies all that the other denies there, methods apart.
+// forbids reports whether the rule, under deny, denies everything that the other denies, ignoring methods.
 func (r *rule) forbids(other *rule) bool {
 	if r.template != other.template && r.template != other.template+"/**" {
 		return false
@@ -143,7 +144,7 @@ func (r *rule) forbids(other *rule) bool {
 		}
 	}
 	if hasArgs(r.one.Template) && len(r.where) != len(other.where) {
-		return false // with a value, a rule about an alternate key is about plain keys, too; without, it is not
+		return false // with a value, a rule for an alternate key is also for plain keys; without, it is not
 	}
 	for text := range r.query {
 		if !other.query[text] {
@@ -153,8 +154,8 @@ func (r *rule) forbids(other *rule) bool {
 	return r.deniesBodies(other) && (r.Until().IsZero() || !other.Until().IsZero() && !r.Until().Before(other.Until()))
 }
 
-// deniesBodies reports whether the rule, under deny, denies for its body all that the other denies: each condition
-// denies by itself there.
+// deniesBodies reports whether the rule, under deny, denies for its body everything that the other denies. Each
+// condition denies by itself there.
 func (r *rule) deniesBodies(other *rule) bool {
 	if len(r.body) == 0 {
 		return true
@@ -171,13 +172,13 @@ func hasArgs(t *odata.Template) bool {
 	return slices.ContainsFunc(t.Segments, func(s odata.Segment) bool { return s.Kind == odata.Args })
 }
 
-// includes reports whether the condition is met by all that meets the other.
+// includes reports whether every value that meets the other condition meets this one.
 func (k key) includes(other key) bool {
 	return k.variable == other.variable &&
 		!slices.ContainsFunc(other.values, func(v string) bool { return !slices.Contains(k.values, v) })
 }
 
-// isBatch reports whether the rule is about batches as such.
+// isBatch reports whether the rule is for $batch itself.
 func isBatch(r *policy.Rule) bool { return r.Match().Template.Segments[0].Fold == "$batch" }
 
 func place(p *policy.Policy, line int) string { return p.File() + ":" + strconv.Itoa(line) }

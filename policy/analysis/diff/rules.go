@@ -8,10 +8,10 @@ import (
 	"graphproxy/policy/match"
 )
 
-// lists compares two lists of rules, method by method, so that a rule that is split in two is no difference.
+// lists compares two lists of rules, method by method, so that one rule and the same rule split in two are equal.
 type lists struct {
 	old, newer []*rule
-	covers     func(a, b *rule) bool // a does all that b does, methods apart
+	covers     func(a, b *rule) bool // a does everything that b does, ignoring methods
 	came, went []match.Methods       // of each rule: the methods for which no rule of the other list does the same
 	oldKeys    map[string]bool
 	newKeys    map[string]bool
@@ -58,8 +58,8 @@ type position struct {
 	base    string
 }
 
-// calledAndNamed returns the names that one rule writes with empty parentheses and another without. What covers a rule
-// is judged for the rule alone, and beside the call of a name in the same list, the name matches in more spellings.
+// calledAndNamed returns the names that one rule writes with empty parentheses and another without. Covering is
+// decided for single rules, but beside a rule that calls a name, the name matches in more spellings.
 func calledAndNamed(rules []*rule) map[position]bool {
 	called, both := make(map[position]bool), make(map[position]bool)
 	for _, r := range rules {
@@ -85,7 +85,7 @@ func (r *rule) hasAny(positions map[position]bool) bool {
 	return false
 }
 
-// names goes through the literal names of the rule's template, and whether each is called.
+// names yields the literal names of the rule's template, and whether each is called.
 func (r *rule) names() iter.Seq2[position, bool] {
 	return func(yield func(position, bool) bool) {
 		for i := range r.one.Template.Segments {
@@ -96,8 +96,8 @@ func (r *rule) names() iter.Seq2[position, bool] {
 	}
 }
 
-// without takes from what came, or went, the methods of rules that have no effect because a deny rule beside them
-// denies all that they allow.
+// without removes from the added or removed methods those of rules that have no effect because a deny rule denies
+// everything that they allow.
 func without(methods []match.Methods, rules, deny []*rule) {
 	for i, r := range rules {
 		for _, d := range deny {
@@ -108,7 +108,7 @@ func without(methods []match.Methods, rules, deny []*rule) {
 	}
 }
 
-// pair is a rule that stands in the place of another with the same template.
+// pair is a rule that replaces another with the same template.
 type pair struct {
 	old, newer *rule
 	methods    match.Methods
@@ -125,7 +125,8 @@ func (p *pair) verdict(more, less string) string {
 	return "neither is part of the other"
 }
 
-// pairs takes from what came for new rule i, and from what went, what is rather a change of an old rule.
+// pairs removes from the added and removed methods, for new rule i, those that are better reported as a change of
+// an old rule.
 func (l *lists) pairs(i int) []pair {
 	var found []pair
 	n := l.newer[i]
@@ -159,7 +160,7 @@ func (l *lists) pairs(i int) []pair {
 	return found
 }
 
-// allowed reports what the caller may do that it could not do, and the other way.
+// allowed reports what the caller may do in one policy only.
 func allowed(old, newer *side) []Change {
 	l := newLists(old.allow, newer.allow, (*rule).covers)
 	without(l.came, newer.allow, newer.deny)
@@ -189,8 +190,7 @@ func allowed(old, newer *side) []Change {
 	return changes
 }
 
-// denied reports what is denied to the caller that was not, and the other way, as far as it was or is allowed
-// otherwise.
+// denied reports what is denied to the caller in one policy only, as far as another rule allows it.
 func denied(old, newer *side) []Change {
 	if newer.caller == nil {
 		return nil
@@ -224,8 +224,8 @@ func denied(old, newer *side) []Change {
 	return changes
 }
 
-// touches reports whether the deny rule may deny what the caller is allowed otherwise. A batch is allowed to every
-// caller.
+// touches reports whether the deny rule may deny something that the caller is allowed by other rules. A batch is
+// allowed to every caller.
 func touches(d *rule, s *side) bool {
 	if isBatch(d.Rule) {
 		return s.caller != nil

@@ -9,14 +9,14 @@ import (
 	"graphproxy/policy/match"
 )
 
-// judge decides requests of which the values of query options are not known.
+// judge decides requests whose values of query options are unknown.
 type judge struct {
 	policy  *policy.Policy
-	callers map[string]*book // as they are asked for
+	callers map[string]*book // created on first use
 }
 
-// book is a caller's rules, each in a tree of its own and without the conditions on query options: those are looked at
-// here.
+// book has a caller's rules, each in a tree of its own and without the conditions on query options, which are
+// checked here.
 type book struct {
 	known, reports bool
 	allow, deny    []*single
@@ -29,12 +29,12 @@ type single struct {
 	options []condition
 }
 
-// condition is one on a query option. Conditions with the same id hold or fail together, for every value.
+// condition is a condition on a query option. Conditions with the same id hold or fail together, for every value.
 type condition struct {
 	option  string // Fold
 	id      string
 	refused bool // the option must be absent; else it has values
-	always  bool // it hangs on every request: conditions on the body, of which the log says nothing
+	always  bool // the condition applies to every request: conditions on the body, which is not in the log
 }
 
 func newJudge(p *policy.Policy) *judge { return &judge{policy: p, callers: make(map[string]*book)} }
@@ -67,7 +67,7 @@ func (j *judge) book(caller string) *book {
 }
 
 // callsIn returns the templates that call a function with empty parentheses, as rules for no method: beside them,
-// others that have the function's name match it in more spellings.
+// other rules with the function's name match more spellings.
 func callsIn(rules []*policy.Rule) []*match.Rule {
 	var calls []*match.Rule
 	for _, r := range rules {
@@ -93,7 +93,7 @@ func newSingle(r *policy.Rule, side string) (*single, *match.Rule) {
 	return s, &match.Rule{Methods: m.Methods, Template: m.Template, Keys: m.Keys}
 }
 
-// outlook is how a policy may decide a request: by the first deny rule of which all conditions hold, else by the first
+// outlook is how a policy may decide a request: by the first deny rule whose conditions all hold, else by the first
 // such allow rule.
 type outlook struct {
 	book        *book
@@ -101,7 +101,7 @@ type outlook struct {
 	deny, allow []clause
 }
 
-// clause is a rule whose template, method and keys match, and the conditions on which it then hangs.
+// clause is a rule whose template, method and keys match, with the conditions that remain.
 type clause struct {
 	rule *policy.Rule
 	ifs  []condition
@@ -133,7 +133,7 @@ func (j *judge) outlook(caller, method string, t *odata.Target) outlook {
 	return o
 }
 
-// allowConditions returns the conditions of an allow rule that hang on values; false if one is certain to fail.
+// allowConditions returns the conditions of an allow rule that depend on values; false if one certainly fails.
 func allowConditions(conditions []condition, t *odata.Target) (ifs []condition, may bool) {
 	for _, c := range conditions {
 		present := c.isPresent(t)
@@ -153,8 +153,7 @@ func allowConditions(conditions []condition, t *odata.Target) (ifs []condition, 
 	return ifs, true
 }
 
-// denyConditions is allowConditions for a deny rule: there an option that is absent is no reason to deny, $select
-// apart.
+// denyConditions is allowConditions for a deny rule: there an absent option does not deny, except $select.
 func denyConditions(conditions []condition, t *odata.Target) (ifs []condition, may bool) {
 	for _, c := range conditions {
 		switch present := c.isPresent(t); {
@@ -195,7 +194,7 @@ func (o *outlook) decide(holds func(condition) bool) ruling {
 	return ruling{allow: r != nil || o.batch && o.book.known, rule: r}
 }
 
-// conditions adds those that the decision may hang on.
+// conditions adds the conditions on which the decision may depend.
 func (o *outlook) conditions(all []condition) []condition {
 	for _, clauses := range [][]clause{o.deny, o.allow} {
 		for _, c := range clauses {

@@ -14,7 +14,7 @@ import (
 	"graphproxy/policy/match"
 )
 
-// settings reports what differs for a caller of both policies besides who it is and what it may do.
+// settings reports the differences for a caller of both policies, except its evidence and its rules.
 func settings(old, newer *side) []Change {
 	var changes []Change
 	name, where := newer.caller.Name, newer.where()
@@ -61,7 +61,7 @@ func appendUntil(changes []Change, was, is time.Time, where string) []Change {
 		Text: "until: " + text(was) + " is now " + text(is)})
 }
 
-// appendInFlight reports another share. A number and a part of all cannot be compared without the proxy's settings.
+// appendInFlight reports another share. A number and a percentage cannot be compared without the proxy's settings.
 func appendInFlight(changes []Change, was, is policy.Share, where string) []Change {
 	if was == is {
 		return changes
@@ -72,7 +72,7 @@ func appendInFlight(changes []Change, was, is policy.Share, where string) []Chan
 		Text: fmt.Sprintf("in_flight: %s is now %s", shareText(was), shareText(is))})
 }
 
-// percent is the part of all that a share without a number is, by default a half.
+// percent returns the percentage of a share without a number, by default 50.
 func percent(s policy.Share) int {
 	if s == (policy.Share{}) {
 		return 50
@@ -84,7 +84,7 @@ func shareText(s policy.Share) string {
 	return cmp.Or(s.String(), "half of all, or all for a caller by itself")
 }
 
-// appChange reports another app registration. Whether Graph allows it more or less is not to be seen in a policy.
+// appChange reports another app registration. A policy does not show whether Graph allows it more or less.
 func appChange(of, was, is, where string) Change {
 	return Change{Sign: "~", Kind: KindApp, Gains: true, Loses: true,
 		Text: fmt.Sprintf("%sapp: %s is now %s", of, was, is), Where: where}
@@ -100,8 +100,8 @@ func appText(name, tenant string) string {
 	return name
 }
 
-// ruleSettings reports limits and apps that differ between rules that match the same, or of which one matches all that
-// the other does.
+// ruleSettings reports limits and apps that differ between rules that match the same, or where one matches
+// everything that the other matches.
 func ruleSettings(old, newer *side) []Change {
 	oldKeys, newKeys := keysOf(old.allow), keysOf(newer.allow)
 	var changes []Change
@@ -124,8 +124,8 @@ func ruleSettings(old, newer *side) []Change {
 	return append(changes, orders(old, newer)...)
 }
 
-// orders reports rules that changed places and have limits or apps of their own: among the rules that allow a request,
-// the first decides.
+// orders reports rules with their own limits or apps whose order changed: among the rules that allow a request, the
+// first decides.
 func orders(old, newer *side) []Change {
 	was := make(map[string]int)
 	for i, r := range old.allow {
@@ -170,7 +170,7 @@ func ruleSetting(old, newer *rule, of, where string) []Change {
 	return appendLimit(changes, of+"limit: ", old.Limit(), newer.Limit(), where)
 }
 
-// referencesText is what requests under a rule may refer to.
+// referencesText returns the text of what requests under a rule may refer to.
 func referencesText(r *rule) string {
 	if !r.BoundsReferences() {
 		return "any"
@@ -183,7 +183,7 @@ func rank(priority string) int {
 	return slices.Index([]string{"low", "", "high"}, strings.TrimPrefix(priority, "normal"))
 }
 
-// settingsText is what a rule that came has of its own.
+// settingsText returns the text of the settings of an added rule.
 func settingsText(r *rule) string {
 	text := ""
 	if r.Limit() != nil {
@@ -229,7 +229,7 @@ func looserThan(a, b *limit.Limit) bool {
 		return true
 	}
 	if a.Unit != b.Unit {
-		return true // what a request counts as differs, so each may let something through that the other does not
+		return true // the units differ, so each may let something through that the other does not
 	}
 	more := func(a, b float64) bool { return b != 0 && (a == 0 || a > b) } // 0 is no bound
 	return a.Wait > b.Wait || more(a.Rate, b.Rate) || more(float64(a.Burst), float64(b.Burst)) ||
@@ -269,7 +269,7 @@ func rateText(perSecond float64) string {
 	return strconv.FormatFloat(perSecond*3600, 'g', 6, 64) + "/h"
 }
 
-// contact compares whom refused callers are to ask.
+// contact compares the contacts for refused callers.
 func contact(old, newer *policy.Policy) []Change {
 	was, is := cmp.Or(old.Contact(), "none"), cmp.Or(newer.Contact(), "none")
 	if was == is {

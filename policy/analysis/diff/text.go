@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// widest is the length of the longest line after which places stand in one column.
+// widest is the length of the longest line after which places are aligned in one column.
 const widest = 60
 
-// WriteText writes one fact a line: "+" for what came, "-" for what went, "~" for what is otherwise, each with its
-// place. The error is the writer's.
+// WriteText writes one fact a line: "+" for added, "-" for removed, "~" for changed, each with its place. The error
+// is the writer's.
 func (d Difference) WriteText(w io.Writer) error {
 	var b strings.Builder
 	if d.Empty() {

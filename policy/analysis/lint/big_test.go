@@ -9,7 +9,8 @@ import (
 	"graphproxy/policy/analysis/lint"
 )
 
-// Rules that differ only in their values are as many as people or mailboxes are, and must not cost the square of that.
+// Rules that differ only in their values are as many as people or mailboxes, and the time must not grow with the
+// square.
 func TestManyRulesThatDifferInOneValueAreLintedInTime(t *testing.T) {
 	for name, rule := range map[string]string{
 		"values": "      - %s /users/{id}/messages:\n          where: {id: [user%d@contoso.com, " +

@@ -31,7 +31,7 @@ func (c *checker) ends() {
 	}
 }
 
-// endText says when something has ended, or ends soon; "" if neither.
+// endText returns the text for a rule that has ended, or ends soon; "" if neither.
 func (c *checker) endText(until time.Time) string {
 	left := until.Sub(c.Now)
 	switch at := until.Format(time.RFC3339); {
@@ -44,8 +44,8 @@ func (c *checker) endText(until time.Time) string {
 	}
 }
 
-// tokens reports bounds on $select at a delta query. The selection of the first request is inside the tokens of the
-// links that follow, where it is not seen.
+// tokens reports conditions on $select at a delta query. The selection of the first request is inside the tokens of
+// the links that follow, where the policy cannot check it.
 func (c *checker) tokens() {
 	told := make(map[*policy.Rule]bool)
 	for _, b := range c.books {

@@ -13,7 +13,7 @@ import (
 	"graphproxy/policy/graph/catalog/catalogtest"
 )
 
-// Whoever writes as the examples do must not be warned.
+// A reader who follows the examples must get no warnings.
 func TestTheExamplesHaveNothingOdd(t *testing.T) {
 	o := lint.Options{Operations: graph(t)}
 	examples, shown := make(map[string]string), ""
@@ -22,7 +22,7 @@ func TestTheExamplesHaveNothingOdd(t *testing.T) {
 		examples[filepath.Base(file)] = read(t, file)
 	}
 	for _, file := range []string{"../../../docs/policy.md", "../../../README.md"} {
-		shown += read(t, file) // with the warnings that it means to show
+		shown += read(t, file) // with the warnings that it demonstrates
 		for i, block := range strings.Split(read(t, file), "```yaml\n")[1:] {
 			text, _, _ := strings.Cut(block, "```")
 			examples[filepath.Base(file)+strings.Repeat("'", i)] = text
@@ -52,7 +52,7 @@ func read(t *testing.T, file string) string {
 	return string(data)
 }
 
-// Each operation of Graph is a rule that is not odd; and a policy of all of them is linted before anyone gets tired.
+// A rule for each operation of Graph gives no warning, and a policy of all of them is checked in a short time.
 func TestARuleForEachOfGraphsOperationsIsNotOdd(t *testing.T) {
 	for prefix, version := range map[string]string{"": "v1.0", "/beta": "beta"} {
 		t.Run(version, func(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"graphproxy/policy"
 )
 
-// identities reports evidence that proves too many, where others than this machine can present it.
+// identities reports evidence that proves too many callers, if other machines can present it.
 func (c *checker) identities() {
 	if !c.Public {
 		return
@@ -44,8 +44,8 @@ func (c *checker) tooWide(b *book, id policy.Identity) {
 	}
 }
 
-// isWide reports whether a network is more than one site's: more than 65,536 addresses of IPv4, or more than the /32 of
-// IPv6 that a provider gets. The addresses of one machine are never too many.
+// isWide reports whether a network is larger than one site's: more than 65,536 addresses of IPv4, or more than the
+// /32 of IPv6 that a provider gets. Loopback networks never are.
 func isWide(n netip.Prefix) bool {
 	if n.Addr().IsLoopback() && n.Bits() >= 8 {
 		return false

@@ -9,9 +9,9 @@ import (
 	"graphproxy/policy/match"
 )
 
-// index finds, among many rules, the few that may cover or deny a given one, so that a policy with a rule for each of
-// Graph's operations takes no square of their number. It finds more than those and none less: what it finds is for
-// match.Covers and match.Denies to judge.
+// index finds, among many rules, the few that may cover or deny a given one, so that the time does not grow with
+// the square of their number. It may find too many rules, but never misses one: match.Covers and match.Denies
+// decide.
 type index struct{ roots map[string]*indexNode }
 
 type indexNode struct {
@@ -19,7 +19,7 @@ type indexNode struct {
 	here, below []int
 }
 
-// What a segment that is no literal stands as.
+// The stand-ins for segments that are no literals.
 const (
 	anyKey  = "{}"
 	anyArgs = "()"
@@ -50,8 +50,8 @@ func (x *index) add(m *match.Rule, number int) {
 	root.add(m, 0, number, true)
 }
 
-// add puts a rule below the node. One variable that is narrowed to a few values stands as each of them: rules often
-// differ in nothing else.
+// add adds a rule below the node. A variable that is restricted to a few values is added as each of them, because
+// rules often differ only in these values.
 func (n *indexNode) add(m *match.Rule, i, number int, byValue bool) {
 	switch {
 	case i == len(m.Template.Segments) && m.Template.Below:
@@ -93,7 +93,7 @@ func valuesOf(m *match.Rule, i int) []string {
 	return nil
 }
 
-// wider returns the numbers of the rules that may match all that a rule does, ascending.
+// wider returns the numbers of the rules that may match everything that a rule matches, ascending.
 func (x *index) wider(m *match.Rule) []int {
 	f := widerFinder{rule: m, seen: make(map[place]bool)}
 	f.from(x.roots[m.Template.Version], 0)
@@ -133,7 +133,7 @@ func (f *widerFinder) from(n *indexNode, i int) {
 	if s.Kind == odata.Args || s.Qualified {
 		f.from(n, i+1)
 	}
-	if values := valuesOf(f.rule, i); len(values) > 0 { // who covers the rule, has all of them
+	if values := valuesOf(f.rule, i); len(values) > 0 { // a rule that covers this one has all of them
 		f.from(n.next[strings.ToLower(values[0])], i+1)
 	}
 }

@@ -5,7 +5,7 @@ import (
 	"graphproxy/policy/match"
 )
 
-// limits reports limits that cover nothing that a caller may do. What a caller in report mode may do is anything.
+// limits reports limits that cover nothing that a caller may do. A caller in report mode may do anything.
 func (c *checker) limits() {
 	byRoot := make(map[string][]*policy.Rule)
 	for i := range c.books {
@@ -26,7 +26,7 @@ func (c *checker) limits() {
 	}
 }
 
-// shares reports a caller that may take what all others need.
+// shares reports a caller that may use capacity that all others need.
 func (c *checker) shares() {
 	if len(c.books) < 2 {
 		return

@@ -1,10 +1,9 @@
-// Package lint reports what is odd in a policy that loads: rules that can never decide, templates that name nothing in
-// Microsoft Graph, and evidence that proves too many.
+// Package lint reports probable mistakes in a policy that loads: rules that can never decide, templates that name
+// nothing in Microsoft Graph, and evidence that proves too many callers.
 //
-// It decides what is worth telling, and keeps quiet when it is not sure: a warning that is wrong teaches people to read
-// none. Deny rules that touch nothing that is allowed are not reported, because a safety net is there for rules to
-// come. It leaves to others what keeps a policy from loading (package policy), how rules match (policy/match), and
-// which evidence the running proxy is configured to verify (the command serve).
+// It reports only what is certain: a wrong warning teaches people to ignore warnings. It does not report deny rules
+// that touch nothing that is allowed, because they may be a safety net for later rules. Package policy decides
+// which files do not load, policy/match how rules match, and the command serve which evidence the proxy verifies.
 package lint
 
 import (
@@ -17,16 +16,16 @@ import (
 	"graphproxy/policy/yamlfile"
 )
 
-// Options say what is known besides the policy. The zero value checks the policy by itself.
+// Options are further facts besides the policy. The zero value checks the policy by itself.
 type Options struct {
-	Operations *operations.Set // what Graph has; nil: templates are not looked up
-	Public     bool            // others than this machine can reach the proxy
+	Operations *operations.Set // the operations of Graph; nil: templates are not looked up
+	Public     bool            // other machines can reach the proxy
 	Plain      bool            // they reach it without TLS
-	Now        time.Time       // what has ended, and what ends soon, is judged by it; zero: that is not looked at
+	Now        time.Time       // decides what has ended, and what ends soon; zero: neither is checked
 }
 
-// Check returns what is odd in a policy, with the warnings that the loader had, sorted by line; nil if nothing is. It
-// does not change the policy, and is safe for concurrent use.
+// Check returns the probable mistakes in a policy, with the warnings of the loader, sorted by line; nil if there
+// are none. It does not change the policy, and is safe for concurrent use.
 func Check(p *policy.Policy, o Options) []*policy.Error {
 	c := &checker{Options: o, policy: p, users: make(map[*policy.Rule]int), report: yamlfile.Report{File: p.File()}}
 	for _, caller := range p.Callers() {
@@ -52,11 +51,11 @@ func Check(p *policy.Policy, o Options) []*policy.Error {
 	return all
 }
 
-// mostPairs bounds the pairs of rules that one kind of check compares, so that a policy with a rule for each of many
-// people is linted in seconds. What lies beyond is not reported.
+// mostPairs bounds the pairs of rules that one kind of check compares, so that a policy with a rule for each of
+// many people is checked in seconds. Further pairs are not compared.
 const mostPairs = 300_000
 
-// pairs counts what is left of mostPairs.
+// pairs is the rest of mostPairs.
 type pairs struct{ left int }
 
 func (p *pairs) take() bool {
@@ -72,7 +71,7 @@ type checker struct {
 	report yamlfile.Report
 }
 
-// book is what one caller may do.
+// book has the rules of one caller.
 type book struct {
 	caller      policy.Caller
 	where       string // "callers.hr-sync"
@@ -91,8 +90,8 @@ func distinct(rules []*policy.Rule) []*policy.Rule {
 	return all
 }
 
-// name is how messages name another rule.
+// name returns the name of a rule in messages.
 func name(r *policy.Rule) string { return r.Text + " (" + r.Where() + ")" }
 
-// root is what two rules must have in common to match the same request.
+// root returns the part that two rules must have in common to match the same request.
 func root(m *match.Rule) string { return m.Template.Version + "/" + m.Template.Segments[0].Base }

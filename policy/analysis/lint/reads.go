@@ -6,7 +6,7 @@ import (
 	"graphproxy/policy/match"
 )
 
-// reads reports rules for ANY that could be for READ: Graph has nothing there but reading.
+// reads reports rules for ANY that could be for READ, because Graph has only reading operations there.
 func (c *checker) reads() {
 	told := make(map[*policy.Rule]bool)
 	for _, b := range c.books {
@@ -21,8 +21,8 @@ func (c *checker) reads() {
 	}
 }
 
-// onlyReads reports whether all that Graph has at a template reads: it ends in a function or count, it is of a
-// service that only reports, or the operations say so.
+// onlyReads reports whether every operation of Graph at a template reads: the template ends in a function or
+// $count, it belongs to a service that only reports, or the list of operations shows it.
 func (c *checker) onlyReads(m *match.Rule) bool {
 	segments := m.Template.Segments
 	last := &segments[len(segments)-1]

@@ -7,13 +7,13 @@ import (
 	"graphproxy/policy/match"
 )
 
-// finding is what is odd about a rule of one caller.
+// finding is a probable mistake in a rule of one caller.
 type finding struct {
 	where, message string
 }
 
-// findings are of the rules of all callers. A rule that callers share through a set is reported only when it is odd for
-// every one of them: what it does for one caller is reason enough to be there.
+// findings are findings about the rules of all callers. A rule that callers share through a set is reported only if
+// every one of them has the finding: one caller that needs the rule is reason enough for it.
 type findings struct {
 	left  pairs
 	order []*policy.Rule
@@ -30,7 +30,7 @@ func (f *findings) add(r *policy.Rule, where, message string) {
 	f.of[r] = append(f.of[r], finding{where, message})
 }
 
-// rules reports rules that do nothing beside the others of their caller.
+// rules reports rules that have no effect beside the other rules of their caller.
 func (c *checker) rules() {
 	found := findings{left: pairs{mostPairs}}
 	for i := range c.books {
@@ -62,7 +62,8 @@ func (c *checker) repeats(b *book, rules []*policy.Rule, where string) {
 	}
 }
 
-// allowed finds allow rules that a deny rule leaves nothing of, and those that another allow rule stands in for.
+// allowed finds allow rules of which a deny rule denies everything, and allow rules that another allow rule
+// replaces.
 func (b *book) allowed(found *findings) {
 	allow, deny := distinct(b.allow), distinct(b.deny)
 	byAllow, byDeny := indexOf(allow), indexOf(deny)
@@ -100,7 +101,7 @@ func (b *book) allowed(found *findings) {
 	}
 }
 
-// ownOf names what a rule has of its own besides a limit, "" if it has nothing.
+// ownOf names the settings of a rule other than a limit, "" if it has none.
 func ownOf(r *policy.Rule) string {
 	switch {
 	case r.App() != "" || r.Tenant() != "":
@@ -111,7 +112,7 @@ func ownOf(r *policy.Rule) string {
 	return ""
 }
 
-// shadowed says why a rule never decides, of which an earlier one matches everything.
+// shadowed returns why a rule never decides, when an earlier one matches everything that it matches.
 func shadowed(r, earlier *policy.Rule) string {
 	own := ""
 	switch {
@@ -135,15 +136,15 @@ func shadowed(r, earlier *policy.Rule) string {
 	return "never decides: " + name(earlier) + " comes first and matches all that it does" + own + ". " + cure
 }
 
-// anyBetween reports whether a rule with a limit or app of its own stands between two, and may match what the first
-// does: then the first keeps requests from it.
+// anyBetween reports whether a rule with its own limit or app stands between two rules, and may match requests of
+// the first: then the first rule decides for these requests.
 func anyBetween(special []*policy.Rule, place map[*policy.Rule]int, r, e *policy.Rule) bool {
 	return slices.ContainsFunc(special, func(m *policy.Rule) bool {
 		return place[r] < place[m] && place[m] < place[e] && match.Overlaps(m.Match(), r.Match())
 	})
 }
 
-// denied finds deny rules that another deny rule makes needless.
+// denied finds deny rules that another deny rule makes superfluous.
 func (b *book) denied(found *findings) {
 	deny := distinct(b.deny)
 	byDeny := indexOf(deny)
@@ -159,8 +160,8 @@ func (b *book) denied(found *findings) {
 	}
 }
 
-// deniesAll reports whether a denies all that b does. An option that b does not name may be absent for it, and then it
-// does not touch a.
+// deniesAll reports whether a denies everything that b denies. If b does not name an option, the option may be
+// absent in a request that b denies, and then a does not deny the request.
 func deniesAll(a, b *match.Rule) bool {
 	for _, o := range a.Options {
 		if !slices.ContainsFunc(b.Options, func(other match.Option) bool { return other.Name == o.Name }) {
@@ -178,8 +179,8 @@ func indexOf(rules []*policy.Rule) *index {
 	return x
 }
 
-// first returns the first of the indexed rules that is to r as asked, among the numbers that are wanted (nil: all); nil
-// if none is, or too many were compared.
+// first returns the first of the indexed rules, among the wanted numbers (nil: all), that has the asked relation to
+// r. It returns nil if there is none, or too many were compared.
 func (f *findings) first(
 	x *index, rules []*policy.Rule, r *policy.Rule, is func(a, b *match.Rule) bool, wanted func(i int) bool,
 ) *policy.Rule {

@@ -267,7 +267,7 @@ callers:
 	})
 }
 
-// What the loader warns of is told once, in its place.
+// A warning of the loader occurs once, in its place.
 func TestTheLoadersWarningsAreAmongThem(t *testing.T) {
 	p := app(t, "allow:\n  - GET /users/**\n  - POST /$batch\n  - GET /users\n")
 	want := []string{
@@ -283,7 +283,7 @@ func TestTheLoadersWarningsAreAmongThem(t *testing.T) {
 	}
 }
 
-// What finds the rules to compare must not miss one that covers or denies another.
+// The search for rules to compare must find every rule that covers or denies another.
 func TestEveryCoveredOrDeniedRuleIsTold(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	segments := []string{"/{x}", "/{y}", "/a@b.c", "/delta", "/delta()", "/microsoft.graph.user", "/members",

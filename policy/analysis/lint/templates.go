@@ -4,8 +4,8 @@ import (
 	"graphproxy/policy"
 )
 
-// templates warns of rules and covers that name nothing in Graph, and of what only a signed-in user has. A deny rule
-// that names nothing in the embedded lists has kept the policy from loading.
+// templates warns of rules and covers that name nothing in Graph, or that only a signed-in user has. A deny rule
+// that names nothing in the embedded lists does not load.
 func (c *checker) templates() {
 	var allow, deny []*policy.Rule
 	for i := range c.books {

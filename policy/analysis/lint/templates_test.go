@@ -10,7 +10,7 @@ import (
 	"graphproxy/policy/operations"
 )
 
-// A few operations as Graph's reference has them.
+// A few operations in the form of Graph's reference.
 const someOfV1 = `
 # users
 GET /users
@@ -138,7 +138,7 @@ func TestTemplatesThatNameNothingAreTold(t *testing.T) {
 	}
 }
 
-// What is denied or counted may be named more widely than what is allowed.
+// Deny rules and covers may name operations more widely than allow rules.
 func TestDenyRulesAndCoversAreLookedUpToo(t *testing.T) {
 	p := load(t, `version: 1
 limits:

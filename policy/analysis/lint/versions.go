@@ -32,11 +32,11 @@ func (c *checker) versions() {
 	}
 }
 
-// allowedElsewhere returns an allow rule for the other version that allows a request of the deny rule's kind, which no
-// deny rule of the other version touches; nil if there is none for certain.
+// allowedElsewhere returns an allow rule for the other version that allows a request like those of the deny rule,
+// and that no deny rule of the other version touches; nil if none certainly does.
 func (b *book) allowedElsewhere(d *policy.Rule, byRoot map[string][]*policy.Rule, left *pairs) *policy.Rule {
 	moved := move(d.Match())
-	if len(moved.Options) > 0 || moved.Template.Segments[0].Kind == odata.System { // $batch is of both versions
+	if len(moved.Options) > 0 || moved.Template.Segments[0].Kind == odata.System { // $batch belongs to both versions
 		return nil
 	}
 	for _, a := range byRoot[root(moved)] {
@@ -96,8 +96,8 @@ func moveText(r *policy.Rule) string {
 	return method + " /beta" + path
 }
 
-// examples returns requests that two templates of a version may both match: what the longer one says, with what either
-// narrows a variable to in its place.
+// examples returns requests that two templates of a version may both match: the segments of the longer template,
+// with the values of either for its variables.
 func examples(a, b *match.Rule) []*odata.Target {
 	if len(b.Template.Segments) > len(a.Template.Segments) {
 		a, b = b, a
@@ -113,7 +113,7 @@ func examples(a, b *match.Rule) []*odata.Target {
 	return all
 }
 
-// valueAt returns a value that a rule has for segment i, or "".
+// valueAt returns a value of a rule for segment i, or "".
 func valueAt(m *match.Rule, i int) string {
 	for j := range m.Keys {
 		if k := &m.Keys[j]; k.Segment() == i && len(k.Values()) > 0 {

@@ -9,18 +9,19 @@ import (
 	"graphproxy/policy/match"
 )
 
-// way is another operation that comes to the same as one whose body a rule bounds.
+// way is another operation with the same effect as one whose body a rule bounds.
 type way struct {
-	of     string // the last name of the path that is bounded: "sendmail"
+	of     string // the last name of the bounded path: "sendmail"
 	method match.Methods
 	by     string // the template of the other operation, with {} for each key, or its end: ".../send"
-	does   string // what it does: "sends a draft"
+	does   string // its effect: "sends a draft"
 	source string // page of Graph's documentation
 }
 
 const api = "https://learn.microsoft.com/graph/api/"
 
-// everyWay is kept by hand from Graph's API reference. "messages" stands also for what is below folders of mail.
+// everyWay is collected by hand from Graph's API reference. "messages" also stands for messages below folders of
+// mail.
 var everyWay = [...]way{
 	{"sendmail", match.Post, "messages", "makes a draft", api + "user-post-messages"},
 	{"sendmail", match.Patch, "messages/{}", "changes a draft", api + "message-update"},
@@ -49,7 +50,7 @@ var everyWay = [...]way{
 	{"subscriptions", match.Patch, "subscriptions/{}", "changes where notifications go", api + "subscription-update"},
 }
 
-// ways reports what gets round the bound that a rule has on bodies, for the same caller.
+// ways reports rules of the same caller that allow the effect which a rule's bound on bodies prevents.
 func (c *checker) ways() {
 	left := pairs{mostPairs}
 	for _, b := range c.books {
@@ -74,7 +75,7 @@ func (c *checker) waysRound(b *book, bounded *policy.Rule, left *pairs) {
 	}
 }
 
-// isAsNarrow reports whether another rule has a bound of its own, on recipients where the first has one.
+// isAsNarrow reports whether another rule has a bound of its own, and one on recipients if the first has one.
 func isAsNarrow(bounded, other *policy.Rule) bool {
 	has := func(r *policy.Rule) bool {
 		return slices.ContainsFunc(r.Conditions, func(s string) bool { return strings.HasPrefix(s, "body: {recipients:") })
@@ -86,7 +87,7 @@ func (c *checker) isDenied(b *book, r *policy.Rule) bool {
 	return slices.ContainsFunc(b.deny, func(d *policy.Rule) bool { return match.Denies(d.Match(), r.Match()) })
 }
 
-// getsRound says what another rule does that comes to the same as what a rule bounds.
+// getsRound returns the effect of another rule that equals what a rule bounds.
 func getsRound(bounded, other *match.Rule) (does string, found bool) {
 	segments := bounded.Template.Segments
 	last := &segments[len(segments)-1]
@@ -112,8 +113,8 @@ func getsRound(bounded, other *match.Rule) (does string, found bool) {
 	return "", false
 }
 
-// sharesKeys reports whether both rules may be about the same mailbox, drive or thing: the values for their first
-// keys may be the same.
+// sharesKeys reports whether both rules may be about the same mailbox, drive or other item: the values for their
+// first keys may be the same.
 func sharesKeys(a, b *match.Rule) bool {
 	first := func(r *match.Rule) []string {
 		for i := range r.Keys {
@@ -172,8 +173,8 @@ func leadsToMail(t *odata.Template, w *way) bool {
 	return last.Var && len(t.Segments) == 2 || last.Base == "users" || last.Base == "drives"
 }
 
-// isSameResource reports whether two templates name the same, versions apart; a wider one ends in /** before or where
-// the other does.
+// isSameResource reports whether two templates name the same resource, ignoring versions; a wider one ends in /**
+// before the end of the other, or at it.
 func isSameResource(t, other *odata.Template) bool {
 	x, y := t.Segments, other.Segments
 	if len(y) > len(x) || len(y) < len(x) && !other.Below {

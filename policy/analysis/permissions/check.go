@@ -10,9 +10,9 @@ import (
 	"graphproxy/policy/yamlfile"
 )
 
-// Check holds the roles in hand, as a token lists them, against the allow rules that use an app registration, or the
-// default one if app is "". Roles compare without regard to case. What is denied as a whole needs no role, and neither
-// does a $batch or $metadata. Conditions of allow rules do not count, and neither do their tenants. It is safe for
+// Check compares the app's roles, as a token lists them, with the allow rules that use an app registration, or the
+// default one if app is "". Roles compare without regard to case. A rule that is denied as a whole needs no role,
+// and neither does a $batch or $metadata. Conditions of allow rules and their tenants are ignored. It is safe for
 // concurrent use.
 func Check(p *policy.Policy, d *Data, roles []string, app string) Report {
 	app = cmp.Or(app, policy.DefaultApp)
@@ -41,12 +41,12 @@ func Check(p *policy.Policy, d *Data, roles []string, app string) Report {
 
 type checker struct {
 	data   *Data
-	hand   map[string]*role                       // in hand, and known, by name in lower case
-	used   map[*role]map[*policy.Rule][]operation // what each role in hand covers
+	hand   map[string]*role                       // the app's known roles, by name in lower case
+	used   map[*role]map[*policy.Rule][]operation // what each of the app's roles covers
 	report Report
 }
 
-// roles sorts what is in hand into what the file knows and what it does not.
+// roles sorts the app's roles into those that the file knows and the others.
 func (c *checker) roles(names []string) {
 	names = slices.Clone(names)
 	slices.SortFunc(names, func(a, b string) int {
@@ -88,7 +88,8 @@ type use struct {
 	deny [][]*policy.Rule // of each caller that has the rule with the app
 }
 
-// usesOf returns the allow rules that use an app, in file order of callers. A rule that several callers include is one.
+// usesOf returns the allow rules that use an app, in file order of callers. A rule that several callers include is
+// returned once.
 func usesOf(p *policy.Policy, app string) []*use {
 	var all []*use
 	byRule := make(map[*policy.Rule]*use)
@@ -111,7 +112,7 @@ func usesOf(p *policy.Policy, app string) []*use {
 	return all
 }
 
-// denied reports whether no caller of the rule may do any of what it matches.
+// denied reports whether every caller of the rule is denied everything that it matches.
 func (u *use) denied(what *match.Rule) bool {
 	return !slices.ContainsFunc(u.deny, func(rules []*policy.Rule) bool {
 		return !slices.ContainsFunc(rules, func(d *policy.Rule) bool { return match.Covers(d.Match(), what) })
@@ -130,7 +131,7 @@ func (u *use) allowed() match.Methods {
 	return methods
 }
 
-// rule looks one rule up and puts it where it belongs in the report.
+// rule looks up one rule and adds it to its place in the report.
 func (c *checker) rule(u *use) {
 	t := u.rule.Match().Template
 	methods := u.allowed()
@@ -161,8 +162,8 @@ func (c *checker) rule(u *use) {
 	}
 }
 
-// look fills in what the file documents of a rule, and returns the methods that it does not. Of ANY no method is
-// missing as long as there is another: few paths have all.
+// look fills in what the file documents for a rule, and returns the undocumented methods. For ANY no method counts
+// as missing as long as one is documented, because few paths have all methods.
 func (c *checker) look(u *use, methods match.Methods, f *Finding) (undocumented match.Methods) {
 	needs := make(map[*role]*Need)
 	documented := match.Methods(0)
@@ -192,8 +193,8 @@ func (c *checker) look(u *use, methods match.Methods, f *Finding) (undocumented 
 	return methods &^ documented
 }
 
-// operation adds one operation to the finding. It reports false for what is documented only for single resources:
-// tokens do not show which.
+// operation adds one operation to the finding. It reports false for an operation that is documented only for single
+// resources, because tokens do not show the resource.
 func (c *checker) operation(u *use, o operation, f *Finding, needs map[*role]*Need) bool {
 	least := o.entry.least(o.method)
 	switch {
@@ -220,7 +221,7 @@ func (c *checker) operation(u *use, o operation, f *Finding, needs map[*role]*Ne
 	return true
 }
 
-// cover reports whether a role in hand covers an operation, and notes all that are used for it.
+// cover reports whether one of the app's roles covers an operation, and records all that are used for it.
 func (c *checker) cover(r *policy.Rule, o operation) bool {
 	covered := false
 	for i := range o.entry.grants {
@@ -246,8 +247,8 @@ func (c *checker) use(role *role, r *policy.Rule, o operation) {
 	c.used[role][r] = append(c.used[role][r], o)
 }
 
-// partner returns the role that a grant requires besides and that is not in hand; "" if there is none. Of several that
-// would do, it is the least privileged one.
+// partner returns the role that a grant also requires and that the app does not have; "" if there is none. If
+// several would suffice, it is the least privileged one.
 func (c *checker) partner(g *grant) string {
 	var best *role
 	for _, name := range g.also {

@@ -9,7 +9,7 @@ import (
 	"graphproxy/policy/analysis/permissions"
 )
 
-// verdict is a report about one rule, in short: "works", "cannot: needs A; B with C", "partly 1/2: needs A",
+// verdict is a short report about one rule: "works", "cannot: needs A; B with C", "partly 1/2: needs A",
 // "undocumented GET".
 func verdict(r permissions.Report) string {
 	needs := func(f permissions.Finding) string {
@@ -172,7 +172,7 @@ func TestOnlyTheRulesThatUseTheAppCount(t *testing.T) {
 	}{
 		{"", "needs no role", 0}, // its one rule is denied
 		{"default", "needs no role", 0},
-		// the rule that one of two callers is denied is one
+		// the rule is denied to one of its two callers, and counts once
 		{"hr", "cannot: Person.ReadBasic.All, cannot: Person.ReadBasic.All", 2},
 		{"writer", "cannot: Person.ReadWrite.All, cannot: Person.ReadWrite.All", 2},
 		{"other", "needs no role", 0},

@@ -1,10 +1,10 @@
-// Package permissions holds the application roles of a token against a policy, by what Microsoft publishes of Graph's
-// permissions (permissions.json of microsoftgraph/microsoft-graph-devx-content).
+// Package permissions compares the application roles of a token with a policy, by Microsoft's published list of
+// Graph's permissions (permissions.json of microsoftgraph/microsoft-graph-devx-content).
 //
-// It decides which rules no role covers and which role would, which roles no rule needs, and which are more than is
-// needed. It keeps apart "cannot work" and "not documented": most of Graph's operations are not in that file, and a
-// missing entry does not mean that no role is needed. It decides no request: Graph does, and knows more than that file.
-// Where the roles and the file come from it leaves to others.
+// It reports which rules no role covers and which role would, which roles no rule needs, and which roles allow more
+// than needed. It distinguishes "cannot work" from "not documented": most of Graph's operations are not in that
+// file, and a missing entry does not mean that no role is needed. It decides no request: Graph does, and knows more
+// than the file. Callers provide the roles and the file.
 package permissions
 
 import (
@@ -26,7 +26,8 @@ import (
 // maxSize bounds the file: it has 3 MB.
 const maxSize = 16 << 20
 
-// Data is what a permissions.json says. It is immutable and safe for concurrent use. The zero value documents nothing.
+// Data is the content of a permissions.json. It is immutable and safe for concurrent use. The zero value documents
+// nothing.
 type Data struct {
 	roles   map[string]*role    // by name in lower case
 	entries map[string][]*entry // by the first segment, sorted by text
@@ -39,9 +40,9 @@ type role struct {
 	other bool // it is only for signed-in users, or for single resources (RSC): no token of an app has it
 }
 
-// entry is a path with what the file says of it, in any spelling there. The file has no versions.
+// entry is a path and the facts of the file about it, for all its spellings there. The file has no versions.
 type entry struct {
-	text     string // as the file spells it, with its own names of variables
+	text     string // in the file's spelling, with its own names of variables
 	template *odata.Template
 	grants   []grant
 	signedIn match.Methods // for which a permission of a signed-in user is known
@@ -49,15 +50,15 @@ type entry struct {
 	literals int           // segments that are no variable
 }
 
-// grant says that a role covers methods of a path.
+// grant is a role that covers methods of a path.
 type grant struct {
 	role    *role
 	methods match.Methods
 	mark    int      // asApp, asUser or unmarked: the file marks the role as the least privileged one here
-	also    []string // one of these roles is needed besides; in lower case; nil: none is
+	also    []string // one of these roles is also needed; in lower case; nil: none is
 }
 
-// file is permissions.json, as far as it is read here.
+// file is permissions.json, as far as it is used here.
 type file struct {
 	Permissions map[string]permission `json:"permissions"`
 }
@@ -82,16 +83,16 @@ const (
 	delegated   = "DelegatedWork"
 )
 
-// What a role may be marked as the least privileged one for. The mark for users is the best hint where only a
-// permission for single resources is marked for apps.
+// The kinds of marks for the least privileged role. The mark for users is the best hint where only a permission for
+// single resources is marked for apps.
 const (
 	unmarked = iota
 	asUser
 	asApp
 )
 
-// Read reads a permissions.json. Paths that cannot be read, and those with a query, are left out, as if the file did
-// not have them. The error says what is wrong with the file.
+// Read reads a permissions.json. Paths that cannot be read, and those with a query, are left out, as if the file
+// did not have them. The error describes the problem of the file.
 func Read(r io.Reader) (*Data, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxSize+1))
 	if err != nil {
@@ -173,13 +174,13 @@ func grantOf(r *role, methods match.Methods, value string) grant {
 	return g
 }
 
-// entry returns the entry of a path, made if it is not there; nil if the path cannot be read.
+// entry returns the entry of a path, and creates it if needed; nil if the path cannot be read.
 func (r *reader) entry(path string) *entry {
 	if e, known := r.byPath[path]; known {
 		return e
 	}
 	r.byPath[path] = nil
-	// What needs one role for some query and another for others is not what the path needs.
+	// A path that needs one role with some query and another role without has no single role.
 	if strings.Contains(path, "?") {
 		return nil
 	}
@@ -205,8 +206,8 @@ func (r *reader) entry(path string) *entry {
 	return e
 }
 
-// numbered gives the variables of a path names of their own: the file calls most of them {id}. It takes out the spaces
-// between arguments.
+// numbered gives each variable of a path its own name, because the file calls most of them {id}. It removes the
+// spaces between arguments.
 func numbered(path string) string {
 	var b strings.Builder
 	for n := 1; ; n++ {

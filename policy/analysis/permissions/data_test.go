@@ -45,7 +45,7 @@ func TestWhatIsNoPermissionsFileIsRefused(t *testing.T) {
 	}
 }
 
-// spaces is white space without an end.
+// spaces is endless white space.
 type spaces struct{}
 
 func (spaces) Read(p []byte) (int, error) { return copy(p, strings.Repeat(" ", len(p))), nil }
@@ -57,7 +57,7 @@ func TestZeroDataDocumentsNothing(t *testing.T) {
 	}
 }
 
-// published opens Microsoft's file, where it lies in shared/data beside the repository, or else the sample.
+// published opens Microsoft's file, if it lies in shared/data beside the repository, or else the sample.
 func published(t testing.TB) io.ReadSeeker {
 	t.Helper()
 	f, err := os.Open(catalogtest.Beside(t, filepath.Join("data", "permissions.json")))
@@ -68,8 +68,8 @@ func published(t testing.TB) io.ReadSeeker {
 	return f
 }
 
-// Each operation of the file, written as a rule, works with all roles, with none it does not, and it does with those
-// that are then said to be needed.
+// Each operation of the file, as a rule, works with all roles. It does not work with none, and works with the roles
+// that the report then names.
 func TestEveryOperationOfTheFileIsFoundAgain(t *testing.T) {
 	f := published(t)
 	rules, all := operationsOf(t, f)
@@ -106,7 +106,7 @@ func isFit(r permissions.Report, rules int) bool {
 	return r.Work == rules && len(r.Unused)+len(r.Unknown) == 0
 }
 
-// operationsOf returns what apps can do by the file, as rules in quotes, and the roles for it.
+// operationsOf returns the operations of apps in the file, as rules in quotes, and their roles.
 func operationsOf(t *testing.T, r io.Reader) (rules, roles []string) {
 	t.Helper()
 	var file struct {
@@ -144,8 +144,8 @@ func operationsOf(t *testing.T, r io.Reader) (rules, roles []string) {
 
 var inBraces = regexp.MustCompile(`\{[^}]*\}`)
 
-// templateOf is a path as a rule has it: its variables with names of their own. It is "" for what cannot be a rule: a
-// path with a query, one of a signed-in user, and a few that are broken.
+// templateOf returns a path in the form of a rule: each variable has its own name. It is "" for a path that cannot
+// be a rule: one with a query, one of a signed-in user, and a few broken ones.
 func templateOf(path string) string {
 	n := 0
 	path = inBraces.ReplaceAllStringFunc(strings.ReplaceAll(path, ", ", ","), func(string) string {

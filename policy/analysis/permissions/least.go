@@ -11,10 +11,10 @@ import (
 	"graphproxy/policy/match"
 )
 
-// least returns the grant of the least privileged role for a method, nil if no role of apps has it. The file marks it,
-// but for a set of methods: of several that are marked, the one that can do nothing else on the path goes first, then
-// the one that can do the least, as Microsoft's own tool decides (github.com/microsoftgraph/kibali), then the one of
-// the lowest level. Where none is marked, all are asked.
+// least returns the grant of the least privileged role for a method, nil if no role of apps has it. The file
+// usually marks it. If several roles are marked for a set of methods, the first is the one that can do nothing else
+// on the path, then the one that can do the least, as Microsoft's own tool decides
+// (github.com/microsoftgraph/kibali), then the one of the lowest level. If none is marked, all roles are compared.
 func (e *entry) least(m match.Methods) *grant {
 	methods := make(map[*role]match.Methods)
 	for i := range e.grants {
@@ -41,13 +41,13 @@ func (g *grant) less(other *grant, methods map[*role]match.Methods) bool {
 	return cmp.Or(count(g)-count(other), compareRoles(g.role, other.role), len(g.also)-len(other.also)) < 0
 }
 
-// compareRoles puts the lesser privileged role first, and one whose level is not known last.
+// compareRoles sorts the less privileged role first, and a role without a known level last.
 func compareRoles(a, b *role) int {
 	level := func(r *role) int { return (r.Level + 9) % 10 }
 	return cmp.Or(level(a)-level(b), cmp.Compare(a.Name, b.Name))
 }
 
-// superfluous reports roles in hand that no rule uses, and roles in whose place another would do.
+// superfluous reports roles that no rule uses, and roles that a less privileged one could replace.
 func (c *checker) superfluous() {
 	for _, name := range slices.Sorted(maps.Keys(c.hand)) {
 		r := c.hand[name]
@@ -63,8 +63,9 @@ func (c *checker) superfluous() {
 	}
 }
 
-// instead returns a lesser role that covers all that a role in hand is used for, nil if there is none. The file must
-// mark it as the least privileged one for some of it: that a role covers a path does not mean that it is made for it.
+// instead returns a less privileged role that covers everything that one of the app's roles is used for, nil if
+// there is none. The file must mark it as the least privileged one for some of it: a role may cover a path without
+// being meant for it.
 func (c *checker) instead(r *role, uses map[*policy.Rule][]operation) *role {
 	marked := make(map[*role]int) // operations that it covers and is marked for
 	covers := make(map[*role]int)
@@ -92,7 +93,7 @@ func (c *checker) instead(r *role, uses map[*policy.Rule][]operation) *role {
 	return best
 }
 
-// covering returns the roles that cover an operation together with what is in hand besides r, each once.
+// covering returns the roles that cover an operation together with the app's roles other than r, each once.
 func (c *checker) covering(r *role, o operation) []*role {
 	var all []*role
 	for i := range o.entry.grants {
@@ -106,8 +107,8 @@ func (c *checker) covering(r *role, o operation) []*role {
 	return all
 }
 
-// isLesser reports whether a role is less privileged than another: by its level, or, as nearly all have the same, by
-// what it can do that the file documents.
+// isLesser reports whether a role is less privileged than another: by its level, or, because nearly all have the
+// same level, by the documented operations that it covers.
 func (c *checker) isLesser(a, b *role) bool {
 	if a.Level != b.Level && a.Level != 0 && b.Level != 0 {
 		return a.Level < b.Level

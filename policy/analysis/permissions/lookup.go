@@ -13,18 +13,18 @@ type operation struct {
 	method match.Methods
 	entry  *entry
 	meet   *odata.Template // what the rule and the entry both match
-	plain  bool            // the entry is for the rule's own path, and not for what it is held against
+	plain  bool            // the entry is for the rule's own path, and not for a reading of it
 }
 
 func (o operation) String() string { return o.method.String() + " " + o.entry.text }
 
-// documents reports whether the file says anything of the method.
+// documents reports whether the file has an entry for the method.
 func (e *entry) documents(m match.Methods) bool {
 	return (e.signedIn|e.single)&m != 0 || slices.ContainsFunc(e.grants, func(g grant) bool { return g.methods&m != 0 })
 }
 
-// operations returns what the file documents of a rule's template for one method. A rule that does not end in /** has
-// one operation at most.
+// operations returns the documented operations of a rule's template for one method. A rule that does not end in /**
+// has one operation at most.
 func (d *Data) operations(t *odata.Template, m match.Methods) []operation {
 	for i, reading := range readings(t, m) {
 		var found []operation
@@ -36,7 +36,7 @@ func (d *Data) operations(t *odata.Template, m match.Methods) []operation {
 				found = append(found, operation{m, e, both, i == 0})
 			}
 		}
-		if len(found) > 1 && !t.Below { // /sites/root beats /sites/{id}
+		if len(found) > 1 && !t.Below { // /sites/root is preferred to /sites/{id}
 			found = []operation{slices.MaxFunc(found, func(a, b operation) int { return a.entry.literals - b.entry.literals })}
 		}
 		if len(found) > 0 {
@@ -46,8 +46,8 @@ func (d *Data) operations(t *odata.Template, m match.Methods) []operation {
 	return nil
 }
 
-// meet returns what two templates both match, with one method; nil if that is nothing or not sure. The first may end in
-// /**.
+// meet returns a template of what two templates both match, with one method; nil if that is nothing or uncertain.
+// The first may end in /**.
 func meet(rule, entry *odata.Template, m match.Methods) *odata.Template {
 	x, y := rule.Segments, entry.Segments
 	if len(x) > len(y) || len(x) < len(y) && !rule.Below {
@@ -74,8 +74,8 @@ func meet(rule, entry *odata.Template, m match.Methods) *odata.Template {
 	return both
 }
 
-// isNarrower reports whether a segment of a rule, and not that of the entry, is what both match, if they match
-// anything.
+// isNarrower reports whether the common template must have the rule's segment and not the entry's, if they match
+// anything in common.
 func isNarrower(rule, entry *odata.Segment) bool {
 	switch {
 	case isLiteral(rule) && isLiteral(entry): // the rule's namespace and parentheses
@@ -90,10 +90,10 @@ func isLiteral(s *odata.Segment) bool {
 	return !s.Var && (s.Kind == odata.Name || s.Kind == odata.Key)
 }
 
-// sampleKey stands for the variables of a template: it is no name of Graph's.
+// sampleKey stands for the variables of a template; it is no name in Graph.
 const sampleKey = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
-// targetOf is a request that segments of a template match.
+// targetOf returns a request that segments of a template match.
 func targetOf(segments []odata.Segment, version string) *odata.Target {
 	t := &odata.Target{Version: version, Segments: slices.Clone(segments)}
 	for i := range t.Segments {
@@ -111,8 +111,8 @@ func targetOf(segments []odata.Segment, version string) *odata.Target {
 	return t
 }
 
-// readings returns the templates that a rule's is looked up by, the rule's own first. The file leaves out much of what
-// stands in a path: most /$ref, all of /$count and casts, alternate keys, and many items by their path.
+// readings returns the templates by which a rule is looked up, the rule's own first. The file leaves out much that
+// paths have: most /$ref, all of /$count and casts, alternate keys, and many items by their path.
 func readings(t *odata.Template, m match.Methods) []*odata.Template {
 	all := []*odata.Template{t}
 	add := func(segments []odata.Segment) {
@@ -142,7 +142,7 @@ func readings(t *odata.Template, m match.Methods) []*odata.Template {
 		add(before)
 		segments = before
 	}
-	if m == match.Get { // an action that is spelled with its namespace is posted, and must not be taken for a cast
+	if m == match.Get { // an action with its namespace is a POST, and must not be read as a cast
 		if cast := withoutCasts(segments); len(cast) < len(segments) {
 			add(cast)
 		}
@@ -150,8 +150,8 @@ func readings(t *odata.Template, m match.Methods) []*odata.Template {
 	return all
 }
 
-// withPlainKeys replaces alternate keys, users(employeeId='{number}'), by keys; nil if there are none. Arguments of a
-// function look the same, but then the file has no path with a key in their place.
+// withPlainKeys replaces alternate keys, users(employeeId='{number}'), by keys; nil if there are none. Arguments of
+// a function look the same, but then the file has no path with a key in their place.
 func withPlainKeys(segments []odata.Segment) []odata.Segment {
 	if !slices.ContainsFunc(segments, func(s odata.Segment) bool { return s.Kind == odata.Args }) {
 		return nil
@@ -167,8 +167,8 @@ func withPlainKeys(segments []odata.Segment) []odata.Segment {
 
 var variable = odata.Segment{Kind: odata.Name, Text: "key", Fold: "key", Base: "key", Var: true}
 
-// withIDs replaces items and sites that are named by their path by ones that are named by their id: root:/{path}: by
-// items/{id}, sites/{host}:/{path}: by sites/{id}; nil if there are none.
+// withIDs replaces items and sites that are named by their path by ones that are named by their id: root:/{path}:
+// by items/{id}, sites/{host}:/{path}: by sites/{id}; nil if there are none.
 func withIDs(segments []odata.Segment) []odata.Segment {
 	var byID []odata.Segment
 	for i := range segments {

@@ -8,7 +8,7 @@ import (
 	"graphproxy/policy/analysis/permissions"
 )
 
-// sample has the format of permissions.json, and its oddities.
+// sample has the format of permissions.json, and its peculiarities.
 const sample = `{"permissions": {
   "Person.ReadBasic.All": {"authorizationType": "oAuth2", "schemes": {"Application": {"privilegeLevel": 2}}, "pathSets": [
     {"schemeKeys": ["Application"], "methods": ["GET"], "paths": {"/users": "least=Application", "/users/{id}": "least=Application"}}]},

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// What WriteText shows of long lists, unless it is to show all.
+// How much WriteText shows of long lists, unless all is set.
 const (
 	fewNeeds      = 3
 	fewOperations = 2
@@ -75,7 +75,7 @@ func (t *text) needs(f Finding) {
 	}
 }
 
-// purpose says what a role is needed for, where the rule does not say it.
+// purpose returns what a role is needed for, if the rule does not show it.
 func (t *text) purpose(f Finding, operations []string) string {
 	if f.Documented == 1 {
 		return ""
@@ -88,7 +88,7 @@ func (t *text) purpose(f Finding, operations []string) string {
 	return purpose
 }
 
-// few returns how many of n to show. One more line is not worth a line that says so.
+// few returns how many of n lines to show. It shows one more line rather than a line that counts the rest.
 func (t *text) few(n, most int) int {
 	if t.all || n <= most+1 {
 		return n

@@ -15,7 +15,7 @@ import (
 	"graphproxy/policy/analysis/schema"
 )
 
-// compile returns the schema, ready to judge what instance returns.
+// compile returns the compiled schema for the values that instance returns.
 func compile(t testing.TB) *jsonschema.Schema {
 	t.Helper()
 	c := jsonschema.NewCompiler()
@@ -39,8 +39,8 @@ func tree(t testing.TB) map[string]any {
 	return decoded.(map[string]any)
 }
 
-// instance reads a file as an editor does that holds it against a schema: YAML as JSON has it. The error is for what is
-// no YAML, or no JSON.
+// instance reads a file as an editor does that compares it with a schema: YAML as JSON. The error is for text that
+// is no YAML, or no JSON.
 func instance(text []byte) (any, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(text, &document); err != nil {
@@ -109,7 +109,7 @@ func scalar(n *yaml.Node) (any, error) {
 	return v, nil
 }
 
-// judge says what becomes of a file in an editor.
+// judge returns an editor's verdict on a file.
 func judge(s *jsonschema.Schema, text []byte) (verdict, error) {
 	v, err := instance(text)
 	if err != nil {

@@ -13,10 +13,10 @@ import (
 	"graphproxy/policy"
 )
 
-// place is where in the schema an object is described: "#/definitions/caller".
+// place is the place of an object's description in the schema: "#/definitions/caller".
 type place string
 
-// walker goes through a policy and the schema together, and keeps what it meets first of each place.
+// walker reads a policy and the schema together, and keeps the first node that it finds for each place.
 type walker struct {
 	schema   map[string]any
 	mappings map[place]*yaml.Node            // of objects with properties
@@ -84,7 +84,7 @@ func properties(s any, at place, into map[place][]string) {
 	}
 }
 
-// walk meets every key of the examples.
+// walk visits every key of the examples.
 func walk(t *testing.T) (w *walker, documents []*yaml.Node) {
 	t.Helper()
 	w = &walker{schema: tree(t), mappings: make(map[place]*yaml.Node), keys: make(map[place]map[string]*yaml.Node)}
@@ -99,7 +99,7 @@ func walk(t *testing.T) (w *walker, documents []*yaml.Node) {
 	return w, documents
 }
 
-// problems returns what the loader says of the documents as they are.
+// problems returns the loader's messages about the documents.
 func problems(t *testing.T, documents []*yaml.Node) string {
 	t.Helper()
 	var all []string
@@ -141,12 +141,12 @@ func TestEveryKeyOfTheSchemaIsOneOfTheLoader(t *testing.T) {
 	}
 }
 
-// Where the loader finds another kind of value than a mapping, it tells the keys that it wanted.
+// Where the loader finds another value than a mapping, its message lists the keys of the mapping.
 func TestEveryKeyOfTheLoaderIsInTheSchema(t *testing.T) {
 	w, documents := walk(t)
 	wanted := make(map[place][]string)
 	properties(w.schema, "#", wanted)
-	// limit, app, tenant and priority are known under deny too, and refused there.
+	// Under deny, limit, app, tenant and priority are known and refused.
 	wanted["#/definitions/denySettings"] = []string{"app", "body", "limit", "priority", "query", "references", "tenant",
 		"unknown", "until", "where"}
 	told, expected := 0, regexp.MustCompile(`this is a list; expected a mapping with ([a-z0-9_, ]+)`)
@@ -181,7 +181,7 @@ func callerWith(lines string) []byte {
 	return []byte(text + "    " + strings.ReplaceAll(lines, "\n", "\n    ") + "\n")
 }
 
-// The loader has no list to tell of these, so names that it could have are tried.
+// The loader has no list of these, so the test tries all possible names.
 func TestKindsOfEvidenceAndQueryOptionsAreTheLoaders(t *testing.T) {
 	s := compile(t)
 	evidence := tree(t)["definitions"].(map[string]any)["identity"].(map[string]any)["properties"].(map[string]any)

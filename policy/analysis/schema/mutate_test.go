@@ -11,7 +11,7 @@ import (
 	"graphproxy/policy"
 )
 
-// oddScalars stand where examples have something else.
+// oddScalars replace the values of examples.
 var oddScalars = [...]string{
 	"1", "0", "007", "0x1F", "1.5", "1e3", "-7", "true", "no", "null", "~", `""`, `"1"`, "none", "2026-11-21", ".inf",
 	"5/s", "10000/10m", "86400/24h", "anyone", "enforce", "GET /users", "ANY /users/**", "GET,POST /beta/users/{id}/$ref",
@@ -123,7 +123,7 @@ func originals(t *testing.T) (documents []*yaml.Node) {
 	return documents
 }
 
-// An editor that marks what graphproxy takes teaches people to pass over its marks.
+// An editor that marks correct text as wrong teaches people to ignore its marks.
 func TestWhatTheLoaderTakesTheSchemaTakes(t *testing.T) {
 	s, documents := compile(t), originals(t)
 	m := &mutator{random: rand.New(rand.NewPCG(1, 2))}

@@ -1,14 +1,14 @@
-// Package schema holds the JSON Schema of the policy file, so that editors complete the file, explain its keys and mark
-// what is wrong while it is written.
+// Package schema has the JSON Schema of the policy file. With it, editors complete the file, explain its keys and
+// mark mistakes.
 //
-// The schema is of draft-07: the YAML language server, which most editors use, reads that draft and those before it.
-// patternErrorMessage is no word of the draft: that server shows it in place of a regular expression, others pass over
-// it.
+// The schema is of draft-07: the YAML language server, which most editors use, reads that draft and older ones.
+// patternErrorMessage is no keyword of the draft: that server shows it in place of a regular expression, others
+// ignore it.
 //
-// It accepts every file that package policy loads, and refuses as much as a schema can see of what policy refuses. (One
-// exception: 5.0 as a value of a query option is a text to policy, and the number 5 to JSON.) What takes knowledge of
-// the rest of the file, such as names that nothing has or a test that fails, it leaves to package policy, whose word
-// alone counts.
+// It accepts every file that package policy loads, and refuses as many of the other files as a schema can. (One
+// exception: 5.0 as a value of a query option is a text to policy, and the number 5 to JSON.) A schema cannot check
+// one part of the file against another, such as unused names or a failing test. Only package policy decides whether
+// a file loads.
 package schema
 
 import _ "embed"
@@ -16,5 +16,6 @@ import _ "embed"
 //go:embed schema.json
 var text string
 
-// JSON returns the schema: UTF-8, indented by two spaces, with a newline at its end. The bytes are the caller's own.
+// JSON returns the schema: UTF-8, indented by two spaces, with a newline at its end. The caller may change the
+// bytes.
 func JSON() []byte { return []byte(text) }

@@ -85,8 +85,8 @@ func TestPoliciesThatLoadAreAccepted(t *testing.T) {
 	}
 }
 
-// badFiles are those of policy/testdata/bad. What the schema accepts takes more knowledge than a schema has: of other
-// parts of the file, of what a test comes to, or of how YAML is written.
+// badFiles are the files of policy/testdata/bad. A schema cannot refuse the accepted ones: it cannot check other
+// parts of the file, the outcome of a test, or the spelling of YAML.
 var badFiles = map[verdict][]string{
 	marked: {
 		"bad-certificates", "bad-identities", "bad-limits", "bad-waits", "bad-names", "bad-network", "deny-with-two-readings",

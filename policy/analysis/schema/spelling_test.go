@@ -96,7 +96,7 @@ func TestSpellingsAreTakenAndRefusedAsTheLoaderDoes(t *testing.T) {
 	}
 }
 
-// YAML has 5.0 as text beside 5, and the loader takes it as that text. To JSON both are one number.
+// In YAML 5.0 is another text than 5, and the loader reads the text. In JSON both are the same number.
 func TestOnlyWholeNumbersWithADecimalPointAreRefusedThoughTheyLoad(t *testing.T) {
 	s := compile(t)
 	for _, lines := range []string{

@@ -32,7 +32,7 @@ func operations(t testing.TB, version string) []operation {
 	return all
 }
 
-// request is the audit line of the operation with a key in the place of each variable.
+// request is the audit line of the operation with a key for each variable.
 func (o operation) request(t testing.TB, key string) audit.Line {
 	t.Helper()
 	segments := slices.Clone(o.template.Segments)
@@ -71,8 +71,8 @@ func variables(t *odata.Template) []bool {
 	return all
 }
 
-// compare reports whether a rule has the variables of Graph's own template for a request that it allows, and whether it
-// has more.
+// compare reports whether a rule has the variables of Graph's own template for a request that it allows, and
+// whether it has more.
 func compare(own, rule *odata.Template) (same, wider bool) {
 	want, got := variables(own), variables(rule)
 	if len(want) != len(got) || own.Version != rule.Version {

@@ -34,7 +34,7 @@ func line(t testing.TB, caller, request string) audit.Line {
 	}
 }
 
-// suggestion is what is suggested for the requests, all of one caller named app. It must load and allow them.
+// suggestion is the suggestion for the requests, all of one caller named app. It must load and allow them.
 func suggestion(t testing.TB, o suggest.Options, requests ...string) *suggest.Suggestion {
 	t.Helper()
 	s := suggest.New(o)

@@ -8,7 +8,7 @@ import (
 	"graphproxy/policy/match"
 )
 
-// keyReader distinguishes keys from names by what requests look like.
+// keyReader distinguishes keys from names by the requests in the log.
 type keyReader struct {
 	variable match.AllowSet // matches /x/{a}/{b}
 }
@@ -23,8 +23,8 @@ func newKeyReader() *keyReader {
 	return r
 }
 
-// isOperation reports whether a rule's variable does not match a plain name at its place, because it is a function or
-// action.
+// isOperation reports whether a rule's variable does not match a plain name at its place, because it is a function
+// or action.
 func (r *keyReader) isOperation(segments []odata.Segment, i int) bool {
 	if i == 0 {
 		return false
@@ -62,15 +62,16 @@ func hasParentheses(segments []odata.Segment, i int) bool {
 	return i+1 < len(segments) && (segments[i+1].Kind == odata.Key || segments[i+1].Kind == odata.Args)
 }
 
-// isShortKey reports whether a segment is one or two letters and then digits, as in d1 and b42. No name in Graph is.
+// isShortKey reports whether a segment is one or two letters and then digits, as in d1 and b42. No name in Graph
+// has this form.
 func isShortKey(fold string) bool {
 	letters := strings.TrimRight(fold, "0123456789")
 	return len(letters) < len(fold) && 1 <= len(letters) && len(letters) <= 2 &&
 		strings.Trim(letters, "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
-// isBehindSet reports whether segment i stands straight behind an entity set at the root, where a name is an operation.
-// Those have no digits, but for some that mayBeKey knows.
+// isBehindSet reports whether segment i directly follows an entity set at the root, where a name is an operation.
+// These operations have no digits, except some that mayBeKey knows.
 func isBehindSet(it *item, i int) bool {
 	return i == 1 && strings.ContainsAny(it.target.Segments[i].Fold, "0123456789")
 }
@@ -97,8 +98,8 @@ func looksLikeKey(s *odata.Segment) bool {
 	return numbers > 1 && len(s.Fold) >= shortest
 }
 
-// read finds the keys of all items together: one key at a place proves that the place takes keys, and then a plain word
-// there is one, too, for the rule that the first needs allows it anyway.
+// read finds the keys of all items together: one certain key at a place proves that the place has keys. Then a
+// plain word there is one, too, because the rule for the certain key allows it anyway.
 func (r *keyReader) read(items []*item) {
 	longest := 0
 	for _, it := range items {
@@ -107,7 +108,7 @@ func (r *keyReader) read(items []*item) {
 			it.keys = make([]bool, 0, len(it.target.Segments))
 		}
 	}
-	places := make([]strings.Builder, len(items)) // the path up to the segment that is read, with keys left out
+	places := make([]strings.Builder, len(items)) // the path up to the segment that is read, without keys
 	for i := range longest {
 		proven := make(map[string]bool)
 		for n, it := range items {
@@ -139,7 +140,7 @@ func (r *keyReader) proves(it *item, i int) bool {
 	return looksLikeKey(s) || isShortKey(s.Fold) || isBehindSet(it, i)
 }
 
-// shapeOf is what segment i has in common with those of other items that one template can match; of the first, with the
+// shapeOf returns the part of segment i that items must share for one template; for the first segment with the
 // version.
 func (it *item) shapeOf(i int) string {
 	s := &it.target.Segments[i]
@@ -160,8 +161,8 @@ func (it *item) shapeOf(i int) string {
 	return shape
 }
 
-// isWellKnown reports whether a name, in lower case, is one that Graph takes in a key's place. A rule for it is
-// narrower than one for any key, and says more.
+// isWellKnown reports whether a name, in lower case, is one that Graph takes in a key's place. A rule with it is
+// narrower and clearer than one for any key.
 func isWellKnown(fold string) bool {
 	switch fold {
 	case "root", "approot", "documents", "photos", "cameraroll", "music", // of drives and sites
@@ -176,7 +177,7 @@ func isWellKnown(fold string) bool {
 	return false
 }
 
-// singletons are the first segments of paths that are one thing and no collection, so that no key follows
+// singletons are the first segments of paths that are one resource and no collection, so that no key follows
 // (https://graph.microsoft.com/v1.0/$metadata and .../beta/$metadata). Lower case, sorted.
 var singletons = [...]string{
 	"admin", "agentregistry", "app", "appcatalogs", "auditlogs", "authenticationmethodspolicy", "communications",

@@ -7,8 +7,8 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// nameVariables gives each variable a name of its own: the first key is id, the others are called as they are, with a
-// number where that is taken.
+// nameVariables gives each variable its own name: the first key is id, the others are named after their collection,
+// with a number if that name is used already.
 func nameVariables(segments []odata.Segment) {
 	used := make(map[string]bool)
 	first := true
@@ -43,8 +43,8 @@ func unused(used map[string]bool, name string) string {
 	}
 }
 
-// keyName names the variable for a key after the collection that it is in, message for messages; "" if that has no
-// plain name.
+// keyName returns the variable's name for a key after its collection, message for messages; "" if that has no plain
+// name.
 func keyName(collection string) string {
 	if strings.ContainsFunc(collection, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }) {
 		return ""

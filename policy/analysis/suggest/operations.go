@@ -9,18 +9,19 @@ import (
 	"graphproxy/policy/match"
 )
 
-// Operations are what Graph can do: paths with variables, of one version or both. The zero value holds none. After the
-// last Read it is safe for concurrent use, but for one from Embedded.
+// Operations are the operations of Graph: paths with variables, of one version or both. The zero value is empty.
+// After the last Read it is safe for concurrent use, except one from Embedded.
 type Operations struct {
 	templates []*odata.Template // those with fewer variables first
 	tree      match.AllowSet
 	embedded  map[string]bool // by version and root: what of the embedded lists has been added; nil: nothing is to be
 }
 
-// Embedded returns the operations of the lists that policy/graph/catalog embeds. It reads of them what is asked for.
+// Embedded returns the operations of the lists that policy/graph/catalog embeds. It reads only the needed parts.
 func Embedded() *Operations { return &Operations{embedded: make(map[string]bool)} }
 
-// Read adds a list, as catalog.Read takes it. The error names the line, and nothing has been added then.
+// Read adds a list in the format of catalog.Read. If it fails, the error names the line, and nothing has been
+// added.
 func (o *Operations) Read(r io.Reader, version string) error {
 	templates := slices.Clone(o.templates)
 	seen := make(map[string]bool)
@@ -36,7 +37,7 @@ func (o *Operations) Read(r io.Reader, version string) error {
 	return err
 }
 
-// set puts the most exact templates first, so that a name is found before the variable beside it.
+// set sorts the most exact templates first, so that a name is found before the variable beside it.
 func (o *Operations) set(templates []*odata.Template) {
 	slices.SortStableFunc(templates,
 		func(a, b *odata.Template) int { return len(match.Variables(a)) - len(match.Variables(b)) })
@@ -46,7 +47,7 @@ func (o *Operations) set(templates []*odata.Template) {
 	}
 }
 
-// keysOf returns which segments of a target are keys; nil if no operation is known to have such a path.
+// keysOf returns which segments of a target are keys; nil if no known operation has such a path.
 func (o *Operations) keysOf(t *odata.Target) []bool {
 	if o == nil {
 		return nil
@@ -67,8 +68,8 @@ func (o *Operations) keysOf(t *odata.Target) []bool {
 	return keys
 }
 
-// embed adds what the embedded list of the target's version has below its first segment. A test of package catalog
-// reads every line.
+// embed adds the part of the embedded list of the target's version below its first segment. A test of package
+// catalog reads every line.
 func (o *Operations) embed(t *odata.Target) {
 	if len(t.Segments) == 0 {
 		return

@@ -13,7 +13,7 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// What paths are drawn from: names, keys of every form, and texts that mean something to templates, patterns or YAML.
+// The parts of paths: names, keys of every form, and texts with a meaning in templates, patterns or YAML.
 var (
 	roots    = []string{"users", "Users", "groups", "me", "deviceManagement", "drives", "reports"}
 	segments = []string{
@@ -78,7 +78,7 @@ func load(t rapid.TB, yaml string) *policy.Policy {
 	return p
 }
 
-// allowed counts the lines that the policy allows, whatever their query.
+// allowed counts the lines that the policy allows, ignoring their queries.
 func allowed(p *policy.Policy, lines []audit.Line) (n int) {
 	for _, l := range lines {
 		target := &odata.Target{Version: l.Parsed.Version, Segments: l.Parsed.Segments}

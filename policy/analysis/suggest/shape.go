@@ -8,7 +8,7 @@ import (
 	"graphproxy/policy/match"
 )
 
-// shape is what items have in common that differ in keys, arguments, drive paths and methods only.
+// shape is a group of items that differ only in keys, arguments, drive paths and methods.
 type shape struct {
 	first *item  // the spelling of the rule
 	calls []bool // which names some item wrote with empty parentheses
@@ -72,7 +72,7 @@ func (u *use) add(it *item) {
 			u.see(slot{segment: i}, s.Fold, func(a, b string) bool { return a == b })
 		}
 		for _, a := range s.Args {
-			u.see(slot{i, a.Fold}, a.Value, strings.EqualFold) // as rules compare arguments
+			u.see(slot{i, a.Fold}, a.Value, strings.EqualFold) // compared as rules compare arguments
 		}
 	}
 }
@@ -84,7 +84,7 @@ func (u *use) see(at slot, value string, same func(a, b string) bool) {
 	u.values[at] = value
 }
 
-// doubtful returns the segments that look like keys and are taken for names.
+// doubtful returns the segments that look like keys and are treated as names.
 func (sh *shape) doubtful() []string {
 	var names []string
 	for i := 1; i < len(sh.calls); i++ {

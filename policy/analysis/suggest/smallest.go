@@ -35,8 +35,8 @@ func rules(candidates []*candidate) *match.AllowSet {
 	return tree
 }
 
-// smallest leaves out candidates that the others make superfluous: after it, each one left allows an item that no other
-// does. The most exact ones go first. Every item must be allowed by one of the candidates.
+// smallest leaves out superfluous candidates: after it, each one left allows an item that no other allows. It
+// removes the most exact ones first. Every item must be allowed by one of the candidates.
 func smallest(candidates []*candidate, items []*item) []*candidate {
 	slices.SortStableFunc(candidates, func(a, b *candidate) int {
 		return cmp.Or(a.literals-b.literals, len(a.template.Text)-len(b.template.Text),
@@ -75,7 +75,7 @@ func allowsAll(tree *match.AllowSet, items []*item) bool {
 	return !slices.ContainsFunc(items, func(it *item) bool { return tree.Find(it.target, it.method).Index < 0 })
 }
 
-// merge puts candidates that differ in their methods only into one, and sorts them by path.
+// merge merges candidates that differ only in their methods, and sorts them by path.
 func merge(candidates []*candidate) []*candidate {
 	var merged []*candidate
 	byPath := make(map[string]*candidate)
@@ -95,5 +95,5 @@ func merge(candidates []*candidate) []*candidate {
 	return merged
 }
 
-// pathParts is for comparing paths so that what stands below a resource follows it at once.
+// pathParts returns the parts of a path for sorting, so that paths below a resource follow it directly.
 func pathParts(t *odata.Template) []string { return strings.Split(strings.ToLower(t.Text), "/") }

@@ -1,13 +1,12 @@
-// Package suggest writes rules from an audit log: the smallest set that allows what callers were seen to request.
+// Package suggest writes rules from an audit log: the smallest set that allows the requests in the log.
 //
-// It decides which segments of a path are keys and so become variables, which rules are the same or cover each other,
-// and which are left over. In doubt a segment stays as it is: a key that is taken for a name gives a rule that is too
-// narrow, which is noticed; a name that is taken for a key gives one that is too wide, which is not noticed. It
-// never suggests "/**".
+// It decides which segments of a path are keys and so become variables, which rules are the same or cover each
+// other, and which remain. If uncertain, it keeps a segment as a name: a key that is treated as a name gives a rule
+// that is too narrow, which people notice; a name that is treated as a key gives one that is too wide, which people
+// do not notice. It never suggests "/**".
 //
-// What the log holds is the callers' text. Nothing of it gets into the YAML unless it is part of a template that
-// package odata reads back as just that. Reading the log is left to package audit, and whether the rules are wanted to
-// people.
+// The text of the log comes from callers. No part of it gets into the YAML unless it is part of a template that
+// package odata reads as exactly that. Package audit reads the log, and people decide whether they want the rules.
 package suggest
 
 import (
@@ -23,17 +22,17 @@ import (
 	"graphproxy/policy/yamlfile"
 )
 
-// Options say how to suggest.
+// Options are settings for suggestions.
 type Options struct {
 	// Pin keeps a key as it is where a rule was used with one value only.
 	Pin bool
-	// Operations are Graph's, if there is a list of them. They show for certain which segments are keys; a path that is
-	// not among them is read as without them.
+	// Operations are Graph's, if there is a list. They show with certainty which segments are keys; a path that is
+	// not in the list is read without it.
 	Operations *Operations
 }
 
-// Suggester collects what was requested. It needs memory for each different request, about one kilobyte. It is not safe
-// for concurrent use; New makes one.
+// Suggester collects requests. It needs memory for each different request, about one kilobyte. It is not safe for
+// concurrent use; New makes one.
 type Suggester struct {
 	options Options
 	keys    *keyReader
@@ -41,12 +40,12 @@ type Suggester struct {
 	nobody  int
 }
 
-// New returns a Suggester that has seen nothing.
+// New returns an empty Suggester.
 func New(o Options) *Suggester {
 	return &Suggester{options: o, keys: newKeyReader(), callers: make(map[string]*collected)}
 }
 
-// collected is what one caller requested.
+// collected is the requests of one caller.
 type collected struct {
 	items map[itemKey]*item
 
@@ -65,15 +64,15 @@ type item struct {
 	target *odata.Target // without its query
 	count  int           // requests
 	named  [3]int        // how many of them used each of match.RefusedUnlessNamed
-	proves bool          // Graph's answer shows that it knows the path
+	proves bool          // Graph's answer proves that the path exists
 	keys   []bool        // which segments are keys, as far as they have been read
 }
 
 type forbiddenKey struct{ rule, path string }
 
-// Add takes a line of the log into account. What was denied is not suggested and only counted; the same goes for what
-// an explicit deny rule would have denied, had report mode not let it through. A $batch itself is nothing, its items
-// have lines of their own.
+// Add adds a line of the log. Denied requests are not suggested and only counted, and so are requests that report
+// mode let through although an explicit deny rule applies. A $batch itself is ignored, because its items have their
+// own lines.
 func (s *Suggester) Add(l audit.Line) {
 	switch {
 	case l.IsEnvelope():
@@ -102,7 +101,7 @@ func (s *Suggester) Add(l audit.Line) {
 	}
 }
 
-// isCaller reports whether a policy can have a caller of that name. It is "" for a caller who was not known.
+// isCaller reports whether a policy can have a caller of that name. The name of an unknown caller is "".
 func isCaller(name string) bool {
 	const longest = 64
 	return yamlfile.IsName(name) && len(name) <= longest
@@ -125,7 +124,7 @@ func (c *collected) add(l *audit.Line, method match.Methods) {
 }
 
 // sorted returns the items in an order that is the same for every log of the same requests. The first of several
-// spellings goes into the rule; from the end of the alphabet, those are the ones in lower case and without parentheses.
+// spellings is used in the rule. In reverse alphabetical order that is one in lower case and without parentheses.
 func (c *collected) sorted() []*item {
 	paths := slices.SortedFunc(maps.Keys(c.items), func(a, b itemKey) int {
 		return cmp.Or(strings.Compare(b.path, a.path), int(a.method)-int(b.method))
@@ -137,9 +136,9 @@ func (c *collected) sorted() []*item {
 	return items
 }
 
-// isProof reports whether Graph's answer shows that it knows the path: it answers 400 to names that it does not know,
-// and 429 and the like before it looks. Without this, one mistyped request below deviceManagement would turn all that
-// is there into keys.
+// isProof reports whether Graph's answer proves that the path exists. Graph answers 400 to unknown names, and 429
+// and others before it reads the path. Without this check, one mistyped request below deviceManagement would turn
+// all names there into keys.
 func isProof(l *audit.Line) bool {
 	if l.Decision != audit.Allow {
 		return false

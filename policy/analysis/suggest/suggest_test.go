@@ -158,8 +158,8 @@ func TestWhatGraphsAnswerProves(t *testing.T) {
 	})
 }
 
-// TestTextOfTheLogStaysInItsPlace feeds a log, as somebody might write one, and reads the YAML as lines: each is one
-// that this package writes.
+// TestTextOfTheLogStaysInItsPlace reads a log with hostile text, and checks that every line of the YAML is one that
+// this package writes.
 func TestTextOfTheLogStaysInItsPlace(t *testing.T) {
 	for _, test := range []struct{ name, target, rule, caller string }{
 		{"a comment in a key", "/v1.0/users/a # b", "policy.yaml:1", "app"},
@@ -277,7 +277,7 @@ func TestListsOfOperationsThatAreNone(t *testing.T) {
 	}
 }
 
-// TestABigLog would not end if anything took the square of the requests.
+// TestABigLog would not end if the time grew with the square of the requests.
 func TestABigLog(t *testing.T) {
 	s := suggest.New(suggest.Options{})
 	folders := []string{"inbox", "drafts", "AAMk=", "sentitems"}

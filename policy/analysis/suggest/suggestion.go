@@ -15,33 +15,33 @@ type Suggestion struct {
 	Nobody  int      `json:"nobody,omitempty"` // requests of callers that a policy cannot name
 }
 
-// Caller is what is suggested for one caller, and what of its requests is not covered.
+// Caller is the suggestion for one caller, and its requests that are not covered.
 type Caller struct {
 	Name  string `json:"name"`
 	Rules []Rule `json:"allow"` // sorted by path, v1.0 before beta
 
 	Denied     int          `json:"denied,omitempty"`     // requests that were denied
-	Forbidden  []*Forbidden `json:"forbidden,omitempty"`  // what explicit deny rules would have denied in report mode
+	Forbidden  []*Forbidden `json:"forbidden,omitempty"`  // requests to which explicit deny rules of report mode apply
 	Unreadable int          `json:"unreadable,omitempty"` // requests whose target cannot be read back from the log
 	// requests for which there is no rule, such as those for the service root
 	Unwritable int `json:"unwritable,omitempty"`
 
-	items []*item // what the rules must allow
+	items []*item // the items that the rules must allow
 }
 
-// Rule is one rule that is suggested.
+// Rule is one suggested rule.
 type Rule struct {
-	Text     string `json:"rule"`     // as a policy file has it: "GET,PATCH /users/{id}"
+	Text     string `json:"rule"`     // as in a policy file: "GET,PATCH /users/{id}"
 	Requests int    `json:"requests"` // how many were seen
-	// how many of them used $expand, which the rule does not allow: the log does not hold what was expanded
+	// how many of them used $expand, which the rule does not allow: the log does not have its value
 	Expand  int `json:"expand,omitempty"`
-	Apply   int `json:"apply,omitempty"`   // likewise of $apply
-	Compute int `json:"compute,omitempty"` // likewise of $compute
-	// segments that are taken for names, because nothing proves that they are keys, though they look like them
+	Apply   int `json:"apply,omitempty"`   // the same for $apply
+	Compute int `json:"compute,omitempty"` // the same for $compute
+	// segments that are treated as names although they look like keys, because nothing proves that they are keys
 	Names []string `json:"names,omitempty"`
 }
 
-// Forbidden are requests that a deny rule would have denied, had report mode not let them through.
+// Forbidden are requests to which a deny rule applies, and that report mode let through.
 type Forbidden struct {
 	Rule     string `json:"rule"` // file:line
 	Path     string `json:"path"` // its template
@@ -52,7 +52,7 @@ type Forbidden struct {
 	seen map[itemKey]*item
 }
 
-// Suggest returns the rules for what has been added. More may be added afterwards.
+// Suggest returns the rules for the added requests. More may be added afterwards.
 func (s *Suggester) Suggest() *Suggestion {
 	all := &Suggestion{Callers: []Caller{}, Nobody: s.nobody}
 	for _, name := range slices.Sorted(maps.Keys(s.callers)) {
@@ -91,8 +91,8 @@ func (s *Suggester) suggest(name string, c *collected) Caller {
 	return caller
 }
 
-// candidates makes a rule for each method and shape. What it does not allow, it counts as unwritable; the rest are the
-// caller's items.
+// candidates makes a rule for each method and shape. Requests that it does not allow are counted as unwritable; the
+// others become the caller's items.
 func (s *Suggester) candidates(caller *Caller, items []*item) []*candidate {
 	var all []*candidate
 	for _, sh := range shapes(items) {

@@ -14,11 +14,11 @@ type writer struct {
 	*shape
 	use    *use
 	keys   *keyReader
-	pinned map[slot]bool // what keeps its value
+	pinned map[slot]bool // variables that keep their value
 }
 
-// template returns the template of the use's rule, or nil if none can be written that odata reads back as just that. A
-// value that is to be pinned and cannot be written is a variable all the same.
+// template returns the template of the use's rule, or nil if no text exists that odata reads as the same template.
+// A value that must be pinned but cannot be written becomes a variable.
 func (sh *shape) template(u *use, pin bool, keys *keyReader) *odata.Template {
 	w := writer{shape: sh, use: u, keys: keys, pinned: make(map[slot]bool)}
 	t := w.template()
@@ -41,7 +41,7 @@ func (sh *shape) template(u *use, pin bool, keys *keyReader) *odata.Template {
 
 func compareSlots(a, b slot) int { return cmp.Or(a.segment-b.segment, strings.Compare(a.arg, b.arg)) }
 
-// template writes a template with what is pinned, and reads it back.
+// template writes a template with the pinned values, and reads it back.
 func (w *writer) template() *odata.Template {
 	segments := slices.Clone(w.first.target.Segments)
 	for i := range segments {
@@ -81,7 +81,7 @@ func (w *writer) args(i int) []odata.Arg {
 	return args
 }
 
-// literalKey writes the key that is segment i as a segment where that would be one, else in parentheses.
+// literalKey writes the key that is segment i as a segment if that would be read as a key, else in parentheses.
 func (w *writer) literalKey(segments []odata.Segment, i int) {
 	key := &w.use.items[0].target.Segments[i]
 	segments[i] = odata.Segment{Kind: odata.Name, Text: key.Text, Fold: key.Fold, Base: key.Fold}
@@ -91,7 +91,7 @@ func (w *writer) literalKey(segments []odata.Segment, i int) {
 	}
 }
 
-// readBack reads the template of some segments; nil if that would not be what they are.
+// readBack reads the template of some segments; nil if the result differs from them.
 func readBack(version string, segments []odata.Segment) *odata.Template {
 	written := odata.Target{Version: version, Segments: segments}
 	t, err := odata.ParseTemplate(written.EscapedPath())

@@ -11,9 +11,9 @@ import (
 	"graphproxy/policy"
 )
 
-// WriteYAML writes the callers' allow lists as a policy file has them, with what is not covered in comments. It is
-// ready to paste, except that a caller needs an identity. Every text of the log in it is part of a template or quoted
-// on one line. The error is the writer's.
+// WriteYAML writes the callers' allow lists in the form of a policy file, with uncovered requests in comments. It
+// can be pasted, except that a caller needs an identity. Every text of the log in it is part of a template or
+// quoted on one line. The error is the writer's.
 func (s *Suggestion) WriteYAML(w io.Writer) error {
 	var b strings.Builder
 	if s.Nobody > 0 {
@@ -51,7 +51,7 @@ func (c *Caller) write(b *strings.Builder, settings string) {
 	}
 }
 
-// widest is the length of the longest rule after which comments stand in one column.
+// widest is the length of the longest rule after which comments are aligned in one column.
 const widest = 70
 
 func (c *Caller) writeLeftOut(b *strings.Builder) {
@@ -97,7 +97,7 @@ func (r *Rule) write(b *strings.Builder, column int) {
 	fmt.Fprintf(b, "      - %-*s  # %s\n", column, yamlText(r.Text), counted(r.Requests, "request"))
 }
 
-// yamlText spells a text so that YAML reads it as that text: names such as null, 5 and yes stand in quotes.
+// yamlText returns a text in a form that YAML reads as that text: null, 5 and yes get quotes.
 func yamlText(text string) string {
 	spelled, err := yaml.Marshal(text)
 	if err != nil {
@@ -106,7 +106,7 @@ func yamlText(text string) string {
 	return strings.TrimSuffix(string(spelled), "\n")
 }
 
-// oneLine makes text of the log fit for a comment: on one line, and ASCII, so that it cannot pose as anything else.
+// oneLine makes text of the log fit for a comment: on one line, and ASCII, so that it cannot imitate other text.
 func oneLine(s string) string {
 	const most = 120
 	if len(s) > most {
@@ -129,8 +129,8 @@ func isOrAre(n int) string {
 	return "are"
 }
 
-// Verify reads the rules as a policy file and reports, as an error, the first request that they should allow and do
-// not. It tests this package and the policy against each other; the error is never the log's fault.
+// Verify reads the rules as a policy file and returns, as an error, the first request that they should allow but do
+// not. It tests this package and the policy against each other; the log is never the cause of the error.
 func (s *Suggestion) Verify() error {
 	for i := range s.Callers {
 		c := &s.Callers[i]
