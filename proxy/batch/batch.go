@@ -46,8 +46,8 @@ type Batch struct {
 
 // Item is one request of a batch.
 type Item struct {
-	// ID is the id as text: an integer's digits, or the string. No other item has it in any letter case, and 1 and "1"
-	// are the same.
+	// ID is the id as text: an integer's digits, or the string. Ids are different even without regard to letter
+	// case, and 1 and "1" are the same.
 	ID string
 	// Number reports that the caller wrote the id as an integer. Graph gets a string; the caller gets the integer back.
 	Number bool

@@ -78,7 +78,7 @@ func decodePlain(t *testing.T, text []byte) []plainItem {
 	return e.Requests
 }
 
-// checkJSONAgrees checks that encoding/json, which knows nothing of this package, reads the same.
+// checkJSONAgrees checks that encoding/json, which is independent of this package, reads the same.
 func checkJSONAgrees(t *testing.T, body []byte, b *batch.Batch) {
 	t.Helper()
 	plain := decodePlain(t, body)
@@ -107,7 +107,7 @@ func checkJSONAgrees(t *testing.T, body []byte, b *batch.Batch) {
 	}
 }
 
-// checkRoundTrip checks that what is sent reads as what was judged, by us and by others.
+// checkRoundTrip checks that the text for Graph is read as what was judged, by us and by others.
 func checkRoundTrip(t *testing.T, b *batch.Batch) {
 	t.Helper()
 	var good []int

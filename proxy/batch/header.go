@@ -49,7 +49,7 @@ func checkMethod(method string, body bool) *ItemError {
 	return nil
 }
 
-// isToken reports whether s is a token of RFC 9110 §5.6.2, which is what a header's name is.
+// isToken reports whether s is a token (RFC 9110 §5.6.2), which the name of a header must be.
 func isToken(s string) bool {
 	for i := range len(s) {
 		if !isAlphanumeric(s[i]) && strings.IndexByte("!#$%&'*+-.^_`|~", s[i]) < 0 {

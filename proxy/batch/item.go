@@ -10,7 +10,7 @@ import (
 	"graphproxy/policy/strictjson"
 )
 
-// maxID is the length of an id in bytes. Ids reach the audit line.
+// maxID is the greatest length of an id in bytes. Ids are written into the audit line.
 const maxID = 256
 
 // The keys of an item. pythonDependsOn is what Microsoft's SDK for Python writes, always, in the place of dependsOn;
@@ -25,10 +25,10 @@ const (
 	pythonDependsOn = "depends_on"
 )
 
-// members holds the raw values of an item by key, in the letter case of the constants.
+// members has the raw values of an item by key, in the letter case of the constants.
 type members struct {
 	values  map[string][]byte
-	unknown *ItemError // of the first key that is not known; nil if there is none
+	unknown *ItemError // of the first unknown key; nil if there is none
 	s       *scanner   // that has read them
 }
 
@@ -77,9 +77,9 @@ func readMembers(s *scanner, where itemPath) (members, error) {
 	})
 }
 
-// knownKey returns which key is meant, in any letter case of ASCII, and "" for one that is not known. .NET and
-// PowerShell write keys as their properties are called, and Graph reads them so. The error is for a key with escapes: a
-// search for the plain one does not find it.
+// knownKey returns the known key that key is equal to, in any letter case of ASCII, and "" for an unknown one. .NET
+// and PowerShell write keys in the case of their properties, and Graph accepts that. A key with escapes is an
+// error, because a search for the plain key does not find it.
 func knownKey(where itemPath, key []byte, known ...string) (string, error) {
 	name := string(key)
 	if strings.Contains(name, `\`) {
@@ -102,7 +102,7 @@ func doubled(where itemPath, key string) error {
 	return refuse(codeBatch, "%s: the key %s is there twice, letter case does not count; keep one", where, quote(key))
 }
 
-// read makes the item of its members. The ids in dependsOn are still to be looked up.
+// read makes the item from its members. The ids in dependsOn are resolved later.
 func (m members) read(where itemPath, o Options) (item Item, dependsOn []string, err error) {
 	var url string
 	for _, f := range [...]struct {
@@ -221,7 +221,7 @@ func readHeader(where itemPath, name string, raw []byte) (Header, error) {
 }
 
 func (m members) dependsOn(where itemPath) (ids []string, err error) {
-	// An empty depends_on has no meaning. Graph would ignore one that names items.
+	// An empty depends_on has no meaning. Graph would ignore one with items.
 	if raw, ok := m.values[pythonDependsOn]; ok && !m.absent(pythonDependsOn) &&
 		!bytes.Equal(bytes.Join(bytes.Fields(raw), nil), []byte("[]")) {
 		return nil, refuse(codeBatch, "%s: unknown key %q, which Graph ignores; write %q", where, pythonDependsOn,
@@ -263,8 +263,8 @@ func isJSON(mediaType string) bool {
 	return mediaType == "" || mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
 }
 
-// body returns the caller's bytes after checking that they are what the Content-Type asks for: any JSON for a JSON type
-// or none, a string for text, base64 in a string for all else (OData JSON Format 4.01 §19.1).
+// body returns the caller's bytes after checking that they match the Content-Type: any JSON for a JSON type or
+// none, a string for text, base64 in a string for all other types (OData JSON Format 4.01 §19.1).
 func (m members) body(where itemPath, mediaType string) (json.RawMessage, error) {
 	if m.absent(keyBody) {
 		return nil, nil
@@ -286,8 +286,8 @@ func (m members) body(where itemPath, mediaType string) (json.RawMessage, error)
 	return raw, nil
 }
 
-// isBase64 reports whether s is base64, in the alphabet for URLs, which OData asks for, or in the common one, which
-// Microsoft's SDKs write; but not in both. Padding may be left out. An escaped slash is the one escape that is taken,
+// isBase64 reports whether s is base64, in the alphabet for URLs, which OData requires, or in the common one, which
+// Microsoft's SDKs write; but not in both. Padding may be left out. Of escapes only an escaped slash is accepted,
 // because some writers of JSON always escape it.
 func isBase64(s []byte) bool {
 	s = bytes.ReplaceAll(s, []byte(`\/`), []byte("/"))

@@ -25,7 +25,7 @@ type Reply struct {
 	Raw json.RawMessage
 }
 
-// Header is Headers as net/http has them: names in their canonical form.
+// Header returns Headers as an http.Header, with names in their canonical form.
 func (r Reply) Header() http.Header {
 	h := make(http.Header)
 	for _, field := range r.Headers {
@@ -59,7 +59,7 @@ func (s *scanner) readReply(raw []byte) (id string, r Reply, err error) {
 			return err
 		}
 		name := decodeKey(key)
-		// An id in another letter case would be read by some SDKs and not by others.
+		// Some SDKs would accept an id in another letter case, and others not.
 		folded := strings.ToLower(name)
 		if name == "" || seen[folded] || folded == keyID && name != keyID {
 			return refuse(codeAnswer, "an answer of Graph's has the key %s twice or in another letter case", quote(name))
@@ -122,7 +122,7 @@ func (s *scanner) replyHeaders(raw []byte) (headers []Header, err error) {
 	return headers, err
 }
 
-// entryEdit is what becomes of Graph's answer to one item.
+// entryEdit is the change of Graph's answer to one item.
 type entryEdit struct {
 	header func(name, value string) (edited string, keep bool)
 	body   func(body []byte) []byte
@@ -131,7 +131,7 @@ type entryEdit struct {
 	answer, fields *scanner
 }
 
-// append writes an answer of Graph's as it is to be. It has been read before, so its syntax is good.
+// append writes the changed answer of Graph. It has been read before, so its syntax is valid.
 func (e entryEdit) append(dst, raw []byte) []byte {
 	if e.header == nil && e.body == nil && !e.item.Number {
 		return append(dst, raw...)
@@ -162,7 +162,8 @@ func (e entryEdit) headers(raw []byte) []byte {
 	})
 }
 
-// appendObject writes an object with what change makes of each of its values. Members without one are left out.
+// appendObject writes an object with its values replaced by the results of change. Members whose result is nil are
+// left out.
 func (s *scanner) appendObject(dst, raw []byte, change func(name string, value []byte) []byte) []byte {
 	start := len(dst)
 	_ = s.reset(raw)
@@ -177,6 +178,6 @@ func (s *scanner) appendObject(dst, raw []byte, change func(name string, value [
 	if len(dst) == start {
 		return append(dst, "{}"...)
 	}
-	dst[start] = '{' // in the place of the first comma
+	dst[start] = '{' // replaces the first comma
 	return append(dst, '}')
 }

@@ -62,7 +62,7 @@ func TestOrderPutsItemsAfterWhatTheyDependOn(t *testing.T) {
 	}
 }
 
-// account counts what is held. Nothing may be held in the end.
+// account counts the bytes that are held. It must be 0 in the end.
 type account struct{ n, most, room int }
 
 func (a *account) hold(n int) bool {
@@ -74,7 +74,7 @@ func (a *account) hold(n int) bool {
 	return true
 }
 
-// merge is what the proxy does with Graph's text.
+// merge handles Graph's text as the proxy does.
 func merge(t *testing.T, b *batch.Batch, graph io.Reader, refused map[int]batch.Answer,
 	edit batch.Edit) ([]byte, error) {
 	t.Helper()
@@ -117,7 +117,7 @@ func merge(t *testing.T, b *batch.Batch, graph io.Reader, refused map[int]batch.
 	return out.Bytes(), nil
 }
 
-// pieces are the ways in which a text may come.
+// pieces are the ways in which a text may arrive.
 func pieces(text string) map[string]io.Reader {
 	return map[string]io.Reader{
 		"whole":        strings.NewReader(text),

@@ -2,9 +2,9 @@ package batch
 
 import "slices"
 
-// Merger puts the answers to a batch together while they come: one {"responses":[...]} with an answer for every item,
-// in the order of Items. What comes before its turn is held. What is held is accounted for until it is read, or the
-// Merger is closed. It is for one goroutine.
+// Merger puts the answers to a batch together while they come: one {"responses":[...]} with an answer for every
+// item, in the order of Items. It keeps answers that come before their turn. Kept bytes are counted until they are
+// read, or the Merger is closed. It is for one goroutine.
 type Merger struct {
 	batch *Batch
 	edit  Edit
@@ -12,8 +12,8 @@ type Merger struct {
 
 	answers []piece // by item
 	next    int     // the item whose turn it is
-	pending bool    // answers wait, also in their turn
-	ready   []piece // what can be read
+	pending bool    // new answers wait, even in their turn
+	ready   []piece // text that can be read
 
 	answer, fields scanner // of Graph's answers, and of their headers
 }
@@ -21,16 +21,17 @@ type Merger struct {
 // piece is text of the whole answer. Its text is nil if there is none.
 type piece struct {
 	text []byte
-	cost int // what of it is accounted for
+	cost int // counted bytes
 	has  bool
 }
 
-// Edit is what becomes of Graph's answers to items. The zero value leaves them as they are.
+// Edit is how Graph's answers to items are changed. The zero value changes nothing.
 type Edit struct {
-	// Header returns the value that a header gets, and whether the header is kept. It gets the name as Graph wrote it,
-	// and the value; "" for one that is no string.
+	// Header returns the new value of a header, and whether the header is kept. It gets the name as Graph wrote it,
+	// and the value; "" for a value that is no string.
 	Header func(name, value string) (edited string, keep bool)
-	// Body returns what becomes of bodies, JSON values, in the answer to the item with that index; nil where they stay.
+	// Body returns the function that changes bodies, JSON values, in the answer to the item with that index; nil if
+	// they stay.
 	Body func(item int) func(body []byte) []byte
 }
 
@@ -46,17 +47,17 @@ func (b *Batch) Merger(edit Edit, hold Hold) *Merger {
 	}
 }
 
-// Pend keeps the answers that come from now on from being read, until Commit or Drop: a later part of the same text may
-// show that none of it is the answer to what was sent.
+// Pend delays answers that come from now on until Commit or Drop: a later part of the same text may show that none
+// of it is the answer to the request.
 func (m *Merger) Pend() { m.pending = true }
 
-// Commit lets the answers that wait be read, each in its turn.
+// Commit lets the delayed answers be read, each in its turn.
 func (m *Merger) Commit() {
 	m.pending = false
 	m.advance()
 }
 
-// Drop forgets the answers to these items that were not committed.
+// Drop removes the answers to these items that were not committed.
 func (m *Merger) Drop(items []int) {
 	for _, i := range items {
 		if i >= m.next {
@@ -67,7 +68,7 @@ func (m *Merger) Drop(items []int) {
 	m.pending = false
 }
 
-// Reply takes Graph's answer to the item with that index, which must have none. It reports false if the account has no
+// Reply takes Graph's answer to the item with that index, which must have none. It reports false if hold has no
 // bytes left for it: then the item still has no answer.
 func (m *Merger) Reply(i int, r Reply) bool {
 	e := entryEdit{header: m.edit.Header, item: &m.batch.Items[i], answer: &m.answer, fields: &m.fields}
@@ -77,7 +78,7 @@ func (m *Merger) Reply(i int, r Reply) bool {
 	size := len(r.Raw) + len(",")
 	cost := size
 	if e.body != nil {
-		cost *= 3 // what becomes of the body, which may grow, is held beside it
+		cost *= 3 // the changed body, which may be longer, is kept beside it
 	}
 	if !m.hold(cost) {
 		return false
@@ -91,12 +92,12 @@ func (m *Merger) Reply(i int, r Reply) bool {
 	return true
 }
 
-// Answer takes the proxy's own answer to the item with that index, in the place of one that was not committed.
+// Answer takes the proxy's own answer to the item with that index. It replaces one that was not committed.
 func (m *Merger) Answer(i int, a Answer) {
 	m.put(i, m.own(appendAnswer([]byte{','}, &m.batch.Items[i], a)))
 }
 
-// own returns a piece of the proxy's own text. It is short, so it is kept even if the account has no bytes left.
+// own returns a piece of the proxy's own text. It is short, so it is kept even if hold has no bytes left.
 func (m *Merger) own(text []byte) piece {
 	if !m.hold(cap(text)) {
 		return piece{text: text}
@@ -130,7 +131,7 @@ func (m *Merger) Finish() (left []int) {
 	return left
 }
 
-// advance makes ready what has its turn.
+// advance makes answers readable in their turn.
 func (m *Merger) advance() {
 	for ; m.next < len(m.answers) && m.Has(m.next); m.next++ {
 		p := m.answers[m.next]
@@ -166,7 +167,7 @@ func (m *Merger) Read(to []byte) (n int, err error) {
 	return n, nil
 }
 
-// Close returns to the account what was not read. Nothing can be read afterwards.
+// Close gives back the bytes of what was not read. Nothing can be read afterwards.
 func (m *Merger) Close() {
 	for _, p := range slices.Concat(m.ready, m.answers) {
 		m.hold(-p.cost)

@@ -96,7 +96,7 @@ func TestClosingGivesBackWhatIsHeld(t *testing.T) {
 	}
 }
 
-// However long the answers are, no more than one of them is held to be read, and twice that while it grows.
+// Of all answers, however long, at most one is kept for reading, and twice that while it grows.
 func TestOneAnswerIsHeldAtATime(t *testing.T) {
 	var held account
 	b := mustRead(t, list(`"id":"0"`, `"id":"1"`, `"id":"2"`))

@@ -255,7 +255,7 @@ func TestReadRefusesTheWholeBatch(t *testing.T) {
 	}
 }
 
-// numbers are texts with each number in it that is no integer with one spelling.
+// numbers are texts with each number in it that is not an integer in its only spelling.
 func numbers(format string) (texts []string) {
 	for _, n := range []string{"1.0", "1e0", "1E+2", "-0", "0.5", "9007199254740992", "-9007199254740992",
 		"9223372036854775808", "1" + strings.Repeat("0", 400), "-1.5e-3"} {
@@ -336,7 +336,7 @@ func TestReadTakesTheBounds(t *testing.T) {
 	})
 }
 
-// harmless lets on what the tests below write, in any letter case.
+// harmless accepts the headers of the tests below, in any letter case.
 func harmless(name, value string) bool {
 	switch strings.ToLower(name) {
 	case "content-type", "consistencylevel", "prefer", "if-match", "x-a":

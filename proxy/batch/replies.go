@@ -13,11 +13,11 @@ const MaxReply = 16 << 20
 // ErrNoRoom is the error of Replies where hold reports that an answer may not be held.
 var ErrNoRoom = errors.New("there is no room to hold an answer of Graph's")
 
-// leastWindow is what Replies reads Graph's text into at first.
+// leastWindow is the initial size of the buffer for Graph's text.
 const leastWindow = 16 << 10
 
-// Replies reads what Graph answered, one item's answer at a time, while the text comes. It holds one answer. Close
-// returns what it holds to the account.
+// Replies reads Graph's answer to a batch, one item's answer at a time, while the text comes. It keeps one answer.
+// Close gives its bytes back.
 type Replies struct {
 	batch    *Batch
 	from     io.Reader
@@ -25,7 +25,7 @@ type Replies struct {
 	sent     []int
 	answered []int
 
-	window []byte // what has come and is not passed
+	window []byte // bytes that have come and are not passed on
 	passed int    // of window
 	ended  bool   // nothing follows window
 
@@ -34,11 +34,11 @@ type Replies struct {
 	complete bool // "responses" is there, and has ended
 }
 
-// Hold accounts for n bytes that are held from now on, or that are held no more if n is negative. It reports false if
-// no more bytes may be held; then they are not held.
+// Hold counts n bytes that are kept from now on, or released if n is negative. It reports false if no more bytes
+// may be kept; then they are not counted.
 type Hold func(n int) bool
 
-// place is where in {"responses":[...]} the reader stands.
+// place is the reader's place in {"responses":[...]}.
 type place int
 
 const (
@@ -57,21 +57,20 @@ func (b *Batch) Replies(graph io.Reader, sent []int, hold Hold) *Replies {
 	return &Replies{batch: b, from: graph, sent: sent, hold: hold, scanner: answerScanner()}
 }
 
-// Close returns to the account what is held. It does not close Graph's text.
+// Close gives back the counted bytes. It does not close Graph's text.
 func (r *Replies) Close() {
 	r.hold(-cap(r.window))
 	r.window, r.passed, r.ended, r.place = nil, 0, true, atEnd
 	r.scanner = answerScanner() // the other reads the window
 }
 
-// Next returns the next answer and the index of its item. Graph answers in any order; ids are compared without regard
-// to case. At the end of a text that is read to its end, and is one JSON object with one "responses", it returns
-// io.EOF.
+// Next returns the next answer and the index of its item. Graph answers in any order; ids are compared without
+// regard to case. It returns io.EOF at the end of a text that is one JSON object with one "responses".
 //
-// An answer that names no item, an item that was not sent, or one that is answered already, is an *Error: the text is
-// then not the answer to what was sent, and handing it out could show one caller's data to another. So is text that is
-// not JSON, and an answer longer than MaxReply. The other errors are the reader's own and ErrNoRoom. No error can be
-// read past.
+// An answer that names no item, an item that was not sent, or one that is answered already, is an *Error: the text
+// is then not the answer to the request, and passing it on could show one caller's data to another. So is text that
+// is not JSON, and an answer longer than MaxReply. The other errors are the reader's own and ErrNoRoom. After an
+// error nothing more can be read.
 func (r *Replies) Next() (index int, reply Reply, err error) {
 	for {
 		raw, err := r.step()
@@ -104,7 +103,7 @@ func (r *Replies) indexOf(id string) (int, error) {
 	return i, nil
 }
 
-// step goes on by one token or value. Raw is an answer, if it was one.
+// step reads one token or value. Raw is an answer, if it was one.
 func (r *Replies) step() (raw []byte, err error) {
 	c, err := r.peek()
 	if err != nil {
@@ -122,7 +121,7 @@ func (r *Replies) step() (raw []byte, err error) {
 		if c == ']' && r.place == atFirstReply {
 			return nil, r.take(c, ']', afterResponses)
 		}
-		r.place = afterReply // what follows is read later: raw would be overwritten
+		r.place = afterReply // the rest is read later: raw would be overwritten
 		return r.value()
 	case afterReply:
 		return nil, r.after(']', atReply, afterResponses)
@@ -165,7 +164,7 @@ func (r *Replies) member() error {
 	return r.take(c, '[', atFirstReply)
 }
 
-// after reads the comma after which comes more, or what ends the list.
+// after reads the comma before further elements, or the end of the list.
 func (r *Replies) after(shut byte, more, done place) error {
 	c, err := r.peek()
 	switch {
@@ -218,7 +217,7 @@ func (r *Replies) peek() (byte, error) {
 	}
 }
 
-// value reads a value whole. Its bytes are valid until the next call.
+// value reads a whole value. Its bytes are valid until the next call.
 func (r *Replies) value() ([]byte, error) {
 	if _, err := r.peek(); err != nil {
 		return nil, err
@@ -260,7 +259,7 @@ func (r *Replies) fill() error {
 	return err
 }
 
-// grow doubles the window. While it is copied, both are accounted for.
+// grow doubles the window. While it is copied, both are counted.
 func (r *Replies) grow() error {
 	had := cap(r.window)
 	size := max(leastWindow, 2*had)
@@ -282,7 +281,7 @@ type frame struct {
 
 // end takes the next piece, and returns how much of it belongs to the value and whether the value ends there.
 func (f *frame) end(piece []byte) (n int, found bool) {
-	quote := 0 // where the next quote is, if it is not before n
+	quote := 0 // the place of the next quote, if it is not before n
 	for n < len(piece) {
 		if f.quoted && !f.escaped { // most of an answer is text within strings
 			if quote < n {
@@ -331,7 +330,7 @@ func indexOr(text []byte, c byte) int {
 	return len(text)
 }
 
-// isOver reports whether c, which comes next, stands behind a number, true, false or null.
+// isOver reports whether c, the next byte, follows a number, true, false or null.
 func (f *frame) isOver(c byte) bool {
 	if f.length == 0 || f.depth > 0 || f.quoted {
 		return false

@@ -11,8 +11,8 @@ import (
 	"graphproxy/proxy/batch"
 )
 
-// The envelopes in testdata are as Microsoft's tools for PowerShell write them, byte for byte: with a byte order mark
-// or CRLF, two spaces behind a colon, escapes for & ' < and >, and integers as ids.
+// The envelopes in testdata are byte for byte those of Microsoft's tools for PowerShell: with a byte order mark or
+// CRLF, two spaces after a colon, escapes for & ' < and >, and integers as ids.
 func TestReadTakesTheEnvelopesOfMicrosoftsTools(t *testing.T) {
 	for name, want := range map[string]string{
 		"powershell51.json": `{"requests":[{"id":"1","method":"GET",` +

@@ -19,9 +19,10 @@ func badURL(code, message string) *ItemError {
 	return &ItemError{Status: http.StatusBadRequest, Code: code, Message: message}
 }
 
-// readURL reads the URL of an item in each form that clients write: "/users/1" and "users/1", which Graph documents,
-// "/v1.0/users/1" (the SDK for JavaScript), and whole, with the proxy's own address (the SDK for Python). The text is
-// parsed as it is: raw spaces in a query, which Graph's own examples have, are escaped when the URL is written again.
+// readURL reads the URL of an item in each form that clients write: "/users/1" and "users/1", which Graph
+// documents, "/v1.0/users/1" (the SDK for JavaScript), and whole, with the proxy's own address (the SDK for
+// Python). The text is parsed unchanged: raw spaces in a query, which Graph's own examples have, are escaped when
+// the URL is written again.
 func readURL(url string, o Options) (*odata.Target, *ItemError) {
 	if strings.IndexByte(url, '#') >= 0 {
 		return nil, badURL(codeAmbiguous, "the item's URL holds a raw \"#\", which ends a URL; write %23")
@@ -59,7 +60,7 @@ func unreadable(err error) *ItemError {
 	return badURL(codeAmbiguous, "the item's URL cannot be read")
 }
 
-// cutHost takes the proxy's own address off. Whole reports that there was one.
+// cutHost removes the proxy's own address. Whole reports that there was one.
 func cutHost(url string, hosts []string) (rest string, whole bool, err *ItemError) {
 	scheme, after, found := strings.Cut(url, ":")
 	switch {
@@ -83,7 +84,7 @@ func cutHost(url string, hosts []string) (rest string, whole bool, err *ItemErro
 		"the item's URL is whole and not at this proxy's address; write it relative to the version: /users")
 }
 
-// isScheme reports whether s, which stands before the first colon of a URL, can be a scheme.
+// isScheme reports whether s, the text before the first colon of a URL, can be a scheme.
 func isScheme(s string) bool {
 	for i := range len(s) {
 		if !isAlphanumeric(s[i]) && strings.IndexByte("+-.", s[i]) < 0 {
@@ -93,7 +94,7 @@ func isScheme(s string) bool {
 	return s != ""
 }
 
-// foldHost spells a scheme and host for comparing: lower case, without the scheme's own port.
+// foldHost returns a scheme and host in the form for comparing: lower case, without the scheme's own port.
 func foldHost(address string) string {
 	address = strings.ToLower(strings.TrimSuffix(address, "/"))
 	if strings.HasPrefix(address, "https://") {
@@ -102,7 +103,7 @@ func foldHost(address string) string {
 	return strings.TrimSuffix(address, ":80")
 }
 
-// cutVersion takes the batch's version off the path, once.
+// cutVersion removes the batch's version from the path, once.
 func cutVersion(path, version string) (rest string, cut bool) {
 	rest, cut = strings.CutPrefix(path, "/"+version)
 	switch {
@@ -114,9 +115,9 @@ func cutVersion(path, version string) (rest string, cut bool) {
 	return rest, true
 }
 
-// checkFirst refuses targets whose first segment Graph, or what stands before it, could take for something else than a
-// name. Graph puts the version before the URL, so a second version would be a segment, and a tenant is not sent on, so
-// what follows one comes to stand first.
+// checkFirst refuses targets whose first segment Graph, or a server before it, could read as something other than a
+// name. Graph puts the version before the URL, so a second version would be a segment, and a tenant is not sent on,
+// so the segment after one becomes the first.
 func checkFirst(t *odata.Target, version string) *ItemError {
 	if len(t.Segments) == 0 {
 		return nil

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// Encode returns the envelope for Graph with the items of these indexes, in the order of Items. It is written afresh:
-// URLs from the Targets, relative and with a leading slash, as Graph documents them; the keys once and plainly; ids and
-// values of headers as strings, also where the caller wrote integers; bodies as the caller wrote them; dependsOn only
-// with items that are sent too, so leave out those that Skip returns. Items whose Err is set are never sent. Reading
-// the text gives the same items again. It is nil if nothing is left to send.
+// Encode returns the envelope for Graph with the items of these indexes, in the order of Items. It is written anew:
+// URLs from the Targets, relative and with a leading slash, as Graph documents them; the keys once and plainly; ids
+// and values of headers as strings, also where the caller wrote integers; bodies with the caller's bytes; dependsOn
+// only with items that are sent too, so leave out the items that Skip returns. Items whose Err is set are never
+// sent. Reading the text gives the same items again. It is nil if nothing is left to send.
 func (b *Batch) Encode(indexes []int) []byte {
 	sent := make([]bool, len(b.Items))
 	for _, i := range indexes {
@@ -35,7 +35,7 @@ func (b *Batch) Encode(indexes []int) []byte {
 	return append(dst, "]}"...)
 }
 
-// encodedSize is about how long the envelope becomes.
+// encodedSize estimates the length of the envelope.
 func (b *Batch) encodedSize(sent []bool) int {
 	n := len(`{"requests":[]}`)
 	for i := range b.Items {
@@ -71,7 +71,7 @@ func (b *Batch) appendItem(dst []byte, item *Item, sent []bool) []byte {
 	return append(dst, '}')
 }
 
-// url is the canonical URL without the version, which Graph takes from the batch's own URL.
+// url returns the canonical URL without the version, which Graph takes from the batch's own URL.
 func (i *Item) url() string {
 	url := strings.TrimPrefix(i.Target.EscapedPath(), "/"+i.Target.Version)
 	if url == "" {
@@ -96,8 +96,8 @@ func appendHeaders(dst []byte, headers []Header) []byte {
 	return append(dst, '}')
 }
 
-// appendString writes a JSON string with no more escapes than JSON needs: encoding/json would write "&" in each URL as
-// \u0026. The text is valid UTF-8, since it was read from such.
+// appendString writes a JSON string with only the escapes that JSON requires: encoding/json would write "&" in each
+// URL as \u0026. The text is valid UTF-8, because it was read from such.
 func appendString(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
@@ -115,7 +115,7 @@ func appendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// appendID writes the id for the caller, with the type that it came with.
+// appendID writes the id for the caller, with its original type.
 func (i *Item) appendID(dst []byte) []byte {
 	if i.Number {
 		return append(dst, i.ID...)
@@ -145,7 +145,7 @@ func sorted(header map[string]string) []Header {
 	return headers
 }
 
-// unanswered stands in for the answer that Graph owes.
+// unanswered is the answer for an item that Graph left out.
 func unanswered() Answer {
 	return Answer{
 		Status: http.StatusGatewayTimeout,

@@ -13,12 +13,12 @@ import (
 	"graphproxy/proxy/direct"
 )
 
-// answer is what a server writes, and what becomes of it.
+// answer is the text that a server writes, and the expected response.
 type answer struct {
 	name   string
 	method string // "": GET
 	text   string
-	closes bool // the server closes the connection behind it
+	closes bool // the server closes the connection after it
 
 	fails  bool // there is no response
 	status int
@@ -375,7 +375,7 @@ func TestAnAnswerIsReadOneWayOrRefused(t *testing.T) {
 	}
 }
 
-// run gives an answer to one request and makes another one.
+// run answers one request with the pieces and sends another one.
 func (tt answer) run(t *testing.T, pieces ...string) {
 	t.Helper()
 	s := newServer(tt.closes, pieces...)

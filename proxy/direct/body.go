@@ -9,12 +9,12 @@ import (
 
 // Pauser is implemented by the bodies of a Transport's answers that are not empty.
 type Pauser interface {
-	// OnPause sets what a Read calls before it waits for the server. All that came before was returned by earlier
-	// Reads then. It must be called before the first Read.
+	// OnPause sets a function that a Read calls before it waits for the server. Earlier Reads have then returned
+	// everything that had come. It must be called before the first Read.
 	OnPause(func())
 }
 
-// body is the body of an answer. It gives the connection back when it has ended, whether or not Close is called.
+// body is the body of an answer. It gives the connection back when it has ended, even without a call of Close.
 type body struct {
 	used *conn  // never changes
 	turn uint64 // of the connection; never changes
@@ -27,10 +27,10 @@ type body struct {
 	end  error
 }
 
-// newBody returns the body of an answer. One that is empty needs the connection no more.
+// newBody returns the body of an answer. An empty one needs the connection no more.
 func newBody(c *conn, s *scratch, res *http.Response, keep bool) io.ReadCloser {
 	if res.StatusCode == http.StatusSwitchingProtocols {
-		keep = false // it was not asked for, and what follows is not HTTP
+		keep = false // it was not requested, and what follows is not HTTP
 		res.Body = http.NoBody
 	}
 	if res.Body == http.NoBody {
@@ -56,7 +56,7 @@ func (b *body) OnPause(f func()) {
 	}
 }
 
-// Read implements io.Reader. It fills p as far as that needs no waiting.
+// Read implements io.Reader. It fills p as far as that is possible without waiting.
 func (b *body) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -85,10 +85,10 @@ func (b *body) finish(err error) error {
 	return err
 }
 
-// maxDrain is how much of a body is read that is not wanted, so that its connection can be used again.
+// maxDrain is how much of an unwanted body is read so that its connection can be used again.
 const maxDrain = 64 << 10
 
-// Close implements io.Closer. What is left of the body is read if it is there already and short; otherwise the
+// Close implements io.Closer. If the rest of the body is short and has come already, it is read. Otherwise the
 // connection is closed. A Read that waits in another goroutine ends.
 func (b *body) Close() error {
 	if !b.mu.TryLock() {
@@ -120,10 +120,10 @@ func (b *body) drain() error {
 
 var errNotWanted = errors.New("the rest of the body is not wanted")
 
-// minRoom is how much room there must be for another read to be worth its system call.
+// minRoom is the least free space for which another read is worth its system call.
 const minRoom = 4 << 10
 
-// plain is a body that ends after so many bytes, or with the connection.
+// plain is a body that ends after a number of bytes, or with the connection.
 type plain struct {
 	from io.Reader // as net/http reads it
 	wire *wire

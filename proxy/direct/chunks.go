@@ -10,20 +10,20 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// chunks is a body with Transfer-Encoding: chunked (RFC 9112 section 7.1). net/http's reader of chunks waits until a
-// chunk or the reader's buffer is full, which keeps back what came before a pause; this one returns what there is.
-// Extensions and trailers are read over.
+// chunks is a body with Transfer-Encoding: chunked (RFC 9112 section 7.1). net/http's reader of chunks waits until
+// a chunk or the reader's buffer is full, and so delays data that came before a pause; this one returns what there
+// is. Extensions and trailers are read and ignored.
 type chunks struct {
 	in   *bufio.Reader
 	wire *wire
 
 	left    uint64 // of the chunk
 	state   chunkState
-	excess  int64 // bytes around the data, beyond what is usual
-	trailer int   // bytes behind the last chunk
+	excess  int64 // bytes around the data, above the usual number
+	trailer int   // bytes after the last chunk
 }
 
-// chunkState is what comes next.
+// chunkState is the part of the body that comes next.
 type chunkState int
 
 const (
@@ -45,7 +45,7 @@ var (
 	errExcess    = errors.New("the answer's chunks hold too much that is no data")
 )
 
-// Read returns what can be had without waiting, and waits only if that is nothing.
+// Read returns what has come, and waits only if that is nothing.
 func (c *chunks) Read(p []byte) (n int, err error) {
 	waits := c.wire.waits
 	defer func() { c.wire.waits = waits }()
@@ -69,7 +69,7 @@ func (c *chunks) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// step does one thing: it reads data, or what is around it. It can be called again after an error of waiting.
+// step does one step: it reads data, or the bytes around it. It can be called again after errWouldWait.
 func (c *chunks) step(p []byte) (int, error) {
 	switch c.state {
 	case inData:
@@ -164,8 +164,8 @@ func (c *chunks) size(line []byte) error {
 	return c.count(len(line)+4, n)
 }
 
-// count bounds what the server sends besides data, as net/http does: some bytes for each chunk and twice the data are
-// usual.
+// count bounds the bytes besides data that the server sends, as net/http does: some bytes for each chunk and twice
+// the data are usual.
 func (c *chunks) count(overhead int, data uint64) error {
 	usual := int64(min(data, 1<<40)*2) + 16
 	if c.excess = max(0, c.excess+int64(overhead)-usual); c.excess > maxExcess {
@@ -174,7 +174,7 @@ func (c *chunks) count(overhead int, data uint64) error {
 	return nil
 }
 
-// hexDigit returns the value of a digit; more than 15 for what is none.
+// hexDigit returns the value of a digit; more than 15 for any other character.
 func hexDigit(c byte) byte {
 	switch {
 	case '0' <= c && c <= '9':

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// conn is a connection to a server. One goroutine uses it at a time; the fields that the pool guards are named.
+// conn is a connection to a server. One goroutine uses it at a time; comments name the fields that the pool guards.
 type conn struct {
 	t    *Transport
 	host host
@@ -20,22 +20,22 @@ type conn struct {
 
 	observer Observer // may be nil
 
-	until deadline // of the answer's header
+	until deadline // for the answer's header
 
 	ctx   context.Context // of the request that it carries; guarded by the pool
 	cut   error           // why the sweep ended that request; guarded by the pool
 	place int             // in pool.active; guarded by the pool
-	turn  uint64          // which request it carries; guarded by the pool
+	turn  uint64          // the number of the request that it carries; guarded by the pool
 
 	since  time.Time // it is idle; guarded by the pool
-	looked time.Time // at it while it was idle, last; guarded by the pool
-	odd    bool      // it is looked at; guarded by the pool
+	looked time.Time // last check while it was idle; guarded by the pool
+	odd    bool      // it is being checked; guarded by the pool
 
 	one [1]byte // for alive
 }
 
 // connection returns a connection for a request: the idle one that was used last and is alive, or a new one. Of the
-// hooks of net/http/httptrace it calls GotConn, when it is about to take or has made a connection.
+// hooks of net/http/httptrace it calls only GotConn, before it takes a connection or after it has made one.
 func (t *Transport) connection(r *http.Request, pooled bool) (*conn, error) {
 	ctx := r.Context()
 	h := host{r.URL.Scheme, r.URL.Host}
@@ -73,8 +73,9 @@ func (t *Transport) connection(r *http.Request, pooled bool) (*conn, error) {
 	return c, nil
 }
 
-// alive reports whether an idle connection may be used. One that has ended may not, and neither may one that holds
-// bytes: no request asked for them. Messages of TLS itself, such as a new session ticket, are read and do not count.
+// alive reports whether an idle connection may be used. One that has ended may not, and neither may one with unread
+// bytes, because they belong to no request. Messages of TLS itself, such as a new session ticket, are read and
+// ignored.
 func (c *conn) alive() bool {
 	c.wire.waits = false
 	n, err := c.rw.Read(c.one[:])
@@ -103,13 +104,13 @@ func (c *conn) sweep(now time.Time) {
 	}
 }
 
-// stop makes what the connection waits for fail. The pool is locked.
+// stop makes the pending reads and writes of the connection fail. The pool is locked.
 func (c *conn) stop(why error) {
 	c.cut = why
 	_ = c.wire.SetDeadline(time.Unix(1, 0))
 }
 
-// why returns the error of a request whose connection failed with err: what made it fail, if that is known.
+// why returns the error of a request whose connection failed with err: the cause, if it is known.
 func (c *conn) why(err error) error {
 	if cut := c.t.pool.cutOf(c); cut != nil {
 		return cut
@@ -117,7 +118,8 @@ func (c *conn) why(err error) error {
 	return err
 }
 
-// earlyWait is how long an answer may take that a server gave before it broke the connection under a request.
+// earlyWait is how long Transport waits for an answer that a server may have sent before it broke the connection
+// under a request.
 const earlyWait = time.Second
 
 // send writes the request that s holds, and reads the header of the answer.

@@ -6,7 +6,7 @@ import (
 	"net"
 )
 
-// sessions is how many TLS sessions are kept to be resumed.
+// sessions is how many TLS sessions are kept for resumption.
 const sessions = 64
 
 // clientTLS returns the settings of TLS for HTTP/1.1 alone.
@@ -16,7 +16,7 @@ func clientTLS(c *tls.Config) *tls.Config {
 		c = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	c.NextProtos = []string{"http/1.1"}
-	c.DynamicRecordSizingDisabled = true // a request goes out in one record, and so in one write
+	c.DynamicRecordSizingDisabled = true // a request is sent in one record, and so in one write
 	if c.ClientSessionCache == nil {
 		c.ClientSessionCache = tls.NewLRUClientSessionCache(sessions)
 	}

@@ -3,15 +3,15 @@
 //
 // http.Transport keeps two goroutines for each connection and passes requests and answers between them and the caller.
 // Transport takes a connection from a stack, writes the request in one write, reads the answer with http.ReadResponse
-// and puts the connection back when the body has ended. It has no goroutine and no timer for a single request or
-// connection. A sweep, ten times a second while there are connections, notices requests whose context has ended,
-// headers that do not come and connections that are idle for long.
+// and puts the connection back when the body has ended. No request or connection has a goroutine or timer of its own.
+// A sweep, ten times a second while there are connections, notices requests whose context has ended, headers that do
+// not come and connections that are idle for long.
 //
-// It takes requests whose body is absent or is small and held in memory. It gives every other request to Options.Other:
-// one whose body is streamed must be written while the answer is read, which takes two goroutines.
+// It takes requests without a body, or with a small body in memory. It passes every other request to Options.Other:
+// a streamed body must be written while the answer is read, which takes two goroutines.
 //
-// The package decides how an answer is framed, and refuses one with two readings. It leaves redirects, cookies,
-// compression and resending to its callers: a request is written at most once.
+// The package decides how an answer is framed, and refuses an ambiguous one. Redirects, cookies, compression and
+// resending are left to its callers: a request is written at most once.
 package direct
 
 import (
@@ -40,7 +40,7 @@ type Options struct {
 
 // Observer may be implemented by the connections that Options.Dial returns. Its methods must not block.
 type Observer interface {
-	Work(reused bool) // it does not wait; reused: it carries a request that is not its first
+	Work(reused bool) // it carries a request; reused: not its first
 	Rest()            // it waits for the next request now
 }
 
@@ -95,20 +95,20 @@ func (t *Transport) Stats() Stats {
 // CloseIdleConnections closes the connections that carry no request now.
 func (t *Transport) CloseIdleConnections() { t.pool.closeIdle() }
 
-// Error is why a request has no answer.
+// Error is the reason why a request has no answer.
 type Error struct {
 	Err      error
 	Reused   bool // the connection had carried a request before
 	Begun    bool // a part of the request may have reached the server; otherwise nothing was sent
-	Sent     bool // all of it was handed to the system
+	Sent     bool // all of it was passed to the system
 	Answered bool // a part of an answer came
 }
 
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-// RoundTrip implements http.RoundTripper. Every failure of a request that it takes is an *Error. The error of a context
-// that has ended is in it, and so is one with Timeout() true where the server did not answer in time.
+// RoundTrip implements http.RoundTripper. Every failure of a request that it takes is an *Error. It wraps the error
+// of a context that has ended, and an error with Timeout() true if the server did not answer in time.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) { return t.roundTrip(r, true) }
 
 // Fresh returns a RoundTripper that makes a new connection for each request, and closes it after the answer. It shares
@@ -140,11 +140,11 @@ func (t *Transport) roundTrip(r *http.Request, pooled bool) (*http.Response, err
 	return c.send(r, s)
 }
 
-// maxBody is the longest body that is written before the answer is read: it fits into the buffers of the system, so a
-// server that answers before it has read the body does not block the write.
+// maxBody is the longest body that is written before the answer is read. It fits into the buffers of the system, so
+// a server that answers before it has read the body does not block the write.
 const maxBody = 64 << 10
 
-// Takes reports whether a request is one that a Transport sends itself, and does not give to Options.Other.
+// Takes reports whether a Transport sends a request itself, and does not pass it to Options.Other.
 func Takes(r *http.Request) bool {
 	switch {
 	case r.URL == nil || r.URL.Scheme != "http" && r.URL.Scheme != "https" || r.Method == http.MethodConnect:
@@ -158,8 +158,8 @@ func Takes(r *http.Request) bool {
 	return isPlainHost(r.URL.Host) && (!hasBody(r) || isHeld)
 }
 
-// isPlainHost reports whether a host stands in a URL as it is sent: letters, digits and what addresses and ports have.
-// Options.Other knows how to write any other.
+// isPlainHost reports whether a host can stand in a URL unescaped: letters, digits and the characters of addresses
+// and ports. Options.Other writes any other host.
 func isPlainHost(s string) bool {
 	for i := range len(s) {
 		c := s[i]
@@ -180,15 +180,15 @@ func closeBody(r *http.Request) {
 
 var errHeaderTimeout error = timeoutError("the server did not answer in time")
 
-// timeoutError is a net.Error that says so.
+// timeoutError is a net.Error with Timeout() true.
 type timeoutError string
 
 func (e timeoutError) Error() string { return string(e) }
 func (timeoutError) Timeout() bool   { return true }
 func (timeoutError) Temporary() bool { return true }
 
-// errWouldWait is the error of a read that may not wait and has nothing to read. TLS goes on after an error that is
-// temporary.
+// errWouldWait is the error of a read that may not wait and finds nothing to read. TLS continues after an error
+// that is temporary.
 var errWouldWait error = waitError{}
 
 type waitError struct{}

@@ -18,8 +18,8 @@ import (
 	"graphproxy/proxy/direct"
 )
 
-// FuzzAnswer compares what a Transport reads of an answer with what net/http's reads. What both read is the same, and a
-// Transport reads nothing that net/http does not.
+// FuzzAnswer compares what a Transport and net/http read of an answer. What both read must be the same, and a
+// Transport must read nothing that net/http does not.
 func FuzzAnswer(f *testing.F) {
 	for i, a := range answers() {
 		f.Add(a.text, uint16(i*7), a.method == "HEAD")

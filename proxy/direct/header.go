@@ -9,7 +9,7 @@ import (
 	"net/http"
 )
 
-// maxInformational is how many answers of status 1xx may come before the one that counts.
+// maxInformational is how many 1xx answers may come before the final one.
 const maxInformational = 10
 
 var (
@@ -17,7 +17,7 @@ var (
 	errInformational = fmt.Errorf("the server gave more than %d answers of status 1xx", maxInformational)
 )
 
-// readHeader reads the header of the answer that counts. It reports whether anything came.
+// readHeader reads the header of the final answer. It reports whether any bytes came.
 func (s *scratch) readHeader(from io.Reader, r *http.Request, most int) (res *http.Response, answered bool, err error) {
 	for range maxInformational + 1 {
 		head, err := s.peekHeader(from, most)
@@ -41,9 +41,9 @@ func (s *scratch) readHeader(from io.Reader, r *http.Request, most int) (res *ht
 	return nil, true, errInformational
 }
 
-// peekHeader returns the header of an answer, up to and with the empty line at its end, without reading it.
+// peekHeader returns the header of an answer, up to and including the empty line at its end, without reading it.
 func (s *scratch) peekHeader(from io.Reader, most int) ([]byte, error) {
-	seen := 0 // there is no end before
+	seen := 0 // the end is not before this
 	for {
 		b, _ := s.in.Peek(s.in.Buffered())
 		if n := headerEnd(b, seen); n >= 0 {
@@ -67,15 +67,15 @@ func (s *scratch) peekHeader(from io.Reader, most int) ([]byte, error) {
 	}
 }
 
-// grow takes a buffer that holds most bytes in the place of one that is full.
+// grow replaces a full buffer by one of most bytes.
 func (s *scratch) grow(from io.Reader, most int) {
 	b, _ := s.in.Peek(s.in.Buffered())
 	s.in = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(b)), from), most+1)
 	_, _ = s.in.Peek(len(b)) // from memory
 }
 
-// headerEnd returns the length of a header, or -1 if its end is not in b. Nothing before the line that at is in can be
-// the end. It takes the ends of lines that net/textproto takes.
+// headerEnd returns the length of a header, or -1 if its end is not in b. The end is not before the line that
+// contains at. It takes the same line ends as net/textproto.
 func headerEnd(b []byte, at int) int {
 	for {
 		i := bytes.IndexByte(b[at:], '\n')
@@ -92,8 +92,8 @@ func headerEnd(b []byte, at int) int {
 	}
 }
 
-// checkHeader refuses a header whose framing readers disagree about (RFC 9112 section 6.3). It reports whether there is
-// a Transfer-Encoding.
+// checkHeader refuses a header whose framing readers read in different ways (RFC 9112 section 6.3). It reports
+// whether there is a Transfer-Encoding.
 func checkHeader(head []byte) (hasEncoding bool, err error) {
 	hasLength := false
 	_, lines, _ := bytes.Cut(head, []byte{'\n'})
@@ -118,8 +118,8 @@ func checkHeader(head []byte) (hasEncoding bool, err error) {
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' }
 
-// checkVersion refuses what net/http reads and this package does not: another version of HTTP, and chunks in a version
-// that has none.
+// checkVersion refuses answers that net/http reads and this package does not: another version of HTTP, and chunks
+// in a version that does not have them.
 func checkVersion(res *http.Response, encoded bool) error {
 	if res.ProtoMajor != 1 || encoded && res.ProtoMinor < 1 {
 		return fmt.Errorf("the answer is in %.20q; its framing is not that of HTTP/1.1", res.Proto)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// host is where a connection leads.
+// host is the destination of a connection.
 type host struct{ scheme, name string }
 
 // pool is the connections of a Transport: stacks of idle ones, and those that carry a request. The zero value has none.
@@ -25,7 +25,8 @@ type pool struct {
 	swept  bool        // the timer runs
 }
 
-// interval is how long a context that ended, a header that is late, or an idle connection goes unnoticed at most.
+// interval is the longest time until the sweep notices a context that ended, a header that is late, or an idle
+// connection.
 const interval = 100 * time.Millisecond
 
 // take takes an idle connection for a request, or returns nil.
@@ -44,7 +45,7 @@ func (p *pool) take(h host, ctx context.Context) *conn {
 	return c
 }
 
-// add takes a new connection in. It carries a request already.
+// add adds a new connection. It carries a request already.
 func (p *pool) add(c *conn, ctx context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,8 +70,8 @@ func (p *pool) activate(c *conn, ctx context.Context) {
 	p.active = append(p.active, c)
 }
 
-// put ends the use of a connection. It reports whether the connection waits for another request now; otherwise it is
-// the caller's to close.
+// put ends the use of a connection. It reports whether the connection waits for another request now; otherwise the
+// caller must close it.
 func (p *pool) put(c *conn, keep bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -90,7 +91,7 @@ func (p *pool) put(c *conn, keep bool) bool {
 		c.observer.Rest()
 	}
 	stack := p.idle[c.host]
-	if c.odd { // it was looked at, and waits on
+	if c.odd { // it was checked, and stays idle
 		c.odd = false
 		at, _ := slices.BinarySearchFunc(stack, c.since, func(c *conn, t time.Time) int { return c.since.Compare(t) })
 		p.idle[c.host] = slices.Insert(stack, at, c)
@@ -101,7 +102,7 @@ func (p *pool) put(c *conn, keep bool) bool {
 	return true
 }
 
-// cut ends the request that was the connection's turn-th, if the connection still carries it: its body was closed.
+// cut ends the request with the number turn, if the connection still carries it: its body was closed.
 func (p *pool) cut(c *conn, turn uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -143,15 +144,15 @@ func (p *pool) sweep() {
 	}
 }
 
-// How often an idle connection is looked at, and how many at once, because the pool is locked then.
+// How often an idle connection is checked, and how many at once, because the pool is locked then.
 const (
 	lookEvery = time.Second
 	lookMost  = 64
 )
 
-// takeOdd takes the idle connections out that may have ended or hold bytes, so that a server that closes connections
-// does not wait for the other side for long. The first time, each is one: TLS may have read that the connection ends
-// together with the last bytes of the answer.
+// takeOdd removes and returns the idle connections that may have ended or may have unread bytes, so that a server
+// that closes connections does not wait for the other side for long. At its first check each connection is
+// included: TLS may have read its end together with the last bytes of the answer.
 func (p *pool) takeOdd(now time.Time) []*conn {
 	var odd []*conn
 	left := lookMost
@@ -188,7 +189,8 @@ func (p *pool) next(h host) *conn {
 	return nil
 }
 
-// dropBefore takes the connections out that are idle since then or longer. They are at the bottom of their stacks.
+// dropBefore removes and returns the connections that have been idle since then or longer. They are at the bottom
+// of their stacks.
 func (p *pool) dropBefore(then time.Time) []*conn {
 	var old []*conn
 	for h, stack := range p.idle {

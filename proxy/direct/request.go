@@ -13,13 +13,13 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// scratch is the memory that a request under way needs: what it writes and what it reads. Idle connections have none.
+// scratch is the memory of a request under way: its text and the read buffer. Idle connections have none.
 type scratch struct {
 	out []byte
 	in  *bufio.Reader
 }
 
-// readSize is the length of the buffer for reading. A record of TLS holds as much.
+// readSize is the length of the read buffer: that of a TLS record.
 const readSize = 16 << 10
 
 var scratches = sync.Pool{New: func() any {
@@ -48,7 +48,7 @@ func (s *scratch) setRequest(r *http.Request) error {
 	return s.addBody(r)
 }
 
-// check returns why a request cannot be written so that it has one reading.
+// check returns why a request cannot be written without ambiguity.
 func check(r *http.Request) error {
 	if !isToken(r.Method) {
 		return fmt.Errorf("the method %.40q is not a token", r.Method)
@@ -62,7 +62,7 @@ func check(r *http.Request) error {
 		}
 		for _, value := range values {
 			if !httpguts.ValidHeaderFieldValue(value) {
-				return fmt.Errorf("the value of the header %s holds a control character", name) // and may be secret
+				return fmt.Errorf("the value of the header %s holds a control character", name) // the value may be secret
 			}
 		}
 	}
@@ -76,11 +76,11 @@ func hostOf(r *http.Request) string {
 	return r.URL.Host
 }
 
-// isToken is what HTTP allows as a name (RFC 9110 section 5.6.2). net/http takes an empty method for GET.
+// isToken reports whether s is a name in HTTP (RFC 9110 section 5.6.2). For net/http an empty method is GET.
 func isToken(s string) bool { return httpguts.ValidHeaderFieldName(s) }
 
-// appendHeader writes the request line and the header. The framing is this package's: no header of the request's can
-// add to it.
+// appendHeader writes the request line and the header. This package writes the framing itself: no header of the
+// request can add to it.
 func appendHeader(b []byte, r *http.Request) []byte {
 	b = append(b, r.Method...)
 	b = append(b, ' ')
@@ -110,7 +110,7 @@ func appendHeader(b []byte, r *http.Request) []byte {
 	return append(b, '\r', '\n')
 }
 
-// isFraming reports whether a header is one that appendHeader writes from what it knows, in any letter case.
+// isFraming reports whether appendHeader writes a header itself. Letter case is ignored.
 func isFraming(name string) bool {
 	switch len(name) {
 	case len("Host"):
@@ -127,7 +127,7 @@ func isFraming(name string) bool {
 	return false
 }
 
-// addBody appends the body, which must be as long as it is announced.
+// addBody appends the body, which must have its announced length.
 func (s *scratch) addBody(r *http.Request) error {
 	at := len(s.out)
 	s.out = append(s.out, make([]byte, r.ContentLength)...)
@@ -141,7 +141,7 @@ func (s *scratch) addBody(r *http.Request) error {
 	return nil
 }
 
-// equalFold reports whether s, in any letter case, is lower, which has small ASCII letters only.
+// equalFold reports whether s equals lower, which has small ASCII letters only, ignoring letter case.
 func equalFold[T string | []byte](s T, lower string) bool {
 	if len(s) != len(lower) {
 		return false

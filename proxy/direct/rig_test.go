@@ -119,7 +119,7 @@ func waitUntilRead(client net.Conn) {
 	}
 }
 
-// noTransport is in the place of http.Transport where it must not be used.
+// noTransport replaces http.Transport where it must not be used.
 type noTransport struct{}
 
 func (noTransport) RoundTrip(*http.Request) (*http.Response, error) {

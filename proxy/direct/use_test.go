@@ -129,14 +129,14 @@ func TestARequestThatHasTwoReadingsIsNotSent(t *testing.T) {
 	}
 }
 
-// hold makes text the body of r, which announces so many bytes.
+// hold makes text the body of r, with this announced length.
 func hold(r *http.Request, text string, length int64) {
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }
 	r.Body, _ = r.GetBody()
 	r.ContentLength = length
 }
 
-// taken is the transport in the place of http.Transport that counts.
+// taken replaces http.Transport and counts.
 type taken struct{ n atomic.Int32 }
 
 func (o *taken) RoundTrip(*http.Request) (*http.Response, error) {
@@ -169,7 +169,7 @@ func TestWhatTakesTwoGoroutinesGoesAnotherWay(t *testing.T) {
 	}
 }
 
-// Nothing of an answer that came before a pause is kept back, wherever the server pauses.
+// Wherever the server pauses, the data that came before the pause is returned.
 func TestWhatCameBeforeAPauseIsReturned(t *testing.T) {
 	tests := map[string][]string{
 		"between chunks":                   {chunked + "2\r\nab\r\n", "2\r\ncd\r\n0\r\n\r\n"},

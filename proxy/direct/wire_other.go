@@ -4,7 +4,7 @@ package direct
 
 import "net"
 
-// Supported reports whether this system has what a Transport needs: a read that does not wait.
+// Supported reports whether this system has the read without waiting that a Transport needs.
 const Supported = false
 
 type wire struct {

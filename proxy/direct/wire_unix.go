@@ -9,10 +9,10 @@ import (
 	"syscall"
 )
 
-// Supported reports whether this system has what a Transport needs: a read that does not wait.
+// Supported reports whether this system has the read without waiting that a Transport needs.
 const Supported = true
 
-// wire is a connection of TCP whose reads can be made not to wait. One goroutine reads and writes at a time.
+// wire is a TCP connection whose reads can return without waiting. One goroutine reads and writes at a time.
 type wire struct {
 	net.Conn
 	raw     syscall.RawConn       // nil: it is no socket
@@ -22,12 +22,13 @@ type wire struct {
 	paused  bool                  // in this read
 	written int64
 
-	p   []byte // what tryRead reads into
+	p   []byte // the buffer of tryRead
 	n   int
 	err error
 }
 
-// newWire makes one of what Dial returned. What wraps a socket must have a method NetConn, as tls.Conn does.
+// newWire makes a wire of a connection from Dial. A wrapper of a socket must have a method NetConn, as tls.Conn
+// has.
 func newWire(c net.Conn) *wire {
 	w := &wire{Conn: c, waits: true}
 	for {
@@ -65,7 +66,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	return w.n, err
 }
 
-// readWaiting is Read for what is no socket: it cannot know whether there is something to read.
+// readWaiting is Read for a connection that is no socket: whether there is something to read is unknown.
 func (w *wire) readWaiting(p []byte) (int, error) {
 	if !w.waits {
 		return 0, errWouldWait
@@ -76,7 +77,7 @@ func (w *wire) readWaiting(p []byte) (int, error) {
 	return w.Conn.Read(p)
 }
 
-// tryRead reads once. It reports false if the reader has to wait.
+// tryRead reads once. It reports false if the reader must wait.
 func (w *wire) tryRead(fd uintptr) bool {
 	for {
 		n, err := syscall.Read(int(fd), w.p)
@@ -102,8 +103,8 @@ func (w *wire) tryRead(fd uintptr) bool {
 	}
 }
 
-// isQuiet reports whether nothing has come and the other side has not ended the connection. It reads nothing, and may
-// be called while another goroutine reads.
+// isQuiet reports whether no bytes have come and the other side has not ended the connection. It reads nothing, and
+// may be called while another goroutine reads.
 func (w *wire) isQuiet() bool {
 	quiet := false
 	err := w.raw.Control(func(fd uintptr) {

@@ -27,7 +27,7 @@ func quoted(s string) string {
 	return string(text)
 }
 
-// rewrite returns what becomes of an answer, read through a reader.
+// rewrite returns the rewritten answer, read through a reader.
 func rewrite(t testing.TB, answer string, o links.Options) string {
 	t.Helper()
 	return readAll(t, strings.NewReader(answer), o)
@@ -291,7 +291,7 @@ func escaped(text string) string {
 	return b.String()
 }
 
-// everySplit reads a text in two pieces, parted at each place, and byte by byte.
+// everySplit reads a text in two pieces, split at each place, and byte by byte.
 func everySplit(t *testing.T, from, to string, o links.Options) {
 	t.Helper()
 	for i := range len(from) + 1 {
@@ -321,7 +321,7 @@ func TestItDoesNotMatterWhereAnAnswerIsParted(t *testing.T) {
 	}
 }
 
-// pieces gives one piece a Read, as a connection does, and counts.
+// pieces returns one piece for each Read, as a connection does, and counts.
 type pieces struct {
 	rest  []string
 	reads int
@@ -445,7 +445,7 @@ func TestMemoryDoesNotGrowWithTheAnswer(t *testing.T) {
 	}
 }
 
-// allocated is how many bytes are allocated while an answer is read.
+// allocated returns how many bytes are allocated while an answer is read.
 func allocated(t *testing.T, answer io.Reader, buffer int, o links.Options) uint64 {
 	t.Helper()
 	r, b := rewriter(t), make([]byte, buffer)

@@ -10,17 +10,17 @@ import (
 	"graphproxy/policy/strictjson"
 )
 
-// BackBody returns what becomes of the JSON body of a request: an address at the proxy becomes Graph's where Graph
-// reads one. That is under each name where Append makes Graph's address the proxy's, so that what an answer brought can
-// be sent again, and under "@odata.bind" and the other names of references, for strings and strings in arrays, at any
-// depth and with the name of a property before them ("members@odata.bind",
-// https://learn.microsoft.com/graph/api/group-post-members). All other bytes stay, but for a byte order mark, which is
-// taken off: some readers of JSON refuse it. The body is returned itself if nothing changes; it must fit into memory,
-// which is the caller's to see to.
+// BackBody returns the JSON body of a request with the proxy's address replaced by Graph's where Graph reads an
+// address. These are all names under which Append makes Graph's address the proxy's, so that the values of an
+// answer can be sent again, and "@odata.bind" and the other names of references, for strings and strings in arrays,
+// at any depth and with the name of a property before them ("members@odata.bind",
+// https://learn.microsoft.com/graph/api/group-post-members). All other bytes stay, except a byte order mark, which
+// is removed because some readers of JSON refuse it. If nothing changes, the body itself is returned. The caller
+// bounds its size.
 //
-// It fails closed: a body that is not JSON in UTF-8 is an error, because Graph may be more lenient in reading it and
-// find in it what was not seen here. For the same reason names of references count in every letter case and without
-// "odata." (OData 4.01). An empty body is none.
+// It fails closed: a body that is not JSON in UTF-8 is an error, because Graph may read it more leniently and find
+// values that were not seen here. For the same reason names of references are recognised in every letter case and
+// without "odata." (OData 4.01). An empty body stays empty.
 func (r *Rewriter) BackBody(body []byte) ([]byte, error) {
 	if len(body) == 0 {
 		return body, nil
@@ -41,8 +41,8 @@ func (r *Rewriter) BackBody(body []byte) ([]byte, error) {
 	return append(m.out, body[m.done:]...), nil
 }
 
-// checkUTF8 refuses other encodings. Graph does not refuse all of them: of Latin-1 it stores U+FFFD for each character
-// beyond ASCII, and reports success.
+// checkUTF8 refuses other encodings. Graph does not refuse all of them: for Latin-1 it stores U+FFFD in place of
+// each character beyond ASCII, and reports success.
 func checkUTF8(body []byte) error {
 	const cure = "; send JSON in UTF-8, with Content-Type: application/json; charset=utf-8 (without that charset, " +
 		"Windows PowerShell sends Latin-1)"
@@ -68,11 +68,11 @@ func checkUTF8(body []byte) error {
 type mapper struct {
 	r          *Rewriter
 	text       []byte
-	out        []byte // what becomes of text[:done]
+	out        []byte // the new form of text[:done]
 	done       int
-	unreadable bool // a reference holds what is no character
+	unreadable bool // a reference contains U+FFFD or half of a surrogate pair
 
-	key       []byte // of the last string, with what it is
+	key       []byte // of the last string, for which names was computed
 	kind      kind
 	reference bool
 }
@@ -97,10 +97,10 @@ func (m *mapper) visit(key []byte, start, end int, _ bool) {
 // walker goes through a text.
 type walker struct {
 	json *strictjson.Reader
-	// visit is called for each string that is a value, with the key that it stands under, without escapes, directly or
-	// in arrays; text[start:end] is what is between its quotes. Names is what enter returned.
+	// visit is called for each string that is a value, with its key, without escapes, also for strings in arrays;
+	// text[start:end] is the text between its quotes. Names is the result of enter.
 	visit func(key []byte, start, end int, names bool)
-	// enter reports whether all strings below a key name something. Nil: none do.
+	// enter reports whether all strings below a key name resources. nil: none do.
 	enter func(key []byte) bool
 }
 
@@ -127,7 +127,7 @@ func (r *Rewriter) walk(body []byte, w walker) error {
 	return nil
 }
 
-// value goes past a value that stands under a key.
+// value reads past the value of a key.
 func (w *walker) value(key []byte, names bool) error {
 	switch w.json.Kind() {
 	case strictjson.Object:
@@ -175,8 +175,8 @@ func (w *walker) members(names bool) error {
 	}
 }
 
-// holdsNoCharacter reports whether a string of JSON holds U+FFFD, or half of a surrogate pair, which readers make that
-// of.
+// holdsNoCharacter reports whether a string of JSON contains U+FFFD, or half of a surrogate pair, which readers
+// replace by it.
 func holdsNoCharacter(raw []byte) bool {
 	return bytes.Contains(raw, []byte("\uFFFD")) ||
 		bytes.IndexByte(raw, '\\') >= 0 && strings.ContainsRune(strictjson.Unquote(raw), utf8.RuneError)

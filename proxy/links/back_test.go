@@ -72,7 +72,7 @@ func TestInRequestsTheProxysAddressBecomesGraphs(t *testing.T) {
 			if from == "" {
 				return
 			}
-			for _, text := range []string{from, string(got)} { // what is named does not depend on whose address it is
+			for _, text := range []string{from, string(got)} { // which names are recognised does not depend on the address
 				named, err := rewriter(t).Names([]byte(strings.TrimPrefix(text, "\ufeff")))
 				if diff := cmp.Diff(c.named, named.Addresses); diff != "" || err != nil {
 					t.Error(diff, err)

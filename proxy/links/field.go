@@ -2,7 +2,7 @@ package links
 
 import "bytes"
 
-// kind is what a value is, by the key that it stands under.
+// kind is the kind of a value, by its key.
 type kind int
 
 const (
@@ -12,7 +12,7 @@ const (
 	bare        // a string is an address, and so are the strings of an array
 )
 
-// field returns what Graph puts under a key, wherever it stands. A link is:
+// field returns the kind of value that Graph puts under a key. A link is:
 //
 //   - an annotation of OData JSON Format 4.0 that is an address
 //     (https://docs.oasis-open.org/odata/odata-json-format/v4.0/, sections 4.5 and 8), before which there may be the
@@ -20,10 +20,10 @@ const (
 //   - a property of Graph's own under which the examples in its documentation have addresses at Graph without a
 //     version, such as those of education.
 //
-// Under a name of an address, as "contentUrl", "pagesUrl" and "self" of OneNote or
-// "recordingContentUrl" of online meetings do, a value is a link if it begins with Graph's API root,
-// https://graph.microsoft.com/v1.0/ or /beta/. Under all other names a string is text, even if it is an address: a
-// message, a description or a name is as a person wrote it.
+// Under a name of an address, such as "contentUrl", "pagesUrl" and "self" of OneNote or "recordingContentUrl" of
+// online meetings, a value is a link if it begins with Graph's API root, https://graph.microsoft.com/v1.0/ or
+// /beta/. Under all other names a string is text, even if it is an address: a message, a description or a name
+// stays as a person wrote it.
 func field(key []byte) kind {
 	if at := bytes.LastIndexByte(key, '@'); at >= 0 && annotation(key[at:]) == link {
 		return link
@@ -71,9 +71,9 @@ func annotation(name []byte) kind {
 	return other
 }
 
-// char reads one character of a JSON string, whose first byte is not a closing quote, and returns how many bytes it is
-// written with: 0 if raw ends within it. All beyond ASCII, and what is no escape, is 0xff: nothing that is looked for
-// has it.
+// char reads one character of a JSON string, whose first byte is not a closing quote, and returns the number of its
+// bytes: 0 if raw ends within it. A character beyond ASCII, or an invalid escape, is 0xff, which equals no searched
+// character.
 func char(raw []byte) (c byte, n int) {
 	switch {
 	case len(raw) == 0:
@@ -87,7 +87,7 @@ func char(raw []byte) (c byte, n int) {
 	case '"', '\\', '/':
 		return raw[1], 2
 	case 'b', 'f', 'n', 'r', 't':
-		return 0x1f, 2 // some control character: which does not matter
+		return 0x1f, 2 // a control character: which one does not matter
 	case 'u':
 		return hexChar(raw)
 	}
@@ -117,8 +117,8 @@ func hexChar(raw []byte) (c byte, n int) {
 	return byte(code), size
 }
 
-// plain returns a string of JSON without its escapes, so far as it is ASCII: enough to compare it. It is raw itself if
-// there are none.
+// plain returns a string of JSON without its escapes, up to the first character beyond ASCII: enough to compare it.
+// Without escapes it is raw itself.
 func plain(raw []byte) []byte {
 	if bytes.IndexByte(raw, '\\') < 0 {
 		return raw

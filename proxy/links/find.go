@@ -5,26 +5,26 @@ import (
 	"io"
 )
 
-// maxBehind is how many bytes before a link are looked at, for its key. A key of 80 characters that are all escaped
-// fits.
+// maxBehind is how many bytes before a link are searched for its key: enough for a key of 80 escaped characters.
 const maxBehind = 512
 
-// finder finds links by looking for Graph's host, and for escapes of characters that addresses have, and at what stands
-// around them. That is enough, because in JSON a quote within a string has a backslash before it: a quoted text behind
-// a quoted text and a colon is a key's value, and text that holds the same is written otherwise. So it need not follow
-// the text, and is ten times as fast as the scanner, which is for answers to $ref: there some links have no key.
+// finder finds links by searching for Graph's host, and for escapes of characters that addresses have, and by
+// checking the text around them. That is enough, because in JSON a quote within a string has a backslash before it.
+// So a quoted text after a quoted text and a colon is a key's value, and a string with the same content is written
+// differently. The finder need not follow the text, and is ten times as fast as the scanner, which is for answers
+// to $ref, where some links have no key.
 //
-// Host and scheme must be written in lower case, as Graph writes them, unless a character of them is escaped. In what
-// is not JSON it goes on finding what looks like a link.
+// Host and scheme must be written in lower case, as Graph writes them, unless a character of them is escaped. In
+// text that is not JSON it still finds strings that look like links.
 type finder struct {
 	io.ReadCloser
 	r      *Rewriter
-	behind []byte // the last bytes that went out
-	look   []byte // it with what came next
-	held   []byte // what came last, and may be the front of a link
-	joined []byte // it with what came next
+	behind []byte // the last bytes that were passed on
+	look   []byte // the same, and the next bytes
+	held   []byte // the last bytes, which may be the beginning of a link
+	joined []byte // the same, and the next bytes
 	out    []byte
-	ready  []byte // what of out has not been read
+	ready  []byte // the unread part of out
 	err    error
 }
 
@@ -35,7 +35,7 @@ func (f *finder) Read(p []byte) (int, error) {
 			return 0, nil
 		}
 		f.err = err
-		// most pieces have no link in them: they are where they belong
+		// most pieces have no link in them: they are in place already
 		if len(f.held) == 0 && !f.r.mayHold(p[:n]) && (err != nil || f.undecided(p[:n]) == n) {
 			f.keep(p[:n])
 			return n, f.err
@@ -55,13 +55,13 @@ func (f *finder) Read(p []byte) (int, error) {
 	return n, f.err
 }
 
-// whole appends what becomes of a whole text.
+// whole appends the rewritten form of a whole text.
 func (f *finder) whole(dst, text []byte) []byte {
 	f.err = io.EOF
 	return f.rewrite(dst, text)
 }
 
-// rewrite appends what becomes of a text that has come, but for what is held back.
+// rewrite appends the rewritten form of a piece, except the part that is kept for the next piece.
 func (f *finder) rewrite(dst, text []byte) []byte {
 	end := len(text)
 	if f.err == nil {
@@ -84,7 +84,7 @@ func (f *finder) rewrite(dst, text []byte) []byte {
 	return dst
 }
 
-// keep remembers the end of what went out, before anything in it was exchanged.
+// keep remembers the end of the text that was passed on, in its original form.
 func (f *finder) keep(text []byte) {
 	if len(text) < maxBehind {
 		f.behind = append(f.behind, text...)
@@ -93,7 +93,7 @@ func (f *finder) keep(text []byte) {
 	f.behind = append(f.behind[:0], text[max(0, len(text)-maxBehind):]...)
 }
 
-// before returns what stands before a place in the text.
+// before returns the text before a place.
 func (f *finder) before(text []byte, at int) []byte {
 	if at >= maxBehind {
 		return text[at-maxBehind : at]
@@ -102,8 +102,8 @@ func (f *finder) before(text []byte, at int) []byte {
 	return f.look
 }
 
-// link reports whether the string that holds text[at] is a link, and where its scheme, host and port are. Text[at] is
-// within them.
+// link reports whether the string that contains text[at] is a link, and the place of its scheme, host and port.
+// Text[at] is within them.
 func (f *finder) link(text []byte, at int) (start, stop int, ok bool) {
 	first := max(0, at-longestEscape*f.r.most)
 	quote := bytes.LastIndexByte(text[first:at], '"')
@@ -122,7 +122,7 @@ func (f *finder) link(text []byte, at int) (start, stop int, ok bool) {
 	return quote + 1, quote + 1 + n, v == yes
 }
 
-// keyKind returns what stands under the key that a text ends in, with a colon behind it; other if there is none.
+// keyKind returns the kind of the key at the end of a text, before a colon; other if there is none.
 func keyKind(text []byte) kind {
 	text, ok := cutLast(text, ':')
 	if ok {
@@ -131,7 +131,7 @@ func keyKind(text []byte) kind {
 	if !ok || endsInEscape(text) {
 		return other
 	}
-	if at := bytes.LastIndexByte(text, '@'); at >= 0 && annotation(text[at:]) == link { // as it mostly is
+	if at := bytes.LastIndexByte(text, '@'); at >= 0 && annotation(text[at:]) == link { // the usual case
 		return link
 	}
 	key := text
@@ -145,7 +145,7 @@ func keyKind(text []byte) kind {
 	return field(plain(key)) // of a long key only the end is there, which is enough
 }
 
-// cutLast takes the space at the end of a text off, and c before it.
+// cutLast removes the space at the end of a text, and c before it.
 func cutLast(text []byte, c byte) (rest []byte, ok bool) {
 	n := len(text)
 	for n > 0 && (text[n-1] == ' ' || text[n-1] == '\t' || text[n-1] == '\r' || text[n-1] == '\n') {
@@ -157,7 +157,7 @@ func cutLast(text []byte, c byte) (rest []byte, ok bool) {
 	return text[:n-1], true
 }
 
-// undecided returns where the end of a text begins that may be the front of a link.
+// undecided returns where the end of a text begins that may be the beginning of a link.
 func (f *finder) undecided(text []byte) int {
 	tail := max(0, len(text)-longestEscape*f.r.most)
 	quote := bytes.LastIndexByte(text[tail:], '"')
@@ -181,7 +181,7 @@ func (f *finder) undecided(text []byte) int {
 // longestEscape is how many bytes a character of ASCII takes in JSON at most.
 const longestEscape = len(`\u0000`)
 
-// mayHold reports whether a text may hold a part of a link.
+// mayHold reports whether a text may contain a part of a link.
 func (r *Rewriter) mayHold(text []byte) bool {
 	_, ok := (&candidates{text: text, r: r}).next(0)
 	return ok
@@ -224,8 +224,8 @@ func (c *candidates) findHost(from int) {
 	}
 }
 
-// findEscape finds an escape of a character that an address may have in front of its path. Graph escapes others by the
-// thousand: & ' < and > in text.
+// findEscape finds an escape of a character that may occur in an address before its path. Graph escapes thousands
+// of others: & ' < and > in text.
 func (c *candidates) findEscape(from int) {
 	c.escape = len(c.text)
 	for i := from; i < len(c.text); {
@@ -249,7 +249,7 @@ func (c *candidates) findEscape(from int) {
 	}
 }
 
-// isAddress reports whether a character may stand in a scheme, a host, a port or what is between them.
+// isAddress reports whether a character may occur in a scheme, a host, a port or between them.
 func isAddress(c byte) bool {
 	c = lower(c)
 	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || bytes.IndexByte([]byte(":/.-_[]"), c) >= 0

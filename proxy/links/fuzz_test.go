@@ -83,8 +83,8 @@ func FuzzAnAnswerInPiecesBecomesWhatItBecomesWhole(f *testing.F) {
 	})
 }
 
-// The finder, which does not follow the text, finds what the scanner finds, which does. The scanner is for answers to
-// $ref, where what stands under "value" at the top is a link too.
+// The finder, which does not follow the text, finds the same links as the scanner, which does. The scanner is for
+// answers to $ref, where strings under "value" at the top are links too.
 func FuzzTheFinderFindsWhatTheScannerFinds(f *testing.F) {
 	seeds(f, func(text string, _ byte) { f.Add([]byte(text), uint16(len(text)/2), uint8(7)) })
 	f.Add(
@@ -102,7 +102,7 @@ func FuzzTheFinderFindsWhatTheScannerFinds(f *testing.F) {
 		equal(t, got.String(), string(short(t).Append(nil, text, links.Options{})))
 		if len(text) > 400 || !json.Valid(text) ||
 			bytes.Count(bytes.ToLower(text), []byte(shortGraph)) != bytes.Count(text, []byte(shortGraph)) {
-			return // long keys, what is not JSON, and capitals that are not escaped are another matter
+			return // long keys, text that is not JSON, and unescaped capitals may differ
 		}
 		var top map[string]json.RawMessage
 		if _ = json.Unmarshal(text, &top); top["value"] == nil {
@@ -114,7 +114,7 @@ func FuzzTheFinderFindsWhatTheScannerFinds(f *testing.F) {
 func FuzzOnlyTheAddressesInLinksChange(f *testing.F) {
 	seeds(f, func(text string, kind byte) { f.Add([]byte(text), kind) })
 	f.Fuzz(func(t *testing.T, text []byte, kind byte) {
-		if len(text) > 1000 { // keys and nesting beyond the bounds are another matter
+		if len(text) > 1000 { // keys and nesting beyond the bounds may differ
 			return
 		}
 		var before, after any
@@ -139,7 +139,7 @@ func decode(text []byte, v *any) bool {
 	return d.Decode(v) == nil && d.Decode(new(any)) == io.EOF //nolint:errorlint // it is io.EOF itself
 }
 
-// model says again, on a tree, what becomes of an answer.
+// model computes the expected answer in another way, on a tree.
 type model struct{ o links.Options }
 
 func (m model) value(v any, key string, path []string) any {
@@ -173,7 +173,7 @@ func (m model) text(s, key string, path []string) string {
 	return s
 }
 
-// exchange writes an address at the front of s in the place of the one that at finds.
+// exchange replaces the address that at finds at the beginning of s.
 func exchange(at *regexp.Regexp, s, address string) string {
 	found := at.FindStringSubmatchIndex(s)
 	if found == nil {
@@ -230,7 +230,7 @@ func FuzzInRequestsOnlyTheAddressesInReferencesChange(f *testing.F) {
 	})
 }
 
-// naming says again, on a tree, what becomes of a request, and keeps what it names.
+// naming computes the expected body of a request in another way, on a tree, and keeps the resources that it names.
 type naming map[string]bool
 
 func (m naming) value(v any, key string) any {

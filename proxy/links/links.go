@@ -1,18 +1,18 @@
-// Package links rewrites the absolute addresses of Microsoft Graph in Graph's answers to the proxy's, and those of the
-// proxy in requests to Graph's, so that an app behind the proxy pages, polls and refers as it would without.
+// Package links replaces the absolute addresses of Microsoft Graph in Graph's answers by the proxy's, and those of
+// the proxy in requests by Graph's, so that paging, polling and references work through the proxy as without it.
 //
-// It decides which strings in a JSON text are links (by the names that Graph puts links under, see field), which of
-// them lead to Graph (those whose scheme, host and port are exactly Graph's), and what they become: the scheme, host
-// and port are exchanged, and every other byte stays as it is. Links to other hosts (download and upload addresses,
-// monitors) and text that merely contains the address are never touched.
+// It decides which strings in a JSON text are links (by the names under which Graph puts links, see field) and
+// which links lead to Graph (whose scheme, host and port are exactly Graph's). It replaces scheme, host and port,
+// and leaves every other byte unchanged. Links to other hosts (download and upload addresses, monitors) and text
+// that merely contains the address never change.
 //
 // Answers are not read with package strictjson, as bodies of requests are. An answer may have any length and comes in
 // pieces, which pass on as they come; it goes to the caller byte for byte, also where it is not JSON; and nothing is
 // decided by what it says. So the search for links (find.go, and scan.go for answers to $ref) follows quotes and
 // brackets only.
 //
-// It leaves to package proxy which answers are JSON, their compression and length, which requests may name what, and
-// what the proxy's address is.
+// Package proxy decides which answers are JSON, handles their compression and length, and decides which requests
+// may name what and what the proxy's address is.
 package links
 
 import (
@@ -28,14 +28,14 @@ import (
 type Rewriter struct {
 	graph, public origin
 	most          int    // this many characters of a value are enough to decide whether it changes
-	needle        []byte // a slash and Graph's host, which are in every link that is written without escapes
+	needle        []byte // a slash and Graph's host, which every link without escapes contains
 	readers       strictjson.Spare
 }
 
-// New returns a Rewriter from Graph's address to the one that callers know the proxy by. Each is a scheme, http or
-// https, a host and perhaps a port, as in "https://graph.microsoft.com", and nothing after that. The error names the
-// one that is not. The second may come from a request's Host header: one that does not fit into a JSON string or an
-// HTTP header is an error.
+// New returns a Rewriter from Graph's address to the proxy's as callers know it. Each is a scheme, http or https, a
+// host and optionally a port, as in "https://graph.microsoft.com", and nothing after that. The error names the
+// invalid one. The second may come from a request's Host header: one that cannot stand in a JSON string or an HTTP
+// header is an error.
 //
 // It is cheap enough to be called for each request.
 func New(graph, public string) (*Rewriter, error) {
@@ -52,19 +52,20 @@ func New(graph, public string) (*Rewriter, error) {
 	return r, nil
 }
 
-// Location returns what becomes of a Location, Content-Location or Operation-Location header of Graph's answer to a
-// request of that version, "v1.0" or "beta". All three forms that Graph documents become whole addresses at the proxy:
+// Location returns the rewritten Location, Content-Location or Operation-Location header of Graph's answer to a
+// request of that version, "v1.0" or "beta". All three forms that Graph documents become whole addresses at the
+// proxy:
 //
 //   - whole addresses at Graph, https://graph.microsoft.com/v1.0/... (also .../v2/{tenant}/directoryObjects/..., as
 //     after https://learn.microsoft.com/graph/api/group-assignlicense);
 //   - paths without a version, /teams('{id}')/operations('{id}'), as after
-//     https://learn.microsoft.com/graph/api/team-post, which get the one of the request. A caller that resolves them by
-//     RFC 3986 would lose the version, and one that puts its base address before them would double it if we added
-//     it to the path alone;
+//     https://learn.microsoft.com/graph/api/team-post, which get the request's version. A caller that resolves
+//     them by RFC 3986 would lose the version, and a caller that puts its base address before them would double
+//     a version that we added to the path alone;
 //   - paths with a version.
 //
-// All others are returned unchanged: addresses at other hosts, which need no token of ours, "//host/path", and paths
-// without a slash at the front.
+// All others are returned unchanged: addresses at other hosts, which need no token of ours, "//host/path", and
+// paths without a slash at the beginning.
 func (r *Rewriter) Location(value, version string) string {
 	if n, ok := r.graph.match(value); ok {
 		return r.public.spelled + value[n:]
@@ -72,7 +73,8 @@ func (r *Rewriter) Location(value, version string) string {
 	return r.beforePath(value, version) + value
 }
 
-// beforePath returns what belongs before a path of Graph's to make it an address at the proxy; "" if s is no such path.
+// beforePath returns the text before a path of Graph's that makes it an address at the proxy; "" if s is no such
+// path.
 func (r *Rewriter) beforePath(s, version string) string {
 	switch {
 	case !strings.HasPrefix(s, "/"), version == "":
@@ -85,14 +87,14 @@ func (r *Rewriter) beforePath(s, version string) string {
 		first = first[:end]
 	}
 	switch first {
-	case "v1.0", "beta", "v2": // v2: the directory's own, inside Graph; seen in documented answers
+	case "v1.0", "beta", "v2": // v2: the directory's own, inside Graph; observed in documented answers
 		return r.public.spelled
 	}
 	return r.public.spelled + "/" + version
 }
 
-// Back returns what becomes of an address that a caller names in a request, in $ref?$id= for example: one at the proxy
-// becomes Graph's. Any other is returned unchanged, with false.
+// Back returns the address that a caller names in a request, in $ref?$id= for example, with the proxy's address
+// replaced by Graph's. Any other address is returned unchanged, with false.
 func (r *Rewriter) Back(value string) (string, bool) {
 	n, ok := r.public.match(value)
 	if !ok {
@@ -101,20 +103,20 @@ func (r *Rewriter) Back(value string) (string, bool) {
 	return r.graph.spelled + value[n:], true
 }
 
-// verdict is whether a text that may go on begins with something.
+// verdict is whether a text that may continue begins with a given text.
 type verdict int
 
 const (
 	no verdict = iota
 	yes
-	unknown // not before more of the text is there
+	unknown // undecided until more of the text is there
 )
 
 // origin is a scheme, host and port.
 type origin struct {
-	spelled string // as it was given, which is how it is written
+	spelled string // as given, which is how it is written
 	text    string // in lower case, without the port if that is the scheme's own
-	port    string // ":443" or ":80", which may stand after text and means nothing; "" if text has a port
+	port    string // ":443" or ":80", which may follow text without a change of meaning; "" if text has a port
 	scheme  string // of text
 	host    []byte // of text, with the port that it has
 }
@@ -163,8 +165,8 @@ func hasHostBytes(s string) bool {
 	return s != ""
 }
 
-// match reports whether s is an address at o, and how many bytes of it name o: only what begins a path, a query or a
-// fragment may follow, because https://graph.microsoft.com.fabrikam.example and
+// match reports whether s is an address at o, and how many bytes of it name o. Only the beginning of a path, a
+// query or a fragment may follow, because https://graph.microsoft.com.fabrikam.example and
 // https://graph.microsoft.com@fabrikam.example are not Graph's. Scheme and host are compared without regard to case
 // (RFC 3986 section 6.2.2.1).
 func (o *origin) match(s string) (n int, ok bool) {
@@ -188,8 +190,8 @@ const (
 	rootBeta = "/beta/"
 )
 
-// matchRaw is match for the front of a JSON string as it is written, with its escapes, which ends at a quote. With
-// root, one of Graph's API roots must follow. N is how many bytes of front name o.
+// matchRaw is match for the beginning of a raw JSON string, with its escapes, which ends at a quote. With root, one
+// of Graph's API roots must follow. N is how many bytes of front name o.
 func (o *origin) matchRaw(front []byte, root bool) (n int, v verdict) {
 	if n, v = matchText(front, o.text); v != yes {
 		return 0, v
@@ -205,7 +207,7 @@ func (o *origin) matchRaw(front []byte, root bool) (n int, v verdict) {
 	return n, endsOrigin(front[n:], root)
 }
 
-// endsOrigin reports whether what follows scheme, host and port begins a path, a query or a fragment, or ends the
+// endsOrigin reports whether the bytes after scheme, host and port begin a path, a query or a fragment, or end the
 // string.
 func endsOrigin(rest []byte, root bool) verdict {
 	if root {
@@ -222,10 +224,10 @@ func endsOrigin(rest []byte, root bool) verdict {
 	return no
 }
 
-// matchText reports whether the front of a JSON string, as it is written, stands for text, which is in lower case, and
-// with how many bytes.
+// matchText reports whether the beginning of a raw JSON string is text, which is in lower case, and in how many
+// bytes.
 func matchText(front []byte, text string) (n int, v verdict) {
-	if len(front) >= len(text) && string(front[:len(text)]) == text { // as it mostly is
+	if len(front) >= len(text) && string(front[:len(text)]) == text { // the usual case
 		return len(text), yes
 	}
 	for i := range len(text) {

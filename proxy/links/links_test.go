@@ -65,7 +65,7 @@ func TestALocationAtGraphBecomesOneAtTheProxy(t *testing.T) {
 	})
 }
 
-// foreign are addresses that are not Graph's, however much they look it.
+// foreign are addresses that look like Graph's but are not.
 var foreign = []string{
 	"https://graph.microsoft.com.fabrikam.example/v1.0/users", "https://graph.microsoft.com@fabrikam.example/v1.0",
 	"https://graph.microsoft.com:443@fabrikam.example/", "https://graph.microsoft.com:8443/v1.0",

@@ -13,14 +13,14 @@ import (
 	"graphproxy/policy/strictjson"
 )
 
-// maxNames is how many resources a body may name where each is judged. Graph takes 20 members at once.
+// maxNames is how many resources a body may name, because each is judged. Graph takes 20 members at once.
 const maxNames = 100
 
-// Named is what the body of a request refers to.
+// Named has the references in the body of a request.
 type Named struct {
-	// Addresses are the values that may name a resource, in the order of the text and without escapes, as Path returns
-	// them: those at Graph and at the proxy come without scheme, host and port, "/v1.0/users/1". All others come as
-	// they are: those at other hosts, those relative to the version, "users/1", and all odd spellings.
+	// Addresses are the values that may name a resource, in the order of the text and without escapes, in the form
+	// of Path: addresses at Graph and at the proxy without scheme, host and port, "/v1.0/users/1". All others are
+	// unchanged: addresses at other hosts, addresses relative to the version, "users/1", and all unusual spellings.
 	Addresses []string
 	// Object reports whether the body is a JSON object.
 	Object bool
@@ -28,16 +28,16 @@ type Named struct {
 	Single bool
 }
 
-// Names returns what a body refers to, which BackBody has read. It errs on the side of naming: what it leaves out is
-// not judged. It takes every string
+// Names returns the references in a body that BackBody has read. If uncertain it includes a string, because a
+// string that it leaves out is not judged. It includes every string
 //
 //   - under the names that OData has for references, in any letter case, with or without "odata." or the @, and in
 //     objects below them: "@odata.id", "members@odata.bind", "odata.id", "__metadata";
 //   - under any name, that is an address at Graph, in whichever cloud, or at the proxy, however its host is spelled;
 //   - under any name, that is a path with a version or to an object of the directory: "/v1.0/x", "/users/1";
-//   - under "url", "uri", "href" and "link", that is no address at another host.
+//   - under "url", "uri", "href" and "link", unless it is an address at another host.
 //
-// The error is for a body that names more than 100, or names one with what is no character.
+// It is an error if the body names more than 100, or a name contains U+FFFD or half of a surrogate pair.
 func (r *Rewriter) Names(body []byte) (Named, error) {
 	n := namer{r: r, text: body}
 	switch err := r.walk(body, walker{visit: n.visit, enter: isNaming}); {
@@ -73,7 +73,7 @@ func (r *Rewriter) isSingle(body []byte) bool {
 	return err == nil && !more
 }
 
-// namer collects what a text names.
+// namer collects the references in a text.
 type namer struct {
 	r                *Rewriter
 	text             []byte
@@ -96,9 +96,9 @@ func (n *namer) visit(key []byte, start, end int, names bool) {
 	}
 }
 
-// Path takes scheme, host and port off an address at Graph or the proxy. An address at https://graph.microsoft.com
-// is one at Graph, wherever that is: Graph's documentation has it in bodies, and apps keep it when they call another
-// cloud or the sandbox.
+// Path removes scheme, host and port from an address at Graph or the proxy. An address at
+// https://graph.microsoft.com counts as one at Graph in every cloud: Graph's documentation has it in bodies, and
+// apps keep it when they call another cloud or the sandbox.
 func (r *Rewriter) Path(address string) string {
 	documented := origin{text: "https://graph.microsoft.com", port: ":443"}
 	for _, o := range [...]*origin{&r.graph, &r.public, &documented} {
@@ -138,8 +138,8 @@ func lastCut(s, separator string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// fold spells a key or the front of an address for comparing, as the most lenient reader might read it: in lower case,
-// without spaces, control and format characters, and with characters in the place of those that are compatible to them.
+// fold returns a key or the beginning of an address in the form in which the most lenient reader might read it: in
+// lower case, without spaces, control and format characters, and with compatible characters replaced.
 func fold(s string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
@@ -152,7 +152,7 @@ func fold(s string) string {
 	}, norm.NFKC.String(s))
 }
 
-// mayName reports whether a string needs a closer look. Most do not.
+// mayName reports whether a string needs a closer check. Most do not.
 func mayName(key, raw []byte) bool {
 	return bytes.IndexByte(raw, '/') >= 0 || bytes.IndexByte(raw, '\\') >= 0 || bytes.IndexByte(raw, '%') >= 0 ||
 		bytes.IndexFunc(raw, func(c rune) bool { return c >= utf8.RuneSelf }) >= 0 || isPlace(key)
@@ -160,7 +160,7 @@ func mayName(key, raw []byte) bool {
 
 // isPlace reports whether a key is a general name of an address.
 func isPlace(key []byte) bool {
-	const most = 32 // with what a lenient reader skips
+	const most = 32 // with characters that a lenient reader skips
 	if len(key) > most {
 		return false
 	}
@@ -171,9 +171,9 @@ func isPlace(key []byte) bool {
 	return false
 }
 
-// isResource reports whether a string may name a resource at Graph though its key does not name one.
+// isResource reports whether a string may name a resource at Graph although its key does not.
 func (r *Rewriter) isResource(key []byte, text string) bool {
-	const most = 512 // more than any scheme and host have
+	const most = 512 // more than any scheme and host has
 	s := fold(unescape(text[:min(len(text), most)]))
 	s = strings.ReplaceAll(s, `\`, "/")
 	if isPath(s) {
@@ -186,8 +186,8 @@ func (r *Rewriter) isResource(key []byte, text string) bool {
 	return host != "" && (host == hostname(r.graph.host) || host == hostname(r.public.host) || isGraph(host))
 }
 
-// isPath reports whether s is the path of a resource at Graph: with a version, or with a collection of the directory in
-// front.
+// isPath reports whether s is the path of a resource at Graph: it begins with a version, or with a collection of
+// the directory.
 func isPath(s string) bool {
 	path, rooted := strings.CutPrefix(s, "/")
 	if strings.HasPrefix(path, "/") {
@@ -215,7 +215,7 @@ func isPath(s string) bool {
 }
 
 // hostOf returns the host of an address, which may lack its scheme or slashes; "" if there is none. Foreign reports
-// whether s is a whole address, so that a host that is not Graph's is another's.
+// whether s is a whole address, so that a host that is not Graph's belongs to another service.
 func hostOf(s string) (host string, foreign bool) {
 	rest, foreign := s, strings.HasPrefix(s, "//")
 	for _, scheme := range [...]string{"https:", "http:"} {
@@ -225,7 +225,7 @@ func hostOf(s string) (host string, foreign bool) {
 	}
 	if scheme, _, found := strings.Cut(s, ":"); found && !foreign &&
 		strings.Trim(scheme, "abcdefghijklmnopqrstuvwxyz") == "" {
-		return "", true // mailto: and others that Graph has none of
+		return "", true // mailto: and other schemes that Graph does not use
 	}
 	authority := strings.TrimLeft(rest, "/")
 	if !foreign && authority != rest {
@@ -245,7 +245,7 @@ func hostOf(s string) (host string, foreign bool) {
 	return hostname([]byte(host)), foreign
 }
 
-// hostname takes the port and the dot at the end off a host.
+// hostname removes the port, and the dot at the end, from a host.
 func hostname(host []byte) string {
 	name := string(host)
 	if before, port, found := lastCut(name, ":"); found && strings.Trim(port, "0123456789") == "" {
@@ -254,8 +254,8 @@ func hostname(host []byte) string {
 	return strings.TrimRight(name, ".")
 }
 
-// isGraph reports whether a host is Microsoft Graph's in one of Microsoft's clouds, or Azure AD Graph's, from which
-// addresses of directory objects are still around.
+// isGraph reports whether a host is Microsoft Graph's in one of Microsoft's clouds, or Azure AD Graph's, whose
+// addresses of directory objects are still in use.
 func isGraph(host string) bool {
 	switch host {
 	case "graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us", "graph.microsoft.de",
@@ -266,7 +266,7 @@ func isGraph(host string) bool {
 	return strings.HasSuffix(host, ".graph.microsoft.com")
 }
 
-// unescape takes percent escapes off a text, in as many layers as a chain of readers may.
+// unescape decodes percent escapes, in as many layers as a chain of readers may decode.
 func unescape(s string) string {
 	for range 3 {
 		if strings.IndexByte(s, '%') < 0 {

@@ -10,7 +10,7 @@ import (
 	"graphproxy/proxy/links"
 )
 
-// addresses puts the addresses of Graph and the proxy in the place of <G> and <P>.
+// addresses replaces <G> and <P> by the addresses of Graph and the proxy.
 func addresses(text string) string {
 	return strings.NewReplacer("<P>", public, "<G>", graph).Replace(text)
 }

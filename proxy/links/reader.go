@@ -2,14 +2,14 @@ package links
 
 import "io"
 
-// Options describe an answer. The zero value is any answer but one to $ref.
+// Options describe an answer. The zero value is for any answer except one to $ref.
 type Options struct {
-	// References: the answer is to a request for .../$ref, where a string, or the strings of an array, under "value" at
-	// the top are addresses without a key of their own. In other answers such strings are data.
+	// References: the answer is to a request for .../$ref, where a string, or the strings of an array, under
+	// "value" at the top are addresses without a key of their own. In other answers such strings are data.
 	References bool
 }
 
-// Append appends what becomes of a whole answer to dst, which must not overlap with it.
+// Append appends the rewritten form of a whole answer to dst, which must not overlap with it.
 func (r *Rewriter) Append(dst, answer []byte, o Options) []byte {
 	if o == (Options{}) {
 		f := finder{r: r}
@@ -20,13 +20,14 @@ func (r *Rewriter) Append(dst, answer []byte, o Options) []byte {
 	return s.end(append(dst, answer[done:]...))
 }
 
-// NewReader returns a reader of what becomes of an answer. It never fails by itself, never loses a byte and never waits
-// for more than it needs: a Read gives what one Read of the answer's has brought, except for the front of a
-// link, which it keeps back until it is long enough to decide. With Options.References, all bytes pass unchanged that
-// follow what is not JSON, or 1024 levels of nesting. The memory that it takes depends on the size of
-// the caller's buffer, not on that of the answer.
+// NewReader returns a reader of the rewritten answer. It never fails by itself, never loses a byte and never waits
+// longer than necessary: a Read returns what one Read of the answer has brought, except the beginning of a link,
+// which is kept until it is long enough to decide. With Options.References, after text that is not JSON, or 1024
+// levels of nesting, all bytes pass unchanged. Its memory depends on the size of the caller's buffer, not on that
+// of the answer.
 //
-// Errors are the answer's own, after all that came before them. Close closes the answer. It is for one goroutine.
+// Errors are the answer's own, after all bytes that came before them. Close closes the answer. It is for one
+// goroutine.
 func (r *Rewriter) NewReader(answer io.ReadCloser, o Options) io.ReadCloser {
 	if o == (Options{}) {
 		return &finder{ReadCloser: answer, r: r}
@@ -38,7 +39,7 @@ type reader struct {
 	io.ReadCloser
 	scanner scanner
 	buffer  []byte
-	ready   []byte // what of buffer has not been read
+	ready   []byte // the unread part of buffer
 	err     error
 }
 
@@ -50,7 +51,7 @@ func (b *reader) Read(p []byte) (int, error) {
 		}
 		b.err = err
 		out, done := b.scanner.scan(b.buffer[:0], p[:n])
-		if done == 0 && len(out) == 0 && err == nil { // most pieces have no link in them: they are where they belong
+		if done == 0 && len(out) == 0 && err == nil { // most pieces have no link in them: they are in place already
 			return n, nil
 		}
 		if out = append(out, p[done:n]...); err != nil {

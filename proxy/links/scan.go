@@ -2,54 +2,55 @@ package links
 
 import "bytes"
 
-// maxDepth is how deep arrays and objects may nest; Graph's JSON is far from it. maxKey is how many bytes a key may
-// have as it is written, enough for a name of OData's 128 characters and an annotation, all escaped. Both bound the
-// memory that a text needs: what nests deeper passes unchanged from there on, and a longer key is not that of a link.
+// maxDepth is how deep arrays and objects may nest; Graph's JSON nests far less. maxKey is how many raw bytes a key
+// may have, enough for a name of OData's 128 characters and an annotation, all escaped. Both bound the memory for a
+// text: after deeper nesting the rest passes unchanged, and a longer key is not that of a link.
 const (
 	maxDepth = 1024
 	maxKey   = 1024
 )
 
-// slack is how much longer than what came a piece may usually become.
+// slack is how much longer than its original form a piece usually becomes at most.
 const slack = 512
 
-// state is where in the text the scanner stands.
+// state is the scanner's place in the text.
 type state int
 
 const (
 	beforeValue   state = iota
-	beforeElement       // the first of an array, or its end
+	beforeElement       // before the first element of an array, or its end
 	beforeKey
-	beforeMember // the first of an object, or its end
+	beforeMember // before the first member of an object, or its end
 	beforeColon
 	afterValue
 	inKey
 	inText // a string that passes
-	inLink // a string that may change, of which nothing has been passed on
+	inLink // a string that may change; nothing of it has been passed on
 	inLiteral
 	lost // the text is not JSON: the rest passes
 )
 
-// scanner follows a JSON text that comes in pieces. It knows only enough JSON to find keys and values.
-// It does not check the spelling of numbers, the letter case of true, or UTF-8. Where the text is not JSON it
-// gives up, and all that follows passes; it never fails. Its size does not depend on the text's.
+// scanner follows a JSON text that comes in pieces. It reads only as much of JSON as it needs to find keys and
+// values. It does not check the spelling of numbers, the letter case of true, or UTF-8. Where the text is not JSON
+// it gives up, and the rest passes unchanged; it never fails. Its size does not depend on the text's.
 type scanner struct {
 	r       *Rewriter
 	state   state
 	escaped bool // the next byte is the second of an escape
-	mark    int  // how much of a byte order mark there was
+	mark    int  // how many bytes of a byte order mark have come
 	depth   int
 	arrays  [maxDepth / 64]uint64 // a bit for each depth: whether an array, not an object, is open there
 
 	next kind // of the value of the key that was read last
 	bare bool // strings at depth 2 are links
 
-	key     []byte // the part of a key that has come, if a piece ended within it
+	key     []byte // the first part of a key, if a piece ended within it
 	tooLong bool   // the key is too long to be kept
-	held    []byte // the part of a link that has come, if it is not enough to decide
+	held    []byte // the first part of a link, if it is not enough to decide
 }
 
-// scan takes the next piece. It appends to dst what becomes of src[:done]; the rest, src[done:], passes as it is.
+// scan takes the next piece. It appends the rewritten form of src[:done] to dst; the rest, src[done:], passes
+// unchanged.
 func (s *scanner) scan(dst, src []byte) (out []byte, done int) {
 	for i := 0; i < len(src); {
 		switch s.state {
@@ -70,14 +71,14 @@ func (s *scanner) scan(dst, src []byte) (out []byte, done int) {
 	return dst, done
 }
 
-// end appends what was held back when the text ends within a link.
+// end appends the kept bytes when the text ends within a link.
 func (s *scanner) end(dst []byte) []byte {
 	dst = append(dst, s.held...)
 	s.held = s.held[:0]
 	return dst
 }
 
-// passTokens takes what stands between strings and literals.
+// passTokens reads the bytes between strings and literals.
 func (s *scanner) passTokens(src []byte, i int) int {
 	for ; i < len(src); i++ {
 		switch c := src[i]; c {
@@ -136,7 +137,7 @@ func (s *scanner) openString() {
 	}
 }
 
-// isLink reports whether the string that begins is looked at.
+// isLink reports whether the string that begins may be a link.
 func (s *scanner) isLink() bool {
 	if s.inArray() {
 		return s.bare && s.depth == 2
@@ -184,7 +185,7 @@ func (s *scanner) close(array bool) {
 	s.state = afterValue
 }
 
-// byteOrderMark reports whether c is part of one, at the front.
+// byteOrderMark reports whether c is part of a byte order mark at the beginning.
 func (s *scanner) byteOrderMark(c byte) bool {
 	const mark = "\xef\xbb\xbf"
 	if s.state != beforeValue || s.depth > 0 || s.mark == len(mark) || c != mark[s.mark] {
@@ -218,7 +219,7 @@ func (s *scanner) passText(src []byte, i int) int {
 	return end + 1
 }
 
-// stringEnd returns where the quote is that ends the string, or the end of the piece.
+// stringEnd returns the place of the quote that ends the string, or the end of the piece.
 func (s *scanner) stringEnd(src []byte, i int) (end int, found bool) {
 	if s.escaped {
 		s.escaped = false
@@ -231,8 +232,8 @@ func (s *scanner) stringEnd(src []byte, i int) (end int, found bool) {
 	return end, found
 }
 
-// closingQuote returns where the string ends that src[i:] begins within, or where the last part of it begins that has
-// no quote at all.
+// closingQuote returns where the string ends that contains src[i:], or where its last part begins that has no quote
+// at all.
 func closingQuote(src []byte, i int) (end int, found bool) {
 	for {
 		n := bytes.IndexByte(src[i:], '"')
@@ -255,7 +256,7 @@ func endsInEscape(s []byte) bool {
 	return (len(s)-n)%2 == 1
 }
 
-// readKey passes a key on and notes what it is of. A key that a piece ends in is kept to its end.
+// readKey passes a key on and records its kind. If a piece ends within a key, its first part is kept.
 func (s *scanner) readKey(src []byte, i int) int {
 	end, found := s.stringEnd(src, i)
 	key := src[i:end]
@@ -278,7 +279,7 @@ func (s *scanner) readKey(src []byte, i int) int {
 	return end + 1
 }
 
-// kind returns what stands under a key here.
+// kind returns the kind of the value of a key here.
 func (s *scanner) kind(key []byte) kind {
 	if s.depth == 1 && string(key) == "value" {
 		return bare
@@ -286,8 +287,8 @@ func (s *scanner) kind(key []byte) kind {
 	return field(key)
 }
 
-// readLink reads the front of a link. If that is enough to decide, the string goes on as text, with another address at
-// the front or as it was. If not, all that has come is held back.
+// readLink reads the beginning of a link. If that is enough to decide, the string goes on as text, with another
+// address at the beginning or unchanged. If not, all bytes so far are kept.
 func (s *scanner) readLink(dst, src []byte, done, i int) ([]byte, int, int) {
 	if dst == nil {
 		dst = make([]byte, 0, len(src)+slack)
@@ -311,7 +312,7 @@ func (s *scanner) readLink(dst, src []byte, done, i int) ([]byte, int, int) {
 		return dst, len(src), len(src)
 	}
 	s.state = inText
-	if before > 0 { // what was held has to be passed on, as nothing else does it
+	if before > 0 { // the kept bytes must be passed on here
 		rest := s.held[min(n, before):before]
 		s.escaped = endsInEscape(rest)
 		dst = append(append(dst, insert...), rest...)

@@ -4,16 +4,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Service is what Graph said of the limits of one of its services.
+// Service is what Graph reported about the limits of one of its services.
 type Service struct {
 	Name       string
 	Throttled  uint64  // answers that refused a request: 429, 503 and 509
 	Held       uint64  // requests that were not sent because of that
-	Holding    int     // scopes that are held back now: an app in a tenant, a mailbox, a site …
-	Percentage float64 // x-ms-throttle-limit-percentage, the greatest of a minute: 1 is the whole limit; 0: none came
+	Holding    int     // scopes that are refused now: an app in a tenant, a mailbox, a site …
+	Percentage float64 // x-ms-throttle-limit-percentage, the greatest of a minute: 1 is the whole limit; 0: not reported
 }
 
-// descs are the metrics of a Meter but the durations.
+// descs are the metrics of a Meter, except the durations.
 type descs struct {
 	requests, items, refusals, resends, wouldDeny  *prometheus.Desc
 	inFlight, waiting, held, ending                *prometheus.Desc
@@ -172,14 +172,14 @@ func (w *words) each(f func(word string, n uint64)) {
 	}
 }
 
-// output is where a collector's metrics go.
+// output is the channel for a collector's metrics.
 type output struct{ to chan<- prometheus.Metric }
 
 func (o output) counter(d *prometheus.Desc, n uint64, labels ...string) {
 	o.to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
 }
 
-// used is counter for a series that is there only when it counted something.
+// used is counter for a series that exists only when it has counted something.
 func (o output) used(d *prometheus.Desc, n uint64, labels ...string) {
 	if n > 0 {
 		o.counter(d, n, labels...)

@@ -6,11 +6,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Durations are how long requests take, and what of it is whose. Each is a histogram with classic buckets, and a native
-// one for a server that asks for it (Accept: application/vnd.google.protobuf).
+// Durations are how long requests take, and which part of it is graphproxy's own. Each is a histogram with classic
+// buckets, and a native one for a server that asks for it (Accept: application/vnd.google.protobuf).
 type Durations struct {
 	Total   prometheus.Histogram // of a request
-	Own     prometheus.Histogram // of a request: what is left of Total without the others
+	Own     prometheus.Histogram // of a request: Total without the other parts
 	Graph   prometheus.Histogram // of an answer: until its header
 	Waiting prometheus.Histogram // of a request that waited
 }

@@ -7,13 +7,13 @@ import (
 	"graphproxy/policy/limit"
 )
 
-// limitCount counts what one limit of the policy answered.
+// limitCount counts what one limit of the policy granted and refused.
 type limitCount struct {
 	label            string // the limit's name
 	allowed, refused atomic.Uint64
 }
 
-// setLimits makes a counter for each limit of the policy. Limits of one name share theirs.
+// setLimits makes a counter for each limit of the policy. Limits of one name share a counter.
 func (t *table) setLimits(old *table) {
 	t.limits, t.named = map[*limit.Limit]*limitCount{}, map[string]*limitCount{}
 	for _, l := range t.policy.Limits() {
@@ -42,7 +42,7 @@ func (t *table) addLimit(l *limit.Limit, old *table) {
 	t.limits[l], t.named[l.Name] = count, count
 }
 
-// limit returns the counter of a limit. The limit may be that of an older policy; nil: there is none of its name now.
+// limit returns the counter of a limit, which may be that of an older policy; nil: no limit has its name now.
 func (t *table) limit(l *limit.Limit) *limitCount {
 	if c := t.limits[l]; c != nil {
 		return c
@@ -50,8 +50,8 @@ func (t *table) limit(l *limit.Limit) *limitCount {
 	return t.named[l.Name]
 }
 
-// Allowed counts that the limits had room for a request. What takes a slot only is the envelope of a batch, whose items
-// are counted.
+// Allowed counts that the limits granted a request. A charge for a slot only is the envelope of a batch, whose
+// items are counted.
 func (m *Meter) Allowed(charges []limit.Charge) {
 	t := m.table.Load()
 	for i := range charges {
@@ -61,7 +61,7 @@ func (m *Meter) Allowed(charges []limit.Charge) {
 	}
 }
 
-// Refused counts that a limit had no room for a request.
+// Refused counts that a limit refused a request.
 func (m *Meter) Refused(r *limit.Refusal) {
 	if c := m.table.Load().limit(r.Limit); c != nil {
 		c.refused.Add(1)

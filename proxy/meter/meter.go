@@ -1,8 +1,8 @@
-// Package meter counts what requests do, for /metrics.
+// Package meter counts requests for /metrics.
 //
-// It decides which series there are. Callers of the proxy cannot make series: labels hold names of the policy in
-// force, and words of fixed lists. A series of a policy that was replaced is gone when its caller, its rule or its
-// limit is. To count allocates nothing and takes no lock. The package leaves to proxy when something is counted.
+// It decides which series exist. Callers of the proxy cannot make series: labels have names of the policy in force,
+// and words of fixed lists. After a reload, a series ends if the new policy lacks its caller, rule or limit.
+// Counting allocates nothing and takes no lock. Package proxy decides when something is counted.
 package meter
 
 import (
@@ -17,7 +17,7 @@ import (
 // Meter counts requests. Make it with New. It is safe for concurrent use, and a prometheus.Collector.
 type Meter struct {
 	InFlight    atomic.Int64  // requests in flight
-	Ending      atomic.Uint64 // requests that a rule or caller allowed that ends within a day
+	Ending      atomic.Uint64 // requests that were allowed by a rule or for a caller that ends within a day
 	Connections Connections   // to Graph
 	Durations   Durations
 
@@ -28,12 +28,12 @@ type Meter struct {
 	resends words
 }
 
-// Sources are what is looked up at each scrape. Functions that are nil are not called.
+// Sources are read at each scrape. Functions that are nil are not called.
 type Sources struct {
 	Waiting  func() (all int, byLimit map[string]int)
-	Room     func() map[string]float64 // by limit, from 0 (none) to 1 (all)
+	Room     func() map[string]float64 // free part of each limit, from 0 (none) to 1 (all)
 	Held     func() int64              // bytes of bodies
-	Services func() []Service          // what Graph said of its limits
+	Services func() []Service          // what Graph reported about its limits
 }
 
 // New returns a Meter that counts under the names of a policy.
@@ -47,7 +47,7 @@ func New(p *policy.Policy, s Sources) *Meter {
 // mostReasons bounds the values of the label reason. docs/errors.md lists some fifty.
 const mostReasons = 128
 
-// Use counts under the names of another policy from now on. What the policies have in common is counted on.
+// Use counts under the names of another policy from now on. Counters that both policies have go on.
 func (m *Meter) Use(p *policy.Policy) {
 	m.use.Lock()
 	defer m.use.Unlock()
@@ -57,14 +57,14 @@ func (m *Meter) Use(p *policy.Policy) {
 // Resend counts a request that is sent to Graph again.
 func (m *Meter) Resend(reason string, n int) { m.resends.add(reason, uint64(n)) }
 
-// Resends makes series of these reasons, so that they are there before the first resend.
+// Resends creates series for these reasons, so that they exist before the first resend.
 func (m *Meter) Resends(reasons ...string) {
 	for _, reason := range reasons {
 		m.resends.add(reason, 0)
 	}
 }
 
-// words counts by a word of a list that the program's source has. It is bounded all the same: words beyond are counted
+// words counts by a word of a list in the program's source. It is bounded nevertheless: further words are counted
 // as "other".
 type words struct {
 	most int
@@ -82,7 +82,7 @@ func (w *words) add(word string, n uint64) {
 	w.make(word).Add(n)
 }
 
-// make returns the counter of a word that may have none yet.
+// make returns the counter of a word, and creates it if needed.
 func (w *words) make(word string) *atomic.Uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -43,7 +43,7 @@ func parse(t testing.TB, file string) *policy.Policy {
 	return p
 }
 
-// metrics are a Meter and what reads it.
+// metrics are a Meter and its registry.
 type metrics struct {
 	*meter.Meter
 	registry *prometheus.Registry
@@ -200,8 +200,8 @@ func TestAReloadKeepsWhatThePoliciesHaveInCommon(t *testing.T) {
 	allowed := ",decision=allow,method=GET,rule=%s,status_class=2xx}"
 	want := map[string]float64{
 		"requests_total{caller=app" + fmt.Sprintf(allowed, "policy.yaml:10"): 3,
-		"requests_total{caller=app" + fmt.Sprintf(allowed, ""):               1, // of a rule that is gone
-		"requests_total{caller=" + fmt.Sprintf(allowed, ""):                  1, // of a caller that is gone
+		"requests_total{caller=app" + fmt.Sprintf(allowed, ""):               1, // of a removed rule
+		"requests_total{caller=" + fmt.Sprintf(allowed, ""):                  1, // of a removed caller
 		"requests_total{caller=it" + fmt.Sprintf(allowed, "policy.yaml:16"):  1,
 
 		"limit_requests_total{limit=callers.app.limit,result=allowed}":         2,
@@ -278,7 +278,7 @@ func TestReasonsAreBounded(t *testing.T) {
 	}
 }
 
-// A thousand policies with names of their own, each with requests: what is left is what the last one names.
+// A thousand policies with different names are used, each with requests: only the names of the last one remain.
 func TestAThousandReloadsLeaveNoSeriesBehind(t *testing.T) {
 	m := newMetrics(t, parse(t, twoCallers), meter.Sources{})
 	for i := range 1000 {
@@ -321,7 +321,7 @@ func TestCountingAllocatesNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkCounting is all that one request counts.
+// BenchmarkCounting counts everything for one request.
 func BenchmarkCounting(b *testing.B) {
 	p := parse(b, twoCallers)
 	m := newMetrics(b, p, meter.Sources{})

@@ -10,22 +10,22 @@ import (
 	"graphproxy/policy/limit"
 )
 
-// Outcome is what became of a request, or of an item of a batch, as the metrics divide requests.
+// Outcome is the result of a request, or of an item of a batch, as the metrics divide requests.
 type Outcome struct {
-	Caller    string       // "": not known
+	Caller    string       // "": unknown
 	Rule      *policy.Rule // that decided; nil: none did
 	Method    string       // as the caller wrote it
 	Decision  string       // allow, deny, limit or refuse
 	Status    int          // that the caller saw
-	WouldDeny bool         // report mode let through what would be denied
+	WouldDeny bool         // report mode let a denied request through
 	Refusal   string       // innerError.code of a refusal, or how an answer was cut off; "": neither
 }
 
-// other is the label of what is not in a list.
+// other is the label of a value that is not in a list.
 const other = "other"
 
-// The values of the labels of a request besides caller and rule. They are never written to. What is in none of the
-// lists is the last value.
+// The values of the labels of a request besides caller and rule. They are never written to. A value that is not in
+// its list counts as the last one.
 var (
 	methods   = [...]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", other}
 	decisions = [...]string{"allow", "deny", "limit", "refuse", other}
@@ -52,7 +52,7 @@ func classOf(status int) int {
 // table has the counters of the policy in force.
 type table struct {
 	policy  *policy.Policy
-	callers map[string]*tally // and "" for callers that are not known
+	callers map[string]*tally // and "" for unknown callers
 	limits  map[*limit.Limit]*limitCount
 	named   map[string]*limitCount
 }
@@ -70,8 +70,8 @@ type cells struct {
 	wouldDeny       atomic.Uint64
 }
 
-// newTable returns the table of a policy. It goes on with the counters of an older one, where the caller, the rule or
-// the limit is the same.
+// newTable returns the table of a policy. It goes on with the counters of an older table where the caller, the rule
+// or the limit is the same.
 func newTable(p *policy.Policy, old *table) *table {
 	t := &table{policy: p, callers: map[string]*tally{"": {}}}
 	for _, c := range p.Callers() {
@@ -97,7 +97,8 @@ func newTable(p *policy.Policy, old *table) *table {
 	return t
 }
 
-// same returns the caller's rule that is the given one: in the same place, and with the same text. Nil is itself.
+// same returns the caller's rule that equals the given one: in the same place, and with the same text. nil equals
+// nil.
 func (t *table) same(caller string, rule *policy.Rule) (*policy.Rule, bool) {
 	if rule == nil {
 		return nil, true
@@ -113,8 +114,8 @@ func (t *table) same(caller string, rule *policy.Rule) (*policy.Rule, bool) {
 	return nil, false
 }
 
-// cells returns the counters of a request. One that was judged by a policy that is not in force any more counts under
-// what is left of its names.
+// cells returns the counters of a request. A request that an older policy judged counts under those of its names
+// that still exist.
 func (t *table) cells(caller string, rule *policy.Rule) *cells {
 	c := t.callers[caller]
 	if c == nil {
@@ -129,7 +130,7 @@ func (t *table) cells(caller string, rule *policy.Rule) *cells {
 	return c.add(rule)
 }
 
-// add returns the counters of a rule that may have none yet. Rules on one line share theirs.
+// add returns the counters of a rule, and creates them if needed. Rules on one line share them.
 func (c *tally) add(rule *policy.Rule) *cells {
 	c.mu.Lock()
 	defer c.mu.Unlock()
