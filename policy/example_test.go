@@ -124,7 +124,8 @@ func TestCallersAreAsTheFileHasThem(t *testing.T) {
 		}},
 		{Name: "guest", App: policy.DefaultApp, Identities: []policy.Identity{{Kind: "anyone"}}},
 	}
-	ignore := cmp.Options{cmpopts.IgnoreFields(policy.Caller{}, "Line"), cmpopts.IgnoreFields(policy.Identity{}, "Line"),
+	ignore := cmp.Options{cmpopts.IgnoreFields(policy.Caller{}, "File", "Line"),
+		cmpopts.IgnoreFields(policy.Identity{}, "File", "Line"),
 		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })}
 	if diff := cmp.Diff(want, p.Callers(), ignore); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

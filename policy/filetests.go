@@ -14,6 +14,7 @@ import (
 
 // Case is one line of a file's tests. It is immutable.
 type Case struct {
+	File    string
 	Line    int
 	Text    string // as written: "GET /users"
 	Request Request
@@ -48,10 +49,13 @@ func (p *Policy) TestAt(now time.Time) []Result {
 
 // testErrors returns the tests whose outcome is not the expected one.
 func (p *Policy) testErrors() Errors {
-	report := yamlfile.Report{File: p.file}
+	var report yamlfile.Report
+	for _, file := range p.files {
+		report.In(file)
+	}
 	for _, r := range p.Test() {
 		if !r.OK {
-			report.Add(r.Line, r.where, "%s %s", r.Text, r.Explanation)
+			report.AddIn(r.File, r.Line, r.where, "%s %s", r.Text, r.Explanation)
 		}
 	}
 	return report.Errors()
@@ -104,7 +108,7 @@ func (l *loader) testCase(v yamlfile.Value, caller string, when time.Time, allow
 		request.Body = &Body{State: BodyJSON, Text: body}
 	}
 	l.policy.cases = append(l.policy.cases,
-		Case{Line: v.Line(), Text: text, Request: request, Allow: allow, where: v.Where()})
+		Case{File: v.File(), Line: v.Line(), Text: text, Request: request, Allow: allow, where: v.Where()})
 }
 
 // caseText reads a request, or a mapping of one to its body.

@@ -2,8 +2,6 @@ package policy
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -61,21 +59,7 @@ func ParseAt(now time.Time, file string, data []byte, checks ...EvidenceCheck) (
 // ParseUntested is Parse without running the file's tests, for tools that report the outcome of each
 // (Policy.Test). A policy that serves requests must come from Load or Parse.
 func ParseUntested(file string, data []byte, checks ...EvidenceCheck) (*Policy, error) {
-	sum := sha256.Sum256(data)
-	l := &loader{
-		report: yamlfile.Report{File: file},
-		policy: &Policy{file: file, hash: hex.EncodeToString(sum[:])[:12], rules: make(map[string]*ruleBook)},
-		checks: checks,
-		sets:   make(map[string]*ruleSet),
-	}
-	if root, ok := yamlfile.Parse(&l.report, data); ok {
-		l.document(root)
-	}
-	if errs := l.report.Errors(); len(errs) > 0 {
-		return nil, errs
-	}
-	l.policy.warnings = l.warnings.Errors()
-	return l.policy, nil
+	return ParseFilesUntested(Files{All: []File{{Name: file, Data: data}}}, checks...)
 }
 
 // loader turns a file into a policy. Its methods report problems and continue with the rest.
@@ -83,6 +67,8 @@ type loader struct {
 	report   yamlfile.Report
 	warnings yamlfile.Report
 	policy   *Policy
+	files    []*document       // the main one first
+	named    map[string]string // the place of each name that is unique over all files, by its kind and itself
 	checks   []EvidenceCheck
 	mode     bool // report, for callers without a mode
 	sets     map[string]*ruleSet
@@ -91,26 +77,74 @@ type loader struct {
 	denyAll  []*Rule // for every caller
 }
 
-func (l *loader) document(root yamlfile.Value) {
-	l.warnings.File = l.report.File
-	top := root.Mapping("version", "mode", "contact", "limits", "rules", "deny", "callers", "tests")
-	if root.IsMapping() {
-		l.require(root.Line(), "", top, "version", "write version: 1")
-		l.require(root.Line(), "", top, "callers", "a policy without callers denies everything")
+// documents reads what the files say. What the rest refers to is read from all of them first.
+func (l *loader) documents() {
+	for i, d := range l.files {
+		l.top(d, i == 0)
 	}
-	if n, ok := top["version"].Int(1); ok && n != 1 {
-		top["version"].Errorf("version %d is not known to this graphproxy; write version: 1", n)
-	}
-	l.mode = l.reportMode(top["mode"], false)
-	l.policy.report = l.mode
-	l.policy.contact = l.contact(top["contact"])
-	l.commonLimits(top["limits"])
-	l.ruleSets(top["rules"])
-	l.denyAll = l.denyRules(top["deny"])
-	l.callers(top["callers"])
+	l.required()
+	l.main(l.files[0])
+	l.each("limits", l.commonLimits)
+	l.each("rules", l.ruleSets)
+	l.each("deny", func(v yamlfile.Value) { l.denyAll = append(l.denyAll, l.denyRules(v)...) })
+	l.each("callers", l.callers)
+	l.evidence()
 	l.unusedSets()
 	l.voidDenies()
-	l.testCases(top["tests"])
+	l.each("tests", l.testCases)
+}
+
+// each reads a key of every file.
+func (l *loader) each(key string, read func(yamlfile.Value)) {
+	for _, d := range l.files {
+		l.enter(d.shown)
+		read(d.top[key])
+	}
+}
+
+// main reads what only the main file may say.
+func (l *loader) main(d *document) {
+	l.enter(d.shown)
+	l.includes(d.top["include"])
+	l.mode = l.reportMode(d.top["mode"], false)
+	l.policy.report = l.mode
+	l.policy.contact = l.contact(d.top["contact"])
+}
+
+// top reads the keys at the top of a file.
+func (l *loader) top(d *document, isMain bool) {
+	l.enter(d.shown)
+	root := d.root
+	d.top = make(map[string]yamlfile.Value)
+	for _, f := range root.Fields("a mapping with " + strings.Join(topKeys(isMain), ", ")) {
+		switch {
+		case slices.Contains(topKeys(isMain), f.Key):
+			d.top[f.Key] = f.Value
+		case slices.Contains(topKeys(true), f.Key):
+			l.report.Add(f.Line, "", "%q stands in the main file of a policy only, %s; take it out here", f.Key,
+				l.files[0].shown)
+		default:
+			l.report.Add(f.Line, "", "%s", yamlfile.Unknown("key", f.Key, topKeys(isMain)))
+		}
+	}
+}
+
+// required reports what is missing: version in each file, and callers in all of them.
+func (l *loader) required() {
+	hasCallers := slices.ContainsFunc(l.files[1:], func(d *document) bool { return d.top["callers"].IsSet() })
+	for i, d := range l.files {
+		l.enter(d.shown)
+		if !d.root.IsMapping() {
+			continue
+		}
+		l.require(d.root.Line(), "", d.top, "version", "write version: 1")
+		if i == 0 && !hasCallers {
+			l.require(d.root.Line(), "", d.top, "callers", "a policy without callers denies everything")
+		}
+		if n, ok := d.top["version"].Int(1); ok && n != 1 {
+			d.top["version"].Errorf("version %d is not known to this graphproxy; write version: 1", n)
+		}
+	}
 }
 
 // require reports a missing key. A key without a value is reported where it is read.
@@ -146,9 +180,10 @@ func (l *loader) name(kind string, f yamlfile.Field) {
 func (l *loader) callers(v yamlfile.Value) {
 	for _, f := range v.Fields("callers by name") {
 		l.name("caller", f)
-		l.caller(f)
+		if l.unique("caller", f) {
+			l.caller(f)
+		}
 	}
-	l.evidence()
 }
 
 // evidence runs the checks on the callers that can be checked. The problems of a caller without a name or an
@@ -162,7 +197,7 @@ func (l *loader) evidence() {
 	}
 	for _, check := range l.checks {
 		for _, e := range check(callers) {
-			l.report.Add(e.Line, e.Where, "%s", e.Message)
+			l.report.Append(&Error{File: cmp.Or(e.File, l.policy.File()), Line: e.Line, Where: e.Where, Message: e.Message})
 		}
 	}
 }
@@ -178,6 +213,7 @@ func (l *loader) caller(f yamlfile.Field) {
 	l.require(f.Line, v.Where(), keys, "allow", "write allow: [] if this caller may do nothing")
 	c := Caller{
 		Name:       f.Key,
+		File:       l.report.File,
 		Line:       f.Line,
 		App:        cmp.Or(l.app(keys["app"]), DefaultApp),
 		Tenant:     l.tenant(keys["tenant"]),
@@ -289,6 +325,6 @@ func (l *loader) appAt(keys map[string]yamlfile.Value, of yamlfile.Value) string
 		}
 		at = of
 	}
-	where := Error{File: l.report.File, Line: at.Line(), Where: at.Where()}
+	where := Error{File: at.File(), Line: at.Line(), Where: at.Where()}
 	return where.Place()
 }

@@ -48,12 +48,12 @@ func (l *loader) voidDenies() {
 	}
 	known, err := operations.Embedded()
 	if err != nil {
-		l.report.Add(rules[0].Line, "", "%v", err)
+		l.report.AddIn(rules[0].File, rules[0].Line, "", "%v", err)
 		return
 	}
 	for _, r := range rules {
 		if problem := known.Problem(&r.match, true); known.IsVoid(&r.match) {
-			l.report.Add(r.Line, where[r], "%s denies nothing, because it names nothing in the %s of Graph: %s. "+
+			l.report.AddIn(r.File, r.Line, where[r], "%s denies nothing, because it names nothing in the %s of Graph: %s. "+
 				"If Graph has it, write unknown: true under the rule", r.Text, r.match.Template.Version, problem)
 		}
 	}

@@ -31,7 +31,7 @@ func (l *loader) identities(v yamlfile.Value) []Identity {
 var identityKinds = [...]string{"certificate", "token", "key", "unix", "network", "anyone"}
 
 func (l *loader) identity(v yamlfile.Value) (id Identity, ok bool) {
-	id = Identity{Line: v.Line()}
+	id = Identity{File: v.File(), Line: v.Line()}
 	if !v.IsMapping() {
 		text, ok := v.Text("one of certificate, token, key, unix, network or anyone")
 		switch {

@@ -19,6 +19,9 @@ func (l *loader) commonLimits(v yamlfile.Value) {
 	}
 	for _, f := range v.Fields("limits by name") {
 		l.name("limit", f)
+		if !l.unique("limit", f) {
+			continue
+		}
 		keys := f.Value.Mapping("rate", "burst", "concurrency", "wait", "unit", "per", "covers")
 		c := &commonLimit{limit: l.limitOf(f.Value, keys, "limits."+f.Key), covers: keys["covers"].IsSet()}
 		c.per = l.per(keys["per"])

@@ -11,6 +11,7 @@ import (
 
 // ruleSet is an entry of rules, which callers include.
 type ruleSet struct {
+	file  string
 	line  int
 	rules []*Rule
 	used  bool
@@ -22,7 +23,10 @@ func (l *loader) ruleSets(v yamlfile.Value) {
 	}
 	for _, f := range v.Fields("sets of rules by name") {
 		l.name("set of rules", f)
-		set := &ruleSet{line: f.Line}
+		if !l.unique("set of rules", f) {
+			continue
+		}
+		set := &ruleSet{file: l.report.File, line: f.Line}
 		for _, item := range f.Value.Items("a list of rules") {
 			if name, _, isInclude := includeOf(item); isInclude {
 				name.Errorf("a set of rules does not include another; write its rules here")

@@ -31,24 +31,31 @@ type Errors = yamlfile.Errors
 // Policy is a loaded policy file. It is immutable and safe for concurrent use. The zero value has no callers
 // and so denies everything.
 type Policy struct {
-	file, hash string
-	callers    []Caller
-	rules      map[string]*ruleBook // by caller
-	limits     []*commonLimit
-	covers     match.DenySet // the items of all covers
-	coverOf    []cover       // by number in covers
-	apps       []AppRef
-	cases      []Case
-	loaded     time.Time // when the file was read; cases without a time are judged at this time
-	contact    string    // whom a refused caller must ask
-	report     bool      // of the whole file: callers without a mode are in report mode
-	warnings   Errors
+	files    []string // the names, the main file first
+	hash     string
+	callers  []Caller
+	rules    map[string]*ruleBook // by caller
+	limits   []*commonLimit
+	covers   match.DenySet // the items of all covers
+	coverOf  []cover       // by number in covers
+	apps     []AppRef
+	cases    []Case
+	loaded   time.Time // when the files were read; cases without a time are judged at this time
+	contact  string    // whom a refused caller must ask
+	report   bool      // of the whole policy: callers without a mode are in report mode
+	warnings Errors
 }
 
-// File returns the file's name as it was given to Load or Parse.
-func (p *Policy) File() string { return p.file }
+// File returns the name of the main file as it was given to Load or Parse.
+func (p *Policy) File() string {
+	if len(p.files) == 0 {
+		return ""
+	}
+	return p.files[0]
+}
 
-// Hash returns the first 12 hexadecimal digits of the SHA-256 of the file's bytes.
+// Hash returns the first 12 hexadecimal digits of the SHA-256 of the file's bytes; where there are several files, of all
+// of them with their names.
 func (p *Policy) Hash() string { return p.hash }
 
 // Callers returns the callers in file order. The caller of Callers must not change them.
@@ -93,6 +100,7 @@ type AppRef struct {
 // Caller is a caller of the file, and its identities.
 type Caller struct {
 	Name       string
+	File       string
 	Line       int
 	App        string     // the app registration for its requests, never empty
 	Tenant     string     // that App is used in, a GUID or a domain in lower case; "" is the app's own
@@ -120,6 +128,7 @@ func (s Share) String() string {
 // Identity is one kind of evidence that proves a caller. The fields of other kinds are zero.
 type Identity struct {
 	Kind string // certificate, token, key, unix, network or anyone
+	File string
 	Line int
 	Name string // in the audit log; "" is none. Unique within its caller
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"strings"
 	"time"
 
 	"graphproxy/policy/graph/odata"
@@ -42,7 +43,7 @@ func at(v yamlfile.Value) time.Time {
 
 func readTime(v yamlfile.Value, text string) time.Time {
 	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
+	if err != nil || text[len("2006-01-02T15")] != ':' || strings.Contains(text, ",") { // what time.Parse takes besides
 		v.Errorf("%.80q is not a time with its zone or a date; write 2026-12-31T18:00:00Z, 2026-12-31T18:00:00+01:00 or "+
 			"2026-12-31",
 			text)

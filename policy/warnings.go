@@ -12,7 +12,7 @@ import (
 func (l *loader) unusedSets() {
 	for _, name := range slices.Sorted(maps.Keys(l.sets)) {
 		if set := l.sets[name]; !set.used {
-			l.warnings.Add(set.line, "rules."+name, "no caller includes this set of rules")
+			l.warnings.AddIn(set.file, set.line, "rules."+name, "no caller includes this set of rules")
 		}
 	}
 }
@@ -21,7 +21,7 @@ func (l *loader) unusedSets() {
 func (l *loader) warnOfBatch(allow []*Rule) {
 	for _, r := range allow {
 		if r.match.Template.Segments[0].Fold == "$batch" {
-			l.warnings.Add(r.Line, "",
+			l.warnings.AddIn(r.File, r.Line, "",
 				"%s has no effect under allow: a caller may batch what it may send singly; under deny it forbids batching", r.Text)
 		}
 	}
@@ -42,7 +42,7 @@ func (l *loader) warnOfNames(caller string, b *ruleBook) {
 	for _, deny := range b.denyRules {
 		for _, n := range names(deny) {
 			if allow := b.roundabout(bare, deny, n); allow != nil {
-				l.warnings.Add(deny.Line, l.denyPlace(caller, deny),
+				l.warnings.AddIn(deny.File, deny.Line, l.denyPlace(caller, deny),
 					"%s denies by name, and the object id gets round it: %s (%s) takes one. Write the object ids beside the names, "+
 						"or narrow the allow rule by where",
 					deny.Text, allow.Text, allow.Where())

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 
@@ -46,14 +47,16 @@ func atTheirLines(file string, err error) policy.Errors {
 		e := &policy.Error{File: file, Line: 1, Message: one.Error()}
 		var problem *caller.Problem
 		if errors.As(one, &problem) {
-			e.Line, e.Message = max(problem.Line, 1), problem.Message
+			e.File, e.Line, e.Message = cmp.Or(problem.File, file), max(problem.Line, 1), problem.Message
 			if problem.Caller != "" {
 				e.Where = "callers." + problem.Caller + ".identity"
 			}
 		}
 		problems = append(problems, e)
 	}
-	slices.SortStableFunc(problems, func(a, b *policy.Error) int { return a.Line - b.Line })
+	slices.SortStableFunc(problems, func(a, b *policy.Error) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), a.Line-b.Line)
+	})
 	return problems
 }
 
@@ -75,6 +78,7 @@ func (a *Authorization) Policy() *policy.Policy { return a.policy }
 func identity(id policy.Identity) caller.Identity {
 	return caller.Identity{
 		Kind:       id.Kind,
+		File:       id.File,
 		Line:       id.Line,
 		Name:       id.Name,
 		URI:        id.URI,

@@ -35,7 +35,8 @@ type Caller struct {
 // are set, and evidence must match all of them.
 type Identity struct {
 	Kind string
-	Line int    // in the policy file, for messages; 0: unknown
+	File string // of the policy, for messages; "": it has only one
+	Line int    // in the file, for messages; 0: unknown
 	Name string // for the record, see Found.Credential; "": no name
 
 	// certificate: a URI SAN, such as a SPIFFE id, exact or ending in /*, which is one segment or more; a DNS SAN,

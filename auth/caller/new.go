@@ -68,7 +68,7 @@ func (b *builder) addAll(callers []Caller) {
 		}
 		names[c.Name] = true
 		for _, id := range c.Identities {
-			b.add(owner{c.Name, id.Line, id.Name}, id)
+			b.add(ownerOf(c.Name, &id), id)
 		}
 	}
 	b.sortNetworks()
@@ -87,8 +87,8 @@ func (b *builder) checkKeyPlaces() {
 			first[t.Issuer] = t
 		case before.JWKSFile != t.JWKSFile:
 			at := ""
-			if before.Line > 0 {
-				at = fmt.Sprintf(" on line %d", before.Line)
+			if place := before.owner().place(t.File); place != "" {
+				at = " on " + place
 			}
 			b.problem(t.owner(), "the keys of %.80q come from %s here, and from %s in callers.%s%s; "+
 				"write the same jwks_file in both, or in neither", t.Issuer, keysFrom(t.JWKSFile),
@@ -141,8 +141,23 @@ func (b *builder) trust(o Options) {
 // owner is a caller and the line of one of its identities.
 type owner struct {
 	name       string
+	file       string
 	line       int
 	credential string // name of the identity; "": none
+}
+
+func ownerOf(name string, id *Identity) owner { return owner{name, id.File, id.Line, id.Name} }
+
+// place returns where the owner stands, for a message about what stands in a file: "line 12", "teams/hr.yaml:12", or ""
+// if that is not known.
+func (o owner) place(file string) string {
+	switch {
+	case o.line <= 0:
+		return ""
+	case o.file != file:
+		return fmt.Sprintf("%s:%d", o.file, o.line)
+	}
+	return fmt.Sprintf("line %d", o.line)
 }
 
 func (o owner) found(evidence string) Found { return Found{o.name, evidence, o.credential} }
@@ -171,6 +186,7 @@ type described struct {
 
 // Problem is one thing that is wrong with callers. The errors of New and Check unwrap to these (errors.Join).
 type Problem struct {
+	File    string // of the identity; "": unknown
 	Line    int    // of the identity; 0: unknown
 	Caller  string // the caller's name; "": the problem belongs to none
 	Message string // what is wrong, and the cure
@@ -189,7 +205,7 @@ func (p *Problem) Error() string {
 }
 
 func (b *builder) problem(o owner, format string, args ...any) {
-	b.problems = append(b.problems, &Problem{o.line, o.name, fmt.Sprintf(format, args...)})
+	b.problems = append(b.problems, &Problem{o.file, o.line, o.name, fmt.Sprintf(format, args...)})
 }
 
 // clash reports that the same evidence could identify two callers. One caller may have the same identity twice.
@@ -198,8 +214,8 @@ func (b *builder) clash(o, before owner, what, cure string) {
 		return
 	}
 	other := fmt.Sprintf("callers.%s", before.name)
-	if before.line > 0 {
-		other += fmt.Sprintf(" (line %d)", before.line)
+	if place := before.place(o.file); place != "" {
+		other += " (" + place + ")"
 	}
 	b.problem(o, "%s could identify this caller and %s: %s", what, other, cure)
 }

@@ -23,7 +23,7 @@ type tokenOwner struct {
 	found Found
 }
 
-func (o *tokenOwner) owner() owner { return owner{o.found.Name, o.Line, o.Name} }
+func (o *tokenOwner) owner() owner { return ownerOf(o.found.Name, &o.Identity) }
 
 // secret returns the caller of the token or key in the headers, the zero Found when there is neither. A
 // presented token or key that fails is an error.

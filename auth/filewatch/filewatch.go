@@ -12,6 +12,7 @@ import (
 	"crypto/sha256"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -29,6 +30,9 @@ const (
 // by swapping a symbolic link.
 type Set struct {
 	files  []*File
+	find   func(*Look) error // instead of files
+	known  map[fileName]*File
+	dirs   map[fileName]*directory
 	settle time.Duration
 	rest   time.Duration
 
@@ -40,6 +44,8 @@ type Set struct {
 // state is the content of the files, and their identity.
 type state struct {
 	digest [sha256.Size]byte
+	names  []fileName // of a Set that was made with Found
+	sums   [][sha256.Size]byte
 	infos  []fs.FileInfo
 }
 
@@ -85,10 +91,10 @@ func (s *Set) Changed(ctx context.Context) ([][]byte, error) {
 // Pending reports whether the last check found a change that does not count yet.
 func (s *Set) Pending() bool { return s.fresh.infos != nil }
 
-// rested reports whether a change counts now: the files are other files, or an earlier check saw the same
+// rested reports whether a change counts now: each changed file is another file, or an earlier check saw the same
 // content.
 func (s *Set) rested(now state) bool {
-	if s.rest == 0 || s.seen.infos != nil && !now.sameFiles(s.seen) {
+	if s.rest == 0 || s.seen.infos != nil && !now.isWritten(s.seen) {
 		return true
 	}
 	if now.digest != s.fresh.digest {
@@ -110,37 +116,48 @@ func (s *Set) stays(ctx context.Context, now state) bool {
 }
 
 func (s *Set) read() ([][]byte, state, error) {
+	if s.find != nil {
+		return s.look()
+	}
 	contents, now := make([][]byte, 0, len(s.files)), state{}
 	for _, f := range s.files {
 		data, info, err := f.Read()
 		if err != nil {
 			return nil, state{}, err
 		}
-		contents, now.infos = append(contents, data), append(now.infos, info)
+		contents = append(contents, data)
+		now.add(fileName{}, data, info)
 	}
-	now.digest = digest(contents)
+	now.digest = now.whole()
 	return contents, now, nil
 }
 
-// sameFiles reports whether every file is the same one, even with other content.
-func (s state) sameFiles(other state) bool {
-	if len(s.infos) != len(other.infos) {
-		return false
-	}
-	for i := range s.infos {
-		if !os.SameFile(s.infos[i], other.infos[i]) {
-			return false
-		}
-	}
-	return true
+func (s *state) add(name fileName, data []byte, info fs.FileInfo) {
+	s.names, s.infos = append(s.names, name), append(s.infos, info)
+	s.sums = append(s.sums, sha256.Sum256(data))
 }
 
-// digest distinguishes contents, and how they are divided into files.
-func digest(contents [][]byte) [sha256.Size]byte {
-	var sums bytes.Buffer
-	for _, data := range contents {
-		sum := sha256.Sum256(data)
-		sums.Write(sum[:])
+// isWritten reports whether a file has changed in place since before, so that it may be half written. A file that was
+// not there before may be, too, and one that has gone may be about to come back.
+func (s *state) isWritten(before state) bool {
+	if !slices.Equal(s.names, before.names) {
+		return true
 	}
-	return sha256.Sum256(sums.Bytes())
+	for i := range s.sums {
+		if s.sums[i] != before.sums[i] && os.SameFile(s.infos[i], before.infos[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// whole distinguishes names and contents, and how they are divided into files.
+func (s *state) whole() [sha256.Size]byte {
+	var all bytes.Buffer
+	for i := range s.sums {
+		name := sha256.Sum256([]byte(s.names[i].root + "\x00" + s.names[i].name))
+		all.Write(name[:])
+		all.Write(s.sums[i][:])
+	}
+	return sha256.Sum256(all.Bytes())
 }

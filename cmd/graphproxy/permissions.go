@@ -18,7 +18,6 @@ import (
 	"graphproxy/policy"
 	"graphproxy/policy/analysis/permissions"
 	"graphproxy/policy/yamlfile"
-	"graphproxy/proxy"
 )
 
 // permitting is the command permissions: its flags.
@@ -113,25 +112,12 @@ func (p *permitting) print(w io.Writer, rules *policy.Policy, report *permission
 
 // files reads the policy and the permissions, and returns all that is wrong with both.
 func (p *permitting) files() (*policy.Policy, *permissions.Data, error) {
-	rules, err := readPolicy(p.policy)
+	rules, err := policycmd.ReadPolicy(p.policy)
 	if err == nil {
 		err = checkApp(rules, p.app)
 	}
 	data, dataErr := readPermissions(p.permissions)
 	return rules, data, errors.Join(err, dataErr)
-}
-
-func readPolicy(name string) (*policy.Policy, error) {
-	f, err := policycmd.OpenFile(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, yamlfile.MaxSize+1)) // the byte too much is for its reader to see
-	if err != nil {
-		return nil, fmt.Errorf("%s cannot be read: %w", name, err)
-	}
-	return policy.ParseUntested(name, data, proxy.CheckEvidence)
 }
 
 // checkApp refuses an app that no caller and no rule names: its report would be empty and look fine.

@@ -24,6 +24,7 @@ import (
 	"graphproxy/auth/caller/oidc"
 	"graphproxy/auth/entratest"
 	"graphproxy/cmd/graphproxy/config"
+	"graphproxy/cmd/graphproxy/policyfiles"
 	"graphproxy/cmd/graphproxy/server"
 	"graphproxy/policy"
 	"graphproxy/proxy/graphtest"
@@ -177,6 +178,9 @@ func (s *sandbox) writeFiles() error {
 func (s *sandbox) writePolicy() error {
 	f, err := os.OpenFile(s.policyFile, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
+		if info, err := os.Stat(s.policyFile); err == nil && info.IsDir() {
+			return nil
+		}
 		text, err := os.ReadFile(s.policyFile)
 		s.demo = bytes.Equal(text, sandboxPolicy)
 		return err
@@ -230,8 +234,8 @@ func storageHost(callers net.Listener) string {
 func (s *sandbox) apps() []auth.App {
 	names := []string{policy.DefaultApp}
 	tenants := []string{graphtest.TenantID}
-	if text, err := os.ReadFile(s.policyFile); err == nil {
-		if p, err := policy.ParseUntested(s.policyFile, text); err == nil { // an error is reported by who loads it
+	if files, err := policyfiles.Read(s.policyFile); err == nil {
+		if p, err := policy.ParseFilesUntested(files); err == nil { // LoadPolicy reports an error
 			for _, ref := range p.Apps() {
 				names, tenants = append(names, ref.Name), append(tenants, ref.Tenant)
 			}

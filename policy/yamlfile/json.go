@@ -67,7 +67,7 @@ func (v Value) appendScalar(dst []byte, n *yaml.Node) ([]byte, bool) {
 		return strconv.AppendBool(dst, b), err == nil
 	case "!!int", "!!float":
 		if !json.Valid([]byte(n.Value)) {
-			v.report.Add(n.Line, v.where, "%s is no number of JSON; write it in decimal digits, or in quotes as a text",
+			v.report.AddIn(v.file, n.Line, v.where, "%s is no number of JSON; write it in decimal digits, or in quotes as a text",
 				quote(n.Value))
 			return dst, false
 		}

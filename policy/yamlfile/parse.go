@@ -40,7 +40,7 @@ func Parse(r *Report, data []byte) (root Value, ok bool) {
 		addSyntax(r, err, data)
 		return Value{}, false
 	default:
-		root, ok = Value{node: document.Content[0], report: r}, true
+		root, ok = Value{node: document.Content[0], file: r.File, report: r}, true
 		check(r, root.node, "")
 	}
 	checkEnd(r, decoder, data)

@@ -8,6 +8,7 @@
 package yamlfile
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -34,7 +35,7 @@ func (e *Error) Place() string {
 	return place
 }
 
-// Errors are all problems of a file, sorted by line.
+// Errors are all problems of a file, or of several, sorted by file and line.
 type Errors []*Error
 
 // Error returns one problem per line.
@@ -49,23 +50,45 @@ func (errs Errors) Error() string {
 	return b.String()
 }
 
-// Report collects the problems of one file. The zero value with a File is ready to use. Not safe for
-// concurrent use.
+// Report collects the problems of one file, or of several one after the other. The zero value with a File is ready to
+// use. Not safe for concurrent use.
 type Report struct {
-	File string
-	errs Errors
+	File  string // that Add is about
+	files []string
+	errs  Errors
 }
 
-// Add adds a problem.
-func (r *Report) Add(line int, where, format string, args ...any) {
-	r.errs = append(r.errs, &Error{File: r.File, Line: max(line, 1), Where: where, Message: fmt.Sprintf(format, args...)})
+// In makes File the file that Add is about. Errors sorts the files in the order in which In has named them first.
+func (r *Report) In(file string) {
+	if r.File = file; !slices.Contains(r.files, file) {
+		r.files = append(r.files, file)
+	}
 }
+
+// Add adds a problem in File.
+func (r *Report) Add(line int, where, format string, args ...any) {
+	r.AddIn(r.File, line, where, format, args...)
+}
+
+// AddIn adds a problem in a file.
+func (r *Report) AddIn(file string, line int, where, format string, args ...any) {
+	r.errs = append(r.errs, &Error{File: file, Line: max(line, 1), Where: where, Message: fmt.Sprintf(format, args...)})
+}
+
+// Append adds problems that another Report has.
+func (r *Report) Append(errs ...*Error) { r.errs = append(r.errs, errs...) }
 
 // Len returns how many problems were added.
 func (r *Report) Len() int { return len(r.errs) }
 
-// Errors returns what was added, sorted by line and otherwise in the order added; nil if nothing was.
+// Errors returns what was added, sorted by file and line and otherwise in the order added; nil if nothing was.
 func (r *Report) Errors() Errors {
-	slices.SortStableFunc(r.errs, func(a, b *Error) int { return a.Line - b.Line })
+	order := make(map[string]int)
+	for i, file := range r.files {
+		order[file] = i
+	}
+	slices.SortStableFunc(r.errs, func(a, b *Error) int {
+		return cmp.Or(order[a.File]-order[b.File], a.Line-b.Line)
+	})
 	return r.errs
 }

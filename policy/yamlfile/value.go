@@ -14,6 +14,7 @@ import (
 // reads as nothing and reports nothing.
 type Value struct {
 	node   *yaml.Node
+	file   string
 	where  string
 	report *Report
 }
@@ -35,6 +36,9 @@ func (v Value) Line() int {
 	}
 	return v.node.Line
 }
+
+// File returns the name of the file that the value stands in.
+func (v Value) File() string { return v.file }
 
 // Where returns the value's place: "callers.hr-sync.allow[3]".
 func (v Value) Where() string { return v.where }
@@ -65,7 +69,7 @@ func inFlow(n *yaml.Node) *yaml.Node {
 // Errorf reports a problem of the value, at its line.
 func (v Value) Errorf(format string, args ...any) {
 	if v.node != nil {
-		v.report.Add(v.node.Line, v.where, format, args...)
+		v.report.AddIn(v.file, v.node.Line, v.where, format, args...)
 	}
 }
 
@@ -102,7 +106,7 @@ func (v Value) Fields(expected string) []Field {
 		fields = append(fields, Field{
 			Key:   key.Value,
 			Line:  key.Line,
-			Value: Value{node: value, where: join(v.where, key.Value), report: v.report},
+			Value: Value{node: value, file: v.file, where: join(v.where, key.Value), report: v.report},
 		})
 	}
 	if len(v.node.Content) == 0 {
@@ -116,7 +120,7 @@ func (v Value) Mapping(known ...string) map[string]Value {
 	values := make(map[string]Value)
 	for _, f := range v.Fields("a mapping with " + strings.Join(known, ", ")) {
 		if !slices.Contains(known, f.Key) {
-			v.report.Add(f.Line, v.where, "%s", Unknown("key", f.Key, known))
+			v.report.AddIn(v.file, f.Line, v.where, "%s", Unknown("key", f.Key, known))
 			continue
 		}
 		values[f.Key] = f.Value
@@ -131,7 +135,7 @@ func (v Value) List(expected string) []Value {
 	}
 	items := make([]Value, len(v.node.Content))
 	for i, n := range v.node.Content {
-		items[i] = Value{node: n, where: fmt.Sprintf("%s[%d]", v.where, i), report: v.report}
+		items[i] = Value{node: n, file: v.file, where: fmt.Sprintf("%s[%d]", v.where, i), report: v.report}
 	}
 	return items
 }

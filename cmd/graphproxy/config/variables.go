@@ -143,7 +143,7 @@ func meanings() map[string]string {
 		"GRAPHPROXY_REDIS_REPLICAS": "how many replicas there are at least: without Redis, the share of one is no " +
 			"greater than its part " +
 			"of so many, even if it has never seen the others",
-		"GRAPHPROXY_POLICY":          "the policy file",
+		"GRAPHPROXY_POLICY":          "the policy: its main file, or a [directory](policy.md#several-files)",
 		"GRAPHPROXY_FORWARD_HEADERS": "request headers that reach Graph besides those in [security.md](security.md)",
 		"GRAPHPROXY_MAX_IN_FLIGHT": "requests in flight, and 256 KiB of held bodies for each; one more is answered " +
 			"503 at once. Each caller " +

@@ -63,6 +63,7 @@ type checkResult struct {
 }
 
 type problem struct {
+	File    string `json:"file,omitempty"`
 	Line    int    `json:"line"`
 	Where   string `json:"where,omitempty"`
 	Message string `json:"message"`
@@ -71,12 +72,12 @@ type problem struct {
 }
 
 func check(cmd *cobra.Command, file string, o lint.Options, strict bool) error {
-	data, err := readFile(file)
+	files, err := readFiles(file)
 	if err != nil {
 		return err
 	}
 	result := checkResult{File: file, Errors: []problem{}, Warnings: []problem{}}
-	p, err := policy.ParseAt(time.Now(), file, data, proxy.CheckEvidence)
+	p, err := policy.ParseFiles(time.Now(), files, proxy.CheckEvidence)
 	if err != nil {
 		result.Errors = problemsOf(err)
 	} else {
@@ -102,7 +103,7 @@ func problemsOf(err error) []problem {
 func problems(errs []*policy.Error) []problem {
 	all := []problem{}
 	for _, e := range errs {
-		all = append(all, problem{Line: e.Line, Where: e.Where, Message: e.Message, place: e.Place() + ": "})
+		all = append(all, problem{File: e.File, Line: e.Line, Where: e.Where, Message: e.Message, place: e.Place() + ": "})
 	}
 	return all
 }

@@ -36,11 +36,11 @@ type difference struct {
 }
 
 func diffPolicies(cmd *cobra.Command, environ []string, oldFile, newFile, log string) error {
-	was, err := read(oldFile)
+	was, err := ReadPolicy(oldFile)
 	if err != nil {
 		return err
 	}
-	is, err := read(newFile)
+	is, err := ReadPolicy(newFile)
 	if err != nil {
 		return err
 	}

@@ -158,7 +158,7 @@ func (c circumstances) read(cmd *cobra.Command, r *policy.Request) (err error) {
 }
 
 func explain(cmd *cobra.Command, file string, c circumstances, caller, text string) error {
-	p, err := read(file)
+	p, err := ReadPolicy(file)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ type testResult struct {
 }
 
 type testCase struct {
+	File    string    `json:"file"`
 	Line    int       `json:"line"`
 	Caller  string    `json:"caller"`
 	Request string    `json:"request"`
@@ -42,7 +43,7 @@ type testCase struct {
 }
 
 func test(cmd *cobra.Command, file string) error {
-	p, err := read(file)
+	p, err := ReadPolicy(file)
 	if err != nil {
 		return err
 	}
@@ -65,6 +66,7 @@ func test(cmd *cobra.Command, file string) error {
 func caseOf(r policy.Result) testCase {
 	e := r.Explanation
 	return testCase{
+		File:    r.File,
 		Line:    r.Line,
 		Caller:  r.Request.Caller,
 		Request: r.Text,
@@ -82,7 +84,7 @@ func (r testResult) text(w io.Writer) error {
 		if !c.OK {
 			verdict = "FAIL"
 		}
-		fmt.Fprintf(w, "%s  %s:%d: %s: %s %s\n", verdict, r.File, c.Line, c.Caller, c.Request, c.Message)
+		fmt.Fprintf(w, "%s  %s:%d: %s: %s %s\n", verdict, c.File, c.Line, c.Caller, c.Request, c.Message)
 	}
 	summary := fmt.Sprintf("%d tests passed", len(r.Tests))
 	switch {

@@ -17,10 +17,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"graphproxy/cmd/graphproxy/config"
+	"graphproxy/cmd/graphproxy/policyfiles"
 	"graphproxy/cmd/graphproxy/terminal"
 	"graphproxy/policy"
 	"graphproxy/policy/graph/odata"
-	"graphproxy/policy/yamlfile"
 	"graphproxy/proxy"
 )
 
@@ -93,28 +93,25 @@ func fileOf(args []string, settings *config.Config) string {
 	return settings.Policy
 }
 
-// read reads a policy file without running its tests. The error says that there is no policy to answer by.
-func read(file string) (*policy.Policy, error) {
-	data, err := readFile(file)
+// ReadPolicy reads a policy without running its tests. The error says that there is no policy to answer by.
+func ReadPolicy(file string) (*policy.Policy, error) {
+	files, err := readFiles(file)
 	if err != nil {
 		return nil, err
 	}
-	return policy.ParseUntested(file, data, proxy.CheckEvidence)
+	return policy.ParseFilesUntested(files, proxy.CheckEvidence)
 }
 
-// readFile reads a file of at most the size that a policy may have, and one byte more, so that its reader can
-// refuse a larger one.
-func readFile(file string) ([]byte, error) {
-	f, err := OpenFile(file)
-	if err != nil {
-		return nil, err
+// readFiles reads the files of a policy, which is a file with what it includes, or a directory.
+func readFiles(file string) (policy.Files, error) {
+	if info, err := os.Stat(file); err != nil || !info.IsDir() && info.Mode().IsRegular() {
+		f, err := OpenFile(file)
+		if err != nil {
+			return policy.Files{}, err
+		}
+		f.Close()
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, yamlfile.MaxSize+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s cannot be read: %w", file, err)
-	}
-	return data, nil
+	return policyfiles.Read(file)
 }
 
 // OpenFile opens a file for reading. The error names the cure.

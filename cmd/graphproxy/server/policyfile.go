@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -12,7 +11,7 @@ import (
 
 	"graphproxy/auth"
 	"graphproxy/auth/caller"
-	"graphproxy/auth/filewatch"
+	"graphproxy/cmd/graphproxy/policyfiles"
 	"graphproxy/policy"
 	"graphproxy/proxy"
 )
@@ -20,8 +19,8 @@ import (
 // maxFile bounds a policy or certificate file, in bytes. What is larger is another file.
 const maxFile = 16 << 20
 
-// PolicyFile keeps the policy in force in step with a file. A file that does not load leaves the policy from before in
-// force. Make it with LoadPolicy. It serves one Server. Only one goroutine may call reload. Any may call state, which
+// PolicyFile keeps the policy in force in step with a file, or with several. What does not load as a whole leaves the
+// policy from before in force. Make it with LoadPolicy. It serves one Server. Only one goroutine may call reload. Any may call state, which
 // never waits.
 type PolicyFile struct {
 	path    string
@@ -32,7 +31,7 @@ type PolicyFile struct {
 	use     func(*proxy.Authorization) error
 	reloads *prometheus.CounterVec
 
-	files   *filewatch.Set
+	files   *policyfiles.Watcher
 	current atomic.Pointer[policyInForce]
 }
 
@@ -60,14 +59,14 @@ func LoadPolicy(path string, apps []auth.App, known caller.Options) (*PolicyFile
 		path:  path,
 		apps:  apps,
 		known: known,
-		files: filewatch.New(maxFile, path),
+		files: policyfiles.Watch(path),
 		use:   func(*proxy.Authorization) error { return nil },
 	}
-	contents, err := p.files.Read()
+	files, err := p.files.Read()
 	if err != nil {
-		return nil, fmt.Errorf("GRAPHPROXY_POLICY (policy.yaml unless it is set): the file %q %w", path, err)
+		return nil, fmt.Errorf("GRAPHPROXY_POLICY (policy.yaml unless it is set): %w", err)
 	}
-	authorization, err := p.parse(contents[0])
+	authorization, err := p.parse(files)
 	if err != nil {
 		return nil, err
 	}
@@ -82,10 +81,9 @@ func LoadPolicy(path string, apps []auth.App, known caller.Options) (*PolicyFile
 	return p, nil
 }
 
-// parse compiles a file's bytes. The policy has the file's name without its directory: callers see the name, in the
-// names of limits, and must not learn where the operator keeps the file.
-func (p *PolicyFile) parse(data []byte) (*proxy.Authorization, error) {
-	parsed, err := policy.ParseAt(time.Now(), filepath.Base(p.path), data, proxy.CheckEvidence)
+// parse compiles the files.
+func (p *PolicyFile) parse(files policy.Files) (*proxy.Authorization, error) {
+	parsed, err := policy.ParseFiles(time.Now(), files, proxy.CheckEvidence)
 	if err != nil {
 		return nil, err
 	}
@@ -106,15 +104,14 @@ func (p *PolicyFile) start(log *slog.Logger, r reach, use func(*proxy.Authorizat
 
 // reload reads the file again if it has changed.
 func (p *PolicyFile) reload(ctx context.Context) {
-	contents, err := p.files.Changed(ctx)
+	files, changed, err := p.files.Changed(ctx)
 	switch {
 	case err != nil:
-		err = fmt.Errorf("the file %q %w", p.path, err)
 		if bad := p.current.Load().bad; bad == nil || bad.Error() != err.Error() { // logged once, not at each reload
 			p.fail(err)
 		}
-	case contents != nil:
-		authorization, err := p.parse(contents[0])
+	case changed:
+		authorization, err := p.parse(files)
 		if err == nil {
 			err = p.use(authorization)
 		}
@@ -164,7 +161,7 @@ func (p *PolicyFile) logInForce(message string) {
 	for _, c := range now.Callers() {
 		for _, id := range c.Identities {
 			if odd := p.reach.odd(id.Kind); odd != "" {
-				p.log.Warn(odd, "caller", c.Name, "where", fmt.Sprintf("%s:%d", now.File(), id.Line))
+				p.log.Warn(odd, "caller", c.Name, "where", fmt.Sprintf("%s:%d", id.File, id.Line))
 			}
 		}
 	}

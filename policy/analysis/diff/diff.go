@@ -119,7 +119,7 @@ func sideOf(p *policy.Policy, c *policy.Caller) *side {
 }
 
 func (s *side) where() string {
-	return place(s.policy, s.caller.Line)
+	return place(s.caller.File, s.caller.Line)
 }
 
 // callers reports what changes for one caller.

@@ -19,13 +19,13 @@ func identities(old, newer *side) []Change {
 	for _, id := range is {
 		if !slices.ContainsFunc(was, func(w policy.Identity) bool { return proves(&w, &id) }) {
 			changes = append(changes, Change{Sign: "+", Kind: KindIdentity, Gains: true,
-				Text: "is known by " + identityText(&id), Where: place(newer.policy, id.Line)})
+				Text: "is known by " + identityText(&id), Where: place(id.File, id.Line)})
 		}
 	}
 	for _, id := range was {
 		if !slices.ContainsFunc(is, func(i policy.Identity) bool { return proves(&i, &id) }) {
 			changes = append(changes, Change{Sign: "-", Kind: KindIdentity, Loses: true,
-				Text: "is no longer known by " + identityText(&id), Where: place(old.policy, id.Line)})
+				Text: "is no longer known by " + identityText(&id), Where: place(id.File, id.Line)})
 		}
 	}
 	return changes

@@ -181,4 +181,4 @@ func (k key) includes(other key) bool {
 // isBatch reports whether the rule is for $batch itself.
 func isBatch(r *policy.Rule) bool { return r.Match().Template.Segments[0].Fold == "$batch" }
 
-func place(p *policy.Policy, line int) string { return p.File() + ":" + strconv.Itoa(line) }
+func place(file string, line int) string { return file + ":" + strconv.Itoa(line) }

@@ -18,13 +18,13 @@ func (c *checker) ends() {
 	told := make(map[*policy.Rule]bool)
 	for _, b := range c.books {
 		if text := c.endText(b.caller.Until); text != "" {
-			c.report.Add(b.caller.Line, b.where+".until", "the caller %s", text)
+			c.report.AddIn(b.caller.File, b.caller.Line, b.where+".until", "the caller %s", text)
 		}
 		for _, rules := range [][]*policy.Rule{b.allow, b.deny} {
 			for _, r := range rules {
 				if text := c.endText(r.Until()); text != "" && !told[r] {
 					told[r] = true
-					c.report.Add(r.Line, b.where, "%s %s", r.Text, text)
+					c.report.AddIn(r.File, r.Line, b.where, "%s %s", r.Text, text)
 				}
 			}
 		}
@@ -55,7 +55,7 @@ func (c *checker) tokens() {
 				continue
 			}
 			told[r] = true
-			c.report.Add(r.Line, b.where+".allow",
+			c.report.AddIn(r.File, r.Line, b.where+".allow",
 				"%s bounds $select, and the nextLinks and deltaLinks of a delta query hold the "+
 					"selection inside their token: they are refused. Let the app begin anew with $select each time, or take "+
 					"$select out "+

@@ -25,19 +25,19 @@ func (c *checker) identities() {
 
 func (c *checker) tooWide(b *book, id policy.Identity) {
 	if id.Kind == "anyone" {
-		c.report.Add(id.Line, b.where+".identity",
+		c.report.AddIn(id.File, id.Line, b.where+".identity",
 			"everybody who can reach the proxy is this caller, and it listens for others "+
 				"than this machine. Listen on 127.0.0.1, or name evidence that proves the caller")
 	}
 	if c.Plain && (id.Kind == "key" || id.Kind == "token") {
-		c.report.Add(id.Line, b.where+".identity",
+		c.report.AddIn(id.File, id.Line, b.where+".identity",
 			"the %s of this caller crosses the network without TLS, and who reads it there is this caller. Set "+
 				"GRAPHPROXY_TLS_CERT_FILE and GRAPHPROXY_TLS_KEY_FILE, or listen on 127.0.0.1 behind a proxy that ends TLS",
 			id.Kind)
 	}
 	for _, n := range id.Networks {
 		if isWide(n) {
-			c.report.Add(id.Line, b.where+".identity",
+			c.report.AddIn(id.File, id.Line, b.where+".identity",
 				"network %s stands for %s addresses, each of which is this caller without any "+
 					"other proof. Name the networks that the caller is in, or evidence that proves it", n, addresses(n))
 		}

@@ -19,7 +19,7 @@ func (c *checker) limits() {
 	left := &pairs{mostPairs}
 	for _, l := range c.policy.Limits() {
 		if !l.All && !anyUsed(l.Covers, byRoot, left) {
-			c.report.Add(l.Covers[0].Line, l.Limit.Name+".covers",
+			c.report.AddIn(l.Covers[0].File, l.Covers[0].Line, l.Limit.Name+".covers",
 				"no allow rule of any caller is covered by this limit, so it never "+
 					"counts anything. Write its covers as the allow rules have them, or delete it")
 		}
@@ -33,7 +33,7 @@ func (c *checker) shares() {
 	}
 	for i := range c.books {
 		if b := &c.books[i]; b.caller.InFlight.Percent == 100 {
-			c.report.Add(b.caller.Line, b.where+".in_flight",
+			c.report.AddIn(b.caller.File, b.caller.Line, b.where+".in_flight",
 				"this caller may have every request in flight, and the other callers are refused meanwhile "+
 					"(503). Write a smaller part, such as 75%%, or leave it out for a half")
 		}

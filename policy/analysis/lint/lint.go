@@ -24,10 +24,14 @@ type Options struct {
 	Now        time.Time       // decides what has ended, and what ends soon; zero: neither is checked
 }
 
-// Check returns the probable mistakes in a policy, with the warnings of the loader, sorted by line; nil if there
-// are none. It does not change the policy, and is safe for concurrent use.
+// Check returns the probable mistakes in a policy, with the warnings of the loader, sorted by file and line;
+// nil if there are none. It does not change the policy, and is safe for concurrent use.
 func Check(p *policy.Policy, o Options) []*policy.Error {
-	c := &checker{Options: o, policy: p, users: make(map[*policy.Rule]int), report: yamlfile.Report{File: p.File()}}
+	c := &checker{Options: o, policy: p, users: make(map[*policy.Rule]int)}
+	for _, file := range p.Files() {
+		c.report.In(file)
+	}
+	c.report.Append(p.Warnings()...)
 	for _, caller := range p.Callers() {
 		allow, deny := p.Rules(caller.Name)
 		b := book{caller: caller, where: "callers." + caller.Name, allow: allow, deny: deny}
@@ -46,9 +50,7 @@ func Check(p *policy.Policy, o Options) []*policy.Error {
 	c.reads()
 	c.ways()
 	c.tokens()
-	all := slices.Concat(p.Warnings(), c.report.Errors())
-	slices.SortStableFunc(all, func(a, b *policy.Error) int { return a.Line - b.Line })
-	return all
+	return c.report.Errors()
 }
 
 // mostPairs bounds the pairs of rules that one kind of check compares, so that a policy with a rule for each of

@@ -42,7 +42,7 @@ func (c *checker) rules() {
 	}
 	for _, r := range found.order {
 		if all := found.of[r]; len(all) == c.users[r] {
-			c.report.Add(r.Line, all[0].where, "%s", r.Text+" "+all[0].message)
+			c.report.AddIn(r.File, r.Line, all[0].where, "%s", r.Text+" "+all[0].message)
 		}
 	}
 }
@@ -57,7 +57,7 @@ func (c *checker) repeats(b *book, rules []*policy.Rule, where string) {
 		seen[r] = true
 	}
 	if len(again) > 0 {
-		c.report.Add(b.caller.Line, where, "a set of rules is included twice, the one with %s; include it once",
+		c.report.AddIn(b.caller.File, b.caller.Line, where, "a set of rules is included twice, the one with %s; include it once",
 			name(again[0]))
 	}
 }

@@ -16,7 +16,7 @@ func (c *checker) templates() {
 	}
 	for _, r := range distinct(allow) {
 		if r.Match().Template.Segments[0].Base == "me" {
-			c.report.Add(r.Line, "",
+			c.report.AddIn(r.File, r.Line, "",
 				"%s can never succeed: /me is the user who has signed in, and a token of an app has none. Write /users/{id}",
 				r.Text)
 			continue
@@ -33,9 +33,9 @@ func (c *checker) template(r *policy.Rule, wide bool) {
 	problem := c.Operations.Problem(r.Match(), wide)
 	switch {
 	case problem != "" && !r.Unknown():
-		c.report.Add(r.Line, "", "%s names nothing in the %s of Graph: %s", r.Text, r.Match().Template.Version, problem)
+		c.report.AddIn(r.File, r.Line, "", "%s names nothing in the %s of Graph: %s", r.Text, r.Match().Template.Version, problem)
 	case problem == "" && r.Unknown() && c.Operations != nil:
-		c.report.Add(r.Line, "", "%s is in Graph, so unknown: true does nothing but hide a later mistake. Take it out",
+		c.report.AddIn(r.File, r.Line, "", "%s is in Graph, so unknown: true does nothing but hide a later mistake. Take it out",
 			r.Text)
 	}
 }

@@ -28,7 +28,7 @@ func (c *checker) versions() {
 		}
 	}
 	for _, r := range found.order {
-		c.report.Add(r.Line, found.of[r][0].where, "%s", r.Text+" "+found.of[r][0].message)
+		c.report.AddIn(r.File, r.Line, found.of[r][0].where, "%s", r.Text+" "+found.of[r][0].message)
 	}
 }
 

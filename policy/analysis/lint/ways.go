@@ -68,7 +68,7 @@ func (c *checker) waysRound(b *book, bounded *policy.Rule, left *pairs) {
 			continue
 		}
 		if does, found := getsRound(bounded.Match(), other.Match()); found {
-			c.report.Add(bounded.Line, b.where+".allow",
+			c.report.AddIn(bounded.File, bounded.Line, b.where+".allow",
 				"%s bounds the body, and %s gets round it: %s. Bound it alike, or take it out",
 				bounded.Text, name(other), does)
 		}

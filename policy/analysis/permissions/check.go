@@ -108,7 +108,9 @@ func usesOf(p *policy.Policy, app string) []*use {
 			u.deny = append(u.deny, deny)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b *use) int { return a.rule.Line - b.rule.Line })
+	slices.SortStableFunc(all, func(a, b *use) int {
+		return cmp.Or(cmp.Compare(a.rule.File, b.rule.File), a.rule.Line-b.rule.Line)
+	})
 	return all
 }
 

@@ -8,10 +8,12 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
 
+	"graphproxy/policy"
 	"graphproxy/policy/analysis/schema"
 )
 
@@ -138,6 +140,14 @@ func read(t testing.TB, file string) []byte {
 	return data
 }
 
+// parse loads a policy whose include may name teams/hr.yaml.
+func parse(text []byte) (*policy.Policy, error) {
+	return policy.ParseFiles(time.Time{}, policy.Files{All: []policy.File{
+		{Name: "policy.yaml", Data: text},
+		{Name: "teams/hr.yaml", Data: []byte("version: 1\n")},
+	}})
+}
+
 // goodFiles returns policies that load, by name.
 func goodFiles(t testing.TB) map[string][]byte {
 	t.Helper()
@@ -194,6 +204,7 @@ func everyOption(t testing.TB) []byte {
 	}
 	text, err := json.Marshal(map[string]any{
 		"version": 1,
+		"include": []string{"teams/*.yaml"},
 		"rules":   map[string]any{"devices": []string{"GET /devices"}},
 		"deny":    []any{map[string]any{"include": "devices"}},
 		"limits": map[string]any{"new": map[string]any{

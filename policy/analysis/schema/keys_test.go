@@ -9,8 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
-
-	"graphproxy/policy"
 )
 
 // place is the place of an object's description in the schema: "#/definitions/caller".
@@ -108,7 +106,7 @@ func problems(t *testing.T, documents []*yaml.Node) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := policy.Parse("policy.yaml", text); err != nil {
+		if _, err := parse(text); err != nil {
 			all = append(all, err.Error())
 		}
 	}
@@ -188,7 +186,7 @@ func TestKindsOfEvidenceAndQueryOptionsAreTheLoaders(t *testing.T) {
 	for _, kind := range strings.Fields(
 		"certificate token key unix network anyone jwt header password oidc mtls spiffe ip cidr user peer",
 	) {
-		_, err := policy.Parse("policy.yaml", callerWith("identity: ["+kind+": {x: y}]"))
+		_, err := parse(callerWith("identity: [" + kind + ": {x: y}]"))
 		known := err == nil || !strings.Contains(err.Error(), "unknown identity")
 		if inSchema := evidence[kind] != nil || kind == "anyone"; inSchema != known {
 			t.Errorf("%s: the loader knows it: %v, the schema: %v", kind, known, inSchema)
@@ -202,7 +200,7 @@ func TestKindsOfEvidenceAndQueryOptionsAreTheLoaders(t *testing.T) {
 			"$$" + word} {
 			for _, rules := range []string{"allow", "deny"} {
 				text := callerWith(rules + ":\n  - GET /users:\n      query: {" + `"` + name + `": [id]}`)
-				_, err := policy.Parse("policy.yaml", text)
+				_, err := parse(text)
 				if got, schemaErr := judge(s, text); (got == unmarked) != (err == nil) {
 					t.Errorf("%s of %s: the loader says %v, and %s: %v", name, rules, err, got, schemaErr)
 				}

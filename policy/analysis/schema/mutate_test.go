@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
-
-	"graphproxy/policy"
 )
 
 // oddScalars replace the values of examples.
@@ -148,7 +146,7 @@ func TestWhatTheLoaderTakesTheSchemaTakes(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		_, loadErr := policy.Parse("policy.yaml", text)
+		_, loadErr := parse(text)
 		got, err := judge(s, text)
 		switch {
 		case loadErr != nil:
