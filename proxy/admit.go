@@ -14,11 +14,11 @@ import (
 	"graphproxy/proxy/throttle"
 )
 
-// Buckets keep the limits of a policy: those of this process, or those that replicas share. All methods must be safe
+// Buckets are the limits of a policy: those of this process, or those that replicas share. All methods must be safe
 // for concurrent use.
 type Buckets interface {
-	// Take takes from every charged bucket or from none. The refusal names the bucket that had too little. It fills g.
-	// An error means that it is not known whether the limits allow the request.
+	// Take takes from every charged bucket or from none. The refusal names the bucket that had too little. It fills
+	// g. An error means that it is unknown whether the limits allow the request.
 	Take(ctx context.Context, charges []limit.Charge, g *limit.Grant) (*limit.Refusal, error)
 	// Adjust corrects what was taken for a request that cost this many resource units.
 	Adjust(charges []limit.Charge, cost int)
@@ -26,10 +26,10 @@ type Buckets interface {
 	Return(charges []limit.Charge)
 }
 
-// measured are Buckets that know how much room is left, for the metrics.
+// measured are Buckets that can report their free capacity, for the metrics.
 type measured interface {
-	// Room returns the room that limits have, by name, from 0 (none) to 1 (all); of several buckets, the least. A limit
-	// that is left out has all.
+	// Room returns the free capacity of limits, by name, from 0 (none) to 1 (all); of several buckets, the least. A
+	// limit that is left out has all of it.
 	Room() map[string]float64
 }
 
@@ -48,9 +48,8 @@ func (b localBuckets) Return(charges []limit.Charge) { b.Limiter.Return(time.Now
 
 func (b localBuckets) Room() map[string]float64 { return b.Limiter.Room(time.Now()) }
 
-// admission is what a request needs to go on to Graph: the policy's decision with the app that it names, what the
-// limits granted, and what is known of Graph's own limits. The zero admission allows nothing. It must not be copied
-// after decide.
+// admission is what a request needs to go on to Graph: the policy's decision with its app, what the limits granted,
+// and the state of Graph's own limits. The zero admission allows nothing. It must not be copied after decide.
 type admission struct {
 	request  policy.Request // with its references
 	decision policy.Decision
@@ -59,9 +58,9 @@ type admission struct {
 	slots    limit.Grant
 	scope    throttle.Scope
 	probe    *throttle.Probe // the one request that is sent while its scope is throttled; nil for most
-	delay    time.Duration   // to wait first, because Graph's limit is near
+	delay    time.Duration   // how long to wait first, because Graph's limit is near
 
-	few [4]limit.Charge // what charges usually fits into
+	few [4]limit.Charge // storage for the usual number of charges
 }
 
 // end gives back the slots and the probe. It may be called more than once.
@@ -70,8 +69,8 @@ func (a *admission) end() {
 	a.probe.Lost()
 }
 
-// admit takes a decided request through the limits, and waits where that is needed. If it returns an error nothing is
-// held.
+// admit takes a decided request through the limits, and waits if necessary. If it returns an error, the request has
+// taken nothing.
 func (h *Handler) admit(x *exchange) error {
 	defer x.traced.step("wait").end()
 	a := &x.admission
@@ -85,8 +84,8 @@ func (h *Handler) admit(x *exchange) error {
 	return nil
 }
 
-// reserve asks Graph's limits, as far as they are known, and then takes from ours. If it returns an error nothing is
-// held.
+// reserve checks Graph's limits, as far as they are known, and then takes from ours. If it returns an error, the
+// request has taken nothing.
 func (h *Handler) reserve(x *exchange, rec *Record, a *admission) error {
 	a.scope = throttle.ScopeOf(rec.App, a.app.Tenant, a.request.Method, a.request.Target)
 	if err := h.checkThrottle(rec, a); err != nil {
@@ -106,8 +105,8 @@ func (h *Handler) reserve(x *exchange, rec *Record, a *admission) error {
 	return h.recheckThrottle(rec, a) // take may have waited
 }
 
-// recheckThrottle is checkThrottle for a request that has taken from its buckets. If Graph has begun to throttle since,
-// it gives back what was taken: a refused request takes from no bucket.
+// recheckThrottle is checkThrottle for a request that has taken from its buckets. If Graph has begun to throttle
+// since, it gives everything back: a refused request takes from no bucket.
 func (h *Handler) recheckThrottle(rec *Record, a *admission) error {
 	err := h.checkThrottle(rec, a)
 	if err != nil {
@@ -128,8 +127,8 @@ func (h *Handler) checkThrottle(rec *Record, a *admission) error {
 	return nil
 }
 
-// take takes from the buckets, and waits for them where the policy has wait:. A request that waits gives up its place
-// for that time.
+// take takes from the buckets, and waits for them where the policy has wait:. A request that waits gives up its
+// place for that time.
 func (h *Handler) take(x *exchange, rec *Record, a *admission) error {
 	ctx := x.request.Context()
 	x.spent.queued = time.Time{}
@@ -202,8 +201,8 @@ func (q *quota) header(reset time.Duration, set func(name, value string)) {
 	set("RateLimit-Reset", strconv.Itoa(wholeSeconds(reset)))
 }
 
-// priority returns the value of x-ms-throttle-priority that the policy gives a request; "" for services that do not ask
-// for it. Some services refuse headers that they do not know.
+// priority returns the value of x-ms-throttle-priority that the policy sets for a request; "" for services that do
+// not support it, because some services refuse unknown headers.
 // https://learn.microsoft.com/graph/throttling-limits#identity-and-access-service-limits
 func priority(d policy.Decision, t *odata.Target) string {
 	if d.Priority == "" {
@@ -215,7 +214,7 @@ func priority(d policy.Decision, t *odata.Target) string {
 	return d.Priority
 }
 
-// slowDown waits a little if Graph's limit is near, and checks again: Graph may throttle meanwhile.
+// slowDown waits a little if Graph's limit is near, and checks again, because Graph may have begun to throttle.
 func (h *Handler) slowDown(x *exchange) error {
 	a := &x.admission
 	if a.delay <= 0 {
@@ -227,7 +226,7 @@ func (h *Handler) slowDown(x *exchange) error {
 	return h.recheckThrottle(x.rec, a)
 }
 
-// pause waits, unless the caller leaves before.
+// pause waits for d. It returns earlier, with an error, if the caller leaves.
 func (x *exchange) pause(d time.Duration) error {
 	defer since(&x.spent.waiting, time.Now())
 	timer := time.NewTimer(d)
@@ -240,7 +239,7 @@ func (x *exchange) pause(d time.Duration) error {
 	}
 }
 
-// noteLimits remembers what an answer of Graph's reports about its limits, and charges the real cost of the request.
+// noteLimits records what an answer of Graph reports about its limits, and charges the real cost of the request.
 func (h *Handler) noteLimits(a *admission, status int, header http.Header) {
 	h.throttle.Seen(time.Now(), a.scope, a.probe, status, header)
 	if units := header.Get("X-Ms-Resource-Unit"); units != "" && len(a.charges) > 0 {

@@ -11,8 +11,8 @@ import (
 	"graphproxy/proxy/direct"
 )
 
-// mostAllocations is how many allocations a GET may have more than in httputil.ReverseProxy alone, over the same kind
-// of transport: for the judgement, the limits, the record, the headers and the links.
+// mostAllocations is how many more allocations a GET may have than httputil.ReverseProxy alone over the same kind
+// of transport: for the decision, the limits, the record, the headers and the links.
 const mostAllocations = 30
 
 func TestAGETAllocatesLittleMoreThanAReverseProxy(t *testing.T) {

@@ -12,10 +12,10 @@ import (
 	"graphproxy/proxy"
 )
 
-// hiddenMarks are characters that would change how the rest of a line looks.
+// hiddenMarks are characters that would change the appearance of the rest of a line.
 const hiddenMarks = "\u202e\u2066\u200b\u200d\ufeff\u00ad\u2060"
 
-// longInputs are requests that name as much as they can, by what they fill. None may be answered or recorded at length.
+// longInputs are requests with as much text as possible, by its place. None may be answered or recorded at length.
 func longInputs() map[string]string {
 	const host = " HTTP/1.1\r\nHost: graphproxy\r\n"
 	get := func(target string, header ...string) string {
@@ -87,8 +87,8 @@ func longInputs() map[string]string {
 	}
 }
 
-// However long the names in a request are, each audit line stays under 4 KiB, each refusal under 1,500 bytes, and no
-// character in either changes how the rest of it looks.
+// However long the names in a request are, each audit line stays under 4 KiB, each refusal under 1,500 bytes, and
+// no character in either changes the appearance of the rest.
 func TestNothingIsRecordedOrAnsweredAtLength(t *testing.T) {
 	r := newRig(t,
 		strings.Replace(everyone, "  app:", "  "+strings.Repeat("c", 64)+":", 1), func(c *proxy.Config, r *rig) {
@@ -159,8 +159,8 @@ func checkText(t *testing.T, text string) {
 	}
 }
 
-// A tool that reads the audit log takes a target that fits for what it is, and never the front of one for another
-// target.
+// A tool that reads the audit log reads a target that is complete, and never the beginning of a target as another
+// one.
 func TestTheAuditReaderKnowsWhatWasCut(t *testing.T) {
 	r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.Apps = oneApp(fixed{}) })
 	for _, tt := range []struct {

@@ -31,7 +31,7 @@ func (o *outbound) answered(res *http.Response) error {
 		res.Header["Request-Id"] = o.values.one(rec.RequestID)
 	}
 	res.Header["Client-Request-Id"] = o.values.one(rec.ClientRequestID)
-	res.Trailer = nil // announces none; dropTrailers takes off what comes all the same
+	res.Trailer = nil // announces none; dropTrailers removes trailers that come nevertheless
 	if o.batch != nil {
 		return o.answerBatch(res)
 	}
@@ -39,20 +39,20 @@ func (o *outbound) answered(res *http.Response) error {
 	return o.rewriteLinks(res)
 }
 
-// flushFrom is the length up to which an answer is not flushed before its end, if Graph says how long it is: a caller
+// flushFrom is the length up to which an answer is not flushed before its end, if Graph sends its length: a caller
 // can do little with a part of it.
 const flushFrom = 32 << 10
 
-// flushOnPause makes what has come of an answer go to the caller when Graph pauses, and not before: the reverse proxy
-// would flush after each piece of an answer of unknown length. It does so still with text/event-stream, and with an
-// answer that net/http reads, which does not tell of a pause.
+// flushOnPause sends the caller what has come of an answer when Graph pauses, and not before: the reverse proxy
+// would flush after each piece of an answer of unknown length. It still does so for text/event-stream, and for an
+// answer that net/http reads, which does not report a pause.
 func (o *outbound) flushOnPause(res *http.Response) {
 	body, ok := res.Body.(*answerBody)
 	if !ok || !body.pauses() || 0 <= res.ContentLength && res.ContentLength <= flushFrom {
 		return
 	}
 	body.OnPause(o.x.out.flush)
-	res.ContentLength = max(0, res.ContentLength) // an unknown length is what makes the reverse proxy flush
+	res.ContentLength = max(0, res.ContentLength) // an unknown length makes the reverse proxy flush
 }
 
 // noteHeader records when Graph's response header came, and its status.
@@ -62,8 +62,8 @@ func (o *outbound) noteHeader(res *http.Response, sent time.Time) {
 	o.h.meter.Durations.Graph.Observe(elapsed.Seconds())
 }
 
-// checkStatus refuses an answer of Graph's with a status line that a server may not write (RFC 9110 section 15, RFC
-// 9112 section 4): the caller would get another status than Graph's, because net/http writes 200 in the place of 099.
+// checkStatus refuses an answer of Graph with an invalid status line (RFC 9110 section 15, RFC 9112 section 4): the
+// caller would get another status than Graph's, because net/http writes 200 in place of 099.
 func checkStatus(res *http.Response) error {
 	isControl := func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
 	switch {
@@ -85,7 +85,7 @@ func badStatus(err error) error {
 	}
 }
 
-// rewriteLinks makes the links of Graph's answer lead to the proxy.
+// rewriteLinks replaces Graph's address in the links of Graph's answer by the proxy's.
 func (o *outbound) rewriteLinks(res *http.Response) error {
 	l := o.x.links
 	if l == nil {
@@ -112,14 +112,14 @@ func (o *outbound) rewriteLinks(res *http.Response) error {
 	return err
 }
 
-// isStored reports whether an answer may be bytes that a user has stored. The answer to an upload is Graph's own: it
-// has links.
+// isStored reports whether an answer may be bytes that a user has stored. The answer to an upload is Graph's own:
+// it has links.
 func isStored(method string, t *odata.Target) bool {
 	return (method == http.MethodGet || method == http.MethodHead) && isMedia(t)
 }
 
-// dropTrailers removes what stood behind Graph's body. The reverse proxy adds it when the body has ended, so it was not
-// checked, and may hold what is removed from headers.
+// dropTrailers removes the trailers after Graph's body. The reverse proxy adds them when the body has ended, so
+// they were not checked, and may have fields that are removed from headers.
 func dropTrailers(h http.Header) {
 	for name := range h {
 		if strings.HasPrefix(name, http.TrailerPrefix) {
@@ -128,8 +128,8 @@ func dropTrailers(h http.Header) {
 	}
 }
 
-// tokenRejected is the answer where Graph does not take the token: the fault is not the caller's. With resourceFault,
-// Graph did not take a fresh one either, and to try again at once does not help.
+// tokenRejected is the answer when Graph refuses the token: the caller is not at fault. With resourceFault, Graph
+// has also refused a fresh token, and an immediate retry does not help.
 func tokenRejected(resourceFault bool) *Error {
 	e := &Error{
 		Status:     http.StatusBadGateway,
@@ -147,14 +147,14 @@ func tokenRejected(resourceFault bool) *Error {
 	return e
 }
 
-// failed keeps the error for Handler.fail, the one place that answers. The request that it is given holds the token: it
+// failed keeps the error for Handler.fail, which answers all errors. The request in its argument has the token: it
 // must not be read.
 func (o *outbound) failed(_ http.ResponseWriter, _ *http.Request, err error) {
 	o.x.err = o.explain(err)
 }
 
-// explain returns the answer to a request that was not answered by Graph: the caller left, its body was at fault, or
-// Graph was.
+// explain returns the answer to a request that Graph did not answer: because the caller left, its body was at
+// fault, or Graph was.
 func (o *outbound) explain(err error) error {
 	var known *Error
 	if errors.As(err, &known) {

@@ -102,7 +102,7 @@ func TestAnswersOfItemsSendCallersToWebAddressesOnly(t *testing.T) {
 	})
 }
 
-// What a browser would do at the proxy's address, or let pages of other sites do, is not Graph's to say.
+// Graph must not decide what a browser does at the proxy's address, or lets pages of other sites do.
 func TestHeadersThatMakeABrowserActStayBehind(t *testing.T) {
 	r := newRig(t, everyone)
 	hostile := map[string]string{
@@ -139,7 +139,7 @@ func TestHeadersThatMakeABrowserActStayBehind(t *testing.T) {
 	}
 }
 
-// speaker is a server that answers every request with the bytes that are stored, which net/http would not write.
+// speaker is a server that answers every request with stored bytes that net/http would not write.
 func speaker(t *testing.T, answer *atomic.Value) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -200,7 +200,7 @@ func TestAStatusThatNoServerMayGiveIs502(t *testing.T) {
 				}
 				a := r.do(t, method, target, body)
 				if batch && tt.status == 200 {
-					a.refusal(t, 502, "serviceNotAvailable") // {} is no answer to a batch
+					a.refusal(t, 502, "serviceNotAvailable") // {} is not an answer to a batch
 					return
 				}
 				if a.status != tt.status {

@@ -53,7 +53,7 @@ callers:
     allow: [GET /users]
 `
 
-// auditRig is a rig whose policy is audited. Its proxy trusts what X-Forwarded-For says of 203.0.113.7.
+// auditRig is a rig whose policy is audited. Its proxy trusts the X-Forwarded-For of 203.0.113.7.
 type auditRig struct {
 	*rig
 	cut context.CancelCauseFunc // ends all requests in flight
@@ -146,7 +146,7 @@ func examples(t *testing.T) map[string][]string {
 	return made
 }
 
-// open sends a request of hr-sync, whatever becomes of its answer.
+// open sends a request of hr-sync, and ignores the outcome.
 func (r auditRig) open(t *testing.T, target string) *http.Response {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, r.server.URL+target, nil)
@@ -158,7 +158,7 @@ func (r auditRig) open(t *testing.T, target string) *http.Response {
 	return res
 }
 
-// settled is a line with what differs each time replaced by what docs/audit.md has.
+// settled replaces the values of a line that differ each time by those in docs/audit.md.
 func settled(line string) string {
 	for _, r := range []struct{ pattern, with string }{
 		{`"time":"[^"]+"`, `"time":"2027-03-01T09:15:02.123456789Z"`},
@@ -208,7 +208,7 @@ func holds(t *testing.T, s *jsonschema.Schema, line string) {
 	}
 }
 
-// The lines of docs/audit.md are what the proxy writes for real requests. With -update they are written anew.
+// The lines of docs/audit.md are lines that the proxy writes for real requests. With -update they are written anew.
 func TestTheLinesOfTheAuditDocsAreTheProxys(t *testing.T) {
 	made, schema := examples(t), auditSchema(t)
 	documented := documentedLines(t)
@@ -247,7 +247,7 @@ func writeExample(t *testing.T, heading string, old, lines []string) {
 	must(t, os.WriteFile(auditDocs, []byte(before+"\n### "+heading+"\n"+after), 0o644))
 }
 
-// What the proxy writes, policy diff and policy suggest read: every line is one that they know.
+// policy diff and policy suggest can read every line that the proxy writes.
 func TestTheReaderOfAuditLogsKnowsTheProxysLines(t *testing.T) {
 	var log bytes.Buffer
 	judged, refused := 0, map[string]int{}

@@ -13,7 +13,7 @@ import (
 	"graphproxy/proxy/batch"
 )
 
-// batchRun is a $batch on its way: what was decided of each of its items, and what became of them.
+// batchRun is a $batch under way: the decisions on its items, and their results.
 type batchRun struct {
 	batch      *batch.Batch
 	version    string // of the batch, and so of its items
@@ -23,19 +23,20 @@ type batchRun struct {
 	groups     []group
 }
 
-// group is those items that go to Graph in one batch, because they use the same app registration.
+// group is the items that go to Graph in one batch, because they use the same app registration.
 type group struct {
 	app   *App
 	items []int
 	body  []byte
 }
 
-// freeURLs is how many bytes more than came the URLs of a batch may have, if it was compressed: judging a URL costs
+// freeURLs is how many bytes longer than the request the URLs of a compressed batch may be: judging a URL costs
 // more than inflating it.
 const freeURLs = 16 << 10
 
-// serveBatch takes the items of a batch through one by one, sends those that may go in one batch for each app
-// registration, and answers the others in their places. The batch itself needs no rule and takes no tokens of a limit.
+// serveBatch decides on the items of a batch one by one, sends the allowed items in one batch for each app
+// registration, and answers the others in their places. The batch itself needs no rule and takes no tokens of a
+// limit.
 func (h *Handler) serveBatch(x *exchange, request policy.Request) error {
 	if err := h.judgeEnvelope(x, request); err != nil {
 		return err
@@ -67,8 +68,8 @@ func (o *outbound) setGroup(g *group) error {
 	return nil
 }
 
-// readEnvelope reads the body of a batch. Until it is there the batch counts into the concurrency of its caller, as
-// each item does then.
+// readEnvelope reads the body of a batch. Until it has come the batch uses its caller's concurrency; then each item
+// does.
 func (h *Handler) readEnvelope(x *exchange, request policy.Request) (*batch.Batch, error) {
 	defer x.admission.end()
 	a := &x.admission
@@ -95,7 +96,7 @@ func (h *Handler) readEnvelope(x *exchange, request policy.Request) (*batch.Batc
 	return b, nil
 }
 
-// giveBack returns what was taken for the items that are not sent after all.
+// giveBack gives back what was taken for the items that are not sent after all.
 func (run *batchRun) giveBack(h *Handler) {
 	for i := range run.admissions {
 		if run.errs[i] == nil {
@@ -104,8 +105,8 @@ func (run *batchRun) giveBack(h *Handler) {
 	}
 }
 
-// judgeEnvelope refuses a batch that is forbidden as such, and what is not a batch as Graph documents it
-// (https://learn.microsoft.com/graph/json-batching).
+// judgeEnvelope refuses a batch that a deny rule forbids as a whole, and a request that is not a batch as Graph
+// documents it (https://learn.microsoft.com/graph/json-batching).
 func (h *Handler) judgeEnvelope(x *exchange, request policy.Request) error {
 	r, p := x.request, x.authorization.policy
 	if r.Method != http.MethodPost {
@@ -120,7 +121,7 @@ func (h *Handler) judgeEnvelope(x *exchange, request policy.Request) error {
 	if _, err := h.app(d, request.Target); err != nil {
 		return err
 	}
-	if d.Rule != nil { // a deny rule: no other is about a batch
+	if d.Rule != nil { // a deny rule: allow rules have no effect on a batch
 		d.WouldDeny = p.Reports(request.Caller)
 		d.Allow = d.WouldDeny
 		x.rec.decide(d)
@@ -137,8 +138,8 @@ func (h *Handler) judgeEnvelope(x *exchange, request policy.Request) error {
 	return checkJSON(r.Header.Get("Content-Type"))
 }
 
-// checkJSON refuses a body whose Content-Type is not JSON in UTF-8. Pages of other sites can make a browser send one
-// without a type.
+// checkJSON refuses a body whose Content-Type is not JSON in UTF-8. Pages of other sites can make a browser send a
+// body without a type.
 func checkJSON(contentType string) error {
 	mediaType, parameters, err := mime.ParseMediaType(contentType)
 	if err == nil && mediaType == "application/json" && isUTF8(parameters) {
@@ -153,8 +154,8 @@ func checkJSON(contentType string) error {
 	}
 }
 
-// isUTF8 reports whether the parameters of a Content-Type name UTF-8, as utf8 too, which Microsoft's own tools write,
-// or no charset, which is UTF-8 for JSON (RFC 8259 section 8.1).
+// isUTF8 reports whether the parameters of a Content-Type name UTF-8, also as utf8, which Microsoft's own tools
+// write, or no charset, which means UTF-8 for JSON (RFC 8259 section 8.1).
 func isUTF8(parameters map[string]string) bool {
 	charset, named := parameters["charset"]
 	return !named || strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")
@@ -173,9 +174,9 @@ func (l headerList) mayBeInItem(name, value string) bool {
 	return l[name] && (name != "Client-Request-Id" || isRequestID(value))
 }
 
-// admitItems takes each item through decide and the limits, those first that others depend on, and writes what is to be
-// sent. The run belongs to the exchange from the start, so that slots are given back and items recorded even after a
-// panic.
+// admitItems takes each item through decide and the limits, first the items that others depend on, and writes the
+// text to be sent. The run belongs to the exchange from the start, so that slots are given back and items recorded
+// even after a panic.
 func (h *Handler) admitItems(x *exchange, b *batch.Batch) error {
 	n := len(b.Items)
 	run := &batchRun{
@@ -200,14 +201,14 @@ func (h *Handler) admitItems(x *exchange, b *batch.Batch) error {
 		run.giveBack(h)
 		return err
 	}
-	if err := h.resume(x); err != nil { // an item that waited found no place afterwards
+	if err := h.resume(x); err != nil { // an item that waited found no free place afterwards
 		run.giveBack(h)
 		return err
 	}
 	return nil
 }
 
-// write puts the items that are sent into groups, and writes the body of each group.
+// write divides the items that are sent into groups, and writes the body of each group.
 func (run *batchRun) write(held *holding) error {
 	for _, i := range run.batch.Order() {
 		if run.errs[i] == nil {
@@ -269,7 +270,7 @@ func (run *batchRun) dependency(i int) error {
 	return nil
 }
 
-// enlist puts an item to those that use the same app.
+// enlist adds an item to the group of its app.
 func (run *batchRun) enlist(item int) {
 	for i := range run.groups {
 		if g := &run.groups[i]; g.app == run.admissions[item].app {
@@ -315,7 +316,7 @@ func (h *Handler) admitItem(x *exchange, run *batchRun, i int) error {
 	return nil
 }
 
-// checkApps refuses an item that depends on one that goes out with another app.
+// checkApps refuses an item that depends on one that is sent with another app.
 func (run *batchRun) checkApps(i int) error {
 	for _, on := range run.batch.Items[i].DependsOn {
 		if run.admissions[on].app != run.admissions[i].app {
@@ -335,7 +336,7 @@ func (run *batchRun) delay() time.Duration {
 	return d
 }
 
-// itemRecord returns the record of an item with what it shares with the batch's.
+// itemRecord returns the record of an item with the fields that it shares with the batch's.
 func (x *exchange) itemRecord(item *batch.Item) Record {
 	return Record{
 		Time:            x.rec.Time,
@@ -354,7 +355,8 @@ func (x *exchange) itemRecord(item *batch.Item) Record {
 	}
 }
 
-// allowed reports whether all items that would be sent were judged, and may be with the app of their group.
+// allowed reports whether all items that would be sent were decided on, and may be sent with the app of their
+// group.
 func (run *batchRun) allowed() bool {
 	for _, g := range run.groups {
 		mayNot := func(i int) bool { return run.errs[i] != nil || run.admissions[i].app != g.app }

@@ -175,7 +175,7 @@ func TestEachItemOfABatchIsARequestOfItsOwn(t *testing.T) {
 	r.checkItemRecords(t, a, want)
 }
 
-// checkItemRecords holds the audit lines of a batch against its answer: one for the batch and one for each item.
+// checkItemRecords compares the audit lines of a batch with its answer: one for the batch and one for each item.
 func (r *rig) checkItemRecords(t *testing.T, a answer, statuses map[string]int) {
 	t.Helper()
 	items := make(map[string]map[string]any)
@@ -589,7 +589,7 @@ func TestBatchesCanBeForbidden(t *testing.T) {
 	})
 }
 
-// The slots of items are held until the whole batch has been answered, and are free then.
+// Items keep their slots until the whole batch has been answered; then the slots are free.
 func TestItemsHoldTheirSlotsUntilTheBatchEnds(t *testing.T) {
 	r := newRig(t, strings.Replace(batchPolicy, "    allow:\n", "    limit: {concurrency: 2}\n    allow:\n", 1))
 	three := `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"GET","url":"/users"},{"id":"3",` +

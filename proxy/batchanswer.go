@@ -15,8 +15,8 @@ import (
 	"graphproxy/proxy/links"
 )
 
-// answerBatch puts our answers to items among those of Graph's, as they come. An answer to the batch as a whole, such
-// as 429, passes as it is.
+// answerBatch puts our answers to items among Graph's, as they come. An answer to the batch as a whole, such as
+// 429, is passed on unchanged.
 func (o *outbound) answerBatch(res *http.Response) error {
 	run, x := o.batch, o.x
 	if err := o.h.zip.plain(res); err != nil {
@@ -46,21 +46,21 @@ func (o *outbound) answerBatch(res *http.Response) error {
 	return nil
 }
 
-// withClose is a reader with what closes it.
+// withClose is a reader with the function that closes it.
 type withClose struct {
 	io.Reader
 	io.Closer
 }
 
-// readAll makes the answers to the one group that was sent the stream's.
+// readAll makes the stream read the answers to the one group that was sent.
 func (s *answerStream) readAll(o *outbound, g *group, graph io.ReadCloser) {
 	replies := s.run.batch.Replies(graph, g.items, s.x.held.adjust)
 	s.next = func() error { return s.takeFrom(o, replies) }
 	s.close = func() { replies.Close(); _ = graph.Close() }
 }
 
-// noteWhole records what an answer to a whole group reports about Graph's limits: that it is throttled is about each of
-// its items, any other answer about none of them.
+// noteWhole records what an answer to a whole group reports about Graph's limits: a throttled answer is about each
+// of its items, any other answer about none of them.
 func (run *batchRun) noteWhole(h *Handler, g *group, res *http.Response) {
 	switch res.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable, 509:
@@ -87,7 +87,7 @@ func badAnswer(err error) *Error {
 	}
 }
 
-// answer is the error as the answer to an item.
+// answer returns the error as the answer to an item.
 func (e *Error) answer(rec *Record) batch.Answer {
 	header := map[string]string{"Content-Type": "application/json", "Proxy-Status": proxyStatus(e)}
 	if e.RetryAfter > 0 {
@@ -100,11 +100,11 @@ func (e *Error) answer(rec *Record) batch.Answer {
 }
 
 // maxPrelude is how much of Graph's answer to a batch is read before the caller gets any of it. Most answers are
-// shorter: they go out only after all of them was read. In a longer one a fault that comes late ends the connection.
+// shorter: they are sent only after all of them was read. In a longer one a late fault ends the connection.
 const maxPrelude = 256 << 10
 
-// answerStream is the answer to a batch on its way to the caller. It takes Graph's answers one by one, as they are
-// read, and puts those of the proxy among them. What it holds is accounted for. Close must be called.
+// answerStream is the answer to a batch as the caller reads it. It takes Graph's answers one by one, as they are
+// read, and puts those of the proxy among them. It counts the bytes that it keeps. Close must be called.
 type answerStream struct {
 	h      *Handler
 	x      *exchange
@@ -116,7 +116,7 @@ type answerStream struct {
 	err    error        // of next
 }
 
-// newAnswerStream returns a stream that holds the proxy's own answers. Its next is to be set.
+// newAnswerStream returns a stream with the proxy's own answers. The caller sets its next.
 func newAnswerStream(h *Handler, x *exchange) *answerStream {
 	s := &answerStream{h: h, x: x, run: x.batch, next: func() error { return io.EOF }, close: func() {}}
 	s.merger = x.batch.batch.Merger(batch.Edit{Header: s.editHeader, Body: s.bodyEdit}, x.held.adjust)
@@ -128,7 +128,7 @@ func newAnswerStream(h *Handler, x *exchange) *answerStream {
 	return s
 }
 
-// editHeader removes headers that must not reach a caller, and makes addresses at Graph lead to the proxy.
+// editHeader removes headers that must not reach a caller, and replaces Graph's address by the proxy's.
 func (s *answerStream) editHeader(name, value string) (edited string, keep bool) {
 	if hidden(name, value) {
 		return "", false
@@ -139,7 +139,7 @@ func (s *answerStream) editHeader(name, value string) (edited string, keep bool)
 	return value, true
 }
 
-// bodyEdit makes addresses that have no key of their own lead to the proxy, in an answer to $ref.
+// bodyEdit replaces Graph's address by the proxy's in values without a key of their own, in an answer to $ref.
 func (s *answerStream) bodyEdit(i int) func(body []byte) []byte {
 	l := s.x.links
 	if l == nil || !isReference(s.run.batch.Items[i].Target) {
@@ -148,7 +148,7 @@ func (s *answerStream) bodyEdit(i int) func(body []byte) []byte {
 	return func(body []byte) []byte { return l.Append(nil, body, links.Options{References: true}) }
 }
 
-// answer answers an item in the place of Graph.
+// answer sets the proxy's own answer to an item.
 func (s *answerStream) answer(i int, e *Error) {
 	a := e.answer(s.x.rec)
 	rec := &s.run.records[i]
@@ -171,7 +171,7 @@ func (s *answerStream) take(o *outbound, i int, reply batch.Reply) {
 	}
 }
 
-// unheldAnswer is the answer to an item whose answer came before its turn when no more bytes could be held.
+// unheldAnswer is the answer to an item whose answer came before its turn when no more bytes could be kept.
 func unheldAnswer(method string) *Error {
 	if method == http.MethodGet || method == http.MethodHead {
 		return overloaded("graphproxy holds as many bytes of answers as it may")
@@ -203,8 +203,8 @@ func (s *answerStream) step() {
 	}
 }
 
-// open returns what the caller gets, and its length, which is -1 if it is not known yet. The error is one that came
-// before any of it can be read.
+// open returns the body for the caller, and its length, which is -1 if it is not known yet. It returns an error if
+// one came before any of the body can be read.
 func (s *answerStream) open() (body io.ReadCloser, length int64, err error) {
 	for s.err == nil && s.taken < maxPrelude {
 		s.step()
@@ -225,7 +225,7 @@ func (s *answerStream) open() (body io.ReadCloser, length int64, err error) {
 	return io.NopCloser(text), int64(text.Len()), err
 }
 
-// Read reads what is ready. It waits for the next answer of Graph's only if nothing is.
+// Read reads what is ready. It waits for the next answer of Graph only if nothing is.
 func (s *answerStream) Read(p []byte) (int, error) {
 	for s.merger.Ready() == 0 && s.err == nil {
 		s.step()
@@ -236,7 +236,7 @@ func (s *answerStream) Read(p []byte) (int, error) {
 	return 0, s.err
 }
 
-// Close gives back what is held.
+// Close gives back the kept bytes.
 func (s *answerStream) Close() error {
 	s.close()
 	s.merger.Close()

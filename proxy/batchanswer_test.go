@@ -31,8 +31,8 @@ func batchOfUsers(n int) string {
 	return `{"requests":[` + strings.Join(items, ",") + `]}`
 }
 
-// largeAnswers answers a batch with size bytes for each item that was sent, in the reverse order if reversed. It holds
-// nothing.
+// largeAnswers answers a batch with size bytes for each item that was sent, in the reverse order if reversed. It
+// keeps nothing in memory.
 func largeAnswers(size int, reversed bool) http.HandlerFunc {
 	filler := bytes.Repeat([]byte("0123456789abcdef"), 1024)
 	return func(w http.ResponseWriter, q *http.Request) {
@@ -59,8 +59,8 @@ func largeAnswers(size int, reversed bool) http.HandlerFunc {
 	}
 }
 
-// Each answer keeps its place, its text and its links, whether the answer to the batch goes out whole or while it
-// comes, in whichever order Graph gives it, and to one app or to two.
+// Each answer keeps its place, its text and its links, whether the answer to the batch is sent as a whole or in
+// parts, in any order of Graph's answers, and for one app or two.
 func TestAnswersOfAnySizeKeepTheirOrderAndTheirLinks(t *testing.T) {
 	t.Parallel()
 	long := underRace(1<<20, 1<<17)
@@ -122,8 +122,8 @@ func (r *rig) checkLarge(t *testing.T, n, size int) {
 	}
 }
 
-// When Graph's answer turns out wrong after the caller got some of it, the connection ends: a caller never takes the
-// part for the whole.
+// If Graph's answer turns out wrong after the caller got some of it, the connection ends, so that the caller does
+// not read the part as the whole.
 func TestALongAnswerThatGoesWrongIsCutOff(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]string{
@@ -167,7 +167,7 @@ func TestALongAnswerThatGoesWrongIsCutOff(t *testing.T) {
 	}
 }
 
-// An answer that comes before its turn and that there is no room to hold is refused in its place; the others go on.
+// An answer that comes before its turn and does not fit into memory is refused in its place; the others go on.
 func TestAnswersThatCannotBeHeldAreRefusedInTheirPlace(t *testing.T) {
 	r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.Apps = oneApp(fixed{}) })
 	proxy.BoundHeldBytes(r.handler, 1<<20)
@@ -187,8 +187,8 @@ func TestAnswersThatCannotBeHeldAreRefusedInTheirPlace(t *testing.T) {
 
 const childVariable = "GRAPHPROXY_TEST_CHILD"
 
-// Eight batches of a kilobyte at once, each answered with 60 MiB in the order that has to be held longest, cost no more
-// than what is accounted for: the resident memory stays within 1.5 times that and 64 MiB.
+// Eight batches of a kilobyte at once, each answered with 60 MiB in the order that uses the most memory, use no
+// more memory than is counted: the resident memory stays within 1.5 times that and 64 MiB.
 func TestResidentMemoryIsWhatIsAccountedFor(t *testing.T) {
 	if raceDetector {
 		t.Skip("NOT CHECKED: the race detector's own memory is several times the program's; run this test without -race")

@@ -12,15 +12,15 @@ import (
 // maxWholeBody is how much of an answer to a whole group is repeated to each of its items.
 const maxWholeBody = 16 << 10
 
-// groupRun sends the groups of a batch whose items use several apps, one after the other, and takes what Graph answers
+// groupRun sends the groups of a batch whose items use several apps, one after the other, and reads Graph's answer
 // to each.
 type groupRun struct {
 	s    *answerStream
 	o    *outbound     // of the batch
-	r    *http.Request // of the batch, with all that its groups share
+	r    *http.Request // of the batch, with everything that its groups share
 	left []group
 
-	// Of the group that is being answered.
+	// Of the group that is being answered:
 	group     *group
 	out       *outbound
 	replies   *batch.Replies // nil: no group is
@@ -29,8 +29,8 @@ type groupRun struct {
 	committed bool // the caller may have got some of it
 }
 
-// sendGroups makes the answers to all groups the stream's. A group is sent when the one before was answered. If it
-// fails, only its own items are answered with the error.
+// sendGroups makes the stream read the answers to all groups. A group is sent when the one before was answered. If
+// it fails, only its own items are answered with the error.
 func (s *answerStream) sendGroups(o *outbound, r *http.Request) {
 	g := &groupRun{s: s, o: o, r: r, left: s.run.groups}
 	s.next, s.close = g.next, g.end
@@ -71,7 +71,7 @@ func (g *groupRun) end() {
 	}
 }
 
-// failed answers all items of a group that was not answered.
+// failed answers all items of a group without an answer.
 func (g *groupRun) failed(err error) error {
 	if err == nil || errors.Is(err, errCallerGone) {
 		return err
@@ -84,14 +84,14 @@ func (g *groupRun) failed(err error) error {
 	return nil
 }
 
-// send sends a group, and takes an answer that is about the whole of it.
+// send sends a group, and reads an answer to the group as a whole.
 func (g *groupRun) send() error {
 	o := *g.o
 	if err := o.setGroup(g.group); err != nil {
 		return err
 	}
 	out := g.r
-	if g.group != &g.s.run.groups[0] { // the transport may still read the header of the one before
+	if g.group != &g.s.run.groups[0] { // the transport may still read the header of the previous request
 		out = g.r.WithContext(g.r.Context())
 		out.Header = g.r.Header.Clone()
 	}
@@ -119,7 +119,7 @@ func (g *groupRun) send() error {
 	return nil
 }
 
-// answerWhole gives each item of a group the answer that Graph gave to the whole of it.
+// answerWhole gives each item of a group the answer of Graph to the group as a whole.
 func (g *groupRun) answerWhole(o *outbound, res *http.Response) error {
 	if res.StatusCode == http.StatusUnauthorized {
 		return tokenRejected(o.resourceFault)

@@ -17,8 +17,7 @@ callers:
     allow: [GET /users, GET /groups, GET /organization, "GET /users/{id}/memberOf", "POST /directoryObjects/getByIds"]
 `
 
-// Items that are sent, refused by the policy and refused for their spelling: each comes back with the id that it came
-// with.
+// Items that are sent, refused by the policy or refused for their spelling are answered with their original id.
 func TestTheIDOfAnItemComesBackWithItsType(t *testing.T) {
 	r := newRig(t, shapesPolicy)
 	a := r.do(t, "POST", "/v1.0/$batch",
@@ -50,7 +49,7 @@ func TestTheIDOfAnItemComesBackWithItsType(t *testing.T) {
 	}
 }
 
-// What Microsoft's tools write, as bytes, reaches Graph as the documented envelope.
+// The original bytes of Microsoft's tools reach Graph as the documented envelope.
 func TestTheBatchesOfMicrosoftsToolsPass(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string][]string{

@@ -13,19 +13,19 @@ import (
 	"graphproxy/proxy/links"
 )
 
-// maxJudgedBody bounds a body that is read to be judged, as it is after inflation. Graph takes requests of up to 4 MB.
+// maxJudgedBody bounds a body that is read to be judged, after inflation. Graph takes requests of up to 4 MB.
 const maxJudgedBody = 4 << 20
 
 var errTooLong = errors.New("the body is longer than it may be")
 
-// maxSmallBody is the length up to which a body is held, so that it can be sent again when nothing was done with it.
+// maxSmallBody is the length up to which a body is kept, so that it can be sent again if Graph did nothing with it.
 const maxSmallBody = 64 << 10
 
 // sentBody is the body of a request as it goes to Graph. The zero value is not read yet.
 type sentBody struct {
 	text []byte // nil: the caller's body is sent as it comes, and only once
 	read bool   // text is final: readBody has nothing left to do
-	// text is not compressed, though the caller's may be, and the addresses in it are Graph's
+	// text is not compressed, though the caller's may be, and its addresses are Graph's
 	plain bool
 }
 
@@ -35,9 +35,9 @@ func (b sentBody) replayable() bool { return b.text != nil }
 // open returns a new reader of the body. The body must be replayable.
 func (b sentBody) open() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b.text)), nil }
 
-// readBody reads the caller's body, if it is one that is sent from memory: JSON, with the addresses in it made Graph's
-// where Graph reads them as such, or a small one. Any other passes as it comes. If what the body refers to is judged,
-// it must be JSON, with any Content-Type. readBody reads once, and does nothing when it is called again.
+// readBody reads the caller's body if it is sent from memory: JSON, with the proxy's addresses replaced by Graph's,
+// or a small body. Any other body is streamed. If its references are judged, it must be JSON, with any
+// Content-Type. readBody reads once; further calls do nothing.
 func (x *exchange) readBody(t *odata.Target, judged bool) error {
 	r := x.request
 	if x.body.read {
@@ -61,12 +61,12 @@ func (x *exchange) readBody(t *odata.Target, judged bool) error {
 	return err
 }
 
-// mapsBody reports whether the caller's body is read whole, because addresses in it may be the proxy's.
+// mapsBody reports whether the caller's whole body is read, because addresses in it may be the proxy's.
 func (x *exchange) mapsBody(t *odata.Target) bool {
 	return x.links != nil && hasBody(x.request) && !isMedia(t) && isJSON(x.request.Header.Get("Content-Type"))
 }
 
-// mapBody makes the addresses in a body Graph's.
+// mapBody replaces the proxy's addresses in a body by Graph's.
 func mapBody(text []byte, l *links.Rewriter) ([]byte, error) {
 	body, err := l.BackBody(text)
 	if err != nil {
@@ -75,8 +75,8 @@ func mapBody(text []byte, l *links.Rewriter) ([]byte, error) {
 	return body, nil
 }
 
-// smallBody reads a body whose length is known and small; nil for any other, which is left to stream, as is one that
-// the caller's share of memory does not allow.
+// smallBody reads a body whose length is known and small. It returns nil for any other body, which is streamed, and
+// so is a body that exceeds the caller's share of memory.
 func smallBody(r *http.Request, in *requestBody, held *holding) ([]byte, error) {
 	if r.ContentLength <= 0 || r.ContentLength > maxSmallBody || !held.add(r.ContentLength) {
 		return nil, nil
@@ -88,8 +88,8 @@ func smallBody(r *http.Request, in *requestBody, held *holding) ([]byte, error) 
 	return data, nil
 }
 
-// judgedBody reads a body that is to be judged, whole. gzip is inflated, within the bound: Kiota for Go compresses what
-// it sends.
+// judgedBody reads a whole body that must be judged. It inflates gzip, within the bound, because Kiota for Go
+// compresses requests.
 func judgedBody(r *http.Request, in *requestBody, held *holding) ([]byte, error) {
 	if r.ContentLength > maxJudgedBody {
 		return nil, bodyTooLarge()
@@ -143,8 +143,8 @@ func unread(r *http.Request, err error) error {
 // isSlow reports whether a body could not be read because it came too slowly.
 func isSlow(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
-// malformedBody is the answer to a caller whose body broke off, came too slowly or did not fit its framing. It is no
-// fault of Graph's.
+// malformedBody is the answer to a caller whose body broke off, came too slowly or did not fit its framing. Graph
+// is not at fault.
 func malformedBody(err error) error {
 	if isSlow(err) {
 		return &Error{
@@ -160,8 +160,8 @@ func malformedBody(err error) error {
 	return e
 }
 
-// checkBody refuses a body where none has a meaning (RFC 9110 section 9.3.1): what Graph might read there was not
-// judged.
+// checkBody refuses a body where HTTP gives it no meaning (RFC 9110 section 9.3.1), because Graph might read
+// content that was not judged.
 func checkBody(r *http.Request, in io.Reader) error {
 	isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if !hasBody(r) || !isRead && r.ContentLength != 0 { // HTTP/2 may give a length of 0 and end the body in a later frame

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// Bodies that are held for being judged or rewritten may take this much together for each request that may be in
-// flight, and never less than leastMemory, so that a large batch fits into a small proxy.
+// Bodies that are kept in memory to be judged or rewritten may use this much together for each request that may be
+// in flight, and never less than leastMemory, so that a large batch fits into a small proxy.
 const (
 	memoryPerRequest = 256 << 10
 	leastMemory      = 128 << 20
 )
 
-// memory is how many bytes of bodies are held now. A proxy that takes more than it has is ended by the system, with
-// every request in it.
+// memory is how many bytes of bodies are kept now. The system ends a process that uses more memory than it has,
+// with every request in it.
 type memory struct {
 	pool
 	pieces *bufferPool // of pieceSize, that bodies are read into
@@ -27,16 +27,16 @@ func newMemory(requests int) *memory {
 	return &memory{pool: pool{most: max(leastMemory, int64(requests)*memoryPerRequest)}, pieces: newBufferPool()}
 }
 
-// holding is what one request holds. It is for one goroutine. Release must be called at its end.
+// holding counts the bytes that one request keeps. It is for one goroutine. Release must be called at its end.
 type holding struct {
 	of   *memory
-	own  *atomic.Int64 // what its caller holds
-	most share         // that its caller may hold
+	own  *atomic.Int64 // bytes of its caller
+	most share         // bound for its caller
 	n    int64
 }
 
-// add notes n more bytes. It reports false, and notes nothing, if that is more than the caller's share. Before the
-// caller is known there is nothing to hold.
+// add counts n more bytes. It reports false, and counts nothing, if that is more than the caller's share. Before
+// the caller is known there is nothing to count.
 func (h *holding) add(n int64) bool {
 	if !h.of.take(h.own, n, h.most) {
 		return false
@@ -64,7 +64,7 @@ func (h *holding) release() {
 	}
 }
 
-// overloaded is the answer when there are too many at once: nothing has been done.
+// overloaded is the answer when there are too many at once. Nothing has been done for the request.
 func overloaded(what string) *Error {
 	return &Error{
 		Status:     http.StatusServiceUnavailable,

@@ -17,7 +17,7 @@ import (
 	"graphproxy/proxy/graphtest"
 )
 
-// entry is one request of the corpus. testdata/bypass/spellings.txt begins with what its lines mean.
+// entry is one request of the corpus. testdata/bypass/spellings.txt begins with an explanation of its lines.
 type entry struct {
 	at      string // file:line
 	expect  string // allow, report, deny, broken, batch, or a status
@@ -25,7 +25,7 @@ type entry struct {
 	method  string
 	target  string
 	headers []string
-	sent    string // what Graph must receive; "": whatever reads the same
+	sent    string // what Graph must receive; "": any target with the same reading
 	items   string // of a batch: "1=allow 2=deny 3=400"
 	body    string
 }
@@ -121,8 +121,8 @@ func readFile(t *testing.T, name string) string {
 	return string(text)
 }
 
-// Each request of the corpus is sent byte for byte to the proxy in front of Graph, has the one decision that is meant,
-// leaves one record, and reaches Graph only when it may, as what it was judged as.
+// Each request of the corpus is sent byte for byte to the proxy in front of Graph, gets its expected decision,
+// leaves one record, and reaches Graph only if it may, as the request that was judged.
 func TestTheBypassCorpusHasItsDecisions(t *testing.T) {
 	t.Parallel()
 	file := readFile(t, "testdata/bypass/policy.yaml")
@@ -148,7 +148,7 @@ func TestTheBypassCorpusHasItsDecisions(t *testing.T) {
 	}
 }
 
-// check sends an entry and checks what everybody saw of it.
+// check sends an entry and checks the answer, the record and Graph's requests.
 func (r *rig) check(t *testing.T, e entry, policy []plainRule) {
 	t.Helper()
 	r.audit.reset()
@@ -172,7 +172,7 @@ func (r *rig) check(t *testing.T, e entry, policy []plainRule) {
 	}
 }
 
-// refusalOf is the status, error.code and decision of what an entry expects.
+// refusalOf returns the expected status, error.code and decision of an entry.
 func refusalOf(t *testing.T, e entry) (status int, code, decision string) {
 	t.Helper()
 	switch e.expect {
@@ -180,7 +180,7 @@ func refusalOf(t *testing.T, e entry) (status int, code, decision string) {
 		return 403, "accessDenied", "deny"
 	case "401":
 		return 401, "unauthenticated", "refuse"
-	case "403": // that is no denial by the policy
+	case "403": // which is not a denial by the policy
 		return 403, "accessDenied", "refuse"
 	}
 	return atoi(t, e.expect), "invalidRequest", "refuse"
@@ -243,8 +243,7 @@ func (r *rig) checkAllowed(t *testing.T, e entry, a answer, policy []plainRule) 
 	}
 }
 
-// checkBatch checks each item as a single request is checked: what it is answered, its record, and what of it ran at
-// Graph.
+// checkBatch checks each item like a single request: its answer, its record, and what Graph received.
 func (r *rig) checkBatch(t *testing.T, e entry, a answer, policy []plainRule) {
 	t.Helper()
 	answers, ran, want := a.responses(t), map[string]graphtest.Request{}, e.expectations(t)
@@ -296,7 +295,7 @@ func isLetThrough(expect string) bool { return expect == "allow" || expect == "r
 
 func (e entry) version() string { return "/" + strings.Split(e.target, "/")[1] }
 
-// expectations are what the items of a batch must come to, by their ids.
+// expectations returns the expected results of the items of a batch, by their ids.
 func (e entry) expectations(t *testing.T) map[string]string {
 	t.Helper()
 	want := map[string]string{}
@@ -324,7 +323,8 @@ func checkRefusedItem(t *testing.T, expect string, got itemAnswer, rec auditLine
 	}
 }
 
-// relative takes the proxy's own address and the version off an item's URL, as the documentation of batches allows.
+// relative removes the proxy's own address and the version from an item's URL, as the documentation of batches
+// allows.
 func relative(version, url string) string {
 	for _, own := range []string{"http://graphproxy", "https://GRAPHPROXY:443"} {
 		url = strings.TrimPrefix(url, own)
@@ -332,7 +332,7 @@ func relative(version, url string) string {
 	return "/" + strings.TrimPrefix(strings.TrimPrefix(url, version), "/")
 }
 
-// checkRan checks what ran at Graph against what was asked for and the rule that let it through.
+// checkRan checks what Graph received against the request and the rule that allowed it.
 func checkRan(t *testing.T, asked string, q graphtest.Request, rec auditLine, policy []plainRule) {
 	t.Helper()
 	if diff := cmp.Diff(readingOf(asked), readingOf(q.Target)); diff != "" {
@@ -348,7 +348,7 @@ func checkRan(t *testing.T, asked string, q graphtest.Request, rec auditLine, po
 	}
 }
 
-// checkReferences checks what Graph received in a body against the rule that let it through.
+// checkReferences checks the references in a body that Graph received against the rule that allowed it.
 func checkReferences(t *testing.T, policy []plainRule, rec auditLine, q graphtest.Request) {
 	t.Helper()
 	for _, rule := range policy {
@@ -360,7 +360,7 @@ func checkReferences(t *testing.T, policy []plainRule, rec auditLine, q graphtes
 	}
 }
 
-// checkHeaders checks that nothing came along that changes the method, the target or the sender.
+// checkHeaders checks that no header came along that changes the method, the target or the sender.
 func checkHeaders(t *testing.T, q graphtest.Request) {
 	t.Helper()
 	for name := range q.Header {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// What the corpus says of a request by itself holds for an item of a batch too. A batch item may have no body on GET,
-// so only these are tried, in batches of twenty.
+// Each request of the corpus gets the same decision as an item of a batch. An item may have no body on GET, so only
+// the requests without one are tried, in batches of twenty.
 func TestTheBypassCorpusHasTheSameDecisionsInABatch(t *testing.T) {
 	t.Parallel()
 	file := readFile(t, "testdata/bypass/policy.yaml")

@@ -9,16 +9,16 @@ import (
 	"graphproxy/policy"
 )
 
-// Authorization is a policy and the callers that it names. They are compiled together, so that a request is never
-// judged by the callers of one file and the rules of another. It is immutable and safe for concurrent use.
+// Authorization is a policy and its callers. They are compiled together, so that the callers of one file are never
+// used with the rules of another. It is immutable and safe for concurrent use.
 type Authorization struct {
 	policy  *policy.Policy
 	callers *caller.Authenticator
 	shares  map[string]policy.Share // by caller
 }
 
-// NewAuthorization compiles the identities of a policy's callers, with what the process knows besides. It returns an
-// error when one piece of evidence could identify two callers, and when evidence could not be verified on this machine.
+// NewAuthorization compiles the identities of a policy's callers, with the process's settings. It returns an error
+// when one piece of evidence could identify two callers, and when evidence could not be verified on this machine.
 func NewAuthorization(p *policy.Policy, o caller.Options) (*Authorization, error) {
 	a, err := caller.New(callersOf(p.Callers()), o)
 	if err != nil {
@@ -27,8 +27,8 @@ func NewAuthorization(p *policy.Policy, o caller.Options) (*Authorization, error
 	return &Authorization{policy: p, callers: a, shares: sharesOf(p)}, nil
 }
 
-// CheckEvidence is a policy.EvidenceCheck: it returns what would keep NewAuthorization from compiling these callers on
-// any machine. It reads no file, no network and no list of users.
+// CheckEvidence is a policy.EvidenceCheck: it returns the problems for which NewAuthorization would refuse these
+// callers on any machine. It reads no file, no network and no list of users.
 func CheckEvidence(callers []policy.Caller) policy.Errors {
 	if err := caller.Check(callersOf(callers)); err != nil {
 		return atTheirLines("", err)
@@ -36,7 +36,8 @@ func CheckEvidence(callers []policy.Caller) policy.Errors {
 	return nil
 }
 
-// atTheirLines gives the problems of callers the form of package policy's errors: with the file's name and the line.
+// atTheirLines returns the problems of callers in the form of package policy's errors: with the file's name and the
+// line.
 func atTheirLines(file string, err error) policy.Errors {
 	all := []error{err}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {

@@ -8,7 +8,7 @@ import (
 	"graphproxy/proxy"
 )
 
-// Each kind of evidence in a policy reaches package caller with all its parts: an identity that has lost its only part
+// Each kind of evidence in a policy reaches package caller with all its parts: an identity without its only part
 // would be refused.
 func TestIdentitiesReachPackageCallerWhole(t *testing.T) {
 	for _, identity := range []string{

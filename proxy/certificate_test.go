@@ -25,8 +25,9 @@ callers:
     allow: [GET /users]
 `
 
-// A connection whose CA was taken away, or whose certificate has expired, is closed with the answer, so that the caller
-// connects anew. One that is refused for another reason stays: the next request may bring what is missing.
+// A connection whose CA was removed, or whose certificate has expired, is closed with the answer, so that the
+// caller connects anew. After any other refusal the connection stays open: the next request may have the missing
+// evidence.
 func TestAConnectionThatProvesNothingAnyMoreIsClosed(t *testing.T) {
 	ca, err := pkitest.New("contoso")
 	must(t, err)

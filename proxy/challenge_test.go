@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// demand is what Graph wants a token to carry after a policy has changed.
+// demand is the claim that Graph requires of a token after a policy has changed.
 const demand = `{"access_token":{"nbf":{"essential":true,"value":"1657834417"}}}`
 
 func TestAClaimsChallengeIsAnsweredAndTheRequestSentOnceMore(t *testing.T) {
@@ -48,7 +48,7 @@ func TestAClaimsChallengeIsAnsweredAndTheRequestSentOnceMore(t *testing.T) {
 	}
 }
 
-// A challenge that no token can meet costs each request two tries and Entra fewer and fewer requests.
+// A challenge that no token can meet costs each request two tries, and causes fewer and fewer requests to Entra.
 func TestAChallengeThatCannotBeMetIsNoLoop(t *testing.T) {
 	r := newRig(t, everyone)
 	challenge := `Bearer realm="", error="insufficient_claims", claims="` +

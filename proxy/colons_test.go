@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What is decided of paths in colons, and of casts, is decided of the items of batches too.
+// Paths in colons, and casts, get the same decisions in items of batches.
 func TestPathsInColonsHaveTheirDecisionsInBatches(t *testing.T) {
 	file := readFile(t, "testdata/bypass/policy.yaml")
 	policy := readRules(t, file)
@@ -33,7 +33,7 @@ func TestPathsInColonsHaveTheirDecisionsInBatches(t *testing.T) {
 	}
 }
 
-// batchOf makes a batch of entries, and says what its items must come to.
+// batchOf makes a batch of entries, and returns the expected results of its items.
 func batchOf(t *testing.T, entries []entry) (body, expect string) {
 	t.Helper()
 	var items []map[string]any

@@ -43,7 +43,7 @@ func connectionOf(c net.Conn) *connection {
 	return counted
 }
 
-// Rest notes that the connection is kept for a next request.
+// Rest records that the connection waits for the next request.
 func (c *connection) Rest() {
 	if c != nil && c.idle.CompareAndSwap(false, true) {
 		c.counts.Idle.Add(1)
@@ -53,7 +53,7 @@ func (c *connection) Rest() {
 	}
 }
 
-// Work notes that the connection carries a request again, or is gone.
+// Work records that the connection carries a request again, or is closed.
 func (c *connection) Work(reused bool) {
 	if c == nil {
 		return

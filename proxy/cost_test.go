@@ -19,15 +19,15 @@ import (
 	"graphproxy/proxy"
 )
 
-// mostInput is how long the inputs are whose cost is bounded, and mostMemory and mostCPU are the bounds: bytes
-// allocated, and times the CPU of a plain GET.
+// mostInput is the length of the inputs whose cost is bounded. mostMemory and mostCPU are the bounds: bytes
+// allocated, and CPU time as a multiple of a plain GET's.
 const (
 	mostInput  = 10 << 10
 	mostMemory = 1 << 20
 	mostCPU    = 50
 )
 
-// costlyPolicy has rules of every kind that look at a request: patterns in where, lists in query, a bound on
+// costlyPolicy has rules of every kind that reads the request: patterns in where, lists in query, a bound on
 // references.
 func costlyPolicy() string {
 	var patterns []string
@@ -51,7 +51,7 @@ callers:
 `
 }
 
-// costlyInputs are requests of at most mostInput bytes that are made to cost much, by what they are made of.
+// costlyInputs are requests of at most mostInput bytes with a high cost, by their content.
 func costlyInputs(t testing.TB) map[string]func() *http.Request {
 	get := func(target string, header ...string) func() *http.Request {
 		return func() *http.Request { return costly("GET", target, "", header...) }
@@ -211,8 +211,8 @@ func costly(method, target, body string, header ...string) *http.Request {
 	return r
 }
 
-// weighty is a text compressed, with a header of gzip that is so long that the whole has about mostInput bytes: so it
-// may inflate as far as anything of that length.
+// weighty is a compressed text with a gzip header that pads it to about mostInput bytes, so that it may inflate as
+// far as any text of that length.
 func weighty(t testing.TB, text string) string {
 	t.Helper()
 	return compressed(t, text, make([]byte, max(0, mostInput-100-len(compressed(t, text, nil)))))
@@ -230,7 +230,7 @@ func compressed(t testing.TB, text string, extra []byte) string {
 	return b.String()
 }
 
-// sizeOf is how many bytes of a request came.
+// sizeOf returns the bytes of a request.
 func sizeOf(r *http.Request) int {
 	n := len(r.Method) + len(r.RequestURI) + int(r.ContentLength)
 	for name, values := range r.Header {
@@ -241,7 +241,7 @@ func sizeOf(r *http.Request) int {
 	return n
 }
 
-// userTime is the CPU time that the process has spent for itself.
+// userTime is the user CPU time of the process.
 func userTime(t testing.TB) time.Duration {
 	t.Helper()
 	var u syscall.Rusage
@@ -275,16 +275,16 @@ func costOf(t testing.TB, h http.Handler, input func() *http.Request, each int) 
 	return rounds[len(rounds)/2], least
 }
 
-// discarding is a caller that keeps nothing.
+// discarding is a caller that discards the answer.
 type discarding struct{ header http.Header }
 
 func (d discarding) Header() http.Header         { return d.header }
 func (d discarding) WriteHeader(int)             {}
 func (d discarding) Write(p []byte) (int, error) { return len(p), nil }
 
-// No request of 10 KiB costs more than 1 MiB of memory, or 50 times the CPU of a plain GET. CPU is compared within one
-// process, as the ratio of two medians of counted user time: another program on the machine does not change it. The
-// bound has a factor of two on top for what a busy machine's caches do.
+// No request of 10 KiB costs more than 1 MiB of memory, or 50 times the CPU of a plain GET. CPU time is compared
+// within one process, as the ratio of two medians of user time, so other programs on the machine do not change it.
+// The bound is twice the expected cost, because caches are less effective on a busy machine.
 func TestNothingCostsMuchMoreThanItWeighs(t *testing.T) {
 	if raceDetector {
 		t.Skip(
@@ -303,7 +303,7 @@ func TestNothingCostsMuchMoreThanItWeighs(t *testing.T) {
 		Authorization: rules(t, costlyPolicy()),
 		Hosts:         []string{"graphproxy"},
 		Audit:         io.Discard,
-		Transport:     proxy.TransportStd, // by which the bounds were set: a plain GET costs less by the direct one
+		Transport:     proxy.TransportStd, // the bounds were measured with it: a plain GET costs less with the direct one
 	})
 	must(t, err)
 	plain, memory := costOf(t, h, func() *http.Request { return costly("GET", "/v1.0/users/u", "") }, 200)

@@ -23,7 +23,7 @@ import (
 	"graphproxy/proxy"
 )
 
-// evidenceRig is a proxy whose callers are known by tokens, certificates and networks.
+// evidenceRig is a proxy whose callers have tokens, certificates and networks.
 type evidenceRig struct {
 	handler http.Handler
 	ca      *pkitest.Authority
@@ -75,7 +75,7 @@ callers:
 	return evidenceRig{h, ca}
 }
 
-// evidence are requests whose evidence has at most mostInput bytes and is made to cost much.
+// evidence are requests whose evidence has at most mostInput bytes and a high cost.
 func (r evidenceRig) evidence(t *testing.T) map[string]func() *http.Request {
 	t.Helper()
 	part := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }

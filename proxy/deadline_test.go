@@ -184,7 +184,7 @@ func TestBodiesThatAreHeldAreBounded(t *testing.T) {
 		_, _ = io.Copy(io.Discard, q.Body)
 		w.WriteHeader(http.StatusNoContent)
 	})
-	// Each holds 3 MiB while it waits for its last byte, so 42 fit into 128 MiB.
+	// Each keeps 3 MiB while it waits for its last byte, so 42 fit into 128 MiB.
 	body := `{"a":"` + strings.Repeat("x", underRace(3<<20, 3<<16)) + `"}`
 	proxy.BoundHeldBytes(r.handler, int64(underRace(128<<20, 128<<16)))
 	var all []net.Conn
@@ -221,8 +221,8 @@ func TestBodiesThatAreHeldAreBounded(t *testing.T) {
 	}
 }
 
-// net/http reads what is left of a small body before it writes the answer's header, and then watches the connection. It
-// takes the deadline for the one off before the other; if it ever did not, long answers would end.
+// net/http reads the rest of a small body before it writes the answer's header, and then watches the connection. It
+// must remove the deadline of the first read before the second; otherwise long answers would end.
 func TestABodyThatIsNotWantedDoesNotEndALongAnswer(t *testing.T) {
 	var gone error
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -252,8 +252,8 @@ func TestABodyThatIsNotWantedDoesNotEndALongAnswer(t *testing.T) {
 	})
 }
 
-// A refused request whose body does not come is answered after some seconds: net/http waits for the body before it
-// writes the answer's header.
+// A refused request whose body does not come is answered after some seconds, because net/http waits for the body
+// before it writes the answer's header.
 func TestARefusalDoesNotWaitForABodyThatDoesNotCome(t *testing.T) {
 	h, err := proxy.New(proxy.Config{
 		Graph:         mustURL(t, "http://127.0.0.1:1"),
@@ -263,7 +263,7 @@ func TestARefusalDoesNotWaitForABodyThatDoesNotCome(t *testing.T) {
 	})
 	must(t, err)
 	paced(t, h, func(c net.Conn) {
-		start := time.Now() // of the bubble: it stands still while anything runs
+		start := time.Now() // the bubble's time: it stands still while anything runs
 		var sending sync.WaitGroup
 		defer sending.Wait()
 		defer c.Close()

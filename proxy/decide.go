@@ -10,11 +10,11 @@ import (
 	"graphproxy/proxy/batch"
 )
 
-// decide asks the policy whether a request may be made, and records the decision. If it is allowed, a has the decision
-// and the app that it names. Item is nil for a request that is no batch. The body is read only if the policy allows the
-// request, so that a refused one costs no reading of it.
+// decide asks the policy for a decision, and records it. If the request is allowed, a has the decision and its app.
+// Item is nil for a request that is not a batch item. The body is read only if the policy allows the request, so a
+// refused request costs no reading.
 func (h *Handler) decide(x *exchange, rec *Record, request policy.Request, a *admission, item *batch.Item) error {
-	if item == nil { // those of a batch are decided in one step
+	if item == nil { // the items of a batch are decided in one step
 		defer x.traced.step("decide").end()
 	}
 	request.References = x.referenceIn(request.Target)
@@ -43,7 +43,7 @@ func (h *Handler) decide(x *exchange, rec *Record, request policy.Request, a *ad
 			return refs.unfit
 		}
 	}
-	if decision.Allow && item == nil { // the media type of a batch is checked already
+	if decision.Allow && item == nil { // the media type of a batch was checked already
 		if err := checkMediaType(x.request, request.Target, x.in); err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ func (h *Handler) decide(x *exchange, rec *Record, request policy.Request, a *ad
 	return nil
 }
 
-// referenceIn returns what the option $id refers to, if it is there.
+// referenceIn returns the resource that the option $id refers to, if it is there.
 func (x *exchange) referenceIn(t *odata.Target) []string {
 	value, found := t.Option("$id")
 	if !found {
@@ -72,8 +72,8 @@ func (x *exchange) referenceIn(t *odata.Target) []string {
 	return []string{value}
 }
 
-// app returns the app registration that the decision names. A target that names another tenant than that app's is
-// refused: the name is not sent on, so the request would reach the app's own tenant.
+// app returns the app registration that the decision names. A target with a tenant other than that app's is
+// refused: the tenant is not sent on, so the request would reach the app's own tenant.
 func (h *Handler) app(d policy.Decision, t *odata.Target) (*App, error) {
 	app := h.apps.App(d.App, d.Tenant)
 	switch {

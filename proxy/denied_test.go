@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// withContact lets a caller do little, and says whom to ask.
+// withContact lets a caller do little, and names a contact.
 const withContact = `
 version: 1
 contact: the Graph team, graph@contoso.com
@@ -86,7 +86,7 @@ func TestADeniedItemOfABatchReadsWhatWouldBeAllowedAndWhomToAsk(t *testing.T) {
 	r.sawNothing(t)
 }
 
-// Whatever a caller sends, the body of its refusal stays under 1,500 bytes.
+// For any request, the body of the refusal stays under 1,500 bytes.
 func TestTheBodyOfARefusalIsShort(t *testing.T) {
 	r := newRig(t, strings.Replace(withContact, "the Graph team, graph@contoso.com", `"`+strings.Repeat("ä&", 66)+`"`, 1))
 	for _, target := range []string{

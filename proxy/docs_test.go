@@ -34,7 +34,7 @@ func documentedErrors(t *testing.T) []errorRow {
 	return rows
 }
 
-// makers are the packages that make codes which this package answers with. Those of auth/caller have a table of their
+// makers are the packages whose codes this package answers with. The codes of auth/caller have a table of their
 // own.
 var makers = []string{".", "batch", "links", "../policy/graph/odata"}
 
@@ -61,7 +61,7 @@ func TestTheTableOfErrorsNamesEveryCode(t *testing.T) {
 	}
 }
 
-// Where an error is written with its status, code and inner code together, the table has just this row.
+// Where an error is written with its status, code and inner code together, the table has the same row.
 func TestTheTableOfErrorsHasTheStatusAndCodeOfEachError(t *testing.T) {
 	documented := map[errorRow]bool{}
 	for _, row := range documentedErrors(t) {
@@ -180,7 +180,8 @@ func (s *source) addAssigned(add func(ast.Expr), n *ast.AssignStmt) {
 	}
 }
 
-// places returns where the code stands among the parameters of each function, and among the fields of each struct.
+// places returns the position of the code among the parameters of each function, and among the fields of each
+// struct.
 func (s *source) places() map[string]int {
 	places := map[string]int{}
 	s.each(func(n ast.Node) {

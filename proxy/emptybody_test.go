@@ -20,8 +20,8 @@ callers:
     allow: ["POST /users/{id}/revokeSignInSessions"]
 `
 
-// Some clients send an action without a body as HTTP/2 with content-length: 0 and an empty DATA frame behind it. That
-// is no body: it needs no media type, and is no broken JSON.
+// Some clients send an action without a body over HTTP/2 as content-length: 0 and an empty DATA frame. That is no
+// body: it needs no media type, and is not broken JSON.
 func TestABodyOfNoBytesOverHTTP2IsNone(t *testing.T) {
 	for _, contentType := range []string{"", "application/json"} {
 		t.Run("with the type "+contentType, func(t *testing.T) {
@@ -29,7 +29,7 @@ func TestABodyOfNoBytesOverHTTP2IsNone(t *testing.T) {
 			r.graph.Handle("POST /v1.0/users/a/revokeSignInSessions", func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(http.StatusNoContent)
 			})
-			server := httptest.NewUnstartedServer(r.handler) // with HTTP/2, which the rig's own server does not speak
+			server := httptest.NewUnstartedServer(r.handler) // with HTTP/2, which the rig's own server does not support
 			server.EnableHTTP2 = true
 			server.StartTLS()
 			defer server.Close()

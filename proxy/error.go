@@ -14,13 +14,13 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// Error is a refusal or failure on its way to a caller. Message goes out; Err goes to the log only. Every handler of
-// this package returns one, and render is the only place that writes it.
+// Error is a refusal or failure of a request. Message goes to the caller; Err goes to the log only. Every handler
+// of this package returns an Error, and only render writes it.
 type Error struct {
 	Status  int    // HTTP status
 	Code    string // error.code, as Graph has them: invalidRequest, unauthenticated, accessDenied, …
-	Inner   string // error.innerError.code: what exactly, e.g. policyDenied
-	Message string // for the caller: the thing, the place, the cure
+	Inner   string // error.innerError.code: the exact reason, e.g. policyDenied
+	Message string // for the caller: what, where, and the cure
 	Err     error  // for the operator's log; never for the caller
 
 	RetryAfter time.Duration // rounded up to whole seconds in Retry-After; 0 sends none
@@ -35,11 +35,11 @@ func (e *Error) Error() string {
 	return e.Inner + ": " + e.Message + ": " + e.Err.Error()
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// The codes of error.code, one for each status that the proxy answers by itself. They are Graph's own words, so that an
-// SDK's handling of them fits: https://learn.microsoft.com/graph/errors.
+// The values of error.code, one for each status that the proxy answers by itself. They are Graph's, so that an SDK
+// handles them: https://learn.microsoft.com/graph/errors.
 const (
 	codeInvalid     = "invalidRequest"
 	codeUnknown     = "unauthenticated"
@@ -62,7 +62,7 @@ func badRequest(inner, format string, args ...any) *Error {
 	}
 }
 
-// unauthenticated is the answer to a caller that proved nothing, or whose proof failed.
+// unauthenticated is the answer to a caller without valid evidence.
 func unauthenticated(err error) *Error {
 	e := &Error{
 		Status:  http.StatusUnauthorized,
@@ -78,13 +78,14 @@ func unauthenticated(err error) *Error {
 	return e
 }
 
-// reconnect reports whether the caller should connect anew, because its connection proves nothing any more.
+// reconnect reports whether the caller should connect anew, because the connection's certificate is no longer
+// valid.
 func reconnect(err error) bool {
 	var known *caller.Error
 	return errors.As(err, &known) && known.Reconnect
 }
 
-// unreadable is the answer to a target that has two readings or none.
+// unreadable is the answer to a target that is ambiguous or invalid.
 func unreadable(err error) *Error {
 	e := &Error{
 		Status:  http.StatusBadRequest,
@@ -100,8 +101,8 @@ func unreadable(err error) *Error {
 	return e
 }
 
-// asError gives every error the shape that render needs. What is not an *Error is a fault of the proxy itself, and its
-// text stays inside.
+// asError returns every error as an *Error. An error of another type is a fault of the proxy itself, and the caller
+// does not see its text.
 func asError(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -130,12 +131,12 @@ type errorShape struct {
 	} `json:"error"`
 }
 
-// maxErrorBody is less than the length of a refusal. A caller that is refused must not cost more to answer than it
-// sent.
+// maxErrorBody is above the length of every refusal. A refusal must not be longer than the request that caused it
+// by much.
 const maxErrorBody = 1500
 
-// body is the error in Graph's shape, in less than maxErrorBody bytes. The message is in the sender's words in places,
-// so its hidden characters are escaped, and what is too long is cut off.
+// body is the error in Graph's shape, in less than maxErrorBody bytes. The message quotes the sender in places, so
+// its hidden characters are escaped, and long text is cut off.
 func (e *Error) body(rec *Record) []byte {
 	message := odata.Visible(e.Message)
 	text := e.shape(rec, message)
@@ -169,7 +170,7 @@ func (e *Error) shape(rec *Record, message string) []byte {
 	return bytes.TrimSuffix(text.Bytes(), []byte("\n"))
 }
 
-// render answers a caller. It is the one place that does; an item of a batch is answered in the batch's answer.
+// render answers a caller with an error. Only render does; an item of a batch is answered in the batch's answer.
 func render(w http.ResponseWriter, e *Error, rec *Record) {
 	text := e.body(rec)
 	h := w.Header()
@@ -192,11 +193,11 @@ func render(w http.ResponseWriter, e *Error, rec *Record) {
 	_, _ = w.Write(text)
 }
 
-// wholeSeconds rounds up: a caller that comes back a moment early would only be refused again.
+// wholeSeconds rounds up: a caller that comes back a moment too early would be refused again.
 func wholeSeconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
-// proxyStatus names the proxy as the origin of an answer, with the error type of RFC 9209 section 2.3 that fits.
-// Graph's own errors never carry the field, so a caller can see which of the two answered.
+// proxyStatus names the proxy as the origin of an answer, with the matching error type of RFC 9209 section 2.3.
+// Graph's own errors never have this field, so a caller can see which of the two answered.
 func proxyStatus(e *Error) string {
 	return `graphproxy; error=` + proxyErrorType(e) + `; details="` + e.Inner + `"`
 }

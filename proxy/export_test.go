@@ -27,13 +27,13 @@ func OnDial(h *Handler, f func() (net.Conn, error)) {
 // Cut shortens a text for an audit line.
 func Cut(s string, most int) (string, bool) { return cut(s, most) }
 
-// HeldBytes is how many bytes are accounted for now, and how many may be.
+// HeldBytes returns how many bytes are counted now, and the bound.
 func (h *Handler) HeldBytes() (now, most int64) { return h.memory.used.Load(), h.memory.most }
 
-// BoundHeldBytes makes fewer bytes than usual fit.
+// BoundHeldBytes lowers the bound of counted bytes.
 func BoundHeldBytes(h *Handler, most int64) { h.memory.most = most }
 
-// Untraced goes through every span that a request may have, while nothing is traced.
+// Untraced calls every span that a request may have, without tracing.
 func Untraced() {
 	var off *Tracing
 	t := off.begin(nil, nil)

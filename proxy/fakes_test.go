@@ -8,7 +8,7 @@ import (
 	"graphproxy/proxy"
 )
 
-// one is the one app registration that there is, whatever the policy calls it.
+// one is the only app registration, for every name in the policy.
 type one struct{ app *proxy.App }
 
 func (o one) App(string, string) *proxy.App { return o.app }

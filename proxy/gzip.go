@@ -11,11 +11,11 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// zipper changes bodies that are compressed by gzip. It keeps the compressors, which are large.
+// zipper changes bodies that are compressed by gzip. It reuses the compressors, which are large.
 type zipper struct{ readers, writers sync.Pool }
 
-// rewrite returns a body with what change makes of its plain text, compressed again if it was compressed. A body in
-// another encoding than gzip, which was not asked for, stays as it is.
+// rewrite returns a body whose plain text is changed by change, compressed again if it was compressed. A body in an
+// encoding other than gzip, which was not requested, is returned unchanged.
 func (z *zipper) rewrite(
 	body io.ReadCloser, h http.Header, change func(plain io.ReadCloser) io.ReadCloser,
 ) (io.ReadCloser, error) {
@@ -28,7 +28,8 @@ func (z *zipper) rewrite(
 	return body, nil
 }
 
-// plain makes the body of an answer its plain text. The error is errors.ErrUnsupported for another encoding than gzip.
+// plain replaces the body of an answer by its plain text. The error is errors.ErrUnsupported for an encoding other
+// than gzip.
 func (z *zipper) plain(res *http.Response) error {
 	switch strings.ToLower(res.Header.Get("Content-Encoding")) {
 	case "", "identity":
@@ -42,7 +43,7 @@ func (z *zipper) plain(res *http.Response) error {
 	return nil
 }
 
-// unzipped is the plain text of a body. It reads nothing before it is read.
+// unzipped is the plain text of a body. It reads nothing before its first Read.
 type unzipped struct {
 	z    *zipper
 	from io.ReadCloser
@@ -76,8 +77,8 @@ func (z *zipper) reader(from io.Reader) (*gzip.Reader, error) {
 	return gz, gz.Reset(from)
 }
 
-// zipped is a body compressed. What one Read of the plain text brings can be read at once: a body that comes slowly is
-// not held back until there is enough of it to compress well.
+// zipped is a compressed body. The result of one Read of the plain text can be read at once: a body that comes
+// slowly is not delayed until there is enough of it to compress well.
 type zipped struct {
 	z     *zipper
 	from  io.ReadCloser
@@ -113,7 +114,7 @@ func (c *zipped) fill() {
 		_ = c.gz.Close()
 		c.err = io.EOF
 	case err != nil:
-		c.err = err // and no end of the text: a part must not look like the whole
+		c.err = err // without the end of the gzip text: a part must not look like the whole
 	}
 }
 

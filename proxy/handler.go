@@ -1,9 +1,9 @@
-// Package proxy is a request's way through graphproxy, and the only code that writes to a caller.
+// Package proxy serves requests: it is the only code that writes to a caller.
 //
-// Handler.serve has the steps: authenticate, read, decide, admit, token, forward. Each request leaves one record. The
-// package decides which bytes and headers reach Graph, which come back, what a refused caller sees, and what the audit
-// line holds. It leaves identity to auth/caller, Graph's URL grammar to policy/graph/odata, the rules to policy, limits
-// to policy/limit, and tokens to auth.
+// Handler.serve has the steps: authenticate, read, decide, admit, token, forward. Each request leaves one record.
+// The package decides which bytes and headers reach Graph, which come back, what a refused caller sees, and what
+// the audit line contains. Package auth/caller decides the identity, policy/graph/odata the grammar of Graph's
+// URLs, policy the rules, policy/limit the limits, and auth has the tokens.
 package proxy
 
 import (
@@ -30,7 +30,7 @@ import (
 	"graphproxy/proxy/throttle"
 )
 
-// TokenSource gives the access tokens that Graph is shown. *auth.Source is one.
+// TokenSource returns access tokens for Graph. *auth.Source is one.
 type TokenSource interface {
 	Token(ctx context.Context) (auth.Token, error)
 	Refused(auth.Token, auth.Refusal) auth.Renewal // Graph answered 401 to it
@@ -38,35 +38,35 @@ type TokenSource interface {
 
 // App is an app registration as requests use it: in one tenant.
 type App struct {
-	Tenant string // whose resources its tokens open; targets may begin /v1.0/{tenant}/
+	Tenant string // its tokens are for this tenant; targets may begin /v1.0/{tenant}/
 	Tokens TokenSource
 }
 
-// Apps are the app registrations that there are. App returns the one that a policy calls by this name ("" is the
+// Apps are the configured app registrations. App returns the one that a policy calls by this name ("" is the
 // default one), in this tenant ("" is its own), and nil if there is none. It is called for each request and must be
 // safe for concurrent use.
 type Apps interface {
 	App(name, tenant string) *App
 }
 
-// Config is what a Handler needs. Graph, Apps and Authorization must be set.
+// Config is the configuration of a Handler. Graph, Apps and Authorization must be set.
 type Config struct {
 	Graph         *url.URL // Graph's root: scheme and host only, e.g. https://graph.microsoft.com
-	Apps          Apps     // must have every one that Authorization names
+	Apps          Apps     // must have every app that Authorization names
 	Authorization *Authorization
 	Buckets       Buckets          // nil: of this process
 	Throttle      *throttle.Memory // what Graph reported about its limits; nil: a new one
-	// scheme and host that links carry, e.g. https://graph.contoso.com; "": those that the caller used
+	// scheme and host in links, e.g. https://graph.contoso.com; "": the caller's
 	PublicURL string
-	// names that the proxy is known by besides that of PublicURL and localhost, without ports
+	// further names of the proxy besides those in PublicURL and localhost, without ports
 	Hosts          []string
 	ForwardHeaders []string       // request headers that reach Graph besides those that its SDKs and documentation use
 	MaxInFlight    int            // requests in flight; beyond it 503 at once. 0: 1000
-	Roots          *x509.CertPool // who may sign Graph's certificate; nil: the system's
+	Roots          *x509.CertPool // CAs of Graph's certificate; nil: the system's
 	Transport      string         // TransportDirect or TransportStd; "": TransportDirect
 	// one JSON line a request, each in one Write; nil: off. Must be safe for concurrent use
 	Audit        io.Writer
-	AuditFailure func() error // why requests must be refused, because audit lines cannot be written; nil: never
+	AuditFailure func() error // returns why requests must be refused, because audit lines cannot be written; nil: never
 	Log          *slog.Logger // nil: slog.Default()
 	Metrics      prometheus.Registerer
 	Tracing      *Tracing // nil: requests are not traced
@@ -87,9 +87,9 @@ type Handler struct {
 	log           *slog.Logger
 	quiet         *log.Logger // of the reverse proxy: the record has what it logs
 	meter         *meter.Meter
-	unknown       pool     // of requests whose caller is not known yet
-	places        pool     // of requests that are worked on
-	waiting       pool     // of requests that wait for a limit
+	unknown       pool     // requests whose caller is not known yet
+	places        pool     // requests that are worked on
+	waiting       pool     // requests that wait for a limit
 	usages        sync.Map // *usage by caller
 	memory        *memory
 	buffers       *bufferPool
@@ -190,11 +190,11 @@ func (c *Config) check() error {
 	return nil
 }
 
-// Use judges all later requests by a. Requests under way end as they began.
+// Use makes a the authorization of all later requests. Requests under way keep the one that they began with.
 func (h *Handler) Use(a *Authorization) {
 	h.authorization.Store(a)
 	h.meter.Use(a.policy)
 }
 
-// Authorization returns the one in force.
+// Authorization returns the present one.
 func (h *Handler) Authorization() *Authorization { return h.authorization.Load() }

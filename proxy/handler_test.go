@@ -65,7 +65,7 @@ func TestAnAllowedRequestReachesGraphWithTheTokenAndComesBack(t *testing.T) {
 	}
 }
 
-// Graph receives the target that was judged, written afresh; never the caller's bytes.
+// Graph receives the target that was judged, written anew; never the caller's bytes.
 func TestTheTargetThatWasJudgedIsSent(t *testing.T) {
 	r := newRig(t, `
 version: 1
@@ -268,7 +268,8 @@ func TestAConcurrencySlotIsFreeWhenTheBodyHasEnded(t *testing.T) {
 func TestWithoutATokenTheCallerGets503AndGraphSeesNothing(t *testing.T) {
 	down := func(_ *proxy.Config, r *rig) { r.entra.Fail(entratest.Fault{AADSTS: 7000215}) }
 	r := newRig(t, everyone, down)
-	// The source may have had its first token before the fault, or have it on its way: Graph's 401 makes it drop that one.
+	// The source may have got its first token before the fault, or be getting it: Graph's 401 makes it drop that
+	// one.
 	until(t, "refusal for want of a token", func() bool {
 		r.entra.Revoke()
 		return r.do(t, "GET", "/v1.0/users/adele@contoso.com", "").status == 503
@@ -322,7 +323,7 @@ func TestASmallBodyIsSentAgainWithANewToken(t *testing.T) {
 	}
 }
 
-// A large body has gone when Graph refuses, and when new tokens are refused too, asking on would be a loop.
+// A large body has been sent when Graph refuses. If new tokens are refused too, further tries would be a loop.
 func TestATokenThatGraphRefusesForGoodIs502AndNotTheCallersFault(t *testing.T) {
 	t.Parallel()
 	mail := `{"message":{"subject":"x"}}`

@@ -12,12 +12,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// headerList holds the request headers that reach Graph, in canonical spelling. Immutable.
+// headerList has the request headers that reach Graph, in canonical spelling. Immutable.
 type headerList map[string]bool
 
-// graphHeaders are what Graph's documentation and its SDKs use (graph-facts in the sources:
-// learn.microsoft.com/graph/use-the-api). Content-Length is not among them: the transport writes it from the body's
-// framing.
+// graphHeaders are the headers of Graph's documentation and its SDKs (learn.microsoft.com/graph/use-the-api).
+// Content-Length is not among them: the transport writes it from the body's framing.
 func graphHeaders() []string {
 	return []string{
 		"Accept", "Accept-Language", "Accept-Encoding", "Content-Type", "Content-Encoding", "Content-Range",
@@ -26,8 +25,8 @@ func graphHeaders() []string {
 	}
 }
 
-// neverForwarded are headers that frame a message, name its sender, or change its method or target.
-// GRAPHPROXY_FORWARD_HEADERS cannot add them.
+// neverForwarded reports whether a header frames a message, names its sender, or changes its method or target.
+// GRAPHPROXY_FORWARD_HEADERS cannot add these.
 func neverForwarded(name string) bool {
 	switch name {
 	case "Authorization", "Cookie", "Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive",
@@ -40,8 +39,8 @@ func neverForwarded(name string) bool {
 	return strings.HasPrefix(name, "Proxy-") || strings.HasPrefix(name, "X-Forwarded-") || strings.HasPrefix(name, "Sec-")
 }
 
-// CheckForwardHeaders returns which names cannot be added to the headers that reach Graph (Config.ForwardHeaders), and
-// why; nil when all can.
+// CheckForwardHeaders returns an error for each name that cannot be added to the headers that reach Graph
+// (Config.ForwardHeaders), with the reason; nil when all can.
 func CheckForwardHeaders(names []string) error {
 	var problems []error
 	for _, name := range names {
@@ -70,7 +69,7 @@ func newHeaderList(added []string) (headerList, error) {
 	return l, nil
 }
 
-// pick gives a new header with those of in that may pass. Values are shared, not copied.
+// pick returns a new header with the headers of in that may pass. Values are shared, not copied.
 func (l headerList) pick(in http.Header) http.Header {
 	out := make(http.Header, len(in)+2)
 	for name, values := range in {
@@ -81,7 +80,7 @@ func (l headerList) pick(in http.Header) http.Header {
 	return out
 }
 
-// checkHeaders refuses a header that is sent twice where Graph has one reading of it.
+// checkHeaders refuses a header that is sent twice where Graph expects it once.
 func checkHeaders(h http.Header) error {
 	for _, name := range [...]string{"Content-Type", "Content-Encoding", "Content-Range", "Range"} {
 		if len(h[name]) > 1 {
@@ -91,8 +90,8 @@ func checkHeaders(h http.Header) error {
 	return nil
 }
 
-// cleanResponse drops what is between Graph and the proxy: how the proxy proves itself, cookies of Graph's front end,
-// and statements about Graph's host, which the caller would believe of the proxy's.
+// cleanResponse drops headers between Graph and the proxy: authentication challenges, cookies of Graph's front end,
+// and statements about Graph's host, which the caller would apply to the proxy's.
 func cleanResponse(h http.Header) {
 	for name, values := range h {
 		if slices.ContainsFunc(values, func(v string) bool { return hidden(name, v) }) || len(values) == 0 {
@@ -104,14 +103,15 @@ func cleanResponse(h http.Header) {
 // locationHeaders are the headers whose values are addresses at Graph, in their canonical form.
 var locationHeaders = [...]string{"Location", "Content-Location", "Operation-Location"} // never written to
 
-// hidden reports whether a header of Graph's answer, or of the answer to an item of a batch, stays here.
+// hidden reports whether a header of Graph's answer, or of the answer to an item of a batch, must not reach the
+// caller.
 func hidden(name, value string) bool {
 	switch name = textproto.CanonicalMIMEHeaderKey(name); name {
 	case "Location", "Content-Location", "Operation-Location", "Azure-Asyncoperation":
 		return value == "" || !isWebAddress(value)
 	case "Www-Authenticate", "Proxy-Authenticate", "Authentication-Info", "Proxy-Authentication-Info", "Set-Cookie",
 		"Strict-Transport-Security", "Alt-Svc", "Public-Key-Pins", "Proxy-Status", "Set-Cookie2",
-		// what a browser would do at the proxy's address
+		// headers that make a browser act at the proxy's address
 		"Refresh", "Clear-Site-Data", "Service-Worker-Allowed", "Sourcemap", "X-Sourcemap",
 		"Nel", "Report-To", "Reporting-Endpoints", "Timing-Allow-Origin", "Cross-Origin-Resource-Policy",
 		"X-Content-Type-Options":
@@ -120,8 +120,8 @@ func hidden(name, value string) bool {
 	return strings.HasPrefix(name, "Access-Control-") // Graph does not decide here which pages may read answers
 }
 
-// isWebAddress reports whether an address, whole or relative, is one of HTTP. What a browser would strip before it
-// looks for the scheme (https://url.spec.whatwg.org/#concept-basic-url-parser) is in none.
+// isWebAddress reports whether an address, whole or relative, is one of HTTP. An address with characters that a
+// browser would strip before it reads the scheme (https://url.spec.whatwg.org/#concept-basic-url-parser) is not.
 func isWebAddress(s string) bool {
 	s = strings.Trim(s, " ")
 	if strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f }) {
@@ -135,8 +135,8 @@ func isWebAddress(s string) bool {
 	return strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "http")
 }
 
-// clientRequestID is the caller's own correlation id if it has the form that the contract allows, else a new one. It
-// reaches Graph, the answer and the audit line, so nothing else may.
+// clientRequestID is the caller's own correlation id if it has the documented form, else a new one. It reaches
+// Graph, the answer and the audit line, so no other text may pass.
 func clientRequestID(h http.Header) string {
 	values := h["Client-Request-Id"]
 	if len(values) == 1 && isRequestID(values[0]) {

@@ -11,7 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// honest is one request of the corpus of honest requests. testdata/honest/users.txt begins with what its lines mean.
+// honest is one request of the corpus of honest requests. testdata/honest/users.txt begins with an explanation of
+// its lines.
 type honest struct {
 	at     string // file:line
 	method string
@@ -30,7 +31,7 @@ func (e honest) want() string {
 
 func (e honest) isBatch() bool { return strings.HasSuffix(e.target, "/$batch") }
 
-// content is the body that a request of the method has, and its type.
+// content returns the body of a request with the method, and its type.
 func (e honest) content() (body, contentType string) {
 	switch {
 	case e.body != "":
@@ -112,7 +113,7 @@ func addHonest(all []honest, at, line string) (_ []honest, problem string) {
 	return all, ""
 }
 
-// Requests as honest clients write them reach Graph, byte for byte as the corpus has them, and mean what they meant.
+// Requests as honest clients write them reach Graph, byte for byte as in the corpus, with the same meaning.
 func TestHonestRequestsReachGraph(t *testing.T) {
 	t.Parallel()
 	all := readHonest(t)

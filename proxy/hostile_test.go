@@ -11,7 +11,7 @@ import (
 	"graphproxy/proxy"
 )
 
-// What a caller may send to get round a check, byte for byte. Nothing of it reaches Graph; each leaves one record.
+// Requests that try to avoid a check, byte for byte. None reaches Graph; each leaves one record.
 func TestAHostileRequestNeverReachesGraph(t *testing.T) {
 	r := newRig(t, everyone)
 	const host = " HTTP/1.1\r\nHost: graphproxy\r\n"
@@ -105,7 +105,7 @@ func TestAHostileRequestNeverReachesGraph(t *testing.T) {
 	}
 }
 
-// What net/http refuses before the handler leaves no record, and nothing of it reaches Graph.
+// A request that net/http refuses before the handler leaves no record, and does not reach Graph.
 func TestAMalformedRequestIsAnsweredByTheServerAndNeverReachesGraph(t *testing.T) {
 	r := newRig(t, everyone)
 	many := strings.Repeat("X-A: b\r\n", 60_000)
@@ -135,7 +135,7 @@ func TestAMalformedRequestIsAnsweredByTheServerAndNeverReachesGraph(t *testing.T
 	}
 }
 
-// Graph receives the headers of the allowlist, the token, and nothing else.
+// Graph receives the headers of the allowlist and the token, and no other.
 func TestOnlyHeadersOfTheAllowlistReachGraph(t *testing.T) {
 	forward := func(c *proxy.Config, _ *rig) { c.ForwardHeaders = []string{"x-ms-throttle-priority"} }
 	r := newRig(t, everyone, forward)
@@ -238,7 +238,7 @@ func TestAClientRequestIDIsKeptOnlyInItsDocumentedForm(t *testing.T) {
 	})
 }
 
-// net/http hides a Content-Length that stands beside chunked, so the connection of every chunked request ends.
+// net/http hides a Content-Length beside chunked, so the connection of every chunked request ends.
 func TestAChunkedRequestEndsItsConnection(t *testing.T) {
 	r := newRig(t, everyone)
 	mail := `{"message":{"subject":"x","body":{"content":"y"},` +

@@ -13,13 +13,13 @@ import (
 	"graphproxy/proxy/links"
 )
 
-// Hosts are the names that a proxy is known by. A page of another site can make a browser send requests to this machine
-// under the page's own name (DNS rebinding), and reads the answers then. Such a request carries a Host that is not
-// among these. Immutable.
+// Hosts are the names of a proxy. A page of another site can make a browser send requests to this machine under the
+// page's own name (DNS rebinding), and then read the answers. Such a request has a Host that is not among these.
+// Immutable.
 type Hosts struct{ names map[string]bool }
 
-// NewHosts returns the hosts of a proxy: that of its public URL ("" has none), and others by name, each with any port.
-// Errors name the host and the cure.
+// NewHosts returns the hosts of a proxy: that of its public URL ("" has none), and others by name, each with any
+// port. Errors name the host and the cure.
 func NewHosts(publicURL string, names []string) (Hosts, error) {
 	h := Hosts{names: map[string]bool{"localhost": true}}
 	if u, err := url.Parse(publicURL); err == nil && u.Host != "" {
@@ -36,8 +36,8 @@ func NewHosts(publicURL string, names []string) (Hosts, error) {
 	return h, errors.Join(problems...)
 }
 
-// Knows reports whether a Host header names the proxy: by one of its names, as localhost, or by an address, which no
-// DNS is asked for.
+// Knows reports whether a Host header names the proxy: by one of its names, as localhost, or by an IP address,
+// which needs no DNS.
 func (h Hosts) Knows(host string) bool {
 	name, _ := splitHost(host)
 	if _, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(name, "["), "]")); err == nil {
@@ -46,7 +46,7 @@ func (h Hosts) Knows(host string) bool {
 	return h.names[plainHost(name)]
 }
 
-// UnknownHost is what a caller reads whose Host is not one that the proxy is known by.
+// UnknownHost returns the message for a caller whose Host is not one of the proxy's.
 func UnknownHost(host string) string {
 	return fmt.Sprintf("graphproxy is not known by the host name %.200q, "+
 		"and who calls it without a key or token must use a name that it is known by: "+
@@ -63,11 +63,11 @@ func splitHost(host string) (name, port string) {
 	return host[:end], host[end:]
 }
 
-// plainHost is a name as it is compared: DNS takes no notice of letter case and of a dot at the end.
+// plainHost returns a name in the form for comparing: DNS ignores letter case and a dot at the end.
 func plainHost(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
 
-// newOriginCheck returns the check for requests that a browser sends for pages of other sites. Pages at the proxy's own
-// address are no other site's, even where a server in front changes the Host.
+// newOriginCheck returns the check for requests that a browser sends for pages of other sites. Pages at the proxy's
+// own address are not of another site, even if a server in front changes the Host.
 func newOriginCheck(publicURL string) (*http.CrossOriginProtection, error) {
 	c := http.NewCrossOriginProtection()
 	u, err := url.Parse(publicURL)
@@ -80,8 +80,8 @@ func newOriginCheck(publicURL string) (*http.CrossOriginProtection, error) {
 	return c, c.AddTrustedOrigin(strings.ToLower(u.Scheme + "://" + u.Host))
 }
 
-// checkOrigin refuses what a page of another site may have made a browser send: evidence that goes with every request
-// of a machine proves nothing then. Ask is the end of a 403, which names whom to ask.
+// checkOrigin refuses a request that a page of another site may have made a browser send: evidence that every
+// request of a machine has proves nothing then. Ask is the end of a 403, which names the contact.
 func (h *Handler) checkOrigin(r *http.Request, evidence, ask string) error {
 	if err := h.origins.Check(asUnsafe(r)); err != nil {
 		return &Error{
@@ -104,8 +104,8 @@ func (h *Handler) checkOrigin(r *http.Request, evidence, ask string) error {
 }
 
 // asUnsafe returns r, or for a read that a browser marks as cross-site the same request with the method of a write:
-// http.CrossOriginProtection lets reads pass, because a page cannot see their answers. They spend quota and show what
-// exists.
+// http.CrossOriginProtection lets reads pass, because a page cannot see their answers. But reads use quota, and
+// show what exists.
 func asUnsafe(r *http.Request) *http.Request {
 	isRead := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if !isRead || r.Header.Get("Sec-Fetch-Site") != "cross-site" {
@@ -116,7 +116,8 @@ func asUnsafe(r *http.Request) *http.Request {
 	return &write
 }
 
-// isAmbient reports whether evidence goes with every request of a machine, so that a page in its browser has it, too.
+// isAmbient reports whether every request of a machine has this evidence, so that a page in its browser has it,
+// too.
 func isAmbient(evidence string) bool {
 	return evidence == caller.Network || evidence == caller.Anyone || evidence == caller.Certificate
 }
@@ -127,7 +128,7 @@ func isUnix(r *http.Request) bool {
 	return ok && local.Network() == "unix"
 }
 
-// checkHost refuses a request for a host that cannot be: links in its answer could not be written.
+// checkHost refuses a request with an invalid host, because links in its answer could not be written.
 func checkHost(r *http.Request) error {
 	if links.IsHost(r.Host) {
 		return nil

@@ -6,9 +6,9 @@ import (
 	"io"
 )
 
-// inflate reads a body whole. The error is errTooLong for one that is longer than most, errInflates for gzip that holds
-// much more than came, errors.ErrUnsupported for an encoding other than none and gzip, and an *Error if no more
-// bytes may be held.
+// inflate reads a whole body. The error is errTooLong for a body longer than most, errInflates for gzip that
+// inflates to far more than its length, errors.ErrUnsupported for an encoding other than none and gzip, and an
+// *Error if no more bytes may be kept.
 func inflate(in *requestBody, encoding string, most int64, held *holding) ([]byte, error) {
 	switch encoding {
 	case "", "identity":
@@ -23,8 +23,8 @@ func inflate(in *requestBody, encoding string, most int64, held *holding) ([]byt
 	return nil, errors.ErrUnsupported
 }
 
-// A body of gzip may inflate to so many times its length, and so many bytes for nothing: JSON as programs write it has
-// a tenth of its length, and a thousandth is written to cost more than it weighs.
+// A body of gzip may inflate to this many times its length, plus this many bytes: ordinary JSON compresses to a
+// tenth of its length; text that compresses to a thousandth is an attack.
 const (
 	maxInflation  = 20
 	freeInflation = 64 << 10
@@ -32,7 +32,7 @@ const (
 
 var errInflates = errors.New("the body inflates to much more than came")
 
-// inflated is the plain text of a body of gzip. It ends with errInflates before it costs much more than came.
+// inflated is the plain text of a body of gzip. It ends with errInflates before it costs much more than its length.
 type inflated struct {
 	*gzip.Reader
 	in *requestBody
@@ -47,8 +47,8 @@ func (r *inflated) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readHeld reads a text whole, into pieces that are used again, so that it is copied once and not at each growth. All
-// that is allocated for it is accounted for.
+// readHeld reads a whole text, into pieces that are reused, so that it is copied once and not at each growth. All
+// of its memory is counted.
 func readHeld(from io.Reader, most int64, held *holding) ([]byte, error) {
 	var pieces [][]byte
 	defer func() {
@@ -96,7 +96,7 @@ func join(pieces [][]byte, total int, held *holding) ([]byte, error) {
 	return text, nil
 }
 
-// overShare is the answer to a caller whose bodies take all the memory of its share.
+// overShare is the answer to a caller whose bodies use all the memory of its share.
 func overShare() *Error {
 	return overloaded("graphproxy holds as many bytes of this caller's bodies as it may")
 }

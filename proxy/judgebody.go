@@ -6,8 +6,8 @@ import (
 	"graphproxy/proxy/batch"
 )
 
-// judgeBody reads the body of a request, or of an item of a batch, for rules with conditions on it. What it gives the
-// policy are the bytes that are sent to Graph.
+// judgeBody reads the body of a request, or of an item of a batch, for rules with conditions on it. The policy gets
+// the same bytes that are sent to Graph.
 func (x *exchange) judgeBody(item *batch.Item, request *policy.Request) error {
 	if item != nil {
 		return x.judgeItemBody(item, request)
@@ -47,7 +47,7 @@ func jsonBody(text []byte) *policy.Body {
 	return &policy.Body{State: policy.BodyJSON, Text: text}
 }
 
-// mapItemBody makes the addresses in the body of an item Graph's.
+// mapItemBody replaces the proxy's addresses in the body of an item by Graph's.
 func (x *exchange) mapItemBody(item *batch.Item) (err error) {
 	if x.links == nil || item.Body == nil || !item.HasJSON() {
 		return nil
@@ -56,7 +56,7 @@ func (x *exchange) mapItemBody(item *batch.Item) (err error) {
 	return err
 }
 
-// unreadableBody is the answer to a request whose body has more than one reading, where the rule has conditions on it.
+// unreadableBody is the answer to a request whose body is ambiguous, if the rule has conditions on it.
 func unreadableBody(b *policy.Body) error {
 	err := strictjson.Check(b.Text)
 	if err == nil { // the policy has just found that there is one

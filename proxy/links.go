@@ -8,8 +8,9 @@ import (
 	"graphproxy/proxy/links"
 )
 
-// linksOf returns the rewriter between Graph's address and the one that this caller uses for the proxy; nil if there is
-// none, then links stay as they are. The last one is kept: most callers use the same address.
+// linksOf returns the rewriter between Graph's address and the proxy's address as this caller uses it; nil if the
+// caller's address cannot be used, then links stay unchanged. The last one is cached: most callers use the same
+// address.
 func (h *Handler) linksOf(r *http.Request) *links.Rewriter {
 	scheme := "http"
 	if r.TLS != nil {
@@ -27,14 +28,13 @@ func (h *Handler) linksOf(r *http.Request) *links.Rewriter {
 	return rewriter
 }
 
-// addressed is a rewriter with the address that it was made for.
+// addressed is a rewriter with its address.
 type addressed struct {
 	scheme, host string
 	*links.Rewriter
 }
 
-// mapReference makes the address that $ref?$id= names Graph's, where it is the proxy's: so it is judged, and so it is
-// sent.
+// mapReference replaces the proxy's address in $ref?$id= by Graph's. The result is judged and sent.
 func mapReference(t *odata.Target, l *links.Rewriter) (*odata.Target, error) {
 	value, found := t.Option("$id")
 	if !found || l == nil {

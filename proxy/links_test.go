@@ -216,7 +216,7 @@ func TestReferencesInRequestsBecomeGraphs(t *testing.T) {
 	r.sawNothing(t)
 }
 
-// What Graph has sent so far reaches the caller, also when it is to be compressed again.
+// What Graph has sent so far reaches the caller, also when it must be compressed again.
 func TestASlowCompressedAnswerIsNotHeldBack(t *testing.T) {
 	r := newRig(t, linkPolicy)
 	more := make(chan struct{})
@@ -250,8 +250,8 @@ func TestASlowCompressedAnswerIsNotHeldBack(t *testing.T) {
 	}
 }
 
-// The headers of items get addresses at the proxy, as those of an answer do: whole addresses at Graph, and paths, which
-// get the version of the batch where they have none.
+// Addresses in the headers of items become the proxy's, like those in headers of an answer: whole addresses at
+// Graph, and paths. A path without a version gets the batch's.
 func TestLocationsOfItemsLeadToTheProxy(t *testing.T) {
 	r := newRig(t, strings.Replace(everyone, "allow:", "allow:\n      - GET /beta/users/{id}", 1))
 	const graph, own = "<G>", "<P>"

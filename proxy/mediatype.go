@@ -12,16 +12,15 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// checkMediaType refuses a body without a JSON type, where JSON is what
-// Graph reads. A page of another site can have a browser send any bytes as text/plain, as a form or without a type, and
-// not as application/json: for that the browser asks first
-// (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
+// checkMediaType refuses a body without a JSON type where Graph reads JSON. A page of another site can make a
+// browser send any bytes as text/plain, as a form or without a type, but not as application/json: for that the
+// browser asks the server first (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
 func checkMediaType(r *http.Request, t *odata.Target, in *requestBody) error {
 	contentType := r.Header.Get("Content-Type")
 	if !hasBody(r) || isMedia(t) || isJSON(contentType) || takesMediaType(t, contentType) {
 		return nil
 	}
-	if r.ContentLength < 0 && in.count() == 0 { // only reading it shows whether there is any
+	if r.ContentLength < 0 && in.count() == 0 { // only reading shows whether there is a body
 		var one [1]byte
 		switch _, err := io.ReadFull(in, one[:]); {
 		case errors.Is(err, io.EOF):
@@ -44,9 +43,8 @@ func checkMediaType(r *http.Request, t *odata.Target, in *requestBody) error {
 	}
 }
 
-// takesMediaType reports whether a body of a type that a page can send without asking is what Graph documents for a
-// target, or whether a page has to ask before it sends such a type: then it cannot, because graphproxy answers no
-// preflight request.
+// takesMediaType reports whether a body may have a type other than JSON: if Graph documents the type for the
+// target, or if a page must ask before it may send such a type. graphproxy answers no such preflight request.
 func takesMediaType(t *odata.Target, contentType string) bool {
 	mediaType, _, err := mime.ParseMediaType(contentType)
 	if err != nil || len(t.Segments) == 0 {
@@ -64,7 +62,8 @@ func takesMediaType(t *odata.Target, contentType string) bool {
 	return true
 }
 
-// takesMail reports whether a target takes mail as MIME (https://learn.microsoft.com/graph/outlook-send-mime-message).
+// takesMail reports whether a target takes mail as MIME
+// (https://learn.microsoft.com/graph/outlook-send-mime-message).
 func takesMail(t *odata.Target, last string) bool {
 	switch last {
 	case "sendmail", "reply", "replyall", "forward", "createreply", "createreplyall", "createforward":
@@ -81,7 +80,7 @@ func has(t *odata.Target, names ...string) bool {
 }
 
 // isMedia reports whether bodies of the target are files, with any Content-Type: an attachment may be JSON and
-// hold what looks like a link.
+// contain text that looks like a link.
 func isMedia(t *odata.Target) bool {
 	if len(t.Segments) == 0 {
 		return false

@@ -6,7 +6,7 @@ import (
 	"graphproxy/proxy/meter"
 )
 
-// newMeter returns what counts the handler's requests. What it looks up at each scrape is the handler's.
+// newMeter returns the meter of the handler's requests. At each scrape it reads the handler's state.
 func (h *Handler) newMeter() *meter.Meter {
 	sources := meter.Sources{Waiting: h.queue.Waiting, Held: h.memory.used.Load, Services: h.services}
 	if b, ok := h.buckets.(measured); ok {
@@ -17,7 +17,7 @@ func (h *Handler) newMeter() *meter.Meter {
 	return m
 }
 
-// services returns what Graph said of its limits.
+// services returns what Graph reported about its limits.
 func (h *Handler) services() []meter.Service {
 	counts := h.throttle.Counts(time.Now())
 	all := make([]meter.Service, 0, len(counts))
@@ -33,7 +33,7 @@ func (h *Handler) services() []meter.Service {
 	return all
 }
 
-// outcome is the record as the metrics divide requests.
+// outcome returns the record in the form in which the metrics divide requests.
 func (rec *Record) outcome() meter.Outcome {
 	o := meter.Outcome{
 		Caller:    rec.Caller,

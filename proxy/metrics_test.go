@@ -48,15 +48,15 @@ callers:
       - GET /sites/{id}: {limit: {rate: 4/s, burst: 1, wait: 10s}}
 `
 
-// The time of a request is Graph's, the caller's, that of waiting, or graphproxy's own. The test sets only lower
-// bounds: a machine that is slow makes every time longer.
+// The time of a request is Graph's, the caller's, waiting, or graphproxy's own. The test sets only lower bounds: a
+// slow machine makes every time longer.
 func TestOwnTimeIsWhatIsLeftOfTheWholeTime(t *testing.T) {
 	const pause = 150 * time.Millisecond
 	for _, tt := range []struct {
 		name    string
 		send    func(t *testing.T, r *rig)
 		graph   uint64        // answers of Graph
-		others  time.Duration // that is not own time, at least
+		others  time.Duration // other than own time, at least
 		waiting uint64        // requests that waited
 	}{
 		{"Graph takes its time, to the header and in the body", func(t *testing.T, r *rig) {
@@ -126,7 +126,7 @@ func TestOwnTimeIsWhatIsLeftOfTheWholeTime(t *testing.T) {
 	}
 }
 
-// flood sends requests and batches in which everything that a caller may choose is new.
+// flood sends requests and batches with a new value in every place that a caller may choose.
 func flood(h http.Handler, seed, n int) {
 	for i := range n {
 		odd := fmt.Sprintf("x%dy%d", seed, i)
@@ -173,7 +173,7 @@ func seriesOf(t *testing.T, registry *prometheus.Registry) int {
 	return n
 }
 
-// Whatever callers send, and however often the policy changes, the number of series stays what the policy makes it.
+// Callers and reloads do not change the number of series: the policy alone decides it.
 func TestAFloodOfOddRequestsMakesNoSeries(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.Metrics, c.Audit = registry, nil })

@@ -16,8 +16,8 @@ callers:
       - PATCH /test/x
 `
 
-// What OneNote gives as addresses leads to the proxy, and can be followed as it is: from a page to its HTML, and from
-// there, with the recipe of docs/sdks.md, to the picture.
+// The addresses in answers of OneNote lead to the proxy, and can be followed unchanged: from a page to its HTML,
+// and from there, with the recipe of docs/sdks.md, to the picture.
 func TestTheLinksOfOneNoteLeadToTheProxy(t *testing.T) {
 	r := newRig(t, notesPolicy)
 	for _, target := range []string{"/v1.0/users/adele@contoso.com/onenote/notebooks",
@@ -48,7 +48,7 @@ func TestTheLinksOfOneNoteLeadToTheProxy(t *testing.T) {
 	}
 }
 
-// An object that came in an answer can be sent back: each address that became the proxy's becomes Graph's.
+// An object of an answer can be sent back: each address that became the proxy's becomes Graph's again.
 func TestWhatAnAnswerBroughtCanBeSentBack(t *testing.T) {
 	r := newRig(t, notesPolicy)
 	body := strings.ReplaceAll(`{"@odata.context":"OWN/v1.0/$metadata#x","contentUrl":"OWN/v1.0/a","self":"OWN/beta/b",`+

@@ -13,7 +13,7 @@ import (
 	"graphproxy/proxy"
 )
 
-// ambient has a caller that any program of this machine is, and one that has to show a key.
+// ambient has a caller that any program of this machine is, and one that must present a key.
 const ambient = `
 version: 1
 callers:
@@ -198,7 +198,7 @@ func TestAWebPageCannotUseItsReadersEvidence(t *testing.T) {
 	}
 }
 
-// No browser connects to a unix socket, and programs that do send any Host.
+// No browser connects to a unix socket, and programs that do may send any Host.
 func TestOverAUnixSocketAnyNameIsGood(t *testing.T) {
 	r := newRig(t, strings.Replace(ambient, `{network: [127.0.0.0/8, "::1/128"]}`, "anyone", 1))
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
@@ -220,7 +220,7 @@ func TestOverAUnixSocketAnyNameIsGood(t *testing.T) {
 	}
 }
 
-// What is not JSON in Graph needs no JSON type: mail as MIME, and the content of files.
+// Bodies that Graph does not read as JSON need no JSON type: mail as MIME, and the content of files.
 func TestBodiesThatAreNotJSONReachGraph(t *testing.T) {
 	file := "version: 1\ncallers:\n  app:\n    identity: [anyone]\n    allow:\n"
 	for _, root := range []string{"users", "drives", "applications", "servicePrincipals", "chats", "teams", "sites",
@@ -302,7 +302,7 @@ func TestNamesOfHostsAreChecked(t *testing.T) {
 	}
 }
 
-// A refusal of a page's request names whom to ask, as every 403 does, where the policy says it.
+// A refusal of a page's request names the contact, as every 403 does, if the policy has one.
 func TestARefusalOfAPagesRequestNamesTheContact(t *testing.T) {
 	for contact, want := range map[string]string{
 		"":                             `from pages at its own address","innerError"`,

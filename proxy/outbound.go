@@ -11,15 +11,16 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// outbound is a request on its way to Graph and back: the target that was judged, the judgement and a token. forward
-// takes one as its argument, so that no request reaches Graph without a decision; the zero outbound is refused.
+// outbound is a request to Graph and its answer: the target that was judged, the decision and a token. forward
+// takes an outbound as its argument, so that no request reaches Graph without a decision; the zero outbound is
+// refused.
 type outbound struct {
 	h        *Handler
 	x        *exchange
 	target   *odata.Target
 	decision policy.Decision
 	batch    *batchRun // of a $batch, which has no decision of its own; else nil
-	app      *App      // nil: of a batch that is not sent in one request
+	app      *App      // nil: a batch that is not sent in one request
 	token    auth.Token
 	body     sentBody
 
@@ -52,7 +53,7 @@ func (x *exchange) outbound(token auth.Token) *outbound {
 	return x.single
 }
 
-// allowed reports whether everything that would be sent was judged and may be.
+// allowed reports whether everything that would be sent was decided on and may be sent.
 func (o *outbound) allowed() bool {
 	if o.batch != nil {
 		return o.target != nil && o.batch.allowed()
@@ -60,8 +61,8 @@ func (o *outbound) allowed() bool {
 	return o.target != nil && o.decision.Allow
 }
 
-// forward sends what was judged, and streams Graph's answer back. The error is for the caller; nil means that an answer
-// was passed on.
+// forward sends the request that was judged, and streams Graph's answer back. The error is for the caller; nil
+// means that an answer was passed on.
 func (h *Handler) forward(x *exchange, o *outbound) error {
 	if !o.allowed() {
 		return errors.New("forward was called without a decision that allows")
@@ -87,8 +88,8 @@ func (h *Handler) forward(x *exchange, o *outbound) error {
 	return x.err
 }
 
-// rewrite only assigns: everything that can fail has been done. It writes the target afresh from what was judged, and
-// builds the header from nothing, because the list of what a header can do to a server behind a proxy has no end.
+// rewrite only assigns: every step that can fail has been done. It writes the target anew from what was judged, and
+// builds the header from nothing, because a list of dangerous headers would never be complete.
 func (o *outbound) rewrite(pr *httputil.ProxyRequest) {
 	out := pr.Out
 	out.URL = o.url()
@@ -102,7 +103,7 @@ func (o *outbound) rewrite(pr *httputil.ProxyRequest) {
 		out.Header["X-Ms-Throttle-Priority"] = o.values.one(p)
 	}
 	if encodings := out.Header["Accept-Encoding"]; acceptsGzip(encodings) {
-		out.Header["Accept-Encoding"] = o.values.one("gzip") // the one that links can be rewritten in
+		out.Header["Accept-Encoding"] = o.values.one("gzip") // the only encoding in which links can be rewritten
 	} else {
 		delete(out.Header, "Accept-Encoding")
 	}
@@ -129,11 +130,11 @@ func (b sentBody) putInto(out *http.Request) {
 	out.ContentLength = int64(len(b.text))
 }
 
-// setBatchHeaders makes a header describe the batch that is sent, which is not the one that the caller sent.
+// setBatchHeaders makes a header describe the batch that is sent, which differs from the caller's.
 func setBatchHeaders(h http.Header) {
 	h["Content-Type"] = []string{"application/json"}
 	delete(h, "Content-Encoding")
-	h["Accept-Encoding"] = []string{"gzip"} // the answer is read here, so the caller's own Accept-Encoding does not count
+	h["Accept-Encoding"] = []string{"gzip"} // the answer is read here, so the caller's Accept-Encoding does not matter
 }
 
 func (o *outbound) url() *url.URL {
@@ -152,8 +153,7 @@ func (o *outbound) url() *url.URL {
 	}
 }
 
-// service names the service of Graph's that a refusal of the token is about. A batch is refused as a whole by none in
-// particular.
+// service returns the name of Graph's service for a refusal of the token. A batch as a whole has no service.
 func (o *outbound) service() string {
 	if o.batch != nil {
 		return "batch"
@@ -161,8 +161,8 @@ func (o *outbound) service() string {
 	return o.x.admission.scope.Service()
 }
 
-// RoundTrip implements http.RoundTripper for the reverse proxy. A batch that is not sent in one request is answered 200
-// before any of it is sent: its groups are sent while the answer is read.
+// RoundTrip implements http.RoundTripper for the reverse proxy. A batch that is not sent in one request is answered
+// 200 before any of it is sent: its groups are sent while the answer is read.
 func (o *outbound) RoundTrip(r *http.Request) (*http.Response, error) {
 	if o.app != nil {
 		return o.send(r)

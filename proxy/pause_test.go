@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A caller sees what Graph sent before a pause, whatever the answer is.
+// A caller sees what Graph sent before a pause, for every kind of answer.
 func TestWhatGraphSentBeforeAPauseReachesTheCaller(t *testing.T) {
 	tests := []struct{ name, contentType, before, after string }{
 		{"JSON", "application/json", `{"value":["a"`, `]}`},

@@ -34,7 +34,7 @@ type plainRule struct {
 	refs         []plainRule    // what a request may refer to; nil if the rule does not say
 }
 
-// readRules reads the rules of every caller. Includes it does not know.
+// readRules reads the rules of every caller. It does not read includes.
 func readRules(t testing.TB, file string) []plainRule {
 	t.Helper()
 	var doc struct {
@@ -105,7 +105,7 @@ func texts(v any) []string {
 	return out
 }
 
-// readingOf is Graph's reading of a target, spelled for comparing, without our tenant in front; empty if there is no
+// readingOf is Graph's reading of a target, in the form for comparing, without our tenant; empty if there is no
 // path.
 func readingOf(target string) graphtest.Reading {
 	r, _ := graphtest.Read(target)
@@ -120,8 +120,8 @@ func readingOf(target string) graphtest.Reading {
 	return r
 }
 
-// uncovered says what is wrong with letting pass what Graph reads in a target: that the rule which the record names
-// does not cover it, or that a deny rule of the caller does. It is empty if all is well.
+// uncovered explains why a target that was allowed should not have been, by Graph's reading of it: the rule in the
+// record does not cover it, or a deny rule of the caller does. It is empty if the target may pass.
 func uncovered(rules []plainRule, rec auditLine, method, target string) string {
 	if problem := smuggled(target); problem != "" {
 		return problem
@@ -145,7 +145,7 @@ func uncovered(rules []plainRule, rec auditLine, method, target string) string {
 	return ""
 }
 
-// auditLine is what the tests here look at in a record.
+// auditLine has the fields of a record that the tests here check.
 type auditLine struct {
 	Caller, Rule, Decision, Reason, Target, Method, Batch, Item string
 	Status                                                      int
@@ -168,15 +168,14 @@ func (r plainRule) has(method string, reading graphtest.Reading) bool {
 	return slices.Contains(r.methods, method) && r.path.Version == reading.Version
 }
 
-// covers reports whether the rule, as one that allows, is about what was read. It is narrow: one spelling of each
-// thing.
+// covers reports whether the rule, as an allow rule, covers the reading. It is narrow: one spelling of each thing.
 func (r plainRule) covers(method string, reading graphtest.Reading) bool {
 	rule, segments := r.path.Segments, reading.Segments
 	if !r.has(method, reading) || len(segments) < len(rule) || len(segments) > len(rule) && !r.below {
 		return false
 	}
 	for i := range rule {
-		// What follows the name of a collection in parentheses is below it, and only Graph's metadata knows the collections.
+		// After the name of a collection, parentheses are below it, and only Graph's metadata has the collections.
 		isBelow := r.below && i == len(rule)-1 && !rule[i].Key && rule[i].Name() == segments[i].Name()
 		if !isBelow && !r.coversSegment(rule[i], segments[i], nameBefore(segments, i)) {
 			return false
@@ -196,7 +195,7 @@ func (r plainRule) covers(method string, reading graphtest.Reading) bool {
 	return selected || r.query["select"] == nil
 }
 
-// nameBefore is the collection that segment i stands in; "" if a key or path is in front of it.
+// nameBefore is the collection of segment i; "" if a key or path is before it.
 func nameBefore(segments []graphtest.Segment, i int) string {
 	if i == 0 {
 		return ""
@@ -204,7 +203,7 @@ func nameBefore(segments []graphtest.Segment, i int) string {
 	return segments[i-1].Name()
 }
 
-// leaves reports whether segment i, which /** would take, is about another item or site than what the rule names.
+// leaves reports whether segment i, which /** would cover, is about another item or site than the rule's.
 func (r plainRule) leaves(segments []graphtest.Segment, i int) bool {
 	rule := r.path.Segments
 	anySite := len(rule) == 1 && rule[0].Name() == "sites"
@@ -299,7 +298,7 @@ func isNoKey(s graphtest.Segment, before string) bool {
 
 var qualifiedName = regexp.MustCompile(`^(?i)(microsoft|graph)\.[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*$`)
 
-// isQualified reports whether a name has a namespace in front. Where Graph has no casts, hosts and ids look so.
+// isQualified reports whether a name has a namespace. Where Graph has no casts, hosts and ids look like that.
 func isQualified(s graphtest.Segment, before string) bool {
 	if s.Key || s.Path || !qualifiedName.MatchString(s.Text) {
 		return false
@@ -328,13 +327,13 @@ func (r plainRule) holds(name, value string, wide bool) bool {
 	})
 }
 
-// likeName compares with a value as a directory or file system does: without letter case, accents and width.
+// likeName compares with a value as a directory or file system does: ignoring letter case, accents and width.
 func likeName(pattern, value string) bool {
 	value = alike(value)
 	return like(alike(pattern), value, false) || like(alike(pattern), inside(value), false)
 }
 
-// alike spells a name as a directory or file system compares it.
+// alike returns a name in the form in which a directory or file system compares it.
 func alike(s string) string {
 	if spelled, found := alikes.Load(s); found {
 		return spelled.(string)
@@ -348,10 +347,10 @@ func alike(s string) string {
 	return out
 }
 
-// What alike and like have worked out: making it anew took most of the time of the tests.
+// The cached results of alike and like: computing them took most of the time of the tests.
 var alikes, likes sync.Map
 
-// wrappings are what stands around a name without being part of it.
+// wrappings matches characters around a name that do not belong to it.
 var wrappings = regexp.MustCompile(`^(?:[ .]+(.*?)|(.*?)[ .]+|'(.*)'|<(.*)>|\{(.*)\}|"(.*)"|smtp:(.*))$`)
 
 func inside(value string) string {
@@ -365,8 +364,8 @@ func inside(value string) string {
 	}
 }
 
-// like compares with a value in which "*" stands for anything but slashes, and "**" for anything. Where quoted is set,
-// nothing runs over a quote.
+// like compares with a value in which "*" matches anything but slashes, and "**" anything. If quoted is set,
+// neither matches a quote.
 func like(pattern, value string, quoted bool) bool {
 	one, every := `[^/]*`, `.*`
 	if quoted {
@@ -404,7 +403,7 @@ func (r plainRule) coversOption(name, value string) bool {
 	return false
 }
 
-// selectsWithin reports whether each item of a $select is a property, or what $expand may hold.
+// selectsWithin reports whether each item of a $select is a property, or an entry that $expand may have.
 func (r plainRule) selectsWithin(value string) bool {
 	entries, _ := r.query["expand"].([]string)
 	further := selectedFurther(value)
@@ -439,8 +438,8 @@ func coversSelect(names []string, value string) bool {
 	return true
 }
 
-// coversExpand reports whether each item of a $expand is one of the entries: the same name, and nothing in its
-// parentheses that reaches further than the entry's own.
+// coversExpand reports whether each item of a $expand is one of the entries: the same name, and options in its
+// parentheses that reach no further than the entry's own.
 func coversExpand(entries []string, value string) bool {
 	for _, item := range cut(value, ',') {
 		name, options := openExpand(item)
@@ -479,7 +478,7 @@ func openExpand(item string) (name string, options map[string]string) {
 	return name, options
 }
 
-// cut splits at sep outside parentheses. It knows no quotes: what hides in them is taken for what it looks like.
+// cut splits at sep outside parentheses. It ignores quotes.
 func cut(s string, sep rune) []string {
 	depth := 0
 	return strings.FieldsFunc(s, func(c rune) bool {
@@ -493,7 +492,7 @@ func cut(s string, sep rune) []string {
 	})
 }
 
-// denies reports whether the rule, as one that denies, is about what was read: in any spelling, with casts on the way.
+// denies reports whether the rule, as a deny rule, applies to the reading: in any spelling, with casts in between.
 func (r plainRule) denies(method string, reading graphtest.Reading) bool {
 	if !r.has(method, reading) || !r.deniesOptions(reading.Options) {
 		return false
@@ -506,7 +505,7 @@ func (r plainRule) denies(method string, reading graphtest.Reading) bool {
 	return false
 }
 
-// byPath writes so many names behind children or getByPath as one path: root/children/A/children/B is root:/A/B.
+// byPath writes that many names after children or getByPath as one path: root/children/A/children/B is root:/A/B.
 func byPath(segments []graphtest.Segment, parts int) (out []graphtest.Segment) {
 	for i := 0; i < len(segments); i++ {
 		s, name := segments[i], ""
@@ -547,8 +546,8 @@ func (r plainRule) deniesPath(rule, segments []graphtest.Segment) bool {
 		isQualified(s, "") && r.deniesPath(rule, segments[1:])
 }
 
-// deniesSegment: a function's name at the end of a path calls the function; what goes on behind it may be below a key
-// of that name.
+// deniesSegment compares one segment. A function's name at the end of a path calls the function; before the end it
+// may be a key of that name.
 func (r plainRule) deniesSegment(rule, s graphtest.Segment, isLast bool) bool {
 	if rule.Path != s.Path || len(rule.Args) > 0 && (len(s.Args) == 0 || !s.Key) {
 		return false

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// What a reader takes for an option behind a separator: a name with "$", or one that Graph has.
+// The words that a reader takes for an option after a separator: a name with "$", or one that Graph has.
 var (
 	quotedText    = regexp.MustCompile(`'[^']*'|"[^"]*"`)
 	parentheses   = regexp.MustCompile(`\([^()]*\)`)
@@ -19,9 +19,9 @@ var (
 		`orderby|search|skip|top|count|format|skiptoken|deltatoken|apply|compute|token)[\s\p{Z}\p{C}+]*=`)
 )
 
-// smuggled says what is wrong with a query that arrived, as a server reads it that decodes each value once more and
-// splits it again: "" if it reads one option in each value. It knows no spelling but what it tries: all escapes taken
-// off a piece.
+// smuggled explains why a query that arrived has more than one reading: a server that decodes each value once more
+// and splits it again reads further options. It is "" if each value is one option. It knows no spelling but a piece
+// with all escapes decoded.
 func smuggled(target string) string {
 	path, query, _ := strings.Cut(target, "?")
 	if _, behind, found := strings.Cut(once(path), "?"); found && smuggled("?a=%26"+url.QueryEscape(behind)) != "" {
@@ -53,7 +53,7 @@ func holdsOption(value string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return optionInValue.MatchString(allOff(n)) })
 }
 
-// unprotected takes off what quotes and parentheses protect, if all of them are closed.
+// unprotected removes text that quotes and parentheses protect, if all of them are closed.
 func unprotected(text string) string {
 	rest := quotedText.ReplaceAllString(text, "")
 	for parentheses.MatchString(rest) {
@@ -72,7 +72,7 @@ func once(text string) string {
 	return text
 }
 
-// allOff takes escapes off until nothing changes.
+// allOff decodes escapes until nothing changes.
 func allOff(text string) string {
 	for {
 		next := regexp.MustCompile(`%[0-9A-Fa-f]{2}`).ReplaceAllStringFunc(text, once)

@@ -11,7 +11,7 @@ import (
 	"graphproxy/proxy/graphtest"
 )
 
-// readReferences reads what a rule lets a request refer to, as readRule reads rules.
+// readReferences reads which references a rule allows, as readRule reads rules.
 func readReferences(t testing.TB, values []yaml.Node) []plainRule {
 	t.Helper()
 	var refs []plainRule
@@ -34,8 +34,8 @@ func readReferences(t testing.TB, values []yaml.Node) []plainRule {
 	return refs
 }
 
-// refersBeyond says what is wrong with a body that was let through under the rule: that Graph may read in it a
-// reference to what the rule does not list. It is empty if all is well, or if the rule lists nothing.
+// refersBeyond explains why a body should not have been allowed under the rule: Graph may read a reference in it
+// that the rule does not list. It is empty if the body may pass, or if the rule lists nothing.
 func (r plainRule) refersBeyond(target string, body []byte) string {
 	if r.refs == nil || len(body) == 0 {
 		return ""

@@ -15,10 +15,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Whatever the handler lets through, what arrives at Graph reads there as what was asked for, is covered by the rule
-// that the record names, and by no deny rule: by a reading (graphtest.Read) and a matching (plainRule) that share
-// nothing with the proxy's own. Each check makes 20 requests, fewer under the race detector; -rapid.checks makes more
-// checks.
+// What the handler lets through arrives at Graph with the same reading, is covered by the rule in the record, and
+// by no deny rule. The test uses a reading (graphtest.Read) and a matching (plainRule) that share no code with the
+// proxy's own. Each check makes 20 requests, fewer under the race detector; -rapid.checks makes more checks.
 func TestWhatIsAllowedIsCoveredAsGraphReadsIt(t *testing.T) {
 	t.Parallel()
 	file := readFile(t, "testdata/bypass/policy.yaml")
@@ -46,8 +45,8 @@ func TestWhatIsAllowedIsCoveredAsGraphReadsIt(t *testing.T) {
 	}
 }
 
-// outcome takes one request through the handler. Outcome is the decision of its record, or "broken" for what net/http
-// does not take; problem says what must not be.
+// outcome sends one request through the handler. Outcome is the decision of its record, or "broken" for a request
+// that net/http refuses; problem explains a wrong result.
 func (r *rig) outcome(t *testing.T, policy []plainRule, method, target string) (outcome, problem string) {
 	t.Helper()
 	req, err := http.ReadRequest(
@@ -79,7 +78,7 @@ func (r *rig) outcome(t *testing.T, policy []plainRule, method, target string) (
 	return rec.Decision, uncovered(policy, rec, got[0].Method, got[0].Target)
 }
 
-// An item of a batch is let through when the same request alone is, and then covered likewise.
+// An item of a batch is let through when the same request alone is, and is covered in the same way.
 func TestAnItemOfABatchIsAllowedAsTheRequestAloneIs(t *testing.T) {
 	t.Parallel()
 	file := readFile(t, "testdata/bypass/policy.yaml")
@@ -127,8 +126,8 @@ func newBatchItem(i int, method, target string) batchItem {
 	return item
 }
 
-// sendBatch takes items through the handler, and gives the targets that arrived at Graph and the records, by the items'
-// ids.
+// sendBatch sends items through the handler, and returns the targets that arrived at Graph and the records, by the
+// items' ids.
 func (r *rig) sendBatch(t *testing.T, items []batchItem) (arrived map[string]string, records map[string]auditLine) {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{"requests": items})
@@ -157,7 +156,8 @@ func (r *rig) sendBatch(t *testing.T, items []batchItem) (arrived map[string]str
 	return arrived, records
 }
 
-// differs says what must not be of an item that arrived as target, which is empty if it did not, or nothing.
+// differs explains a wrong result of an item that arrived as target, which is empty if it did not arrive; "" if the
+// result is right.
 func differs(policy []plainRule, method, asked, target string, rec auditLine) string {
 	switch {
 	case (target != "") != (rec.Decision == "allow"):
@@ -234,7 +234,7 @@ func colon(rt *rapid.T, part string) string {
 	return part
 }
 
-// oneOf draws plain in so many of a hundred cases, else one of the others.
+// oneOf draws plain in share of a hundred cases, else one of the others.
 func oneOf(rt *rapid.T, label string, share int, plain string, others ...string) string {
 	if rapid.IntRange(1, 100).Draw(rt, label+" is plain") <= share {
 		return plain
@@ -242,7 +242,7 @@ func oneOf(rt *rapid.T, label string, share int, plain string, others ...string)
 	return rapid.SampledFrom(others).Draw(rt, label)
 }
 
-// drawSpelling spells a name, mostly as one that Graph takes for the same.
+// drawSpelling spells a name, usually so that Graph reads the same name.
 func drawSpelling(rt *rapid.T, name string) string {
 	switch rapid.IntRange(0, 60).Draw(rt, "spelling") {
 	case 0, 1:
@@ -278,7 +278,7 @@ func escapeAt(s string, i int) string {
 	return fmt.Sprintf("%s%%%02x%s", s[:i], s[i], s[i+1:])
 }
 
-// drawKey spells a key behind slash, which is empty where the key must stand in parentheses.
+// drawKey spells a key after slash, which is empty where the key must stand in parentheses.
 func drawKey(rt *rapid.T, slash string) string {
 	key := oneOf(rt, "key", 45,
 		rapid.SampledFrom([]string{"adele@contoso.com", "no-reply@contoso.com", "7", "1f0a", "aaaa1", "D7", "inbox",

@@ -10,8 +10,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// escape is an escape of a character that means the same with and without it, or that some clients escape and some do
-// not. All others must arrive as they were sent.
+// escape is an escape of a character with the same meaning without it, or one that some clients escape and some do
+// not. All other escapes must arrive as they were sent.
 var escape = regexp.MustCompile(`%([46][1-9A-Fa-f]|[57][0-9Aa]|3[0-9]|2[Dd]|2[Ee]|5[Ff]|7[Ee]|2[17-9AaCc]|40)`)
 
 // plainly writes a query value as it may arrive, in one spelling: without the escapes that may change.
@@ -72,7 +72,7 @@ func (r *rig) checkValues(t *testing.T, method, target, request string, names, v
 	}
 }
 
-// The values of the honest corpus with other characters in them, escaped and not, arrive likewise.
+// The values of the honest corpus with other characters in them, escaped and not, arrive in the same way.
 func TestAnyValueArrivesAsItWasSent(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, everyone)

@@ -9,9 +9,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What holds for the policy of the corpus holds for policies that nobody has written: rules of any shape, each drawn
-// with bounds of its own, above requests that are drawn as the others are. Each check makes a policy and 40 requests,
-// fewer under the race detector.
+// The properties of the corpus's policy hold for random policies too: rules of any shape, each with bounds of its
+// own, and requests that are drawn as the others are. Each check makes a policy and 40 requests, fewer under the
+// race detector.
 func TestWhatARandomPolicyAllowsIsCoveredAsGraphReadsIt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, everyone)
@@ -51,7 +51,8 @@ func drawPolicy(rt *rapid.T) string {
 
 var variableInTemplate = regexp.MustCompile(`\{([a-z]+)\}`)
 
-// drawPolicyRule draws a rule. One that denies may name what Graph does not have, so it is marked as unknown.
+// drawPolicyRule draws a rule. A deny rule may name operations that Graph does not have, so it is marked as
+// unknown.
 func drawPolicyRule(rt *rapid.T, denies bool) string {
 	template := rapid.SampledFrom([]string{
 		"/users", "/users/{id}", "/users/{id}/**", "/users/**", "/users/ceo@contoso.com/**", "/users/{id}/messages",
@@ -85,7 +86,7 @@ func drawPolicyRule(rt *rapid.T, denies bool) string {
 	return "      - " + rule + conditions + "\n"
 }
 
-// boundsOf are bounds of a variable that drawTarget's keys and paths meet now and then.
+// boundsOf are bounds of a variable that drawTarget's keys and paths sometimes meet.
 func boundsOf(variable string) []string {
 	if variable == "path" {
 		return []string{"Reports", "Reports/**", "Public/*", "teams/*", "Reports/Salaries/**", "**"}

@@ -34,8 +34,8 @@ func (b *hookedBuckets) Return(charges []limit.Charge) {
 	b.Limiter.Return(time.Now(), charges)
 }
 
-// A request takes from its buckets, and Graph begins to throttle in the same moment, in its answer to another one. The
-// request is refused, and what it took is there for the next.
+// A request takes from its buckets, and at the same moment Graph begins to throttle, in its answer to another
+// request. The request is refused, and gives everything back for the next one.
 func TestWhatARequestTookIsGivenBackWhenGraphBeginsToThrottle(t *testing.T) {
 	const file = `
 version: 1

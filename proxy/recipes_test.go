@@ -24,8 +24,8 @@ func recipes(t *testing.T) string {
 	})
 }
 
-// recipeEntries are the requests of one file of testdata/recipes, which is named as their caller is. They are written
-// as those of testdata/bypass.
+// recipeEntries are the requests of one file of testdata/recipes, which has its caller's name. They have the format
+// of testdata/bypass.
 func recipeEntries(t *testing.T, file string) (all []entry) {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -52,7 +52,7 @@ func (e entry) zip(t *testing.T) entry {
 }
 
 // isPlainJSON reports whether the entry can also be sent as an item of a batch: its body does not make the batch
-// unreadable, and is not null, which is no body there.
+// invalid, and is not null, which means no body there.
 func (e entry) isPlainJSON() bool {
 	if strings.Count(e.body, "{") > 60 || !utf8.ValidString(e.body) || e.body == "null" {
 		return false
@@ -81,8 +81,8 @@ func (e entry) inBatch() entry {
 	}
 }
 
-// Each request that tries to get mail, links, webhooks or rights out past a recipe is refused, as it is written,
-// compressed and in a batch, and Graph sees nothing of it. The honest ones pass byte for byte.
+// Each request that tries to get mail, links, webhooks or rights out past a recipe is refused, in its original
+// form, compressed and in a batch, and Graph receives nothing. The honest ones pass byte for byte.
 func TestTheRecipesHold(t *testing.T) {
 	files, err := filepath.Glob("testdata/recipes/*.txt")
 	must(t, err)

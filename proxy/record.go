@@ -16,19 +16,19 @@ import (
 
 // The values of a Record's Decision.
 const (
-	decisionAllow  = "allow"  // judged and let through, with any answer of Graph's
+	decisionAllow  = "allow"  // allowed and sent, with any answer of Graph
 	decisionDeny   = "deny"   // no rule allows it, or one denies it
 	decisionLimit  = "limit"  // one of our limits, or one of Graph's, refuses it
-	decisionRefuse = "refuse" // never came to a judgement: unreadable, unknown caller, too many in flight, a broken batch
+	decisionRefuse = "refuse" // refused before a decision: unreadable, unknown caller, too many in flight, a broken batch
 )
 
-// Record is the audit line of one request. It holds names and ids, never a query value, a header, a body or evidence.
+// Record is the audit line of one request. It has names and ids, never a query value, a header, a body or evidence.
 // The line has less than 4 KiB, see bound. The zero values of the optional fields are left out of the line.
 type Record struct {
 	Time     time.Time `json:"time"`
 	Caller   string    `json:"caller"`
 	Evidence string    `json:"evidence"`
-	// which of the caller's identities: its name, or 8 digits of its hash
+	// the caller's identity that matched: its name, or 8 digits of its hash
 	Credential      string   `json:"credential,omitempty"`
 	Client          string   `json:"client"`         // address that the request comes from, without port
 	Peer            string   `json:"peer,omitempty"` // the trusted proxy that named Client
@@ -54,7 +54,7 @@ type Record struct {
 	RequestID       string   `json:"request_id"`
 	ClientRequestID string   `json:"client_request_id"`
 	TraceID         string   `json:"trace_id,omitempty"` // of the caller's traceparent, or of graphproxy's own trace
-	Policy          string   `json:"policy"`             // hash of the policy file that judged
+	Policy          string   `json:"policy"`             // hash of the policy file that decided
 	Batch           string   `json:"batch,omitempty"`    // of an item of a $batch: request_id of the batch
 	Item            string   `json:"item,omitempty"`     // of an item: its id, as the caller wrote it
 	Cut             []string `json:"cut,omitempty"`      // names of the fields above that are shortened
@@ -93,11 +93,11 @@ func (rec *Record) decide(d policy.Decision) {
 	}
 }
 
-// end records the request. It runs deferred, so that a panic below is recorded too. http.ErrAbortHandler goes on to the
-// server: with it the reverse proxy cuts off a body that Graph cut off.
+// end records the request. It runs deferred, so that a panic below is recorded too. http.ErrAbortHandler is passed
+// on to the server: the reverse proxy uses it to cut off a body that Graph cut off.
 func (h *Handler) end(x *exchange) {
 	p := recover()
-	if p != nil && p != http.ErrAbortHandler { //nolint:errorlint // net/http compares it so, too
+	if p != nil && p != http.ErrAbortHandler { //nolint:errorlint // net/http compares it in the same way
 		x.logger(h.log).Error("panic", "value", fmt.Sprint(p), "request_id", x.rec.RequestID, "stack", string(debug.Stack()))
 		if !x.out.started() {
 			h.fail(x, fmt.Errorf("panic: %v", p))
@@ -165,8 +165,8 @@ func (h *Handler) complete(x *exchange, rec *Record) {
 	h.logRecord(x, rec)
 }
 
-// ofBatch completes the record of an item with that of its batch. Whole.Status counts for an item that has no answer of
-// its own.
+// ofBatch completes the record of an item with that of its batch. An item without an answer of its own gets
+// Whole.Status.
 func (rec *Record) ofBatch(whole *Record) {
 	rec.Batch, rec.RequestID = whole.RequestID, whole.RequestID
 	rec.Millis, rec.GraphMillis = whole.Millis, whole.GraphMillis
@@ -175,7 +175,7 @@ func (rec *Record) ofBatch(whole *Record) {
 	}
 }
 
-// logRecord logs the request for debugging: what the audit line has, without the keys that are in it.
+// logRecord logs the request for debugging: the fields of the audit line without keys.
 func (h *Handler) logRecord(x *exchange, rec *Record) {
 	ctx := context.Background()
 	if !h.log.Enabled(ctx, slog.LevelDebug) {
@@ -195,7 +195,7 @@ func (h *Handler) logRecord(x *exchange, rec *Record) {
 	)
 }
 
-// logger adds the request's trace to what is logged about it.
+// logger adds the request's trace to its log lines.
 func (x *exchange) logger(log *slog.Logger) *slog.Logger {
 	if x.rec.TraceID == "" {
 		return log
@@ -222,8 +222,8 @@ func (h *Handler) logCause(x *exchange, err error) *Error {
 	return e
 }
 
-// level is debug for a missing token or missing keys of an issuer. What fetches them logs that once; a line for every
-// request would bury it.
+// level is debug for a missing token or missing keys of an issuer. The package that fetches them logs that once; a
+// line for every request would hide it.
 func (e *Error) level() slog.Level {
 	if e.Inner == "tokenUnavailable" || e.Inner == "issuerUnavailable" {
 		return slog.LevelDebug
@@ -231,8 +231,8 @@ func (e *Error) level() slog.Level {
 	return slog.LevelWarn
 }
 
-// instead returns what a caller gets in the place of an answer of Graph's that ended before any of its body came; nil:
-// what there is.
+// instead returns the answer for a caller when Graph's answer ended before any of its body came; nil: Graph's
+// answer stays.
 func (x *exchange) instead() error {
 	switch {
 	case x.out.started():
@@ -245,7 +245,7 @@ func (x *exchange) instead() error {
 	return nil
 }
 
-// cutOff returns who ended an answer in the middle.
+// cutOff returns the side that ended an answer in the middle.
 func (x *exchange) cutOff() string {
 	switch {
 	case x.shutDown():
@@ -258,5 +258,5 @@ func (x *exchange) cutOff() string {
 	return "graphBrokeOff"
 }
 
-// millis is a duration in milliseconds with microseconds behind the point.
+// millis returns a duration in milliseconds with three decimals.
 func millis(d time.Duration) float64 { return math.Round(float64(d)/float64(time.Microsecond)) / 1000 }

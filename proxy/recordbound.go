@@ -7,8 +7,8 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// What of a caller's text is recorded, in bytes of the audit line. A caller writes the target, the names of its query
-// options and the ids of batch items as long as it likes, and a batch of some bytes has 21 lines.
+// How much of a caller's text is recorded, in bytes of the audit line. A caller may write a target, names of query
+// options and ids of batch items of any length, and a short batch has 21 lines.
 const (
 	maxRecordedText   = 512 // target, template and id
 	maxRecordedNames  = 16
@@ -17,8 +17,8 @@ const (
 	maxRecordedReason = 128
 )
 
-// bound shortens what is too long, and records that in Cut: a reader must not take the front of a target for a target.
-// It may be called more than once.
+// bound shortens fields that are too long, and records that in Cut: a reader must not read the beginning of a
+// target as a target. It may be called more than once.
 func (rec *Record) bound() {
 	rec.shorten("target", &rec.Target, maxRecordedText)
 	rec.shorten("path", &rec.Path, maxRecordedText)
@@ -49,7 +49,7 @@ func (rec *Record) cutRule() {
 	rec.Cut = append(rec.Cut, "rule")
 }
 
-// cutQuery leaves the names of the first options, each shortened. The names share no memory with the target's.
+// cutQuery keeps the names of the first options, each shortened. The names share no memory with the target's.
 func (rec *Record) cutQuery() {
 	isCut := len(rec.Query) > maxRecordedNames
 	if isCut {
@@ -67,8 +67,9 @@ func (rec *Record) cutQuery() {
 // cutMark stands at the end of a text that was shortened.
 const cutMark = "…"
 
-// cut returns s if a JSON string with it, hidden characters escaped, has at most so many bytes between its quotes.
-// Otherwise it returns the front of s that fits together with cutMark, and true. Most must be at least len(cutMark).
+// cut returns s if it has at most that many bytes in a JSON string between its quotes, with hidden characters
+// escaped. Otherwise it returns the beginning of s that fits together with cutMark, and true. Most must be at least
+// len(cutMark).
 func cut(s string, most int) (text string, isCut bool) {
 	n, fits := 0, 0
 	for i := 0; i < len(s); {
@@ -84,7 +85,7 @@ func cut(s string, most int) (text string, isCut bool) {
 	return s, false
 }
 
-// writtenWidth is how many bytes an audit line has for a character of so many bytes.
+// writtenWidth returns how many bytes a character has in an audit line.
 func writtenWidth(r rune, size int) int {
 	const escape = len(`\u0000`)
 	switch {

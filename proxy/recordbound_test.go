@@ -32,7 +32,7 @@ func TestCutCountsWhatIsWritten(t *testing.T) {
 	}
 }
 
-// written is how many bytes a text has in an audit line, between its quotes.
+// written returns how many bytes a text has in an audit line, between its quotes.
 func written(t *testing.T, s string) int {
 	t.Helper()
 	var line bytes.Buffer

@@ -6,15 +6,15 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// shape sets the path of a record whose request came to no judgement, so that no rule gives a template.
+// shape sets the path of a record without a decision, so that no rule gives a template.
 func (rec *Record) shape(t *odata.Target) {
 	if rec.Decision == decisionRefuse && rec.Path == "" && t != nil {
 		rec.Path = shapeOf(t)
 	}
 }
 
-// shapeOf returns the path of a target with {id} for what has the form of a key. A segment that only its place makes a
-// key, such as anna in /users/anna, stays.
+// shapeOf returns the path of a target with {id} for segments in the form of a key. A segment that is a key only by
+// its place, such as anna in /users/anna, stays.
 func shapeOf(t *odata.Target) string {
 	var b strings.Builder
 	b.WriteString("/" + t.Version)

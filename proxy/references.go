@@ -10,7 +10,7 @@ import (
 	"graphproxy/proxy/links"
 )
 
-// references are what a request's body refers to, where the rule bounds that.
+// references are the resources that a request's body refers to, if the rule bounds that.
 type references struct {
 	named []string // as policy.Request has them
 	unfit error    // why the request cannot be sent although it may refer to all of these
@@ -24,10 +24,10 @@ type refers struct {
 	body        []byte // JSON, which links.BackBody has read; empty for none
 }
 
-// references reads what a body refers to. A rule that bounds references asks for a body with one reading: a JSON object
-// in UTF-8, and behind $ref nothing but "@odata.id". What does not keep to that is refused, because Graph, or what
-// stands before it, may find a reference in it that was not seen here. The addresses that were found are judged first:
-// the caller should be informed that one of them is forbidden.
+// references reads the references in a body. A rule that bounds references requires an unambiguous body: a JSON
+// object in UTF-8, and after $ref only "@odata.id". Any other body is refused, because Graph, or a server before
+// it, may find a reference in it that was not seen here. The addresses that were found are judged first, so that
+// the caller sees that one of them is forbidden.
 func (q refers) references(l *links.Rewriter) (references, error) {
 	if len(q.body) == 0 {
 		return references{unfit: q.absent()}, nil
@@ -39,7 +39,7 @@ func (q refers) references(l *links.Rewriter) (references, error) {
 	return references{named: named.Addresses, unfit: q.unfit(named)}, nil
 }
 
-// absent refuses to add a reference that is not there.
+// absent refuses to add a reference that is missing.
 func (q refers) absent() error {
 	if isReference(q.target) && q.method != http.MethodDelete {
 		return badReference()
@@ -80,7 +80,7 @@ func isJSONInUTF8(contentType string) bool {
 	return err == nil && isJSON(contentType) && isUTF8(parameters)
 }
 
-// references reads what the body of a request, or of an item of a batch, refers to, if the rule bounds that.
+// references reads the references in the body of a request, or of an item of a batch, if the rule bounds them.
 func (x *exchange) references(item *batch.Item, t *odata.Target, bounded bool) (references, error) {
 	if item != nil {
 		return x.referencesOfItem(item, t, bounded)
@@ -96,7 +96,7 @@ func (x *exchange) references(item *batch.Item, t *odata.Target, bounded bool) (
 	return q.references(x.links)
 }
 
-// referencesOfItem also makes the addresses in the body of the item Graph's.
+// referencesOfItem also replaces the proxy's addresses in the body of the item by Graph's.
 func (x *exchange) referencesOfItem(item *batch.Item, t *odata.Target, bounded bool) (references, error) {
 	if err := x.mapItemBody(item); err != nil {
 		return references{}, err

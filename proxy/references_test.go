@@ -145,7 +145,7 @@ func TestWhatARequestRefersToIsJudgedWhereTheRuleSaysSo(t *testing.T) {
 	}
 }
 
-// A body that is bounded is JSON in UTF-8 and says so. An address that may be referred to does not help another type.
+// A bounded body must be JSON in UTF-8, with that type. An allowed address does not change that.
 func TestABoundedBodyIsJSONInUTF8(t *testing.T) {
 	r := newRig(t, referring)
 	may := `{"@odata.id":"` + r.graph.URL() + `/v1.0/users/adele@contoso.com"}`
@@ -350,7 +350,7 @@ func TestWhatAnItemRefersToIsJudged(t *testing.T) {
 		{"id":"3","method":"POST","url":"/groups/1/members/$ref","headers":{"Content-Type":"text/plain"},"body":"{\"@odata.id\":\"HOST/v1.0/users/ceo@fabrikam.com\"}"},
 		{"id":"4","method":"POST","url":"/groups/1/members/$ref","headers":{"Content-Type":"application/json"},"body":{"@odata.id":"HOST/v1.0/users/adele@contoso.com"}}]}`, "HOST", r.server.URL), asJSON)
 	got := a.statuses(t)
-	delete(got, "4") // Graph's to answer
+	delete(got, "4") // Graph answers it
 	if diff := cmp.Diff(map[string]int{"1": 403, "2": 403, "3": 400}, got); diff != "" {
 		t.Error(diff, a.body)
 	}

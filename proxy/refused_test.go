@@ -13,7 +13,7 @@ import (
 	"graphproxy/auth/entratest"
 )
 
-// refusing makes OneNote answer 401 always, and the directory as ever.
+// refusing makes OneNote answer every request with 401, and the directory normally.
 func (r *rig) refusing(challenge string) {
 	r.graph.Handle("/v1.0/users/adele@contoso.com/onenote/**", func(w http.ResponseWriter, q *http.Request) {
 		_, _ = io.Copy(io.Discard, q.Body)
@@ -24,7 +24,7 @@ func (r *rig) refusing(challenge string) {
 
 const notes = everyone + "      - ANY /users/{id}/onenote/**\n"
 
-// bare is what Graph says where a resource takes no app-only token.
+// bare is Graph's challenge where a resource takes no app-only token.
 const bare = `Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize", ` +
 	`client_id="00000003-0000-0000-c000-000000000000"`
 
@@ -124,7 +124,7 @@ func TestItemsThatAreRefusedCostEntraOneRequest(t *testing.T) {
 	}
 }
 
-// Others wait for the new token where Graph says that the old one does not do.
+// Other requests wait for the new token if Graph refuses the old one as invalid.
 func TestATokenThatGraphCallsInvalidIsServedToNoRequest(t *testing.T) {
 	r := newRig(t, notes)
 	r.do(t, "GET", "/v1.0/users/adele@contoso.com", "")

@@ -227,7 +227,7 @@ func TestResendsAreCountedAndBounded(t *testing.T) {
 	}
 }
 
-// What net/http is made to believe about a GET is not seen by Graph.
+// Graph does not see the changes to a GET that net/http needs.
 func TestAGETIsSentWithoutABodyAndWithoutALength(t *testing.T) {
 	for _, method := range []string{"GET", "HEAD"} {
 		r := newRig(t, everyone)

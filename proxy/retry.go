@@ -16,15 +16,16 @@ import (
 	"graphproxy/proxy/meter"
 )
 
-// Why a request is sent again. The values are those of a metric's label.
+// The reasons for sending a request again. The values are those of a metric's label.
 const (
-	resendConnect = "connect" // no connection could be made: Graph has many addresses, and one of them may just be going
-	resendUnsent  = "unsent"  // the connection had ended before anything was sent on it
-	resendReset   = "reset"   // a GET or HEAD whose connection ended before an answer
-	resendToken   = "token"   // Graph refused the token: 401 means that nothing was done
+	// no connection could be made: Graph has many addresses, and one of them may be out of service
+	resendConnect = "connect"
+	resendUnsent  = "unsent" // the connection had ended before anything was sent on it
+	resendReset   = "reset"  // a GET or HEAD whose connection ended before an answer
+	resendToken   = "token"  // Graph refused the token: 401 means that nothing was done
 )
 
-// sending is a request on its way to Graph. again decides on every resend, and send counts it.
+// sending is a request that is being sent to Graph. again decides on every resend, and send counts it.
 type sending struct {
 	o *outbound
 	r *http.Request
@@ -41,12 +42,12 @@ type attempt struct {
 	res *http.Response
 	err error
 
-	connections atomic.Int32 // that the request was given; net/http takes another one itself when the first took no byte
+	connections atomic.Int32 // that the request was given; net/http itself takes another one when the first took no byte
 	reused      atomic.Bool  // the last of them had carried a request before
 	begun       atomic.Bool  // something was written there, perhaps
 	answered    atomic.Bool  // the first byte of an answer came
 
-	upload     *upload                    // nil: there is none to watch
+	upload     *upload                    // nil: none is watched
 	connection atomic.Pointer[connection] // the last of them, if it is counted
 }
 
@@ -102,8 +103,8 @@ func (s *sending) again(a *attempt) string {
 	return ""
 }
 
-// renewed reports to the token source that Graph refused the token, and reports whether the request is to be sent again
-// with a new one.
+// renewed reports to the token source that Graph refused the token, and reports whether the request must be sent
+// again with a new one.
 func (s *sending) renewed(res *http.Response) bool {
 	o := s.o
 	n := o.app.Tokens.Refused(o.token, auth.RefusalOf(o.service(), res.Header))
@@ -127,7 +128,7 @@ func (s *sending) try() *attempt {
 	}
 	a := new(attempt)
 	out := s.r.WithContext(httptrace.WithClientTrace(s.r.Context(), a.trace(&s.o.h.meter.Connections)))
-	if s.tries++; s.tries > 1 { // the transport may still read the header of the one before
+	if s.tries++; s.tries > 1 { // the transport may still read the header of the previous try
 		out.Header = s.r.Header.Clone()
 		s.o.token.SetAuthorization(out.Header)
 	}
@@ -168,7 +169,7 @@ func (a *attempt) wrote(httptrace.WroteRequestInfo) {
 // stalled reports whether Graph stopped reading the request.
 func (a *attempt) stalled() bool { return a.upload != nil && a.upload.stalled.Load() }
 
-// tryDirect sends the request once with package direct, which has finished with the header when it returns.
+// tryDirect sends the request once with package direct, which no longer uses the header when it returns.
 func (s *sending) tryDirect() *attempt {
 	a := new(attempt)
 	if s.tries++; s.tries > 1 {
@@ -225,10 +226,10 @@ func (a *attempt) trace(n *meter.Connections) *httptrace.ClientTrace {
 	}
 }
 
-// forbidReplay keeps net/http from sending a GET or HEAD again by itself, which it does on each idle connection that
-// ends: a GET that Graph resets arrived N+1 times, N being the number of idle connections. net/http sends no request
-// again whose body it cannot get anew, so this one has a body, which is empty. The transfer encoding "identity" keeps
-// net/http from waiting for a first byte of it, and is not sent.
+// forbidReplay prevents net/http from sending a GET or HEAD again by itself, which it does on each idle connection
+// that ends: a GET that Graph resets arrived N+1 times, with N idle connections. net/http does not resend a request
+// whose body it cannot get again, so this request gets a body, which is empty. The transfer encoding "identity"
+// prevents net/http from waiting for a first byte of it, and is not sent.
 func forbidReplay(r *http.Request) {
 	r.Body, r.GetBody = emptyBody{}, nil
 	r.ContentLength, r.TransferEncoding = -1, []string{"identity"}
@@ -240,8 +241,8 @@ type emptyBody struct{}
 func (emptyBody) Read([]byte) (int, error) { return 0, io.EOF }
 func (emptyBody) Close() error             { return nil }
 
-// hideIdempotency keeps net/http from sending a request again by itself because of its Idempotency-Key. net/http finds
-// it under its canonical name only; for HTTP both names are one.
+// hideIdempotency prevents net/http from sending a request again by itself because of its Idempotency-Key. net/http
+// finds it under its canonical name only; for HTTP both names are the same.
 func hideIdempotency(h http.Header) {
 	for _, name := range [...]string{"Idempotency-Key", "X-Idempotency-Key"} {
 		if values, found := h[name]; found {

@@ -8,7 +8,7 @@ import (
 	"graphproxy/proxy"
 )
 
-// A connection that is refused once is tried again: Graph hears of the request once.
+// A connection that is refused once is tried again: Graph receives the request once.
 func TestAConnectionThatIsRefusedIsTriedOnceMore(t *testing.T) {
 	for _, tt := range []struct{ name, method, target, body string }{
 		{"without a body", "GET", "/v1.0/users/adele@contoso.com", ""},

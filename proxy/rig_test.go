@@ -37,7 +37,7 @@ const (
 	key      = "9f2c-tests-only-7d1e" // its hash stands in the policies below
 )
 
-// everyone is a policy for one caller known by its address.
+// everyone is a policy for one caller, identified by its address.
 const everyone = `
 version: 1
 callers:
@@ -67,7 +67,7 @@ type rig struct {
 
 type option func(*proxy.Config, *rig)
 
-// signingKey is the key of every rig's Entra: to make one takes as long as most tests.
+// signingKey is the key of every rig's Entra: making one takes as long as most tests.
 var signingKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
 func newRig(t *testing.T, file string, options ...option) *rig {
@@ -123,7 +123,7 @@ func newRig(t *testing.T, file string, options ...option) *rig {
 	r.server = httptest.NewUnstartedServer(nil)
 	r.server.Config = proxy.NewServer(r.handler, log)
 	r.server.Start()
-	r.server.Client().Transport.(*http.Transport).DisableCompression = true // what a test counts is what was sent
+	r.server.Client().Transport.(*http.Transport).DisableCompression = true // a test counts the bytes that were sent
 	t.Cleanup(r.server.Close)
 	return r
 }
@@ -153,8 +153,8 @@ type answer struct {
 	body   string
 }
 
-// do sends one request as a Go client would, its body as JSON unless it says otherwise. Header is given as "Name:
-// value" lines.
+// do sends one request as a Go client would, its body as JSON unless a header gives another type. Header is given
+// as "Name: value" lines.
 func (r *rig) do(t *testing.T, method, target, body string, header ...string) answer {
 	t.Helper()
 	req, err := http.NewRequest(method, r.server.URL+target, strings.NewReader(body))
@@ -172,7 +172,7 @@ func (r *rig) do(t *testing.T, method, target, body string, header ...string) an
 	return read(t, res)
 }
 
-// raw sends bytes as they are, and reads one answer.
+// raw sends bytes unchanged, and reads one answer.
 func (r *rig) raw(t *testing.T, request string) answer {
 	t.Helper()
 	c, err := net.Dial("tcp", r.server.Listener.Addr().String())
@@ -215,7 +215,8 @@ type graphError struct {
 	}
 }
 
-// refusal checks that an answer is a refusal of graphproxy's in the documented shape, and gives its innerError.code.
+// refusal checks that an answer is a refusal of graphproxy's in the documented shape, and returns its
+// innerError.code.
 func (a answer) refusal(t *testing.T, status int, code string) string {
 	t.Helper()
 	if a.status != status {
@@ -243,7 +244,7 @@ func (a answer) refusal(t *testing.T, status int, code string) string {
 	return inner["code"]
 }
 
-// one waits for exactly one audit line and gives it.
+// one waits for exactly one audit line and returns it.
 func (r *rig) one(t *testing.T) map[string]any {
 	t.Helper()
 	got := r.audit.wait(t, 1)
@@ -263,7 +264,7 @@ func (r *rig) sawNothing(t *testing.T) {
 	}
 }
 
-// lines collects what is written in whole lines. Safe for concurrent use.
+// lines collects whole written lines. Safe for concurrent use.
 type lines struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -281,7 +282,7 @@ func (l *lines) all() []string {
 	return strings.FieldsFunc(l.buf.String(), func(r rune) bool { return r == '\n' })
 }
 
-// wait polls until there are at least n lines: a record is written when the answer has gone out.
+// wait polls until there are at least n lines: a record is written when the answer has been sent.
 func (l *lines) wait(t *testing.T, n int) []string {
 	t.Helper()
 	until(t, fmt.Sprintf("%d lines", n), func() bool { return len(l.all()) >= n })

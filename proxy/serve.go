@@ -15,7 +15,7 @@ import (
 	"graphproxy/proxy/links"
 )
 
-// exchange is one request on its way: what is known of it so far.
+// exchange is one request under way, with all facts that are known so far.
 type exchange struct {
 	traced        *traced
 	authorization *Authorization
@@ -28,14 +28,14 @@ type exchange struct {
 	allotment     allotment // of its caller
 	place         place
 	held          holding
-	seen          *odata.Target // what the request asks for, as far as it can be read
-	unreadable    error         // why it cannot
-	admission     admission     // of a request that is no batch
-	body          sentBody      // of a request that is no batch
+	seen          *odata.Target // the target of the request, as far as it can be read
+	unreadable    error         // why it cannot be read
+	admission     admission     // of a request that is not a batch
+	body          sentBody      // of a request that is not a batch
 	batch         *batchRun     // of a $batch; else nil
 	graphBody     answerBody
 	spent         spent
-	stalled       atomic.Bool // an answer of Graph's did
+	stalled       atomic.Bool // an answer of Graph stalled
 	err           error       // of the reverse proxy
 	abort         bool        // end the connection: net/http would answer 200 otherwise
 	single        *outbound   // memory for the one of a request that is no batch
@@ -50,7 +50,7 @@ type parts struct {
 	single   outbound
 }
 
-// ServeHTTP takes one request through. It leaves exactly one record in every case.
+// ServeHTTP serves one request. It leaves exactly one record in every case.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := h.begin(w, r)
 	defer h.end(x)
@@ -92,7 +92,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	return &p.exchange
 }
 
-// serve is a request's way, top to bottom. Each step may be the last.
+// serve has the steps of a request, in order. Each step may be the last.
 func (h *Handler) serve(x *exchange) error {
 	x.seen, x.unreadable = x.look()
 	known, err := h.authenticate(x)
@@ -125,7 +125,7 @@ func (h *Handler) serve(x *exchange) error {
 	return h.forward(x, x.outbound(token))
 }
 
-// authenticate finds out who the caller is, and takes a place among the requests in flight for it.
+// authenticate finds the caller, and takes a place for it among the requests in flight.
 func (h *Handler) authenticate(x *exchange) (caller.Found, error) {
 	defer x.traced.step("authenticate").end()
 	if err := checkHost(x.request); err != nil {
@@ -144,8 +144,8 @@ func (h *Handler) authenticate(x *exchange) (caller.Found, error) {
 	return found, h.work(x)
 }
 
-// identify judges the evidence of the caller. The number of requests in it is bounded: evidence may have to wait for
-// keys.
+// identify checks the evidence of the caller. The number of requests in it is bounded, because evidence may have to
+// wait for keys.
 func (h *Handler) identify(x *exchange) (caller.Found, error) {
 	defer h.unknown.used.Add(-1)
 	if h.unknown.used.Add(1) > h.unknown.most {
@@ -159,8 +159,8 @@ func (h *Handler) identify(x *exchange) (caller.Found, error) {
 	return found, nil
 }
 
-// look reads the target of a request, and records it also where the caller turns out to be unknown. The error is for
-// read: what is wrong with a caller's evidence goes before.
+// look reads the target of a request, and records it even if the caller turns out to be unknown. read returns its
+// error: a problem with the caller's evidence is reported first.
 func (x *exchange) look() (*odata.Target, error) {
 	target, err := readTarget(x.request)
 	if err == nil {
@@ -169,7 +169,7 @@ func (x *exchange) look() (*odata.Target, error) {
 	return target, err
 }
 
-// read is the only reading of a request: its target, and whether its origin, headers and body have one meaning.
+// read reads a request once: its target, and whether its origin, headers and body are unambiguous.
 func (h *Handler) read(x *exchange, known caller.Found) (policy.Request, error) {
 	if x.unreadable != nil {
 		return policy.Request{}, x.unreadable
@@ -190,7 +190,7 @@ func (h *Handler) read(x *exchange, known caller.Found) (policy.Request, error) 
 	return request, checkBody(r, x.in)
 }
 
-// readTarget takes the bytes of the request line, not what net/url made of them.
+// readTarget reads the bytes of the request line, not the result of net/url.
 func readTarget(r *http.Request) (*odata.Target, error) {
 	if !knownMethod(r.Method) {
 		return nil, &Error{
@@ -213,7 +213,8 @@ func readTarget(r *http.Request) (*odata.Target, error) {
 	return target, nil
 }
 
-// token returns the access token of an app that the policy names. It is the last step that can fail before the wire.
+// token returns the access token of the app that the policy names. No later step can fail before the request is
+// sent.
 func (x *exchange) token(app *App) (auth.Token, error) {
 	defer x.traced.step("token").end()
 	defer since(&x.spent.waiting, time.Now())
@@ -225,7 +226,7 @@ func (x *exchange) token(app *App) (auth.Token, error) {
 	return token, nil
 }
 
-// noToken is the answer to a request for which there is no token. Entra's words are in the log and at /readyz.
+// noToken is the answer to a request without a token. Entra's error is in the log and at /readyz.
 func noToken(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return errCallerGone
@@ -245,7 +246,7 @@ func noToken(ctx context.Context, err error) error {
 	return e
 }
 
-// finish gives back the request's place, and then its slots of limits: a request that gets a slot has to find a place.
+// finish gives back the request's place, and then its slots of limits: the next request with a slot needs a place.
 func (x *exchange) finish() {
 	x.place.leave()
 	x.admission.end()
@@ -254,7 +255,7 @@ func (x *exchange) finish() {
 // gone reports whether the caller no longer waits for the answer.
 func (x *exchange) gone() bool { return x.request.Context().Err() != nil }
 
-// fail answers a request that did not reach its end, if its caller still waits.
+// fail answers a request that ended with an error, if its caller still waits.
 func (h *Handler) fail(x *exchange, err error) {
 	if errors.Is(err, errCallerGone) && x.shutDown() {
 		err = cutByShutdown()

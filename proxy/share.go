@@ -8,31 +8,30 @@ import (
 	"graphproxy/policy"
 )
 
-// pool counts what requests have of something that the proxy has a bounded number of: places or bytes. Safe for
-// concurrent use.
+// pool counts how much of a bounded resource of the proxy requests use: places or bytes. Safe for concurrent use.
 type pool struct {
 	most int64
 	used atomic.Int64
 }
 
-// share is what one caller may have of a pool. Every caller may use a fraction of what the other callers leave, so that
-// however many take all that they can, something is left for the next one.
+// share is the part of a pool that one caller may use. Every caller may use a fraction of what the other callers
+// leave, so that some is left for the next one, however many callers use all that they can.
 type share struct {
 	most     int64   // never more than this
 	fraction float64 // of what the others leave
 }
 
-// allows reports how much a caller may have when the others have so much.
+// allows returns how much a caller may use when the others use that much.
 func (s share) allows(most, others int64) int64 {
 	return min(s.most, int64(math.Ceil(s.fraction*float64(most-others))))
 }
 
-// take takes n for the caller that has own. It reports false, and takes nothing, if that is more than the caller's
+// take takes n for the caller that uses own. It reports false, and takes nothing, if that is more than the caller's
 // share.
 //
-// Two counters cannot be read at once. As own is counted up first and down last, requests of the same caller never look
-// like those of others, and a caller by itself can use its whole share, however many of its requests come at the same
-// moment.
+// Two counters cannot be read at once. own is increased first and decreased last, so requests of the same caller
+// never count as those of others, and a single caller can use its whole share, however many of its requests come at
+// the same moment.
 func (p *pool) take(own *atomic.Int64, n int64, s share) bool {
 	mine := own.Add(n)
 	used := p.used.Add(n)
@@ -49,26 +48,26 @@ func (p *pool) give(own *atomic.Int64, n int64) {
 	own.Add(-n)
 }
 
-// mostUnknown is how many requests more than there are places may be authenticated at once: those of a few issuers
-// whose keys cannot be had wait there (auth/caller/oidc bounds them for each), and must not keep out those that only
-// have to be looked at.
+// mostUnknown is how many requests more than there are places may be authenticated at once. Requests of a few
+// issuers whose keys cannot be fetched wait there (auth/caller/oidc bounds them for each), and must not keep out
+// requests whose check is fast.
 const mostUnknown = 1024
 
-// usage is what one caller has of each pool.
+// usage is how much of each pool one caller uses.
 type usage struct{ working, waiting, bytes atomic.Int64 }
 
-// allotment is what a caller may have of each pool, with what it has.
+// allotment is how much of each pool a caller may use, and how much it uses.
 type allotment struct {
 	has                     *usage
 	working, waiting, bytes share
 }
 
-// leastBytes is the part of all bytes that a caller may hold however small its share of the places is: one large batch
-// must fit.
+// leastBytes is the part of all bytes that a caller may use even if its share of the places is small: one large
+// batch must fit.
 const leastBytes = 4
 
-// allot returns what the policy lets a caller have. The caller by itself may have half of everything unless the policy
-// has another share, and everything if there is no other caller.
+// allot returns what the policy allows a caller. Without a share in the policy, a caller may use half of
+// everything, and everything if it is the only caller.
 func (h *Handler) allot(a *Authorization, caller string) allotment {
 	places := h.places.most
 	most := places - places/2
@@ -93,7 +92,7 @@ func (h *Handler) allot(a *Authorization, caller string) allotment {
 	}
 }
 
-// usageOf returns what a caller has now. It outlives the policy that the caller was judged by.
+// usageOf returns what a caller uses now. It outlives the policy.
 func (h *Handler) usageOf(caller string) *usage {
 	if u, found := h.usages.Load(caller); found {
 		return u.(*usage)
@@ -104,7 +103,7 @@ func (h *Handler) usageOf(caller string) *usage {
 
 // place is one request's place among those in flight. The zero place is none. It is for one goroutine.
 type place struct {
-	of    *pool // working or waiting; nil: it has none
+	of    *pool // working or waiting; nil: the request has no place
 	count *atomic.Int64
 }
 
@@ -121,8 +120,8 @@ func (h *Handler) work(x *exchange) error {
 		"send the next one when one was answered, or ask the policy's owner for a larger in_flight", x.rec.Caller))
 }
 
-// wait gives up the place for one among the requests that wait. It reports false, and leaves the place as it is, if
-// there is none.
+// wait exchanges the place for one among the requests that wait. If there is none it reports false, and the request
+// keeps its place.
 func (h *Handler) wait(x *exchange) bool {
 	if x.place.of == &h.waiting {
 		return true
@@ -135,7 +134,7 @@ func (h *Handler) wait(x *exchange) bool {
 	return true
 }
 
-// resume is work for a request that waited, or found no place afterwards; for one that has a place it does nothing.
+// resume is work for a request that waited, or found no place afterwards; for one with a place it does nothing.
 func (h *Handler) resume(x *exchange) error {
 	if x.place.of == &h.places {
 		return nil

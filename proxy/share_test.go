@@ -23,7 +23,7 @@ import (
 	"graphproxy/proxy"
 )
 
-// shares is a policy of several callers, each known by a key of its name, with settings for each.
+// shares is a policy of several callers, each with a key that equals its name, with settings for each.
 func shares(callers map[string]string) string {
 	text := "version: 1\ncallers:\n"
 	for name, settings := range callers {
@@ -36,8 +36,8 @@ func shares(callers map[string]string) string {
 	return text
 }
 
-// hold begins requests of a caller that end when the test does, and returns how many were taken and how many refused as
-// overloaded.
+// hold begins requests of a caller that end with the test, and returns how many were accepted and how many refused
+// as overloaded.
 func (r *rig) hold(t *testing.T, caller string, n int) (taken, refused int) {
 	t.Helper()
 	for range n {
@@ -134,7 +134,7 @@ func TestAPlaceIsFreeWhenItsRequestHasEnded(t *testing.T) {
 	}
 }
 
-// A policy that is loaded again does not give a caller its share a second time.
+// After a reload a caller does not get its share a second time.
 func TestASharesUseOutlivesThePolicy(t *testing.T) {
 	callers := map[string]string{"a": "", "b": ""}
 	r := newRig(t, shares(callers), func(c *proxy.Config, _ *rig) { c.MaxInFlight = 8 })
@@ -201,7 +201,7 @@ func TestABatchCountsIntoTheConcurrencyOfItsCaller(t *testing.T) {
 	if a := r.do(t, "GET", "/v1.0/users", "", "X-Api-Key: b"); a.status != 200 {
 		t.Errorf("another caller: %d %s", a.status, a.body)
 	}
-	for _, c := range open { // its items count in its place: two batches of one item fit
+	for _, c := range open { // its items use its place: two batches of one item fit
 		_, err := io.WriteString(c, body+strings.Repeat(" ", 60-len(body)))
 		must(t, err)
 	}
@@ -215,7 +215,7 @@ func TestABatchCountsIntoTheConcurrencyOfItsCaller(t *testing.T) {
 	}
 }
 
-// A batch takes no tokens of the rate beside the concurrency: its items do.
+// A batch takes no tokens of a limit with a rate and a concurrency: its items do.
 func TestABatchTakesNoTokens(t *testing.T) {
 	r := newRig(t, shares(map[string]string{"a": "limit: {rate: 2/h, burst: 2, concurrency: 1}"}))
 	a := r.do(t, "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users"}]}`, "X-Api-Key: a")
@@ -274,7 +274,7 @@ func TestRequestsThatWaitCountApart(t *testing.T) {
 	}
 }
 
-// Bodies that are held count into the share of their caller.
+// Bodies that are kept in memory count into the share of their caller.
 func TestOneCallersBodiesLeaveRoomForThoseOfOthers(t *testing.T) {
 	r := newRig(t, shares(map[string]string{"a": "", "b": ""}), func(c *proxy.Config, _ *rig) { c.MaxInFlight = 200 })
 	r.graph.Handle("POST /v1.0/test/body", func(w http.ResponseWriter, q *http.Request) {
@@ -302,7 +302,7 @@ func TestOneCallersBodiesLeaveRoomForThoseOfOthers(t *testing.T) {
 	}
 }
 
-// Three callers take all that they can get, each in its own way, and a fourth is served as if it were alone.
+// Three callers use all that they can get, each in its own way, and a fourth is served as if it were alone.
 func TestThreeBadCallersDoNotStopAGoodOne(t *testing.T) {
 	const places, good = 60, 200
 	r := newRig(t, shares(map[string]string{
@@ -313,7 +313,7 @@ func TestThreeBadCallersDoNotStopAGoodOne(t *testing.T) {
 	defer bad.Wait()
 	defer cancel()
 
-	for range places + 10 { // batches of which nothing comes
+	for range places + 10 { // batches without a body
 		r.emptyBatch(t, "batches")
 	}
 	var zeros bytes.Buffer
@@ -380,7 +380,7 @@ func TestThreeBadCallersDoNotStopAGoodOne(t *testing.T) {
 	}
 }
 
-// While an issuer hangs, those that name it wait in places of their own.
+// While an issuer does not answer, requests with its tokens wait in places of their own.
 func TestRequestsWhoseCallerIsUnknownTakeNoPlaces(t *testing.T) {
 	const waiting, more = 64, 36
 	issuer, err := oidctest.New(oidctest.Options{})

@@ -8,7 +8,7 @@ import (
 )
 
 // ErrShutdown is the cause (context.Cause) with which the context of a request is cancelled when the process ends
-// before the request does. The request is answered 503 then, if its answer has not begun, and recorded as cut off by
+// before the request does. If its answer has not begun, the request is answered 503. It is recorded as cut off by
 // the shutdown.
 var ErrShutdown = errors.New("the process is shutting down")
 
@@ -26,7 +26,7 @@ func cutByShutdown() *Error {
 	}
 }
 
-// checkAudit refuses a request that could not be recorded, if the operator wants that.
+// checkAudit refuses a request that could not be recorded, if the operator has set that.
 func (h *Handler) checkAudit() error {
 	if h.unaudited == nil {
 		return nil

@@ -11,11 +11,12 @@ import (
 	"graphproxy/proxy/direct"
 )
 
-// idle is how long Graph may do nothing while graphproxy waits for it: send no byte of an answer's body, or take none
-// of a request's. The time that a caller takes does not count.
+// idle is how long Graph may do nothing while graphproxy waits for it: send no byte of an answer's body, or read
+// none of a request's. The time that a caller takes does not count.
 const idle = 100 * time.Second
 
-// graphStalled is the answer where Graph does nothing for so long. It is also the error of reading a body that stalls.
+// graphStalled is the answer when Graph does nothing for that long. It is also the error of reading a body that
+// stalls.
 func graphStalled() *Error {
 	return &Error{
 		Status: http.StatusGatewayTimeout,
@@ -26,8 +27,8 @@ func graphStalled() *Error {
 	}
 }
 
-// watch ends what waits for Graph for too long. It sets no timer for a read: one timer a body looks at the time since
-// which the body waits. A watch is used for one body, and is safe for concurrent use.
+// watch ends a wait for Graph that is too long. It sets no timer for a read: one timer for a body checks how long
+// the body has waited. A watch is used for one body, and is safe for concurrent use.
 type watch struct {
 	alarms  *sync.Pool
 	alarm   *alarm
@@ -37,13 +38,13 @@ type watch struct {
 	waiting waiting
 }
 
-// waiting is what waits for Graph. A watch calls halt once at most.
+// waiting is a body that waits for Graph. A watch calls halt once at most.
 type waiting interface{ halt() }
 
 // waitsNot is the time of a watch while nothing waits for Graph.
 const waitsNot = -1
 
-// start makes the watch look, from now on and until end.
+// start starts the checks, until end.
 func (w *watch) start(alarms *sync.Pool, waiting waiting) {
 	w.alarms, w.began, w.waiting = alarms, time.Now(), waiting
 	w.since.Store(waitsNot)
@@ -58,12 +59,12 @@ func (w *watch) waitEnds() { w.since.Store(waitsNot) }
 // end ends the watch. It may be called once.
 func (w *watch) end() {
 	w.alarm.of.Store(nil)
-	if w.alarm.timer.Stop() { // else it is ringing now, for nobody
+	if w.alarm.timer.Stop() { // otherwise it is running now, and ends by itself
 		w.alarms.Put(w.alarm)
 	}
 }
 
-// look ends what has waited for too long, or returns when to look again.
+// look ends a wait that is too long, or returns the time until the next check.
 func (w *watch) look() time.Duration {
 	since := w.since.Load()
 	if since == waitsNot {
@@ -102,9 +103,8 @@ func (a *alarm) ring() {
 	}
 }
 
-// answerBody is the body of Graph's answer. A Read that brings nothing for too long fails with graphStalled. The body
-// that it watches must end a Read when it is closed, as those of net/http do. The time for which it is waited for is
-// Graph's.
+// answerBody is the body of Graph's answer. A Read without a byte for too long fails with graphStalled. The body
+// that it watches must end a Read when it is closed, as those of net/http do. The time of the wait is Graph's.
 type answerBody struct {
 	watch
 	from   io.ReadCloser
@@ -156,7 +156,7 @@ type upload struct {
 	cancel context.CancelCauseFunc // to be called when the answer has been read
 }
 
-// release frees what the context of the request holds. A nil upload has none.
+// release frees the resources of the request's context. A nil upload has none.
 func (u *upload) release() {
 	if u != nil {
 		u.cancel(nil)
@@ -165,7 +165,7 @@ func (u *upload) release() {
 
 func (u *upload) halt() { u.cancel(graphStalled()) }
 
-// uploadBody is the body of an upload. Between two reads Graph takes what the first one brought.
+// uploadBody is the body of an upload. Between two reads Graph takes the bytes of the first one.
 type uploadBody struct {
 	*upload
 	from io.ReadCloser
@@ -180,12 +180,12 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 
 func (b *uploadBody) Close() error { return b.from.Close() }
 
-// unwatched is the length of a body that is sent without a watch: it fits into the buffers of a connection, whatever
-// Graph reads.
+// unwatched is the length of a body that is sent without a watch: it fits into the buffers of a connection, even if
+// Graph reads nothing.
 const unwatched = 16 << 10
 
-// watchUpload watches the body of r, and returns the request to send in its place. The upload is nil if there is none
-// to watch; else it is to be ended, and its cancel to be called.
+// watchUpload watches the body of r, and returns the request to send in its place. The upload is nil if no body is
+// watched; otherwise it must be ended, and its cancel called.
 func watchUpload(r *http.Request, alarms *sync.Pool) (*http.Request, *upload) {
 	if !hasBody(r) || isSafe(r) || 0 <= r.ContentLength && r.ContentLength <= unwatched {
 		return r, nil

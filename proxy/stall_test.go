@@ -38,8 +38,8 @@ func (a appAndOther) App(name, _ string) *proxy.App {
 	return a[0]
 }
 
-// stalling runs graphproxy between a caller and a Graph that graph plays on each connection, in a time of its own. Use
-// gets the caller's connection. It returns the records.
+// stalling runs graphproxy between a caller and a Graph that the function graph plays on each connection, in a time
+// of its own. use gets the caller's connection. It returns the records.
 func stalling(t *testing.T, graph func(c net.Conn, r *bufio.Reader), use func(c net.Conn)) []map[string]any {
 	t.Helper()
 	audit := new(lines)
@@ -310,7 +310,7 @@ func TestTheTimeThatACallerTakesIsNotGraphs(t *testing.T) {
 	}
 }
 
-// uploading writes a request with a body of so many bytes, piece by piece.
+// uploading writes a request with a body of size bytes, piece by piece.
 func uploading(c net.Conn, size int, pause time.Duration) {
 	_, _ = fmt.Fprintf(c,
 		"PUT /v1.0/test/x HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\nContent-Length: "+

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// responseWriter counts what goes to a caller and knows whether an answer has begun. It passes no informational
-// response on: what a 1xx of Graph's carries was not looked at. It holds the header until there is some of the body, so
-// that another answer can take its place when Graph stalls behind its header.
+// responseWriter counts the bytes for a caller and records whether an answer has begun. It passes no 1xx answer on,
+// because its headers were not checked. It delays the header until some of the body has come, so that another
+// answer can replace it when Graph stalls after its header.
 type responseWriter struct {
 	http.ResponseWriter
 	status int
@@ -29,9 +29,9 @@ type responseWriter struct {
 	blocked time.Duration // in writing
 }
 
-// prepare makes w a writer to to. It decides whether the connection may be used again. net/http hides a Content-Length that stood beside
-// Transfer-Encoding: chunked and goes on with the connection; a proxy in front of us may have believed the other one,
-// and what is left on the connection would be read as the next request (RFC 9112 section 6.1).
+// prepare makes w a writer to to. It decides whether the connection may be used again. net/http hides a Content-Length
+// that stood beside Transfer-Encoding: chunked and keeps the connection. A proxy in front of us may have used the
+// Content-Length, and the rest of the connection would be read as the next request (RFC 9112 section 6.1).
 func (w *responseWriter) prepare(to http.ResponseWriter, r *http.Request, in *requestBody) {
 	w.ResponseWriter = to
 	w.close = r.ProtoMajor == 1 && len(r.TransferEncoding) > 0
@@ -79,7 +79,7 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// FlushError lets http.ResponseController flush. It does nothing before there is some of the body.
+// FlushError lets http.ResponseController flush. It does nothing before some of the body has come.
 func (w *responseWriter) FlushError() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -113,8 +113,8 @@ func (w *responseWriter) end() {
 	}
 }
 
-// cutOff sends what net/http still has of an answer that is cut off now. A short one would be lost with its status
-// otherwise.
+// cutOff flushes the part of an answer that net/http has buffered, before the answer is cut off. A short answer
+// would otherwise be lost with its status.
 func (w *responseWriter) cutOff() {
 	w.end()
 	_ = w.FlushError() // the caller may have left
@@ -133,9 +133,9 @@ func (w *responseWriter) reset() {
 // Unwrap lets http.ResponseController set deadlines.
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// requestBody is a caller's body on its way to Graph: it counts, and remembers when the reading of it failed, because
-// the transport reports that as its own failure, and the fault is the caller's. Safe for one reader and any number of
-// askers.
+// requestBody is a caller's body while it is sent to Graph. It counts, and remembers when reading it failed: the
+// transport reports that as its own failure, but the caller is at fault. Safe for one reader and any number of
+// goroutines that call its other methods.
 type requestBody struct {
 	from io.ReadCloser
 	pace pace // of reading
@@ -173,7 +173,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// passOn notes that what is left of the body is read by the transport: the time of that is Graph's.
+// passOn records that the transport reads the rest of the body: that time is Graph's.
 func (b *requestBody) passOn() { b.passed.Store(true) }
 
 func (b *requestBody) Close() error {
@@ -181,12 +181,12 @@ func (b *requestBody) Close() error {
 	return b.from.Close()
 }
 
-// maxUnwanted is how much of a body is read on after it was refused for its length.
+// maxUnwanted is how much of a body is read after it was refused for its length.
 const maxUnwanted = 64 << 20
 
-// discard reads on to the end of a body that was refused for its length, within bounds of bytes and of time. Callers
-// that write their whole request before they read would otherwise find the connection broken, and never see why. A
-// caller that waits for 100 Continue has sent nothing, and one of HTTP/2 reads while it writes.
+// discard reads on to the end of a body that was refused for its length, within bounds of bytes and of time. A
+// caller that writes its whole request before it reads would otherwise find the connection broken, and never see
+// the refusal. A caller that waits for 100 Continue has sent nothing, and one of HTTP/2 reads while it writes.
 func (b *requestBody) discard() {
 	if b.continues && b.count() == 0 || !b.pace.discard() {
 		return
@@ -194,13 +194,12 @@ func (b *requestBody) discard() {
 	_, _ = io.CopyN(io.Discard, b, maxUnwanted)
 }
 
-// answered is called when the answer begins. What is left of the body is of no use now, but net/http waits for some of
-// it.
+// answered is called when the answer begins. The rest of the body is not used, but net/http waits for some of it.
 func (b *requestBody) answered() { b.pace.drop() }
 
 func (b *requestBody) count() int64 { return b.n.Load() }
 
-// failure is why the body could not be read, or nil.
+// failure returns why the body could not be read, or nil.
 func (b *requestBody) failure() error {
 	if err := b.bad.Load(); err != nil && !errors.Is(*err, http.ErrBodyReadAfterClose) {
 		return *err
@@ -208,7 +207,7 @@ func (b *requestBody) failure() error {
 	return nil
 }
 
-// bufferPool keeps the copy buffers of the reverse proxy, which are most of its garbage otherwise.
+// bufferPool reuses the copy buffers of the reverse proxy, which would otherwise be most of its garbage.
 type bufferPool struct{ pool sync.Pool }
 
 func newBufferPool() *bufferPool {

@@ -30,8 +30,8 @@ func headOf(target string, length int, headers ...string) string {
 		"%d\r\n%s\r\n", target, length, strings.Join(headers, ""))
 }
 
-// A caller that writes its whole request before it reads gets the refusal, and not a broken pipe. Nothing is buffered
-// between the two ends of the connections here, so each byte that is written has been read.
+// A caller that writes its whole request before it reads gets the refusal, and not a broken pipe. The connections
+// here have no buffers, so each byte that is written has been read.
 func TestABodyThatIsTooLongIsReadToItsEnd(t *testing.T) {
 	h := longHandler(t)
 	for _, tt := range []struct{ name, head, body string }{
@@ -79,7 +79,7 @@ func readTooLong(t *testing.T, c net.Conn) (answered time.Time) {
 	return answered
 }
 
-// What is read of a body that is refused is bounded by time and by bytes.
+// Reading a refused body is bounded by time and by bytes.
 func TestABodyThatIsTooLongIsNotReadForEver(t *testing.T) {
 	h := longHandler(t)
 	t.Run("a caller that stops sending", func(t *testing.T) {

@@ -11,16 +11,16 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Tracing is where the spans of requests go. The names of attributes are those of OpenTelemetry's semantic conventions
-// (https://opentelemetry.io/docs/specs/semconv/http/http-spans/). No span holds a key, the value of a query option or
-// evidence: http.route and url.template are the template of the rule that decided, and url.path, url.query and url.full
-// are left out.
+// Tracing is the destination of requests' spans. The names of attributes are those of OpenTelemetry's semantic
+// conventions (https://opentelemetry.io/docs/specs/semconv/http/http-spans/). No span contains a key, the value of
+// a query option or evidence: http.route and url.template are the template of the rule that decided, and url.path,
+// url.query and url.full are left out.
 type Tracing struct {
 	Tracer     trace.Tracer
 	Propagates bool // a caller's traceparent is the parent, and Graph gets that of graphproxy's span
 }
 
-// traced is the span of a request. A nil one does nothing: then there is no tracing.
+// traced is the span of a request. A nil traced does nothing: tracing is off.
 type traced struct {
 	of   *Tracing
 	ctx  context.Context //nolint:containedctx // of the span; the request's own is in the exchange
@@ -52,7 +52,7 @@ func (t *Tracing) begin(r *http.Request, rec *Record) *traced {
 	return &traced{of: t, ctx: ctx, span: span}
 }
 
-// spanMethod is the method of a request, or _OTHER for one that a caller invented.
+// spanMethod returns the method of a request, or _OTHER for an unknown one.
 func spanMethod(method string) string {
 	if knownMethod(method) {
 		return method
@@ -60,7 +60,7 @@ func spanMethod(method string) string {
 	return "_OTHER"
 }
 
-// spanName is a name of which there are few: the method, and the template of the rule that decided.
+// spanName returns a name with few different values: the method, and the template of the rule that decided.
 func spanName(rec *Record) string {
 	name := spanMethod(rec.Method)
 	if name == "_OTHER" {
@@ -72,7 +72,7 @@ func spanName(rec *Record) string {
 	return name
 }
 
-// route is the template of a request: that of the rule that decided, or the one target that needs no rule.
+// route returns the template of a request: that of the rule that decided, or $batch, which needs no rule.
 func (rec *Record) route() string {
 	switch {
 	case rec.Rule != "":
@@ -115,7 +115,7 @@ func (t *traced) spanID() string {
 	return t.span.SpanContext().SpanID().String()
 }
 
-// outgoing begins the span of a request to Graph, and makes it the parent of what Graph does.
+// outgoing begins the span of a request to Graph, and makes it the parent of Graph's own spans.
 func (t *traced) outgoing(r *http.Request, rec *Record) step {
 	if t == nil {
 		return step{}
@@ -166,7 +166,7 @@ func (s step) failed(kind string) {
 	s.span.SetStatus(codes.Error, "")
 }
 
-// end ends the span of a request with what its record has.
+// end ends the span of a request with the fields of its record.
 func (t *traced) end(rec *Record, items []Record) {
 	if t == nil {
 		return
@@ -190,7 +190,7 @@ func (t *traced) end(rec *Record, items []Record) {
 	t.span.End()
 }
 
-// attributes are what a span shows of a record.
+// attributes are the fields of a record that a span has.
 func (rec *Record) attributes() []attribute.KeyValue {
 	all := []attribute.KeyValue{
 		attribute.Int("http.response.status_code", rec.Status),

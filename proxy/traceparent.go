@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// traceID returns the trace-id of a caller's traceparent (https://www.w3.org/TR/trace-context/#traceparent-header), or
-// "" where there is none that is well formed. Versions that are not known yet may have more fields behind the flags.
+// traceID returns the trace-id of a caller's traceparent (https://www.w3.org/TR/trace-context/#traceparent-header),
+// or "" if there is no well-formed one. Later versions may have more fields after the flags.
 func traceID(h http.Header) string {
 	values := h["Traceparent"]
 	if len(values) != 1 {
@@ -27,7 +27,7 @@ func traceID(h http.Header) string {
 	return text[3:35]
 }
 
-// isTraceField reports whether a trace-id or parent-id is one: hexadecimal digits in lower case, not all zero.
+// isTraceField reports whether s is a trace-id or parent-id: hexadecimal digits in lower case, not all zero.
 func isTraceField(s string) bool { return isLowerHex(s) && strings.Trim(s, "0") != "" }
 
 func isLowerHex(s string) bool {

@@ -14,17 +14,17 @@ import (
 	"graphproxy/proxy/meter"
 )
 
-// The ways to send requests to Graph, see Config.Transport.
+// The implementations that send requests to Graph, see Config.Transport.
 const (
-	TransportDirect = "direct" // package proxy/direct for what it takes, net/http for the rest
+	TransportDirect = "direct" // package proxy/direct for requests that it takes, net/http for the rest
 	TransportStd    = "std"    // net/http for everything
 )
 
-// wire is the way to Graph.
+// wire sends requests to Graph.
 type wire struct {
-	kept  *http.Transport   // its connections are kept for the requests that follow
+	kept  *http.Transport   // its connections are kept for later requests
 	fresh *http.Transport   // each of its connections is new, and carries one request
-	own   *direct.Transport // nil: everything goes through kept and fresh
+	own   *direct.Transport // nil: every request uses kept or fresh
 }
 
 func newWire(c *Config, n *meter.Connections) *wire {
@@ -47,7 +47,7 @@ func newWire(c *Config, n *meter.Connections) *wire {
 	return w
 }
 
-// isProxied reports whether HTTPS_PROXY and its like lead to Graph over a proxy.
+// isProxied reports whether HTTPS_PROXY or a similar variable sets a proxy for Graph.
 func isProxied(graph *url.URL) bool {
 	proxy, err := http.ProxyFromEnvironment(&http.Request{URL: graph})
 	return proxy != nil || err != nil
@@ -61,11 +61,11 @@ func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, err
 	return w.kept.DialContext(ctx, network, address)
 }
 
-// newTransport makes the connections to Graph that net/http uses. Redirects are not its business: it follows none, so
-// the token never goes where a Location points.
+// newTransport returns the transport of net/http to Graph. It follows no redirects, so the token is never sent to
+// the address of a Location.
 //
-// It speaks HTTP/1.1, one connection for each request in flight: over HTTP/2 a page of 56 kB cost a third more CPU, a
-// GOAWAY loses requests whose body cannot be sent again, and one slow reader holds back the others of its connection.
+// It uses HTTP/1.1, one connection for each request in flight: over HTTP/2 a page of 56 kB cost a third more CPU, a
+// GOAWAY loses requests whose body cannot be sent again, and one slow reader delays the others of its connection.
 func newTransport(roots *x509.CertPool, n *meter.Connections) *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	protocols := new(http.Protocols)
@@ -78,22 +78,22 @@ func newTransport(roots *x509.CertPool, n *meter.Connections) *http.Transport {
 		Protocols:              protocols,
 		MaxIdleConnsPerHost:    512,
 		IdleConnTimeout:        90 * time.Second,
-		ResponseHeaderTimeout:  100 * time.Second, // Graph's own gateway gives up before
+		ResponseHeaderTimeout:  100 * time.Second, // Graph's own gateway gives up earlier
 		ExpectContinueTimeout:  time.Second,
 		MaxResponseHeaderBytes: 256 << 10,
 		ReadBufferSize:         32 << 10,
 		WriteBufferSize:        32 << 10,
-		DisableCompression:     true, // the caller's Accept-Encoding decides, and its bytes pass as they are
+		DisableCompression:     true, // the caller's Accept-Encoding decides, and its bytes pass unchanged
 	}
 }
 
-// unanswered is how long a request may be without an answer, and a small answer may take to be taken: longer than Graph
-// and every wait for room together.
+// unanswered is how long a request may be without an answer, and how long a small answer may take to be read:
+// longer than Graph and all waits for limits together.
 const unanswered = 10 * time.Minute
 
-// NewServer makes a server for a Handler: callers that are slow with their header, send or take next to nothing of a
-// body, or leave a connection idle are cut off; bodies that move may take as long as they take. What net/http refuses
-// before the handler (a malformed request line, a header over 64 KiB) it answers by itself.
+// NewServer makes a server for a Handler. It cuts off callers that send their header slowly, move next to nothing
+// of a body, or leave a connection idle. Bodies that move may take any time. net/http itself answers requests that
+// it refuses before the handler (a malformed request line, a header over 64 KiB).
 func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:                      h,

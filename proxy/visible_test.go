@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Marks of direction could make one file look like another to those who read the log, or the message.
+// Marks of direction could make one file look like another to a reader of the log or of the message.
 func TestAFormatCharacterInATargetIsEscapedInTheRecordAndTheMessage(t *testing.T) {
 	r := newRig(t, `
 version: 1

@@ -154,7 +154,7 @@ func IsHost(host string) bool {
 	return name != "" && strings.Trim(port, "0123456789") == ""
 }
 
-// hasHostBytes reports whether s has only bytes that stand for themselves in a host, a port, a JSON string and a header.
+// hasHostBytes reports whether s has only bytes that need no escape in a host, a port, a JSON string and a header.
 func hasHostBytes(s string) bool {
 	for i := range len(s) {
 		c := lower(s[i])
