@@ -14,8 +14,12 @@ import (
 type commonLimit struct {
 	limit  *limit.Limit
 	per    []string
-	covers bool // covers only the requests of its covers; else every request
+	own    string // the file whose callers it covers; "": any
+	covers bool   // covers only the requests of its covers; else every request
 }
+
+// isFor reports whether the limit may cover a caller.
+func (c *commonLimit) isFor(b *ruleBook) bool { return c.own == "" || c.own == b.file }
 
 // cover is an item of covers.
 type cover struct {
@@ -58,6 +62,9 @@ func (p *Policy) Charges(dst []limit.Charge, r Request, d Decision) []limit.Char
 	}
 	hits := p.covers.All(r.Target, MethodsOf(r.Method, r.Target))
 	for i, c := range p.limits {
+		if !c.isFor(book) {
+			continue
+		}
 		if !c.covers {
 			dst = append(dst, charge(c.limit, bucketKey(c.per, r, d, nil), r))
 		} else if h := p.firstHit(hits, i); h != nil {
@@ -80,7 +87,7 @@ func (p *Policy) EnvelopeCharges(dst []limit.Charge, r Request) []limit.Charge {
 	}
 	d := Decision{App: book.app, Tenant: book.tenant}
 	for _, c := range p.limits {
-		if !c.covers && c.limit.Concurrency > 0 && slices.Contains(c.per, perCaller) {
+		if c.isFor(book) && !c.covers && c.limit.Concurrency > 0 && slices.Contains(c.per, perCaller) {
 			dst = append(dst, limit.Charge{Limit: c.limit, Key: bucketKey(c.per, r, d, nil), Slot: true})
 		}
 	}

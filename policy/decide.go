@@ -11,6 +11,7 @@ import (
 
 // ruleBook has the rules of one caller.
 type ruleBook struct {
+	file     string
 	app      string
 	tenant   string
 	priority string

@@ -57,6 +57,9 @@ func ParseFilesUntested(files Files, checks ...EvidenceCheck) (*Policy, error) {
 		return nil, errs
 	}
 	l.policy.warnings = l.warnings.Errors()
+	for _, b := range l.bounds {
+		l.policy.bounds[b.pattern] = b.text
+	}
 	return l.policy, nil
 }
 
@@ -70,10 +73,12 @@ type document struct {
 
 func newLoader(files Files, checks []EvidenceCheck) *loader {
 	l := &loader{
-		policy: &Policy{hash: hashOf(files.All), rules: make(map[string]*ruleBook)},
+		policy: &Policy{hash: hashOf(files.All), rules: make(map[string]*ruleBook), bounds: make(map[string]string)},
 		checks: checks,
 		sets:   make(map[string]*ruleSet),
 		named:  make(map[string]string),
+
+		reporting: make(map[string]int),
 	}
 	for _, f := range files.All {
 		l.policy.files = append(l.policy.files, files.Prefix+f.Name)
@@ -162,7 +167,7 @@ func (p *Policy) Files() []string { return p.files }
 func topKeys(isMain bool) []string {
 	keys := []string{"version", "limits", "rules", "deny", "callers", "tests"}
 	if isMain {
-		keys = slices.Insert(keys, 1, "mode", "contact", "include")
+		keys = slices.Insert(keys, 1, "mode", "contact", "include", "bounds")
 	}
 	return keys
 }

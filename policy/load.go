@@ -75,6 +75,9 @@ type loader struct {
 	words    map[[32]byte]bool // hashes of common words; nil until a key is read
 	setNames []string
 	denyAll  []*Rule // for every caller
+
+	bounds    []*bounds
+	reporting map[string]int // line of mode: report, by caller
 }
 
 // documents reads what the files say. What the rest refers to is read from all of them first.
@@ -86,9 +89,11 @@ func (l *loader) documents() {
 	l.main(l.files[0])
 	l.each("limits", l.commonLimits)
 	l.each("rules", l.ruleSets)
+	l.readBounds()
 	l.each("deny", func(v yamlfile.Value) { l.denyAll = append(l.denyAll, l.denyRules(v)...) })
 	l.each("callers", l.callers)
 	l.evidence()
+	l.checkBounds()
 	l.unusedSets()
 	l.voidDenies()
 	l.each("tests", l.testCases)
@@ -106,6 +111,7 @@ func (l *loader) each(key string, read func(yamlfile.Value)) {
 func (l *loader) main(d *document) {
 	l.enter(d.shown)
 	l.includes(d.top["include"])
+	l.boundedFiles(d.top["bounds"])
 	l.mode = l.reportMode(d.top["mode"], false)
 	l.policy.report = l.mode
 	l.policy.contact = l.contact(d.top["contact"])
@@ -223,7 +229,11 @@ func (l *loader) caller(f yamlfile.Field) {
 		Until:      l.until(keys["until"]),
 	}
 	l.uniqueNames(&c)
-	book := &ruleBook{app: c.App, tenant: c.Tenant, priority: c.Priority, report: l.reportMode(keys["mode"], l.mode)}
+	reports := l.reportMode(keys["mode"], l.mode)
+	if reports && keys["mode"].IsSet() {
+		l.reporting[c.Name] = keys["mode"].Line()
+	}
+	book := &ruleBook{file: c.File, app: c.App, tenant: c.Tenant, priority: c.Priority, report: reports}
 	allow := l.rules(keys["allow"].List("a list of rules"))
 	l.warnOfBatch(allow)
 	book.add(allow, slices.Concat(l.denyAll, l.denyRules(keys["deny"])))

@@ -23,7 +23,7 @@ func (l *loader) commonLimits(v yamlfile.Value) {
 			continue
 		}
 		keys := f.Value.Mapping("rate", "burst", "concurrency", "wait", "unit", "per", "covers")
-		c := &commonLimit{limit: l.limitOf(f.Value, keys, "limits."+f.Key), covers: keys["covers"].IsSet()}
+		c := &commonLimit{limit: l.limitOf(f.Value, keys, "limits."+f.Key), covers: keys["covers"].IsSet(), own: l.own()}
 		c.per = l.per(keys["per"])
 		covers := l.covers(keys["covers"])
 		l.checkPer(c, keys["per"], covers)

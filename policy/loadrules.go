@@ -15,6 +15,7 @@ type ruleSet struct {
 	line  int
 	rules []*Rule
 	used  bool
+	own   string // the file whose callers may include it; "": any
 }
 
 func (l *loader) ruleSets(v yamlfile.Value) {
@@ -26,7 +27,7 @@ func (l *loader) ruleSets(v yamlfile.Value) {
 		if !l.unique("set of rules", f) {
 			continue
 		}
-		set := &ruleSet{file: l.report.File, line: f.Line}
+		set := &ruleSet{file: l.report.File, line: f.Line, own: l.own()}
 		for _, item := range f.Value.Items("a list of rules") {
 			if name, _, isInclude := includeOf(item); isInclude {
 				name.Errorf("a set of rules does not include another; write its rules here")
@@ -82,6 +83,10 @@ func (l *loader) include(v, until yamlfile.Value) []*Rule {
 		return nil
 	}
 	set.used = true
+	if set.own != "" && set.own != v.File() {
+		v.Errorf("the set of rules %q is in %s, which has bounds, so only callers of that file include it; write its rules here, "+
+			"or in a file without bounds", name, set.file)
+	}
 	return endingWith(set.rules, l.until(until))
 }
 

@@ -40,9 +40,10 @@ type Policy struct {
 	coverOf  []cover       // by number in covers
 	apps     []AppRef
 	cases    []Case
-	loaded   time.Time // when the files were read; cases without a time are judged at this time
-	contact  string    // whom a refused caller must ask
-	report   bool      // of the whole policy: callers without a mode are in report mode
+	loaded   time.Time         // when the files were read; cases without a time are judged at this time
+	contact  string            // whom a refused caller must ask
+	report   bool              // of the whole policy: callers without a mode are in report mode
+	bounds   map[string]string // as text, by pattern
 	warnings Errors
 }
 

@@ -10,6 +10,7 @@ import (
 
 // references are the resources that a rule lets a request refer to. A nil one allows any.
 type references struct {
+	rules   []*Rule
 	allowed match.AllowSet
 	texts   []string
 }
@@ -23,6 +24,7 @@ func (l *loader) references(v yamlfile.Value) *references {
 	for _, item := range v.OneOrMore("a path such as /users/{id}") {
 		if r := l.path(item, false); r != nil {
 			refs.texts = append(refs.texts, pathText(r))
+			refs.rules = append(refs.rules, r)
 			refs.allowed.Add(&r.match)
 		}
 	}

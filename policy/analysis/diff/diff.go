@@ -6,7 +6,11 @@
 // match, and policy/analysis/audit reads the log.
 package diff
 
-import "graphproxy/policy"
+import (
+	"slices"
+
+	"graphproxy/policy"
+)
 
 // Difference is the changes from an old policy to a new one. Its zero value is none.
 type Difference struct {
@@ -46,11 +50,12 @@ const (
 	KindDeny     Kind = "deny"
 	KindLimit    Kind = "limit"
 	KindContact  Kind = "contact"
+	KindBounds   Kind = "bounds"
 )
 
 // Policies compares two policies.
 func Policies(old, newer *policy.Policy) Difference {
-	d := Difference{Old: old.File(), New: newer.File(), Limits: commonLimits(old, newer), File: contact(old, newer)}
+	d := Difference{Old: old.File(), New: newer.File(), Limits: commonLimits(old, newer), File: slices.Concat(contact(old, newer), bounds(old, newer))}
 	was := make(map[string]*policy.Caller)
 	for i := range old.Callers() {
 		was[old.Callers()[i].Name] = &old.Callers()[i]

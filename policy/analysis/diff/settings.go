@@ -3,6 +3,7 @@ package diff
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -269,6 +270,30 @@ func rateText(perSecond float64) string {
 	return strconv.FormatFloat(perSecond*3600, 'g', 6, 64) + "/h"
 }
 
+// bounds compares what bounds the files of teams. A change alters no decision, and says what a team may write next.
+func bounds(old, newer *policy.Policy) []Change {
+	was, is := old.Bounds(), newer.Bounds()
+	names := slices.Sorted(maps.Keys(was))
+	for name := range is {
+		if _, found := was[name]; !found {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	var changes []Change
+	for _, name := range names {
+		if was[name] != is[name] {
+			changes = append(changes, Change{
+				Sign:  "~",
+				Kind:  KindBounds,
+				Text:  fmt.Sprintf("bounds of %s: %s are now %s", name, cmp.Or(was[name], "none"), cmp.Or(is[name], "none")),
+				Where: newer.File(),
+			})
+		}
+	}
+	return changes
+}
+
 // contact compares the contacts for refused callers.
 func contact(old, newer *policy.Policy) []Change {
 	was, is := cmp.Or(old.Contact(), "none"), cmp.Or(newer.Contact(), "none")
@@ -324,6 +349,9 @@ func coverText(c policy.CommonLimit) string {
 	text := "covers " + strings.Join(slices.Compact(covers), ", ")
 	if c.All {
 		text = "covers every request"
+	}
+	if c.Own != "" {
+		text += " of callers in " + c.Own
 	}
 	if len(c.Per) > 0 {
 		text += ", for each " + strings.Join(slices.Sorted(slices.Values(c.Per)), " and ")

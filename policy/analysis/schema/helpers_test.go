@@ -205,8 +205,12 @@ func everyOption(t testing.TB) []byte {
 	text, err := json.Marshal(map[string]any{
 		"version": 1,
 		"include": []string{"teams/*.yaml"},
-		"rules":   map[string]any{"devices": []string{"GET /devices"}},
-		"deny":    []any{map[string]any{"include": "devices"}},
+		"bounds": map[string]any{"teams/*.yaml": map[string]any{
+			"allow":   []any{"GET /users", map[string]any{"GET /users/{id}": map[string]any{"where": map[string]any{"id": "1"}}}},
+			"callers": []string{"hr-*"},
+		}},
+		"rules": map[string]any{"devices": []string{"GET /devices"}},
+		"deny":  []any{map[string]any{"include": "devices"}},
 		"limits": map[string]any{"new": map[string]any{
 			"rate": "5/s", "covers": []any{map[string]any{"GET /users/{id}/new": map[string]any{"unknown": true}}},
 		}},
