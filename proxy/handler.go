@@ -62,6 +62,7 @@ type Config struct {
 	Hosts          []string
 	ForwardHeaders []string       // request headers that reach Graph besides those that its SDKs and documentation use
 	MaxInFlight    int            // requests in flight; beyond it 503 at once. 0: 1000
+	KeptToGraph    int            // connections to Graph that wait for a next request, at most. 0: 512
 	Roots          *x509.CertPool // CAs of Graph's certificate; nil: the system's
 	Transport      string         // TransportDirect or TransportStd; "": TransportDirect
 	// one JSON line a request, each in one Write; nil: off. Must be safe for concurrent use
@@ -167,6 +168,9 @@ func (c *Config) setDefaults() {
 	if c.MaxInFlight == 0 {
 		c.MaxInFlight = 1000
 	}
+	if c.KeptToGraph == 0 {
+		c.KeptToGraph = 512
+	}
 }
 
 func (c *Config) check() error {
@@ -186,6 +190,8 @@ func (c *Config) check() error {
 		return errors.New(`proxy.Config.Transport: is neither "direct" nor "std"`)
 	case c.MaxInFlight < 0:
 		return errors.New("proxy.Config.MaxInFlight: is negative; 0 means 1000")
+	case c.KeptToGraph < 0:
+		return errors.New("proxy.Config.KeptToGraph: is negative; 0 means 512")
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"log/slog"
 	"net"
 	"net/http"
@@ -28,7 +27,7 @@ type wire struct {
 }
 
 func newWire(c *Config, n *meter.Connections) *wire {
-	w := &wire{kept: newTransport(c.Roots, n), fresh: newTransport(c.Roots, n)}
+	w := &wire{kept: newTransport(c, n), fresh: newTransport(c, n)}
 	w.fresh.MaxIdleConnsPerHost = -1
 	if c.Transport == TransportStd || !direct.Supported || isProxied(c.Graph) {
 		return w
@@ -66,17 +65,17 @@ func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, err
 //
 // It uses HTTP/1.1, one connection for each request in flight: over HTTP/2 a page of 56 kB cost a third more CPU, a
 // GOAWAY loses requests whose body cannot be sent again, and one slow reader delays the others of its connection.
-func newTransport(roots *x509.CertPool, n *meter.Connections) *http.Transport {
+func newTransport(c *Config, n *meter.Connections) *http.Transport {
 	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            dialFunc(dialer.DialContext).counted(n),
-		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        &tls.Config{RootCAs: c.Roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
 		Protocols:              protocols,
-		MaxIdleConnsPerHost:    512,
+		MaxIdleConnsPerHost:    c.KeptToGraph,
 		IdleConnTimeout:        90 * time.Second,
 		ResponseHeaderTimeout:  100 * time.Second, // Graph's own gateway gives up earlier
 		ExpectContinueTimeout:  time.Second,

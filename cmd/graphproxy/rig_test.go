@@ -121,7 +121,15 @@ func (w *world) serve(t *testing.T, more ...string) *process {
 // serveTo is serve with a file as stdout; nil: process.stdout collects it.
 func (w *world) serveTo(t *testing.T, stdout *os.File, more ...string) *process {
 	t.Helper()
-	p := startTo(t, stdout, w.environ(more...), "serve")
+	p := prepare(t, stdout, w.environ(more...), "serve")
+	w.start(t, p)
+	return p
+}
+
+// start runs serve and waits until it listens.
+func (w *world) start(t *testing.T, p *process) {
+	t.Helper()
+	p.run(t)
 	p.client.Transport = &http.Transport{
 		TLSClientConfig:    &tls.Config{RootCAs: w.ca.Pool()},
 		ForceAttemptHTTP2:  true,
@@ -134,7 +142,6 @@ func (w *world) serveTo(t *testing.T, stdout *os.File, more ...string) *process 
 	if p.hasEnded() {
 		t.Fatalf("serve ended: %s", p.stderr)
 	}
-	return p
 }
 
 // noPause takes away the second that a process with a race detector waits at its end.

@@ -51,6 +51,7 @@ type Config struct {
 	Policy          string   `env:"GRAPHPROXY_POLICY" envDefault:"policy.yaml"`
 	ForwardHeaders  List     `env:"GRAPHPROXY_FORWARD_HEADERS"`
 	MaxInFlight     Count    `env:"GRAPHPROXY_MAX_IN_FLIGHT" envDefault:"1000"`
+	MaxConnections  Count    `env:"GRAPHPROXY_MAX_CONNECTIONS"`
 	Transport       Way      `env:"GRAPHPROXY_TRANSPORT" envDefault:"direct"`
 	Drain           Pause    `env:"GRAPHPROXY_DRAIN" envDefault:"0s"`
 	ShutdownTimeout Duration `env:"GRAPHPROXY_SHUTDOWN_TIMEOUT" envDefault:"30s"`

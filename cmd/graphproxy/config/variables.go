@@ -148,6 +148,9 @@ func meanings() map[string]string {
 		"GRAPHPROXY_MAX_IN_FLIGHT": "requests in flight, and 256 KiB of held bodies for each; one more is answered " +
 			"503 at once. Each caller " +
 			"has a [share](policy.md#in_flight-a-callers-share) of them; as many again may wait for a limit",
+		"GRAPHPROXY_MAX_CONNECTIONS": "connections of callers open at once; beyond it, the one that has been idle for " +
+			"longest is closed for each new one, and while none is idle, new ones wait. Default: what RLIMIT_NOFILE " +
+			"[leaves for them](operations.md#connections), which is also the most",
 		"GRAPHPROXY_TRANSPORT": "how requests go to Graph: `direct`, which costs less CPU, or `std`, Go's own " +
 			"`http.Transport`; see [operations.md](operations.md#the-way-to-graph)",
 		"GRAPHPROXY_DRAIN":            "how long callers are still served after SIGTERM, while the replica is not ready",

@@ -20,6 +20,9 @@ func newCounted(next http.Handler) *counted {
 
 // ServeHTTP implements http.Handler.
 func (c *counted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if isEvicted(r) {
+		panic(http.ErrAbortHandler)
+	}
 	c.under.Add(1)
 	defer c.end()
 	if c.leaving.Load() {

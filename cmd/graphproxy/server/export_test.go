@@ -3,8 +3,12 @@ package server
 import (
 	"context"
 	"crypto/x509"
+	"io"
+	"log"
 	"log/slog"
 	"net"
+	"net/http"
+	"sync/atomic"
 	"time"
 
 	"graphproxy/proxy"
@@ -71,3 +75,59 @@ func (l *CertificateLog) Check(use string, begins, ends, now time.Time) {
 
 // TimeOfCAs is timeOfCAs.
 func TimeOfCAs(cas []*x509.Certificate) (begins, ends time.Time) { return timeOfCAs(cas) }
+
+// Connections is connections.
+type Connections struct{ k *connections }
+
+// NewConnections makes one for callers.
+func NewConnections(most int, log *slog.Logger) Connections {
+	return Connections{newConnections("callers", most, log)}
+}
+
+// Server returns a server whose connections are counted.
+func (c Connections) Server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:   newCounted(h),
+		ConnState: c.k.state,
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return withPeer(c.k.context(ctx, conn), conn)
+		},
+		ErrorLog:          log.New(io.Discard, "", 0),
+		ReadHeaderTimeout: time.Minute,
+	}
+}
+
+// Listen is listen.
+func (c Connections) Listen(l net.Listener) net.Listener { return c.k.listen(l) }
+
+// Admit is admit.
+func (c Connections) Admit(conn net.Conn) bool { return c.k.admit(conn, new(atomic.Bool)) }
+
+// State is state.
+func (c Connections) State(conn net.Conn, state http.ConnState) { c.k.state(conn, state) }
+
+// Context is context.
+func (c Connections) Context(ctx context.Context, conn net.Conn) context.Context {
+	return c.k.context(ctx, conn)
+}
+
+// Evict is evict.
+func (c Connections) Evict() { c.k.evict() }
+
+// Open returns the number of open connections, and of those that are idle.
+func (c Connections) Open() (open, idle int64) { return c.k.open.Load(), c.k.idle.Load() }
+
+// Counted returns what metrics count: connections closed for others, pauses, and errors of accept.
+func (c Connections) Counted() (evicted, paused, failed int64) {
+	return c.k.evicted.Load(), c.k.paused.Load(), c.k.failed.Load()
+}
+
+// NewCounted is newCounted.
+func NewCounted(next http.Handler) http.Handler { return newCounted(next) }
+
+// ShareDescriptors is shareDescriptors: connections of callers, of the admin listener, requests in flight, and
+// connections to Graph that are kept. Enough is the limit that its warning names.
+func ShareDescriptors(limit int, p Parts) (callers, admin, inFlight, kept, enoughFor int, err error) {
+	d, err := shareDescriptors(limit, &p)
+	return d.callers, d.admin, d.inFlight, d.kept, enough(&p), err
+}

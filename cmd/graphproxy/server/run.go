@@ -40,15 +40,18 @@ func (s *Server) Run(ctx context.Context, callers []net.Listener, health net.Lis
 	requests, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cut(nil)
 	server, healthServer := proxy.NewServer(s.handler, s.parts.Log), s.admin.server(s.parts.Log)
-	server.ConnContext = withPeer
+	server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		return withPeer(s.callers.context(ctx, c), c)
+	}
+	server.ConnState, healthServer.ConnState = s.callers.state, s.health.state
 	server.BaseContext = func(net.Listener) context.Context { return requests }
 	failed := make(chan error, len(callers)+1)
 	serve := func(on *http.Server, l net.Listener) {
 		running.Go(func() { failed <- on.Serve(l) })
 	}
-	serve(healthServer, health)
+	serve(healthServer, s.health.listen(health))
 	for _, l := range callers {
-		serve(server, l)
+		serve(server, s.callers.listen(l))
 	}
 	s.logStart(callers, health)
 	notify(s.parts.Log, daemon.SdNotifyReady)
@@ -91,6 +94,7 @@ func (s *Server) logStart(callers []net.Listener, health net.Listener) {
 		"mode", modeOf(inForce),
 		"listeners", addresses,
 		"admin", health.Addr().String(),
+		"max_connections", s.callers.most,
 	)
 }
 

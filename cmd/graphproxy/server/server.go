@@ -19,7 +19,7 @@ import (
 	"graphproxy/proxy/redislimit"
 )
 
-// Parts are what a Server is made of. All but Roots, Public, Unix, PublicURL, Hosts, Headers, Transport, Drain, Audit,
+// Parts are what a Server is made of. All but Roots, Public, Unix, PublicURL, Hosts, Headers, MaxConnections, Transport, Drain, Audit,
 // Keys, ClientCA and Tracing must be set.
 type Parts struct {
 	Version     string // of graphproxy
@@ -33,18 +33,20 @@ type Parts struct {
 	Hosts       []string // names that the proxy is known by besides
 	Headers     []string
 	MaxInFlight int
-	Transport   string        // the way to Graph, see proxy.Config
-	Drain       time.Duration // how long callers are still served when it is time to stop
-	Patience    time.Duration // how long requests in flight may go on after that
-	Audit       *AuditLog
-	Keys        *KeyPair
-	ClientCA    *ClientCA
-	Redis       redislimit.Address // where limits are shared with other replicas
-	RedisDeny   bool               // refuse requests that a limit covers while Redis is gone
-	RedisWait   time.Duration      // for an answer of Redis; 0: 100 ms
-	Replicas    int                // that there are at least; 0: 1
-	Log         *slog.Logger
-	Tracing     *proxy.Tracing // nil: requests are not traced
+	// connections of callers that may be open at once; 0: as many as RLIMIT_NOFILE leaves
+	MaxConnections int
+	Transport      string        // the way to Graph, see proxy.Config
+	Drain          time.Duration // how long callers are still served when it is time to stop
+	Patience       time.Duration // how long requests in flight may go on after that
+	Audit          *AuditLog
+	Keys           *KeyPair
+	ClientCA       *ClientCA
+	Redis          redislimit.Address // where limits are shared with other replicas
+	RedisDeny      bool               // refuse requests that a limit covers while Redis is gone
+	RedisWait      time.Duration      // for an answer of Redis; 0: 100 ms
+	Replicas       int                // that there are at least; 0: 1
+	Log            *slog.Logger
+	Tracing        *proxy.Tracing // nil: requests are not traced
 }
 
 // Server is a proxy that can serve callers and health. Make it with New.
@@ -54,6 +56,8 @@ type Server struct {
 	handler *counted
 	admin   *admin
 	limits  limits
+	callers *connections
+	health  *connections
 }
 
 // New makes a Server. It reads the credential and opens no connection.
@@ -73,6 +77,12 @@ func New(p Parts) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("GRAPHPROXY_HOSTS: %w", err)
 	}
+	limit := descriptorLimit()
+	share, err := shareDescriptors(limit, &p)
+	if err != nil {
+		return nil, err
+	}
+	share.warn(limit, &p)
 	a := newAdmin(p.Version, apps, p.Policy, p.Audit, hosts)
 	limits, err := openLimits(p, a.registry)
 	if err != nil {
@@ -88,7 +98,8 @@ func New(p Parts) (*Server, error) {
 		PublicURL:      p.PublicURL,
 		Hosts:          p.Hosts,
 		ForwardHeaders: p.Headers,
-		MaxInFlight:    p.MaxInFlight,
+		MaxInFlight:    share.inFlight,
+		KeptToGraph:    share.kept,
 		Transport:      p.Transport,
 		Roots:          p.Roots,
 		Audit:          p.Audit.writer(),
@@ -114,7 +125,15 @@ func New(p Parts) (*Server, error) {
 	if p.ClientCA != nil {
 		p.ClientCA.log = p.Log
 	}
-	s := &Server{parts: p, apps: apps, handler: newCounted(h), admin: a, limits: limits}
-	a.registry.MustRegister(newCertificateCollector(s.certificates))
+	s := &Server{
+		parts:   p,
+		apps:    apps,
+		handler: newCounted(h),
+		admin:   a,
+		limits:  limits,
+		callers: newConnections("callers", share.callers, p.Log),
+		health:  newConnections("admin", share.admin, p.Log),
+	}
+	a.registry.MustRegister(newCertificateCollector(s.certificates), newConnectionCollector(s.callers, s.health))
 	return s, nil
 }

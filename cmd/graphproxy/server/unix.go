@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -81,9 +80,7 @@ func pathError(err error) error {
 // other end of a unix socket, and the trusted proxy that began it with a PROXY header. When the kernel does not say who
 // the user is, unix identities fail.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
-	if encrypted, ok := c.(*tls.Conn); ok {
-		c = encrypted.NetConn()
-	}
+	c = rawConn(c)
 	if proxied, ok := c.(*proxyproto.Conn); ok {
 		return withProxy(ctx, proxied)
 	}
