@@ -40,7 +40,7 @@ func write(t *testing.T, file, text string) {
 	must(t, os.WriteFile(file, []byte(text), 0o600))
 }
 
-// acted is what a run of the GitHub Action's script left.
+// acted is the result of a run of the GitHub Action's script.
 type acted struct {
 	status                  int
 	said, outputs, overview string
@@ -169,7 +169,7 @@ func TestTheGitHubActionChecksTestsAndCompares(t *testing.T) {
 	}
 }
 
-// What a contributor writes into the policy must not become a command to the runner, nor another output.
+// Text that a contributor writes into the policy must not become a command for the runner, or another output.
 func TestTheGitHubActionTakesTextForText(t *testing.T) {
 	t.Parallel()
 	dir := repositoryWith(t, committed)

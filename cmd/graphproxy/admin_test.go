@@ -72,8 +72,8 @@ func TestHealthIsForOperatorsOnly(t *testing.T) {
 	p.stop(t)
 }
 
-// A page whose name leads to this machine by DNS must not read what operators see, nor use evidence that needs no
-// credential.
+// A page whose name leads to this machine by DNS must not read what operators see, and must not use evidence that
+// needs no credential.
 func TestTheAdminListenerIsNotReadUnderAForeignName(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// auditOf starts a proxy whose audit log is what the settings say.
+// auditOf starts a proxy with these settings of the audit log.
 func auditOf(t *testing.T, more ...string) *process {
 	t.Helper()
 	w := newWorld(t)
@@ -178,7 +178,7 @@ func TestAPolicyPathThatBecomesAPipeStopsNothing(t *testing.T) {
 	p.stop(t)
 }
 
-// A policy that is being overwritten in place is never in force by half: what stands at its end may be a denial.
+// A policy file that is being overwritten in place is never in force in part: the missing end may be a denial.
 func TestAPolicyThatIsOverwrittenSlowlyIsNotInForceByHalf(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

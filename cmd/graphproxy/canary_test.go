@@ -12,10 +12,10 @@ import (
 	"graphproxy/auth/entratest"
 )
 
-// canary is part of every secret in these tests. Nothing that graphproxy writes may hold it.
+// canary is part of every secret in these tests. No output of graphproxy may contain it.
 const canary = "canary7f3a"
 
-// keyed is a policy with a caller that has a key, which another caller's address would otherwise do without.
+// keyed is a policy in which a caller has a key, beside a caller that needs only an address.
 const keyed = `
 version: 1
 callers:
@@ -27,7 +27,7 @@ callers:
     allow: [GET /users]
 `
 
-// failure is a way to fail with secrets around.
+// failure is a way to fail while secrets are set.
 type failure struct {
 	name    string
 	environ func(t *testing.T, w *world) []string
@@ -52,7 +52,7 @@ func withSecret(f entratest.Fault) func(*testing.T, *world) []string {
 	}
 }
 
-// fromFile names a credential's file, whose content Entra ID does not know.
+// fromFile names a credential's file whose content Entra ID does not accept.
 func fromFile(variable, content string, more ...string) func(*testing.T, *world) []string {
 	return func(t *testing.T, w *world) []string {
 		w.registerSecret("another")

@@ -21,11 +21,11 @@ import (
 	"graphproxy/cmd/graphproxy/server"
 )
 
-// consentPort is the port of the redirect URI unless another is given. Each must be registered, so that a
-// free one would not do.
+// consentPort is the port of the redirect URI unless another is given. A redirect URI must be registered, so an
+// arbitrary free port cannot be used.
 const consentPort = 8400
 
-// consenting is the command consent: its flags, and where it prints.
+// consenting is the command consent: its flags, and its output.
 type consenting struct {
 	app, redirect string
 	port          int
@@ -75,7 +75,7 @@ func (c *consenting) run(cmd *cobra.Command, environ []string) error {
 	return c.conclude(cmd.Context(), a, question, answer)
 }
 
-// settings are the app to ask for and where its answer goes, or everything that is wrong with them.
+// settings returns the app to ask for and its redirect URI, or all problems with them.
 func (c *consenting) settings(cmd *cobra.Command, environ []string) (auth.App, consent.Redirect, error) {
 	settings, problems := config.Parse(environ)
 	a, err := appNamed(settings.Apps(), c.app)
@@ -94,7 +94,7 @@ func (c *consenting) settings(cmd *cobra.Command, environ []string) (auth.App, c
 	return a, redirect, errors.Join(append(problems, flagProblems...)...)
 }
 
-// flags are the redirect URI that the flags give, and what is wrong with them.
+// flags returns the redirect URI of the flags, and their problems.
 func (c *consenting) flags(cmd *cobra.Command) (redirect consent.Redirect, problems []error) {
 	text, byPort := c.redirect, !cmd.Flags().Changed("redirect")
 	if byPort {
@@ -159,8 +159,8 @@ Waiting for the answer, for up to %s; Ctrl-C gives up.
 	}
 }
 
-// listenFor opens the addresses of a redirect URI. A machine may be without IPv4 or without IPv6; but what another
-// program holds is refused, since a browser could bring the answer there.
+// listenFor opens the addresses of a redirect URI. A machine may have no IPv4 or no IPv6. An address that another
+// program uses is refused, because a browser could bring the answer there.
 func listenFor(redirect consent.Redirect) ([]net.Listener, error) {
 	var open []net.Listener
 	var missing error
@@ -182,7 +182,7 @@ func listenFor(redirect consent.Redirect) ([]net.Listener, error) {
 	return open, nil
 }
 
-// finish lets the page that answers the browser out, and ends.
+// finish waits until the page that answers the browser is sent, and ends.
 func finish(s *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
@@ -190,7 +190,7 @@ func finish(s *http.Server) {
 	_ = s.Close()
 }
 
-// conclude reports what the answer means. A grant counts when a token shows it.
+// conclude reports the result of the answer. A grant is only reported when a token shows it.
 func (c *consenting) conclude(ctx context.Context, a auth.App, question consent.Question, answer consent.Answer) error {
 	switch {
 	case answer.Refusal != nil:

@@ -37,7 +37,7 @@ func (w *world) ask(t *testing.T, args ...string) (p *process, address *url.URL)
 	return p, address
 }
 
-// freePort is a port on which nothing listens at the moment.
+// freePort returns a port on which no program listens at the moment.
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -61,8 +61,8 @@ func printedAddress(t *testing.T, p *process) *url.URL {
 	return u
 }
 
-// finished expects an exit status, and that neither the secret, nor a token, nor the state outside the address was
-// written.
+// finished expects an exit status, and checks that the output contains neither the secret, nor a token, nor the
+// state outside the address.
 func (p *process) finished(t *testing.T, status int, address *url.URL, want ...string) {
 	t.Helper()
 	if got := p.wait(t); got != status {
@@ -77,7 +77,7 @@ func (p *process) finished(t *testing.T, status int, address *url.URL, want ...s
 	quiet(t, strings.ReplaceAll(all, address.String(), ""), address.Query().Get("state"))
 }
 
-// quiet fails for a secret in a text.
+// quiet fails if a text contains a secret.
 func quiet(t *testing.T, text string, more ...string) {
 	t.Helper()
 	for _, secret := range append(more, canary, "eyJ") {
@@ -380,7 +380,7 @@ func TestAnAppIsChosenByItsName(t *testing.T) {
 	}
 }
 
-// What docs/consent.md shows is what the commands print, but for the times, the state, the ports and Entra ID's
+// docs/consent.md shows the real output of the commands, except for the times, the state, the ports and Entra ID's
 // address.
 func TestTheDocsOfConsentAreTrue(t *testing.T) {
 	docs, err := os.ReadFile("../../docs/consent.md")
@@ -420,7 +420,7 @@ func TestTheDocsOfConsentAreTrue(t *testing.T) {
 	}
 }
 
-// asInDocs writes what differs from run to run as the docs do.
+// asInDocs replaces the parts that differ from run to run by those in the docs.
 func asInDocs(w *world, text string) string {
 	for _, r := range []struct{ pattern, with string }{
 		{regexp.QuoteMeta(w.entra.URL()) + " for https://graph.microsoft.com/.default", "public"},

@@ -17,7 +17,7 @@ import (
 	"graphproxy/auth/entratest"
 )
 
-// credential is a kind of credential: how it is configured, and how it is replaced while the proxy runs.
+// credential is a kind of credential: its settings, and how it is replaced while the proxy runs.
 type credential struct {
 	name    string
 	environ func(t *testing.T, w *world) []string // registers the app, too
@@ -100,7 +100,7 @@ func (w *world) registerSecret(secret string) {
 	w.entra.Add(a)
 }
 
-// newKeyAndCertificate makes a certificate for the app and registers it, in the place of the one from before.
+// newKeyAndCertificate makes a certificate for the app and registers it in place of the old one.
 func newKeyAndCertificate(t *testing.T, w *world) (*rsa.PrivateKey, *x509.Certificate) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

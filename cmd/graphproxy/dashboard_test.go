@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// query is an expression of a dashboard or an alert, with what is shown beside its result.
+// query is an expression of a dashboard or an alert, with the text beside its result.
 type query struct {
 	where, expr, text string
 }
@@ -99,7 +99,7 @@ var (
 // fromScrape are the labels that Prometheus adds.
 func fromScrape() []string { return []string{"job", "instance", "le"} }
 
-// check reports what a query names and a process does not show. It returns the metrics that it names.
+// check reports names in a query that a process does not have. It returns the metrics that the query names.
 func (q query) check(t *testing.T, shown map[string]described, page string) []string {
 	t.Helper()
 	var names []string
@@ -143,8 +143,8 @@ func (q query) check(t *testing.T, shown map[string]described, page string) []st
 	return names
 }
 
-// The dashboard and the alerts name metrics and labels that a process shows after some traffic, and the dashboard
-// leaves none out.
+// The dashboard and the alerts use only metrics and labels that a process has after some traffic, and the dashboard
+// uses all of them.
 func TestTheDashboardAndTheAlertsAreAboutMetricsThatExist(t *testing.T) {
 	p := busy(t)
 	shown, page := p.shown(t), p.get(t, p.admin+"/metrics").body
@@ -155,7 +155,7 @@ func TestTheDashboardAndTheAlertsAreAboutMetricsThatExist(t *testing.T) {
 		}
 	}
 	for name := range shown {
-		if !seen[name] && name != "graphproxy_certificate_not_before_timestamp_seconds" { // an alert looks at it
+		if !seen[name] && name != "graphproxy_certificate_not_before_timestamp_seconds" { // an alert uses it
 			t.Errorf("the dashboard does not show %s", name)
 		}
 	}
@@ -195,7 +195,7 @@ func TestEachAlertHasARunbook(t *testing.T) {
 	}
 }
 
-// The expressions of the dashboard, as rules, are read by Prometheus' own parser.
+// Prometheus' own parser accepts the expressions of the dashboard, as rules.
 func TestPrometheusTakesTheRulesAndTheDashboardsQueries(t *testing.T) {
 	tool(t, "promtool", "check", "rules", deployed("prometheus", "alerts.yaml"))
 	var rules strings.Builder

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// Each promise of docs/security.md has a test, which exists, and no statement of the page goes without promises.
+// Each promise of docs/security.md has an existing test, and every section of the page has promises.
 func TestEachPromiseOfSecurityHasItsTests(t *testing.T) {
 	text, err := os.ReadFile("../../docs/security.md")
 	must(t, err)
@@ -47,7 +47,7 @@ func TestEachPromiseOfSecurityHasItsTests(t *testing.T) {
 
 var namedTest = regexp.MustCompile("`((?:Test|Fuzz)[A-Z0-9]\\w*)`")
 
-// A test that the documentation names is one that the repository has.
+// The repository has every test that the documentation names.
 func TestTestsThatTheDocumentationNamesExist(t *testing.T) {
 	known := repositorysTests(t)
 	pages, err := filepath.Glob("../../docs/*.md")

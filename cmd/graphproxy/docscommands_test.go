@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// commandsOf are the lines of a page that are indented as code and begin with one of these words.
+// commandsOf returns the lines of a page that are indented as code and begin with one of these words.
 func commandsOf(t *testing.T, page string, words ...string) []string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/" + page)
@@ -87,7 +87,7 @@ func TestTheCommandsOfTheFirstPagesWork(t *testing.T) {
 	w := newWorld(t)
 	w.registerSecret("secret")
 	w.withPagesFiles(t, "a-key-of-hr-sync")
-	// the page shows what is not allowed, or too much
+	// the page shows a request that is not allowed, or too many roles
 	answersNo := regexp.MustCompile(`^graphproxy (policy explain .*ceo@contoso|permissions )`)
 	found := 0
 	for _, page := range []string{"security-team.md", "operators.md", "upgrading.md"} {

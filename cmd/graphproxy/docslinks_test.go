@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Links between pages lead to files and headings that there are.
+// Links between pages lead to existing files and headings.
 func TestTheLinksOfTheDocumentationLeadSomewhere(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
@@ -43,7 +43,7 @@ func TestTheLinksOfTheDocumentationLeadSomewhere(t *testing.T) {
 	}
 }
 
-// withoutCode takes out what is no text: fenced blocks, and code in a line.
+// withoutCode removes code: fenced blocks, and code in a line.
 func withoutCode(text string) string {
 	text = regexp.MustCompile("(?s)```.*?```").ReplaceAllString(text, "")
 	return regexp.MustCompile("`[^`\n]*`").ReplaceAllString(text, "code")

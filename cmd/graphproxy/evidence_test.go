@@ -27,8 +27,8 @@ const (
 	wrongKey = "hr-0000000000000000000000000000000000000"
 )
 
-// evidence is a running proxy whose callers are known by every kind of evidence, one caller for each: over TLS, behind
-// a trusted proxy (this machine), and over a unix socket.
+// evidence is a running proxy with a caller for every kind of evidence: over TLS, behind a trusted proxy (this
+// machine), and over a unix socket.
 type evidence struct {
 	t                     *testing.T
 	w                     *world
@@ -71,7 +71,7 @@ func (e *evidence) newIssuer() *oidctest.Server {
 	return s
 }
 
-// policy knows a caller by each kind of evidence. The unix one has the uid.
+// policy has a caller for each kind of evidence. The unix one has the uid.
 func (e *evidence) policy(uid int) string {
 	sum := sha256.Sum256([]byte(goodKey))
 	return fmt.Sprintf(`
@@ -87,15 +87,15 @@ callers:
 `, e.issuer.Issuer(), hex.EncodeToString(sum[:]), uid)
 }
 
-// presented is what a request comes with.
+// presented is the evidence of a request.
 type presented struct {
 	certificate *tls.Certificate
 	unix        bool
 	headers     []string
 }
 
-// ask makes a request on a connection of its own, and returns "caller by kind", the code of a 401, or "handshake". The
-// audit line says the same, and what is refused does not reach Graph.
+// ask makes a request on a connection of its own, and returns "caller by kind", the code of a 401, or "handshake".
+// It checks that the audit line has the same, and that a refused request does not reach Graph.
 func (e *evidence) ask(with presented) string {
 	e.t.Helper()
 	wire := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: e.w.ca.Pool()}, ForceAttemptHTTP2: true}
@@ -154,7 +154,7 @@ func (e *evidence) leaf(a *pkitest.Authority, l pkitest.Leaf) *tls.Certificate {
 	return &made
 }
 
-// bearer is a token in a header. Claims are those of a good token unless they say otherwise.
+// bearer is a token in a header. Claims replace those of a good token.
 func (e *evidence) bearer(s *oidctest.Server, claims, header map[string]any) string {
 	e.t.Helper()
 	all := map[string]any{"iss": e.issuer.Issuer(), "aud": "graphproxy", "sub": "repo:contoso/graph"}

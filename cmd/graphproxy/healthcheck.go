@@ -15,7 +15,7 @@ import (
 	"graphproxy/cmd/graphproxy/policycmd"
 )
 
-// healthcheckTimeout bounds the whole question, so that a hung process is found.
+// healthcheckTimeout bounds the whole check, so that a hung process is found.
 const healthcheckTimeout = 5 * time.Second
 
 func newHealthcheck(environ []string) *cobra.Command {
@@ -33,8 +33,8 @@ func newHealthcheck(environ []string) *cobra.Command {
 	}
 }
 
-// healthcheck returns nil if the process whose admin listener is at listen serves, else policycmd.ErrNo, having written
-// why.
+// healthcheck returns nil if the process with the admin listener at listen serves. Otherwise it writes the reason
+// to stderr and returns policycmd.ErrNo.
 func healthcheck(ctx context.Context, listen string, stderr io.Writer) error {
 	problem := askHealth(ctx, listen)
 	if problem == nil {

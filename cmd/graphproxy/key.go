@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newKeyBytes are as many as SHA-256 has, so that to guess the key is no easier than to find another one of the same
-// hash.
+// newKeyBytes is the length of a SHA-256 hash, so that guessing the key is not easier than finding another key with
+// the same hash.
 const newKeyBytes = 32
 
 func newKey() *cobra.Command {
@@ -50,7 +50,7 @@ func makeKey() madeKey {
 	return madeKey{key, hex.EncodeToString(sum[:])}
 }
 
-// write begins with the key by itself on a line, for head -1.
+// write writes the key alone on the first line, for head -1.
 func (k madeKey) write(w io.Writer) error {
 	_, err := fmt.Fprintf(w, `%s
 

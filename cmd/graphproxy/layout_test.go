@@ -21,7 +21,8 @@ import (
 // module is the prefix of our own import paths.
 const module = "graphproxy/"
 
-// room says what a package, and everything below it, may import of ours and must not reach at all, and why.
+// room is the import law of a package and everything below it: which of our packages it may import, which it must
+// not reach at all, and why.
 type room struct {
 	path  string
 	ours  []string // import paths, each with everything below it
@@ -29,7 +30,7 @@ type room struct {
 	why   string
 }
 
-// rooms are in the order in which they are looked up: the first one that holds a package counts.
+// rooms are in the order of the search: the first one that contains a package is used.
 func rooms() []room {
 	return []room{
 		{"cmd", []string{"cmd", "proxy", "auth", "policy"}, testPackages(),
@@ -54,10 +55,10 @@ func rooms() []room {
 	}
 }
 
-// impure are the packages of the standard library that make a result depend on more than its arguments.
+// impure are the packages of the standard library with which a result depends on more than its arguments.
 func impure() []string { return []string{"net/http", "net", "log", "log/slog"} }
 
-// testPackages add flags and code for tests to every program that they are in.
+// testPackages add flags and code for tests to every program that contains them.
 func testPackages() []string { return []string{"testing", "net/http/httptest"} }
 
 func TestImportsRunOneWay(t *testing.T) {
@@ -82,7 +83,7 @@ func TestImportsRunOneWay(t *testing.T) {
 	}
 }
 
-// allows reports whether the room may import the package. The fakes must be named themselves: "auth" does not include
+// allows reports whether the package may be imported. The fakes must be named themselves: "auth" does not include
 // auth/entratest.
 func (r room) allows(own string) bool {
 	for _, fake := range []string{"auth/entratest", "proxy/graphtest"} {
@@ -91,17 +92,17 @@ func (r room) allows(own string) bool {
 		}
 	}
 	if under(own, "policy/graph/catalog") && r.path == "proxy" {
-		return false // the lists of operations are for files and people, and never on a request's way
+		return false // the lists of operations are for policy files and reports, never for requests
 	}
 	if under(own, "policy/analysis") && r.path != "cmd" && r.path != "policy/analysis" {
-		return false // analysis is for people, and never on a request's way
+		return false // analysis is for reports, never for requests
 	}
 	return slices.ContainsFunc(r.ours, func(allowed string) bool { return under(own, allowed) })
 }
 
 func under(own, dir string) bool { return own == dir || strings.HasPrefix(own, dir+"/") }
 
-// listed is what go list tells of a package. Deps are direct and indirect.
+// listed is the output of go list for a package. Deps are direct and indirect.
 type listed struct {
 	ImportPath    string
 	Imports, Deps []string
@@ -191,7 +192,7 @@ func isModule(dir string) bool {
 	return err == nil
 }
 
-// checkSource looks at what one file calls and declares.
+// checkSource checks the calls and declarations of one file.
 func checkSource(t *testing.T, own, file string) {
 	t.Helper()
 	set := token.NewFileSet()
@@ -221,7 +222,7 @@ func checkSource(t *testing.T, own, file string) {
 // generator is a command of its own, which makes the lists of package catalog.
 const generator = "policy/graph/catalog/generate/main.go"
 
-// misplaced says why a file may not use a name, or nothing.
+// misplaced returns why a file may not use a name, or "".
 func misplaced(own, name string) string {
 	switch name {
 	case "os.Exit", "log.Fatal", "log.Fatalf", "log.Fatalln":

@@ -10,13 +10,13 @@ import (
 	"graphproxy/cmd/graphproxy/logwriter"
 )
 
-// asyncLog is a logger whose writing waits for no reader.
+// asyncLog is a logger whose writes never wait for the reader.
 type asyncLog struct {
 	*slog.Logger
 	writer *logwriter.Writer
 }
 
-// newLog returns a logger to w. newLogger returns a logger to a writer, with the level and the format that are set.
+// newLog returns a logger to w. newLogger returns a logger to a writer, with the configured level and format.
 func newLog(w io.Writer, newLogger func(io.Writer) *slog.Logger) asyncLog {
 	lost := func(n int) []byte {
 		var line bytes.Buffer
@@ -27,7 +27,7 @@ func newLog(w io.Writer, newLogger func(io.Writer) *slog.Logger) asyncLog {
 	return asyncLog{Logger: newLogger(writer), writer: writer}
 }
 
-// close writes what is left, for a moment at most.
+// close writes the waiting lines, for a moment at most.
 func (l asyncLog) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()

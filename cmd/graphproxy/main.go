@@ -1,9 +1,9 @@
 // Command graphproxy is an authenticating reverse proxy to Microsoft Graph.
 //
-// This package decides what the process does with its flags, its environment, its files, its listeners and its signals,
-// and wires the rooms together. It is the only one that reads the environment or ends the process. What a request may
-// do is decided in graphproxy/policy, who calls in graphproxy/auth/caller, and how it reaches Graph in
-// graphproxy/proxy.
+// This package decides what the process does with its flags, its environment, its files, its listeners and its
+// signals, and connects the other packages. It is the only one that reads the environment or ends the process.
+// Package graphproxy/policy decides what a request may do, graphproxy/auth/caller who its caller is, and
+// graphproxy/proxy how it reaches Graph.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 	"graphproxy/cmd/graphproxy/policycmd"
 )
 
-// Exit statuses beside 0, which is yes. A command that answers no question ends with 0 or 2.
+// Exit statuses besides 0, which means yes. A command without a yes or no ends with 0 or 2.
 const (
 	no           = 1
 	couldNotTell = 2
@@ -40,8 +40,8 @@ func status(err error) int {
 	return couldNotTell
 }
 
-// run is the whole command. What went wrong has been written to stderr when it returns an error. SIGINT, SIGTERM and
-// the end of ctx end what runs, and a second signal ends the process at once.
+// run is the whole command. Before it returns an error, it has written the problem to stderr. SIGINT, SIGTERM and
+// the end of ctx end the command, and a second signal ends the process at once.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -65,14 +65,14 @@ func newRoot(environ []string) *cobra.Command {
 		Long: "graphproxy lets internal apps call Microsoft Graph without holding a secret: it asks who is " +
 			"calling, whether the\npolicy allows the request and whether there is room for it now, and forwards it with an " +
 			"access token of its own.",
-		Args:          cobra.ArbitraryArgs, // or cobra would answer an unknown command itself, in several lines
+		Args:          cobra.ArbitraryArgs, // otherwise cobra answers an unknown command itself, in several lines
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
 			}
-			cmd.SetOut(cmd.ErrOrStderr()) // help that was not asked for is no result
+			cmd.SetOut(cmd.ErrOrStderr()) // help after a mistake is not a result
 			return errors.Join(cmd.Help(), errors.New("\nsay which command to run"))
 		},
 	}
@@ -93,7 +93,7 @@ func unknownCommand(root *cobra.Command, name string) error {
 	return fmt.Errorf("graphproxy: unknown command %q; see graphproxy --help", name)
 }
 
-// noArguments refuses arguments, with the house's words.
+// noArguments refuses arguments, with graphproxy's own message.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return fmt.Errorf("%s: takes no arguments, but %q was given; see %s --help", cmd.CommandPath(), args[0],

@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "write what the commands print into the scripts")
 
-// TestMain makes this test binary the command graphproxy, too: scripts and tests run the real thing as a process.
+// TestMain makes this test binary also the command graphproxy: scripts and tests run the real command as a process.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"graphproxy": main})
 }
@@ -95,7 +95,7 @@ func inDocs(ts *testscript.TestScript, text, indent string) {
 	}
 }
 
-// refuses starts graphproxy with a policy file that must be the only thing wrong: refuses FILE LINE TEXT.
+// refuses starts graphproxy with a policy file that must be the only problem: refuses FILE LINE TEXT.
 func refuses(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: refuses FILE LINE TEXT")

@@ -19,7 +19,7 @@ func newMan() *cobra.Command {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return fmt.Errorf("graphproxy man: %w", err)
 			}
-			date := commitTime() // and not the day of this run: the same version writes the same pages
+			date := commitTime() // not the day of this run, so that the same version writes the same pages
 			header := &doc.GenManHeader{Section: "1", Source: "graphproxy " + versionName(), Date: &date}
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
@@ -39,8 +39,8 @@ func oneDirectory(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// commitTime is when the commit was made that the binary was built from; the zero time of Unix if the binary does not
-// know.
+// commitTime is the time of the commit that the binary was built from; the zero time of Unix if the binary does not
+// have it.
 func commitTime() time.Time {
 	if t, err := time.Parse(time.RFC3339, buildSetting("vcs.time", date)); err == nil {
 		return t

@@ -8,13 +8,13 @@ import (
 	"github.com/KimMachineGun/automemlimit/memlimit"
 )
 
-// memoryShare is the part of the cgroup's memory limit that the Go runtime keeps to. The rest is for memory that the
-// runtime does not count, such as what the kernel holds for sockets.
+// memoryShare is the part of the cgroup's memory limit that the Go runtime may use. The rest is for memory that the
+// runtime does not count, such as the kernel's memory for sockets.
 const memoryShare = 0.9
 
-// followMemoryLimit sets the runtime's memory limit from the limit that the process runs under, unless GOMEMLIMIT is
-// set. Garbage is then collected more often before the kernel ends the process. The runtime follows the cgroup's CPU
-// limit by itself (GOMAXPROCS, since Go 1.25).
+// followMemoryLimit sets the runtime's memory limit from that of the process, unless GOMEMLIMIT is set. Garbage is
+// then collected more often before the kernel ends the process. The runtime itself follows the cgroup's CPU limit
+// (GOMAXPROCS, since Go 1.25).
 func followMemoryLimit(log *slog.Logger, limit memlimit.Provider) {
 	set, err := memlimit.Set(memlimit.WithProvider(limit), memlimit.WithRatio(memoryShare))
 	switch {

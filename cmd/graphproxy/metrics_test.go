@@ -18,13 +18,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// described is a metric as docs/operations.md or /metrics has it.
+// described is a metric as in docs/operations.md or /metrics.
 type described struct {
 	kind   string
 	labels string // sorted, with spaces between
 }
 
-// reported lets everything through and records what it would deny, and has limits.
+// reported lets everything through and records the requests that it would deny, and has limits.
 const reported = `
 version: 1
 mode: report
@@ -38,7 +38,7 @@ callers:
       - "GET /users/{id}": {limit: {concurrency: 10, wait: 1s}}
 `
 
-// busy is a process that has everything that has a metric, after a little of each kind of traffic.
+// busy is a process that has a value for every metric, after a little of each kind of traffic.
 func busy(t *testing.T) *process {
 	t.Helper()
 	w := newWorld(t)

@@ -28,7 +28,7 @@ type permitting struct {
 
 func newPermissions(environ []string) *cobra.Command {
 	var p permitting
-	settings, _ := config.Parse(environ) // what is wrong with other settings counts only if a token is needed
+	settings, _ := config.Parse(environ) // problems of other settings matter only if a token is needed
 	cmd := &cobra.Command{
 		Use:   "permissions --permissions FILE",
 		Short: "Hold the app's roles against the policy: what is missing, what is too much",
@@ -110,7 +110,7 @@ func (p *permitting) print(w io.Writer, rules *policy.Policy, report *permission
 	return enc.Encode(permissionsReport{rules.File(), rules.Hash(), report.OK(), *report})
 }
 
-// files reads the policy and the permissions, and returns all that is wrong with both.
+// files reads the policy and the permissions, and returns all problems of both.
 func (p *permitting) files() (*policy.Policy, *permissions.Data, error) {
 	rules, err := policycmd.ReadPolicy(p.policy)
 	if err == nil {
@@ -120,7 +120,7 @@ func (p *permitting) files() (*policy.Policy, *permissions.Data, error) {
 	return rules, data, errors.Join(err, dataErr)
 }
 
-// checkApp refuses an app that no caller and no rule names: its report would be empty and look fine.
+// checkApp refuses an app that no caller and no rule names: its report would be empty and look correct.
 func checkApp(p *policy.Policy, app string) error {
 	names := []string{policy.DefaultApp}
 	for _, ref := range p.Apps() {
@@ -152,7 +152,7 @@ func readPermissions(name string) (*permissions.Data, error) {
 	return data, nil
 }
 
-// tokenRoles are the roles in a new token of a configured app.
+// tokenRoles returns the roles in a new token of a configured app.
 func tokenRoles(ctx context.Context, environ []string, app string) ([]string, error) {
 	c, problems := config.Parse(environ)
 	a, err := appNamed(c.Apps(), app)
@@ -175,7 +175,7 @@ func tokenRoles(ctx context.Context, environ []string, app string) ([]string, er
 
 const maxRoles = 1 << 20 // bytes
 
-// rolesOf reads what --roles gives: a file that is there, standard input, or the roles themselves.
+// rolesOf reads the value of --roles: an existing file, standard input, or the roles themselves.
 func rolesOf(stdin io.Reader, given string) ([]string, error) {
 	if given == "-" {
 		return readRoles("standard input", stdin)
@@ -208,8 +208,8 @@ func readRoles(name string, r io.Reader) ([]string, error) {
 	return parseRoles(name, string(text))
 }
 
-// parseRoles reads roles, one a line with comments, or a JSON array. No roles at all must be written as an empty array:
-// an empty file is more often a mistake.
+// parseRoles reads roles, one a line with comments, or a JSON array. No roles must be written as an empty array,
+// because an empty file is more often a mistake.
 func parseRoles(name, text string) ([]string, error) {
 	var roles []string
 	if strings.HasPrefix(strings.TrimSpace(text), "[") {
@@ -230,7 +230,7 @@ func parseRoles(name, text string) ([]string, error) {
 	return roles, checkRoles(name, roles)
 }
 
-// checkRoles refuses what cannot be a role, so that a wrong file is not taken for wrong roles.
+// checkRoles refuses text that cannot be a role, so that a wrong file is not read as roles.
 func checkRoles(name string, roles []string) error {
 	for _, r := range roles {
 		odd := strings.ContainsFunc(r, func(c rune) bool {

@@ -64,8 +64,8 @@ func TestPermissionsCouldNotTellWithoutAToken(t *testing.T) {
 	quiet(t, p.stderr.String())
 }
 
-// What docs/permissions.md shows is what the command prints on the policy that shows every key. With -update it is
-// written there.
+// docs/permissions.md shows the real output of the command for the policy with every key. With -update the test
+// writes it there.
 func TestTheDocsOfPermissionsAreTrue(t *testing.T) {
 	dir := t.TempDir()
 	data, err := os.ReadFile("../../../shared/data/permissions.json")
@@ -94,7 +94,7 @@ func TestTheDocsOfPermissionsAreTrue(t *testing.T) {
 		must(t, err)
 		return string(output)
 	})
-	if !complete { // each command has run and answered yes or no; what it counts needs Microsoft's file
+	if !complete { // each command has run and answered yes or no; its counts need Microsoft's file
 		t.Log("Microsoft's permissions.json is not beside the repository: only the commands of docs/permissions.md are " +
 			"checked, not their output")
 		return
@@ -108,7 +108,7 @@ func TestTheDocsOfPermissionsAreTrue(t *testing.T) {
 	}
 }
 
-// withOutputs puts behind each command of a text, in its indented block, what it prints.
+// withOutputs adds the output of each command to a text, after the command in its indented block.
 func withOutputs(text string, run func(command string) string) string {
 	lines := strings.Split(text, "\n")
 	var all []string

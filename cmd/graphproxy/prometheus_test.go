@@ -20,8 +20,8 @@ type prometheusServer struct {
 	log string
 }
 
-// startPrometheus starts Prometheus on a target, with the alerts of deploy/. They wait for nothing, so that a test need
-// not either: everything else in them is as it is deployed.
+// startPrometheus starts Prometheus on a target, with the alerts of deploy/. The alerts fire without their waiting
+// time, so that the test need not wait; everything else is as deployed.
 func startPrometheus(t *testing.T, target string, flags ...string) prometheusServer {
 	t.Helper()
 	program, err := exec.LookPath("prometheus")
@@ -64,7 +64,7 @@ func startPrometheus(t *testing.T, target string, flags ...string) prometheusSer
 	return s
 }
 
-// ask asks Prometheus' HTTP API. It reports false while there is no good answer.
+// ask calls Prometheus' HTTP API. It reports false while there is no good answer.
 func (s prometheusServer) ask(path string, into any) bool {
 	res, err := httpClient().Get(s.url + path)
 	if err != nil {
@@ -130,8 +130,8 @@ func TestAnAlertFiresInPrometheusOnARealFault(t *testing.T) {
 	p.expect(t, 200)
 }
 
-// What the dashboard asks is answered, from the classic histograms and, where Prometheus takes them, from the native
-// ones.
+// Prometheus has an answer to the dashboard's queries, from the classic histograms and, where Prometheus takes
+// them, from the native ones.
 func TestPrometheusAnswersTheDashboard(t *testing.T) {
 	t.Parallel()
 	p := busy(t)
@@ -152,7 +152,7 @@ func TestPrometheusAnswersTheDashboard(t *testing.T) {
 			t.Logf("%s: no data for %s", q.where, expr)
 		}
 	}
-	if empty > 8 { // what needs a fault of Graph's, and what counts only later
+	if empty > 8 { // queries that need a fault of Graph, or more time
 		t.Errorf("%d queries have no data", empty)
 	}
 	for _, name := range []string{"own", "graph", "request"} {

@@ -40,7 +40,7 @@ func startRedis(t *testing.T) (url string, kill func()) {
 	return "unix://" + socket, kill
 }
 
-// sharing waits until a replica shares limits with n in all.
+// sharing waits until the process reports that n replicas share limits.
 func (p *process) sharing(t *testing.T, n int) {
 	t.Helper()
 	until(t, "limits shared by "+strconv.Itoa(n), func() bool {

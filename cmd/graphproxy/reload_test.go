@@ -30,7 +30,7 @@ func TestAChangedPolicyCountsAndABadOneDoesNot(t *testing.T) {
 	p.expect(t, 200)
 	_, before := p.ready(t)
 
-	w.write(t, "policy.yaml", onlyGroups) // nobody is told: it is found by looking
+	w.write(t, "policy.yaml", onlyGroups) // without a signal: the process finds the change by itself
 	p.awaitMetric(t, `graphproxy_policy_reloads_total{result="success"}`, "1")
 	p.expect(t, 403)
 	_, after := p.ready(t)

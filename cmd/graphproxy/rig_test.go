@@ -46,7 +46,7 @@ type world struct {
 	policy string // path of the policy file
 }
 
-// signingKey is the key of every world's Entra: to make one takes as long as most tests.
+// signingKey is the key of every world's Entra: making one takes as long as most tests.
 var signingKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 
 func newWorld(t *testing.T) *world {
@@ -84,7 +84,7 @@ func app() entratest.App {
 
 func (w *world) path(name string) string { return filepath.Join(w.dir, name) }
 
-// write writes a file as mounted volumes do: under another name first, so that nobody sees half of it.
+// write writes a file as mounted volumes do: under another name first, so that no process reads half of it.
 func (w *world) write(t *testing.T, name, content string) string {
 	t.Helper()
 	must(t, os.WriteFile(w.path(name)+".new", []byte(content), 0o600))
@@ -144,7 +144,7 @@ func (w *world) start(t *testing.T, p *process) {
 	}
 }
 
-// noPause takes away the second that a process with a race detector waits at its end.
+// noPause removes the second that a process with a race detector waits at its end.
 const noPause = "GORACE=atexit_sleep_ms=0"
 
 func start(t *testing.T, environ []string, args ...string) *process {
@@ -159,7 +159,7 @@ func startTo(t *testing.T, stdout *os.File, environ []string, args ...string) *p
 	return p
 }
 
-// prepare returns a process that does not run yet.
+// prepare returns a process that has not been started.
 func prepare(t *testing.T, stdout *os.File, environ []string, args ...string) *process {
 	t.Helper()
 	p := &process{
@@ -222,7 +222,7 @@ func (p *process) signal(t *testing.T, s syscall.Signal) {
 	must(t, p.cmd.Process.Signal(s))
 }
 
-// wait waits for the end of the process and gives its exit status.
+// wait waits for the end of the process and returns its exit status.
 func (p *process) wait(t *testing.T) int {
 	t.Helper()
 	select {
@@ -250,7 +250,7 @@ type answer struct {
 	last   bool // it ended its connection
 }
 
-// get asks for an URL; header is given as "Name: value" lines.
+// get requests a URL; header is given as "Name: value" lines.
 func (p *process) get(t *testing.T, url string, header ...string) answer {
 	t.Helper()
 	return p.do(t, http.MethodGet, url, "", header...)
@@ -283,7 +283,7 @@ func (p *process) try(method, url, body string, header ...string) (answer, error
 	return answer{res.StatusCode, res.Header, string(text), res.Close}, err
 }
 
-// expect asks for users and expects a status.
+// expect requests the users and expects a status.
 func (p *process) expect(t *testing.T, status int) {
 	t.Helper()
 	if a := p.get(t, p.callers+"/v1.0/users?$top=1"); a.status != status {
@@ -291,7 +291,7 @@ func (p *process) expect(t *testing.T, status int) {
 	}
 }
 
-// readiness is the body of /readyz, as docs/operations.md has it.
+// readiness is the body of /readyz, as described in docs/operations.md.
 type readiness struct {
 	Ready, Stopping bool
 	Apps            []appState
@@ -375,7 +375,7 @@ func (l *lines) Write(p []byte) (int, error) {
 	return l.buf.Write(p)
 }
 
-// leave makes the process's next output meet no reader.
+// leave makes the process's next output fail, because there is no reader.
 func (l *lines) leave() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -412,7 +412,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// peer is the certificate that a TLS address shows.
+// peer is the certificate of a TLS address.
 func peer(t *testing.T, address string, roots *x509.CertPool) *x509.Certificate {
 	t.Helper()
 	c, err := tls.Dial("tcp", address, &tls.Config{RootCAs: roots, ServerName: "localhost"})

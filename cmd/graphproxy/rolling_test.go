@@ -24,8 +24,9 @@ type balancer struct {
 	args   func(config string) []string
 }
 
-// balancers are those that Debian packages. haproxy asks /readyz and takes a replica out while it drains. nginx asks
-// nobody: it notices that a connection is refused, and passes the request on, which is safe because nothing was sent.
+// balancers are load balancers that Debian packages. haproxy checks /readyz and removes a replica while it drains.
+// nginx has no check: it notices that a connection is refused, and passes the request on, which is safe because
+// nothing was sent.
 func balancers() []balancer {
 	return []balancer{
 		{"haproxy", "4s", haproxyConfig, func(config string) []string { return []string{"-db", "-f", config} }},
@@ -86,9 +87,9 @@ http {
 `, listen, callers[0], callers[1], dir)
 }
 
-// Both replicas are restarted, one after the other, while callers go on: with the drain no request fails.
-// ROLLING_RESTARTS=3 restarts both three times at 500 requests a second; without it, once at 200, which the race
-// detector leaves time for.
+// Both replicas are restarted, one after the other, under load: with the drain no request fails. ROLLING_RESTARTS=3
+// restarts both three times at 500 requests a second; without it, once at 200, so that the race detector is fast
+// enough.
 func TestARollingRestartBehindALoadBalancerFailsNoRequest(t *testing.T) {
 	rounds, perSecond := 1, 200
 	if n, err := strconv.Atoi(os.Getenv("ROLLING_RESTARTS")); err == nil {
@@ -125,7 +126,7 @@ func rollingRestart(t *testing.T, b balancer, program string, rounds, perSecond 
 	said := new(lines)
 	front.Stdout, front.Stderr, front.WaitDelay = said, said, 5*time.Second
 	must(t, front.Start())
-	// nginx ends its workers only when it is asked to
+	// nginx ends its workers only on a signal
 	t.Cleanup(func() { _ = front.Process.Signal(syscall.SIGTERM); _ = front.Wait() })
 
 	load := newTraffic("http://" + listen + "/v1.0/users?$top=1")
@@ -146,7 +147,7 @@ func rollingRestart(t *testing.T, b balancer, program string, rounds, perSecond 
 			}
 			replicas[i] = replica(i)
 			until(t, "ready", func() bool { status, _ := replicas[i].ready(t); return status == 200 })
-			served(200) // the balancer has looked at the new one before the other leaves
+			served(200) // the balancer has checked the new one before the other leaves
 		}
 	}
 	total, failed := load.stop()
@@ -157,7 +158,7 @@ func rollingRestart(t *testing.T, b balancer, program string, rounds, perSecond 
 	}
 }
 
-// freeAddress returns an address of this machine that nothing listens at.
+// freeAddress returns an address of this machine on which no program listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -166,8 +167,8 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// traffic is requests at a fixed rate, of which at most 64 are on their way: on a machine that is slower the rate is
-// less. Safe for concurrent use.
+// traffic is requests at a fixed rate, at most 64 at a time, so that the rate is lower on a slow machine. Safe for
+// concurrent use.
 type traffic struct {
 	url    string
 	client *http.Client
@@ -191,7 +192,7 @@ func newTraffic(url string) *traffic {
 	}
 }
 
-// request makes one request, and returns how it failed, or "".
+// request makes one request, and returns its failure, or "".
 func (l *traffic) request() string {
 	res, err := l.client.Get(l.url)
 	if err != nil {

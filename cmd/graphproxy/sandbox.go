@@ -33,10 +33,10 @@ import (
 //go:embed sandbox.yaml
 var sandboxPolicy []byte
 
-// sandboxKey is the key of the sandbox's caller "mailer". It opens nothing but a sandbox.
+// sandboxKey is the key of the sandbox's caller "mailer". No other installation accepts it.
 const sandboxKey = "contoso-mailer-sandbox-key-0d1f5a7c"
 
-// sandboxAppKey is the key of its caller "app", which may do what the recipes of docs/sdks.md do.
+// sandboxAppKey is the key of its caller "app", which may do everything in the recipes of docs/sdks.md.
 const sandboxAppKey = "contoso-app-sandbox-key-6c1e9a42"
 
 const (
@@ -45,7 +45,7 @@ const (
 	sandboxAdmin     = "127.0.0.1:8081"
 )
 
-// sandbox is the proxy over an Entra ID and a Graph in this process.
+// sandbox is the proxy with an Entra ID and a Graph in this process.
 type sandbox struct {
 	listen, tlsListen, adminListen string // "": the usual address, or a free port of its host if that is taken
 	caFile, audit, policy          string
@@ -107,7 +107,7 @@ func (s *sandbox) run(ctx context.Context) error {
 	return serving.Run(ctx, []net.Listener{s.plain, s.tls}, s.health, signals.second, s.explain)
 }
 
-// later notes what ends with the sandbox.
+// later adds a function that is called when the sandbox ends.
 func (s *sandbox) later(end func()) { s.closers = append(s.closers, end) }
 
 func (s *sandbox) close() {
@@ -116,7 +116,7 @@ func (s *sandbox) close() {
 	}
 }
 
-// open opens the three listeners first: Graph's links and the text to print carry their ports.
+// open opens the three listeners first, because Graph's links and the printed text contain their ports.
 func (s *sandbox) open() (err error) {
 	if s.ca, err = entratest.NewCA(); err != nil {
 		return err
@@ -138,7 +138,7 @@ func (s *sandbox) open() (err error) {
 	return err
 }
 
-// openOne listens on the address asked for, or on the usual one, or on a free port if that is taken.
+// openOne listens on the requested address, or on the usual one, or on a free port if that is in use.
 func (s *sandbox) openOne(flag, asked, usual string) (net.Listener, error) {
 	at := config.Address(usual)
 	if asked != "" {
@@ -157,8 +157,8 @@ func (s *sandbox) openOne(flag, asked, usual string) (net.Listener, error) {
 	return l, nil
 }
 
-// writeFiles writes the CA's certificate, for clients, and the demonstration's policy unless another is asked for. What
-// --policy and --ca-file name stays when the sandbox ends.
+// writeFiles writes the CA's certificate, for clients, and the demonstration's policy unless --policy names an
+// existing file. The files of --policy and --ca-file stay when the sandbox ends.
 func (s *sandbox) writeFiles() error {
 	dir, err := os.MkdirTemp("", "graphproxy-sandbox-")
 	if err != nil {
@@ -174,7 +174,7 @@ func (s *sandbox) writeFiles() error {
 	return errors.Join(s.writePolicy(), os.WriteFile(s.caFile, s.ca.PEM(), 0o644))
 }
 
-// writePolicy writes the demonstration's policy where there is none. It never changes a file that is there.
+// writePolicy writes the demonstration's policy if the file does not exist. It never changes an existing file.
 func (s *sandbox) writePolicy() error {
 	f, err := os.OpenFile(s.policyFile, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -221,8 +221,8 @@ func (s *sandbox) verify(token string) ([]string, error) {
 	return claims.Roles, err
 }
 
-// storageHost is another name of this machine than the one that callers are shown. Clients compare hosts by name, and
-// take their key along to one of the same name; Graph's storage has names of its own.
+// storageHost is another name of this machine than the one for callers. Clients compare hosts by name, and send
+// their key to a host of the same name; Graph's storage has names of its own.
 func storageHost(callers net.Listener) string {
 	if host, _, _ := net.SplitHostPort(reachable(callers)); host == "127.0.0.1" {
 		return "localhost"
@@ -285,13 +285,14 @@ func (s *sandbox) server() (*server.Server, error) {
 	})
 }
 
-// sandboxRoles are the app registration's permissions: more than the policy gives to any caller, as in life.
+// sandboxRoles are the app registration's permissions: more than the policy gives to any caller, as in a real
+// tenant.
 func sandboxRoles() []string {
 	return []string{"User.ReadWrite.All", "Group.ReadWrite.All", "Mail.ReadWrite", "Mail.Send", "Files.ReadWrite.All",
 		"Sites.Read.All", "Reports.Read.All", "Notes.Read.All", "Calendars.ReadWrite"}
 }
 
-// reachable is where to connect to: a listener on every address is given as the loopback one.
+// reachable returns the address to connect to: for a listener on every address it is the loopback one.
 func reachable(l net.Listener) string {
 	host, port, _ := net.SplitHostPort(l.Addr().String())
 	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {

@@ -14,7 +14,7 @@ import (
 	"graphproxy/proxy/graphtest"
 )
 
-// startSandbox starts a sandbox and gives the curl lines that it prints when it is ready.
+// startSandbox starts a sandbox and returns the curl lines that it prints when it is ready.
 func startSandbox(t *testing.T, flags ...string) (*process, []string) {
 	t.Helper()
 	p := start(t, []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + t.TempDir(), "GRAPHPROXY_LISTEN=nonsense"},
@@ -148,12 +148,12 @@ func TestTheSandboxWritesTheDemonstrationsPolicyWhereThereIsNone(t *testing.T) {
 	}
 }
 
-// The format's own example names tokens, certificates and unix users, and a file with every key names apps and tenants.
+// The format's own example has tokens, certificates and unix users, and a file with every key has apps and tenants.
 func TestTheSandboxServesAnyPolicyThatLoads(t *testing.T) {
 	for _, name := range []string{"../../docs/policy-example.yaml", "../../policy/testdata/example.yaml"} {
 		text, err := os.ReadFile(name)
 		must(t, err)
-		// this machine has no mailer
+		// this machine has no user mailer
 		p, file := startPolicySandbox(t, strings.ReplaceAll(string(text), "user: mailer", "user: root"))
 		if !strings.Contains(p.stdout.String(), file) {
 			t.Errorf("%s: %s%s", name, p.stdout, p.stderr)
@@ -162,7 +162,7 @@ func TestTheSandboxServesAnyPolicyThatLoads(t *testing.T) {
 	}
 }
 
-// docs/sandbox.md names what the sandbox has: its flags, its callers, its roles and its users.
+// docs/sandbox.md has the sandbox's real flags, callers, roles and users.
 func TestTheDocsOfTheSandboxAreTrue(t *testing.T) {
 	docs, err := os.ReadFile("../../docs/sandbox.md")
 	must(t, err)

@@ -16,15 +16,15 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// requestLines shows a person at a terminal what happens: a line for each request, made of its audit line, and one for
-// each outcome of a reload. Each line is written by itself. Safe for concurrent use.
+// requestLines shows a person at a terminal a line for each request, made from its audit line, and one for each
+// outcome of a reload. Each line is written with one Write. Safe for concurrent use.
 type requestLines struct {
 	mu     sync.Mutex
 	w      io.Writer
 	colour bool
 }
 
-// newRequestLines returns nil if w is no terminal. NO_COLOR with any value takes the colours off
+// newRequestLines returns nil if w is no terminal. NO_COLOR with any value turns off colours
 // (https://no-color.org).
 func newRequestLines(w io.Writer, environ []string) *requestLines {
 	if !terminal.Is(w) {
@@ -33,7 +33,7 @@ func newRequestLines(w io.Writer, environ []string) *requestLines {
 	return &requestLines{w: w, colour: terminal.Colours(environ, w)}
 }
 
-// painted returns text in a colour, without anything in it that a terminal would act on.
+// painted returns text in a colour, without characters that a terminal would act on.
 func (l *requestLines) painted(colour terminal.Colour, text string) string {
 	text = odata.Visible(text)
 	if !l.colour {
@@ -48,7 +48,7 @@ func (l *requestLines) print(parts ...string) {
 	fmt.Fprintln(l.w, strings.Join(parts, "  "))
 }
 
-// seen is what a line shows of an audit line.
+// seen has the fields of an audit line that a line shows.
 type seen struct {
 	Time                                                 time.Time
 	Caller, Method, Target, Rule, Decision, Reason, Item string
@@ -58,7 +58,7 @@ type seen struct {
 	Millis                                               float64 `json:"ms"`
 }
 
-// Write takes audit lines, each whole. Other lines are passed over.
+// Write takes whole audit lines. It ignores other lines.
 func (l *requestLines) Write(text []byte) (int, error) {
 	for line := range bytes.Lines(text) {
 		var s seen
@@ -101,7 +101,7 @@ func (s *seen) who() string {
 	return s.Caller
 }
 
-// outcome says what became of a request, and by which rule.
+// outcome returns the result of a request, and its rule.
 func (s *seen) outcome() string {
 	text := map[string]string{"allow": "allowed", "deny": "denied", "limit": "limited", "refuse": "refused"}[s.Decision]
 	if s.WouldDeny {
@@ -116,8 +116,8 @@ func (s *seen) outcome() string {
 	return text
 }
 
-// openAudit opens where audit lines go. At a terminal each is shown as a line for people besides, unless they go there
-// as they are.
+// openAudit opens the audit log. At a terminal each audit line is also shown as a line for people, unless the audit
+// lines themselves go there.
 func (s *sandbox) openAudit(log *slog.Logger) (*server.AuditLog, error) {
 	audit, err := server.OpenAudit(s.audit, false, s.stdout, log)
 	if err != nil {
@@ -136,14 +136,14 @@ func (s *sandbox) openAudit(log *slog.Logger) (*server.AuditLog, error) {
 	return audit, err
 }
 
-// sandboxLog passes on warnings, and the outcome of each reload of the policy: at a terminal as a line for people, else
-// as the handler has it.
+// sandboxLog passes on warnings, and the outcome of each reload of the policy: at a terminal as a line for people,
+// else unchanged.
 type sandboxLog struct {
 	slog.Handler
 	lines *requestLines // nil: none
 }
 
-// Handle passes over what is neither a warning nor a reload.
+// Handle ignores records that are neither warnings nor about a reload.
 func (h sandboxLog) Handle(ctx context.Context, r slog.Record) error {
 	reloaded := r.Message == server.PolicyReloaded
 	switch {

@@ -13,7 +13,7 @@ import (
 	"github.com/creack/pty"
 )
 
-// sandboxScreen starts a sandbox in a terminal, and collects what is shown there.
+// sandboxScreen starts a sandbox in a terminal, and collects its output.
 func sandboxScreen(t *testing.T, file string, environ ...string) *lines {
 	t.Helper()
 	cmd := exec.Command("graphproxy", "sandbox", "--policy", file, "--listen", "127.0.0.1:0", "--tls-listen",
@@ -92,7 +92,7 @@ func TestAPipeShowsNoRequestLines(t *testing.T) {
 	}
 }
 
-// What a caller writes must not move the cursor, set the title or change the colours of the operator's terminal.
+// Text of a caller must not move the cursor, set the title or change the colours of the operator's terminal.
 func TestALineHoldsNothingThatATerminalActsOn(t *testing.T) {
 	shown := new(lines)
 	l := &requestLines{w: shown}

@@ -7,11 +7,11 @@ import (
 	"graphproxy/proxy/graphtest"
 )
 
-// try is one thing to try in the sandbox: what it shows, and the line to paste.
+// try is one thing to try in the sandbox: its description, and the line to paste.
 type try struct{ shows, line string }
 
-// tries are in an order in which each shows what it says when pasted into a new sandbox. URLs are quoted, since sh
-// reads "$top" otherwise as a variable.
+// tries are in an order in which each does what its description announces when pasted into a new sandbox. URLs are
+// quoted, because sh would otherwise read "$top" as a variable.
 func (s *sandbox) tries() []try {
 	plain, tls, health := "http://"+reachable(s.plain), "https://"+reachable(s.tls), "http://"+reachable(s.health)
 	get := func(url string) string { return "curl -sS -i '" + url + "'" }
@@ -51,7 +51,7 @@ func (s *sandbox) tries() []try {
 	}
 }
 
-// triesOfAnyPolicy are for a policy that is not the demonstration's, of which only its owner knows what it allows.
+// triesOfAnyPolicy are for a policy that is not the demonstration's: only its owner knows what it allows.
 func (s *sandbox) triesOfAnyPolicy() []try {
 	return []try{
 		{"A page of users: put the key of one of your callers in, or leave the header out for one that is known by its " +
@@ -62,7 +62,7 @@ func (s *sandbox) triesOfAnyPolicy() []try {
 	}
 }
 
-// uploadLine makes an upload session, and puts a file of five bytes where it says.
+// uploadLine creates an upload session, and uploads a file of five bytes to its address.
 func (s *sandbox) uploadLine(plain string) string {
 	session := "curl -sS -H 'Authorization: Bearer " + sandboxAppKey + "' -H 'Content-Type: application/json' -d '{}' '" +
 		plain +
@@ -71,7 +71,7 @@ func (s *sandbox) uploadLine(plain string) string {
 		` | sed 's/.*"uploadUrl":"\([^"]*\)".*/\1/')"`
 }
 
-// quoteForShell quotes what may hold anything, as the name of a file may.
+// quoteForShell quotes text with any characters, such as the name of a file.
 func quoteForShell(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 const sandboxBatch = `{"requests":[{"id":"1","method":"GET","url":"/users/adele@contoso.com"},{"id":"2",` +
@@ -80,7 +80,7 @@ const sandboxBatch = `{"requests":[{"id":"1","method":"GET","url":"/users/adele@
 const sandboxMail = `{"message":{"subject":"Hello","body":{"contentType":"Text","content":"Hello, Adele"},` +
 	`"toRecipients":[{"emailAddress":{"address":"adele@contoso.com"}}]}}`
 
-// explain prints where everything is and what to try.
+// explain prints the addresses and the lines to try.
 func (s *sandbox) explain() {
 	var b strings.Builder
 	fmt.Fprintf(&b,

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// inScratch returns bwrap's arguments for what the container has: an empty, read-only root with the binary, the roots
-// of TLS and the files of the settings; user 65532, no home, no environment. bwrap makes the same with the kernel's
-// namespaces as a container's runtime does.
+// inScratch returns bwrap's arguments for the same conditions as in the container: an empty, read-only root with
+// the binary, the root certificates and the files of the settings; user 65532, no home, no environment. bwrap uses
+// the kernel's namespaces, as a container's runtime does.
 func inScratch(binary, certificates, settings string) []string {
 	return []string{
 		"--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--new-session",
@@ -88,7 +88,7 @@ func TestItRunsAsNoRootOnAReadOnlyFileSystemWithoutAHome(t *testing.T) {
 	t.Logf("listens after %s; resident memory %s bytes; the binary has %d bytes", listens.Round(time.Millisecond),
 		p.metric(t, "process_resident_memory_bytes"), info.Size())
 
-	// The box is what it says: nothing can be written, and nobody is root.
+	// In the container nothing can be written, and no process is root.
 	for _, test := range []struct{ name, command, want string }{
 		{"no file can be made", "man /pages", "read-only file system"},
 		{"nor beside the settings", "man /etc/graphproxy/pages", "read-only file system"},

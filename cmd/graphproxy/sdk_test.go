@@ -23,7 +23,7 @@ const (
 	sdkKey = "contoso-sdk-key-5b0f6f0e7c1d4a1f"
 )
 
-// sdkPolicy is the policy in docs/sdks.md: whoever has sdkKey may do what the recipes do, but not to the CEO.
+// sdkPolicy is the policy in docs/sdks.md: the caller with sdkKey may do what the recipes do, but not to the CEO.
 func sdkPolicy(t *testing.T) string {
 	t.Helper()
 	docs, err := os.ReadFile("../../docs/sdks.md")
@@ -98,12 +98,12 @@ func newSDKWorld(t *testing.T, policy string, roles ...string) *sdkWorld {
 	return &sdkWorld{w, map[string]string{"http": local(plain), "https": local(tls)}}
 }
 
-// local is the proxy's address by name: clients tell hosts apart by name alone, and the foreign host of uploads is
+// local is the proxy's address by name: clients distinguish hosts by name alone, and the foreign host of uploads is
 // 127.0.0.1.
 func local(p *process) string { return strings.Replace(p.callers, "127.0.0.1", "localhost", 1) }
 
-// The clients of docs/sdks.md, as their publishers ship them, work through graphproxy. None ever sees Graph's address,
-// their key goes to nobody else, and Graph sees nothing of it.
+// The clients of docs/sdks.md, as their publishers ship them, work through graphproxy. None ever sees Graph's
+// address, and no other host, not even Graph, gets their key.
 func TestPublishedClientsWorkThroughTheProxy(t *testing.T) {
 	t.Parallel()
 	w := newSDKWorld(t, sdkPolicy(t))
@@ -171,7 +171,7 @@ func host(t *testing.T, address string) string {
 	return u.Host
 }
 
-// wantNothing: a client that shows its key to https alone is refused, and Graph hears nothing.
+// wantNothing: a client that sends its key over https only is refused, and Graph receives nothing.
 func (w *sdkWorld) wantNothing(t *testing.T, output string, err error) {
 	t.Helper()
 	if err == nil || !strings.Contains(output, "unauthenticated") || w.graph.Count() != 0 {
@@ -180,8 +180,8 @@ func (w *sdkWorld) wantNothing(t *testing.T, output string, err error) {
 	}
 }
 
-// wantKeyKept: at least so many requests reached Graph, and they and those at the foreign host hold nothing of the
-// caller's key.
+// wantKeyKept: at least this many requests reached Graph, and neither they nor those at the foreign host contain
+// the caller's key.
 func (w *sdkWorld) wantKeyKept(t *testing.T, least int) {
 	t.Helper()
 	w.graph.WaitIdle()
@@ -199,7 +199,7 @@ func (w *sdkWorld) wantKeyKept(t *testing.T, least int) {
 	}
 }
 
-// recipeBlocks returns the code in docs/sdks.md, by the file that the line above it links to.
+// recipeBlocks returns the code in docs/sdks.md, by the linked file in the line above it.
 func recipeBlocks(t *testing.T) map[string]string {
 	t.Helper()
 	docs, err := os.ReadFile("../../docs/sdks.md")
@@ -232,7 +232,7 @@ func TestTheRecipesAreTheCodeThatIsTested(t *testing.T) {
 	}
 }
 
-// The block for Go in docs/sdks.md compiles as it is pasted into a file of its own.
+// The block for Go in docs/sdks.md compiles when it is pasted into a file of its own.
 func TestTheRecipeForGoCompilesAsPasted(t *testing.T) {
 	recipe{command: []string{"go"}, needs: []string{"go"}}.mustBeInstalled(t)
 	docs, err := os.ReadFile("../../docs/sdks.md")

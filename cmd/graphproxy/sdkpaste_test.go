@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// pasted is a recipe as docs/sdks.md shows it, and what an app's developer writes below it to call it.
+// pasted is a recipe as in docs/sdks.md, and the code that an app's developer adds to call it.
 type pasted struct {
 	recipe
 	call  string
@@ -45,7 +45,7 @@ func pastedRecipes() []pasted {
 				"console.log('batch', (await several('/users/adele@contoso.com', '/users/ceo@contoso.com')).map((answer) => " +
 				"answer.status));\n" +
 				"console.log('changes', (await (await changes())()).value.length);\n",
-			wants: []string{"60 users", "batch [ 200, 403 ]", "changes 0"}, // no upload: docs/sandbox.md says why
+			wants: []string{"60 users", "batch [ 200, 403 ]", "changes 0"}, // no upload: docs/sandbox.md explains why
 		},
 		"node/kiota.mjs": {
 			call: "console.log((await everybody()).length, 'users');\nconst ids = ['adele@contoso.com', 'ceo@contoso.com'];\n" +
@@ -78,7 +78,8 @@ func pastedRecipes() []pasted {
 	return all
 }
 
-// Each recipe that this machine can run works as it is pasted, with the addresses and the key that the sandbox prints.
+// Each recipe that this machine can run works when it is pasted, with the addresses and the key that the sandbox
+// prints.
 func TestTheRecipesWorkInTheSandboxAsPasted(t *testing.T) {
 	t.Parallel()
 	sandbox, _ := startSandbox(t)
@@ -108,8 +109,8 @@ func TestTheRecipesWorkInTheSandboxAsPasted(t *testing.T) {
 	sandbox.stop(t)
 }
 
-// run pastes the block into a directory of its own, with the client's packages beside it, and runs it. It returns what
-// that prints.
+// run pastes the block into a directory of its own, with the client's packages beside it, and runs it. It returns
+// the output.
 func (p *pasted) run(t *testing.T, block string, environ []string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -36,7 +36,7 @@ callers:
           where: {path: sites/marketing}
 `
 
-// addressing is the clients that address by path. Each has the same files and sites to find.
+// addressing are the clients that address by path. Each has the same files and sites to find.
 func addressing() []recipe {
 	node := func(name, file string) recipe {
 		return recipe{
@@ -54,9 +54,8 @@ func addressing() []recipe {
 	}
 }
 
-// The clients that address files and sites by path get what they ask for, and no spelling of theirs gets what is
-// denied. Graph receives each path in colons with plain slashes, whether the client wrote it so or into one escaped
-// segment.
+// Clients that address files and sites by path get what is allowed, and no spelling of theirs gets what is denied.
+// Graph receives each path in colons with plain slashes, also when the client wrote it into one escaped segment.
 func TestPublishedClientsAddressFilesAndSitesByPath(t *testing.T) {
 	t.Parallel()
 	w := newSDKWorld(t, fmt.Sprintf(pathsPolicy, sha256.Sum256([]byte(sdkKey))), "Sites.Read.All")
@@ -77,7 +76,7 @@ func TestPublishedClientsAddressFilesAndSitesByPath(t *testing.T) {
 	}
 }
 
-// wantPaths: the paths arrived with plain slashes, and none that is denied.
+// wantPaths: the paths arrived with plain slashes, and no denied one arrived.
 func (w *sdkWorld) wantPaths(t *testing.T) {
 	t.Helper()
 	wanted := map[string]bool{"/Reports/2026/q1/summary.txt": true, "contoso.sharepoint.com:/sites/hr": true}

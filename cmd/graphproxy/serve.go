@@ -52,7 +52,7 @@ func newServe(environ []string) *cobra.Command {
 	return cmd
 }
 
-// checkServe is serve up to where it would listen. It creates no file.
+// checkServe does everything that serve does before it listens. It creates no file.
 func checkServe(environ []string, stdout, stderr io.Writer) error {
 	c, problems := config.Parse(environ)
 	if where := c.AuditLog; where != "-" && where != "off" {
@@ -102,7 +102,7 @@ func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) erro
 	return s.Run(ctx, callers, health, signals.second, nil)
 }
 
-// load reads the files that c names. The error holds the problems that were found before and all that are found here.
+// load reads the files that c names. The error contains the earlier problems and all that are found here.
 func load(c *config.Config, problems []error, stdout io.Writer, log *slog.Logger) (server.Parts, error) {
 	problems = append(problems, c.CheckApps())
 	if err := proxy.CheckForwardHeaders(c.ForwardHeaders); err != nil {
@@ -148,7 +148,7 @@ func load(c *config.Config, problems []error, stdout io.Writer, log *slog.Logger
 	}, nil
 }
 
-// loadTLS reads the certificate that callers are shown, and the CAs of theirs, as far as they are configured.
+// loadTLS reads the certificate for callers, and the CAs of their certificates, as far as they are configured.
 func loadTLS(c *config.Config) (keys *server.KeyPair, ca *server.ClientCA, err error) {
 	var badKeys, badCA error
 	if c.TLSCertFile != "" && c.TLSKeyFile != "" {
@@ -160,7 +160,8 @@ func loadTLS(c *config.Config) (keys *server.KeyPair, ca *server.ClientCA, err e
 	return keys, ca, errors.Join(badKeys, badCA)
 }
 
-// listen opens every listener, or none and returns all that cannot be opened. Without secure, callers speak plain HTTP.
+// listen opens every listener, or none and returns all that cannot be opened. Without secure, callers use plain
+// HTTP.
 func listen(c *config.Config, secure *tls.Config) (callers []net.Listener, health net.Listener, err error) {
 	admin, adminErr := server.Listen("GRAPHPROXY_ADMIN_LISTEN", server.Sockets{}, string(c.AdminListen))
 	at := make([]string, 0, len(c.Listen))

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// holding is a request that Graph holds until it is released.
+// holding is a request that Graph does not answer until release is closed.
 type holding struct {
 	*process
 	release chan struct{} // close it: Graph answers
@@ -49,7 +49,7 @@ func hold(t *testing.T, more ...string) holding {
 	return h
 }
 
-// audited gives the audit lines of stdout.
+// audited returns the audit lines of stdout.
 func (p *process) audited(t *testing.T) []map[string]any {
 	t.Helper()
 	var recs []map[string]any
@@ -121,7 +121,7 @@ func TestASecondSignalEndsTheProcessAtOnce(t *testing.T) {
 	h := hold(t)
 	h.signal(t, syscall.SIGTERM)
 	until(t, "stopping", func() bool { _, r := h.ready(t); return r.Stopping })
-	until(t, "end", func() bool { // one that comes while the first is being taken in counts as the first
+	until(t, "end", func() bool { // a second signal that comes too early counts as the first
 		_ = h.cmd.Process.Signal(syscall.SIGTERM)
 		return h.hasEnded()
 	})

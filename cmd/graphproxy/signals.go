@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// signals notes the second of two signals that end the process. The first one ends the context that run has made.
+// signals records the second of two signals that end the process. The first one ends the context that run has made.
 type signals struct {
 	arrived chan os.Signal
 	second  chan struct{} // closed when the second one has arrived
@@ -38,7 +38,7 @@ func watchSignals() *signals {
 	return s
 }
 
-// end ends the process by the second signal, if that has arrived, so that its parent sees what ended it. It is called
+// end ends the process by the second signal, if that has arrived, so that its parent sees the cause. It is called
 // when all logs are written.
 func (s *signals) end() {
 	close(s.done)

@@ -47,7 +47,7 @@ func TestLinesHaveAtMost120Columns(t *testing.T) {
 	})
 }
 
-// A name that shadows a builtin makes the next reader look twice, and the next change call the wrong thing.
+// A name that shadows a builtin confuses the next reader, and the next change may call the wrong function.
 func TestNoBuiltinIsShadowed(t *testing.T) {
 	eachGoFile(t, func(_ string, _ []byte, set *token.FileSet, parsed *ast.File) {
 		for _, id := range declared(parsed) {

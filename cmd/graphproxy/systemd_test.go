@@ -50,7 +50,7 @@ func TestSocketsOfSystemdTakeThePlaceOfTheSetting(t *testing.T) {
 	must(t, err)
 	defer file.Close()
 	p := prepare(t, nil, w.environ("AZURE_CLIENT_SECRET=secret", "LISTEN_FDS=1", "GRAPHPROXY_LISTEN=127.0.0.1:1"), "serve")
-	// systemd sets LISTEN_PID to the process that it starts; a shell that becomes that process can say it, too.
+	// systemd sets LISTEN_PID to the process that it starts; a shell that becomes that process can set it, too.
 	p.cmd.Path, p.cmd.Args = "/bin/sh", append([]string{"sh", "-c", `LISTEN_PID=$$ exec graphproxy "$@"`, "sh"},
 		p.cmd.Args[1:]...)
 	if path, err := exec.LookPath("sh"); err == nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/creack/pty"
 )
 
-// screen is what a command has shown on a terminal, and how it ended.
+// screen is the output of a command on a terminal, and its exit status.
 type screen struct {
 	text   string
 	status int
@@ -27,7 +27,7 @@ func (s screen) rows() []string {
 	return strings.Split(strings.ReplaceAll(strings.TrimRight(plain, "\r\n"), "\r\n", "\n"), "\n")
 }
 
-// onTerminal runs graphproxy with its output on a terminal of so many columns.
+// onTerminal runs graphproxy with its output on a terminal with this many columns.
 func onTerminal(t *testing.T, columns int, environ []string, args ...string) screen {
 	t.Helper()
 	master, slave, err := pty.Open()
@@ -138,9 +138,9 @@ func TestTextFitsTheTerminal(t *testing.T) {
 			columns := width
 			got := onTerminal(t, columns, nil, args...)
 			rows := got.rows()
-			if args[0] == "serve" { // what cobra writes above is not folded
+			if args[0] == "serve" { // cobra's text above is not folded
 				rows = rows[slices.Index(rows, "Environment variables:"):]
-				columns = max(columns, 60) // a name and its default stand on one row
+				columns = max(columns, 60) // a name and its default are in one row
 			}
 			for _, row := range rows {
 				if words := strings.Fields(row); len(words) > 2 && utf8.RuneCountInString(row) > columns {
@@ -159,7 +159,7 @@ func TestTextFitsTheTerminal(t *testing.T) {
 	}
 }
 
-// A log that comes through a pipe that does not end: what takes longer than a second shows how far it is.
+// The log comes through a pipe that does not end: a command that takes longer than a second shows its progress.
 func TestWhatTakesLongShowsItsProgressOnATerminal(t *testing.T) {
 	t.Parallel()
 	now, next := policies(t)
@@ -183,7 +183,7 @@ func TestWhatTakesLongShowsItsProgressOnATerminal(t *testing.T) {
 				`"decision":"allow","status":200}`+"\n")
 		must(t, err)
 		reader := bufio.NewReader(master)
-		shown, err := reader.ReadString('B') // of "MB": it blocks until there is something to see
+		shown, err := reader.ReadString('B') // of "MB": it blocks until there is output
 		if err != nil || !strings.Contains(shown, "reading standard input: 0.0 M") {
 			t.Errorf("%v: shows %q, %v", args, shown, err)
 		}

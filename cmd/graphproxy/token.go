@@ -53,7 +53,7 @@ func newToken(environ []string) *cobra.Command {
 	return cmd
 }
 
-// appNamed is the app registration with a name, or without one the first.
+// appNamed returns the app registration with a name, or the first without one.
 func appNamed(apps []auth.App, name string) (auth.App, error) {
 	var names []string
 	for _, a := range apps {
@@ -65,8 +65,8 @@ func appNamed(apps []auth.App, name string) (auth.App, error) {
 	return auth.App{}, fmt.Errorf("--app: %s", yamlfile.Unknown("app", name, names))
 }
 
-// acquire asks Entra ID for a new token and returns what it says, with the end of its time as Entra ID gives it, which
-// does not depend on whether the token can be read.
+// acquire gets a new token from Entra ID and returns its description, with the expiry of Entra ID's answer, which
+// is there even if the token cannot be read.
 func acquire(ctx context.Context, a auth.App) (auth.Description, error) {
 	source, err := auth.NewSource(a, auth.Options{})
 	if err != nil {
@@ -82,8 +82,8 @@ func acquire(ctx context.Context, a auth.App) (auth.Description, error) {
 	return d, nil
 }
 
-// tokenReport is the result of the command token, as JSON. Of a token that cannot be read only app, cloud and expires
-// are there.
+// tokenReport is the result of the command token, as JSON. For a token that cannot be read it has only app, cloud
+// and expires.
 type tokenReport struct {
 	App      string     `json:"app"`
 	Cloud    string     `json:"cloud"`
@@ -112,7 +112,7 @@ func tokenReportOf(a auth.App, d auth.Description) tokenReport {
 	return r
 }
 
-// cloudOf is the name of the cloud that the app signs in to, or its address if that is none of Microsoft's.
+// cloudOf returns the name of the cloud that the app signs in to, or its address if it is not Microsoft's.
 func cloudOf(a auth.App) string {
 	for _, c := range auth.Clouds() {
 		if strings.EqualFold(c.AuthorityHost, strings.TrimSuffix(a.AuthorityHost, "/")) && c.Scope() == a.Scope {
@@ -122,7 +122,7 @@ func cloudOf(a auth.App) string {
 	return a.AuthorityHost + " for " + a.Scope
 }
 
-// tokenProblems are what is wrong with a token that was issued, each with a cure.
+// tokenProblems returns the problems of an issued token, each with a cure.
 func tokenProblems(a auth.App, d auth.Description) []string {
 	var problems []string
 	if a.OtherTenant(d.TenantID) {
@@ -135,7 +135,7 @@ func tokenProblems(a auth.App, d auth.Description) []string {
 	return problems
 }
 
-// rolesCure is how an app gets roles.
+// rolesCure explains how an app gets roles.
 func rolesCure(a auth.App) string {
 	if a.ManagedIdentity {
 		return managedCure
@@ -144,14 +144,14 @@ func rolesCure(a auth.App) string {
 		"granted with " + consentCommand(a)
 }
 
-// managedCure is how a managed identity gets roles.
+// managedCure explains how a managed identity gets roles.
 const managedCure = "an administrator assigns Microsoft Graph's app roles to its service principal; docs/consent.md " +
 	"has a script"
 
 // consentCommand is the command that asks for the app's consent.
 func consentCommand(a auth.App) string { return "graphproxy consent" + appFlag(a) }
 
-// appFlag is the flag that selects the app, with a space before it; for the default app none is needed.
+// appFlag returns the flag that selects the app, with a space before it; "" for the default app.
 func appFlag(a auth.App) string {
 	if a.Name == policy.DefaultApp {
 		return ""
@@ -199,7 +199,7 @@ func (r tokenReport) text(w io.Writer, now time.Time) error {
 	return err
 }
 
-// countRoles is the number of roles, or "" if the token does not have them.
+// countRoles returns the number of roles, or "" if the token does not have them.
 func countRoles(readable bool, roles []string) string {
 	switch {
 	case !readable:

@@ -155,7 +155,7 @@ func writeAttributes(b *strings.Builder, all []*commonpb.KeyValue, indent string
 	}
 }
 
-// seen waits for so many traces.
+// seen waits for n traces.
 func (c *collected) seen(t *testing.T, n int) []string {
 	t.Helper()
 	until(t, fmt.Sprintf("%d traces", n), func() bool { return len(c.traces()) >= n })
@@ -190,7 +190,7 @@ func (p *process) send(t *testing.T, method, target, body string, header ...stri
 	_ = res.Body.Close()
 }
 
-// The traces of docs/tracing.md are what a collector sees, over HTTP and over gRPC. With -update-traces they are
+// docs/tracing.md shows the real traces of a collector, over HTTP and over gRPC. With -update-traces they are
 // written anew.
 func TestACollectorSeesEachRequest(t *testing.T) {
 	t.Parallel()
@@ -231,7 +231,7 @@ func TestACollectorSeesEachRequest(t *testing.T) {
 	}
 }
 
-// checkParents checks that the caller's trace goes on to Graph by way of our spans.
+// checkParents checks that Graph gets the caller's trace, with our spans as parents.
 func (c *collected) checkParents(t *testing.T, w *world) {
 	t.Helper()
 	byID := map[string]*tracepb.Span{}

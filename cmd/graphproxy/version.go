@@ -9,8 +9,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// These are set by the linker: -ldflags "-X main.version=1.2.3 -X main.commit=… -X main.date=…". Nothing else
-// changes them.
+// The linker sets these: -ldflags "-X main.version=1.2.3 -X main.commit=… -X main.date=…". No code changes them.
 var version, commit, date string
 
 func newVersion() *cobra.Command {
@@ -34,7 +33,7 @@ func orUnknown(s string) string {
 	return s
 }
 
-// buildSetting returns what the linker set, else what the go command noted in the binary (debug.BuildInfo), else "".
+// buildSetting returns the linker's value, else the go command's in the binary (debug.BuildInfo), else "".
 func buildSetting(key, linked string) string {
 	if linked != "" {
 		return linked
@@ -51,7 +50,7 @@ func buildSetting(key, linked string) string {
 	return ""
 }
 
-// versionName is what the linker set, else what the go command noted (the module's version for go install
+// versionName returns the linker's value, else the go command's (the module's version for go install
 // MODULE@VERSION, the commit for a checkout), else "devel".
 func versionName() string {
 	if version != "" {

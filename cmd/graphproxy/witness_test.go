@@ -7,7 +7,7 @@ import (
 	"net/http"
 )
 
-// witness notes every answer that a client gets, header and body.
+// witness records every answer that a client gets, header and body.
 type witness struct {
 	next http.RoundTripper
 	text lines

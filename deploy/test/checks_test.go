@@ -39,8 +39,7 @@ func variable(c *corev1.Container, name string) string {
 	return ""
 }
 
-// checkRestricted holds a pod against the profile "restricted" of the Pod Security Standards, and a little more
-// (https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted).
+// checkRestricted checks a pod against the profile "restricted" of the Pod Security Standards, and a little more
 func checkRestricted(t *testing.T, d *appsv1.Deployment) {
 	t.Helper()
 	pod := &d.Spec.Template.Spec
@@ -77,8 +76,7 @@ func checkRestricted(t *testing.T, d *appsv1.Deployment) {
 	}
 }
 
-// checkProbes checks that health is asked for where it is served, and that a start that takes long is not taken for a
-// hang.
+// checkProbes checks that the probes use the admin port, and that a slow start is not taken for a hang.
 func checkProbes(t *testing.T, c *corev1.Container) {
 	t.Helper()
 	at := func(what string, p *corev1.Probe, path string) {
@@ -104,8 +102,8 @@ func checkProbes(t *testing.T, c *corev1.Container) {
 	}
 }
 
-// checkStop checks that the kubelet waits for the drain and the shutdown, and that the drain outlives the readiness
-// probe.
+// checkStop checks that the kubelet waits for the drain and the shutdown, and that the drain is longer than the
+// readiness probe takes.
 func checkStop(t *testing.T, d *appsv1.Deployment, drain time.Duration) {
 	t.Helper()
 	c := graphproxyContainer(t, d)
@@ -133,7 +131,8 @@ func checkStop(t *testing.T, d *appsv1.Deployment, drain time.Duration) {
 	}
 }
 
-// checkMemory checks that the memory limit is what docs/operations.md (Sizing) says that requests in flight may need.
+// checkMemory checks that the memory limit is the one that docs/operations.md (Sizing) gives for the requests in
+// flight.
 func checkMemory(t *testing.T, c *corev1.Container) {
 	t.Helper()
 	inFlight := int64(1000)
@@ -155,7 +154,7 @@ func checkMemory(t *testing.T, c *corev1.Container) {
 	}
 }
 
-// checkEgress checks that a network policy lets out DNS, HTTPS to Microsoft, and Redis or not, and nothing else.
+// checkEgress checks that a network policy allows DNS, HTTPS to Microsoft, and Redis or not, and nothing else.
 func checkEgress(t *testing.T, p *networkingv1.NetworkPolicy, redis bool) {
 	t.Helper()
 	if !slices.Contains(p.Spec.PolicyTypes, networkingv1.PolicyTypeEgress) ||
@@ -206,7 +205,7 @@ func checkMicrosoft(t *testing.T, cidr string) {
 	}
 }
 
-// checkWiring checks that selectors find the pods, that what is mounted is there, and that the image is a version.
+// checkWiring checks that selectors find the pods, that mounted volumes exist, and that the image has a version.
 func checkWiring(t *testing.T, c *cluster) {
 	t.Helper()
 	for _, d := range c.Deployments {

@@ -12,8 +12,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// composed loads the compose file with Compose's own loader, which refuses unknown keys. The files that an operator
-// makes are made first.
+// composed loads the compose file with Compose's own loader, which refuses unknown keys. It creates the operator's
+// files first.
 func composed(t *testing.T) (*types.Project, string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "deploy")

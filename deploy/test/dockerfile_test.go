@@ -29,7 +29,7 @@ func dockerfile(t *testing.T) []instruction {
 	return all
 }
 
-// of returns what follows each instruction of a name.
+// of returns the text after each instruction of a name.
 func of(all []instruction, name string) []string {
 	var found []string
 	for _, i := range all {
@@ -51,7 +51,7 @@ func finalStage(all []instruction) []instruction {
 	return all[last:]
 }
 
-// These are rules of hadolint (https://github.com/hadolint/hadolint#rules), and what the image promises.
+// These are rules of hadolint (https://github.com/hadolint/hadolint#rules), and promises of the image.
 func TestTheDockerfileKeepsToTheRules(t *testing.T) {
 	t.Parallel()
 	all := dockerfile(t)
@@ -126,7 +126,7 @@ func TestTheDockerfileBuildsWithTheGoOfTheModule(t *testing.T) {
 	}
 }
 
-// What the Dockerfile copies is there, and what .dockerignore leaves out is not what the build needs.
+// The files that the Dockerfile copies exist, and .dockerignore does not exclude files that the build needs.
 func TestTheContextOfTheBuildIsComplete(t *testing.T) {
 	t.Parallel()
 	ignored, err := os.ReadFile("../../.dockerignore")

@@ -1,5 +1,5 @@
-// Package deploy_test holds what stands in deploy/ against the types that will read it: the Kubernetes API's, Helm's
-// and Compose's. It is a module of its own, so that what it needs is not needed by graphproxy.
+// Package deploy_test compares the files in deploy/ with the types that will read them: the Kubernetes API's,
+// Helm's and Compose's. It is a module of its own, so that graphproxy does not depend on its dependencies.
 package deploy_test
 
 import (
@@ -40,7 +40,7 @@ type serviceMonitor struct {
 	} `json:"spec"`
 }
 
-// cluster is what a set of manifests makes, by kind.
+// cluster is the objects of a set of manifests, by kind.
 type cluster struct {
 	Deployments   []*appsv1.Deployment
 	Services      []*corev1.Service
@@ -142,7 +142,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// The checks below are worth nothing if the decoder is lenient.
+// The checks below prove nothing if the decoder is lenient.
 func TestTheDecoderRefusesWhatKubernetesWouldIgnore(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, text, want string }{

@@ -16,7 +16,7 @@ const (
 	tiny = 64
 )
 
-// answer is what a handler gives back. It is written only after the tenant's lock has been given back, so raw must not
+// answer is the result of a handler. It is written only after the tenant's lock has been released, so raw must not
 // be shared.
 type answer struct {
 	status      int
@@ -116,5 +116,5 @@ func ok(body object) answer { return answer{status: http.StatusOK, body: body} }
 
 func empty(status int) answer { return answer{status: status} }
 
-// list is a JSON value that is never null.
+// list returns a JSON value that is never null.
 func list[T any](values []T) []T { return append([]T{}, values...) }

@@ -99,7 +99,7 @@ func (b *batchRun) answer(item batchItem) batchAnswer {
 	return w.answer(item)
 }
 
-// run sends an item through Graph, with the token of the batch: one of its own counts for nothing.
+// run sends an item through Graph, with the token of the batch: the item's own is ignored.
 func (b *batchRun) run(item batchItem) *itemWriter {
 	target := itemTarget(b.outer.reading.Version, item.URL)
 	path, query, _ := strings.Cut(target, "?")
@@ -139,8 +139,8 @@ func itemTarget(version, url string) string {
 	return "/" + version + "/" + strings.TrimPrefix(url, "/")
 }
 
-// refer replaces a reference to an earlier item, "$1/manager" (OData JSON Format 4.01, 19), by where that one was or
-// what it created. Whether Graph does so is not documented.
+// refer replaces a reference to an earlier item, "$1/manager" (OData JSON Format 4.01, 19), by the address of that
+// item or of the object that it created. Whether Graph does so is not documented.
 func (b *batchRun) refer(url string) string {
 	rest, ok := strings.CutPrefix(strings.TrimPrefix(url, "/"), "$")
 	if !ok {
@@ -243,7 +243,7 @@ func isJSON(media string) bool {
 	return media == "application/json" || strings.HasSuffix(media, "+json")
 }
 
-// writeBatch is the answer to a batch, with the fault that a test has asked for.
+// writeBatch is the answer to a batch, with the fault that a test has set.
 func (f *faults) writeBatch(answers []batchAnswer) []byte {
 	f.mu.Lock()
 	fault := f.batch

@@ -55,7 +55,7 @@ func get(id, url string, dependsOn ...string) string {
 	return string(out)
 }
 
-// sawItems is what ran at Graph as items, "1 GET /v1.0/users".
+// sawItems is what Graph ran as items, "1 GET /v1.0/users".
 func sawItems(s *graphtest.Server) []string {
 	s.WaitIdle()
 	out := []string{}

@@ -23,7 +23,7 @@ func calendarKind() *kind {
 	return &kind{name: "calendar", set: "calendars", page: 10, max: 1000, always: []string{"id"}, search: []string{"name"}}
 }
 
-// calendarOf is the property of an event that names its calendar. Graph does not answer it.
+// calendarOf is the property of an event that names its calendar. Graph does not return it.
 const calendarOf = "calendarId"
 
 func calendarID(upn string) string { return outlookID("calendar:" + strings.ToLower(upn)) }

@@ -20,7 +20,7 @@ func itemKind() *kind {
 	}
 }
 
-// drive is a document library. Items hang together by parentReference.
+// drive is a document library. Items are linked by parentReference.
 type drive struct {
 	id, owner string
 	items     *table
@@ -194,7 +194,7 @@ func (c *call) drive() (*drive, error) {
 	return nil, noItem()
 }
 
-// place is where in a drive the path leads: an item that is there, and the path below it that is not (yet).
+// place is a path in a drive: an item that exists, and the path below it that does not exist (yet).
 func (c *call) place() (d *drive, at *entity, missing string, err error) {
 	if d, err = c.drive(); err != nil {
 		return nil, nil, "", err

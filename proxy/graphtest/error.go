@@ -66,7 +66,7 @@ func badBody() error {
 			"set and payload is of valid JSON format.")
 }
 
-// badToken is the 401 to a token that is good for no resource. It has the form of RFC 6750, section 3.1.
+// badToken is the 401 to a token that no resource accepts. It has the form of RFC 6750, section 3.1.
 func badToken(message string) error {
 	return &failure{
 		status:  http.StatusUnauthorized,

@@ -36,8 +36,8 @@ func (s *Server) downloadURL(driveID, item string) string {
 	return s.signed("/download/" + url.PathEscape(driveID) + "/" + item)
 }
 
-// serveForeign is the host that holds contents. Authorization is not for it: Graph's tokens would be taken for its own,
-// and fail.
+// serveForeign is the host for contents. It refuses Authorization: Graph's tokens would be taken for its own, and
+// fail.
 func (s *Server) serveForeign(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.EscapedPath()
 	if r.Header.Get("Authorization") != "" || !hmac.Equal([]byte(r.URL.Query().Get("tempauth")), []byte(s.sign(path))) {

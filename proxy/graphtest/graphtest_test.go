@@ -30,8 +30,8 @@ type answer struct {
 	json   map[string]any
 }
 
-// call asks Graph with a token, as an app does; header is given as "Name: value" lines, and a Bearer overrides the
-// token.
+// call sends Graph a request with a token, as an app does; header is given as "Name: value" lines, and an
+// Authorization header replaces the token.
 func call(t *testing.T, s *graphtest.Server, method, target, body string, header ...string) answer {
 	t.Helper()
 	if strings.HasPrefix(target, "/") {
@@ -343,7 +343,7 @@ func TestADeltaTellsWhatChangedSince(t *testing.T) {
 	}
 }
 
-// Without /$ref the request is about the member itself: the trap that a policy has to know.
+// Without /$ref the request is about the member itself: a policy must allow for this trap.
 func TestAMemberDeletedWithoutRefIsAUserDeleted(t *testing.T) {
 	s := newGraph(t, graphtest.Options{})
 	members := "/v1.0/groups/" + graphtest.ID("Marketing") + "/members/"

@@ -38,7 +38,7 @@ type call struct {
 // handler answers one call. It runs under the tenant's lock.
 type handler func(c *call) (answer, error)
 
-// handler records what arrives in j and hands it to next.
+// handler records requests in j and passes them to next.
 func (s *Server) handler(j *journal, next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec := j.open(r)
@@ -110,7 +110,8 @@ func (s *Server) open(r *http.Request) (*call, error) {
 	}, nil
 }
 
-// methodOf is the method that Graph acts on. OneDrive documents the override for POST; others are suspected of it.
+// methodOf is the method that Graph acts on. OneDrive documents the override for POST; other services may support
+// it.
 func methodOf(method string, h http.Header) string {
 	if method != http.MethodPost {
 		return method
@@ -216,8 +217,8 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// discard reads a body that no handler has read, so that the record has it. One that is announced as large, or that the
-// client is waiting to be asked for, is answered without being read, as Graph does.
+// discard reads a body that no handler has read, so that the record has it. Like Graph, it does not read a body
+// that is announced as large, or that the client sends only after 100 Continue.
 func discard(r *http.Request) {
 	if r.Header.Get("Expect") == "" && r.ContentLength <= maxRecorded {
 		io.CopyN(io.Discard, r.Body, maxRecorded)

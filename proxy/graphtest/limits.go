@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Rate is so many units in a time. One without either is no limit.
+// Rate is a number of units in a time. The zero Rate is no limit.
 type Rate struct {
 	Units float64
 	Per   time.Duration
@@ -18,15 +18,15 @@ type Rate struct {
 
 func (r Rate) limits() bool { return r.Units > 0 && r.Per > 0 }
 
-// Limits are the ones that Graph keeps by itself, each of an app (which Limits.App returns) in the tenant. Zero fields
-// limit nothing. They follow learn.microsoft.com/graph/throttling-limits and, for Files, SharePoint's own page on
-// throttling. Refused requests count too, so an app that asks on and on is refused on and on.
+// Limits are the limits that Graph itself enforces, each for an app (which Limits.App returns) in the tenant. Zero
+// fields limit nothing. They follow learn.microsoft.com/graph/throttling-limits and, for Files, SharePoint's own
+// page on throttling. Refused requests count too, so an app that never waits is always refused.
 type Limits struct {
 	// resource units at the identity service, a token bucket. Answers near the limit have x-ms-throttle-limit-percentage
 	Directory  Rate
 	Writes     Rate // requests that write there, a token bucket
 	Mailbox    Rate // requests for a mailbox, by id or principal name, a token bucket
-	Concurrent int  // requests for a mailbox at the same time; refused without Retry-After, as Outlook has been seen to
+	Concurrent int  // requests for a mailbox at the same time; refused without Retry-After, as observed from Outlook
 	// resource units at SharePoint and OneDrive, a window that begins with its first request. RateLimit-* from 80 %
 	Files Rate
 
@@ -44,8 +44,8 @@ func Published() Limits {
 	}
 }
 
-// Limit makes Graph keep l from now on, with nothing used yet, instead of the limits before, until Heal. A request over
-// a limit is answered 429; an item of a batch in its place, while the batch is 200. /$batch itself is not counted.
+// Limit makes Graph enforce l from now on, instead of the limits before, until Heal. A request over a limit is
+// answered 429; an item of a batch in its place, while the batch is 200. /$batch itself is not counted.
 func (s *Server) Limit(l Limits) {
 	if l.Now == nil {
 		l.Now = time.Now
@@ -80,8 +80,8 @@ type meter struct {
 // deepest is how far below zero a bucket goes, as a share of it: x-ms-throttle-limit-percentage ends at 1.8.
 const deepest = 0.8
 
-// recovered is the share of a bucket that Retry-After waits for. Microsoft does not document it; its examples ask for
-// 10 s at a limit that is counted by 10 s.
+// recovered is the share of a bucket that Retry-After waits for. Microsoft does not document it; its examples wait
+// for 10 s at a limit that is counted by 10 s.
 const recovered = 0.5
 
 func (l *limiter) meter(kind, app, key string, full float64) *meter {
@@ -94,8 +94,8 @@ func (l *limiter) meter(kind, app, key string, full float64) *meter {
 	return m
 }
 
-// draw takes n units from a token bucket. It returns the share that is used then, from 0 to 1.8, whether there was
-// room, and if not, the seconds to wait.
+// draw takes n units from a token bucket. It returns the share that is used then, from 0 to 1.8, whether there were
+// enough units, and if not, the seconds to wait.
 func (m *meter) draw(now time.Time, r Rate, n float64) (share float64, ok bool, wait int) {
 	perSecond := r.Units / r.Per.Seconds()
 	m.left = min(m.left+max(now.Sub(m.at).Seconds(), 0)*perSecond, r.Units)

@@ -19,7 +19,7 @@ type kind struct {
 	set       string   // "users", as contexts name it
 	defaults  []string // properties that are answered when there is no $select; nil is all
 	always    []string // properties that are answered with every $select
-	search    []string // properties that $search looks at
+	search    []string // properties that $search searches
 	hidden    []string // properties that are never answered
 	page, max int      // page sizes: by default, and at most
 	directory bool     // identity service: resource units, advanced queries
@@ -83,7 +83,8 @@ func (t *table) find(property, value string) *entity {
 	return nil
 }
 
-// freeID is the ID of a name, or a new one when an entity had it, though it be removed: a namesake inherits nothing.
+// freeID is the ID of a name, or a new one if an entity had it, even a removed one: the next entity of that name
+// gets nothing of it.
 func (t *table) freeID(name string) string {
 	if id := ID(name); t.byID[id] == nil {
 		return id

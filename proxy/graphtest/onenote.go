@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// OneNote gives the addresses of what belongs to a page or a notebook in properties of its own, and those of pictures
-// in the HTML of a page. All are at Graph (https://learn.microsoft.com/graph/api/resources/onenotepage).
+// OneNote returns the addresses of parts of a page or a notebook in properties of its own, and those of pictures in
+// the HTML of a page. All are at Graph (https://learn.microsoft.com/graph/api/resources/onenotepage).
 
 // notePages are the pages that each user has.
 const notePages = 2

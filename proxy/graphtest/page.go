@@ -40,7 +40,7 @@ func (c *call) answerList(k *kind, context string, entities []*entity) (answer, 
 	}
 	if end := start + len(page); end < len(found) {
 		a.body["@odata.nextLink"] = c.nextLink(k, end)
-		// Graph's writers differ: some escape the ampersands of a link, and a reader of JSON must not notice.
+		// Graph's services differ: some escape the ampersands of a link, and a reader of JSON must not notice.
 		a.escape = start/size%2 == 1
 	}
 	return a, nil

@@ -128,7 +128,7 @@ func readExpand(v string) []expansion {
 	return out
 }
 
-// sift is what $filter, $search and $orderby make of entities.
+// sift applies $filter, $search and $orderby to entities.
 func (q *query) sift(entities []*entity) []*entity {
 	var out []*entity
 	for _, e := range entities {

@@ -64,10 +64,10 @@ func hasAlternateKeys(set string) bool {
 	return false
 }
 
-// Read reads a request target as Graph does. This is not how anything should read one that means to guard it: the
-// target is decoded before it is split, what is between the slashes is decoded again, dot segments and empty ones are
-// resolved then, and back slashes are slashes. It is on purpose the work of another hand than the parser of package
-// odata, so that the two can be compared. It returns an error only for a target without a path.
+// Read reads a request target as Graph does. A program that protects Graph must not read it in this way: the target
+// is decoded before it is split, the text between the slashes is decoded again, then dot segments and empty ones
+// are resolved, and back slashes are slashes. It is deliberately independent of the parser of package odata, so
+// that the two can be compared. It returns an error only for a target without a path.
 func Read(target string) (Reading, error) {
 	if i := strings.Index(target, "://"); i > 0 && !strings.HasPrefix(target, "/") {
 		_, rest, _ := strings.Cut(target[i+3:], "/")
@@ -93,7 +93,8 @@ var (
 	oddSearch = regexp.MustCompile(`(?i)^(.*\('[^']*'\)|.*\([a-z]+='[^']*'\))&(\$?skiptoken=[^/&]*)$`)
 )
 
-// readOddLink understands what Graph itself has written into links: delta?(token='x') and search(q='x')&skipToken=y.
+// readOddLink reads the spellings that Graph itself writes into links: delta?(token='x') and
+// search(q='x')&skipToken=y.
 func readOddLink(path, query string, _ bool) (string, string) {
 	query = oddDelta.ReplaceAllString(query, "token=$1")
 	if m := oddSearch.FindStringSubmatch(path); m != nil && query == "" {
@@ -102,10 +103,10 @@ func readOddLink(path, query string, _ bool) (string, string) {
 	return path, query
 }
 
-// ReadItem reads the URL of a batch item as Graph does, in a batch that was sent to version, "v1.0" or "beta". The URL
-// may do without its slash and may have raw spaces. An absolute one, or one that brings a version, is read as a path
-// below the version too, so that its first segment is one that Graph does not have. A reference to another item,
-// "$1/manager", is read as it is written.
+// ReadItem reads the URL of a batch item as Graph does, in a batch that was sent to version, "v1.0" or "beta". The
+// URL may lack its slash and may have raw spaces. An absolute URL, or one with a version, is read as a path below
+// the version too, so that its first segment is one that Graph does not have. A reference to another item,
+// "$1/manager", is read unchanged.
 func ReadItem(version, url string) (Reading, error) { return Read(itemTarget(version, url)) }
 
 // oneRoot writes items/root in front of a path as root: for Graph both are the folder at the top of a drive.

@@ -11,12 +11,11 @@ import (
 // maxRecorded bounds the part of a body that is kept.
 const maxRecorded = 1 << 20
 
-// Request is one request as it arrived, as raw as net/http gives it, or one item of a batch.
+// Request is one request as it arrived, in the raw form of net/http, or one item of a batch.
 //
-// An item that ran follows the batch that it came in, in the order of the batch. Its Method is in capitals, as Graph
-// acts on it; its Target is the item's URL as it is written, after the version of the batch ("/v1.0/users?$filter=city
-// eq null"); its Header is what the item gave, without anything of the batch's own, and its Body is the item's body as
-// bytes.
+// An item that ran follows its batch, in the order of the batch. Its Method is in capitals, as Graph acts on it;
+// its Target is the item's URL as written, after the version of the batch ("/v1.0/users?$filter=city eq null"); its
+// Header is the item's own, without the batch's, and its Body is the item's body as bytes.
 type Request struct {
 	Method           string
 	Target           string // the request target as on the wire: RequestURI
@@ -112,7 +111,7 @@ func (j *journal) count() int {
 	return n
 }
 
-// tokens counts the items that brought a token.
+// tokens counts the items with a token.
 func (j *journal) tokens() int {
 	j.mu.Lock()
 	defer j.mu.Unlock()

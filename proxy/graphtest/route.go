@@ -77,7 +77,7 @@ func (n *node) insert(r *route) {
 	n.methods[r.method] = r
 }
 
-// route finds the operation that the call asks for, and takes the keys from its path.
+// route finds the operation of the call, and takes the keys from its path.
 func (c *call) route() (*route, error) {
 	segments := c.normalise(c.reading.Segments)
 	if len(segments) > 0 && segments[0].Name() == "me" {

@@ -1,18 +1,18 @@
-// Package graphtest is Microsoft Graph in a process: the tenant that the sandbox shows, and the upstream that tests run
-// against, as net/http/httptest is to HTTP.
+// Package graphtest is Microsoft Graph in a process: the tenant of the sandbox, and the upstream of tests, as
+// net/http/httptest is for HTTP.
 //
-// It decides what Graph would answer for a small demonstration tenant, Contoso: status, headers, bodies, links, errors,
-// throttling, paging, deltas, batches, and the foreign host that downloads and uploads go to. The shapes follow
-// Microsoft's documentation (learn.microsoft.com/graph). It keeps what it received, so that a test can assert what
-// reached Graph, byte by byte.
+// It answers for a small demonstration tenant, Contoso: status, headers, bodies, links, errors, throttling, paging,
+// deltas, batches, and the foreign host for downloads and uploads. The shapes follow Microsoft's documentation
+// (learn.microsoft.com/graph). It keeps the requests that it received, so that a test can check what reached Graph,
+// byte by byte.
 //
-// It is deliberately as dangerous as Graph, and where Graph's behaviour is not documented it does the most dangerous
-// thing that is plausible: an encoded slash separates segments, paths are decoded twice, dot segments are resolved,
-// back slashes are slashes, names compare without case, a POST may ask for another method in X-HTTP-Method-Override,
-// and DELETE /groups/{id}/members/{id} without /$ref deletes the user. What stands before it has to prevent these, and
-// a test can see when it did not.
+// It is deliberately as dangerous as Graph, and where Graph's behaviour is not documented it does the most
+// dangerous plausible thing: an encoded slash separates segments, paths are decoded twice, dot segments are
+// resolved, back slashes are slashes, names compare without case, a POST may ask for another method in
+// X-HTTP-Method-Override, and DELETE /groups/{id}/members/{id} without /$ref deletes the user. A proxy before it
+// must prevent these, and a test can see when it did not.
 //
-// It leaves to others: issuing tokens (Options.Verify judges them), and every question about who may call it.
+// It issues no tokens (Options.Verify checks them), and does not restrict who may call it.
 package graphtest
 
 import (
@@ -152,7 +152,7 @@ func addressOf(l net.Listener, config *tls.Config, name string) string {
 func (s *Server) start(l net.Listener, config *tls.Config, h http.Handler) *http.Server {
 	srv := &http.Server{
 		Handler: h,
-		// A handshake that fails is the client's business; a test that wants to know sees it there.
+		// A client reports a failed handshake; a test that needs it sees it there.
 		ErrorLog: log.New(io.Discard, "", 0),
 		// OPTIONS * must be recorded as any other request.
 		DisableGeneralOptionsHandler: true,

@@ -43,7 +43,7 @@ func (c *call) getSubscription() (answer, error) {
 	return c.answerOne(e, "subscriptions")
 }
 
-// createSubscription wants what Graph wants: what changes, where to call (https), of what, and until when.
+// createSubscription has Graph's requirements: what changes, where to call (https), of what, and until when.
 func (c *call) createSubscription() (answer, error) {
 	o, err := c.readObject()
 	if err != nil {

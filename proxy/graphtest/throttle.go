@@ -21,7 +21,7 @@ type override struct {
 	handle  http.HandlerFunc
 }
 
-// faults is what a test has asked for instead of the tenant's answers.
+// faults are the answers that a test has set instead of the tenant's.
 type faults struct {
 	mu        sync.Mutex
 	throttles []*Throttle
@@ -31,8 +31,8 @@ type faults struct {
 	cancelled atomic.Int64
 }
 
-// Throttle makes Graph answer t.Status to the requests that t covers, batch items among them, after it has checked
-// their token. The first throttle that covers a request counts.
+// Throttle makes Graph answer t.Status to the requests that t covers, including batch items, after it has checked
+// their token. The first throttle that covers a request is used.
 func (s *Server) Throttle(t Throttle) {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
@@ -46,10 +46,10 @@ func (s *Server) Heal() {
 	s.faults.throttles, s.faults.batch, s.faults.limiter = nil, BatchFault{}, nil
 }
 
-// Handle answers requests for pattern with h instead of Graph's answer and before any check of their token. A pattern
-// is "METHOD /v1.0/path", or a path alone for every method; it is compared with the decoded path without regard to
-// case, and one that ends in "/**" covers everything below it too. The last pattern set wins; a nil h takes it away.
-// Batch items never get to h.
+// Handle answers requests for pattern with h instead of Graph's answer and before any check of their token. A
+// pattern is "METHOD /v1.0/path", or a path alone for every method; it is compared with the decoded path without
+// regard to case, and one that ends in "/**" covers everything below it too. The last pattern set wins; a nil h
+// removes it. h never gets batch items.
 func (s *Server) Handle(pattern string, h http.HandlerFunc) {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()

@@ -18,11 +18,11 @@ import (
 	"graphproxy/policy/yamlfile"
 )
 
-// appsPrefix begins the variables of app registrations besides that of AZURE_*: GRAPHPROXY_APPS_0_CLIENT_ID.
+// appsPrefix is the beginning of the variables of further app registrations: GRAPHPROXY_APPS_0_CLIENT_ID.
 const appsPrefix = "GRAPHPROXY_APPS_"
 
-// defaultTag is the struct tag with the variable of the default app registration, which has Azure's names. The tag env
-// has the suffix that stands behind a prefix such as GRAPHPROXY_APPS_0_.
+// defaultTag is the struct tag with the variable of the default app registration, which has Azure's names. The tag
+// env has the suffix after a prefix such as GRAPHPROXY_APPS_0_.
 const defaultTag = "azure"
 
 // Registration is one app registration: that of AZURE_*, or one of several that have a prefix with a number.
@@ -46,7 +46,7 @@ type Registration struct {
 
 var appVariable = regexp.MustCompile(`^` + appsPrefix + `(0|[1-9][0-9]{0,3})_([A-Z_]+)$`)
 
-// registrations reads the variables of several app registrations, which may be numbered with gaps.
+// registrations reads the variables of several app registrations, whose numbers may have gaps.
 func registrations(set map[string]string) (all []Registration, problems []error) {
 	numbers := make(map[int]bool)
 	for name := range set {
@@ -72,13 +72,13 @@ func registrations(set map[string]string) (all []Registration, problems []error)
 	return all, problems
 }
 
-// isAppVariable reports whether a variable is one of an app registration's.
+// isAppVariable reports whether a variable belongs to an app registration.
 func isAppVariable(name string) bool {
 	m := appVariable.FindStringSubmatch(name)
 	return m != nil && slices.Contains(names(suffixes()), m[2])
 }
 
-// nearApp is the variable that a misspelt one of an app registration's was meant to be, or "".
+// nearApp returns the app registration's variable that a misspelt one probably means, or "".
 func nearApp(name string) string {
 	m := appVariable.FindStringSubmatch(name)
 	if m == nil {
@@ -90,8 +90,8 @@ func nearApp(name string) string {
 	return ""
 }
 
-// Apps returns the app registrations, that of AZURE_* first. That one is there if anything of it is set, or if there is
-// no other. Their Check returns what is wrong with each.
+// Apps returns the app registrations, that of AZURE_* first. That one is included if a variable of it is set, or if
+// there is no other. Their Check returns their problems.
 func (c *Config) Apps() []auth.App {
 	var apps []auth.App
 	if len(c.registrations) == 0 || c.isSet() {
@@ -106,13 +106,13 @@ func (c *Config) Apps() []auth.App {
 	return apps
 }
 
-// isSet reports whether something is set that makes an app registration.
+// isSet reports whether a variable is set that makes an app registration.
 func (r *Registration) isSet() bool {
 	return r.TenantID != "" || r.ClientID != "" || r.ClientSecret.IsSet() || r.ClientSecretFile != "" ||
 		r.CertificatePath != "" || r.FederatedTokenFile != "" || bool(r.ManagedIdentity)
 }
 
-// app returns the registration as package auth takes it.
+// app returns the registration in the form for package auth.
 func (r *Registration) app() auth.App {
 	return auth.App{
 		Name:                r.Name,
@@ -132,7 +132,7 @@ func (r *Registration) app() auth.App {
 	}
 }
 
-// checkApps returns the names that two app registrations have.
+// checkApps returns the names that several app registrations have.
 func (c *Config) checkApps() []error {
 	var problems []error
 	first := make(map[string]string)
@@ -147,11 +147,11 @@ func (c *Config) checkApps() []error {
 	return problems
 }
 
-// CheckApps returns everything that is wrong with the app registrations. It reads their credentials' files.
+// CheckApps returns all problems of the app registrations. It reads their credentials' files.
 func (c *Config) CheckApps() error {
 	var problems []error
 	for i, a := range c.Apps() {
-		if i > 0 && c.isSet() { // what the others have from the default one was reported with it
+		if i > 0 && c.isSet() { // problems of common settings were reported with the default app
 			a.AuthorityHost, a.Scope = other(a.AuthorityHost, c.AuthorityHost), other(a.Scope, c.Scope)
 		}
 		problems = append(problems, a.Check()...)
@@ -159,7 +159,7 @@ func (c *Config) CheckApps() error {
 	return errors.Join(problems...)
 }
 
-// other returns a setting, unless it is that of the default app.
+// other returns a setting, unless it equals that of the default app.
 func other(own, common string) string {
 	if own == common {
 		return ""

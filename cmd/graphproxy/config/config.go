@@ -1,7 +1,7 @@
 // Package config reads graphproxy's settings from environment variables.
 //
-// It decides which variables there are, which values they may have, and what a problem with one is called. It leaves to
-// others what shows only in the files that variables name.
+// It decides which variables exist, which values they may have, and the messages about problems. It does not check
+// the content of files that variables name.
 package config
 
 import (
@@ -65,8 +65,8 @@ type Config struct {
 	registrations []Registration // besides the default one
 }
 
-// Parse reads settings from environ, as os.Environ gives them, and returns every problem that shows without looking at
-// a file. The Config is good for use only when there is none.
+// Parse reads settings from environ, in the form of os.Environ, and returns every problem that is visible without
+// reading a file. The Config may be used only when there is none.
 func Parse(environ []string) (*Config, []error) {
 	set := settings(environ)
 	var c Config
@@ -92,7 +92,7 @@ func Parse(environ []string) (*Config, []error) {
 	return &c, slices.Concat(problems, c.check(), c.checkApps())
 }
 
-// settings are the variables that are set. An empty one is not set.
+// settings returns the variables that are set. An empty variable counts as not set.
 func settings(environ []string) map[string]string {
 	set := make(map[string]string)
 	for _, line := range environ {
@@ -103,12 +103,12 @@ func settings(environ []string) map[string]string {
 	return set
 }
 
-// launcher is not reported as unknown: scripts that start graphproxy keep the path of the binary in GRAPHPROXY_BIN, and
-// export it.
+// launcher is not reported as unknown: scripts that start graphproxy put the path of the binary into
+// GRAPHPROXY_BIN, and export it.
 const launcher = "BIN"
 
-// unknown returns the variables in graphproxy's name space that it does not know: a setting that is misspelt must not
-// be taken for one that is not set.
+// unknown returns the unknown variables that begin with GRAPHPROXY_: a misspelt setting must not be treated as not
+// set.
 func unknown(set map[string]string) []error {
 	const prefix = "GRAPHPROXY_"
 	known := make([]string, 0, 32)
@@ -150,8 +150,8 @@ func isServiceLink(own, value string) bool {
 	return linkName.MatchString(own) || linkURL.MatchString(own+"="+value)
 }
 
-// misread turns an error of env about a struct of settings into one problem a variable. Env's own text holds the name
-// of our field; the name of the variable is prefix and the field's tag.
+// misread splits an error of env about a struct of settings into one problem for each variable. Env's own text has
+// the name of our field; the variable's name is prefix and the field's tag.
 func misread(err error, settings reflect.Type, tag, prefix string) []error {
 	if err == nil {
 		return nil
@@ -173,7 +173,7 @@ func misread(err error, settings reflect.Type, tag, prefix string) []error {
 	return problems
 }
 
-// check returns what is wrong with variables that are right by themselves.
+// check returns the problems of combinations of variables.
 func (c *Config) check() []error {
 	var problems []error
 	switch {
@@ -200,8 +200,8 @@ func (c *Config) Public() bool {
 	return slices.ContainsFunc(c.Listen, func(a Address) bool { return !a.loopback() })
 }
 
-// IsPublic reports whether other machines can connect to a listener at one of the addresses, as GRAPHPROXY_LISTEN has
-// them.
+// IsPublic reports whether other machines can connect to a listener at one of the addresses, in the form of
+// GRAPHPROXY_LISTEN.
 func IsPublic(addresses []string) (bool, error) {
 	var all Addresses
 	if err := all.UnmarshalText([]byte(strings.Join(addresses, ","))); err != nil {
@@ -213,7 +213,7 @@ func IsPublic(addresses []string) (bool, error) {
 // Unix reports whether a listener for callers is a unix socket.
 func (c *Config) Unix() bool { return slices.ContainsFunc(c.Listen, Address.isSocket) }
 
-// readable writes durations as 1.5s, where slog would write nanoseconds.
+// readable writes durations as 1.5s; slog would write nanoseconds.
 func readable(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		return slog.String(a.Key, a.Value.Duration().String())
@@ -221,7 +221,7 @@ func readable(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// Log is a logger to w, in the form and from the level that are set.
+// Log returns a logger to w, with the configured format and level.
 func (c *Config) Log(w io.Writer) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel.Level, ReplaceAttr: readable}
 	if c.LogFormat == "text" {
@@ -230,7 +230,7 @@ func (c *Config) Log(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(visibleWriter{w}, options))
 }
 
-// visibleWriter escapes what is not displayed as itself in lines of JSON, as the handler for text does by itself.
+// visibleWriter escapes invisible characters in lines of JSON, as the handler for text does by itself.
 type visibleWriter struct{ w io.Writer }
 
 func (v visibleWriter) Write(line []byte) (int, error) {

@@ -13,8 +13,8 @@ import (
 	"graphproxy/cmd/graphproxy/config"
 )
 
-// The table in docs/configuration.md is what the code says of each variable. A default that depends on other variables
-// stands in the second column there, and at the end of the meaning in the code.
+// The table in docs/configuration.md has the code's text for each variable. A default that depends on other
+// variables stands in the second column there, and at the end of the meaning in the code.
 func TestTheDocumentedVariablesAreTheOnesThatAreRead(t *testing.T) {
 	text, err := os.ReadFile("../../../docs/configuration.md")
 	if err != nil {

@@ -33,7 +33,7 @@ type Tracing struct {
 	Propagators        Propagators  `env:"OTEL_PROPAGATORS" envDefault:"tracecontext"`
 }
 
-// Traces reports whether requests are traced: an exporter or an endpoint is set, and nothing says otherwise.
+// Traces reports whether requests are traced: an exporter or an endpoint is set, and no variable turns tracing off.
 func (t *Tracing) Traces() bool {
 	return !bool(t.SDKDisabled) && t.TracesExporter != "none" &&
 		(t.TracesExporter != "" || t.Endpoint != "" || t.TracesEndpoint != "")
@@ -62,7 +62,7 @@ func (t *Tracing) Target() string {
 	return strings.TrimSuffix(string(t.Endpoint), "/") + "/v1/traces"
 }
 
-// Header is what each export carries besides.
+// Header returns the additional headers of each export.
 func (t *Tracing) Header() map[string]string {
 	if t.TracesHeaders.p != nil {
 		return t.TracesHeaders.reveal()
@@ -70,7 +70,7 @@ func (t *Tracing) Header() map[string]string {
 	return t.OTLPHeaders.reveal()
 }
 
-// Exporter is where traces go.
+// Exporter is the destination of traces.
 type Exporter string
 
 // UnmarshalText implements encoding.TextUnmarshaler.
@@ -112,7 +112,7 @@ func (p *Protocol) UnmarshalText(text []byte) error {
 	return errors.New("is neither grpc nor http/protobuf: write one of them")
 }
 
-// OTLPHeaders are headers with credentials. Printing them in any way shows none of it.
+// OTLPHeaders are headers with credentials. No way of printing shows them.
 type OTLPHeaders struct{ p *map[string]string }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
@@ -212,7 +212,7 @@ func (a *Attributes) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Propagators are the forms in which a trace goes from process to process.
+// Propagators are the formats in which processes pass on a trace.
 type Propagators []string
 
 // UnmarshalText implements encoding.TextUnmarshaler.
@@ -222,7 +222,7 @@ func (p *Propagators) UnmarshalText(text []byte) error {
 		switch item = strings.TrimSpace(item); item {
 		case "tracecontext", "none":
 			all = append(all, item)
-		case "baggage": // it is taken as the default has it, and never sent to Graph
+		case "baggage": // accepted because the default has it, and never sent to Graph
 		default:
 			return errors.New("names a propagator that is not there: write tracecontext, or none")
 		}
@@ -231,7 +231,7 @@ func (p *Propagators) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// TraceContext reports whether a caller's traceparent counts, and Graph gets graphproxy's.
+// TraceContext reports whether a caller's traceparent is used, and Graph gets graphproxy's.
 func (p Propagators) TraceContext() bool {
 	return slices.Contains(p, "tracecontext") && !slices.Contains(p, "none")
 }

@@ -48,7 +48,7 @@ func (c *Count) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Duration is a duration of more than nothing.
+// Duration is a duration greater than 0.
 type Duration time.Duration
 
 // UnmarshalText implements encoding.TextUnmarshaler.
@@ -88,7 +88,7 @@ func (o *OnLoss) UnmarshalText(text []byte) error {
 		"be written, or refuse to answer 503")
 }
 
-// Way is how requests go to Graph: "direct" or "std".
+// Way is the transport to Graph: "direct" or "std".
 type Way string
 
 // UnmarshalText implements encoding.TextUnmarshaler.
@@ -267,7 +267,7 @@ func (r *Root) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Origin is a scheme and a host, at which callers find the proxy.
+// Origin is a scheme and a host, under which callers reach the proxy.
 type Origin string
 
 // UnmarshalText implements encoding.TextUnmarshaler.
@@ -280,8 +280,7 @@ func (o *Origin) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// HostNames are names of hosts, separated by commas. A port behind one says nothing and is left out: a name counts with
-// any port.
+// HostNames are names of hosts, separated by commas. A port after a name is ignored: a name is valid with any port.
 type HostNames []string
 
 var hostName = regexp.MustCompile(`^([A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?)\.?(?::[0-9]{1,5})?$`)
@@ -304,8 +303,8 @@ func (hs *HostNames) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// parseOrigin reads a URL that holds a scheme and a host, and nothing else. It may hold a password by mistake, so
-// nothing of it is shown.
+// parseOrigin reads a URL with a scheme and a host only. It may contain a password by mistake, so no part of it is
+// shown.
 func parseOrigin(text []byte) (*url.URL, error) {
 	u, err := url.Parse(string(text))
 	switch {
@@ -321,7 +320,7 @@ func parseOrigin(text []byte) (*url.URL, error) {
 	return u, nil
 }
 
-// Level is what the log leaves out: everything below it.
+// Level is the lowest level that is logged.
 type Level struct{ slog.Level }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
@@ -354,7 +353,7 @@ func (f *Format) UnmarshalText(text []byte) error {
 	return errors.New("is not a form of the log: write json or text")
 }
 
-// Failure is what becomes of limits that are in Redis when it is gone.
+// Failure is what happens to limits in Redis when it does not answer.
 type Failure string
 
 // UnmarshalText implements encoding.TextUnmarshaler.

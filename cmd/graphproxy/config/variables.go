@@ -14,10 +14,10 @@ import (
 type Variable struct {
 	Name    string
 	Default string // "": none, or one that depends on other variables
-	Meaning string // in Markdown, on one line; a default that depends on others stands here
+	Meaning string // in Markdown, on one line; includes a default that depends on others
 }
 
-// variables returns the variables of Config, but for those of further app registrations.
+// variables returns the variables of Config, except those of further app registrations.
 func variables() []env.FieldParams {
 	return append(params(new(Registration), defaultTag), params(new(Config), "env")...)
 }
@@ -28,7 +28,7 @@ func suffixes() []env.FieldParams { return params(new(Registration), "env") }
 // params returns the variables that the fields of a struct of settings name in a tag.
 func params(settings any, tag string) []env.FieldParams {
 	all, err := env.GetFieldParamsWithOptions(settings, env.Options{TagName: tag})
-	if err != nil { // only a wrong tag, with which every test fails
+	if err != nil { // only for a wrong tag, with which every test fails
 		return nil
 	}
 	return all
@@ -73,7 +73,7 @@ func WriteVariables(w io.Writer, width int) error {
 
 var markdownLink = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
 
-// plain takes the Markdown off a text.
+// plain removes the Markdown from a text.
 func plain(text string) string {
 	return strings.ReplaceAll(markdownLink.ReplaceAllString(text, "$1"), "`", "")
 }

@@ -139,7 +139,7 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// readOperations returns what Graph has: what the embedded lists say, and the files.
+// readOperations returns Graph's operations: those of the embedded lists and of the files.
 func readOperations(files []string) (*operations.Set, error) {
 	all, err := operations.Embedded()
 	if err != nil {

@@ -82,7 +82,7 @@ func open(cmd *cobra.Command, name string) (io.ReadCloser, error) {
 	return OpenFile(name)
 }
 
-// logName is what people call a log.
+// logName returns a name of a log for messages.
 func logName(name string) string {
 	if name == "-" {
 		return "standard input"

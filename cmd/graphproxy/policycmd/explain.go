@@ -64,7 +64,7 @@ type explanation struct {
 	Mode     string     `json:"mode"`
 	Method   string     `json:"method"`
 	Target   target     `json:"target"`
-	Is       *operation `json:"operation,omitempty"` // of Graph, if the lists of graphproxy have it
+	Is       *operation `json:"operation,omitempty"` // of Graph, if graphproxy's lists have it
 	Steps    []step     `json:"steps"`
 	Decision string     `json:"decision"`
 	Passes   bool       `json:"passes"` // allowed, or let through by report mode
@@ -73,17 +73,17 @@ type explanation struct {
 	Differs  string     `json:"differs,omitempty"`
 	Limits   []string   `json:"limits,omitempty"`
 	Message  string     `json:"message"`
-	Answer   string     `json:"answer,omitempty"` // what the caller of a denied request reads
+	Answer   string     `json:"answer,omitempty"` // the message to the caller of a denied request
 }
 
-// operation is what Graph calls the request.
+// operation is the operation of Graph that the request calls.
 type operation struct {
 	Text string `json:"text"`           // "GET /users/{user-id}/messages"
 	Kind string `json:"kind,omitempty"` // "function", "action" or ""
 	Page string `json:"page,omitempty"` // the address of its page in the reference
 }
 
-// operationOf returns the operation of Graph that a request is; nil if the lists do not have it.
+// operationOf returns the operation of Graph that a request calls; nil if the lists do not have it.
 func operationOf(r policy.Request) (*operation, error) {
 	known, err := operations.Embedded()
 	if err != nil {
@@ -100,7 +100,7 @@ func operationOf(r policy.Request) (*operation, error) {
 	return &operation{o.Method + " " + version + o.Path, string(o.Kind), o.URL(r.Target.Version)}, nil
 }
 
-// step is one question on the way to a decision, and its answer.
+// step is one check of a decision, and its result.
 type step struct {
 	Name   string `json:"name"`
 	Result string `json:"result"`
@@ -124,7 +124,7 @@ type option struct {
 	Value string `json:"value"`
 }
 
-// explainRead prints what the method READ stands for.
+// explainRead prints the operations that the method READ includes.
 func explainRead(cmd *cobra.Command) error {
 	readings := service.Readings()
 	return write(cmd, readings, func(w io.Writer) error {
@@ -140,7 +140,7 @@ func explainRead(cmd *cobra.Command) error {
 	})
 }
 
-// circumstances are what of a request does not stand in its first line.
+// circumstances are the facts about a request besides its first line.
 type circumstances struct{ body, at string }
 
 // read adds them to a request.
@@ -189,8 +189,8 @@ func explain(cmd *cobra.Command, file string, c circumstances, caller, text stri
 	return nil
 }
 
-// readBody reads the body of a request as graphproxy does: a byte order mark is taken off, and what has more than one
-// reading is refused.
+// readBody reads the body of a request as graphproxy does: it removes a byte order mark, and refuses an ambiguous
+// body.
 func readBody(stdin io.Reader, file string) (*policy.Body, error) {
 	const most = 4 << 20
 	if file != "-" {
@@ -274,7 +274,7 @@ func targetOf(t *odata.Target) target {
 	return out
 }
 
-// nameOrKey is what a plain segment is as long as no rule says which.
+// nameOrKey is the kind of a plain segment as long as no rule decides it.
 const nameOrKey = "name or key"
 
 // segmentOf names a segment in words.
@@ -300,8 +300,8 @@ func segmentOf(s *odata.Segment) segment {
 	return segment{nameOrKey, s.Text}
 }
 
-// matched says what the segments are, now that the rule which allows them is known. Both have the same segments then,
-// as far as the rule goes.
+// matched sets the kinds of the segments from the rule that allows them. Both have the same segments then, up to
+// the rule's end.
 func (t *target) matched(r *policy.Rule) {
 	for i, s := range r.Match().Template.Segments {
 		switch {
@@ -313,7 +313,7 @@ func (t *target) matched(r *policy.Rule) {
 	}
 }
 
-// steps are the questions that were asked, in order, up to the one that decided.
+// steps returns the checks in order, up to the one that decided.
 func steps(p *policy.Policy, r policy.Request, e policy.Explanation) []step {
 	allow, deny := p.Rules(r.Caller)
 	switch {

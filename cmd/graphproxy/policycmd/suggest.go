@@ -86,7 +86,7 @@ func (s suggestion) text(w io.Writer) error {
 	return err
 }
 
-// skippedNotes says which lines of a log were passed over.
+// skippedNotes describes the lines of a log that were skipped.
 func skippedNotes(s audit.Skipped) []string {
 	var notes []string
 	for _, reason := range slices.Sorted(maps.Keys(s.Refused)) {
@@ -104,7 +104,7 @@ func skippedNotes(s audit.Skipped) []string {
 	return notes
 }
 
-// suggestOperations returns what Graph has: what the embedded lists say, and the files.
+// suggestOperations returns Graph's operations: those of the embedded lists and of the files.
 func suggestOperations(files []string) (*suggest.Operations, error) {
 	all := suggest.Embedded()
 	return all, eachOperations(files, func(f io.Reader, version string) error { return all.Read(f, version) })

@@ -1,8 +1,9 @@
-// Package policycmd is the command graphproxy policy: what a security team asks about a policy file before it lands.
+// Package policycmd is the command graphproxy policy, with which a security team checks a policy file before it is
+// deployed.
 //
-// It decides what the commands print and with which status they end: 0 yes, 1 no, 2 no answer. What a policy means
-// is decided in graphproxy/policy and its rooms. It reads files, and of the environment what it is given; it asks no
-// network.
+// It decides the output and the exit status of the commands: 0 yes, 1 no, 2 no answer. Package graphproxy/policy
+// and the packages below it decide what a policy means. The package reads files, and only the environment that it
+// is given; it uses no network.
 package policycmd
 
 import (
@@ -24,12 +25,12 @@ import (
 	"graphproxy/proxy"
 )
 
-// ErrNo is what a command returns that has an answer, and it is no: denied, failing, differing. What there is to
-// say has been printed.
+// ErrNo is returned by a command whose answer is no: denied, failing, differing. The command has printed the
+// details.
 var ErrNo = errors.New("no")
 
-// New makes the command with its subcommands. They look at the environment for the policy file's name and for whether
-// the proxy listens to other machines.
+// New makes the command with its subcommands. They read the policy file's name, and whether other machines can
+// reach the proxy, from the environment.
 func New(environ []string) *cobra.Command {
 	policy := &cobra.Command{
 		Use:   "policy",
@@ -37,18 +38,18 @@ func New(environ []string) *cobra.Command {
 		Long: "policy answers questions about a policy file. Where no FILE is given it is that of GRAPHPROXY_POLICY, or " +
 			"else policy.yaml.\nIt ends with status 0 for yes, 1 for no and 2 if it could not tell. docs/policy.md shows " +
 			"each command.",
-		Args: cobra.ArbitraryArgs, // or cobra would answer an unknown command itself, in several lines
+		Args: cobra.ArbitraryArgs, // otherwise cobra answers an unknown command itself, in several lines
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
 			}
-			cmd.SetOut(cmd.ErrOrStderr()) // help that was not asked for is no result
+			cmd.SetOut(cmd.ErrOrStderr()) // help after a mistake is not a result
 			return errors.Join(cmd.Help(), errors.New("\nsay which command to run"))
 		},
 	}
 	policy.SuggestionsMinimumDistance = 2
 	policy.PersistentFlags().Bool("json", false, "print JSON for machines")
-	settings, _ := config.Parse(environ) // serve reports what is wrong with other settings
+	settings, _ := config.Parse(environ) // serve reports problems of other settings
 	shown := func(cmd *cobra.Command, look terminal.Look) *cobra.Command {
 		return terminal.ForPeople(cmd, environ, look)
 	}
@@ -71,7 +72,7 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	return fmt.Errorf("%s: unknown command %q; see %s --help", cmd.CommandPath(), name, cmd.CommandPath())
 }
 
-// arguments refuses too few and too many arguments. Names are theirs; those in brackets may be left out.
+// arguments refuses too few and too many arguments. Arguments in brackets are optional.
 func arguments(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) > len(names) {
@@ -85,7 +86,7 @@ func arguments(names ...string) cobra.PositionalArgs {
 	}
 }
 
-// fileOf is the one argument that names a policy file, or else the environment's.
+// fileOf returns the one argument that names a policy file, or else the environment's.
 func fileOf(args []string, settings *config.Config) string {
 	if len(args) > 0 {
 		return args[0]
@@ -126,7 +127,7 @@ func OpenFile(name string) (*os.File, error) {
 	return f, nil
 }
 
-// print writes a result: as JSON if that is asked for, else as text writes it.
+// write writes a result: as JSON with --json, else as text.
 func write(cmd *cobra.Command, result any, text func(w io.Writer) error) error {
 	if asJSON, err := cmd.Flags().GetBool("json"); err != nil || !asJSON {
 		return errors.Join(err, text(cmd.OutOrStdout()))

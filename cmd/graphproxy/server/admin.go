@@ -19,7 +19,7 @@ import (
 	"graphproxy/proxy/redislimit"
 )
 
-// admin serves health and metrics. It says nothing that is secret, and takes no orders.
+// admin serves health and metrics. It shows no secret, and takes no commands.
 type admin struct {
 	apps     *apps
 	policy   *PolicyFile
@@ -61,7 +61,7 @@ func (a *admin) server(log *slog.Logger) *http.Server {
 	}
 }
 
-// routes are GET and HEAD of three paths; ServeMux answers anything else with 404 or 405.
+// routes are GET and HEAD of three paths; ServeMux answers any other request with 404 or 405.
 func (a *admin) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -73,8 +73,9 @@ func (a *admin) routes() http.Handler {
 	return a.guard(mux)
 }
 
-// guard refuses what a page of another site may have had a browser send under the page's own host name, which it could
-// read the answer to. Probes and scrapers that use an address, or HTTP/1.0 without a Host, pass.
+// guard refuses requests that a page of another site may have made a browser send under the page's own host name,
+// so that the page could read the answer. Probes and scrapers that use an address, or HTTP/1.0 without a Host,
+// pass.
 func (a *admin) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -86,8 +87,8 @@ func (a *admin) guard(next http.Handler) http.Handler {
 	})
 }
 
-// readiness is the body of /readyz. A proxy is ready when it can serve the callers of some app registration: to take it
-// out of service because of another one's credential would stop callers that have nothing to do with it.
+// readiness is the body of /readyz. A proxy is ready when it can serve the callers of at least one app
+// registration: one bad credential must not stop the callers of the others.
 type readiness struct {
 	Ready    bool        `json:"ready"`
 	Stopping bool        `json:"stopping"`
@@ -105,20 +106,21 @@ type appState struct {
 	Expires *time.Time `json:"expires,omitempty"`
 	Roles   []string   `json:"roles,omitempty"`
 
-	// Of the last attempt, if it failed. With a token in hand: a renewal failed, and the token in hand is served.
+	// The cause of the last attempt, if it failed. With a token: a renewal failed, and the present token is still
+	// used.
 	Cause  string `json:"cause,omitempty"`
 	Cure   string `json:"cure,omitempty"`
 	AADSTS int    `json:"aadsts,omitempty"`
 
-	CredentialFile string `json:"credential_file,omitempty"` // why the file as it is now is not used
+	CredentialFile string `json:"credential_file,omitempty"` // why the file's present content is not used
 }
 
 type policyState struct {
 	Ready   bool     `json:"ready"`
 	File    string   `json:"file"`
 	Hash    string   `json:"hash"`             // of the policy in force
-	InForce bool     `json:"in_force"`         // the file as it is now is in force
-	Errors  []string `json:"errors,omitempty"` // why it is not; absent also while a change has not rested yet
+	InForce bool     `json:"in_force"`         // the file's present content is in force
+	Errors  []string `json:"errors,omitempty"` // why it is not; absent also while the file is still changing
 }
 
 func (a *admin) readiness() readiness {

@@ -14,11 +14,11 @@ import (
 	"graphproxy/proxy"
 )
 
-// appKey is how a policy names an app registration; the tenant is "" for the app's own.
+// appKey is the name of an app registration in a policy; the tenant is "" for the app's own.
 type appKey struct{ name, tenant string }
 
-// apps are the app registrations, each with a token source of its own for each tenant that it is used in. One that
-// fails touches no other. Safe for concurrent use.
+// apps are the app registrations, each with a token source for each tenant that it is used in. A failure of one
+// does not affect the others. Safe for concurrent use.
 type apps struct {
 	configured map[string]auth.App
 	options    auth.Options
@@ -47,8 +47,8 @@ func (s *apps) App(name, tenant string) *proxy.App {
 	return (*s.found.Load())[appKey{name, tenant}]
 }
 
-// use makes sources for the tenants that a policy names besides the apps' own. Those of an older policy stay: requests
-// that it judged may still be under way.
+// use makes sources for the tenants that a policy names besides the apps' own. Sources of an older policy stay,
+// because its requests may still be under way.
 func (s *apps) use(p *policy.Policy) error {
 	var problems []error
 	for _, ref := range p.Apps() {
@@ -88,7 +88,7 @@ func (s *apps) add(key appKey, a auth.App) error {
 	return nil
 }
 
-// run renews the tokens of all sources, present and to come, until ctx ends.
+// run renews the tokens of all sources, present and future, until ctx ends.
 func (s *apps) run(ctx context.Context, running *sync.WaitGroup) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +98,7 @@ func (s *apps) run(ctx context.Context, running *sync.WaitGroup) {
 	}
 }
 
-// all are the sources that there are now.
+// all returns the present sources.
 func (s *apps) all() []*auth.Source {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,7 +112,7 @@ func (s *apps) reload() {
 	}
 }
 
-// anyToken returns when some source has a token; it reports false if ctx ended before.
+// anyToken returns when a source has a token; it reports false if ctx ended before.
 func (s *apps) anyToken(ctx context.Context) bool {
 	first := make(chan struct{}, 1)
 	for _, source := range s.all() {
@@ -133,8 +133,8 @@ func (s *apps) anyToken(ctx context.Context) bool {
 	}
 }
 
-// checkApps refuses a policy that names app registrations which are not configured: its requests would otherwise go out
-// with the permissions of another one.
+// checkApps refuses a policy that names app registrations which are not configured: its requests would otherwise be
+// sent with the permissions of another one.
 func checkApps(p *policy.Policy, all []auth.App) error {
 	known := make(map[string]auth.App)
 	var names []string

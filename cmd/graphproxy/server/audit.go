@@ -14,17 +14,17 @@ import (
 // flushTimeout is how long the process waits at its end for a log that is slow.
 const flushTimeout = 5 * time.Second
 
-// AuditLog is where audit lines go, and what happens while they cannot be written. A nil AuditLog is nowhere. It is
-// safe for concurrent use.
+// AuditLog is the destination of audit lines, and decides what happens while they cannot be written. A nil AuditLog
+// discards them. It is safe for concurrent use.
 type AuditLog struct {
 	*logwriter.Writer
 	refuse bool // requests that cannot be recorded are refused
 	log    *slog.Logger
 }
 
-// OpenAudit opens where audit lines go: "-" is stdout, "off" is nowhere (nil), any other is a file's path. A new file
-// is readable by its owner only, because it holds who asked for whom. With refuse, requests must not go on while lines
-// cannot be written.
+// OpenAudit opens the destination of audit lines: "-" is stdout, "off" discards them (nil), any other is a file's
+// path. Only its owner may read a new file, because it shows who asked for whom. With refuse, requests must not go
+// on while lines cannot be written.
 func OpenAudit(where string, refuse bool, stdout io.Writer, log *slog.Logger) (*AuditLog, error) {
 	a := &AuditLog{refuse: refuse, log: log}
 	options := logwriter.Options{Lost: lostLines, Failed: a.failed, Reopened: a.reopened, Resumed: a.resumed}
@@ -62,7 +62,7 @@ func (a *AuditLog) resumed(lost int64) {
 	a.log.Warn("audit lines are written again", "lost_since_start", lost)
 }
 
-// writer is a as proxy.Config wants it: nil for none, and not an interface that holds nil.
+// writer returns a in the form for proxy.Config: nil for none, and not an interface that contains nil.
 func (a *AuditLog) writer() io.Writer {
 	if a == nil {
 		return nil
@@ -85,7 +85,7 @@ func (a *AuditLog) reopen() {
 	}
 }
 
-// Close writes the lines that wait, for a few seconds at most. No line may be written afterwards.
+// Close writes the waiting lines, for a few seconds at most. No line may be written afterwards.
 func (a *AuditLog) Close() {
 	if a == nil {
 		return

@@ -8,13 +8,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// certificate is one whose time ends, and which an operator has to replace.
+// certificate is a certificate that expires, and that an operator must replace.
 type certificate struct {
 	use         string // credential, tls or client_ca
 	app, tenant string // of a credential
 	begins      time.Time
 	ends        time.Time
-	inForce     bool // the file as it is now is the one in use
+	inForce     bool // the file's present content is in use
 }
 
 // key distinguishes certificates, of the same use too.
@@ -22,7 +22,7 @@ func (c certificate) key() string {
 	return c.use + "\x00" + c.app + "\x00" + c.tenant + "\x00" + c.begins.String() + "\x00" + c.ends.String()
 }
 
-// certificates are those in use now.
+// certificates returns those in use now.
 func (s *Server) certificates() []certificate {
 	var all []certificate
 	for _, source := range s.apps.all() {
@@ -48,7 +48,8 @@ func (s *Server) certificates() []certificate {
 	return all
 }
 
-// timeOfCAs returns when the CAs are all valid. Of CAs with one name, which take turns, the one that ends last counts.
+// timeOfCAs returns the period in which the CAs are all valid. Of CAs with one name, which replace each other, the
+// one that ends last counts.
 func timeOfCAs(cas []*x509.Certificate) (begins, ends time.Time) {
 	last := map[string]*x509.Certificate{}
 	for _, ca := range cas {
@@ -78,13 +79,13 @@ const (
 	warnEvery  = 24 * time.Hour
 )
 
-// certificateLog logs certificates whose time is nearly over, or has not come. It is for one goroutine.
+// certificateLog logs certificates that expire soon, or are not valid yet. It is for one goroutine.
 type certificateLog struct {
 	log  *slog.Logger
 	said map[string]time.Time // by certificate.key
 }
 
-// check logs what there is to log at now: each certificate once a day.
+// check logs the warnings at now: each certificate once a day.
 func (l *certificateLog) check(all []certificate, now time.Time) {
 	said := map[string]time.Time{}
 	for _, c := range all {
@@ -103,7 +104,7 @@ func (l *certificateLog) check(all []certificate, now time.Time) {
 	l.said = said
 }
 
-// warning is what to log of a certificate; "" if nothing is.
+// warning returns the warning about a certificate; "" if there is none.
 func (c certificate) warning(now time.Time) string {
 	switch {
 	case now.Before(c.begins):
@@ -128,7 +129,7 @@ func (c certificate) attrs(now time.Time) []any {
 	return append(attrs, "cure", c.cure())
 }
 
-// cure is what an operator does about a certificate whose time is over.
+// cure returns what an operator must do about an expired certificate.
 func (c certificate) cure() string {
 	switch c.use {
 	case "credential":

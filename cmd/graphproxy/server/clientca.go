@@ -15,7 +15,7 @@ import (
 	"graphproxy/auth/filewatch"
 )
 
-// ClientCA is the CAs whose client certificates count. They are read again when their file changes. Make it with
+// ClientCA is the CAs that may sign client certificates. They are read again when their file changes. Make it with
 // LoadClientCA. A nil ClientCA has no CAs. Any goroutine may use the CAs; only one may call reload.
 type ClientCA struct {
 	log     *slog.Logger
@@ -25,11 +25,11 @@ type ClientCA struct {
 	file   string
 	files  *filewatch.Set
 	logged string      // the problem that was logged last
-	stale  atomic.Bool // there is one: what is in use is from before
+	stale  atomic.Bool // there is a problem: the older content is in use
 }
 
-// LoadClientCA reads the file for the first time. Errors name the variable, the path and the cure, and nothing of what
-// is in the file.
+// LoadClientCA reads the file for the first time. Errors name the variable, the path and the cure, and quote
+// nothing of the file.
 func LoadClientCA(file string, now time.Time) (*ClientCA, error) {
 	c := &ClientCA{file: file, files: filewatch.New(maxFile, file)}
 	contents, err := c.files.Read()
@@ -57,8 +57,8 @@ func (c *ClientCA) parse(data []byte, now time.Time) ([]*x509.Certificate, error
 	return cas, nil
 }
 
-// parseCAs reads a bundle of PEM certificates. What is not a CA's is refused rather than passed over: the operator who
-// put it there believes that it counts.
+// parseCAs reads a bundle of PEM certificates. A certificate that is not a CA's is refused and not ignored, because
+// the operator who put it there believes that it is used.
 func parseCAs(data []byte, now time.Time) ([]*x509.Certificate, error) {
 	var cas []*x509.Certificate
 	var end time.Time
@@ -91,7 +91,7 @@ func parseCAs(data []byte, now time.Time) ([]*x509.Certificate, error) {
 	return cas, nil
 }
 
-// Authorities are the CAs, for a caller.Authenticator; nil of a nil ClientCA.
+// Authorities returns the CAs, for a caller.Authenticator; nil for a nil ClientCA.
 func (c *ClientCA) Authorities() *caller.Authorities {
 	if c == nil {
 		return nil
@@ -99,7 +99,7 @@ func (c *ClientCA) Authorities() *caller.Authorities {
 	return &c.current
 }
 
-// reload reads the file again if it has changed. A file that does not load leaves the CAs from before in use.
+// reload reads the file again if it has changed. If it does not load, the older CAs stay in use.
 func (c *ClientCA) reload(ctx context.Context) {
 	contents, err := c.files.Changed(ctx)
 	if err == nil && contents == nil {
@@ -137,9 +137,9 @@ func (c *ClientCA) report(err error) {
 	c.stale.Store(text != "")
 }
 
-// TLS is for listeners: with the certificate that callers are shown and the CAs whose clients are verified, each as it
-// is when a connection begins, so that neither change drops a connection. It is nil without a certificate, which is
-// plain HTTP. A client that shows no certificate is let in; one that shows a wrong one is not. ca may be nil.
+// TLS returns the settings of listeners: the certificate for callers and the CAs of clients, each in its state at
+// the beginning of a connection, so that a change drops no connection. It is nil without a certificate, which means
+// plain HTTP. A client without a certificate is accepted; one with a wrong certificate is not. ca may be nil.
 func TLS(keys *KeyPair, ca *ClientCA) *tls.Config {
 	config := keys.Config()
 	if config == nil || ca == nil {
@@ -147,8 +147,8 @@ func TLS(keys *KeyPair, ca *ClientCA) *tls.Config {
 	}
 	config.ClientAuth = tls.VerifyClientCertIfGiven
 	config.ClientCAs = ca.current.Pool()
-	// A session that is taken up again carries the certificate from when it began. The client may have a new one by
-	// now, and the CA of the old one may be gone.
+	// A resumed session would have the certificate of its beginning. The client may have a new one by now, and the
+	// CA of the old one may have been removed.
 	config.SessionTicketsDisabled = true
 	now := config.Clone()
 	now.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {

@@ -6,12 +6,12 @@ import (
 	"sync/atomic"
 )
 
-// counted counts the requests that are in next, so that none is cut off before its record is written.
+// counted counts the requests in next, so that none is cut off before its record is written.
 type counted struct {
 	next    http.Handler
 	under   atomic.Int64
 	none    chan struct{} // capacity 1: the last request has ended
-	leaving atomic.Bool   // answers say that the connection ends with them
+	leaving atomic.Bool   // answers announce that the connection ends with them
 }
 
 func newCounted(next http.Handler) *counted {

@@ -14,7 +14,7 @@ import (
 	"graphproxy/proxy"
 )
 
-// Start is start, without the time that a file must stay as it is.
+// Start is start, without the time that a file must stay unchanged.
 func (p *PolicyFile) Start(log *slog.Logger, use func(*proxy.Authorization) error) {
 	p.files.Impatient()
 	p.start(log, reach{}, use)
@@ -32,7 +32,7 @@ func (p *PolicyFile) State() (hash string, bad error) {
 // Authorization returns the one in force.
 func (p *PolicyFile) Authorization() *proxy.Authorization { return p.current.Load().authorization }
 
-// Start sets the log, and takes away the time that a file must stay as it is.
+// Start sets the log, and removes the time that a file must stay unchanged.
 func (k *KeyPair) Start(log *slog.Logger) {
 	k.log = log
 	k.files.Impatient()
@@ -41,7 +41,7 @@ func (k *KeyPair) Start(log *slog.Logger) {
 // Reload is reload.
 func (k *KeyPair) Reload(ctx context.Context) { k.reload(ctx) }
 
-// Start sets the log, and takes away the time that a file must stay as it is.
+// Start sets the log, and removes the time that a file must stay unchanged.
 func (c *ClientCA) Start(log *slog.Logger) {
 	c.log = log
 	c.files.Impatient()
@@ -64,7 +64,7 @@ func NewCertificateLog(log *slog.Logger) *CertificateLog {
 	return &CertificateLog{certificateLog{log: log}}
 }
 
-// Check is what watch calls at each look, with one certificate of the given use.
+// Check is the call of watch at each check, with one certificate of the given use.
 func (l *CertificateLog) Check(use string, begins, ends, now time.Time) {
 	c := certificate{use: use, begins: begins, ends: ends, inForce: true}
 	if use == "credential" {

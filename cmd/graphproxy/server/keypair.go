@@ -12,8 +12,8 @@ import (
 	"graphproxy/auth/filewatch"
 )
 
-// KeyPair is the certificate that callers are shown. It is read again when its files change. Make it with LoadKeyPair.
-// A nil KeyPair has no certificate. Any goroutine may use the certificate; only one may call reload.
+// KeyPair is the certificate for callers. It is read again when its files change. Make it with LoadKeyPair. A nil
+// KeyPair has no certificate. Any goroutine may use the certificate; only one may call reload.
 type KeyPair struct {
 	log     *slog.Logger
 	current atomic.Pointer[tls.Certificate]
@@ -22,11 +22,11 @@ type KeyPair struct {
 	certFile, keyFile string
 
 	logged string      // the problem that was logged last
-	stale  atomic.Bool // there is one: what is in use is from before
+	stale  atomic.Bool // there is a problem: the older content is in use
 }
 
-// LoadKeyPair reads the files for the first time. Errors name the variable, the path and the cure, and nothing of what
-// is in the files.
+// LoadKeyPair reads the files for the first time. Errors name the variable, the path and the cure, and quote
+// nothing of the files.
 func LoadKeyPair(certFile, keyFile string, now time.Time) (*KeyPair, error) {
 	k := &KeyPair{files: filewatch.New(maxFile, certFile, keyFile), certFile: certFile, keyFile: keyFile}
 	contents, err := k.files.Read()
@@ -41,8 +41,8 @@ func LoadKeyPair(certFile, keyFile string, now time.Time) (*KeyPair, error) {
 	return k, nil
 }
 
-// unreadable returns an error that names the file that cannot be read. Err is of one of the two: the certificate's is
-// read again to find out.
+// unreadable returns an error that names the file that cannot be read. Err is about one of the two: the
+// certificate's file is read again to find out which.
 func (k *KeyPair) unreadable(err error) error {
 	if _, _, bad := filewatch.NewFile(k.certFile, maxFile).Read(); bad != nil {
 		return fmt.Errorf("GRAPHPROXY_TLS_CERT_FILE: %s %w", theFile(k.certFile), bad)
@@ -50,7 +50,7 @@ func (k *KeyPair) unreadable(err error) error {
 	return fmt.Errorf("GRAPHPROXY_TLS_KEY_FILE: %s %w", theFile(k.keyFile), err)
 }
 
-// parse reads PEM. The errors of crypto/tls say what is wrong and quote nothing.
+// parse reads PEM. The errors of crypto/tls describe the problem and quote nothing.
 func (k *KeyPair) parse(contents [][]byte, now time.Time) (*tls.Certificate, error) {
 	cert, err := tls.X509KeyPair(contents[0], contents[1])
 	if err != nil {
@@ -66,7 +66,7 @@ func (k *KeyPair) parse(contents [][]byte, now time.Time) (*tls.Certificate, err
 	return &cert, nil
 }
 
-// reload reads the files again if they have changed. Files that do not load leave the certificate from before in use.
+// reload reads the files again if they have changed. If they do not load, the older certificate stays in use.
 func (k *KeyPair) reload(ctx context.Context) {
 	contents, err := k.files.Changed(ctx)
 	if err == nil && contents == nil {
@@ -97,7 +97,8 @@ func (k *KeyPair) report(err error) {
 	k.stale.Store(text != "")
 }
 
-// timeOfChain returns when the certificates that callers are shown are all valid. What cannot be read does not count.
+// timeOfChain returns the period in which the certificates for callers are all valid. It ignores what cannot be
+// read.
 func timeOfChain(cert *tls.Certificate) (begins, ends time.Time) {
 	for _, der := range cert.Certificate {
 		if c, err := x509.ParseCertificate(der); err == nil {
@@ -107,8 +108,8 @@ func timeOfChain(cert *tls.Certificate) (begins, ends time.Time) {
 	return begins, ends
 }
 
-// Config is for listeners; nil if there is no certificate, which is plain HTTP. HTTP/2 is offered, as Go's own servers
-// do.
+// Config returns the settings of listeners; nil if there is no certificate, which means plain HTTP. It offers
+// HTTP/2, as Go's own servers do.
 func (k *KeyPair) Config() *tls.Config {
 	if k == nil {
 		return nil

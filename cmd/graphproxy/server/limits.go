@@ -12,7 +12,7 @@ import (
 	"graphproxy/proxy/throttle"
 )
 
-// limits are the buckets that replicas share, if they do, and what Graph answered of its own limits.
+// limits are the buckets that replicas share, if they do, and the memory of Graph's own limits.
 type limits struct {
 	redis    *redislimit.Buckets // nil: each replica counts for itself
 	throttle *throttle.Memory
@@ -37,7 +37,7 @@ func openLimits(p Parts, r prometheus.Registerer) (l limits, err error) {
 		Log:      p.Log,
 		Metrics:  r,
 		Holds: func(key string, until time.Time) {
-			if s, err := throttle.ParseScope(key); err == nil { // else of a replica of another version
+			if s, err := throttle.ParseScope(key); err == nil { // otherwise it is from a replica of another version
 				memory.Adopt(time.Now(), s, until)
 			}
 		},
@@ -48,7 +48,7 @@ func openLimits(p Parts, r prometheus.Registerer) (l limits, err error) {
 	return l, nil
 }
 
-// buckets is nil for those of the process.
+// buckets returns nil for the buckets of this process.
 func (l limits) buckets() proxy.Buckets {
 	if l.redis == nil {
 		return nil
@@ -63,7 +63,7 @@ func (l limits) run(ctx context.Context) {
 	}
 }
 
-// redisState is what /readyz says of shared limits.
+// redisState is the state of shared limits in /readyz.
 type redisState struct {
 	Shared   bool      `json:"shared"` // else each replica enforces its share by itself, or refuses
 	Since    time.Time `json:"since"`

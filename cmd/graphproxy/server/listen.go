@@ -15,18 +15,18 @@ import (
 	"github.com/pires/go-proxyproto"
 )
 
-// tlsListener marks a listener that speaks TLS.
+// tlsListener marks a listener with TLS.
 type tlsListener struct{ net.Listener }
 
-// OverTLS speaks TLS on a listener. config must offer the protocols that are wanted (NextProtos).
+// OverTLS adds TLS to a listener. config must offer the wanted protocols (NextProtos).
 func OverTLS(l net.Listener, config *tls.Config) net.Listener {
 	return tlsListener{tls.NewListener(l, config)}
 }
 
-// Sockets says what is spoken on listeners. The zero value is plain HTTP, and unix sockets without an owner.
+// Sockets are the settings of listeners. The zero value is plain HTTP, and unix sockets without an owner.
 type Sockets struct {
 	TLS     *tls.Config    // on TCP; nil: none
-	Proxies []netip.Prefix // who may begin a TCP connection with a PROXY header
+	Proxies []netip.Prefix // these may begin a TCP connection with a PROXY header
 	Mode    fs.FileMode    // of unix sockets
 }
 
@@ -65,9 +65,9 @@ func (o Sockets) open(setting, at string) (net.Listener, error) {
 	return o.speak(l), nil
 }
 
-// behind reads the PROXY protocol, version 1 or 2, before anything else on connections from these addresses that begin
-// with it (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt). The connection's address is then the one in
-// the header. From anybody else the header is neither HTTP nor TLS, and ends the connection.
+// behind reads the PROXY protocol, version 1 or 2, at the beginning of connections from these addresses, if it is
+// there (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt). The connection's address is then the one in
+// the header. From other addresses the header is neither HTTP nor TLS, and ends the connection.
 func behind(l net.Listener, proxies []netip.Prefix) net.Listener {
 	return &proxyproto.Listener{
 		Listener:          l,
@@ -91,7 +91,7 @@ func CloseAll(open []net.Listener) {
 	}
 }
 
-// ListenError is the system's word on an address that cannot be listened on, and a cure.
+// ListenError returns the system's error for an address that cannot be listened on, and a cure.
 func ListenError(setting string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):

@@ -32,7 +32,7 @@ func prefixes(text ...string) []netip.Prefix {
 	return all
 }
 
-// serveOn answers on a listener who the caller is.
+// serveOn answers on a listener with the name of the caller.
 func serveOn(t *testing.T, l net.Listener, trusted []netip.Prefix, callers ...caller.Caller) {
 	t.Helper()
 	known, err := caller.New(callers, caller.Options{Proxies: trusted})
@@ -76,7 +76,7 @@ func TestTheProxyProtocolCountsOnlyFromTrustedPeers(t *testing.T) {
 	front, both, nobody, others := trusting("127.0.0.1/32"), trusting("127.0.0.1/32",
 		"10.77.0.9/32"), trusting(), trusting("10.0.0.0/8")
 	const text = "PROXY TCP4 10.77.0.5 127.0.0.1 4711 443\r\n"
-	origins := map[string]string{ // of some of them: whom the record names, and the proxy
+	origins := map[string]string{ // of some of them: the recorded client, and the proxy
 		"version 1":                                             "10.77.0.5 127.0.0.1",
 		"version 1, not told":                                   "127.0.0.1",
 		"a trusted proxy that sends none":                       "127.0.0.1",
@@ -86,7 +86,7 @@ func TestTheProxyProtocolCountsOnlyFromTrustedPeers(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name, address, head, header string
-		want                        string // "" is a connection that is cut off, after a word in plain text at most
+		want                        string // "" is a connection that is cut off, perhaps after a plain-text word
 	}{
 		{"version 1", front, text, "", "lab by network"},
 		{"version 1 over IPv6", front, "PROXY TCP6 2001:db8::7 ::1 4711 443\r\n", "", "all by anyone"},

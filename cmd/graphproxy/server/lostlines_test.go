@@ -10,7 +10,7 @@ import (
 	"graphproxy/policy/analysis/audit"
 )
 
-// The line that stands for lost ones holds to the schema, and policy diff and policy suggest know it.
+// The line about lost lines is valid by the schema, and policy diff and policy suggest read it.
 func TestTheLineAboutLostOnesIsAnAuditLine(t *testing.T) {
 	line := string(server.LostLines(7))
 	schema, err := jsonschema.NewCompiler().Compile("../../../docs/audit.schema.json")

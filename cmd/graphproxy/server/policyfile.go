@@ -16,7 +16,7 @@ import (
 	"graphproxy/proxy"
 )
 
-// maxFile bounds a policy or certificate file, in bytes. What is larger is another file.
+// maxFile bounds a policy or certificate file, in bytes. A larger file is certainly the wrong one.
 const maxFile = 16 << 20
 
 // PolicyFile keeps the policy in force in step with a file, or with several. What does not load as a whole leaves the
@@ -25,7 +25,7 @@ const maxFile = 16 << 20
 type PolicyFile struct {
 	path    string
 	apps    []auth.App
-	known   caller.Options // what the process knows of callers besides the policy
+	known   caller.Options // the process's settings for callers besides the policy
 	reach   reach
 	log     *slog.Logger
 	use     func(*proxy.Authorization) error
@@ -35,25 +35,25 @@ type PolicyFile struct {
 	current atomic.Pointer[policyInForce]
 }
 
-// policyInForce is what a PolicyFile knows at one moment.
+// policyInForce is the state of a PolicyFile at one moment.
 type policyInForce struct {
 	authorization *proxy.Authorization
 	since         time.Time // when it was put in force
-	bad           error     // why the file as it is now is not in force
-	pending       bool      // the file has changed, and the change has not rested yet
+	bad           error     // why the file's present content is not in force
+	pending       bool      // the file has changed, and may still be changing
 }
 
-// reach is by which ways callers come, as far as a policy can be out of step with it.
+// reach is the ways in which callers can connect, as far as a policy may contradict them.
 type reach struct {
 	public       bool // from other machines
 	unix         bool // over a unix socket
-	certificates bool // with client certificates that count
+	certificates bool // with client certificates that are verified
 	encrypted    bool // with TLS, those that come over TCP
 }
 
-// LoadPolicy reads the file for the first time. The errors of one that does not load begin with its name and a line. A
-// policy that names other app registrations than these does not load, nor does one whose callers' evidence cannot be
-// verified with what is known.
+// LoadPolicy reads the file for the first time. The errors of a file that does not load begin with its name and a
+// line. A policy that names other app registrations than these does not load, nor does one whose callers' evidence
+// cannot be verified with the settings in known.
 func LoadPolicy(path string, apps []auth.App, known caller.Options) (*PolicyFile, error) {
 	p := &PolicyFile{
 		path:  path,
@@ -93,10 +93,10 @@ func (p *PolicyFile) parse(files policy.Files) (*proxy.Authorization, error) {
 	return proxy.NewAuthorization(parsed, p.known)
 }
 
-// PolicyReloaded is the log's message when a policy file that changed is in force.
+// PolicyReloaded is the log message when a changed policy file is in force.
 const PolicyReloaded = "policy loaded anew"
 
-// start makes reload put policies in force by use. It logs the first policy and its warnings.
+// start sets the function that puts policies in force. It logs the first policy and its warnings.
 func (p *PolicyFile) start(log *slog.Logger, r reach, use func(*proxy.Authorization) error) {
 	p.log, p.reach, p.use = log, r, use
 	p.logInForce("policy loaded")
@@ -127,7 +127,7 @@ func (p *PolicyFile) reload(ctx context.Context) {
 	}
 }
 
-// notePending notes whether the file has changed and the change does not count yet.
+// notePending records whether the file has changed and the change does not count yet.
 func (p *PolicyFile) notePending() {
 	now := *p.current.Load()
 	if pending := p.files.Pending(); pending != now.pending {
@@ -136,7 +136,7 @@ func (p *PolicyFile) notePending() {
 	}
 }
 
-// fail notes why the file as it is now is not in force.
+// fail records why the file's present content is not in force.
 func (p *PolicyFile) fail(err error) {
 	now := p.current.Load()
 	authorization := now.authorization
@@ -167,7 +167,7 @@ func (p *PolicyFile) logInForce(message string) {
 	}
 }
 
-// odd returns what does not fit between an identity and the ways that callers come; "" if all fits.
+// odd returns the contradiction between an identity and the ways in which callers can connect; "" if there is none.
 func (r reach) odd(kind string) string {
 	switch {
 	case kind == caller.Anyone && r.public:
@@ -187,16 +187,16 @@ func (r reach) odd(kind string) string {
 // Hash returns the hash of the policy in force.
 func (p *PolicyFile) Hash() string { return p.inForce().Policy().Hash() }
 
-// Callers returns how many callers the policy in force names.
+// Callers returns the number of callers in the policy in force.
 func (p *PolicyFile) Callers() int { return len(p.inForce().Policy().Callers()) }
 
 // inForce returns the policy in force, with its callers.
 func (p *PolicyFile) inForce() *proxy.Authorization { return p.current.Load().authorization }
 
-// state returns the policy in force, and what is known of the file.
+// state returns the policy in force, and the state of the file.
 func (p *PolicyFile) state() *policyInForce { return p.current.Load() }
 
-// isFile reports whether the file as it is now is what is in force.
+// isFile reports whether the file's present content is in force.
 func (s *policyInForce) isFile() bool { return s.bad == nil && !s.pending }
 
 // policy is the policy in force.

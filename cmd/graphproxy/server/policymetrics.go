@@ -8,7 +8,7 @@ import (
 	"graphproxy/policy"
 )
 
-// policyCollector shows the policy in force as metrics, read when they are asked for.
+// policyCollector shows the policy in force as metrics, read at each scrape.
 type policyCollector struct {
 	file                              *PolicyFile
 	info, inForce, age, mode, callers *prometheus.Desc

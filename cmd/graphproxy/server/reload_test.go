@@ -34,7 +34,7 @@ type anyToken struct{}
 func (anyToken) Token(context.Context) (auth.Token, error)     { return auth.Token{}, nil }
 func (anyToken) Refused(auth.Token, auth.Refusal) auth.Renewal { return auth.Renewal{} }
 
-// App is the one app registration, whatever the policy calls it.
+// App returns the one app registration, for every name in the policy.
 func (a anyToken) App(string, string) *proxy.App { return &proxy.App{Tokens: a} }
 
 // auditLog collects whole lines.
@@ -49,8 +49,8 @@ func (l *auditLog) Write(p []byte) (int, error) {
 	return l.buf.Write(p)
 }
 
-// A thousand changes of the policy file under load, every other one to a file that does not load: no request fails, and
-// each is decided as the policy says whose hash is in its audit line.
+// The policy file changes a thousand times under load, every other time to a file that does not load: no request
+// fails, and each is decided by the policy whose hash is in its audit line.
 func TestAThousandReloadsNeverFailARequestNorDecideWrongly(t *testing.T) {
 	wide := strings.Replace(narrow, "[GET /users]", "[GET /groups, GET /users]", 1)
 	good := []string{wide, narrow}
@@ -141,7 +141,7 @@ func TestAThousandReloadsNeverFailARequestNorDecideWrongly(t *testing.T) {
 
 func answerEmpty(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }
 
-// checkDecisions holds every audit line against the policy that it names: only the wide one allows groups.
+// checkDecisions compares every audit line with the policy that it names: only the wide one allows groups.
 func checkDecisions(t *testing.T, audit, wide, narrow string) {
 	t.Helper()
 	seen := map[string]int{}

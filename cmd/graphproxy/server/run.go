@@ -20,12 +20,12 @@ import (
 // cutTimeout is how long requests that are cut off may take to answer and to write their records.
 const cutTimeout = 2 * time.Second
 
-// Run serves callers and health on listeners that are open, until ctx ends; then it stops as docs/operations.md
-// describes. If ready is not nil it is called once, when connections are accepted and there is a token. The end of
-// hurry cuts stopping short: it may be nil. Run closes the listeners.
+// Run serves callers and health on open listeners, until ctx ends; then it stops as docs/operations.md describes.
+// If ready is not nil it is called once, when connections are accepted and there is a token. The end of hurry
+// shortens the stop; it may be nil. Run closes the listeners.
 func (s *Server) Run(ctx context.Context, callers []net.Listener, health net.Listener, hurry <-chan struct{},
 	ready func()) error {
-	// What serves requests in flight goes on while they end.
+	// The goroutines that requests in flight need go on until these end.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -66,7 +66,7 @@ func (s *Server) Run(ctx context.Context, callers []net.Listener, health net.Lis
 	select {
 	case <-ctx.Done():
 		s.drain(hurry)
-	case err = <-failed: // a listener broke; the others would hide that
+	case err = <-failed: // a listener failed; the others would hide that
 		err = fmt.Errorf("serving: %w", err)
 	}
 	s.stop(server, hurry, cut)
@@ -74,7 +74,7 @@ func (s *Server) Run(ctx context.Context, callers []net.Listener, health net.Lis
 	return err
 }
 
-// logStart logs what runs, and the addresses that are really open, which port 0 leaves to the system.
+// logStart logs the version, and the real addresses, because the system chooses the port for port 0.
 func (s *Server) logStart(callers []net.Listener, health net.Listener) {
 	inForce := s.parts.Policy.inForce().Policy()
 	addresses := make([]string, 0, len(callers))
@@ -98,8 +98,8 @@ func (s *Server) logStart(callers []net.Listener, health net.Listener) {
 	)
 }
 
-// drain makes the replica not ready, and serves on for a while, so that what balances the load can notice. Answers end
-// their connections meanwhile.
+// drain makes the replica not ready, and serves on for a while, so that load balancers can notice. Answers end
+// their connections in that time.
 func (s *Server) drain(hurry <-chan struct{}) {
 	notify(s.parts.Log, daemon.SdNotifyStopping)
 	s.admin.stopping.Store(true)
@@ -116,9 +116,8 @@ func (s *Server) drain(hurry <-chan struct{}) {
 	}
 }
 
-// stop ends the serving of callers. Health is served until the end, so that what balances the load sees that this
-// replica is not ready. Requests that are still in flight at the end of Patience, or when hurry ends, are cut off by
-// cut.
+// stop stops serving callers. Health is served until the end, so that load balancers see that this replica is not
+// ready. Requests that are still in flight at the end of Patience, or when hurry ends, are cut off by cut.
 func (s *Server) stop(server *http.Server, hurry <-chan struct{}, cut context.CancelCauseFunc) {
 	s.admin.stopping.Store(true)
 	s.handler.leaving.Store(true)
@@ -142,7 +141,7 @@ func (s *Server) stop(server *http.Server, hurry <-chan struct{}, cut context.Ca
 	s.parts.Log.Info("stopped")
 }
 
-// cutReason is why requests in flight are cut off, given the context that they were waited for with.
+// cutReason returns why requests in flight are cut off. ctx is the context of the wait for them.
 func cutReason(ctx context.Context) string {
 	if ctx.Err() == context.DeadlineExceeded { //nolint:errorlint // a context's own error
 		return "GRAPHPROXY_SHUTDOWN_TIMEOUT is over: requests still in flight are cut off"

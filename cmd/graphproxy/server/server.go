@@ -1,8 +1,8 @@
-// Package server runs the proxy as a process does: its listeners, its health, its files that change, its signals and
-// its end.
+// Package server runs the proxy as a process: its listeners, its health, its changing files, its signals and its
+// end.
 //
-// It decides when the process is ready, what it shows operators, when a changed file counts, and how long requests may
-// go on when it is time to stop. What a request may do and what it meets on its way, it leaves to graphproxy/proxy.
+// It decides when the process is ready, what it shows operators, when a changed file counts, and how long requests
+// may go on when the process stops. Package graphproxy/proxy handles the requests.
 package server
 
 import (
@@ -19,8 +19,8 @@ import (
 	"graphproxy/proxy/redislimit"
 )
 
-// Parts are what a Server is made of. All but Roots, Public, Unix, PublicURL, Hosts, Headers, MaxConnections, Transport, Drain, Audit,
-// Keys, ClientCA and Tracing must be set.
+// Parts are the parts of a Server. All but Roots, Public, Unix, PublicURL, Hosts, Headers, MaxConnections, Transport,
+// Drain, Audit, Keys, ClientCA and Tracing must be set.
 type Parts struct {
 	Version     string // of graphproxy
 	Apps        []auth.App
@@ -29,22 +29,22 @@ type Parts struct {
 	Policy      *PolicyFile
 	Public      bool     // a listener for callers is open to other machines
 	Unix        bool     // a listener for callers is a unix socket
-	PublicURL   string   // that links carry; "": that of the request
-	Hosts       []string // names that the proxy is known by besides
+	PublicURL   string   // in links; "": that of the request
+	Hosts       []string // further names of the proxy
 	Headers     []string
 	MaxInFlight int
 	// connections of callers that may be open at once; 0: as many as RLIMIT_NOFILE leaves
 	MaxConnections int
 	Transport      string        // the way to Graph, see proxy.Config
-	Drain          time.Duration // how long callers are still served when it is time to stop
+	Drain          time.Duration // how long callers are still served after the signal to stop
 	Patience       time.Duration // how long requests in flight may go on after that
 	Audit          *AuditLog
 	Keys           *KeyPair
 	ClientCA       *ClientCA
-	Redis          redislimit.Address // where limits are shared with other replicas
+	Redis          redislimit.Address // for limits that are shared with other replicas
 	RedisDeny      bool               // refuse requests that a limit covers while Redis is gone
 	RedisWait      time.Duration      // for an answer of Redis; 0: 100 ms
-	Replicas       int                // that there are at least; 0: 1
+	Replicas       int                // the least number; 0: 1
 	Log            *slog.Logger
 	Tracing        *proxy.Tracing // nil: requests are not traced
 }

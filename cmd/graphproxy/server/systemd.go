@@ -11,8 +11,8 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// Activated returns the listeners that systemd has opened (LISTEN_FDS, sd_listen_fds(3)), with what o says is spoken on
-// them, and none if it has opened none. They take the place of GRAPHPROXY_LISTEN. The sockets' mode is systemd's.
+// Activated returns the listeners that systemd has opened (LISTEN_FDS, sd_listen_fds(3)), with the settings of o,
+// and none if it has opened none. They replace GRAPHPROXY_LISTEN. systemd sets the mode of unix sockets.
 func Activated(o Sockets) ([]net.Listener, error) {
 	opened, err := activation.Listeners()
 	if err != nil {
@@ -20,7 +20,7 @@ func Activated(o Sockets) ([]net.Listener, error) {
 	}
 	var all []net.Listener
 	for i, l := range opened {
-		if l == nil { // a descriptor that is no stream socket
+		if l == nil { // a descriptor that is not a stream socket
 			CloseAll(all)
 			return nil, fmt.Errorf(
 				"LISTEN_FDS: socket %d is no listening stream socket: write ListenStream= in the socket unit", i,

@@ -45,7 +45,7 @@ func TestAFileThatCannotBeReadIsNamed(t *testing.T) {
 	}
 }
 
-// A key that stands where its path should is not shown.
+// A key that is set in place of its path is not shown.
 func TestAKeyInThePlaceOfItsPathIsNotNamed(t *testing.T) {
 	s := newSecured(t, authority(t, "clients"))
 	pem, err := os.ReadFile(s.path("tls.key"))

@@ -25,8 +25,8 @@ import (
 
 const workload = "spiffe://contoso.example/ns/hr/sync"
 
-// secured is a server with a certificate and client CAs in files, whose callers are known by a SPIFFE id. It answers
-// with the caller or the refusal's code.
+// secured is a server with a certificate and client CAs in files. Its callers have SPIFFE ids. It answers with the
+// caller or the refusal's code.
 type secured struct {
 	t        *testing.T
 	dir      string
@@ -64,7 +64,7 @@ func newSecured(t *testing.T, clients ...*pkitest.Authority) *secured {
 	return s
 }
 
-// answering is a handler that answers who the caller is.
+// answering is a handler that answers with the name of the caller.
 func answering(known *caller.Authenticator) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		origin := known.Origin(r)
@@ -92,7 +92,7 @@ func authority(t *testing.T, name string) *pkitest.Authority {
 
 func (s *secured) path(name string) string { return filepath.Join(s.dir, name) }
 
-// showCertificate puts a new certificate where the server's is.
+// showCertificate replaces the server's certificate by a new one.
 func (s *secured) showCertificate() *x509.Certificate {
 	s.t.Helper()
 	made, err := s.serverCA.Leaf(pkitest.Leaf{DNS: []string{"localhost"}})
@@ -113,7 +113,7 @@ func (s *secured) trust(clients ...*pkitest.Authority) {
 	write(s.t, s.path("clients.pem"), bundle.String())
 }
 
-// client shows a certificate of a CA, or none.
+// client is a client with a certificate of a CA, or without.
 func (s *secured) client(a *pkitest.Authority, l pkitest.Leaf) *http.Client {
 	s.t.Helper()
 	config := &tls.Config{
@@ -135,7 +135,7 @@ func (s *secured) client(a *pkitest.Authority, l pkitest.Leaf) *http.Client {
 func (s *secured) ask(c *http.Client) (string, *tls.ConnectionState) {
 	s.t.Helper()
 	res, err := c.Get("https://" + s.address + "/")
-	if err != nil { // over HTTP/2 the client does not say that it was the handshake
+	if err != nil { // over HTTP/2 the client does not report that the handshake failed
 		return "handshake", nil
 	}
 	defer res.Body.Close()
@@ -249,8 +249,8 @@ func TestLoadClientCARefuses(t *testing.T) {
 	}
 }
 
-// Certificate, key and client CA are replaced again and again under load, over connections that stay and ones that are
-// new: no request fails, and each new certificate is shown.
+// Certificate, key and client CA are replaced again and again under load, with old and new connections: no request
+// fails, and each new certificate is used.
 func TestRotationUnderLoadFailsNoRequest(t *testing.T) {
 	clients := authority(t, "clients")
 	s := newSecured(t, clients)
@@ -285,7 +285,7 @@ func TestRotationUnderLoadFailsNoRequest(t *testing.T) {
 	}
 }
 
-// shown is the certificate that a new connection is shown.
+// shown returns the certificate of a new connection.
 func (s *secured) shown() *x509.Certificate {
 	s.t.Helper()
 	c, err := tls.DialWithDialer(&net.Dialer{Timeout: 20 * time.Second}, "tcp", s.address,

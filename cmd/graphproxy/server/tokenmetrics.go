@@ -9,7 +9,7 @@ import (
 	"graphproxy/auth"
 )
 
-// tokenCollector shows the state of all sources as metrics, read when they are asked for.
+// tokenCollector shows the state of all sources as metrics, read at each scrape.
 type tokenCollector struct {
 	apps                          *apps
 	ready, expiry, age, left      *prometheus.Desc
@@ -77,7 +77,7 @@ func (c tokenCollector) collect(to chan<- prometheus.Metric, s auth.Status, now 
 	}
 }
 
-// codeLabel is an AADSTS code as a label.
+// codeLabel returns an AADSTS code as a label.
 func codeLabel(code int) string {
 	switch code {
 	case 0:

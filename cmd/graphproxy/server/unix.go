@@ -18,8 +18,8 @@ import (
 // maxSocketPath is what fits into sun_path with a zero at its end: see unix(7).
 const maxSocketPath = 107
 
-// openUnix listens on a unix socket. Its mode holds from the moment that it is there. A socket that no process listens
-// on any more is replaced. It is removed when the listener is closed.
+// openUnix listens on a unix socket. Its mode is set from the beginning. A socket on which no process listens any
+// more is replaced. It is removed when the listener is closed.
 func openUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	if len(path) > maxSocketPath {
 		return nil, fmt.Errorf("the path is longer than the %d bytes that a socket's may have: choose a shorter one",
@@ -40,7 +40,7 @@ func openUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	return l, err
 }
 
-// clearSocket removes a socket that a process left behind, and nothing else.
+// clearSocket removes a socket that a process left behind, and no other file.
 func clearSocket(path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -76,9 +76,9 @@ func pathError(err error) error {
 	return fmt.Errorf("cannot be reached: %w", err)
 }
 
-// withPeer adds what is known of a connection to the context of its requests (http.Server.ConnContext): the user at the
-// other end of a unix socket, and the trusted proxy that began it with a PROXY header. When the kernel does not say who
-// the user is, unix identities fail.
+// withPeer adds facts about a connection to the context of its requests (http.Server.ConnContext): the user at the
+// other end of a unix socket, and the trusted proxy that began it with a PROXY header. If the kernel does not
+// report the user, unix identities fail.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
 	c = rawConn(c)
 	if proxied, ok := c.(*proxyproto.Conn); ok {

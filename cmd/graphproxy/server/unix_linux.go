@@ -10,8 +10,8 @@ import (
 	"graphproxy/auth/caller"
 )
 
-// listenUnix binds a socket whose file never has more than the mode: Linux makes it with that of the descriptor, less
-// the umask, which is why it is set once more afterwards.
+// listenUnix binds a socket whose file never has more permissions than the mode: Linux creates it with the mode of
+// the descriptor, less the umask, so the mode is set once more afterwards.
 func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
@@ -31,7 +31,7 @@ func listenUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	return l, nil
 }
 
-// peerOf asks the kernel who connected (SO_PEERCRED): the user and group of the process when it did so.
+// peerOf asks the kernel for the process that connected (SO_PEERCRED): its user and group at that time.
 func peerOf(u *net.UnixConn) (caller.Peer, error) {
 	raw, err := u.SyscallConn()
 	if err != nil {

@@ -30,15 +30,15 @@ func (c Colour) Paint(text string) string {
 	return "\x1b[" + string(c) + "m" + text + "\x1b[0m"
 }
 
-// Look is how the text of a command is shown.
+// Look is the appearance of a command's text.
 type Look struct {
-	// Hang is by how many columns, beyond its own indent, the rest of a line is indented that is folded.
+	// Hang is the additional indent of the later rows of a folded line, in columns.
 	Hang int
-	// Span returns the bytes of a line from from up to to that have a colour.
+	// Span returns the part of a line that has a colour, as byte offsets.
 	Span func(line string) (from, to int, colour Colour)
 }
 
-// ForPeople makes a command write in a look when it writes text to a terminal. With --json it writes as before.
+// ForPeople sets the look of a command's text on a terminal. With --json nothing changes.
 func ForPeople(cmd *cobra.Command, environ []string, look Look) *cobra.Command {
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -54,7 +54,7 @@ func ForPeople(cmd *cobra.Command, environ []string, look Look) *cobra.Command {
 	return cmd
 }
 
-// writer folds and paints lines on their way to a terminal.
+// writer folds and paints lines for a terminal.
 type writer struct {
 	w       io.Writer
 	width   int
@@ -63,7 +63,7 @@ type writer struct {
 	rest    []byte // a line that has not ended yet
 }
 
-// Write takes any part of a text. Lines are written when they are whole.
+// Write takes any part of a text. It writes lines when they are complete.
 func (s *writer) Write(text []byte) (int, error) {
 	s.rest = append(s.rest, text...)
 	for {
@@ -100,8 +100,8 @@ func (s *writer) shown(line string) string {
 	return strings.Join(rows, "\n")
 }
 
-// fold breaks a line between words into rows of at most width columns. All but the first are indented as the line is,
-// and by hang columns more. A word that is longer than a row stays whole, so that it can be copied.
+// fold breaks a line between words into rows of at most width columns. All rows but the first get the line's indent
+// and hang more columns. A word that is longer than a row stays whole, so that it can be copied.
 func fold(line string, width, hang int) []string {
 	if utf8.RuneCountInString(line) <= width {
 		return []string{line}

@@ -14,8 +14,8 @@ const (
 	showEvery = 200 * time.Millisecond
 )
 
-// Progress shows on w, if that is a terminal, how much of r has been read, from one second after it was made. size is
-// the number of bytes of r; 0: it is not known. The function ends it, and takes off what it has shown.
+// Progress shows on w, if that is a terminal, how much of r has been read, from one second on. size is the number
+// of bytes of r; 0: unknown. The function that it returns ends the display, and removes it.
 func Progress(environ []string, w io.Writer, what string, r io.Reader, size int64) (io.Reader, func()) {
 	if !Is(w) || dumb(environ) {
 		return r, func() {}

@@ -1,7 +1,7 @@
-// Package terminal writes for people at a terminal: in colour, within its width, and with the progress of what takes
-// long.
+// Package terminal writes for people at a terminal: in colour, within its width, and with progress during long
+// work.
 //
-// It decides how a text looks, never what it says. What goes to a pipe or a file is the plain text, byte for byte.
+// It decides the appearance of a text, never its content. A pipe or a file gets the plain text, byte for byte.
 package terminal
 
 import (
@@ -16,7 +16,7 @@ import (
 // PlainWidth is the width of text that goes to no terminal, in columns.
 const PlainWidth = 100
 
-// narrowest is the least width that text is fitted to. A terminal that reports less does not know.
+// narrowest is the least width that text is folded to. A terminal that reports less reports a wrong width.
 const narrowest = 40
 
 // Is reports whether w is a terminal.
@@ -25,7 +25,8 @@ func Is(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// Width returns how many columns a text to w may have: what COLUMNS says, else the terminal, else PlainWidth.
+// Width returns how many columns a text to w may have: the value of COLUMNS, else the terminal's width, else
+// PlainWidth.
 func Width(environ []string, w io.Writer) int {
 	if n, err := strconv.Atoi(variable(environ, "COLUMNS")); err == nil && n >= narrowest {
 		return n
@@ -44,7 +45,7 @@ func Colours(environ []string, w io.Writer) bool {
 	return Is(w) && variable(environ, "NO_COLOR") == "" && !dumb(environ)
 }
 
-// dumb reports whether the terminal acts on no escapes at all.
+// dumb reports whether the terminal ignores all escapes.
 func dumb(environ []string) bool { return variable(environ, "TERM") == "dumb" }
 
 // variable returns the last value of a variable, as a process sees it.

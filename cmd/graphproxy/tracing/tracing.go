@@ -1,8 +1,7 @@
 // Package tracing sends the spans of requests to an OpenTelemetry collector.
 //
-// It decides where they go, which are sampled, and what becomes of them while the collector is away: they wait in a
-// bounded queue and are dropped when it is full. No request waits for it. Which spans there are, it leaves to
-// graphproxy/proxy.
+// It decides where they are sent and which are sampled. While the collector is unreachable, spans wait in a bounded
+// queue and are dropped when it is full. No request waits for it. Package graphproxy/proxy makes the spans.
 package tracing
 
 import (
@@ -30,16 +29,16 @@ type Provider struct {
 	propagates bool
 }
 
-// patience is how long the spans that are left may take to be sent at the end.
+// patience is how long sending the last spans may take at the end.
 const patience = 3 * time.Second
 
-// Start returns a provider as the settings say; nil if requests are not traced. It opens no connection: one is opened
-// when there is something to send.
+// Start returns a provider with these settings; nil if requests are not traced. It opens no connection: one is
+// opened when there is a span to send.
 func Start(c *config.Tracing, version string, log *slog.Logger) (*Provider, error) {
 	if !c.Traces() {
 		return nil, nil
 	}
-	otel.SetLogger(logr.Discard()) // the SDK would write its words, and its settings, to stderr
+	otel.SetLogger(logr.Discard()) // the SDK would write its messages, and its settings, to stderr
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {}))
 	exporter, err := newExporter(c)
 	if err != nil {
@@ -61,7 +60,7 @@ func (p *Provider) Proxy() *proxy.Tracing {
 	return &proxy.Tracing{Tracer: p.provider.Tracer("graphproxy/proxy"), Propagates: p.propagates}
 }
 
-// Close sends the spans that are left, for a few seconds at most.
+// Close sends the last spans, for a few seconds at most.
 func (p *Provider) Close() {
 	if p == nil {
 		return
@@ -100,8 +99,8 @@ func sampler(c *config.Tracing) sdk.Sampler {
 	return sdk.ParentBased(sdk.AlwaysSample())
 }
 
-// describe returns what each export says of this process. A service.name in the attributes counts unless
-// OTEL_SERVICE_NAME names another.
+// describe returns the description of this process in each export. A service.name in the attributes is used unless
+// OTEL_SERVICE_NAME is set.
 func describe(c *config.Tracing, version string) *resource.Resource {
 	all := map[string]string{"service.name": c.ServiceName, "service.version": version}
 	for name, value := range c.ResourceAttributes {
@@ -116,7 +115,7 @@ func describe(c *config.Tracing, version string) *resource.Resource {
 	return resource.NewSchemaless(attributes...)
 }
 
-// reporting logs when spans cannot be exported, once until they can be again.
+// reporting logs when spans cannot be exported, once until exports work again.
 type reporting struct {
 	sdk.SpanExporter
 	log      *slog.Logger

@@ -41,7 +41,7 @@ func TestACallerThatGivesUpOnAStalledGraph(t *testing.T) {
 	}
 }
 
-// giveUp makes a request and leaves when the time has come.
+// giveUp makes a request and leaves after time has returned.
 func (f *front) giveUp(t *testing.T, q request, id string, time func()) {
 	t.Helper()
 	ctx, leave := context.WithCancel(t.Context())
@@ -80,7 +80,8 @@ func TestACallerThatGivesUpInABody(t *testing.T) {
 	until(t, "cancelled stall", func() bool { return w.graph.Cancelled() == 1 })
 }
 
-// Graph answers before it has read the body, and closes. Its answer is the caller's, not a failure to send the rest.
+// Graph answers before it has read the body, and closes. The caller gets its answer, and not a failure to send the
+// rest.
 func TestGraphAnswersBeforeItHasReadTheBody(t *testing.T) {
 	t.Parallel()
 	who := newIdentity(t)
@@ -175,7 +176,8 @@ func TestABatchBehindABreak(t *testing.T) {
 	}
 }
 
-// A token that Graph refuses is the one reason to send a body again. When the way breaks then, that is told.
+// A token that Graph refuses is the only reason to send a body again. If the connection breaks then, the caller
+// gets that error.
 func TestTheWayBreaksAfterARefusedToken(t *testing.T) {
 	t.Parallel()
 	for i, q := range requests() {

@@ -42,7 +42,8 @@ func uponArrival(end func(net.Conn)) func(net.Conn) {
 	}
 }
 
-// A connection that Graph closed is not used again, and nobody notices: also what must not be made twice is made.
+// A connection that Graph closed is not used again, and no caller notices: requests that must not be made twice
+// pass, too.
 func TestAConnectionThatGraphClosedIsNotUsedAgain(t *testing.T) {
 	t.Parallel()
 	who := newIdentity(t)
@@ -78,8 +79,9 @@ func (w *world) allPassAfter(t *testing.T, closed func()) {
 	}
 }
 
-// Graph ends the connection when the next request begins to arrive on it: graphproxy cannot know what was done. What
-// may be made twice is; the caller gets the rest as errors, also when the caller claims that it could be made again.
+// Graph ends the connection when the next request begins to arrive on it: graphproxy cannot know whether it was
+// carried out. Requests that may be made twice are; for the others the caller gets an error, even if the caller
+// claims that they are safe.
 func TestAConnectionThatGraphEndsAsARequestArrives(t *testing.T) {
 	t.Parallel()
 	who := newIdentity(t)
@@ -104,7 +106,7 @@ func TestAConnectionThatGraphEndsAsARequestArrives(t *testing.T) {
 	}
 }
 
-// Graph reads the second request of a connection whole, and closes without an answer: it may have done it.
+// Graph reads the second request of a connection whole, and closes without an answer: it may have carried it out.
 func TestARequestThatGraphReadIsNotMadeAgain(t *testing.T) {
 	t.Parallel()
 	who := newIdentity(t)

@@ -10,7 +10,7 @@ import (
 	"github.com/Shopify/toxiproxy/v2"
 )
 
-// outcome is what a fault ends in.
+// outcome is the result of a fault.
 type outcome struct {
 	status      int    // at the caller; 0: Graph's, as if nothing had happened
 	code        string // innerError.code of the refusal, and the reason in the audit line
@@ -18,7 +18,7 @@ type outcome struct {
 	least, most int    // how often Graph received the request
 }
 
-// The outcomes that most faults have.
+// The usual outcomes.
 func unreached() outcome { return outcome{status: 502, code: "graphUnreachable"} }
 func passed() outcome    { return outcome{least: 1, most: 1} }
 func once() outcome {
@@ -123,7 +123,7 @@ func (want outcome) check(t *testing.T, w *world, f *front, q request, id string
 	f.keepsSecrets(t)
 }
 
-// leadNowhere gives toxiproxy an address where nobody listens: it accepts, and closes.
+// leadNowhere gives toxiproxy an address on which no program listens: toxiproxy accepts, and closes.
 func leadNowhere(w *world) {
 	_ = w.toxi.Update(&toxiproxy.Proxy{Listen: w.toxi.Listen, Upstream: "127.0.0.1:1", Enabled: true})
 }

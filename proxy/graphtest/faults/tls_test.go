@@ -9,7 +9,7 @@ import (
 	"graphproxy/auth/entratest"
 )
 
-// Whatever is wrong with TLS, nothing is sent, and the caller is told 502.
+// For every fault of TLS nothing is sent, and the caller gets 502.
 func TestNothingIsSentToWhoIsNotGraph(t *testing.T) {
 	t.Parallel()
 	who := newIdentity(t)
@@ -88,7 +88,7 @@ func TestAHandshakeThatStallsIsATimeout(t *testing.T) {
 	}
 }
 
-// There is no GOAWAY for graphproxy: it speaks HTTP/1.1 also to a Graph that offers HTTP/2.
+// graphproxy gets no GOAWAY: it uses HTTP/1.1 even if Graph offers HTTP/2.
 func TestGraphIsSpokenToInHTTP11(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, newIdentity(t), "https")

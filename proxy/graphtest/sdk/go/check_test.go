@@ -66,7 +66,7 @@ func TestRecipe(t *testing.T) {
 	}
 }
 
-// changed reads a delta to its end, renames somebody, and gives what the deltaLink then tells.
+// changed reads a delta to its end, renames a user, and returns the changes under the deltaLink.
 func changed(ctx context.Context, adapter abstractions.RequestAdapter, name string) ([]*user, error) {
 	first, err := adapter.Send(ctx, get("{+baseurl}/users/delta()?%24select=displayName"), newPage, nil)
 	if err != nil {
@@ -119,7 +119,7 @@ func upload(ctx context.Context, adapter abstractions.RequestAdapter, path strin
 	return nil
 }
 
-// watch looks at every answer that the client gets, for the address of Graph.
+// watch searches every answer that the client gets for the address of Graph.
 type watch struct {
 	t       *testing.T
 	next    http.RoundTripper
