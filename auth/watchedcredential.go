@@ -14,7 +14,9 @@ import (
 // concurrent use.
 type watchedCredential struct {
 	used atomic.Pointer[credential] // the last good one
-	lock chan struct{}              // holds a value while the fields below are in use; see begin
+	// of used, and of the one before it; see Source.LinkKeys
+	linkKeys atomic.Pointer[[]LinkKey]
+	lock     chan struct{} // holds a value while the fields below are in use; see begin
 
 	file *filewatch.Set // nil: the credential is in no file; written before any other goroutine uses it
 
@@ -29,6 +31,7 @@ type watchedCredential struct {
 // use sets the first credential, which was just loaded.
 func (w *watchedCredential) use(c *credential) {
 	w.used.Store(c)
+	w.noteLinkKey(c)
 	w.lock = make(chan struct{}, 1)
 	if c.file == "" {
 		return
@@ -67,7 +70,9 @@ func (w *watchedCredential) refresh(ctx context.Context, atOnce bool, now time.T
 	if err := w.latest.usable(now); err != nil { // at each check: a certificate may become valid later
 		return false, err
 	}
-	changed = w.latest.digest != w.used.Load().digest
+	if changed = w.latest.digest != w.used.Load().digest; changed {
+		w.noteLinkKey(w.latest)
+	}
 	w.used.Store(w.latest)
 	return changed, nil
 }

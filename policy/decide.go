@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"time"
 
 	"graphproxy/policy/body"
@@ -24,6 +25,7 @@ type ruleBook struct {
 	allowRules []*Rule // by number in allow
 	deny       match.DenySet
 	denyRules  []*Rule
+	origins    []AppRef // of the allow rules, each once
 }
 
 // The reasons of a Decision, besides the conditions of the nearest rule.
@@ -65,18 +67,34 @@ const ReasonBody = match.ReasonBody
 // ReasonUnreadable is the reason when the body is ambiguous, and rules have conditions on it.
 const ReasonUnreadable = body.ReasonUnreadable
 
+// ReasonSelection is the reason where a request goes on with a delta query by a token, a rule bounds what the token can
+// hold, and the request has no Selection.
+const ReasonSelection = match.ReasonSelection
+
 // ReasonReferences is the reason when a rule allows the request, but not the resources that it refers to.
 const ReasonReferences = "references"
 
 // decide decides, and ignores the mode.
 func (b *ruleBook) decide(r Request, method match.Methods) Decision {
-	d := b.byTarget(r.Target, method, match.Circumstances{Body: r.Body, At: r.At})
+	d := b.byTarget(r.Target, method, r.circumstances())
+	if d.Allow && d.Selects && r.Selection != nil && (r.Selection.App != d.App || r.Selection.Tenant != d.Tenant) {
+		d = Decision{Near: d.Rule, Reason: ReasonSelection, App: d.App, Tenant: d.Tenant, Priority: d.Priority}
+	}
 	if d.Allow && len(r.References) > 0 {
 		if _, ok := d.Rule.MayReferTo(r.References); !ok {
 			d.Allow, d.Reason = false, ReasonReferences
 		}
 	}
 	return d
+}
+
+// circumstances are what the rules look at besides the target.
+func (r *Request) circumstances() match.Circumstances {
+	c := match.Circumstances{Body: r.Body, At: r.At}
+	if r.Selection != nil {
+		c.Selection = &match.Selection{Options: r.Selection.Options}
+	}
+	return c
 }
 
 // byTarget decides, and ignores references. While the body is not read, a decision that depends on it is a
@@ -90,9 +108,9 @@ func (b *ruleBook) byTarget(t *odata.Target, method match.Methods, c match.Circu
 	case len(t.Segments) > match.MaxSegments:
 		return d
 	}
-	i, found, unread := b.deny.FirstFor(t, method, c)
-	if found {
-		d.Rule, d.Reason = b.denyRules[i], ReasonDenied
+	denial := b.deny.FirstFor(t, method, c)
+	if denial.Found {
+		d.Rule, d.Reason = b.denyRules[denial.Index], ReasonDenied
 		return d
 	}
 	if t.IsBatch() {
@@ -102,12 +120,13 @@ func (b *ruleBook) byTarget(t *odata.Target, method match.Methods, c match.Circu
 	switch result := b.allow.FindFor(t, method, c); {
 	case result.Index >= 0:
 		d.Rule = b.allowRules[result.Index]
-		if d.ReadBody = c.Body == nil && (unread || d.Rule.body != nil); d.ReadBody {
+		if d.ReadBody = c.Body == nil && (denial.Unread || d.Rule.body != nil); d.ReadBody {
 			d.Rule, d.Near, d.Reason = nil, d.Rule, unreadBody
 			return d
 		}
 		d.Allow, d.Reason, d.Until = true, "", sooner(d.Rule.match.Until, b.until)
 		d.App, d.Tenant = b.appOf(d.Rule)
+		d.Selects = (denial.Selects || d.Rule.selects) && t.IsDelta()
 		if d.Rule.priority != "" {
 			d.Priority = d.Rule.priority
 		}
@@ -129,10 +148,24 @@ func (b *ruleBook) appOf(r *Rule) (app, tenant string) {
 	return b.app, b.tenant
 }
 
+// Origins returns the app registrations, each with its tenant, that requests of a caller can use: the one of each allow
+// rule. A link that a caller was given came with one of these. The caller of Origins must not change them.
+func (p *Policy) Origins(caller string) []AppRef {
+	if book := p.rules[caller]; book != nil {
+		return book.origins
+	}
+	return nil
+}
+
 func (b *ruleBook) add(allow, deny []*Rule) {
 	b.allowRules, b.denyRules = allow, deny
 	for _, r := range allow {
 		b.allow.Add(&r.match)
+		r.selects = r.match.BoundsSelection()
+		app, tenant := b.appOf(r)
+		if ref := (AppRef{Name: app, Tenant: tenant}); !slices.Contains(b.origins, ref) {
+			b.origins = append(b.origins, ref)
+		}
 	}
 	for _, r := range deny {
 		b.deny.Add(&r.match)

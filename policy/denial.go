@@ -72,6 +72,10 @@ func (p *Policy) denialReason(r Request, d Decision) string {
 		return "a deny rule forbids it"
 	case d.Near != nil && strings.HasPrefix(d.Reason, match.ReasonBody) && r.Body != nil:
 		return d.Near.bodyDenial(r.Body)
+	case d.Reason == ReasonSelection:
+		return "the rule for this path bounds query options, and the request goes on with a delta query by a token, which " +
+			"holds options of its own; follow nextLinks and deltaLinks whole, as graphproxy returned them to this caller " +
+			"(not those from before a change of the policy or of the app's secret), or begin again without the token"
 	case d.Near != nil && d.Reason == match.ReasonUntil:
 		return "the rule that allowed it has ended at " + d.Near.Until().Format(time.RFC3339)
 	case d.Near != nil && d.Reason != match.ReasonMethod:

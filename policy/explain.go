@@ -64,6 +64,9 @@ func (p *Policy) Explain(r Request) Explanation {
 		e.Differs = ReasonReferences
 	case d.Reason == ReasonEnded:
 		e.Differs = ReasonEnded
+	case d.Reason == ReasonSelection:
+		e.Nearest, e.Differs = d.Near, "which bounds what the token of a link holds, and only the running proxy can tell "+
+			"whether it returned that link to this caller"
 	case d.Near != nil && d.Reason == match.ReasonUntil:
 		e.Nearest, e.Differs = d.Near, "which has ended"
 	case d.Near != nil && strings.HasPrefix(d.Reason, match.ReasonBody):

@@ -166,6 +166,16 @@ type Request struct {
 	Body *Body
 
 	At time.Time // when the request came; zero is before the end of every grant
+
+	// Selection is what the token in Target holds, where it goes on with a delta query, and with which app and tenant it
+	// was got. Nil: nothing is proven of it. Then no rule matches that bounds what a token can hold.
+	Selection *Selection
+}
+
+// Selection is what a delta query was begun with.
+type Selection struct {
+	Options     []odata.Option // without tokens
+	App, Tenant string         // as Decision has them
 }
 
 // Body is the body of a request.
@@ -189,6 +199,9 @@ type Decision struct {
 	// the decision depends on the body, which Request does not have: read it and decide again. Allow is false
 	// then
 	ReadBody bool
+	// the policy bounds what the request selects, and its answer may have links that hold the selection in a token: they
+	// need a proof, so that a request that follows one can have its Selection
+	Selects  bool
 	App      string // the app registration to use, never empty
 	Tenant   string // the tenant to use it in; "" is the app's own
 	Priority string // to name to Graph in x-ms-throttle-priority: "low", "normal" or "high"; "" names none
@@ -218,6 +231,7 @@ type Rule struct {
 	body        *body.Bounds // also in match
 	bodyTexts   []string     // the entries of Conditions about the body
 	priority    string
+	selects     bool // it bounds options that the token of a delta query can hold
 }
 
 // Unknown reports whether the file states that Graph has what the rule names, although graphproxy's lists do

@@ -171,8 +171,7 @@ func (b *ruleBook) roundabout(bare *match.AllowSet, deny *Rule, n name) *Rule {
 
 // denies reports whether a deny rule denies a target with any body.
 func (b *ruleBook) denies(t *odata.Target, m match.Methods) bool {
-	_, found, _ := b.deny.FirstFor(t, m, match.Circumstances{})
-	return found
+	return b.deny.FirstFor(t, m, match.Circumstances{}).Found
 }
 
 // example returns a target that a template matches, with one segment set to a key.

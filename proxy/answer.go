@@ -105,11 +105,23 @@ func (o *outbound) rewriteLinks(res *http.Response) error {
 	if res.Body == http.NoBody || res.Request.Method == http.MethodHead {
 		return nil
 	}
+	mark := o.marker()
 	body, err := o.h.zip.rewrite(res.Body, res.Header, func(plain io.ReadCloser) io.ReadCloser {
+		if mark != nil {
+			plain = l.NewMarker(plain, mark)
+		}
 		return l.NewReader(plain, links.Options{References: isReference(o.target)})
 	})
 	res.Body = body
 	return err
+}
+
+// marker returns what marks the links of the answer to a single request that it was carried out; nil if they need no mark.
+func (o *outbound) marker() links.Mark {
+	if o.batch != nil {
+		return nil
+	}
+	return o.x.admission.marker()
 }
 
 // isStored reports whether an answer may be bytes that a user has stored. The answer to an upload is Graph's own:

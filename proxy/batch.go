@@ -287,8 +287,12 @@ func (h *Handler) admitItem(x *exchange, run *batchRun, i int) error {
 	if e := item.Err; e != nil {
 		return &Error{Status: e.Status, Code: codeInvalid, Inner: e.Code, Message: e.Message}
 	}
-	rec.target(item.Target)
 	var err error
+	var mark string
+	if item.Target, mark, err = takeMark(item.Target); err != nil {
+		return err
+	}
+	rec.target(item.Target)
 	if item.Target, err = mapReference(item.Target, x.links); err != nil {
 		return unreadable(err)
 	}
@@ -297,6 +301,9 @@ func (h *Handler) admitItem(x *exchange, run *batchRun, i int) error {
 	}
 	a := &run.admissions[i]
 	request := policy.Request{Caller: x.rec.Caller, Method: item.Method, Target: item.Target, At: x.rec.Time}
+	if mark != "" {
+		request.Selection = h.selectionOf(x, request, mark)
+	}
 	if err := h.decide(x, rec, request, a, item); err != nil {
 		return err
 	}

@@ -139,10 +139,17 @@ func (s *answerStream) editHeader(name, value string) (edited string, keep bool)
 	return value, true
 }
 
-// bodyEdit replaces Graph's address by the proxy's in values without a key of their own, in an answer to $ref.
+// bodyEdit marks the links of a delta query. In an answer to $ref it replaces Graph's address by the proxy's in values
+// without a key of their own.
 func (s *answerStream) bodyEdit(i int) func(body []byte) []byte {
 	l := s.x.links
-	if l == nil || !isReference(s.run.batch.Items[i].Target) {
+	if l == nil {
+		return nil
+	}
+	if mark := s.run.admissions[i].marker(); mark != nil {
+		return func(body []byte) []byte { return l.AppendMarked(nil, body, mark) }
+	}
+	if !isReference(s.run.batch.Items[i].Target) {
 		return nil
 	}
 	return func(body []byte) []byte { return l.Append(nil, body, links.Options{References: true}) }

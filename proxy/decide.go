@@ -50,7 +50,10 @@ func (h *Handler) decide(x *exchange, rec *Record, request policy.Request, a *ad
 	}
 	rec.decide(decision)
 	if !decision.Allow {
-		return denied(x.authorization.policy, request, decision)
+		return h.deniedHere(x.authorization.policy, request, decision)
+	}
+	if err := checkSelection(request, decision); err != nil {
+		return err
 	}
 	app, err := h.app(decision, request.Target)
 	if err != nil {
@@ -84,6 +87,16 @@ func (h *Handler) app(d policy.Decision, t *odata.Target) (*App, error) {
 	}
 	return nil, badRequest("foreignTenant", "the path names the tenant %q, which is not the one of the app registration "+
 		"that this request uses; leave the tenant out", t.Tenant)
+}
+
+// deniedHere is denied, with the cure where it is in this process's settings.
+func (h *Handler) deniedHere(p *policy.Policy, r policy.Request, d policy.Decision) *Error {
+	e := denied(p, r, d)
+	if d.Reason == policy.ReasonSelection && h.noLinkKey(p, r.Caller) {
+		e.Message += "; graphproxy has no key to mark such links with, so none can be followed: its operator sets " +
+			"GRAPHPROXY_LINK_KEY_FILE"
+	}
+	return e
 }
 
 // denied is the answer to a request that the policy denies: why, and what would be allowed. Only the audit line has

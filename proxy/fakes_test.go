@@ -14,7 +14,11 @@ type one struct{ app *proxy.App }
 func (o one) App(string, string) *proxy.App { return o.app }
 
 func oneApp(tokens proxy.TokenSource) proxy.Apps {
-	return one{&proxy.App{Tenant: tenant, Tokens: tokens}}
+	app := &proxy.App{Tenant: tenant, Tokens: tokens}
+	if source, ok := tokens.(*auth.Source); ok {
+		app.LinkKeys = source.LinkKeys
+	}
+	return one{app}
 }
 
 // panicking is a token source with a fault.

@@ -40,6 +40,10 @@ type TokenSource interface {
 type App struct {
 	Tenant string // its tokens are for this tenant; targets may begin /v1.0/{tenant}/
 	Tokens TokenSource
+	// the keys that links of delta queries are marked with, the one for new marks first; nil or none: such links are not
+	// marked, and where a rule bounds what they hold they are refused. It is called for each such request and must be safe
+	// for concurrent use
+	LinkKeys func() []auth.LinkKey
 }
 
 // Apps are the configured app registrations. App returns the one that a policy calls by this name ("" is the

@@ -29,6 +29,7 @@ type exchange struct {
 	place         place
 	held          holding
 	seen          *odata.Target // the target of the request, as far as it can be read
+	mark          string        // of the link that the request follows; "" if it has none
 	unreadable    error         // why it cannot be read
 	admission     admission     // of a request that is not a batch
 	body          sentBody      // of a request that is not a batch
@@ -94,7 +95,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 
 // serve has the steps of a request, in order. Each step may be the last.
 func (h *Handler) serve(x *exchange) error {
-	x.seen, x.unreadable = x.look()
+	x.unreadable = x.look()
 	known, err := h.authenticate(x)
 	if err != nil {
 		return err
@@ -161,12 +162,16 @@ func (h *Handler) identify(x *exchange) (caller.Found, error) {
 
 // look reads the target of a request, and records it even if the caller turns out to be unknown. read returns its
 // error: a problem with the caller's evidence is reported first.
-func (x *exchange) look() (*odata.Target, error) {
+func (x *exchange) look() error {
 	target, err := readTarget(x.request)
-	if err == nil {
-		x.rec.target(target)
+	if err != nil {
+		return err
 	}
-	return target, err
+	if x.seen, x.mark, err = takeMark(target); err != nil {
+		x.seen = target
+	}
+	x.rec.target(x.seen)
+	return err
 }
 
 // read reads a request once: its target, and whether its origin, headers and body are unambiguous.
@@ -187,6 +192,9 @@ func (h *Handler) read(x *exchange, known caller.Found) (policy.Request, error) 
 		return policy.Request{}, err
 	}
 	request := policy.Request{Caller: known.Name, Method: r.Method, Target: target, At: x.rec.Time}
+	if x.mark != "" {
+		request.Selection = h.selectionOf(x, request, x.mark)
+	}
 	return request, checkBody(r, x.in)
 }
 

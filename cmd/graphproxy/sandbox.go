@@ -269,7 +269,7 @@ func (s *sandbox) server() (*server.Server, error) {
 	})
 	s.later(logs.close)
 	log := logs.Logger
-	rules, err := server.LoadPolicy(s.policyFile, apps, caller.Options{Tokens: oidc.NewKeys(oidc.Options{Log: log})})
+	rules, err := server.LoadPolicy(s.policyFile, apps, caller.Options{Tokens: oidc.NewKeys(oidc.Options{Log: log})}, nil)
 	if err != nil {
 		return nil, err
 	}

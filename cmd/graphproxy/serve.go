@@ -110,9 +110,11 @@ func load(c *config.Config, problems []error, stdout io.Writer, log *slog.Logger
 	}
 	keys, ca, err := loadTLS(c)
 	problems = append(problems, err)
+	links, err := loadLinkKeys(c)
+	problems = append(problems, err)
 	policy, err := server.LoadPolicy(c.Policy, c.Apps(), caller.Options{
 		Tokens: oidc.NewKeys(oidc.Options{Log: log}), Authorities: ca.Authorities(), Proxies: c.TrustedProxies,
-	})
+	}, links)
 	problems = append(problems, err)
 	audit, err := server.OpenAudit(c.AuditLog, c.AuditFailure == "refuse", stdout, log)
 	if err != nil {
@@ -140,12 +142,21 @@ func load(c *config.Config, problems []error, stdout io.Writer, log *slog.Logger
 		Audit:          audit,
 		Keys:           keys,
 		ClientCA:       ca,
+		LinkKeys:       links,
 		Redis:          c.RedisURL,
 		RedisDeny:      c.RedisFailure == "deny",
 		RedisWait:      time.Duration(c.RedisTimeout),
 		Replicas:       int(c.RedisReplicas),
 		Log:            log,
 	}, nil
+}
+
+// loadLinkKeys reads the keys that links are marked with, if they are configured.
+func loadLinkKeys(c *config.Config) (*server.LinkKeyFile, error) {
+	if c.LinkKeyFile == "" {
+		return nil, nil
+	}
+	return server.LoadLinkKeys(c.LinkKeyFile)
 }
 
 // loadTLS reads the certificate for callers, and the CAs of their certificates, as far as they are configured.

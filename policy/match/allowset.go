@@ -170,7 +170,7 @@ func (f *allowFinder) take(entries []entry, n int) {
 		}
 		reason := ReasonMethod
 		if e.rule.Methods&f.method != 0 {
-			if reason = e.rule.unmet(f.target); reason == "" {
+			if reason = e.rule.unmet(f.target, f.Selection); reason == "" {
 				reason = e.rule.unmetBody(f.Body)
 			}
 			if reason == "" && e.rule.hasEnded(f.At) {
@@ -186,8 +186,8 @@ func (f *allowFinder) take(entries []entry, n int) {
 	}
 }
 
-// near keeps the first rule that fails only for the body, else the first with another condition that fails,
-// else the first whose method differs.
+// near keeps the first rule that has ended or needs a proof, else the first rule that fails only for the body, else the
+// first with another condition that fails, else the first whose method differs.
 func (f *allowFinder) near(index int, reason string) {
 	if f.Index >= 0 {
 		return
@@ -202,7 +202,7 @@ func closeness(reason string) int {
 	switch {
 	case reason == ReasonMethod:
 		return 0
-	case reason == ReasonUntil:
+	case reason == ReasonUntil, reason == ReasonSelection:
 		return 3
 	case strings.HasPrefix(reason, ReasonBody):
 		return 2

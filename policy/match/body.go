@@ -25,8 +25,9 @@ type Body struct {
 
 // Circumstances are further facts about a request, besides its target and method.
 type Circumstances struct {
-	Body *Body     // nil: not read yet
-	At   time.Time // when it came; zero: before every end
+	Body      *Body      // nil: not read yet
+	At        time.Time  // when it came; zero: before every end
+	Selection *Selection // what the target's token holds; nil: there is none, or it is not proven
 }
 
 // Bounds are the conditions of a rule on the body. They are safe for concurrent use.

@@ -104,12 +104,21 @@ func (t *DenySet) First(target *odata.Target, method Methods) (index int, found 
 	return f.best, f.best < len(t.rules)
 }
 
-// FirstFor is First with further facts about the request. While its body is not read, rules with conditions on
-// it are skipped, and unread reports whether there was one.
-func (t *DenySet) FirstFor(target *odata.Target, method Methods, c Circumstances) (index int, found, unread bool) {
+// Denial is what FirstFor finds.
+type Denial struct {
+	Index int // the first rule that may match; meaningless unless Found
+	Found bool
+	// Unread reports whether a rule was passed over because the body is not read. Selects reports whether a rule for the
+	// target has conditions on options that the token of a delta query can hold.
+	Unread, Selects bool
+}
+
+// FirstFor is First with what else is known of the request. While its body is not read, rules with conditions on it
+// are passed over.
+func (t *DenySet) FirstFor(target *odata.Target, method Methods, c Circumstances) Denial {
 	f := denyFinder{target: target, method: method, Circumstances: c}
 	t.first(&f)
-	return f.best, f.best < len(t.rules), f.unread
+	return Denial{Index: f.best, Found: f.best < len(t.rules), Unread: f.unread, Selects: f.selects}
 }
 
 func (t *DenySet) first(f *denyFinder) {
@@ -166,6 +175,7 @@ type denyFinder struct {
 	method   Methods
 	at       positions
 	unread   bool // a rule with conditions on the body was skipped
+	selects  bool // a rule has conditions on options that a token can hold
 	anyBody  bool // all conditions on the body are touched
 	best     int  // rules from this number on cannot be the first
 
@@ -336,7 +346,8 @@ func (f *denyFinder) take(entries []entry) {
 			f.hits = append(f.hits, Hit{Index: e.index, rule: e.rule, at: f.at})
 		case e.index >= f.best:
 			return
-		case !e.rule.touches(f.target, &f.at), e.rule.hasEnded(f.At):
+		case e.rule.hasEnded(f.At), !e.rule.touchesKeys(f.target, &f.at):
+		case !f.touchesOptions(e.rule):
 		case e.rule.Bounds == nil || f.anyBody:
 			f.best = e.index
 			return
@@ -347,4 +358,10 @@ func (f *denyFinder) take(entries []entry) {
 			return
 		}
 	}
+}
+
+// touchesOptions is Rule.touchesOptions for the finder's target.
+func (f *denyFinder) touchesOptions(r *Rule) bool {
+	f.selects = f.selects || r.BoundsSelection()
+	return r.touchesOptions(f.target, f.Selection)
 }

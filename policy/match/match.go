@@ -84,16 +84,14 @@ func Variables(t *odata.Template) []string {
 // unmet returns the reason of the first condition of an allow rule that a target does not meet; "" if it meets
 // all. Template and target have the same segments then. A condition on an option that may be absent is met when
 // the option is absent.
-func (r *Rule) unmet(t *odata.Target) string {
+func (r *Rule) unmet(t *odata.Target, s *Selection) string {
 	for i := range r.Keys {
 		if !r.Keys[i].met(t) {
 			return r.Keys[i].Reason
 		}
 	}
-	for i := range r.Options {
-		if !r.Options[i].met(t.Query) {
-			return r.Options[i].Reason
-		}
+	if reason := r.unmetOption(t, s); reason != "" {
+		return reason
 	}
 	for i := range t.Query {
 		if reason := r.reaches(&t.Query[i]); reason != "" {
@@ -103,15 +101,10 @@ func (r *Rule) unmet(t *odata.Target) string {
 	return ""
 }
 
-// touches reports whether a deny rule may apply to the target. Every condition must be touched.
-func (r *Rule) touches(t *odata.Target, at *positions) bool {
+// touchesKeys reports whether a deny rule may apply to the keys of the target. Every condition must be touched.
+func (r *Rule) touchesKeys(t *odata.Target, at *positions) bool {
 	for i := range r.Keys {
 		if !r.Keys[i].touched(&t.Segments[at[r.Keys[i].segment]]) {
-			return false
-		}
-	}
-	for i := range r.Options {
-		if !r.Options[i].touched(t.Query) {
 			return false
 		}
 	}

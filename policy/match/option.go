@@ -113,36 +113,46 @@ func (o *Option) CheckDenySet() error {
 }
 
 func (o *Option) met(options []odata.Option) bool {
-	found := false
+	found, allowed := o.judge(options)
+	return allowed && (found || o.kind != selects)
+}
+
+// judge reports whether the option is there, and whether all that is there may be.
+func (o *Option) judge(options []odata.Option) (found, allowed bool) {
 	for i := range options {
 		if o.isAbout(options[i].Fold) {
 			found = true
 			if !o.holds(options[i].Value) {
-				return false
+				return true, false
 			}
 		} else if options[i].Mentions(o.isAbout) {
-			return false
+			return found, false
 		}
 	}
-	return found || o.kind != selects
+	return found, true
 }
 
 func (o *Option) touched(options []odata.Option) bool {
-	found := false
+	found, touched := o.search(options)
+	return touched || !found && o.kind == selects
+}
+
+// search reports whether the option is there, and whether something that is there touches the condition.
+func (o *Option) search(options []odata.Option) (found, touched bool) {
 	for i := range options {
 		option := &options[i]
 		switch {
 		case o.isAbout(option.Fold):
 			found = true
 			if o.mayHold(option) {
-				return true
+				return true, true
 			}
 		case option.Mentions(o.isAbout),
 			o.kind == expands && option.Fold == optionSelect && mayExpand(widely(option), o.words):
-			return true
+			return found, true
 		}
 	}
-	return !found && o.kind == selects
+	return found, false
 }
 
 // isAbout reports whether the condition applies to the option. Graph may accept any option with a "$" in front

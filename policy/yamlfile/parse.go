@@ -27,9 +27,16 @@ func Parse(r *Report, data []byte) (root Value, ok bool) {
 	if !checkCharacters(r, data) {
 		return Value{}, false
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var document yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	err := decoder.Decode(&document)
+	if err != nil && !errors.Is(err, io.EOF) {
+		if quoted, found := quoteTemplates(data); found {
+			data, document = quoted, yaml.Node{}
+			decoder = yaml.NewDecoder(bytes.NewReader(data))
+			err = decoder.Decode(&document)
+		}
+	}
 	switch {
 	case errors.Is(err, io.EOF) || err == nil && isNull(document.Content[0]):
 		r.Add(1, "", "the file is empty")

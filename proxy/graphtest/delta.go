@@ -6,16 +6,20 @@ import (
 	"strings"
 )
 
-// deltaToken is what $skiptoken and $deltatoken of a delta hold.
+// deltaToken is what $skiptoken and $deltatoken of a delta hold. With the place in the changes it holds the options that
+// the query was begun with: links do not show them, and what a caller writes beside a token does not count
+// (https://learn.microsoft.com/graph/delta-query-overview).
 type deltaToken struct {
 	Since  int `json:"s"` // changes after this are reported
 	Until  int `json:"u"` // and up to this
 	Offset int `json:"o"`
+
+	Options map[string]string `json:"q,omitempty"`
 }
 
 // answerDelta answers a page of changes. Members, if not nil, are reported as members@delta.
 func (c *call) answerDelta(t *table, set string, members map[string]*links) (answer, error) {
-	token := deltaToken{Until: c.t.clock}
+	token := deltaToken{Until: c.t.clock, Options: without(c.reading.Options, "skiptoken", "deltatoken", "token", "top")}
 	for _, name := range []string{"skiptoken", "deltatoken"} {
 		text, ok := c.reading.Options[name]
 		switch {
@@ -25,10 +29,10 @@ func (c *call) answerDelta(t *table, set string, members map[string]*links) (ans
 		case openToken(text, &token) != nil || token.Offset < 0:
 			return answer{}, c.resync(t.kind)
 		case name == "deltatoken":
-			token = deltaToken{Since: token.Until, Until: c.t.clock}
+			token.Since, token.Until = token.Until, c.t.clock
 		}
 	}
-	q, err := c.parseQuery(without(c.reading.Options, "skiptoken", "deltatoken", "top"), t.kind)
+	q, err := c.parseQuery(token.Options, t.kind)
 	if err != nil {
 		return answer{}, err
 	}
@@ -98,16 +102,11 @@ func (c *call) deltaPage(values []object, token deltaToken, set string) answer {
 	page := list(values[min(token.Offset, end):end])
 	body := object{"@odata.context": c.root() + "/$metadata#" + set, "value": page}
 	link := c.s.base + c.linkPath() + "?"
-	for _, name := range []string{"select", "filter", "expand"} {
-		if v := c.reading.Options[name]; v != "" {
-			link += "$" + name + "=" + lowerEscapes(v) + "&"
-		}
-	}
 	if end < len(values) {
 		token.Offset = end
 		body["@odata.nextLink"] = link + "$skiptoken=" + sealToken(token)
 	} else {
-		body["@odata.deltaLink"] = link + "$deltatoken=" + sealToken(deltaToken{Until: token.Until})
+		body["@odata.deltaLink"] = link + "$deltatoken=" + sealToken(deltaToken{Until: token.Until, Options: token.Options})
 	}
 	a := ok(body)
 	a.escape = token.Offset/deltaPageSize%2 == 1

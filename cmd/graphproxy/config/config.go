@@ -49,6 +49,7 @@ type Config struct {
 	RedisReplicas Count              `env:"GRAPHPROXY_REDIS_REPLICAS" envDefault:"1"`
 
 	Policy          string   `env:"GRAPHPROXY_POLICY" envDefault:"policy.yaml"`
+	LinkKeyFile     string   `env:"GRAPHPROXY_LINK_KEY_FILE"`
 	ForwardHeaders  List     `env:"GRAPHPROXY_FORWARD_HEADERS"`
 	MaxInFlight     Count    `env:"GRAPHPROXY_MAX_IN_FLIGHT" envDefault:"1000"`
 	MaxConnections  Count    `env:"GRAPHPROXY_MAX_CONNECTIONS"`

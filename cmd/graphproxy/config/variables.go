@@ -143,7 +143,11 @@ func meanings() map[string]string {
 		"GRAPHPROXY_REDIS_REPLICAS": "how many replicas there are at least: without Redis, the share of one is no " +
 			"greater than its part " +
 			"of so many, even if it has never seen the others",
-		"GRAPHPROXY_POLICY":          "the policy: its main file, or a [directory](policy.md#several-files)",
+		"GRAPHPROXY_POLICY": "the policy: its main file, or a [directory](policy.md#several-files)",
+		"GRAPHPROXY_LINK_KEY_FILE": "a file with the keys that mark the links of delta queries whose options the policy " +
+			"[bounds](policy.md#delta-queries-and-their-links), one a line, the first for new links; read again when it " +
+			"changes. Without it they come from the app's secret or certificate; a managed identity and a federated token " +
+			"give none",
 		"GRAPHPROXY_FORWARD_HEADERS": "request headers that reach Graph besides those in [security.md](security.md)",
 		"GRAPHPROXY_MAX_IN_FLIGHT": "requests in flight, and 256 KiB of held bodies for each; one more is answered " +
 			"503 at once. Each caller " +

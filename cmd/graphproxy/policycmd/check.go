@@ -36,6 +36,7 @@ func newCheck(settings *config.Config) *cobra.Command {
 				}
 			}
 			o.Plain = o.Public && settings.TLSCertFile == ""
+			o.Keyless = keyless(settings)
 			return check(cmd, fileOf(args, settings), o, strict)
 		},
 	}
@@ -48,6 +49,17 @@ func newCheck(settings *config.Config) *cobra.Command {
 		"know the operations of a `FILE` of lines METHOD /path, too; beta in its name means the version beta. May be given "+
 			"several times")
 	return cmd
+}
+
+// keyless returns the names of the app registrations whose links cannot be marked.
+func keyless(settings *config.Config) []string {
+	var names []string
+	for _, a := range settings.Apps() {
+		if settings.LinkKeyFile == "" && a.LacksLinkKey() {
+			names = append(names, a.Name)
+		}
+	}
+	return names
 }
 
 // checkResult is the result of the command check, as JSON.

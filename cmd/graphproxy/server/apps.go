@@ -22,6 +22,7 @@ type appKey struct{ name, tenant string }
 type apps struct {
 	configured map[string]auth.App
 	options    auth.Options
+	linkKeys   *LinkKeyFile                          // nil: the credentials give the keys
 	found      atomic.Pointer[map[appKey]*proxy.App] // read without a lock; replaced under mu
 
 	mu      sync.Mutex
@@ -31,8 +32,8 @@ type apps struct {
 }
 
 // newApps makes a source for each app. It reads the credentials and opens no connection.
-func newApps(all []auth.App, o auth.Options) (*apps, error) {
-	s := &apps{configured: make(map[string]auth.App), options: o}
+func newApps(all []auth.App, o auth.Options, keys *LinkKeyFile) (*apps, error) {
+	s := &apps{configured: make(map[string]auth.App), options: o, linkKeys: keys}
 	s.found.Store(&map[appKey]*proxy.App{})
 	var problems []error
 	for _, a := range all {
@@ -76,7 +77,10 @@ func (s *apps) add(key appKey, a auth.App) error {
 	for k, app := range *s.found.Load() {
 		found[k] = app
 	}
-	app := &proxy.App{Tenant: a.TenantID, Tokens: source}
+	app := &proxy.App{Tenant: a.TenantID, Tokens: source, LinkKeys: source.LinkKeys}
+	if s.linkKeys != nil {
+		app.LinkKeys = s.linkKeys.keys
+	}
 	if found[key] = app; key.tenant == "" {
 		found[appKey{key.name, strings.ToLower(a.TenantID)}] = app // its own tenant, named
 	}

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"graphproxy/auth"
 	"graphproxy/proxy"
 )
 
@@ -131,3 +132,15 @@ func ShareDescriptors(limit int, p Parts) (callers, admin, inFlight, kept, enoug
 	d, err := shareDescriptors(limit, &p)
 	return d.callers, d.admin, d.inFlight, d.kept, enough(&p), err
 }
+
+// Keys is keys.
+func (f *LinkKeyFile) Keys() []auth.LinkKey { return f.keys() }
+
+// Start sets the log, and takes away the time that a file must stay as it is.
+func (f *LinkKeyFile) Start(log *slog.Logger) {
+	f.log = log
+	f.files.Impatient()
+}
+
+// Reload is reload.
+func (f *LinkKeyFile) Reload(ctx context.Context) { f.reload(ctx) }

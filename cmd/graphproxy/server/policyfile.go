@@ -25,6 +25,7 @@ const maxFile = 16 << 20
 type PolicyFile struct {
 	path    string
 	apps    []auth.App
+	keyed   bool           // links are marked with keys of a file
 	known   caller.Options // the process's settings for callers besides the policy
 	reach   reach
 	log     *slog.Logger
@@ -53,11 +54,13 @@ type reach struct {
 
 // LoadPolicy reads the file for the first time. The errors of a file that does not load begin with its name and a
 // line. A policy that names other app registrations than these does not load, nor does one whose callers' evidence
-// cannot be verified with the settings in known.
-func LoadPolicy(path string, apps []auth.App, known caller.Options) (*PolicyFile, error) {
+// cannot be verified with the settings in known, nor one that needs keys of links where neither links
+// nor the apps' credentials give them.
+func LoadPolicy(path string, apps []auth.App, known caller.Options, links *LinkKeyFile) (*PolicyFile, error) {
 	p := &PolicyFile{
 		path:  path,
 		apps:  apps,
+		keyed: links != nil,
 		known: known,
 		files: policyfiles.Watch(path),
 		use:   func(*proxy.Authorization) error { return nil },
@@ -89,6 +92,11 @@ func (p *PolicyFile) parse(files policy.Files) (*proxy.Authorization, error) {
 	}
 	if err := checkApps(parsed, p.apps); err != nil {
 		return nil, err
+	}
+	if !p.keyed {
+		if err := checkLinks(parsed, p.apps); err != nil {
+			return nil, err
+		}
 	}
 	return proxy.NewAuthorization(parsed, p.known)
 }

@@ -64,7 +64,7 @@ func TestAThousandReloadsNeverFailARequestNorDecideWrongly(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "policy.yaml")
 	write(t, path, narrow)
-	file, err := server.LoadPolicy(path, []auth.App{{Name: "default"}}, caller.Options{})
+	file, err := server.LoadPolicy(path, []auth.App{{Name: "default"}}, caller.Options{}, nil)
 	must(t, err)
 	graph, err := graphtest.NewServer(graphtest.Options{})
 	must(t, err)

@@ -185,5 +185,8 @@ func (s *Server) watch(ctx context.Context, hup <-chan os.Signal) {
 		if s.parts.ClientCA != nil {
 			s.parts.ClientCA.reload(ctx)
 		}
+		if s.parts.LinkKeys != nil {
+			s.parts.LinkKeys.reload(ctx)
+		}
 	}
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // Parts are the parts of a Server. All but Roots, Public, Unix, PublicURL, Hosts, Headers, MaxConnections, Transport,
-// Drain, Audit, Keys, ClientCA and Tracing must be set.
+// Drain, Audit, Keys, ClientCA, LinkKeys and Tracing must be set.
 type Parts struct {
 	Version     string // of graphproxy
 	Apps        []auth.App
@@ -41,6 +41,7 @@ type Parts struct {
 	Audit          *AuditLog
 	Keys           *KeyPair
 	ClientCA       *ClientCA
+	LinkKeys       *LinkKeyFile       // nil: the credentials give the keys that links are marked with
 	Redis          redislimit.Address // for limits that are shared with other replicas
 	RedisDeny      bool               // refuse requests that a limit covers while Redis is gone
 	RedisWait      time.Duration      // for an answer of Redis; 0: 100 ms
@@ -62,7 +63,7 @@ type Server struct {
 
 // New makes a Server. It reads the credential and opens no connection.
 func New(p Parts) (*Server, error) {
-	apps, err := newApps(p.Apps, auth.Options{Roots: p.Roots, Log: p.Log, Poll: filewatch.Every})
+	apps, err := newApps(p.Apps, auth.Options{Roots: p.Roots, Log: p.Log, Poll: filewatch.Every}, p.LinkKeys)
 	if err != nil {
 		return nil, err
 	}
@@ -124,6 +125,9 @@ func New(p Parts) (*Server, error) {
 	}
 	if p.ClientCA != nil {
 		p.ClientCA.log = p.Log
+	}
+	if p.LinkKeys != nil {
+		p.LinkKeys.log = p.Log
 	}
 	s := &Server{
 		parts:   p,

@@ -17,7 +17,7 @@ func TestAFileThatCannotBeReadIsNamed(t *testing.T) {
 	write(t, broken, "canary")
 	pair := func(cert, key string) error { _, err := server.LoadKeyPair(cert, key, time.Now()); return err }
 	ca := func(file string) error { _, err := server.LoadClientCA(file, time.Now()); return err }
-	rules := func(file string) error { _, err := server.LoadPolicy(file, nil, caller.Options{}); return err }
+	rules := func(file string) error { _, err := server.LoadPolicy(file, nil, caller.Options{}, nil); return err }
 	for name, tt := range map[string]struct {
 		err  error
 		want []string

@@ -1,10 +1,10 @@
 package lint
 
 import (
+	"slices"
 	"time"
 
 	"graphproxy/policy"
-	"graphproxy/policy/match"
 )
 
 // soon is how long before its end a grant is reported.
@@ -44,31 +44,23 @@ func (c *checker) endText(until time.Time) string {
 	}
 }
 
-// tokens reports conditions on $select at a delta query. The selection of the first request is inside the tokens of
-// the links that follow, where the policy cannot check it.
-func (c *checker) tokens() {
-	told := make(map[*policy.Rule]bool)
+// links reports bounds on what a delta query selects where its links cannot be marked: the options of the first request
+// are inside the tokens of the links that follow, where they are not seen.
+func (c *checker) links() {
+	keyless := make(map[*policy.Rule]string)
+	for _, d := range c.policy.BoundDeltas() {
+		if slices.Contains(c.Keyless, d.App) {
+			keyless[d.Rule] = d.App
+		}
+	}
 	for _, b := range c.books {
 		for _, r := range b.allow {
-			segments := r.Match().Template.Segments
-			if told[r] || segments[len(segments)-1].Base != "delta" || !boundsSelect(r.Match()) {
-				continue
+			if app, ok := keyless[r]; ok {
+				delete(keyless, r)
+				c.report.AddIn(r.File, r.Line, b.where+".allow", "%s bounds query options of a delta query, whose links graphproxy marks "+
+					"with a key, and the credential of the app registration %q gives none, so serve does not start. Set "+
+					"GRAPHPROXY_LINK_KEY_FILE, or take query: out of the rule", r.Text, app)
 			}
-			told[r] = true
-			c.report.AddIn(r.File, r.Line, b.where+".allow",
-				"%s bounds $select, and the nextLinks and deltaLinks of a delta query hold the "+
-					"selection inside their token: they are refused. Let the app begin anew with $select each time, or take "+
-					"$select out "+
-					"of the rule", r.Text)
 		}
 	}
-}
-
-func boundsSelect(m *match.Rule) bool {
-	for i := range m.Options {
-		if m.Options[i].Name == "$select" && !m.Options[i].IsRefused() {
-			return true
-		}
-	}
-	return false
 }

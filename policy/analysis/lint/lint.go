@@ -21,6 +21,7 @@ type Options struct {
 	Operations *operations.Set // the operations of Graph; nil: templates are not looked up
 	Public     bool            // other machines can reach the proxy
 	Plain      bool            // they reach it without TLS
+	Keyless    []string        // the app registrations that give no key for links, where no file has one
 	Now        time.Time       // decides what has ended, and what ends soon; zero: neither is checked
 }
 
@@ -49,7 +50,7 @@ func Check(p *policy.Policy, o Options) []*policy.Error {
 	c.ends()
 	c.reads()
 	c.ways()
-	c.tokens()
+	c.links()
 	return c.report.Errors()
 }
 

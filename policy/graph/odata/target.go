@@ -243,5 +243,5 @@ func (t *Target) With(fold, value string) (*Target, error) {
 			options[i].Value, options[i].encoded = value, ""
 		}
 	}
-	return Parse(t.EscapedPath(), string(appendQuery(nil, options)))
+	return Parse(t.tenantPath(), string(appendQuery(nil, options)))
 }
