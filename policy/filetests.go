@@ -142,7 +142,7 @@ func ParseRequest(caller, text string) (Request, error) {
 		return Request{}, fmt.Errorf("%.80q is not one method of GET, HEAD, POST, PUT, PATCH and DELETE", method)
 	}
 	path, query, _ := strings.Cut(escape(rest), "?")
-	if !hasVersion(path) {
+	if !HasVersion(path) {
 		path = "/v1.0" + path
 	}
 	target, err := odata.Parse(path, query)
@@ -157,9 +157,9 @@ func ParseRequest(caller, text string) (Request, error) {
 	return Request{Caller: caller, Method: method, Target: target, References: referenceIn(target), Body: &Body{}}, nil
 }
 
-// hasVersion reports whether a path begins with a version, or with a misspelled version.
-func hasVersion(path string) bool {
-	first, _, _ := strings.Cut(path[1:], "/")
+// HasVersion reports whether a path, which begins with a slash, begins with a version, or with a misspelled version.
+func HasVersion(path string) bool {
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	first = strings.ToLower(first)
 	return first == "beta" || len(first) > 1 && first[0] == 'v' && first[1] >= '0' && first[1] <= '9'
 }

@@ -52,7 +52,7 @@ func (l *loader) path(v yamlfile.Value, mayHaveVersion bool) *Rule {
 	} else {
 		return nil
 	}
-	if !strings.HasPrefix(path, "/") || hasVersion(path) && !mayHaveVersion {
+	if !strings.HasPrefix(path, "/") || HasVersion(path) && !mayHaveVersion {
 		v.Errorf("%.200q is not the path of a resource; write it without a method and a version, such as /users/{id}", path)
 		return nil
 	}

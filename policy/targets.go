@@ -39,7 +39,7 @@ func target(text string) (*odata.Target, bool) {
 	if strings.Contains(text, "#") {
 		return nil, false
 	}
-	if !hasVersion(path) {
+	if !HasVersion(path) {
 		path = "/v1.0" + path
 	}
 	t, err := odata.Parse(path, query)

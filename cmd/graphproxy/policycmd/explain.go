@@ -1,13 +1,9 @@
 package policycmd
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,34 +12,45 @@ import (
 	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/graph/service"
 	"graphproxy/policy/operations"
-	"graphproxy/policy/strictjson"
-	"graphproxy/policy/yamlfile"
 )
 
 func newExplain(settings *config.Config) *cobra.Command {
 	var file string
 	var circumstances circumstances
+	var recorded recorded
 	cmd := &cobra.Command{
 		Use:   "explain [--policy FILE] [--body FILE] [--at TIME] CALLER 'METHOD /path?query'",
-		Short: "Say how a request of a caller is read and decided, and by which rule",
-		Long: "explain says how a request is read, which rules are asked, and which one decides. A request without a " +
-			"version is of v1.0, and without --body it has no body.\n" +
+		Short: "Show how a request of a caller is read and decided, and by which rule",
+		Long: "explain shows how a request is read, which rules are compared with it, and which one decides. The request " +
+			"is METHOD /path?query,\nan address (a GET, or METHOD and the address), or a whole command line of curl in one " +
+			"argument: its host does not matter, and its\nheaders are not read. A request without a version is of v1.0, " +
+			"and without --body it has no body.\n" +
+			"explain --request-id ID --audit FILE explains a request that an audit log has.\n" +
 			"explain READ prints what the method READ stands for.\nStatus 0: allowed. 1: denied, also where report mode " +
-			"would let it through. 2: the request " +
-			"has two readings, or no such caller.",
+			"would let it through. 2: the request has two readings, or no such caller.",
 		Args: func(cmd *cobra.Command, args []string) error {
+			if recorded.id != "" || len(recorded.logs) > 0 {
+				return recorded.check(cmd, args, circumstances)
+			}
 			if len(args) == 1 && args[0] == "READ" {
 				return nil
 			}
 			return arguments("CALLER", "'METHOD /path?query'")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
+			switch len(args) {
+			case 0:
+				return explainRecorded(cmd, file, recorded)
+			case 1:
 				return explainRead(cmd)
 			}
 			return explain(cmd, file, circumstances, args[0], args[1])
 		},
 	}
+	cmd.Flags().StringVar(&recorded.id, "request-id", "",
+		"explain the request with this `ID`, which the caller got as request-id")
+	cmd.Flags().StringArrayVar(&recorded.logs, "audit", nil,
+		"the audit log with that request, a `FILE` or - for standard input. May be given several times")
 	cmd.Flags().StringVar(&file, "policy", settings.Policy, "the policy `FILE`")
 	cmd.Flags().StringVar(&circumstances.body, "body", "",
 		"the `FILE` with the request's body, JSON; - is the standard input")
@@ -140,23 +147,6 @@ func explainRead(cmd *cobra.Command) error {
 	})
 }
 
-// circumstances are the facts about a request besides its first line.
-type circumstances struct{ body, at string }
-
-// read adds them to a request.
-func (c circumstances) read(cmd *cobra.Command, r *policy.Request) (err error) {
-	r.At = time.Now()
-	if c.at != "" {
-		if r.At, err = policy.ParseTime(c.at); err != nil {
-			return fmt.Errorf("--at: %.80q is not a time with its zone or a date; write 2026-12-31T18:00:00Z", c.at)
-		}
-	}
-	if c.body != "" {
-		r.Body, err = readBody(cmd.InOrStdin(), c.body)
-	}
-	return err
-}
-
 func explain(cmd *cobra.Command, file string, c circumstances, caller, text string) error {
 	p, err := ReadPolicy(file)
 	if err != nil {
@@ -165,19 +155,12 @@ func explain(cmd *cobra.Command, file string, c circumstances, caller, text stri
 	if err := checkCaller(p, caller); err != nil {
 		return err
 	}
-	request, err := policy.ParseRequest(caller, text)
+	request, err := c.request(cmd, caller, text)
 	if err != nil {
-		var bad *odata.Error
-		if errors.As(err, &bad) {
-			return fmt.Errorf("the request is refused with 400 %s: %w", bad.Code, err)
-		}
 		return err
 	}
-	if err := c.read(cmd, &request); err != nil {
-		return err
-	}
-	result := explanationOf(p, request)
-	if result.Is, err = operationOf(request); err != nil {
+	result, err := explanationOf(p, request)
+	if err != nil {
 		return err
 	}
 	if err := write(cmd, result, result.text); err != nil {
@@ -189,47 +172,9 @@ func explain(cmd *cobra.Command, file string, c circumstances, caller, text stri
 	return nil
 }
 
-// readBody reads the body of a request as graphproxy does: it removes a byte order mark, and refuses an ambiguous
-// body.
-func readBody(stdin io.Reader, file string) (*policy.Body, error) {
-	const most = 4 << 20
-	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, fmt.Errorf("reading the body: %w", err)
-		}
-		defer f.Close()
-		stdin = f
-	}
-	text, err := io.ReadAll(io.LimitReader(stdin, most+1))
-	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("reading the body: %w", err)
-	case len(text) > most:
-		return nil, fmt.Errorf("the body in %s has more than %d MiB", file, most>>20)
-	case len(text) == 0:
-		return &policy.Body{State: policy.BodyAbsent}, nil
-	}
-	if err := strictjson.Check(text); err != nil {
-		return nil, fmt.Errorf("the body in %s cannot be read as JSON with one reading: %w", file, err)
-	}
-	return &policy.Body{State: policy.BodyJSON, Text: text}, nil
-}
-
-func checkCaller(p *policy.Policy, name string) error {
-	var names []string
-	for _, c := range p.Callers() {
-		if c.Name == name {
-			return nil
-		}
-		names = append(names, c.Name)
-	}
-	return fmt.Errorf("%s: %s", p.File(), yamlfile.Unknown("caller", name, names))
-}
-
-func explanationOf(p *policy.Policy, r policy.Request) explanation {
+func explanationOf(p *policy.Policy, r policy.Request) (explanation, error) {
 	e := p.Explain(r)
+	is, err := operationOf(r)
 	x := explanation{
 		Policy:   p.File(),
 		Hash:     p.Hash(),
@@ -241,6 +186,7 @@ func explanationOf(p *policy.Policy, r policy.Request) explanation {
 		Mode:     "enforce",
 		Method:   r.Method,
 		Target:   targetOf(r.Target),
+		Is:       is,
 		Steps:    steps(p, r, e),
 		Decision: decision(e.Allow),
 		Passes:   e.Allow || e.Reports,
@@ -257,7 +203,7 @@ func explanationOf(p *policy.Policy, r policy.Request) explanation {
 	if e.Reports {
 		x.Mode = "report"
 	}
-	return x
+	return x, err
 }
 
 func targetOf(t *odata.Target) target {
@@ -347,7 +293,11 @@ func noneMatches(n int) string {
 
 // describe is a rule with its conditions on one line.
 func describe(r *policy.Rule) string {
-	return strings.Join(append([]string{r.Text}, r.Conditions...), ", ")
+	all := append([]string{r.Text}, r.Conditions...)
+	if r.BoundsReferences() {
+		all = append(all, "references: ["+strings.Join(r.References(), ", ")+"]")
+	}
+	return strings.Join(all, ", ")
 }
 
 func (x explanation) text(w io.Writer) error {

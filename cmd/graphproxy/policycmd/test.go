@@ -12,14 +12,25 @@ import (
 )
 
 func newTest(settings *config.Config) *cobra.Command {
-	return &cobra.Command{
+	var all bool
+	var least int
+	cmd := &cobra.Command{
 		Use:   "test [FILE]",
-		Short: "Run the tests in a policy file, and print what decided each",
-		Args:  arguments("[FILE]"),
+		Short: "Run the tests in a policy file, and list what they do not reach",
+		Long: "test runs the tests of a policy file. It prints those that fail, and the rules and callers that no test " +
+			"reaches: a test reaches the\nrule that decides it. Status 0: all passed. 1: a test fails, or fewer rules are " +
+			"reached than --min-coverage asks for. 2: the file does not load.",
+		Args: arguments("[FILE]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return test(cmd, fileOf(args, settings))
+			if least < 0 || least > 100 {
+				return fmt.Errorf("--min-coverage: %d is no percentage; write a number from 0 to 100", least)
+			}
+			return test(cmd, fileOf(args, settings), all, least)
 		},
 	}
+	cmd.Flags().BoolVarP(&all, "verbose", "v", false, "print the tests that pass, too, and everything that no test reaches")
+	cmd.Flags().IntVar(&least, "min-coverage", 0, "end with status 1 if the tests reach less than `N` percent of the rules")
+	return cmd
 }
 
 // testResult is the result of the command test, as JSON.
@@ -28,6 +39,11 @@ type testResult struct {
 	Hash   string     `json:"hash"`
 	Tests  []testCase `json:"tests"`
 	Failed int        `json:"failed"`
+	// what the tests reach
+	Coverage coverage `json:"coverage"`
+
+	all   bool // print what passes, too
+	least int  // percent of the rules that must be reached
 }
 
 type testCase struct {
@@ -42,22 +58,24 @@ type testCase struct {
 	Message string    `json:"message"`
 }
 
-func test(cmd *cobra.Command, file string) error {
+func test(cmd *cobra.Command, file string, all bool, least int) error {
 	p, err := ReadPolicy(file)
 	if err != nil {
 		return err
 	}
-	result := testResult{File: file, Hash: p.Hash(), Tests: []testCase{}}
-	for _, r := range p.TestAt(time.Now()) {
+	result := testResult{File: file, Hash: p.Hash(), Tests: []testCase{}, all: all, least: least}
+	results := p.TestAt(time.Now())
+	for _, r := range results {
 		result.Tests = append(result.Tests, caseOf(r))
 		if !r.OK {
 			result.Failed++
 		}
 	}
+	result.Coverage = coverageOf(p, results)
 	if err := write(cmd, result, result.text); err != nil {
 		return err
 	}
-	if result.Failed > 0 {
+	if result.Failed > 0 || result.Coverage.Percent < least {
 		return ErrNo
 	}
 	return nil
@@ -79,20 +97,36 @@ func caseOf(r policy.Result) testCase {
 }
 
 func (r testResult) text(w io.Writer) error {
-	for _, c := range r.Tests {
-		verdict := "ok  "
-		if !c.OK {
-			verdict = "FAIL"
+	for _, ok := range []bool{false, true} {
+		for _, c := range r.Tests {
+			if c.OK == ok && (r.all || !ok) {
+				fmt.Fprintf(w, "%-4s  %s:%d: %s: %s %s\n", verdictOf(ok), c.File, c.Line, c.Caller, c.Request, c.Message)
+			}
 		}
-		fmt.Fprintf(w, "%s  %s:%d: %s: %s %s\n", verdict, c.File, c.Line, c.Caller, c.Request, c.Message)
 	}
-	summary := fmt.Sprintf("%d tests passed", len(r.Tests))
+	if len(r.Tests) > 0 {
+		r.Coverage.text(w, r.all)
+	}
+	if r.Coverage.Percent < r.least {
+		fmt.Fprintf(w, "the tests reach %d %% of the rules, and --min-coverage asks for %d %%\n", r.Coverage.Percent, r.least)
+	}
+	_, err := fmt.Fprintln(w, r.summary())
+	return err
+}
+
+func (r testResult) summary() string {
 	switch {
 	case len(r.Tests) == 0:
-		summary = r.File + " has no tests; write some under tests:, and the file does not load when one fails"
+		return r.File + " has no tests; write some under tests:, and the file does not load when one fails"
 	case r.Failed > 0:
-		summary = fmt.Sprintf("%d of %d tests failed", r.Failed, len(r.Tests))
+		return fmt.Sprintf("%d of %d tests failed", r.Failed, len(r.Tests))
 	}
-	_, err := fmt.Fprintln(w, summary)
-	return err
+	return fmt.Sprintf("%d tests passed", len(r.Tests))
+}
+
+func verdictOf(ok bool) string {
+	if ok {
+		return "ok"
+	}
+	return "FAIL"
 }

@@ -7,6 +7,7 @@
 package audit
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"slices"
@@ -34,6 +35,7 @@ type Line struct {
 	WouldDeny bool      `json:"would_deny"`
 	Reason    string    `json:"reason"`
 	Status    int       `json:"status"`
+	RequestID string    `json:"request_id"`
 	Policy    string    `json:"policy"` // hash of the policy file that judged
 	Batch     string    `json:"batch"`  // of an item: request id of its batch
 	Item      string    `json:"item"`   // of an item: its id
@@ -45,13 +47,13 @@ type Line struct {
 	Parsed *odata.Target `json:"-"`
 }
 
-// The values of Line.Decision. Requests that were refused before a decision have no Line.
+// The values of Line.Decision. Read skips the lines of requests that were refused before a decision.
 const (
 	Allow = "allow" // allowed and sent, with any answer of Graph
 	Deny  = "deny"  // no rule allowed it, or one denied it
 	Limit = "limit" // would have been allowed, but a limit had no capacity left
 
-	refuse = "refuse" // refused before a decision
+	Refuse = "refuse" // refused before a decision: only Find returns such a Line
 )
 
 // IsEnvelope reports whether the line is of a $batch itself. No rule decides on it: each of its items has its own
@@ -100,13 +102,53 @@ func Read(r io.Reader, each func(Line) error) (Skipped, error) {
 		if !ok {
 			continue
 		}
-		l.Number = lines.number
-		if !slices.Contains(l.Cut, "target") && !slices.Contains(l.Cut, "query") {
-			l.Parsed = readTarget(l.Target, l.Query)
-		}
+		l.complete(lines.number)
 		if err := each(l); err != nil {
 			return skipped, err
 		}
+	}
+}
+
+// Find returns the lines with this request_id: of one request, or of a batch and its items, also where they were refused
+// before a decision. The error is the reader's.
+func Find(r io.Reader, id string) ([]Line, error) {
+	var found []Line
+	lines := newLineReader(r)
+	for {
+		text, err := lines.next()
+		if err == io.EOF {
+			return found, nil
+		}
+		if err != nil {
+			return found, err
+		}
+		if lines.tooLong || !bytes.Contains(text, []byte(id)) {
+			continue
+		}
+		var raw rawLine
+		if json.Unmarshal(text, &raw) == nil && raw.isRequest() && raw.RequestID == id {
+			raw.complete(lines.number)
+			found = append(found, raw.Line)
+		}
+	}
+}
+
+// rawLine is a line as it stands in a file.
+type rawLine struct {
+	Line
+	Lost       int     // of the line that stands for those that could not be written
+	Level, Msg *string // of a log line; the program's own log describes each request in similar words
+}
+
+func (l *rawLine) isRequest() bool {
+	return l.Level == nil && l.Msg == nil && l.Policy != "" && l.Method != ""
+}
+
+// complete sets the number and the parsed target of a line.
+func (l *Line) complete(number int) {
+	l.Number = number
+	if !slices.Contains(l.Cut, "target") && !slices.Contains(l.Cut, "query") {
+		l.Parsed = readTarget(l.Target, l.Query)
 	}
 }
 
@@ -125,19 +167,15 @@ func (s *Skipped) parse(text []byte, tooLong bool) (l Line, ok bool) {
 		s.Broken++
 		return l, false
 	}
-	var raw struct {
-		Line
-		Lost       int     // of the line that stands for those that could not be written
-		Level, Msg *string // of a log line; the program's own log describes each request in similar words
-	}
+	var raw rawLine
 	err := json.Unmarshal(text, &raw)
 	l = raw.Line
 	switch {
 	case err == nil && raw.Lost > 0 && l.Method == "" && raw.Msg == nil:
 		s.Lost += raw.Lost
-	case err != nil, raw.Level != nil, raw.Msg != nil, l.Policy == "" || l.Method == "":
+	case err != nil, !raw.isRequest():
 		s.Other++
-	case l.Decision == refuse:
+	case l.Decision == Refuse:
 		s.refused(l.Reason)
 	case l.Decision == Allow, l.Decision == Deny, l.Decision == Limit:
 		return l, true
