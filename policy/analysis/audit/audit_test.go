@@ -59,18 +59,19 @@ func TestReadALine(t *testing.T) {
 	}
 	got.Parsed = nil
 	want := audit.Line{
-		Number:   1,
-		Time:     time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-		Caller:   "hr-sync",
-		Method:   "GET",
-		Version:  "v1.0",
-		Path:     "/v1.0/users/{id}",
-		Target:   "/v1.0/users/adele#EXT#@contoso.com",
-		Query:    []string{"$select", "$search"},
-		Rule:     "policy.yaml:31",
-		Decision: audit.Allow,
-		Status:   200,
-		Policy:   "0123456789ab",
+		Number:    1,
+		Time:      time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Caller:    "hr-sync",
+		Method:    "GET",
+		Version:   "v1.0",
+		Path:      "/v1.0/users/{id}",
+		Target:    "/v1.0/users/adele#EXT#@contoso.com",
+		Query:     []string{"$select", "$search"},
+		Rule:      "policy.yaml:31",
+		Decision:  audit.Allow,
+		Status:    200,
+		RequestID: "r1",
+		Policy:    "0123456789ab",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -204,4 +205,23 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("%d lines, %+v, %v of %d", n, skipped, err, most)
 		}
 	})
+}
+
+func TestFindReturnsTheRequestOrTheBatchWithItsItems(t *testing.T) {
+	log := strings.Join([]string{getUser, refused, envelope, logLine, item, `{"request_id":"r3"`, wouldDeny}, "\n")
+	for _, row := range []struct{ id, want string }{
+		{"r1", "1 allow"}, {"r3", "3 allow, 5 limit"}, {"r4", "2 refuse"}, {"r", ""}, {"hr-sync", ""},
+	} {
+		lines, err := audit.Find(strings.NewReader(log), row.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, l := range lines {
+			got = append(got, fmt.Sprint(l.Number, " ", l.Decision))
+		}
+		if text := strings.Join(got, ", "); text != row.want {
+			t.Errorf("%s: %q, want %q", row.id, text, row.want)
+		}
+	}
 }
