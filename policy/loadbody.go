@@ -37,7 +37,7 @@ func (l *loader) body(r *Rule, v yamlfile.Value) {
 
 // recipients reads the allowed addresses. With none it returns an empty list.
 func (l *loader) recipients(v yamlfile.Value) []string {
-	if isNone(v) {
+	if l.isNoneHere(v) {
 		return []string{}
 	}
 	return append([]string{}, l.values(v, `none, or a list of addresses such as "*@contoso.com"`)...)
@@ -60,7 +60,7 @@ func (l *loader) condition(path string, v yamlfile.Value) body.Condition {
 	const expected = "none, a list of values, or a mapping with values, required, max, only and targets"
 	c := body.Condition{Path: path, Max: -1}
 	switch {
-	case isNone(v):
+	case l.isNoneHere(v):
 		c.None = true
 	case v.IsMapping():
 		l.conditionMapping(&c, v)
@@ -107,6 +107,27 @@ func isNone(v yamlfile.Value) bool {
 	}
 	text, _ := v.Text("none")
 	return text == "none"
+}
+
+// isNoneHere is isNone, and warns of a value that is a slip for it: it would be the one value that is allowed.
+func (l *loader) isNoneHere(v yamlfile.Value) bool {
+	if !v.IsScalar() || isNone(v) {
+		return isNone(v)
+	}
+	if text, ok := v.Text("none"); ok && yamlfile.Nearest(text, []string{"none"}) != "" && !isNearNone(text) {
+		l.warnings.Add(v.Line(), v.Where(), "%.80q is the one value that is allowed here; did you mean none, which allows "+
+			"none at all? Write it in brackets if it is meant", text)
+	}
+	return false
+}
+
+// isNearNone reports whether a text is a word of its own that only looks like none.
+func isNearNone(text string) bool {
+	switch strings.ToLower(text) {
+	case "one", "done", "gone", "tone", "zone", "bone", "cone", "node", "note", "nose", "nine":
+		return true
+	}
+	return false
 }
 
 // checkDenyBody refuses conditions that are ambiguous, or have no meaning, under deny.

@@ -101,10 +101,8 @@ func checkOption(name string, before []match.Option) (problem string) {
 
 func (l *loader) option(name string, v yamlfile.Value) match.Option {
 	const expected = "none, a number, or a list of values"
-	if v.IsScalar() {
-		if text, _ := v.Text(expected); text == "none" {
-			return match.Refused(name)
-		}
+	if l.isNoneHere(v) {
+		return match.Refused(name)
 	}
 	switch fold := strings.ToLower(name); {
 	case fold == "$select":

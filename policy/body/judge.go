@@ -200,6 +200,7 @@ func (j *judge) value(n *node, p place, element bool) (there bool) {
 func (j *judge) array(n *node, p place, element bool) (there bool) {
 	switch {
 	case !element:
+		j.listMustNotBe(p)
 	case p.isRecipient():
 		j.failRecipient(NoRecipient)
 	case n != nil && n.bounded: // Graph has no lists in lists
@@ -260,6 +261,8 @@ func (j *judge) objectMustNotBe(n *node, p place, element bool) {
 	switch {
 	case p == address || p == alias:
 		j.failRecipient(NoRecipient)
+	case !element && isList(j.list) && (p == recipient || p == driveRecipient || p == holder && j.list == j.holder):
+		j.failRecipient(BadType)
 	case n == nil:
 	case n.of != nil && (n.of.values != nil || n.of.Max >= 0 && !element || n.of.Targets != nil):
 		j.fails(n, BadType)

@@ -87,6 +87,24 @@ func (j *judge) enter(p place, folded []byte) place {
 	return q
 }
 
+// isList reports whether Graph has a list under a name of placeIn, in its own letter case.
+func isList(name string) bool {
+	switch name {
+	case "toRecipients", "ccRecipients", "bccRecipients", "replyTo", "attendees", "newParticipants", "forwardTo",
+		"redirectTo", "forwardAsAttachmentTo", "recipients", "posts", "threads":
+		return true
+	}
+	return false
+}
+
+// listMustNotBe refuses a list where Graph has one recipient or one address.
+func (j *judge) listMustNotBe(p place) {
+	isOne := p == recipient && (j.list == "from" || j.list == "sender")
+	if isOne || p == emailAddress || p == address || p == alias {
+		j.failRecipient(BadType)
+	}
+}
+
 func (j *judge) failRecipient(problem Problem) {
 	property := j.list
 	if j.holder != "" && j.holder != j.list {
