@@ -191,7 +191,7 @@ func (r *rig) checkItemRecords(t *testing.T, a answer, statuses map[string]int) 
 			continue
 		}
 		items[rec["item"].(string)] = rec
-		if rec["batch"] != a.header.Get("request-id") || rec["caller"] != "app" ||
+		if rec["batch"] != a.header.Get("request-id") || rec["request_id"] != rec["batch"] || rec["caller"] != "app" ||
 			rec["client_request_id"] != a.header.Get("client-request-id") {
 			t.Errorf("an item's line: %s", line)
 		}

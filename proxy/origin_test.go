@@ -155,6 +155,7 @@ func TestAWebPageCannotUseItsReadersEvidence(t *testing.T) {
 			wire(del, "", own, "Origin: https://graph.contoso.com"), 204, ""},
 		{"what its reader typed", wire(del, "", own, "Sec-Fetch-Site: none"), 204, ""},
 		{"a read that an address typed by hand sends", wire(read, "", own, "Sec-Fetch-Site: none"), 200, ""},
+		{"a read of a page of the same domain", wire(read, "", own, "Sec-Fetch-Site: same-site"), 200, ""},
 		{"a read of an older browser, which marks nothing", wire(read, "", own, "Origin: https://evil.example"), 200, ""},
 		{"mail as JSON", wire(mail, mailBody, own, json), 202, ""},
 		{"mail as JSON with parameters",
@@ -196,6 +197,19 @@ func TestAWebPageCannotUseItsReadersEvidence(t *testing.T) {
 			r.sawNothing(t)
 		})
 	}
+}
+
+// A HEAD has no body to look at, and spends quota and shows what exists as a GET does.
+func TestAPageOfAnotherSiteCannotSendHEAD(t *testing.T) {
+	r := newRig(t, ambient)
+	a := r.raw(t, "HEAD /v1.0/users HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nSec-Fetch-Site: cross-site\r\n\r\n")
+	if a.status != http.StatusForbidden || !strings.HasPrefix(a.header.Get("Proxy-Status"), "graphproxy; error=") {
+		t.Errorf("%d %v", a.status, a.header)
+	}
+	if rec := r.one(t); rec["reason"] != "crossOrigin" || rec["decision"] != "refuse" {
+		t.Errorf("record %v", rec)
+	}
+	r.sawNothing(t)
 }
 
 // No browser connects to a unix socket, and programs that do may send any Host.

@@ -91,3 +91,77 @@ callers:
 		})
 	}
 }
+
+// fullBuckets let a request wait until another caller has taken the last place.
+type fullBuckets struct {
+	free            int32       // so many requests do not wait
+	other           func() bool // takes the place, and reports whether it was free
+	taken, returned atomic.Int32
+}
+
+func (b *fullBuckets) Take(_ context.Context, charges []limit.Charge, _ *limit.Grant) (*limit.Refusal, error) {
+	if b.taken.Add(1) <= b.free || b.other() {
+		return nil, nil
+	}
+	return &limit.Refusal{Limit: charges[0].Limit, RetryAfter: time.Millisecond}, nil
+}
+
+func (b *fullBuckets) Adjust([]limit.Charge, int) {}
+
+func (b *fullBuckets) Return([]limit.Charge) { b.returned.Add(1) }
+
+// A request waits for its limit, and meanwhile another caller takes the last place. The request is refused when its
+// turn comes, and what it took then is there for the next, as is what the other items of its batch took.
+func TestWhatARequestTookIsGivenBackWhenItFindsNoPlaceAfterItsWait(t *testing.T) {
+	const items = `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"GET","url":"/users"}]}`
+	for _, tt := range []struct {
+		name, method, target, body string
+		free                       int32
+	}{
+		{"a single request", "GET", "/v1.0/users", "", 0},
+		{"a batch whose second item waits", "POST", "/v1.0/$batch", items, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			buckets := &fullBuckets{free: tt.free}
+			r := newRig(t, shares(map[string]string{"a": "limit: {rate: 20/s, wait: 1m}", "b": ""}),
+				func(c *proxy.Config, _ *rig) { c.Buckets, c.MaxInFlight = buckets, 1 })
+			buckets.other = func() bool { taken, _ := r.hold(t, "b", 1); return taken == 1 }
+			a := r.do(t, tt.method, tt.target, tt.body, "X-Api-Key: a")
+			if inner := a.refusal(t, http.StatusServiceUnavailable, "serviceNotAvailable"); inner != "overloaded" {
+				t.Errorf("refused as %q", inner)
+			}
+			if n := buckets.returned.Load(); n != tt.free+1 {
+				t.Errorf("given back %d times, want %d", n, tt.free+1)
+			}
+			if n := r.graph.Count(); n != 1 {
+				t.Errorf("Graph received %d requests, want the other caller's", n)
+			}
+		})
+	}
+}
+
+// A batch has been read, and when its items are admitted there is no memory left for the batch that Graph gets. Nothing
+// is sent, and what the items took is there for the next.
+func TestWhatItemsTookIsGivenBackWhenTheBatchCannotBeHeld(t *testing.T) {
+	const file = `
+version: 1
+callers:
+  app:
+    identity: [anyone]
+    limit: {rate: 1/h, burst: 5}
+    allow: [GET /users]
+`
+	buckets := &hookedBuckets{Limiter: limit.New()}
+	r := newRig(t, file, func(c *proxy.Config, _ *rig) { c.Buckets = buckets })
+	buckets.beforeSecond = func() { proxy.BoundHeldBytes(r.handler, 1) }
+	const items = `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"GET","url":"/users"},` +
+		`{"id":"3","method":"GET","url":"/groups"}]}`
+	a := r.do(t, "POST", "/v1.0/$batch", items)
+	if inner := a.refusal(t, http.StatusServiceUnavailable, "serviceNotAvailable"); inner != "overloaded" {
+		t.Errorf("refused as %q", inner)
+	}
+	if taken, returned := buckets.taken.Load(), buckets.returned.Load(); taken != 2 || returned != 2 {
+		t.Errorf("taken from %d times, given back %d times", taken, returned)
+	}
+	r.sawNothing(t)
+}

@@ -128,7 +128,7 @@ func keyKind(text []byte) kind {
 	if ok {
 		text, ok = cutLast(text, '"')
 	}
-	if !ok || endsInEscape(text) {
+	if !ok { // if a backslash is before the quote, no name of a link matches
 		return other
 	}
 	if at := bytes.LastIndexByte(text, '@'); at >= 0 && annotation(text[at:]) == link { // the usual case

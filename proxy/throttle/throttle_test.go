@@ -314,6 +314,34 @@ func TestWithoutAWordTheHoldDoublesEachTimeTheProbeIsRefused(t *testing.T) {
 	}
 }
 
+// The step of the back-off counts refusals, and must not overflow: an hour of them is possible.
+func TestTheHoldStaysAtItsLongest(t *testing.T) {
+	m, s, now, p := newMemory(), scope(t, adele), start, (*throttle.Probe)(nil)
+	for i := range 300 {
+		m.Seen(now, s, p, 429, nil)
+		v := m.Check(now, s)
+		if i >= 6 && v.Wait != time.Minute {
+			t.Fatalf("after %d refusals the wait is %v", i+1, v.Wait)
+		}
+		now = now.Add(v.Wait)
+		p = m.Check(now, s).Probe
+	}
+}
+
+func TestAfterAProbeThatGraphTookTheHoldBeginsAnew(t *testing.T) {
+	m, s, now, p := newMemory(), scope(t, adele), start, (*throttle.Probe)(nil)
+	for range 4 {
+		m.Seen(now, s, p, 429, nil)
+		now = now.Add(m.Check(now, s).Wait)
+		p = m.Check(now, s).Probe
+	}
+	m.Seen(now, s, p, 200, headers("x-ms-throttle-limit-percentage: 0.9")) // near the limit, so the scope is remembered
+	m.Seen(now, s, nil, 429, nil)
+	if v := m.Check(now, s); v.Wait != time.Second {
+		t.Errorf("wait %v, want the first step", v.Wait)
+	}
+}
+
 func TestALastingBlockGrowsThoughItSaysHowLong(t *testing.T) {
 	m, s, now := newMemory(), scope(t, "GET /sites/root"), start
 	var p *throttle.Probe
