@@ -84,11 +84,11 @@ func New(w io.Writer, o Options) *Writer { return start(stream{w}, o) }
 // Open returns a Writer that appends to the file at path. A new file is readable by its owner only. The error names the
 // cause and the cure, without the path.
 func Open(path string, o Options) (*Writer, error) {
-	f, err := openAppend(path)
+	f, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return start(&file{path, f}, o), nil
+	return start(f, o), nil
 }
 
 func start(t target, o Options) *Writer {

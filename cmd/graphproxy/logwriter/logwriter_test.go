@@ -228,6 +228,25 @@ func TestARemovedFileIsMadeAnewWithoutASignal(t *testing.T) {
 	awaitText(t, path, "after\n")
 }
 
+// A line that is written right after the file was removed is not lost with it.
+func TestNoLineGoesToAFileThatWasRemoved(t *testing.T) {
+	w, path := openLog(t)
+	for i := range 50 {
+		line := fmt.Sprint("line ", i)
+		put(t, w, line)
+		awaitText(t, path, line+"\n")
+		must(t, os.Remove(path))
+	}
+	must(t, os.RemoveAll(filepath.Dir(path)))
+	put(t, w, "without a folder")
+	await(t, "an error", func() bool { return w.Err() != nil })
+	must(t, os.Mkdir(filepath.Dir(path), 0o700))
+	awaitText(t, path, "without a folder\n")
+	if s := w.State(); s.Lost != 0 || s.Written != 51 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestLinesWaitWhileTheFolderIsGone(t *testing.T) {
 	w, path := openLog(t)
 	must(t, os.RemoveAll(filepath.Dir(path)))

@@ -44,8 +44,8 @@ func (w *Writer) run() {
 }
 
 // renew looks for the file of the target's name. In another file, a line of which a part was written is written again
-// from its beginning.
-func (w *Writer) renew(now *batch, force bool) {
+// from its beginning. It reports false if the file cannot be opened.
+func (w *Writer) renew(now *batch, force bool) bool {
 	fresh, err := w.target.renew(force)
 	if fresh {
 		now.done = bytes.LastIndexByte(now.text[:now.done], '\n') + 1
@@ -56,9 +56,11 @@ func (w *Writer) renew(now *batch, force bool) {
 	if err != nil || now.isEmpty() { // else the next write shows whether the target works
 		w.note(err)
 	}
+	return err == nil
 }
 
-// drain writes everything that waits. It returns early when a write fails; then now holds what is left.
+// drain writes everything that waits. It returns early when a write fails; then now holds what is left. It looks at the
+// file's name before each write: what is written to a file that was removed is lost.
 func (w *Writer) drain(now *batch, slow *time.Timer) {
 	for {
 		if now.isEmpty() {
@@ -68,6 +70,10 @@ func (w *Writer) drain(now *batch, slow *time.Timer) {
 			return
 		}
 		slow.Reset(stalled + time.Millisecond)
+		if !w.renew(now, false) {
+			slow.Stop()
+			return
+		}
 		n, err := w.target.Write(now.text[now.done:])
 		slow.Stop()
 		now.done += n

@@ -28,6 +28,21 @@ func (stream) renew(bool) (bool, error) { return false, nil }
 type file struct {
 	path string
 	open *os.File
+	info fs.FileInfo // of the file that is open; only what identifies it counts
+}
+
+// openFile opens the file at path.
+func openFile(path string) (*file, error) {
+	f, err := openAppend(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		_ = f.Close()
+		return nil, openError(err)
+	}
+	return &file{path, f, info}, nil
 }
 
 func (t *file) Write(p []byte) (int, error) { return t.open.Write(p) }
@@ -38,23 +53,19 @@ func (t *file) renew(force bool) (fresh bool, err error) {
 	if !force && t.isCurrent() {
 		return false, nil
 	}
-	f, err := openAppend(t.path)
+	f, err := openFile(t.path)
 	if err != nil {
 		return false, err
 	}
 	_ = t.open.Close()
-	t.open = f
+	*t = *f
 	return true, nil
 }
 
 // isCurrent reports whether the file that is open is the file of that name.
 func (t *file) isCurrent() bool {
 	named, err := os.Stat(t.path)
-	if err != nil {
-		return false
-	}
-	open, err := t.open.Stat()
-	return err == nil && os.SameFile(named, open)
+	return err == nil && os.SameFile(named, t.info)
 }
 
 // openAppend opens a file for appending, and creates it if it is not there. A pipe without a reader is an error: the
