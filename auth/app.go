@@ -74,7 +74,7 @@ func (a App) check(now time.Time) (*credential, []error) {
 		return nil, append(problems, err)
 	}
 	cred, err := a.load(kind)
-	if err == nil {
+	if err == nil && !cred.early(now) {
 		err = cred.usable(now)
 	}
 	if err != nil {

@@ -324,8 +324,8 @@ func TestCheckCertificate(t *testing.T) {
 		{"another certificate's key", pemFile(t, keys[1], cert), "", []string{path, "belongs to none"}},
 		{"an expired certificate", pemFile(t, keys[0], certificate(t, keys[0], -48*time.Hour, -24*time.Hour)), "",
 			[]string{path, "expired on " + time.Now().Add(-24*time.Hour).UTC().Format("2006-01-02"), "Certificates & secrets"}},
-		{"a certificate of the future", pemFile(t, keys[0], certificate(t, keys[0], 24*time.Hour, 48*time.Hour)), "",
-			[]string{path, "valid only from " + time.Now().Add(24*time.Hour).UTC().Format("2006-01-02"), "clock"}},
+		{"a certificate of the future is good at start, see TestCertificateThatIsNotValidYet",
+			pemFile(t, keys[0], certificate(t, keys[0], 24*time.Hour, 48*time.Hour)), "", nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

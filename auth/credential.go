@@ -105,6 +105,12 @@ func (c *credential) valid(now time.Time) *Error {
 	return &Error{Cause: fmt.Sprintf("the certificate in %q %s", c.file, problem), Cure: cure}
 }
 
+// early reports whether the credential is a certificate that is not valid yet. That is no reason not to start: its time
+// comes, or the clock of this machine is set right. Until then valid returns an error.
+func (c *credential) early(now time.Time) bool {
+	return c.kind == certificateKind && now.Before(c.chain[0].NotBefore)
+}
+
 // usable is valid with an error in the form of Check's errors.
 func (c *credential) usable(now time.Time) error {
 	if e := c.valid(now); e != nil {

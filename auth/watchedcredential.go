@@ -67,10 +67,14 @@ func (w *watchedCredential) refresh(ctx context.Context, atOnce bool, now time.T
 	case w.parseErr != nil:
 		return false, w.parseErr
 	}
+	changed = w.latest.digest != w.used.Load().digest
+	if !changed && w.latest.early(now) { // there is none from before
+		return false, nil
+	}
 	if err := w.latest.usable(now); err != nil { // at each check: a certificate may become valid later
 		return false, err
 	}
-	if changed = w.latest.digest != w.used.Load().digest; changed {
+	if changed {
 		w.noteLinkKey(w.latest)
 	}
 	w.used.Store(w.latest)

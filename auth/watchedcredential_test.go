@@ -111,6 +111,51 @@ func TestSecretFile(t *testing.T) {
 	})
 }
 
+// It is no reason not to start. Until its time comes there is no token, and no request for one.
+func TestCertificateThatIsNotValidYet(t *testing.T) {
+	key := testKeys()[0]
+	synctest.Test(t, func(t *testing.T) {
+		path := writeFile(t, pemFile(t, key, certificate(t, key, time.Hour, 48*time.Hour)))
+		f := &fakeEntra{life: time.Hour}
+		s := fakeSource(t, auth.App{TenantID: "contoso.com", ClientID: "app", CertificatePath: path}, f, nil)
+		running(t, s)
+		pass(50 * time.Minute)
+		st := s.Status()
+		if f.count() != 0 || st.Ready || st.FileErr != "" || st.Certificate == nil {
+			t.Fatalf("%d requests, status %+v", f.count(), st)
+		}
+		wantError(t, st.Err, path, "valid only from 2000-01-01 01:00", "clock")
+		pass(11 * time.Minute)
+		if st := s.Status(); f.count() != 1 || !st.Ready || st.Err != nil {
+			t.Errorf("when it is valid: %d requests, status %+v", f.count(), st)
+		}
+	})
+}
+
+// One that is put in the place of another before its time leaves the other in use until then.
+func TestNextCertificateThatIsNotValidYet(t *testing.T) {
+	key := testKeys()[0]
+	synctest.Test(t, func(t *testing.T) {
+		path := writeFile(t, pemFile(t, key, certificate(t, key, -time.Hour, 48*time.Hour)))
+		f := &fakeEntra{life: time.Hour}
+		s := fakeSource(t, auth.App{TenantID: "contoso.com", ClientID: "app", CertificatePath: path}, f, nil)
+		running(t, s)
+		pass(time.Minute)
+		begins := s.Status().Certificate.NotBefore
+		replace(t, path, pemFile(t, key, certificate(t, key, time.Hour, 90*time.Hour)))
+		pass(time.Minute)
+		st := s.Status()
+		if !st.Ready || st.Err != nil || !st.Certificate.NotBefore.Equal(begins) ||
+			!strings.Contains(st.FileErr, "valid only from 2000-01-01 01:01") {
+			t.Errorf("before its time: %+v", st)
+		}
+		pass(time.Hour)
+		if st := s.Status(); !st.Ready || st.FileErr != "" || st.Certificate.NotBefore.Equal(begins) {
+			t.Errorf("when it is valid: %+v", st)
+		}
+	})
+}
+
 func TestCertificateThatEnds(t *testing.T) {
 	key := testKeys()[0]
 	synctest.Test(t, func(t *testing.T) {

@@ -181,7 +181,6 @@ func TestCertificatesThatEndSoonShow(t *testing.T) {
 func TestACertificateThatIsNotValidYetIsLoggedAtStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.registerSecret("secret")
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	must(t, err)
 	tomorrow := time.Now().Add(24 * time.Hour)
@@ -197,14 +196,30 @@ func TestACertificateThatIsNotValidYetIsLoggedAtStart(t *testing.T) {
 	must(t, err)
 	encoded, err := x509.MarshalPKCS8PrivateKey(key)
 	must(t, err)
-	w.write(t, "tls.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})))
-	w.write(t, "tls.crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
-	p := w.serve(t, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_TLS_CERT_FILE="+w.path("tls.crt"),
-		"GRAPHPROXY_TLS_KEY_FILE="+w.path("tls.key"), "GRAPHPROXY_TLS_CLIENT_CA_FILE="+w.path("tls.crt"))
-	until(t, "warnings",
-		func() bool { return strings.Count(p.stderr.String(), `"msg":"a certificate is not valid yet"`) == 2 })
-	for _, use := range []string{"tls", "client_ca"} {
-		name := `graphproxy_certificate_not_before_timestamp_seconds{app="",tenant="",use="` + use + `"}`
+	keyText := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}))
+	certText := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	w.write(t, "tls.key", keyText)
+	w.write(t, "tls.crt", certText)
+	w.write(t, "client.pem", keyText+certText)
+	settings := []string{
+		"AZURE_CLIENT_CERTIFICATE_PATH=" + w.path("client.pem"), "GRAPHPROXY_TLS_CERT_FILE=" + w.path("tls.crt"),
+		"GRAPHPROXY_TLS_KEY_FILE=" + w.path("tls.key"), "GRAPHPROXY_TLS_CLIENT_CA_FILE=" + w.path("tls.crt"),
+	}
+	const warning = `"level":"WARN","msg":"a certificate is not valid yet"`
+	check := start(t, w.environ(settings...), "serve", "--check")
+	if status := check.wait(t); status != 0 || strings.Count(check.stderr.String(), warning) != 3 {
+		t.Errorf("serve --check: status %d, %s", status, check.stderr)
+	}
+	p := w.serve(t, settings...)
+	until(t, "warnings", func() bool { return strings.Count(p.stderr.String(), warning) == 3 })
+	until(t, "the cause in /readyz", func() bool {
+		status, r := p.ready(t)
+		return status == 503 && strings.Contains(r.app().Cause, "is valid only from") && r.app().CredentialFile == ""
+	})
+	for use, app := range map[string]string{
+		"tls": `app="",tenant=""`, "client_ca": `app="",tenant=""`, "credential": `app="default",tenant="` + tenantID + `"`,
+	} {
+		name := `graphproxy_certificate_not_before_timestamp_seconds{` + app + `,use="` + use + `"}`
 		if got := p.value(t, name); int64(got) != tomorrow.Unix() {
 			t.Errorf("%s is valid from %v", use, int64(got))
 		}

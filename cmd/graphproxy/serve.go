@@ -65,9 +65,11 @@ func checkServe(environ []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if _, err := server.New(p); err != nil {
+	s, err := server.New(p)
+	if err != nil {
 		return err
 	}
+	s.LogCertificates(time.Now())
 	_, err = fmt.Fprintf(stdout, "graphproxy can start: policy %s, %d callers\n", p.Policy.Hash(), p.Policy.Callers())
 	return err
 }

@@ -74,6 +74,12 @@ func overlap(begins, ends time.Time, c *x509.Certificate) (time.Time, time.Time)
 	return begins, ends
 }
 
+// LogCertificates logs the certificates that have expired, expire soon, or are not valid yet.
+func (s *Server) LogCertificates(now time.Time) {
+	l := certificateLog{log: s.parts.Log}
+	l.check(s.certificates(), now)
+}
+
 const (
 	warnBefore = 30 * 24 * time.Hour // the end of a certificate
 	warnEvery  = 24 * time.Hour
