@@ -2,7 +2,6 @@ package proxy_test
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -14,14 +13,24 @@ import (
 	"unicode/utf8"
 )
 
-// recipes is the policy of testdata/recipes, with the key of each caller: its name and "-key".
+// callerOfRecipe is a caller of docs/recipes.md with its identity.
+var callerOfRecipe = regexp.MustCompile(`(?m)^  ([a-z]+):\n    identity: .*$`)
+
+// recipes are the rules of docs/recipes.md, each example for one caller, whose key is its name and "-key".
 func recipes(t *testing.T) string {
 	t.Helper()
-	return regexp.MustCompile(`KEY-[a-z]+`).ReplaceAllStringFunc(readFile(t,
-		"testdata/recipes/policy.yaml"), func(m string) string {
-		sum := sha256.Sum256([]byte(strings.TrimPrefix(m, "KEY-") + "-key"))
-		return hex.EncodeToString(sum[:])
-	})
+	policy := "version: 1\ncallers:\n"
+	for _, block := range strings.Split(readFile(t, "../docs/recipes.md"), "```yaml\n")[1:] {
+		text, _, _ := strings.Cut(block, "```")
+		_, callers, _ := strings.Cut(text, "\ncallers:\n")
+		callers, _, _ = strings.Cut(callers, "\ntests:\n")
+		policy += callerOfRecipe.ReplaceAllStringFunc(callers, func(m string) string {
+			name := callerOfRecipe.FindStringSubmatch(m)[1]
+			sum := sha256.Sum256([]byte(name + "-key"))
+			return fmt.Sprintf("  %s:\n    identity: [{key: {sha256: %x}}]", name, sum)
+		}) + "\n"
+	}
+	return policy
 }
 
 // recipeEntries are the requests of one file of testdata/recipes, which has its caller's name. They have the format
