@@ -56,7 +56,7 @@ func TestClaimsAreFoundInAChallengeHoweverItIsWritten(t *testing.T) {
 	}
 }
 
-func TestARefusalSaysWhetherTheTokenIsInvalid(t *testing.T) {
+func TestARefusalReportsWhetherTheTokenIsInvalid(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		fields []string

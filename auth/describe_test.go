@@ -16,7 +16,7 @@ func jwtOf(claims string) string {
 	return "eyJhbGciOiJSUzI1NiJ9." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + "." + canary
 }
 
-func TestATokenTellsOfItself(t *testing.T) {
+func TestATokenIsDescribed(t *testing.T) {
 	at := func(unix int64) time.Time { return time.Unix(unix, 0).UTC() }
 	tests := []struct {
 		name, access string
@@ -69,7 +69,7 @@ func TestATokenTellsOfItself(t *testing.T) {
 	})
 }
 
-func TestAnotherTenantIsTold(t *testing.T) {
+func TestAnotherTenantIsReported(t *testing.T) {
 	const other = "99999999-2222-3333-4444-555555555555"
 	tests := []struct {
 		name, told string

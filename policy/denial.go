@@ -41,9 +41,9 @@ func (l *loader) contact(v yamlfile.Value) string {
 // Contact returns whom a refused caller must ask, from the file; "" if the file does not name a contact.
 func (p *Policy) Contact() string { return p.contact }
 
-// Ask returns the end of a message to a refused caller, which names the contact: "; ask
+// ContactAdvice returns the end of a message to a refused caller, which names the contact: "; ask
 // graph-team@contoso.com". It is "" if the file does not name one.
-func (p *Policy) Ask() string {
+func (p *Policy) ContactAdvice() string {
 	if p.contact == "" {
 		return ""
 	}
@@ -56,7 +56,7 @@ func (p *Policy) Ask() string {
 // 1,200 bytes. It is slow, and must not be called for allowed requests.
 func (p *Policy) Denial(r Request, d Decision) string {
 	return fmt.Sprintf("the policy does not allow %s %s for caller %q: %s%s", r.Method,
-		shown(r.Target.Path(), maxDenialPath), r.Caller, p.denialReason(r, d), p.Ask())
+		shown(r.Target.Path(), maxDenialPath), r.Caller, p.denialReason(r, d), p.ContactAdvice())
 }
 
 func (p *Policy) denialReason(r Request, d Decision) string {

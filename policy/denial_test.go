@@ -27,7 +27,7 @@ deny:
   - ANY /users/{id}/**:
       where: {id: [ceo@contoso.com]}`
 
-func TestARefusalSaysWhatWouldBeAllowed(t *testing.T) {
+func TestARefusalNamesWhatWouldBeAllowed(t *testing.T) {
 	p := app(t, boundedRules)
 	for _, test := range []struct{ name, request, want string }{
 		{"the bound of $top", "GET /users?$select=id&$top=51", "$top may be a number from 1 to 50"},
@@ -80,7 +80,7 @@ func TestARefusalSaysWhatWouldBeAllowed(t *testing.T) {
 	}
 }
 
-func TestARefusalOfAReferenceSaysWhichOne(t *testing.T) {
+func TestARefusalOfAReferenceNamesIt(t *testing.T) {
 	p := app(t, boundedRules)
 	r := request(t, "app", "POST /groups/7/members/$ref")
 	r.References = []string{"/users/1", "/groups/9"}

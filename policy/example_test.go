@@ -146,7 +146,7 @@ func TestCallersAreAsTheFileHasThem(t *testing.T) {
 	}
 }
 
-func TestLoadSaysThatAFileCannotBeRead(t *testing.T) {
+func TestLoadReportsAFileThatCannotBeRead(t *testing.T) {
 	for _, file := range []string{"testdata/none.yaml", "testdata"} {
 		if p, err := policy.Load(file); p != nil || err == nil || !strings.HasPrefix(err.Error(), "reading policy: ") {
 			t.Errorf("%s: %v", file, err)

@@ -30,7 +30,7 @@ tests:
       - DELETE /groups/7/members/$ref?$id=https://graph.microsoft.com/v1.0/servicePrincipals/1
 `
 
-func TestARuleMaySayWhatARequestRefersTo(t *testing.T) {
+func TestARuleMayBoundWhatARequestRefersTo(t *testing.T) {
 	p := load(t, bounded)
 	allow, _ := p.Rules("a")
 	members, groups := allow[0], allow[1]

@@ -199,7 +199,7 @@ func TestTheHashOfACommonWordIsNoKey(t *testing.T) {
 
 // The old message proposed to split one item with two kinds of evidence. Then either kind alone proved the
 // caller, where both were required before.
-func TestTheCureForTwoKindsOfEvidenceInOneItemSaysThatEitherWouldDo(t *testing.T) {
+func TestTheCureForTwoKindsOfEvidenceInOneItemWarnsThatEitherWouldSuffice(t *testing.T) {
 	_, err := policy.Parse("policy.yaml",
 		[]byte(
 			"version: 1\ncallers:\n  app:\n    identity:\n      - network: 10.0.0.0/8\n        unix: {uid: 1}\n    allow: []\n",

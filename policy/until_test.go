@@ -83,7 +83,7 @@ func TestAGrantEnds(t *testing.T) {
 	}
 }
 
-func TestACaseSaysWhenItIsJudged(t *testing.T) {
+func TestACaseMaySetWhenItIsJudged(t *testing.T) {
 	text := ending + `tests:
   - caller: app
     at: 2026-12-31

@@ -41,7 +41,7 @@ func (l *loader) warnOfNames(caller string, b *ruleBook) {
 	}
 	for _, deny := range b.denyRules {
 		for _, n := range names(deny) {
-			if allow := b.roundabout(bare, deny, n); allow != nil {
+			if allow := b.allowedByID(bare, deny, n); allow != nil {
 				l.warnings.AddIn(deny.File, deny.Line, l.denyPlace(caller, deny),
 					"%s denies by name, and the object id gets round it: %s (%s) takes one. Write the object ids beside the names, "+
 						"or narrow the allow rule by where",
@@ -134,9 +134,9 @@ func isID(value string) bool {
 		len(value) >= shortest && !strings.Contains(value, "*")
 }
 
-// roundabout returns an allow rule that allows for an id what a deny rule denies for a name, or nil. It tries
+// allowedByID returns an allow rule that allows for an id what a deny rule denies for a name, or nil. It tries
 // the requests that match the templates of both.
-func (b *ruleBook) roundabout(bare *match.AllowSet, deny *Rule, n name) *Rule {
+func (b *ruleBook) allowedByID(bare *match.AllowSet, deny *Rule, n name) *Rule {
 	denied := new(match.DenySet)
 	denied.Add(bareRule(deny))
 	d := &deny.match

@@ -28,9 +28,9 @@ type Buckets interface {
 
 // measured are Buckets that can report their free capacity, for the metrics.
 type measured interface {
-	// Room returns the free capacity of limits, by name, from 0 (none) to 1 (all); of several buckets, the least. A
+	// Fill returns the free capacity of limits, by name, from 0 (none) to 1 (all); of several buckets, the least. A
 	// limit that is left out has all of it.
-	Room() map[string]float64
+	Fill() map[string]float64
 }
 
 // localBuckets are the buckets of this process.
@@ -46,7 +46,7 @@ func (b localBuckets) Adjust(charges []limit.Charge, cost int) {
 
 func (b localBuckets) Return(charges []limit.Charge) { b.Limiter.Return(time.Now(), charges) }
 
-func (b localBuckets) Room() map[string]float64 { return b.Limiter.Room(time.Now()) }
+func (b localBuckets) Fill() map[string]float64 { return b.Limiter.Fill(time.Now()) }
 
 // admission is what a request needs to go on to Graph: the policy's decision with its app, what the limits granted,
 // and the state of Graph's own limits. The zero admission allows nothing. It must not be copied after decide.
@@ -148,7 +148,7 @@ func (h *Handler) take(x *exchange, rec *Record, a *admission) error {
 			Status:     http.StatusServiceUnavailable,
 			Code:       codeUnavailable,
 			Inner:      "limitsUnavailable",
-			Message:    "graphproxy cannot tell now whether there is room for this request; try again",
+			Message:    "graphproxy does not know now whether the limits allow this request; try again",
 			Err:        err,
 			RetryAfter: time.Second,
 		}
@@ -167,7 +167,7 @@ func limited(r *limit.Refusal) *Error {
 		Status: http.StatusTooManyRequests,
 		Code:   codeLimited,
 		Inner:  "limitExceeded",
-		Message: fmt.Sprintf("the limit %q has no room for this request now; try again after %d s",
+		Message: fmt.Sprintf("the limit %q is used up for now; try again after %d s",
 			r.Limit.Name, wholeSeconds(r.RetryAfter)),
 		RetryAfter: r.RetryAfter,
 	}

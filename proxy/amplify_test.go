@@ -161,7 +161,7 @@ func checkText(t *testing.T, text string) {
 
 // A tool that reads the audit log reads a target that is complete, and never the beginning of a target as another
 // one.
-func TestTheAuditReaderKnowsWhatWasCut(t *testing.T) {
+func TestTheAuditReaderRecognisesShortenedFields(t *testing.T) {
 	r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.Apps = oneApp(fixed{}) })
 	for _, tt := range []struct {
 		name, target string

@@ -248,7 +248,7 @@ func writeExample(t *testing.T, heading string, old, lines []string) {
 }
 
 // policy diff and policy suggest can read every line that the proxy writes.
-func TestTheReaderOfAuditLogsKnowsTheProxysLines(t *testing.T) {
+func TestTheReaderOfAuditLogsReadsTheProxysLines(t *testing.T) {
 	var log bytes.Buffer
 	judged, refused := 0, map[string]int{}
 	for _, lines := range examples(t) {

@@ -183,7 +183,7 @@ func unheldAnswer(method string) *Error {
 	if method == http.MethodGet || method == http.MethodHead {
 		return overloaded("graphproxy holds as many bytes of answers as it may")
 	}
-	return badAnswer(batch.ErrNoRoom)
+	return badAnswer(batch.ErrTooMuchHeld)
 }
 
 // takeFrom takes the next answer of a reader. The error is io.EOF at its end.

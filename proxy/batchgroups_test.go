@@ -30,7 +30,7 @@ type named map[string]*proxy.App
 
 func (n named) App(name, _ string) *proxy.App { return n[name] }
 
-func TestWhatGraphSaysToOneGroupOfABatchIsToldToItsItemsAlone(t *testing.T) {
+func TestGraphsAnswerToOneGroupOfABatchIsForItsItemsOnly(t *testing.T) {
 	t.Parallel()
 	const batch = `{"requests":[{"id":"1","method":"GET","url":"/users"},{"id":"2","method":"GET","url":"/groups"},` +
 		`{"id":"3","method":"GET","url":"/sites"}]}`

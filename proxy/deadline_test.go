@@ -113,7 +113,7 @@ func TestACallerThatSendsNextToNothingIsCutOff(t *testing.T) {
 	}
 }
 
-func TestACallerThatSendsSlowlyButSteadilyIsHeard(t *testing.T) {
+func TestACallerThatSendsSlowlyButSteadilyIsServed(t *testing.T) {
 	h, err := proxy.New(proxy.Config{
 		Graph:         mustURL(t, "http://127.0.0.1:1"),
 		Apps:          oneApp(tokenless{}),

@@ -33,7 +33,7 @@ func messageOf(t *testing.T, body string) string {
 	return e.Error.Message
 }
 
-func TestADeniedCallerReadsWhatWouldBeAllowedAndWhomToAsk(t *testing.T) {
+func TestTheRefusalOfADeniedCallerNamesWhatWouldBeAllowedAndTheContact(t *testing.T) {
 	r := newRig(t, withContact)
 	for _, test := range []struct{ name, method, target, want string }{
 		{"a bound", "GET", "/v1.0/users?$select=id&$top=51",
@@ -66,7 +66,7 @@ func TestADeniedCallerReadsWhatWouldBeAllowedAndWhomToAsk(t *testing.T) {
 	}
 }
 
-func TestADeniedItemOfABatchReadsWhatWouldBeAllowedAndWhomToAsk(t *testing.T) {
+func TestTheRefusalOfADeniedItemNamesWhatWouldBeAllowedAndTheContact(t *testing.T) {
 	r := newRig(t, strings.Replace(withContact, `    deny: ["POST /$batch"]`+"\n", "", 1))
 	a := r.do(t, "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users?$select=id&$top=51"}]}`,
 		"Content-Type: application/json")

@@ -10,7 +10,7 @@ import (
 func (h *Handler) newMeter() *meter.Meter {
 	sources := meter.Sources{Waiting: h.queue.Waiting, Held: h.memory.used.Load, Services: h.services}
 	if b, ok := h.buckets.(measured); ok {
-		sources.Room = b.Room
+		sources.Fill = b.Fill
 	}
 	m := meter.New(h.authorization.Load().policy, sources)
 	m.Resends(resendConnect, resendUnsent, resendReset, resendToken)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestA401RecordsWhatWasAskedFor(t *testing.T) {
+func TestA401RecordsTheTarget(t *testing.T) {
 	r := newAuditRig(t)
 	for _, tt := range []struct{ name, target, version, wantTarget, path, query string }{
 		{"a plain target", "/v1.0/users", "v1.0", "/v1.0/users", "/v1.0/users", ""},

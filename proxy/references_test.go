@@ -20,7 +20,7 @@ callers:
           references: ["/users/{id}"]
 `
 
-func TestWhatARequestRefersToIsJudgedWhereTheRuleSaysSo(t *testing.T) {
+func TestReferencesAreJudgedIfTheRuleBoundsThem(t *testing.T) {
 	r := newRig(t, referring)
 	graph, own := r.graph.URL(), r.server.URL
 	for _, tt := range []struct {

@@ -185,7 +185,7 @@ func (h *Handler) read(x *exchange, known caller.Found) (policy.Request, error) 
 	if err != nil {
 		return policy.Request{}, unreadable(err)
 	}
-	if err := h.checkOrigin(r, known.Evidence, x.authorization.policy.Ask()); err != nil {
+	if err := h.checkOrigin(r, known.Evidence, x.authorization.policy.ContactAdvice()); err != nil {
 		return policy.Request{}, err
 	}
 	if err := checkHeaders(r.Header); err != nil {

@@ -275,7 +275,7 @@ func TestRequestsThatWaitCountApart(t *testing.T) {
 }
 
 // Bodies that are kept in memory count into the share of their caller.
-func TestOneCallersBodiesLeaveRoomForThoseOfOthers(t *testing.T) {
+func TestOneCallersBodiesLeaveMemoryForTheBodiesOfOthers(t *testing.T) {
 	r := newRig(t, shares(map[string]string{"a": "", "b": ""}), func(c *proxy.Config, _ *rig) { c.MaxInFlight = 200 })
 	r.graph.Handle("POST /v1.0/test/body", func(w http.ResponseWriter, q *http.Request) {
 		_, _ = io.Copy(io.Discard, q.Body)

@@ -95,7 +95,7 @@ func TestWhenTheTimeIsUpOneRequestFindsOutForAll(t *testing.T) {
 	}
 }
 
-func TestARefusalByALimitSaysHowItsBucketStands(t *testing.T) {
+func TestARefusalByALimitReportsTheLevelOfItsBucket(t *testing.T) {
 	r := newRig(t, throttled)
 	r.graph.Handle("POST /v1.0/groups", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusCreated) })
 	for range 3 {
@@ -118,7 +118,7 @@ func TestARefusalByALimitSaysHowItsBucketStands(t *testing.T) {
 	}
 }
 
-func TestThePriorityOfTheRuleIsToldToServicesThatAskForIt(t *testing.T) {
+func TestThePriorityOfTheRuleIsSentToServicesThatSupportIt(t *testing.T) {
 	r := newRig(t, strings.Replace(throttled, "  app:\n", "  app:\n    priority: high\n", 1))
 	for target, want := range map[string]string{
 		"/v1.0/users":                            "high",
@@ -143,7 +143,7 @@ func TestThePriorityOfTheRuleIsToldToServicesThatAskForIt(t *testing.T) {
 	}
 }
 
-func TestRequestsWaitForRoomWhereTheLimitSaysSo(t *testing.T) {
+func TestRequestsWaitIfTheLimitAllowsIt(t *testing.T) {
 	file := strings.Replace(throttled, "callers:",
 		"limits:\n  tenant: {rate: 50/s, burst: 1, wait: 5s}\n  slots: {concurrency: 2, wait: 5s, covers: [GET /users]}\n"+
 			"callers:", 1)
@@ -188,7 +188,7 @@ func TestACallerThatLeavesTheQueueIsRecorded(t *testing.T) {
 	}
 }
 
-func TestWhatGraphSaysThatARequestCostCorrectsTheBucket(t *testing.T) {
+func TestTheRealCostOfARequestCorrectsTheBucket(t *testing.T) {
 	file := strings.Replace(throttled, "callers:",
 		"limits:\n  tenant: {rate: 1/h, burst: 10, unit: resource-units}\ncallers:", 1)
 	for _, tt := range []struct {

@@ -385,7 +385,7 @@ func TestUnixSocket(t *testing.T) {
 	})
 }
 
-func TestZeroAuthenticatorKnowsNobody(t *testing.T) {
+func TestZeroAuthenticatorHasNoCallers(t *testing.T) {
 	var a caller.Authenticator
 	if got := outcome(t, &a, request("X-Api-Key: "+mailKey)); got != "callerUnknown" {
 		t.Errorf("got %q", got)

@@ -133,7 +133,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-func TestNewTellsIdentitiesApart(t *testing.T) {
+func TestNewDistinguishesIdentities(t *testing.T) {
 	cert := func(uri, dns, cn string) caller.Identity {
 		return caller.Identity{Kind: caller.Certificate, URI: uri, DNS: dns, CommonName: cn}
 	}

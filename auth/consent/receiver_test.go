@@ -75,7 +75,7 @@ func TestWhatIsNoAnswerLeavesTheReceiverWaiting(t *testing.T) {
 	})
 }
 
-func TestTheBrowserIsToldTheAnswer(t *testing.T) {
+func TestTheBrowserShowsTheAnswer(t *testing.T) {
 	tests := []struct{ name, query, want string }{
 		{"a grant", "&admin_consent=True&tenant=" + tenantID, "Consent was granted<"},
 		{"a grant in another tenant", "&admin_consent=True&tenant=" + otherID, "in another tenant<"},

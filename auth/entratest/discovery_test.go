@@ -187,7 +187,7 @@ func TestConsent(t *testing.T) {
 	})
 }
 
-func TestConsentThatCannotBeAskedFor(t *testing.T) {
+func TestRequestsForConsentThatAreRefused(t *testing.T) {
 	registered := contoso()
 	registered.RedirectURIs = []string{back}
 	for _, tt := range []struct{ name, path, change, code string }{

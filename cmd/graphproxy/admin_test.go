@@ -8,7 +8,7 @@ import (
 	"graphproxy/auth/entratest"
 )
 
-func TestHealthcheckAsksTheProcessOnThisMachine(t *testing.T) {
+func TestHealthcheckConnectsToTheProcessOnThisMachine(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.registerSecret("secret")

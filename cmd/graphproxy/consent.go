@@ -68,7 +68,7 @@ func (c *consenting) run(cmd *cobra.Command, environ []string) error {
 		_, err := fmt.Fprintln(c.stdout, question.URL())
 		return err
 	}
-	answer, err := c.ask(cmd.Context(), a, question, redirect)
+	answer, err := c.awaitAnswer(cmd.Context(), a, question, redirect)
 	if err != nil {
 		return fmt.Errorf("graphproxy consent: %w", err)
 	}
@@ -118,8 +118,8 @@ func (c *consenting) flags(cmd *cobra.Command) (redirect consent.Redirect, probl
 	return redirect, problems
 }
 
-// ask listens for the answer, prints the address and waits.
-func (c *consenting) ask(ctx context.Context, a auth.App, question consent.Question,
+// awaitAnswer listens for the answer, prints the address and waits.
+func (c *consenting) awaitAnswer(ctx context.Context, a auth.App, question consent.Question,
 	redirect consent.Redirect) (consent.Answer, error) {
 	listeners, err := listenFor(redirect)
 	if err != nil {

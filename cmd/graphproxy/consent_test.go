@@ -92,7 +92,7 @@ func back(address *url.URL, answer string) string {
 	return address.Query().Get("redirect_uri") + "?state=" + url.QueryEscape(address.Query().Get("state")) + answer
 }
 
-func TestConsentIsAskedForAndAnswered(t *testing.T) {
+func TestConsentIsRequestedAndAnswered(t *testing.T) {
 	const granted = "Consent was granted. Acquiring a token, for up to a minute, until it shows roles.\nThe token has " +
 		"these roles:\n  Group.ReadWrite.All\n  Mail.ReadWrite\n  Mail.Send\n  User.ReadWrite.All\n"
 	agree := func(*world) {}
@@ -187,7 +187,7 @@ func TestConsentTakesTheAnswerToItsOwnQuestionOnly(t *testing.T) {
 	p.finished(t, 0, address, "User.ReadWrite.All")
 }
 
-func TestConsentInAnotherTenantIsToldAndNoTokenTaken(t *testing.T) {
+func TestConsentInAnotherTenantIsReportedAndNoTokenRequested(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.registerSecret(secretValue)
@@ -253,7 +253,7 @@ func TestConsentDoesNotShareItsPort(t *testing.T) {
 	}
 }
 
-func TestTokenTellsOfTheTokenAndNeverTheToken(t *testing.T) {
+func TestTokenDescribesTheTokenAndNeverPrintsIt(t *testing.T) {
 	w := newWorld(t)
 	a := app()
 	a.Secret, a.Name = secretValue, "Contoso HR"
@@ -287,7 +287,7 @@ func TestTokenTellsOfTheTokenAndNeverTheToken(t *testing.T) {
 	}
 }
 
-func TestTokenTellsWhatIsWrong(t *testing.T) {
+func TestTokenReportsProblems(t *testing.T) {
 	const opaque = `{"access_token":"` + canary + `","token_type":"Bearer","expires_in":3599}`
 	foreign := entratest.App{
 		TenantID: otherTenantID,

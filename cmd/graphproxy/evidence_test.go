@@ -305,7 +305,7 @@ func TestCurlOverAUnixSocket(t *testing.T) {
 		func() bool { return strings.Contains(e.p.stdout.String(), `"caller":"neighbour","evidence":"unix"`) })
 }
 
-func TestEvidenceThatCannotComeIsToldOf(t *testing.T) {
+func TestEvidenceThatCannotComeIsWarnedOf(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.registerSecret("secret")

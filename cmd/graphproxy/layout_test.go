@@ -21,18 +21,18 @@ import (
 // module is the prefix of our own import paths.
 const module = "graphproxy/"
 
-// room is the import law of a package and everything below it: which of our packages it may import, which it must
+// importLaw is the import law of a package and everything below it: which of our packages it may import, which it must
 // not reach at all, and why.
-type room struct {
+type importLaw struct {
 	path  string
 	ours  []string // import paths, each with everything below it
 	never []string // of the standard library, also not by way of other packages
 	why   string
 }
 
-// rooms are in the order of the search: the first one that contains a package is used.
-func rooms() []room {
-	return []room{
+// importLaws are in the order of the search: the first one that contains a package is used.
+func importLaws() []importLaw {
+	return []importLaw{
 		{"cmd", []string{"cmd", "proxy", "auth", "policy"}, testPackages(),
 			"the command wires everything together, nothing imports it, and what is only for tests stays out of it"},
 		{"proxy/graphtest", []string{"proxy/graphtest"}, testPackages(),
@@ -64,12 +64,12 @@ func testPackages() []string { return []string{"testing", "net/http/httptest"} }
 func TestImportsRunOneWay(t *testing.T) {
 	for _, p := range packages(t) {
 		own := strings.TrimPrefix(p.ImportPath, module)
-		i := slices.IndexFunc(rooms(), func(r room) bool { return under(own, r.path) })
+		i := slices.IndexFunc(importLaws(), func(r importLaw) bool { return under(own, r.path) })
 		if i < 0 {
-			t.Errorf("%s stands in no room: packages belong below cmd, proxy, auth or policy", p.ImportPath)
+			t.Errorf("%s has no import law: packages belong below cmd, proxy, auth or policy", p.ImportPath)
 			continue
 		}
-		r := rooms()[i]
+		r := importLaws()[i]
 		for _, imported := range p.Imports {
 			if ours, ok := strings.CutPrefix(imported, module); ok && !r.allows(ours) {
 				t.Errorf("%s imports %s: %s", p.ImportPath, imported, r.why)
@@ -85,7 +85,7 @@ func TestImportsRunOneWay(t *testing.T) {
 
 // allows reports whether the package may be imported. The fakes must be named themselves: "auth" does not include
 // auth/entratest.
-func (r room) allows(own string) bool {
+func (r importLaw) allows(own string) bool {
 	for _, fake := range []string{"auth/entratest", "proxy/graphtest"} {
 		if under(own, fake) && r.path != "cmd" {
 			return slices.Contains(r.ours, fake)
@@ -164,7 +164,7 @@ func ignoredNames(t *testing.T, top string) []string {
 	return patterns
 }
 
-func TestSourcesKeepToTheirRooms(t *testing.T) {
+func TestSourcesKeepToTheImportLaw(t *testing.T) {
 	top := repository(t)
 	err := filepath.WalkDir(top, func(file string, d fs.DirEntry, err error) error {
 		switch {

@@ -62,9 +62,8 @@ func newRoot(environ []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "graphproxy",
 		Short: "An authenticating reverse proxy to Microsoft Graph",
-		Long: "graphproxy lets internal apps call Microsoft Graph without holding a secret: it asks who is " +
-			"calling, whether the\npolicy allows the request and whether there is room for it now, and forwards it with an " +
-			"access token of its own.",
+		Long: "graphproxy lets internal apps call Microsoft Graph without a secret of their own. It finds out who is\n" +
+			"calling, checks the request against the policy and its limits, and forwards it with an access token of its own.",
 		Args:          cobra.ArbitraryArgs, // otherwise cobra answers an unknown command itself, in several lines
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -52,7 +52,7 @@ func TestPermissionsTakesTheRolesOfAToken(t *testing.T) {
 	}
 }
 
-func TestPermissionsCouldNotTellWithoutAToken(t *testing.T) {
+func TestPermissionsNeedsAToken(t *testing.T) {
 	w := newWorld(t)
 	w.registerSecret("another")
 	p := start(t, w.environ("AZURE_CLIENT_SECRET="+secretValue), "permissions", "--permissions",

@@ -98,7 +98,7 @@ func TestReplicasShareTheirLimitsInRedisAndGoOnWithoutIt(t *testing.T) {
 	}
 }
 
-func TestAHoldBackIsToldToTheOtherReplicas(t *testing.T) {
+func TestAHoldReachesTheOtherReplicas(t *testing.T) {
 	url, _ := startRedis(t)
 	w := newWorld(t)
 	w.entra.Add(registered("default", tenantID, "", clientID, "s", "User.Read.All", "Group.Read.All"))

@@ -68,7 +68,7 @@ func TestAChangedPolicyCountsAndABadOneDoesNot(t *testing.T) {
 	p.stop(t)
 }
 
-func TestAFileThatNeedsNoEvidenceIsToldOfWhenTheListenerIsOpen(t *testing.T) {
+func TestAFileThatNeedsNoEvidenceIsWarnedOfWhenTheListenerIsOpen(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.registerSecret("secret")

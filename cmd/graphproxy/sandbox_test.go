@@ -29,7 +29,7 @@ func startSandbox(t *testing.T, flags ...string) (*process, []string) {
 	return p, curls
 }
 
-func TestEveryLineOfTheSandboxDoesWhatItSays(t *testing.T) {
+func TestEveryLineOfTheSandboxDoesWhatItsDescriptionAnnounces(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("curl is not installed")
 	}
@@ -90,7 +90,7 @@ func TestTheSandboxTakesFreePortsAndLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-func TestTheSandboxSaysWhatIsWrongWithAnAddress(t *testing.T) {
+func TestTheSandboxReportsAWrongAddress(t *testing.T) {
 	one, _ := startSandbox(t, "--listen", "127.0.0.1:0")
 	taken := regexp.MustCompile(`http://(\S+) and`).FindStringSubmatch(one.stdout.String())[1]
 	two := start(t, one.cmd.Env, "sandbox", "--listen", taken)

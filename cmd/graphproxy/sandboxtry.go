@@ -32,7 +32,7 @@ func (s *sandbox) tries() []try {
 			get(plain + "/v1.0/users/adele@contoso.com%2Fmessages")},
 		{"A batch of two: each is judged by itself, so one is answered and the other is 403 in its place.",
 			"curl -sS -i -H 'Content-Type: application/json' -d '" + sandboxBatch + "' '" + plain + "/v1.0/$batch'"},
-		{"Limited (429): six requests where the rule has room for two; the rest are told when to come again.",
+		{"Limited (429): six requests, but the rule's limit allows two; the answers to the others name the time to wait.",
 			"curl -sS -i -w '\\n' '" + plain + "/v1.0/groups?$top=[1-6]'"},
 		{"A caller with a key may send mail from one mailbox, and gets 202.",
 			"curl -sS -i -H 'X-Api-Key: " + sandboxKey + "' -H 'Content-Type: application/json' -d '" + sandboxMail + "' '" +

@@ -97,7 +97,7 @@ func TestSIGTERMLetsRequestsInFlightFinish(t *testing.T) {
 	}
 }
 
-func TestRequestsThatTakeTooLongAreCutOffAndItIsSaid(t *testing.T) {
+func TestRequestsThatTakeTooLongAreCutOffAndLogged(t *testing.T) {
 	t.Parallel()
 	h := hold(t, "GRAPHPROXY_SHUTDOWN_TIMEOUT=150ms")
 	h.signal(t, syscall.SIGINT)

@@ -31,7 +31,7 @@ func TestBucketsAreBounded(t *testing.T) {
 		}
 		for range 3 {
 			_, r := take(l, start.Add(10*time.Minute), key(hourly, "d"))
-			if got, want := tell(r), (told{Name: "hourly", Key: "d", After: time.Second, Full: true}); got != want {
+			if got, want := summarise(r), (summary{Name: "hourly", Key: "d", After: time.Second, Full: true}); got != want {
 				t.Fatalf("Take = %+v, want %+v", got, want)
 			}
 		}

@@ -22,18 +22,18 @@ func take(l *limit.Limiter, now time.Time, charges []limit.Charge) (*limit.Grant
 }
 
 // told is a Refusal in the form of tables; the zero value is "granted".
-type told struct {
+type summary struct {
 	Name, Key   string
 	After       time.Duration
 	Concurrency bool
 	Full        bool
 }
 
-func tell(r *limit.Refusal) told {
+func summarise(r *limit.Refusal) summary {
 	if r == nil {
-		return told{}
+		return summary{}
 	}
-	return told{r.Limit.Name, r.Key, r.RetryAfter, r.Concurrency, r.Full}
+	return summary{r.Limit.Name, r.Key, r.RetryAfter, r.Concurrency, r.Full}
 }
 
 func TestTake(t *testing.T) {
@@ -50,7 +50,7 @@ func TestTake(t *testing.T) {
 		at      time.Duration
 		charges []limit.Charge
 		release int // number (from 1) of the granted step to release before
-		want    told
+		want    summary
 	}
 	for _, tt := range []struct {
 		name  string
@@ -60,94 +60,94 @@ func TestTake(t *testing.T) {
 		{"a bucket gives its burst and then the rate", []step{
 			{charges: one(fast)},
 			{charges: one(fast)},
-			{charges: one(fast), want: told{Name: "fast", After: 100 * time.Millisecond}},
-			{at: 40 * time.Millisecond, charges: one(fast), want: told{Name: "fast", After: 60 * time.Millisecond}},
+			{charges: one(fast), want: summary{Name: "fast", After: 100 * time.Millisecond}},
+			{at: 40 * time.Millisecond, charges: one(fast), want: summary{Name: "fast", After: 60 * time.Millisecond}},
 			{at: 100 * time.Millisecond, charges: one(fast)},
-			{at: 100 * time.Millisecond, charges: one(fast), want: told{Name: "fast", After: 100 * time.Millisecond}},
+			{at: 100 * time.Millisecond, charges: one(fast), want: summary{Name: "fast", After: 100 * time.Millisecond}},
 			{at: time.Hour, charges: one(fast)},
 			{at: time.Hour, charges: one(fast)},
-			{at: time.Hour, charges: one(fast), want: told{Name: "fast", After: 100 * time.Millisecond}},
+			{at: time.Hour, charges: one(fast), want: summary{Name: "fast", After: 100 * time.Millisecond}},
 		}},
 		{"a wait is rounded up to the nanosecond at which there is room", []step{
 			{charges: one(third)},
-			{charges: one(third), want: told{Name: "third", After: 333333334}},
-			{at: 333333332, charges: one(third), want: told{Name: "third", After: 2}},
+			{charges: one(third), want: summary{Name: "third", After: 333333334}},
+			{at: 333333332, charges: one(third), want: summary{Name: "third", After: 2}},
 			{at: 333333334, charges: one(third)},
 		}},
 		{"a rate over several minutes is as exact", []step{
 			{charges: one(long)}, {charges: one(long)}, {charges: one(long)},
-			{charges: one(long), want: told{Name: "long", After: 60 * time.Millisecond}},
+			{charges: one(long), want: summary{Name: "long", After: 60 * time.Millisecond}},
 			{at: 60 * time.Millisecond, charges: one(long)},
 		}},
 		{"a refusal names the bucket with the longest wait", []step{
 			{charges: []limit.Charge{{Limit: fast}, {Limit: slow}}},
 			{charges: one(fast)},
-			{charges: []limit.Charge{{Limit: fast}, {Limit: slow}}, want: told{Name: "slow", After: 2 * time.Second}},
-			{charges: []limit.Charge{{Limit: slow}, {Limit: fast}}, want: told{Name: "slow", After: 2 * time.Second}},
+			{charges: []limit.Charge{{Limit: fast}, {Limit: slow}}, want: summary{Name: "slow", After: 2 * time.Second}},
+			{charges: []limit.Charge{{Limit: slow}, {Limit: fast}}, want: summary{Name: "slow", After: 2 * time.Second}},
 		}},
 		{"of equal waits the first charge's is named", []step{
 			{charges: []limit.Charge{mailbox("a"), mailbox("b"), mailbox("c")}},
 			{charges: []limit.Charge{mailbox("c"), mailbox("a"), mailbox("b")},
-				want: told{Name: "slow", Key: "c", After: 2 * time.Second}},
+				want: summary{Name: "slow", Key: "c", After: 2 * time.Second}},
 			{charges: []limit.Charge{mailbox("b"), mailbox("c"), mailbox("a")},
-				want: told{Name: "slow", Key: "b", After: 2 * time.Second}},
+				want: summary{Name: "slow", Key: "b", After: 2 * time.Second}},
 		}},
 		{"a refused request takes from no bucket", []step{
 			{charges: one(slow)},
 			{charges: []limit.Charge{{Limit: fast}, {Limit: slots}, {Limit: slow}},
-				want: told{Name: "slow", After: 2 * time.Second}},
+				want: summary{Name: "slow", After: 2 * time.Second}},
 			{charges: []limit.Charge{{Limit: fast}, {Limit: slots}, {Limit: slow}},
-				want: told{Name: "slow", After: 2 * time.Second}},
+				want: summary{Name: "slow", After: 2 * time.Second}},
 			{charges: []limit.Charge{{Limit: slow}, {Limit: fast}, {Limit: slots}},
-				want: told{Name: "slow", After: 2 * time.Second}},
+				want: summary{Name: "slow", After: 2 * time.Second}},
 			{charges: []limit.Charge{{Limit: fast}, {Limit: slots}}},
 			{charges: []limit.Charge{{Limit: fast}, {Limit: slots}}},
-			{charges: one(fast), want: told{Name: "fast", After: 100 * time.Millisecond}},
-			{charges: one(slots), want: told{Name: "slots", After: time.Second, Concurrency: true}},
+			{charges: one(fast), want: summary{Name: "fast", After: 100 * time.Millisecond}},
+			{charges: one(slots), want: summary{Name: "slots", After: time.Second, Concurrency: true}},
 		}},
 		{"a bucket that is charged twice is asked once", []step{
 			{charges: []limit.Charge{{Limit: slow}, {Limit: slots}, {Limit: slow}, {Limit: slots}}},
 			{charges: []limit.Charge{{Limit: slots}}},
-			{charges: []limit.Charge{{Limit: slots}}, want: told{Name: "slots", After: time.Second, Concurrency: true}},
+			{charges: []limit.Charge{{Limit: slots}}, want: summary{Name: "slots", After: time.Second, Concurrency: true}},
 		}},
 		{"each key has its own bucket", []step{
 			{charges: []limit.Charge{mailbox("adele")}},
 			{charges: []limit.Charge{mailbox("alex")}},
 			{charges: one(slow)},
-			{charges: []limit.Charge{mailbox("adele")}, want: told{Name: "slow", Key: "adele", After: 2 * time.Second}},
+			{charges: []limit.Charge{mailbox("adele")}, want: summary{Name: "slow", Key: "adele", After: 2 * time.Second}},
 		}},
 		{"slots come back when they are released", []step{
 			{charges: one(slots)},
 			{charges: one(slots)},
-			{charges: one(slots), want: told{Name: "slots", After: time.Second, Concurrency: true}},
-			{at: time.Hour, charges: one(slots), want: told{Name: "slots", After: time.Second, Concurrency: true}},
+			{charges: one(slots), want: summary{Name: "slots", After: time.Second, Concurrency: true}},
+			{at: time.Hour, charges: one(slots), want: summary{Name: "slots", After: time.Second, Concurrency: true}},
 			{at: time.Hour, release: 1, charges: one(slots)},
-			{at: time.Hour, release: 1, charges: one(slots), want: told{Name: "slots", After: time.Second, Concurrency: true}},
+			{at: time.Hour, release: 1, charges: one(slots), want: summary{Name: "slots", After: time.Second, Concurrency: true}},
 			{at: time.Hour, release: 2, charges: one(slots)},
 		}},
 		{"releasing gives no token back", []step{
 			{charges: one(both)},
 			{release: 1, charges: one(both)},
 			{release: 2, charges: one(both)},
-			{release: 3, charges: one(both), want: told{Name: "both", After: 2 * time.Second}},
+			{release: 3, charges: one(both), want: summary{Name: "both", After: 2 * time.Second}},
 		}},
 		{"a limit by both tells the longer wait of its two", []step{
 			{charges: one(both)},
-			{charges: one(both), want: told{Name: "both", After: time.Second, Concurrency: true}},
+			{charges: one(both), want: summary{Name: "both", After: time.Second, Concurrency: true}},
 			{release: 1, charges: one(both)},
 			{release: 3, charges: one(both)},
-			{charges: one(both), want: told{Name: "both", After: 2 * time.Second}},
-			{at: 1500 * time.Millisecond, charges: one(both), want: told{Name: "both", After: time.Second, Concurrency: true}},
+			{charges: one(both), want: summary{Name: "both", After: 2 * time.Second}},
+			{at: 1500 * time.Millisecond, charges: one(both), want: summary{Name: "both", After: time.Second, Concurrency: true}},
 		}},
 		{"time that goes backwards gives no token twice", []step{
 			{at: time.Minute, charges: one(slow)},
-			{at: 0, charges: one(slow), want: told{Name: "slow", After: time.Minute + 2*time.Second}},
-			{at: time.Minute + 1*time.Second, charges: one(slow), want: told{Name: "slow", After: time.Second}},
-			{at: 0, charges: one(slow), want: told{Name: "slow", After: time.Minute + 2*time.Second}},
+			{at: 0, charges: one(slow), want: summary{Name: "slow", After: time.Minute + 2*time.Second}},
+			{at: time.Minute + 1*time.Second, charges: one(slow), want: summary{Name: "slow", After: time.Second}},
+			{at: 0, charges: one(slow), want: summary{Name: "slow", After: time.Minute + 2*time.Second}},
 			{at: time.Minute + 2*time.Second, charges: one(slow)},
 			{at: 0, charges: one(fast)},
 			{at: 0, charges: one(fast)},
-			{at: time.Minute + 2*time.Second, charges: one(slow), want: told{Name: "slow", After: 2 * time.Second}},
+			{at: time.Minute + 2*time.Second, charges: one(slow), want: summary{Name: "slow", After: 2 * time.Second}},
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestTake(t *testing.T) {
 				grants[s.release].Release()
 				var r *limit.Refusal
 				grants[i+1], r = take(l, start.Add(s.at), s.charges)
-				if d := cmp.Diff(s.want, tell(r)); d != "" {
+				if d := cmp.Diff(s.want, summarise(r)); d != "" {
 					t.Fatalf("step %d at %v (-want +got):\n%s", i+1, s.at, d)
 				}
 			}
@@ -182,7 +182,7 @@ func TestTakeBackwardsLetsOldAndNewTimesShareTokens(t *testing.T) {
 	}
 }
 
-func TestRetryAfterIsWhenThereIsRoom(t *testing.T) {
+func TestRetryAfterIsTheTimeOfNewCapacity(t *testing.T) {
 	rates := []float64{1e-6, 1.0 / 86400, 1.0 / 3600, 0.1, 1.0 / 3, 1, 7, 49, 1000.0 / 3, 12345.678, 1e6, 3e8}
 	for i := range 2000 { // so slow that the last bit of a float64 is about a nanosecond
 		rates = append(rates, 1e-6+float64(i)*1e-9)

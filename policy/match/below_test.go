@@ -145,7 +145,7 @@ func TestWhatIsBelowARule(t *testing.T) {
 	}
 }
 
-func TestARuleThatStopsSaysSo(t *testing.T) {
+func TestARuleThatStopsBeforeTheTargetIsExplained(t *testing.T) {
 	target, err := odata.Parse("/v1.0/sites/h:/a:/lists", "")
 	if err != nil {
 		t.Fatal(err)

@@ -188,7 +188,7 @@ func describe(rule *match.Rule) string {
 }
 
 // A result about two rules must hold for every request.
-func TestWhatIsSaidOfTwoRulesHoldsForEveryRequest(t *testing.T) {
+func TestAResultAboutTwoRulesHoldsForEveryRequest(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	count := make(map[string]int)
 	for range 20_000 {

@@ -35,7 +35,7 @@ func denies(t testing.TB, rule, target string, values ...string) bool {
 	return found
 }
 
-func TestADenyRuleKnowsEverySpellingOfAName(t *testing.T) {
+func TestADenyRuleMatchesEverySpellingOfAName(t *testing.T) {
 	const guid = "0f8fad5b-d9cb-469f-a165-70867728950e"
 	for _, c := range []struct {
 		rule, value string

@@ -132,7 +132,7 @@ func TestAValueIsReturnedAsItIsWritten(t *testing.T) {
 	}
 }
 
-func TestAReaderRefusesWhatIsNotAtHand(t *testing.T) {
+func TestAReaderRefusesAValueOfAnotherKind(t *testing.T) {
 	for name, read := range map[string]func(*strictjson.Reader) error{
 		"a string":                       func(r *strictjson.Reader) error { _, err := r.String(); return err },
 		"a number, true, false or null":  func(r *strictjson.Reader) error { _, err := r.Literal(); return err },

@@ -22,7 +22,7 @@ func read(text string, use func(yamlfile.Value)) []string {
 	return problems
 }
 
-func TestWhatIsNotPlainYAMLIsToldWithItsLine(t *testing.T) {
+func TestYAMLThatIsNotPlainIsReportedWithItsLine(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
 		want       []string
@@ -128,7 +128,7 @@ func TestWhatIsNotPlainYAMLIsToldWithItsLine(t *testing.T) {
 	}
 }
 
-func TestValuesOfAnotherKindAreTold(t *testing.T) {
+func TestValuesOfAnotherKindAreReported(t *testing.T) {
 	for _, c := range []struct {
 		name, text string
 		use        func(yamlfile.Value)

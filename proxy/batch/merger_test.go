@@ -46,7 +46,7 @@ func TestAnAnswerInItsTurnCanBeReadAtOnceAndIsHeldNoLonger(t *testing.T) {
 	}
 }
 
-func TestWhereThereIsNoRoomAnAnswerIsNotTaken(t *testing.T) {
+func TestAnAnswerIsNotTakenIfItMayNotBeHeld(t *testing.T) {
 	held := account{room: 4000}
 	b := mustRead(t, list(`"id":"0"`, `"id":"1"`, `"id":"2"`))
 	m := b.Merger(batch.Edit{}, held.hold)
@@ -119,12 +119,12 @@ func TestOneAnswerIsHeldAtATime(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatThereIsNoRoomForEndsTheReading(t *testing.T) {
+func TestAnAnswerThatMayNotBeHeldEndsTheReading(t *testing.T) {
 	held := account{room: 100_000}
 	b := mustRead(t, list(`"id":"0"`))
 	replies := b.Replies(strings.NewReader(`{"responses":[`+string(reply("0", 1<<20).Raw)+`]}`), []int{0}, held.hold)
 	_, _, err := replies.Next()
-	if replies.Close(); err != batch.ErrNoRoom || held.n != 0 || held.most > 100_000 {
+	if replies.Close(); err != batch.ErrTooMuchHeld || held.n != 0 || held.most > 100_000 {
 		t.Errorf("%v, %d bytes held at most", err, held.most)
 	}
 }

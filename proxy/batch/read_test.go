@@ -280,7 +280,7 @@ func checkRefused(t *testing.T, body, code string) {
 	}
 }
 
-func TestReadSaysWhereAndWhat(t *testing.T) {
+func TestTheErrorsOfReadNameThePlaceAndTheProblem(t *testing.T) {
 	for _, c := range []struct{ name, body, want string }{
 		{"an unknown key", `{"depends":1,"requests":[]}`, `the batch: unknown key "depends"; known here: requests`},
 		{"letter case", list(`"ID":"1","id":"1"`),

@@ -10,8 +10,8 @@ import (
 // MaxReply is how long Graph's answer to one item may be, in bytes.
 const MaxReply = 16 << 20
 
-// ErrNoRoom is the error of Replies where hold reports that an answer may not be held.
-var ErrNoRoom = errors.New("there is no room to hold an answer of Graph's")
+// ErrTooMuchHeld is the error of Replies where hold reports that an answer may not be held.
+var ErrTooMuchHeld = errors.New("an answer of Graph does not fit into the memory for bodies")
 
 // leastWindow is the initial size of the buffer for Graph's text.
 const leastWindow = 16 << 10
@@ -69,7 +69,7 @@ func (r *Replies) Close() {
 //
 // An answer that names no item, an item that was not sent, or one that is answered already, is an *Error: the text
 // is then not the answer to the request, and passing it on could show one caller's data to another. So is text that
-// is not JSON, and an answer longer than MaxReply. The other errors are the reader's own and ErrNoRoom. After an
+// is not JSON, and an answer longer than MaxReply. The other errors are the reader's own and ErrTooMuchHeld. After an
 // error nothing more can be read.
 func (r *Replies) Next() (index int, reply Reply, err error) {
 	for {
@@ -264,7 +264,7 @@ func (r *Replies) grow() error {
 	had := cap(r.window)
 	size := max(leastWindow, 2*had)
 	if !r.hold(size) {
-		return ErrNoRoom
+		return ErrTooMuchHeld
 	}
 	r.window = append(make([]byte, 0, size), r.window...)
 	r.hold(-had)

@@ -65,7 +65,7 @@ func (a answer) code() string {
 	return code
 }
 
-func TestGraphAnswersAsItsDocumentationSays(t *testing.T) {
+func TestGraphAnswersAsDocumented(t *testing.T) {
 	s := newGraph(t, graphtest.Options{})
 	adele := graphtest.ID("adele@contoso.com")
 	drive := graphtest.DriveID("adele@contoso.com")
@@ -310,7 +310,7 @@ func TestPagesAreFollowedByTheirLinkAlone(t *testing.T) {
 	}
 }
 
-func TestADeltaTellsWhatChangedSince(t *testing.T) {
+func TestADeltaHasTheLaterChanges(t *testing.T) {
 	s := newGraph(t, graphtest.Options{})
 	follow := func(target string) (values []any, delta string) {
 		for delta == "" {

@@ -175,7 +175,7 @@ func (c *call) dispatch() (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	c.tellUnits(&a, rt)
+	c.setUnits(&a, rt)
 	a.marshal()
 	return a, nil
 }

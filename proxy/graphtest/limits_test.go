@@ -136,7 +136,7 @@ func TestAMailboxIsOneByIDAndByName(t *testing.T) {
 	})
 }
 
-func TestAMailboxIsAskedByFewAtOnce(t *testing.T) {
+func TestAMailboxTakesFewRequestsAtOnce(t *testing.T) {
 	s, _ := limited(t, graphtest.Limits{Concurrent: 1})
 	// One request whose body is under way occupies the mailbox.
 	body, more := io.Pipe()
@@ -172,7 +172,7 @@ func TestAMailboxIsAskedByFewAtOnce(t *testing.T) {
 	}
 }
 
-func TestSharePointTellsWhatIsLeftNearTheLimit(t *testing.T) {
+func TestSharePointReportsWhatIsLeftNearTheLimit(t *testing.T) {
 	s, c := limited(t, graphtest.Limits{Files: graphtest.Rate{Units: 10, Per: time.Minute}})
 	get := func(target string) answer {
 		return call(t, s, "GET", "/v1.0/users/adele@contoso.com/drive/root"+target, "")

@@ -189,8 +189,8 @@ func (c *call) hasRole(need []string) error {
 	return fail(http.StatusForbidden, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
 }
 
-// tellUnits sets the resource units that the request used, as the identity service does.
-func (c *call) tellUnits(a *answer, r *route) {
+// setUnits sets the resource units that the request used, as the identity service does.
+func (c *call) setUnits(a *answer, r *route) {
 	if r.units != 0 {
 		a.set("x-ms-resource-unit", strconv.Itoa(c.units(r)))
 	}

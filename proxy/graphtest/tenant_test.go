@@ -53,7 +53,7 @@ func TestACastLeavesOutMembersThatAreNoUsers(t *testing.T) {
 	}
 }
 
-func TestADeltaOfGroupsTellsMembersOnlyWhenTheyAreSelected(t *testing.T) {
+func TestADeltaOfGroupsHasMembersOnlyWhenTheyAreSelected(t *testing.T) {
 	s := newGraph(t, graphtest.Options{})
 	for target, want := range map[string]bool{"": true, "?$select=members": true, "?$select=displayName": false} {
 		if a := call(t, s, "GET", "/v1.0/groups/delta"+target, ""); strings.Contains(a.body, "members@delta") != want {
@@ -76,7 +76,7 @@ func TestADeltaOfMessagesIsOfItsFolder(t *testing.T) {
 	}
 }
 
-func TestADeltaTokenThatTellsNothingIsGone(t *testing.T) {
+func TestAnInvalidDeltaTokenIsGone(t *testing.T) {
 	s := newGraph(t, graphtest.Options{})
 	backwards := "bX4" // no token at all
 	a := call(t, s, "GET", "/v1.0/users/delta?$deltatoken="+backwards, "")
@@ -129,7 +129,7 @@ func TestAFilesTagFollowsItsContent(t *testing.T) {
 	}
 }
 
-func TestASitesDriveIsFoundWhateverIsAskedOfIt(t *testing.T) {
+func TestASitesDriveIsFoundForEveryRequest(t *testing.T) {
 	s := newGraph(t, graphtest.Options{})
 	for _, site := range []string{"root", "contoso.sharepoint.com"} {
 		a := call(t, s, "GET", "/v1.0/sites/"+site+"/drive/root:/"+url.PathEscape("Übersicht.txt"), "")

@@ -17,7 +17,7 @@ type Service struct {
 type descs struct {
 	requests, items, refusals, resends, wouldDeny  *prometheus.Desc
 	inFlight, waiting, held, ending                *prometheus.Desc
-	limitRequests, limitWaiting, limitRoom         *prometheus.Desc
+	limitRequests, limitWaiting, limitFill         *prometheus.Desc
 	throttled, throttleHeld, holding, percentage   *prometheus.Desc
 	dialled, dialFailed, reused, openConns, idling *prometheus.Desc
 }
@@ -40,14 +40,14 @@ func descriptions() descs {
 		wouldDeny: desc("policy_would_deny_total", "Requests and items of batches that report mode let through and "+
 			"enforce mode would deny.", "caller", "rule"),
 		inFlight: desc("requests_in_flight", "Requests in flight now."),
-		waiting:  desc("requests_waiting", "Requests that wait for room in a limit now."),
+		waiting:  desc("requests_waiting", "Requests that wait for capacity of a limit now."),
 		held:     desc("held_bytes", "Bytes of bodies that are held now."),
 		ending: desc("ending_grant_requests_total", "Requests and items of batches that were allowed by a rule or to a "+
 			"caller whose until comes within a day. The audit lines of these have until."),
 		limitRequests: desc("limit_requests_total", "Requests and items of batches that a limit of the policy counted, "+
 			"by result: allowed or refused.", "limit", "result"),
-		limitWaiting: desc("limit_waiting", "Requests that wait for room in a limit of the policy now.", "limit"),
-		limitRoom: desc("limit_fill_ratio", "Room that a limit of the policy has, from 0 (none) to 1 (all); "+
+		limitWaiting: desc("limit_waiting", "Requests that wait for capacity of a limit of the policy now.", "limit"),
+		limitFill: desc("limit_fill_ratio", "Free part of a limit of the policy, from 0 (none) to 1 (all); "+
 			"of several buckets, the least.", "limit"),
 		throttled: desc("throttle_responses_total", "Answers of Microsoft Graph that refused a request because of "+
 			"Graph's own limits.", "service"),
@@ -74,7 +74,7 @@ type collector struct {
 func (c collector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		c.requests, c.items, c.refusals, c.resends, c.wouldDeny, c.inFlight, c.waiting, c.held, c.ending, c.limitRequests,
-		c.limitWaiting, c.limitRoom, c.throttled, c.throttleHeld, c.holding, c.percentage, c.dialled, c.dialFailed,
+		c.limitWaiting, c.limitFill, c.throttled, c.throttleHeld, c.holding, c.percentage, c.dialled, c.dialFailed,
 		c.reused, c.openConns, c.idling,
 	} {
 		to <- d
@@ -132,23 +132,23 @@ func (c collector) collectCaller(out output, caller string, t *tally) {
 func (c collector) collectLimits(out output, t *table) {
 	s, all := c.m.sources, 0
 	var waiting map[string]int
-	var room map[string]float64
+	var fill map[string]float64
 	if s.Waiting != nil {
 		all, waiting = s.Waiting()
 	}
-	if s.Room != nil {
-		room = s.Room()
+	if s.Fill != nil {
+		fill = s.Fill()
 	}
 	out.gauge(c.waiting, float64(all))
 	for name, l := range t.named {
 		out.counter(c.limitRequests, l.allowed.Load(), l.label, "allowed")
 		out.counter(c.limitRequests, l.refused.Load(), l.label, "refused")
 		out.gauge(c.limitWaiting, float64(waiting[name]), l.label)
-		left, known := room[name]
+		left, known := fill[name]
 		if !known {
 			left = 1
 		}
-		out.gauge(c.limitRoom, left, l.label)
+		out.gauge(c.limitFill, left, l.label)
 	}
 }
 

@@ -24,7 +24,7 @@ func newDurations() Durations {
 			"which Microsoft Graph, the caller's connection, a limit or a token was waited for.", short),
 		Graph: histogram("graph_duration_seconds", "From sending a request to Microsoft Graph, resends included, to the "+
 			"header of its answer.", long),
-		Waiting: histogram("waiting_duration_seconds", "How long requests waited, of those that did: for room in a "+
+		Waiting: histogram("waiting_duration_seconds", "How long requests waited, of those that did: for capacity of a "+
 			"limit, near a limit of Microsoft Graph's, or for a token.", long),
 	}
 }

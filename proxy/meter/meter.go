@@ -31,7 +31,7 @@ type Meter struct {
 // Sources are read at each scrape. Functions that are nil are not called.
 type Sources struct {
 	Waiting  func() (all int, byLimit map[string]int)
-	Room     func() map[string]float64 // free part of each limit, from 0 (none) to 1 (all)
+	Fill     func() map[string]float64 // free part of each limit, from 0 (none) to 1 (all)
 	Held     func() int64              // bytes of bodies
 	Services func() []Service          // what Graph reported about its limits
 }

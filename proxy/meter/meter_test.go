@@ -237,7 +237,7 @@ func TestRulesOnOneLineCountTogether(t *testing.T) {
 func TestWhatIsLookedUpAtEachReading(t *testing.T) {
 	m := newMetrics(t, parse(t, twoCallers), meter.Sources{
 		Waiting:  func() (int, map[string]int) { return 3, map[string]int{"limits.whole": 2, "limits.gone": 1} },
-		Room:     func() map[string]float64 { return map[string]float64{"limits.whole": .25, "limits.gone": 0} },
+		Fill:     func() map[string]float64 { return map[string]float64{"limits.whole": .25, "limits.gone": 0} },
 		Held:     func() int64 { return 4096 },
 		Services: func() []meter.Service { return []meter.Service{{"outlook", 1, 2, 3, 1.2}} },
 	})

@@ -297,7 +297,7 @@ func TestHoldBacksReachTheOthers(t *testing.T) {
 	}
 }
 
-func TestKeysExpireAndNameNobody(t *testing.T) {
+func TestKeysExpireAndNameNoPerson(t *testing.T) {
 	redis := startRedis(t)
 	ctx := context.Background()
 	r := open(t, redis.url(), redislimit.Options{})

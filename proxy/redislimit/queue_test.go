@@ -12,7 +12,7 @@ import (
 )
 
 // Requests of two replicas wait for the same bucket and the same slots, and all have their turn.
-func TestRequestsWaitForRoomInRedis(t *testing.T) {
+func TestRequestsWaitForCapacityInRedis(t *testing.T) {
 	s := startRedis(t)
 	var queues []*queue.Queue
 	for range 2 {

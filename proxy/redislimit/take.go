@@ -257,12 +257,12 @@ func (b *Buckets) recordLevels(c *call, answer []int64, asked time.Time) {
 	for i, key := range c.rated {
 		l, tokens := c.ratedBy[i], float64(answer[5+i])/1000
 		b.levels.record(key, tokens, asked)
-		b.rooms.record(key, seen{name: l.Name, rate: l.Rate, burst: l.Burst, tokens: tokens, at: asked})
+		b.fills.record(key, seen{name: l.Name, rate: l.Rate, burst: l.Burst, tokens: tokens, at: asked})
 	}
 	for i, key := range c.slots {
 		l, held := c.slottedBy[i], answer[5+len(c.rated)+i]
 		if held >= 0 {
-			b.rooms.record(key, seen{name: l.Name, slots: l.Concurrency, held: int(held), at: asked})
+			b.fills.record(key, seen{name: l.Name, slots: l.Concurrency, held: int(held), at: asked})
 		}
 	}
 	b.metrics.restored.Add(float64(answer[4]))

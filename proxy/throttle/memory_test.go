@@ -187,7 +187,7 @@ func FuzzParseScope(f *testing.F) {
 	})
 }
 
-func TestAskAllocatesNothing(t *testing.T) {
+func TestCheckAllocatesNothing(t *testing.T) {
 	m, s := newMemory(), scope(t, "GET /users")
 	target, err := odata.Parse("/v1.0/users/adele@contoso.com/messages", "")
 	if err != nil {

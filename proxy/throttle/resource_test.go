@@ -73,7 +73,7 @@ func TestASilentRefusalHoldsTheResourceAlone(t *testing.T) {
 	}
 }
 
-func TestARefusalThatSpeaksOfALimitHoldsTheService(t *testing.T) {
+func TestARefusalWithALimitHoldsTheService(t *testing.T) {
 	for _, line := range []string{"Retry-After: 10", "RateLimit-Reset: 10", "RateLimit-Remaining: 0",
 		"RateLimit-Limit: 1250"} {
 		m := newMemory()

@@ -114,7 +114,7 @@ func TestAScopeThatIsNotUnderstoodIsRefused(t *testing.T) {
 
 func nine() string { return strings.Repeat("0123456789abcdef", 9) }
 
-func TestReplicasTellEachOtherOfHolds(t *testing.T) {
+func TestReplicasExchangeHolds(t *testing.T) {
 	type word struct {
 		key   string
 		until time.Time

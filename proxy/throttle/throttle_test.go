@@ -55,7 +55,7 @@ const (
 	alex  = "GET /users/alex@contoso.com/messages"
 )
 
-func TestAnAnswerHoldsItsScopeBackForAsLongAsItSays(t *testing.T) {
+func TestAnAnswerHoldsItsScopeForItsRetryAfter(t *testing.T) {
 	tests := []struct {
 		name    string
 		request string
@@ -274,7 +274,7 @@ func TestOneProbeGoesWhenTheTimeIsUp(t *testing.T) {
 	t.Run("methods of no probe do nothing", func(*testing.T) { (*throttle.Probe)(nil).Lost() })
 }
 
-func TestAShorterWordDoesNotShortenAHold(t *testing.T) {
+func TestAShorterRetryAfterDoesNotShortenAHold(t *testing.T) {
 	m, s := newMemory(), scope(t, adele)
 	m.Seen(start, s, nil, 429, headers("Retry-After: 30"))
 	m.Seen(at(time.Second), s, nil, 429, headers("Retry-After: 2"))
@@ -288,7 +288,7 @@ func TestAShorterWordDoesNotShortenAHold(t *testing.T) {
 	}
 }
 
-func TestWithoutAWordTheHoldDoublesEachTimeTheProbeIsRefused(t *testing.T) {
+func TestWithoutRetryAfterTheHoldDoublesEachTimeTheProbeIsRefused(t *testing.T) {
 	for _, jitter := range []float64{0, 0.5} {
 		m := newMemory(func(o *throttle.Options) { o.Rand = func() float64 { return jitter } })
 		s, now, p := scope(t, "GET /users/u/onenote/pages"), start, (*throttle.Probe)(nil)
@@ -342,7 +342,7 @@ func TestAfterAProbeThatGraphTookTheHoldBeginsAnew(t *testing.T) {
 	}
 }
 
-func TestALastingBlockGrowsThoughItSaysHowLong(t *testing.T) {
+func TestALastingBlockGrowsDespiteRetryAfter(t *testing.T) {
 	m, s, now := newMemory(), scope(t, "GET /sites/root"), start
 	var p *throttle.Probe
 	for _, want := range []time.Duration{3, 3, 4, 8, 16, 32, 60, 60} {
@@ -422,7 +422,7 @@ func TestNearTheLimitRequestsAreDelayed(t *testing.T) {
 	})
 }
 
-func TestLogsNameTheServiceAndNobody(t *testing.T) {
+func TestLogsNameTheServiceAndNoPerson(t *testing.T) {
 	var log bytes.Buffer
 	m := newMemory(func(o *throttle.Options) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 	s := scope(t, adele)

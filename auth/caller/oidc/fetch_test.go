@@ -111,7 +111,7 @@ func (hanging) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, r.Context().Err()
 }
 
-func TestNobodyWaitsForLong(t *testing.T) {
+func TestNoRequestWaitsForLong(t *testing.T) {
 	r := newRig(t, oidctest.Options{})
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

@@ -44,7 +44,7 @@ type rawJSON string
 
 func (r rawJSON) MarshalJSON() ([]byte, error) { return []byte(r), nil }
 
-func TestWhatAKeySaysOfItself(t *testing.T) {
+func TestTheUseOfAKeyLimitsWhatItVerifies(t *testing.T) {
 	bad := rawJSON(`{"kty":"RSA","kid":"rsa-1","n":"AQAB"}`)
 	alg := func(alg string) func(*jose.JSONWebKey) { return func(k *jose.JSONWebKey) { k.Algorithm = alg } }
 	named := func(kid string) func(*jose.JSONWebKey) { return func(k *jose.JSONWebKey) { k.KeyID = kid } }

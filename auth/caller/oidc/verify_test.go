@@ -30,7 +30,7 @@ func TestEachAlgorithmVerifies(t *testing.T) {
 	}
 }
 
-func TestTokenSaysWhatWasSigned(t *testing.T) {
+func TestATokenHasTheSignedClaims(t *testing.T) {
 	r := newRig(t, oidctest.Options{}).trust()
 	raw := r.sign(members{
 		"aud":                           []string{"graphproxy", "other"},
@@ -142,7 +142,7 @@ func TestIssuersAreComparedByteByByte(t *testing.T) {
 	r.wantFetches(1, 1)
 }
 
-func TestZeroVerifierTrustsNobody(t *testing.T) {
+func TestZeroVerifierTrustsNoIssuer(t *testing.T) {
 	r := newRig(t, oidctest.Options{})
 	if got := outcome(t, &oidc.Verifier{}, r.sign(nil, nil)); got != oidc.CodeIssuerUnknown {
 		t.Error(got)

@@ -142,7 +142,7 @@ func TestKeysWithTheROCAWeaknessAreRefused(t *testing.T) {
 	}
 }
 
-func TestAFileOfWeakKeysSaysWhatIsWrongWithThem(t *testing.T) {
+func TestTheErrorForAFileOfWeakKeysNamesTheirWeakness(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "jwks.json")
 	key := rocaKey(t, 2048, 39)
 	set := map[string]any{"keys": []any{jose.JSONWebKey{Key: key.Public(), KeyID: "card-1"}}}

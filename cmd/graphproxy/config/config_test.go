@@ -167,7 +167,7 @@ func TestWhereCallersComeFrom(t *testing.T) {
 	}
 }
 
-func TestVariablesThatNobodySetAreNoErrors(t *testing.T) {
+func TestVariablesThatTheOperatorDidNotSetAreNoErrors(t *testing.T) {
 	// What Kubernetes adds for Services called graphproxy and graphproxy-admin.
 	_, problems := config.Parse([]string{
 		"GRAPHPROXY_BIN=/usr/local/bin/graphproxy", "GRAPHPROXY_SERVICE_HOST=10.0.0.7", "GRAPHPROXY_SERVICE_PORT=8080",

@@ -12,7 +12,7 @@ import (
 	"graphproxy/cmd/graphproxy/config"
 )
 
-func TestTracesAreSentWhereTheVariablesSay(t *testing.T) {
+func TestTracesAreSentToTheConfiguredCollector(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		environ []string

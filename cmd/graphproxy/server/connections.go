@@ -65,8 +65,8 @@ type candidate struct {
 	since int64 // connection.idle
 }
 
-// admit notes a connection that was accepted, once there is room for it, and closes another one for it if need be. It
-// reports false if closed is true before that.
+// admit records a connection that was accepted, when fewer than the maximum are open. If necessary it closes another one
+// first. It reports false if closed is true before that.
 func (k *connections) admit(c net.Conn, closed *atomic.Bool) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -198,7 +198,7 @@ func (k *connections) hasRoom() bool {
 	return len(k.ranked) > 0
 }
 
-// wake wakes those that wait for room.
+// wake wakes the connections that wait to be admitted.
 func (k *connections) wake() {
 	if k.waiting.Load() > 0 {
 		k.mu.Lock()

@@ -67,7 +67,7 @@ func (d descriptors) warn(limit int, p *Parts) {
 	}
 }
 
-// enough is a round RLIMIT_NOFILE that leaves room for all requests in flight and as many connections of callers.
+// enough is a round RLIMIT_NOFILE that is enough for all requests in flight and as many connections of callers.
 func enough(p *Parts) int {
 	least := 2*p.MaxInFlight + keptOf(p.MaxInFlight) +
 		fixedDescriptors + redisDescriptors + appDescriptors*len(p.Apps)

@@ -91,7 +91,7 @@ func TestWhatIsWrittenInPartsIsPaintedAsALine(t *testing.T) {
 	}
 }
 
-func TestWhatProgressSays(t *testing.T) {
+func TestTheTextOfProgress(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name       string

@@ -117,7 +117,7 @@ func TestWhatIsPassedOver(t *testing.T) {
 	}
 }
 
-func TestLinesTellWhatTheyAre(t *testing.T) {
+func TestLinesAreRecognised(t *testing.T) {
 	lines, _ := read(t,
 		strings.Join([]string{getUser, wouldDeny, envelope, item, strings.Replace(getUser, `"allow"`, `"deny"`, 1)}, "\n"))
 	for i, want := range []struct{ envelope, allowed bool }{

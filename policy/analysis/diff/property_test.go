@@ -207,9 +207,9 @@ func TestAPolicyDoesNotDifferFromItself(t *testing.T) {
 	})
 }
 
-// TestReplayTellsTheTruth compares the report on a request without the values of its options with the decisions about
+// TestReplayAgreesWithTheDecisions compares the report on a request without the values of its options with the decisions about
 // the request as it was.
-func TestReplayTellsTheTruth(t *testing.T) {
+func TestReplayAgreesWithTheDecisions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		old, newer := drawPolicies(t)
 		hash := rapid.SampledFrom([]string{old.Hash(), newer.Hash(), "another"}).Draw(t, "hash")

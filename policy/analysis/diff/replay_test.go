@@ -141,7 +141,7 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-func TestReplayCountsAndTellsWhatItPassedOver(t *testing.T) {
+func TestReplayCountsAndReportsSkippedLines(t *testing.T) {
 	old, newer := parse(t, "old.yaml", hr("GET /users/{id}", "GET /me")), parse(t, "new.yaml",
 		hr("GET /users/{user}: {where: {user: [a]}}", "GET /groups"))
 	r := replay(t, old, newer,

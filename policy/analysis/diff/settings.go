@@ -106,7 +106,7 @@ func appText(name, tenant string) string {
 func ruleSettings(old, newer *side) []Change {
 	oldKeys, newKeys := keysOf(old.allow), keysOf(newer.allow)
 	var changes []Change
-	tell := func(o, n, of *rule) {
+	report := func(o, n, of *rule) {
 		if methods := o.methods() & n.methods(); methods != 0 {
 			changes = append(changes, ruleSetting(o, n, of.title(methods)+": ", n.Where())...)
 		}
@@ -116,9 +116,9 @@ func ruleSettings(old, newer *side) []Change {
 			switch {
 			case o.settings == n.settings:
 			case o.key == n.key, !oldKeys[n.key] && o.covers(n):
-				tell(o, n, n)
+				report(o, n, n)
 			case !newKeys[o.key] && n.covers(o):
-				tell(o, n, o)
+				report(o, n, o)
 			}
 		}
 	}

@@ -29,7 +29,7 @@ callers:
     allow: [GET /users]
 `
 
-func TestEvidenceThatProvesTooManyIsToldWhereOthersReachTheProxy(t *testing.T) {
+func TestEvidenceThatProvesTooManyIsReportedIfOtherMachinesReachTheProxy(t *testing.T) {
 	const cure = " addresses, each of which is this caller without any other proof. Name the networks that the caller " +
 		"is in, or evidence that proves it"
 	want := []string{

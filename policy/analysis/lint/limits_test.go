@@ -10,7 +10,7 @@ import (
 	"graphproxy/policy/analysis/lint"
 )
 
-func TestACallerThatMayHaveEveryRequestInFlightIsTold(t *testing.T) {
+func TestACallerThatMayHaveEveryRequestInFlightIsReported(t *testing.T) {
 	const two = "version: 1\ncallers:\n  a:\n    identity: [{network: 10.1.0.0/16}]\n    in_flight: SHARE\n    allow: " +
 		"[GET /users]\n" +
 		"  b:\n    identity: [{network: 10.2.0.0/16}]\n    allow: [GET /users]\n"

@@ -12,7 +12,7 @@ import (
 	"graphproxy/policy/match"
 )
 
-func TestRulesThatDoNothingAreTold(t *testing.T) {
+func TestRulesThatDoNothingAreReported(t *testing.T) {
 	for name, c := range map[string]struct {
 		rules string // from line 5
 		want  []string
@@ -147,7 +147,7 @@ deny:
 	}
 }
 
-func TestRulesThatCallersShareAreToldWhenTheyDoNothingForAnyone(t *testing.T) {
+func TestRulesThatCallersShareAreReportedWhenTheyDoNothingForAnyCaller(t *testing.T) {
 	const text = `version: 1
 rules:
   read:
@@ -183,7 +183,7 @@ callers:
 	}
 }
 
-func TestDenyRulesForOneVersionAreToldWhereTheOtherIsAllowed(t *testing.T) {
+func TestDenyRulesForOneVersionAreReportedWhereTheOtherIsAllowed(t *testing.T) {
 	for name, c := range map[string]struct {
 		rules string // from line 5
 		want  []string
@@ -234,7 +234,7 @@ deny:
 	}
 }
 
-func TestLimitsThatCoverNothingAreTold(t *testing.T) {
+func TestLimitsThatCoverNothingAreReported(t *testing.T) {
 	const text = `version: 1
 limits:
   everything:
@@ -284,7 +284,7 @@ func TestTheLoadersWarningsAreAmongThem(t *testing.T) {
 }
 
 // The search for rules to compare must find every rule that covers or denies another.
-func TestEveryCoveredOrDeniedRuleIsTold(t *testing.T) {
+func TestEveryCoveredOrDeniedRuleIsReported(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	segments := []string{"/{x}", "/{y}", "/a@b.c", "/delta", "/delta()", "/microsoft.graph.user", "/members",
 		"/mailFolders", "/inbox", "(p={v})", "(p='a@b.c')", "/root:/{path}:", "/root:/Reports:", "/$count"}

@@ -62,7 +62,7 @@ func some(t testing.TB) *operations.Set {
 	return o
 }
 
-func TestTemplatesThatNameNothingAreTold(t *testing.T) {
+func TestTemplatesThatNameNothingAreReported(t *testing.T) {
 	for rule, want := range map[string]string{
 		"GET /usres/{id}":         `/ has no "usres"; did you mean "users"?`,
 		"GET /users/{id}/mesages": `/users/{user-id} has no "mesages"; did you mean "messages"?`,
@@ -168,7 +168,7 @@ callers:
 	}
 }
 
-func TestARuleForTheSignedInUserIsTold(t *testing.T) {
+func TestARuleForTheSignedInUserIsReported(t *testing.T) {
 	p := app(t, "allow:\n  - GET /me/messages\n  - GET /users/me\n")
 	want := []string{"6: GET /me/messages can never succeed: /me is the user who has signed in, and a token of an app " +
 		"has none. Write /users/{id}"}

@@ -44,7 +44,7 @@ func verdict(r permissions.Report) string {
 	return strings.Join(all, ", ")
 }
 
-func TestEachRuleIsHeldAgainstTheRolesInHand(t *testing.T) {
+func TestEachRuleIsComparedWithTheRoles(t *testing.T) {
 	const signedIn = "cannot: only a signed-in user can do this: no role covers it"
 	for _, tt := range []struct{ name, rule, roles, want string }{
 		{"a role in hand covers it", "GET /users", "Person.Read.All", "works"},
@@ -184,7 +184,7 @@ func TestOnlyTheRulesThatUseTheAppCount(t *testing.T) {
 	}
 }
 
-func TestRolesThatAreTooMuchAreTold(t *testing.T) {
+func TestSuperfluousRolesAreReported(t *testing.T) {
 	reasonOther := "it is no permission that an app is granted as a role, but one of signed-in users or for single " +
 		"resources"
 	for _, tt := range []struct {

@@ -69,7 +69,7 @@ func TestAFineReportIsShort(t *testing.T) {
 	}
 }
 
-func TestLongListsAreCutUnlessAllIsAskedFor(t *testing.T) {
+func TestLongListsAreCutUnlessAllIsSet(t *testing.T) {
 	operations := []string{"GET /a", "GET /b", "GET /c", "GET /d"}
 	role := func(name string) permissions.Need {
 		return permissions.Need{Role: permissions.Role{Name: name, Level: 3}, Operations: operations}

@@ -219,7 +219,7 @@ func TestTextOfTheLogStaysInItsPlace(t *testing.T) {
 	}
 }
 
-func TestOperationsTellKeysFromNames(t *testing.T) {
+func TestOperationsDistinguishKeysFromNames(t *testing.T) {
 	const list = `
 # of Graph
 GET /users/{user-id}

@@ -61,7 +61,7 @@ func TestTheEmbeddedListsAreWhole(t *testing.T) {
 
 // The lists grow old: a warning after a year is a reason to generate them anew, see CONTRIBUTING.md. The test does
 // not fail, so that an old release can still be built.
-func TestTheEmbeddedListsSayHowOldTheyAre(t *testing.T) {
+func TestTheAgeOfTheEmbeddedListsIsReported(t *testing.T) {
 	for _, version := range catalog.Versions() {
 		about, err := catalog.About(version)
 		if err != nil {

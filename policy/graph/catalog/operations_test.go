@@ -10,7 +10,7 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-func TestTheNameOfAListTellsItsVersion(t *testing.T) {
+func TestTheNameOfAListHasItsVersion(t *testing.T) {
 	for file, want := range map[string]string{
 		"graph-v1.0-operations.txt":      "v1.0",
 		"/beta/operations.txt":           "v1.0",

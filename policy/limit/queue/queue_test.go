@@ -56,7 +56,7 @@ func bubble(t *testing.T, o queue.Options, f func(t *testing.T, q *queue.Queue))
 	})
 }
 
-func TestARequestWaitsForRoomAsLongAsTheLimitSays(t *testing.T) {
+func TestARequestWaitsAsLongAsTheLimitAllows(t *testing.T) {
 	bubble(t, queue.Options{}, func(t *testing.T, q *queue.Queue) {
 		l := perSecond(1, 2*time.Second)
 		start := time.Now()
@@ -164,7 +164,7 @@ func TestASlotThatIsFreeGoesToTheNextAtOnce(t *testing.T) {
 	})
 }
 
-func TestACallerThatGoesLeavesTheLineAndHarmsNobody(t *testing.T) {
+func TestACallerThatGoesLeavesTheLineWithoutEffectOnOthers(t *testing.T) {
 	bubble(t, queue.Options{}, func(t *testing.T, q *queue.Queue) {
 		l := perSecond(1, time.Minute)
 		var g limit.Grant
@@ -296,7 +296,7 @@ func TestABusyCallerDoesNotStarveTheOthers(t *testing.T) {
 
 // In any run of one limit no bucket lets through more than its rate and burst, no request waits longer than it
 // may, and each caller's requests keep their order.
-func TestNoRunLetsThroughMoreThanTheLimitNorForgetsAnybody(t *testing.T) {
+func TestNoRunLetsThroughMoreThanTheLimitOrForgetsARequest(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		rate := float64(rapid.IntRange(1, 50).Draw(rt, "rate"))
 		burst := rapid.IntRange(1, 10).Draw(rt, "burst")

@@ -61,7 +61,7 @@ func (d *demand) ask(q *queue.Queue, caller string, charges []limit.Charge, hold
 	}
 }
 
-func TestNobodyIsStarvedByWhoeverChargesMoreOrLess(t *testing.T) {
+func TestNoRequestIsStarvedByOthersThatChargeMoreOrLess(t *testing.T) {
 	tenant := &limit.Limit{Name: "limits.tenant", Rate: 20, Burst: 5, Wait: 3 * time.Second}
 	mailbox := &limit.Limit{Name: "limits.mailbox", Rate: 2, Burst: 2, Wait: 3 * time.Second}
 	own := &limit.Limit{Name: "callers.busy.limit", Concurrency: 5, Wait: 3 * time.Second}
@@ -130,7 +130,7 @@ func TestWhoMovesKeepsTheShorterWait(t *testing.T) {
 	})
 }
 
-func TestWhoeverIsGoneOnItsTurnGivesTheSlotBack(t *testing.T) {
+func TestARequestThatIsGoneOnItsTurnGivesTheSlotBack(t *testing.T) {
 	bubble(t, queue.Options{}, func(t *testing.T, _ *queue.Queue) {
 		l := &limit.Limit{Name: "slots", Concurrency: 1, Wait: time.Minute}
 		limiter := limit.New()
@@ -280,7 +280,7 @@ func TestASlotThatComesBackLateIsFoundSoon(t *testing.T) {
 	})
 }
 
-func TestARefusalTellsWhenThereIsRoomBehindThoseWhoWait(t *testing.T) {
+func TestRetryAfterIncludesTheRequestsThatWait(t *testing.T) {
 	bubble(t, queue.Options{}, func(t *testing.T, q *queue.Queue) {
 		l := perSecond(1, 5*time.Second)
 		var all sync.WaitGroup

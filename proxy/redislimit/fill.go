@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// rooms are what this replica saw of buckets and slots in Redis, by their keys there. Like levels they are bounded.
-type rooms struct {
+// fills are what this replica saw of buckets and slots in Redis, by their keys there. Like levels they are bounded.
+type fills struct {
 	mu  sync.Mutex
 	all map[string]seen
 }
@@ -22,7 +22,7 @@ type seen struct {
 }
 
 // record records what an answer said, unless a later one was recorded.
-func (r *rooms) record(key string, s seen) {
+func (r *fills) record(key string, s seen) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.all == nil {
@@ -41,9 +41,9 @@ func (r *rooms) record(key string, s seen) {
 	r.all[key] = s
 }
 
-// room is how much was left, and will have been refilled at now if no other replica took from it. Of slots that were
+// fill is how much was left, and will have been refilled at now if no other replica took from it. Of slots that were
 // taken longer ago than a lease lasts, nothing is known.
-func (s seen) room(now time.Time) float64 {
+func (s seen) fill(now time.Time) float64 {
 	since := max(0, now.Sub(s.at))
 	switch {
 	case s.burst > 0:
@@ -54,26 +54,26 @@ func (s seen) room(now time.Time) float64 {
 	return 1
 }
 
-// Room returns the room that limits have, by name, from 0 (none) to 1 (all), as far as this replica knows from what
-// Redis answered to its own requests. Of several buckets it is the least. While Redis is gone it is the room in the
+// Fill returns the fill that limits have, by name, from 0 (none) to 1 (all), as far as this replica knows from what
+// Redis answered to its own requests. Of several buckets it is the least. While Redis is gone it is the fill in the
 // replica's own buckets. A limit that is left out has all.
-func (b *Buckets) Room() map[string]float64 {
+func (b *Buckets) Fill() map[string]float64 {
 	now := b.now()
 	if !b.up.Load() {
-		return b.local.Room(now)
+		return b.local.Fill(now)
 	}
-	b.rooms.mu.Lock()
-	defer b.rooms.mu.Unlock()
-	room := map[string]float64{}
-	for key, s := range b.rooms.all {
-		left := s.room(now)
+	b.fills.mu.Lock()
+	defer b.fills.mu.Unlock()
+	fill := map[string]float64{}
+	for key, s := range b.fills.all {
+		left := s.fill(now)
 		if left == 1 {
-			delete(b.rooms.all, key) // it is as if it had never been asked for
+			delete(b.fills.all, key) // it is as if it had never been asked for
 			continue
 		}
-		if least, found := room[s.name]; !found || left < least {
-			room[s.name] = left
+		if least, found := fill[s.name]; !found || left < least {
+			fill[s.name] = left
 		}
 	}
-	return room
+	return fill
 }

@@ -10,7 +10,7 @@ import (
 	"graphproxy/policy/limit"
 )
 
-func TestRoomIsWhatIsLeftInTheFullestBucketOfEachLimit(t *testing.T) {
+func TestFillIsTheLeastOfTheBucketsOfEachLimit(t *testing.T) {
 	start := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	rate := &limit.Limit{Name: "rate", Rate: 1, Burst: 10}
 	slots := &limit.Limit{Name: "slots", Concurrency: 4}
@@ -27,30 +27,30 @@ func TestRoomIsWhatIsLeftInTheFullestBucketOfEachLimit(t *testing.T) {
 		}
 		return grants
 	}
-	room := func(after time.Duration, want map[string]float64) {
+	fill := func(after time.Duration, want map[string]float64) {
 		t.Helper()
-		if diff := cmp.Diff(want, l.Room(start.Add(after))); diff != "" {
+		if diff := cmp.Diff(want, l.Fill(start.Add(after))); diff != "" {
 			t.Errorf("after %v: %s", after, diff)
 		}
 	}
-	room(0, map[string]float64{})
+	fill(0, map[string]float64{})
 	take(rate, "a", 1)
 	take(rate, "b", 6)
 	held := take(slots, "", 3)
 	take(both, "", 1)
-	room(0, map[string]float64{"rate": .4, "slots": .25, "both": .5})
-	room(3*time.Second, map[string]float64{"rate": .7, "slots": .25, "both": .5})
-	room(-time.Hour, map[string]float64{"rate": .4, "slots": .25, "both": .5}) // a clock that goes back fills nothing
+	fill(0, map[string]float64{"rate": .4, "slots": .25, "both": .5})
+	fill(3*time.Second, map[string]float64{"rate": .7, "slots": .25, "both": .5})
+	fill(-time.Hour, map[string]float64{"rate": .4, "slots": .25, "both": .5}) // a clock that goes back fills nothing
 	for _, g := range held {
 		g.Release()
 	}
 	take(rate, "b", 4)
-	room(0, map[string]float64{"rate": 0, "slots": 1, "both": .5})
-	room(time.Hour, map[string]float64{"rate": 1, "slots": 1, "both": .5})
+	fill(0, map[string]float64{"rate": 0, "slots": 1, "both": .5})
+	fill(time.Hour, map[string]float64{"rate": 1, "slots": 1, "both": .5})
 }
 
 // There are more buckets than are read under one lock.
-func TestRoomLooksAtEveryBucket(t *testing.T) {
+func TestFillReadsEveryBucket(t *testing.T) {
 	start := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 	l := limit.New()
 	of := &limit.Limit{Name: "mailbox", Rate: .001, Burst: 100}
@@ -67,7 +67,7 @@ func TestRoomLooksAtEveryBucket(t *testing.T) {
 	if refusal := l.Take(start, []limit.Charge{{Limit: of90, Cost: 90}}, new(limit.Grant)); refusal != nil {
 		t.Fatal(refusal)
 	}
-	got := l.Room(start)
+	got := l.Fill(start)
 	if got["units"] > .11 || got["mailbox"] > .11 {
 		t.Errorf("%v", got)
 	}

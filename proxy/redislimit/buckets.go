@@ -82,7 +82,7 @@ type Buckets struct {
 	late   atomic.Int32 // late answers in a row
 	slow   atomic.Bool  // Redis was suspended because it was late: it may still grant tokens
 	levels levels
-	rooms  rooms
+	fills  fills
 	gone   atomic.Pointer[chan struct{}] // closed when up becomes false, to end the wait of requests
 
 	mu            sync.Mutex // guards the fields down to census

@@ -7,30 +7,30 @@ import (
 	"graphproxy/proxy/redislimit"
 )
 
-func TestRoomIsWhatRedisAnswered(t *testing.T) {
+func TestFillIsRedisAnswer(t *testing.T) {
 	r := open(t, startRedis(t).url(), redislimit.Options{})
 	slow := &limit.Limit{Name: "limits.slow", Rate: .0001, Burst: 10}
 	slots := &limit.Limit{Name: "limits.slots", Concurrency: 4}
-	if room := r.Room(); len(room) != 0 {
-		t.Errorf("%v before anything was taken", room)
+	if fill := r.Fill(); len(fill) != 0 {
+		t.Errorf("%v before anything was taken", fill)
 	}
 	for range 3 {
 		r.take(t, limit.Charge{Limit: slow, Key: "a"}, limit.Charge{Limit: slots})
 	}
 	r.take(t, limit.Charge{Limit: slow, Key: "b"})
-	room := r.Room()
-	if left := room["limits.slow"]; left < .69 || left > .71 || room["limits.slots"] != .25 || len(room) != 2 {
-		t.Errorf("%v", room)
+	fill := r.Fill()
+	if left := fill["limits.slow"]; left < .69 || left > .71 || fill["limits.slots"] != .25 || len(fill) != 2 {
+		t.Errorf("%v", fill)
 	}
 	r.take(t, limit.Charge{Limit: slots})
 	refusal, _ := r.take(t, limit.Charge{Limit: slots})
-	if refusal == nil || r.Room()["limits.slots"] != 0 {
-		t.Errorf("refusal %v, %v", refusal, r.Room())
+	if refusal == nil || r.Fill()["limits.slots"] != 0 {
+		t.Errorf("refusal %v, %v", refusal, r.Fill())
 	}
 }
 
 // While Redis is gone, the buckets of the replica count.
-func TestRoomWithoutRedisIsThatOfTheReplica(t *testing.T) {
+func TestFillWithoutRedisIsTheReplicas(t *testing.T) {
 	s := startRedis(t)
 	r := open(t, s.url(), redislimit.Options{})
 	slow := &limit.Limit{Name: "limits.slow", Rate: .0001, Burst: 10}
@@ -42,7 +42,7 @@ func TestRoomWithoutRedisIsThatOfTheReplica(t *testing.T) {
 	if r.State().Shared {
 		t.Fatal("Redis is not gone")
 	}
-	if left := r.Room()["limits.slow"]; left > .7 {
+	if left := r.Fill()["limits.slow"]; left > .7 {
 		t.Errorf("%v is left", left)
 	}
 }
