@@ -38,10 +38,11 @@ func (p *Policy) Test() []Result { return p.TestAt(p.loaded) }
 func (p *Policy) TestAt(now time.Time) []Result {
 	results := make([]Result, len(p.cases))
 	for i, c := range p.cases {
-		if c.Request.At.IsZero() {
-			c.Request.At = now
+		request := c.Request
+		if request.At.IsZero() {
+			request.At = now
 		}
-		e := p.Explain(c.Request)
+		e := p.Explain(request)
 		results[i] = Result{Case: c, Explanation: e, OK: e.Allow == c.Allow}
 	}
 	return results

@@ -132,6 +132,10 @@ func write(cmd *cobra.Command, result any, text func(w io.Writer) error) error {
 	if asJSON, err := cmd.Flags().GetBool("json"); err != nil || !asJSON {
 		return errors.Join(err, text(cmd.OutOrStdout()))
 	}
+	return writeJSON(cmd, result)
+}
+
+func writeJSON(cmd *cobra.Command, result any) error {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)

@@ -19,6 +19,7 @@ type Difference struct {
 	Callers []Caller `json:"callers,omitempty"` // callers that differ: in the order of the new file, then removed ones
 	Limits  []Change `json:"limits,omitempty"`  // of limits that cover more than one caller
 	File    []Change `json:"file,omitempty"`    // of settings of the whole file that let no request through
+	Tests   []Change `json:"tests,omitempty"`   // tests that the new policy does not have any more
 }
 
 // Caller is what changes for one caller.
@@ -51,11 +52,18 @@ const (
 	KindLimit    Kind = "limit"
 	KindContact  Kind = "contact"
 	KindBounds   Kind = "bounds"
+	KindTest     Kind = "test"
 )
 
 // Policies compares two policies.
 func Policies(old, newer *policy.Policy) Difference {
-	d := Difference{Old: old.File(), New: newer.File(), Limits: commonLimits(old, newer), File: slices.Concat(contact(old, newer), bounds(old, newer))}
+	d := Difference{
+		Old:    old.File(),
+		New:    newer.File(),
+		Limits: commonLimits(old, newer),
+		File:   slices.Concat(contact(old, newer), bounds(old, newer)),
+		Tests:  removedTests(old, newer),
+	}
 	was := make(map[string]*policy.Caller)
 	for i := range old.Callers() {
 		was[old.Callers()[i].Name] = &old.Callers()[i]
@@ -81,7 +89,13 @@ func (d *Difference) add(name string, changes []Change) {
 
 // Empty reports whether nothing differs.
 func (d Difference) Empty() bool {
-	return len(d.Callers) == 0 && len(d.Limits) == 0 && len(d.File) == 0
+	return len(d.Callers) == 0 && len(d.Limits) == 0 && len(d.File) == 0 && len(d.Tests) == 0
+}
+
+// Gains reports whether the new policy may let anything through that the old one does not.
+func (d Difference) Gains() bool {
+	gains := func(c *Change) bool { return c.Gains }
+	return anyOf(d.Limits, gains) || anyOf(d.File, gains) || slices.ContainsFunc(d.Callers, Caller.Gains)
 }
 
 // Gains reports whether the caller may gain something.

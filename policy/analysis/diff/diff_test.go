@@ -54,6 +54,20 @@ func written(t *testing.T, write func(io.Writer) error) string {
 	return b.String()
 }
 
+// facts are the lines of a difference below its summary, without the spaces that align places in a column.
+func facts(t *testing.T, d diff.Difference) string {
+	t.Helper()
+	text := written(t, d.WriteText)
+	if d.Empty() {
+		return squeezed(text)
+	}
+	rest, ok := strings.CutPrefix(text, d.Summary()+"\n")
+	if !ok {
+		t.Errorf("the summary %q is not the first line of\n%s", d.Summary(), text)
+	}
+	return squeezed(rest)
+}
+
 // squeezed removes the spaces that align places in a column.
 func squeezed(s string) string {
 	lines := strings.Split(strings.TrimSuffix(s, "\n"), "\n")
@@ -148,7 +162,7 @@ func TestWhatCallersGainAndLose(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := diff.Policies(parse(t, "old.yaml", test.old), parse(t, "new.yaml", test.newer))
-			if diff := cmp.Diff(test.want, squeezed(written(t, d.WriteText))); diff != "" {
+			if diff := cmp.Diff(test.want, facts(t, d)); diff != "" {
 				t.Error(diff)
 			}
 			if d.Empty() != (test.want == "no difference") {
@@ -227,7 +241,7 @@ mailer
   - is no longer known by unix uid 1000                         old.yaml:16
   - may no longer GET /me                                       old.yaml:17
 `
-	if diff := cmp.Diff(want, written(t, d.WriteText)); diff != "" {
+	if diff := cmp.Diff(want, strings.TrimPrefix(written(t, d.WriteText), d.Summary()+"\n")); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -243,7 +257,7 @@ func TestAnotherContactIsADifferenceThatLetsNothingThrough(t *testing.T) {
 		{"contact: a@contoso.com\n", "contact: 'a@contoso.com'\n", "no difference"},
 	} {
 		d := diff.Policies(with(test.old), with(test.newer))
-		if diff := cmp.Diff(test.want, squeezed(written(t, d.WriteText))); diff != "" {
+		if diff := cmp.Diff(test.want, facts(t, d)); diff != "" {
 			t.Error(diff)
 		}
 		if d.Empty() != (test.want == "no difference") || len(d.Callers) > 0 {
@@ -281,7 +295,34 @@ func TestAnotherFileOfKeysIsOtherEvidence(t *testing.T) {
   + is known by token issuer https://oidc.contoso.example, audience graphproxy, subject hr, jwks_file keys.json  new.yaml:10
   - is no longer known by token issuer https://oidc.contoso.example, audience graphproxy, subject hr  old.yaml:10
 `
-	if diff := cmp.Diff(want, written(t, d.WriteText)); diff != "" {
+	if diff := cmp.Diff(want, strings.TrimPrefix(written(t, d.WriteText), d.Summary()+"\n")); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestTheSummaryCountsWhatDiffers(t *testing.T) {
+	tested := func(text, tests string) string { return text + "tests:\n  - caller: hr-sync\n    " + tests + "\n" }
+	two := hr("GET /users") + "  other:\n    identity: [{network: [10.0.0.0/8]}]\n    allow: [GET /me]\n"
+	for _, test := range []struct{ name, old, newer, want string }{
+		{"nothing", hr("GET /users"), hr("GET /users"), "no difference"},
+		{"a gain", hr("GET /users"), hr("GET /users", "GET /groups"), "1 caller may gain"},
+		{"a loss", hr("GET /users", "GET /groups"), hr("GET /users"), "1 caller may lose"},
+		{"both", hr("GET /users"), hr("GET /groups"), "1 caller may gain, 1 caller may lose"},
+		{"two callers", hr("GET /groups"), two, "2 callers may gain, 1 caller may lose"},
+		{"the contact", hr("GET /users"), "contact: a@contoso.com\n" + hr("GET /users"), "1 change of the whole file"},
+		{"tests that went", tested(hr("GET /users"), "allow: [GET /users]"), hr("GET /users"), "1 test removed"},
+		{"a test at another time", tested(hr("GET /users"), "allow: [GET /users]"),
+			tested(hr("GET /users"), "at: 2026-01-01\n    allow: [GET /users]"), "1 test removed"},
+		{"the order of tests", tested(hr("GET /users", "GET /me"), "allow: [GET /users, GET /me]"),
+			tested(hr("GET /users", "GET /me"), "allow: [GET /me, GET /users]"), "no difference"},
+		{"a test that came", hr("GET /users"), tested(hr("GET /users"), "allow: [GET /users]"), "no difference"},
+		{"the same test in another place", tested(hr("GET /users"), "allow: [GET /users, GET /users]"),
+			tested("\n\n"+hr("GET /users"), "allow: [GET /users]"), "1 test removed"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := diff.Policies(parse(t, "old.yaml", test.old), parse(t, "new.yaml", test.newer)).Summary(); got != test.want {
+				t.Errorf("%q, want %q", got, test.want)
+			}
+		})
 	}
 }

@@ -57,7 +57,14 @@ const (
 // Empty reports whether no recorded request changes its answer, or may do so.
 func (r Replayed) Empty() bool { return len(r.Groups) == 0 }
 
-// Replay decides each request of an audit log by both policies, and ignores their modes. The log has the names of
+// Gains reports whether a recorded request may be allowed now that was denied.
+func (r Replayed) Gains() bool {
+	return slices.ContainsFunc(r.Groups, func(g Group) bool { return g.Change != OutcomeDenied })
+}
+
+// Replay decides each request of an audit log by both policies. A request that the old policy denies and lets through in
+// report mode counts as allowed before, if the new policy denies it and does not let it through; otherwise their modes
+// do not count. The log has the names of
 // query options and not their values. If the decision depends on values, the request is counted as unknown, unless
 // the log was written under one of the policies and so has its decision, or the conditions are the same in both.
 // The error is the reader's.
@@ -96,15 +103,24 @@ func (p *replay) line(l audit.Line) error {
 		method = "GET"
 	}
 	old, newer := p.old.outlook(l.Caller, method, l.Parsed), p.newer.outlook(l.Caller, method, l.Parsed)
-	a := compareAnswers(&old, &newer, p.recorded(l))
+	reported := (old.book.reports || l.WouldDeny) && !newer.book.reports
+	a := compareAnswers(&old, &newer, reported, p.recorded(l))
 	if a.change == "" {
 		p.result.Unchanged++
 		return nil
 	}
-	p.count(Group{
-		Change: a.change, Caller: l.Caller, Method: method, Path: a.path(l.Parsed), Example: l.Target, Options: a.options,
-		Old: rulingOf(a.old, old.book), New: rulingOf(a.newer, newer.book),
-	})
+	g := Group{
+		Change:  a.change,
+		Caller:  l.Caller,
+		Method:  method,
+		Path:    a.path(l.Parsed),
+		Example: l.Target,
+		Options: a.options,
+		Old:     rulingOf(a.old, old.book),
+		New:     rulingOf(a.newer, newer.book),
+	}
+	g.Old.Report = g.Old.Report || reported && !g.Old.Allow && g.Change == OutcomeDenied
+	p.count(g)
 	return nil
 }
 
@@ -148,8 +164,9 @@ type answers struct {
 // maxConditions bounds the assumptions that are tried: 2 to this power.
 const maxConditions = 10
 
-// compareAnswers tries all assumptions about the conditions on values, except those that possible excludes.
-func compareAnswers(old, newer *outlook, possible func(old, newer bool) bool) answers {
+// compareAnswers tries all assumptions about the conditions on values, except those that possible excludes. With
+// reported, report mode let the request through before, and does not any more.
+func compareAnswers(old, newer *outlook, reported bool, possible func(old, newer bool) bool) answers {
 	conditions := newer.conditions(old.conditions(nil))
 	if len(conditions) > maxConditions {
 		return unknown(conditions, old, newer)
@@ -159,18 +176,18 @@ func compareAnswers(old, newer *outlook, possible func(old, newer bool) bool) an
 	for assumed := range pairs {
 		holds := func(c condition) bool { return assumed>>slices.Index(conditions, c)&1 == 1 }
 		o, n := old.decide(holds), newer.decide(holds)
-		pairs[assumed] = [2]bool{o.allow, n.allow}
+		pairs[assumed] = [2]bool{o.allow || reported && !n.allow, n.allow}
 		if !possible(o.allow, n.allow) {
 			continue
 		}
-		if o.allow != n.allow && !seen[pairs[assumed]] {
+		if pairs[assumed][0] != n.allow && !seen[pairs[assumed]] {
 			a.old, a.newer = o, n
 		}
 		seen[pairs[assumed]] = true
 	}
 	switch denied, allowed := seen[[2]bool{true, false}], seen[[2]bool{false, true}]; {
 	case len(seen) == 0: // the record contradicts the present rules; the rules are compared
-		return compareAnswers(old, newer, func(bool, bool) bool { return true })
+		return compareAnswers(old, newer, reported, func(bool, bool) bool { return true })
 	case !denied && !allowed:
 		return answers{}
 	case len(seen) == 1 && denied:

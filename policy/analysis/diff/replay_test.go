@@ -123,6 +123,18 @@ func TestReplay(t *testing.T) {
 			"1 request replayed: 0 unchanged, 1 denied now, 0 allowed now, 0 not known\n" +
 				"  - 1 × hr-sync GET /users: was allowed by old.yaml:6, is now denied, no rule allows it (let through in " +
 				"report mode); such as /v1.0/users\n"},
+		{"what report mode let through, and the new policy enforces", "mode: report\n" + hr("GET /users"), hr("GET /users"),
+			record("hr-sync", "GET /v1.0/me", "allow", "x", "would_deny=true"),
+			"1 request replayed: 0 unchanged, 1 denied now, 0 allowed now, 0 not known\n" +
+				"  - 1 × hr-sync GET /me: was denied, no rule allows it (let through in report mode), is now denied, " +
+				"no rule allows it; such as /v1.0/me\n"},
+		{"what report mode let through, by the log alone", hr("GET /users"), hr("GET /users"),
+			record("hr-sync", "GET /v1.0/me", "allow", "x", "would_deny=true"),
+			"1 request replayed: 0 unchanged, 1 denied now, 0 allowed now, 0 not known\n" +
+				"  - 1 × hr-sync GET /me: was denied, no rule allows it (let through in report mode), is now denied, " +
+				"no rule allows it; such as /v1.0/me\n"},
+		{"what both let through in report mode", "mode: report\n" + hr("GET /users"), "mode: report\n" + hr("GET /users"),
+			record("hr-sync", "GET /v1.0/me", "allow", "x", "would_deny=true"), none},
 		{"a deny rule about $select counts when it is absent", hr("GET /users"),
 			hr("GET /users", "deny:", "GET /users: {query: {$select: [salary]}}"),
 			record("hr-sync", "GET /v1.0/users", "allow", "x"),

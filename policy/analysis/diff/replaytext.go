@@ -30,6 +30,11 @@ func (r Replayed) WriteText(w io.Writer) error {
 
 func (g *Group) write(b *strings.Builder) {
 	sign := map[Outcome]string{OutcomeDenied: "-", OutcomeAllowed: "+", OutcomeUnknown: "?"}[g.Change]
+	fmt.Fprintf(b, "  %s %s\n", sign, g.Text())
+}
+
+// Text returns the group as a sentence: what was asked, how it was answered and is now, and an example.
+func (g *Group) Text() string {
 	request := fmt.Sprintf("%d × %s %s %s", g.Count, g.Caller, g.Method, strings.TrimPrefix(g.Path, "/v1.0"))
 	what := "was " + g.Old.text() + ", is now " + g.New.text()
 	if g.Change == OutcomeUnknown {
@@ -37,7 +42,7 @@ func (g *Group) write(b *strings.Builder) {
 			", which the audit log does not hold: perhaps it was " +
 			g.Old.text() + ", and is now " + g.New.text()
 	}
-	fmt.Fprintf(b, "  %s %s: %s; such as %s\n", sign, request, what, g.Example)
+	return fmt.Sprintf("%s: %s; such as %s", request, what, g.Example)
 }
 
 func (r *Ruling) text() string {
