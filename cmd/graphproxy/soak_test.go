@@ -52,7 +52,7 @@ func soakTime(t *testing.T) time.Duration {
 // A proxy under a fixed load, with reloads of the policy, renewals of the token, faults of Graph's and callers that
 // leave, keeps its heap, goroutines and descriptors, and writes an audit line for each request.
 //
-//	GRAPHPROXY_TEST_SOAK=10m go test -count=1 -v -timeout 20m -run TestASoakLeavesNothingBehind ./cmd/graphproxy
+// .ci/soak runs it for ten minutes.
 func TestASoakLeavesNothingBehind(t *testing.T) {
 	takes := soakTime(t)
 	w := newWorld(t)
