@@ -38,6 +38,7 @@ var everyWay = [...]way{
 	{"sendmail", match.Post, "attachments/createUploadSession", "adds an attachment",
 		api + "attachment-createuploadsession"},
 	{"sendmail", match.Post, "events", "sends an invitation to a meeting", api + "user-post-events"},
+	{"events", match.Post, "events", "makes a meeting", api + "calendar-post-events"},
 	{"events", match.Post, "events/{}/forward", "forwards a meeting", api + "event-forward"},
 	{"events", match.Patch, "events/{}", "changes who attends", api + "event-update"},
 	{"events", match.Post, "calendarPermissions", "shares a calendar", api + "calendar-post-calendarpermissions"},
@@ -45,6 +46,8 @@ var everyWay = [...]way{
 	{"createlink", match.Post, "permissions", "grants a permission", api + "driveitem-post-permissions"},
 	{"createlink", match.Patch, "permissions/{}", "changes a permission", api + "permission-update"},
 	{"createlink", match.Post, "permissions/{}/grant", "grants a permission", api + "permission-grant"},
+	{"createlink", match.Post, "createLink", "makes a link", api + "driveitem-createlink"},
+	{"invite", match.Post, "invite", "shares with anyone", api + "driveitem-invite"},
 	{"invite", match.Post, "createLink", "makes a link for anyone", api + "driveitem-createlink"},
 	{"invite", match.Post, "permissions", "grants a permission", api + "driveitem-post-permissions"},
 	{"subscriptions", match.Patch, "subscriptions/{}", "changes where notifications go", api + "subscription-update"},
@@ -75,12 +78,32 @@ func (c *checker) waysRound(b *book, bounded *policy.Rule, left *pairs) {
 	}
 }
 
-// isAsNarrow reports whether another rule has a bound of its own, and one on recipients if the first has one.
+// isAsNarrow reports whether another rule has a bound of its own on what the first one bounds: on recipients, and on each
+// property of a message, which has no message/ before it where the body is the message itself.
 func isAsNarrow(bounded, other *policy.Rule) bool {
-	has := func(r *policy.Rule) bool {
-		return slices.ContainsFunc(r.Conditions, func(s string) bool { return strings.HasPrefix(s, "body: {recipients:") })
+	has := func(r *policy.Rule, key string) bool {
+		return slices.ContainsFunc(r.BodyConditions(), func(s string) bool {
+			return len(s) >= len(key) && strings.EqualFold(s[:len(key)], key)
+		})
 	}
-	return has(other) || !has(bounded) || other.Match().Bounds.Cover(bounded.Match().Bounds)
+	if bounded.Match().Bounds.Cover(other.Match().Bounds) || has(other, "body: {only:") {
+		return true
+	}
+	isMessage := slices.ContainsFunc(other.Match().Template.Segments,
+		func(s odata.Segment) bool { return s.Base == "messages" })
+	for _, s := range bounded.BodyConditions() {
+		key, _, _ := strings.Cut(s, ": {")
+		name, _, _ := strings.Cut(strings.TrimPrefix(s, key+": {"), ":")
+		of, property, nested := strings.Cut(name, "/")
+		switch {
+		case name == "recipients" && !has(other, "body: {recipients:"):
+			return false
+		case isMessage && nested && strings.EqualFold(of, "message") &&
+			!has(other, "body: {"+property+":") && !has(other, "body: {"+name+":"):
+			return false
+		}
+	}
+	return true
 }
 
 func (c *checker) isDenied(b *book, r *policy.Rule) bool {
@@ -140,12 +163,47 @@ func sharesKeys(a, b *match.Rule) bool {
 // isIn reports whether a template can lead to the operation.
 func (w *way) isIn(t *odata.Template) bool {
 	if t.Below {
-		return leadsToMail(t, w)
+		return w.leadsTo(t)
 	}
 	names := strings.Split(strings.ToLower(w.by), "/")
-	if len(names) > len(t.Segments) {
-		return false
+	return len(names) <= len(t.Segments) && endsWith(t, names)
+}
+
+// leadsTo reports whether the operation is below a template that ends in /**: the template ends within the operation,
+// or at a place that the operation can be below.
+func (w *way) leadsTo(t *odata.Template) bool {
+	names := strings.Split(strings.ToLower(w.by), "/")
+	for k := min(len(names), len(t.Segments)); k > 0; k-- {
+		if endsWith(t, names[:k]) {
+			return true
+		}
 	}
+	last := len(t.Segments) - 1
+	for last > 0 && (t.Segments[last].Var || t.Segments[last].Kind != odata.Name) {
+		last--
+	}
+	return slices.Contains(placesOf(names[0]), t.Segments[last].Base)
+}
+
+// placesOf returns the collections and resources that have a name of an operation below them.
+func placesOf(name string) []string {
+	switch name {
+	case "messages":
+		return []string{"users", "mailfolders", "childfolders", "inbox"}
+	case "messagerules":
+		return []string{"users", "mailfolders", "inbox"}
+	case "attachments":
+		return []string{"users", "mailfolders", "childfolders", "inbox", "messages"}
+	case "events", "calendarpermissions":
+		return []string{"users", "groups", "calendar", "calendars", "calendargroups"}
+	case "invite", "createlink", "permissions":
+		return []string{"users", "groups", "sites", "drives", "drive", "items", "root", "children", "shares"}
+	}
+	return nil
+}
+
+// endsWith reports whether a template ends with names, in which {} is any key.
+func endsWith(t *odata.Template, names []string) bool {
 	for i, s := range t.Segments[len(t.Segments)-len(names):] {
 		if names[i] == "{}" {
 			if !s.Var && s.Kind != odata.Key && s.Kind != odata.Name {
@@ -156,21 +214,6 @@ func (w *way) isIn(t *odata.Template) bool {
 		}
 	}
 	return true
-}
-
-// leadsToMail reports whether the operation is below a template that ends in /**.
-func leadsToMail(t *odata.Template, w *way) bool {
-	first := strings.ToLower(strings.Split(w.by, "/")[0])
-	last := &t.Segments[len(t.Segments)-1]
-	switch last.Base {
-	case first:
-		return true
-	case "mailfolders", "inbox":
-		return strings.HasPrefix(first, "message")
-	case "items", "root", "drive":
-		return first == "invite" || first == "permissions" || first == "createlink"
-	}
-	return last.Var && len(t.Segments) == 2 || last.Base == "users" || last.Base == "drives"
 }
 
 // isSameResource reports whether two templates name the same resource, ignoring versions; a wider one ends in /**
