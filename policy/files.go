@@ -22,6 +22,8 @@ type Files struct {
 type File struct {
 	Name string // from the main file's directory, with slashes: "policy.yaml", "teams/hr.yaml"
 	Data []byte
+
+	IsList bool // it is no policy file, but holds the values of a list, one on each line
 }
 
 // The bounds of what a policy may be made of.
@@ -56,7 +58,7 @@ func ParseFilesUntested(files Files, checks ...EvidenceCheck) (*Policy, error) {
 	if errs := l.report.Errors(); len(errs) > 0 {
 		return nil, errs
 	}
-	l.policy.warnings = l.warnings.Errors()
+	l.policy.warnings, l.policy.lists = l.warnings.Errors(), l.listTexts()
 	for _, b := range l.bounds {
 		l.policy.bounds[b.pattern] = b.text
 	}
@@ -79,6 +81,9 @@ func newLoader(files Files, checks []EvidenceCheck) *loader {
 		named:  make(map[string]string),
 
 		reporting: make(map[string]int),
+		prefix:    files.Prefix,
+		listFiles: make(map[string][]byte),
+		lists:     make(map[string]*list),
 	}
 	for _, f := range files.All {
 		l.policy.files = append(l.policy.files, files.Prefix+f.Name)
@@ -117,6 +122,10 @@ func (l *loader) tooMuch(files Files) bool {
 func (l *loader) parse(files Files) bool {
 	ok := true
 	for i, f := range files.All {
+		if f.IsList && i > 0 {
+			l.listFiles[f.Name] = f.Data
+			continue
+		}
 		d := &document{File: f, shown: l.policy.files[i]}
 		l.enter(d.shown)
 		root, parsed := yamlfile.Parse(&l.report, f.Data)
@@ -165,7 +174,7 @@ func (p *Policy) Files() []string { return p.files }
 
 // topKeys returns the keys that a file may have at its top.
 func topKeys(isMain bool) []string {
-	keys := []string{"version", "limits", "rules", "deny", "callers", "tests"}
+	keys := []string{"version", "lists", "limits", "rules", "deny", "callers", "tests"}
 	if isMain {
 		keys = slices.Insert(keys, 1, "mode", "contact", "include", "bounds")
 	}

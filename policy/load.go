@@ -76,6 +76,10 @@ type loader struct {
 	setNames []string
 	denyAll  []*Rule // for every caller
 
+	prefix    string            // before the names of files in messages
+	listFiles map[string][]byte // files of lists, by name
+	lists     map[string]*list
+	listNames []string
 	bounds    []*bounds
 	reporting map[string]int // line of mode: report, by caller
 }
@@ -87,6 +91,7 @@ func (l *loader) documents() {
 	}
 	l.required()
 	l.main(l.files[0])
+	l.each("lists", l.readLists)
 	l.each("limits", l.commonLimits)
 	l.each("rules", l.ruleSets)
 	l.readBounds()
@@ -95,6 +100,7 @@ func (l *loader) documents() {
 	l.evidence()
 	l.checkBounds()
 	l.unusedSets()
+	l.unusedLists()
 	l.voidDenies()
 	l.each("tests", l.testCases)
 }
@@ -238,6 +244,7 @@ func (l *loader) caller(f yamlfile.Field) {
 	l.warnOfBatch(allow)
 	book.add(allow, slices.Concat(l.denyAll, l.denyRules(keys["deny"])))
 	l.warnOfNames(f.Key, book)
+	l.warnOfNots(f.Key, book)
 	book.inFlight, book.until = c.InFlight, c.Until
 	if keys["limit"].IsSet() {
 		book.limit = l.limit(keys["limit"], "callers."+f.Key+".limit")

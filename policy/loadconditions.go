@@ -15,6 +15,11 @@ func (l *loader) where(r *Rule, v yamlfile.Value) {
 		return
 	}
 	for _, f := range v.Fields("variables of the rule with their values") {
+		r.Conditions = append(r.Conditions, flowOf("where: {"+f.Key+": ", f.Value))
+		if f.Value.IsMapping() && slices.Contains(match.Variables(r.match.Template), f.Key) {
+			l.listConditions(r, f.Key, f.Value)
+			continue
+		}
 		key, found := match.NewKey(r.match.Template, f.Key, l.values(f.Value, "a value or a list of values"))
 		if !found {
 			l.report.Add(f.Line, v.Where(), "%s", yamlfile.Unknown("variable", f.Key, match.Variables(r.match.Template)))
@@ -23,7 +28,6 @@ func (l *loader) where(r *Rule, v yamlfile.Value) {
 			l.checkValues(r, &key, f.Value)
 		}
 		r.match.Keys = append(r.match.Keys, key)
-		r.Conditions = append(r.Conditions, flowOf("where: {"+f.Key+": ", f.Value))
 	}
 }
 
@@ -35,7 +39,7 @@ func (l *loader) checkValues(r *Rule, k *match.Key, v yamlfile.Value) {
 	for _, item := range v.OneOrMore("a value or a list of values") {
 		if item.IsScalar() {
 			text, _ := item.Text("a value")
-			l.checkValue(r, k, item, text)
+			l.checkValue(isChosenKey(r, k), listValue{text, item.File(), item.Where(), item.Line()})
 		}
 	}
 }

@@ -7,25 +7,27 @@ import (
 
 	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
-	"graphproxy/policy/yamlfile"
 )
 
 // checkValue refuses a value of where that no key can be equal to, and warns of one that looks like another
 // language's syntax.
-func (l *loader) checkValue(r *Rule, k *match.Key, item yamlfile.Value, text string) {
-	if text == "" {
+func (l *loader) checkValue(isChosen bool, v listValue) {
+	if v.text == "" {
 		return
 	}
-	isChosen := r.match.Template.Segments[k.Segment()].Kind == odata.Path ||
-		isChosenByPeople(r.match.Template, k.Segment())
-	switch problem := impossible(text, isChosen); {
+	switch problem := impossible(v.text, isChosen); {
 	case problem != "":
-		item.Errorf("%s, so it can never match; %s", problem, cureFor(text))
+		l.report.AddIn(v.file, v.line, v.where, "%s, so it can never match; %s", problem, cureFor(v.text))
 	default:
-		if odd := foreignValue(text, isChosen); odd != "" {
-			l.warnings.Add(item.Line(), item.Where(), "%s", odd)
+		if odd := foreignValue(v.text, isChosen); odd != "" {
+			l.warnings.AddIn(v.file, v.line, v.where, "%s", odd)
 		}
 	}
+}
+
+// isChosenKey reports whether people choose the values of a rule's variable.
+func isChosenKey(r *Rule, k *match.Key) bool {
+	return k.IsPath(r.match.Template) || isChosenByPeople(r.match.Template, k.Segment())
 }
 
 // isChosenByPeople reports whether people choose the keys after the segment before. Such a key may contain
@@ -96,8 +98,7 @@ func foreignValue(text string, isChosen bool) string {
 	switch {
 	case isChosen:
 	case strings.HasPrefix(text, "!") || strings.HasPrefix(text, "-") || strings.HasPrefix(strings.ToLower(text), "not "):
-		return shown + " is compared as it stands, and negates nothing; list the values that may match, " +
-			"and refuse single ones by a deny rule"
+		return shown + " is compared as it stands, and negates nothing; write {not: [...]} to leave values out"
 	case strings.Contains(text, "|"):
 		return shown + " is compared as it stands; write a list for several values: [a, b]"
 	case strings.Contains(text, ", "), strings.Contains(text, ";") && strings.Count(text, "@") > 1,

@@ -44,6 +44,7 @@ type Policy struct {
 	contact  string            // whom a refused caller must ask
 	report   bool              // of the whole policy: callers without a mode are in report mode
 	bounds   map[string]string // as text, by pattern
+	lists    map[string][]string
 	warnings Errors
 }
 

@@ -61,7 +61,7 @@ func (l *loader) denyPlace(caller string, deny *Rule) string {
 }
 
 func bareRule(r *Rule) *match.Rule {
-	return &match.Rule{Methods: r.match.Methods, Template: r.match.Template, Keys: r.match.Keys}
+	return &match.Rule{Methods: r.match.Methods, Template: r.match.Template, Keys: r.match.Keys, Nots: r.match.Nots}
 }
 
 // name is a value, in a segment of a deny rule, that is no object id.

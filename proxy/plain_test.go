@@ -30,6 +30,7 @@ type plainRule struct {
 	path         graphtest.Reading
 	below        bool
 	where        map[string][]string
+	nots         map[string][]string
 	query        map[string]any // lists as []string, numbers as int, "none"
 	refs         []plainRule    // what a request may refer to; nil if the rule does not say
 }
@@ -39,6 +40,7 @@ func readRules(t testing.TB, file string) []plainRule {
 	t.Helper()
 	var doc struct {
 		Deny    []yaml.Node // for every caller
+		Lists   map[string][]string
 		Callers map[string]struct{ Allow, Deny []yaml.Node }
 	}
 	must(t, yaml.Unmarshal([]byte(file), &doc))
@@ -47,6 +49,7 @@ func readRules(t testing.TB, file string) []plainRule {
 		for kind, nodes := range map[string][]yaml.Node{"allow": c.Allow, "deny": slices.Concat(doc.Deny, c.Deny)} {
 			for i := range nodes {
 				r := readRule(t, &nodes[i])
+				r.readLists(doc.Lists)
 				r.caller, r.kind = caller, kind
 				rules = append(rules, r)
 			}
@@ -67,8 +70,9 @@ func readRule(t testing.TB, n *yaml.Node) plainRule {
 		must(t, n.Content[1].Decode(&conditions))
 		r.refs = readReferences(t, conditions.References)
 		r.where = map[string][]string{}
+		r.nots = map[string][]string{}
 		for name, v := range conditions.Where {
-			r.where[name] = texts(v)
+			r.readCondition(name, v)
 		}
 		r.query = map[string]any{}
 		for name, v := range conditions.Query {
@@ -91,6 +95,45 @@ func readRule(t testing.TB, n *yaml.Node) plainRule {
 	r.path, err = graphtest.Read(path)
 	must(t, err)
 	return r
+}
+
+// readCondition reads what narrows a variable: values, or a mapping of what it must be and must not be. Names of lists
+// begin with a tab until readLists puts the values in their place.
+func (r *plainRule) readCondition(name string, v any) {
+	m, isMapping := v.(map[string]any)
+	if !isMapping {
+		r.where[name] = texts(v)
+		return
+	}
+	for key, v := range m {
+		switch key {
+		case "list":
+			r.where[name] = []string{"\t" + fmt.Sprint(v)}
+		case "not_list":
+			for _, list := range texts(v) {
+				r.nots[name] = append(r.nots[name], "\t"+list)
+			}
+		case "not":
+			r.nots[name] = append(r.nots[name], texts(v)...)
+		}
+	}
+}
+
+// readLists puts the values of lists in the place of their names.
+func (r *plainRule) readLists(lists map[string][]string) {
+	for _, values := range []map[string][]string{r.where, r.nots} {
+		for name, texts := range values {
+			var all []string
+			for _, text := range texts {
+				if list, isList := strings.CutPrefix(text, "\t"); isList {
+					all = append(all, lists[list]...)
+				} else {
+					all = append(all, text)
+				}
+			}
+			values[name] = all
+		}
+	}
 }
 
 func texts(v any) []string {
@@ -226,7 +269,7 @@ func (r plainRule) leaves(segments []graphtest.Segment, i int) bool {
 		collection = rule[len(rule)-3].Name()
 	}
 	name, isVar := variable(key)
-	named := last.Path || last.Name() == "getbypath" || !isVar || r.where[name] != nil
+	named := last.Path || last.Name() == "getbypath" || !isVar || r.where[name] != nil || r.nots[name] != nil
 	before := nameBefore(segments, i)
 	for _, name := range []string{"children", "items", "sites"} {
 		if likeName(name, before) {
@@ -253,7 +296,7 @@ func (r plainRule) isOneItem() bool {
 		return len(rule) > 2 && rule[len(rule)-3].Name() != "sites"
 	}
 	name, isVar := variable(last.Text)
-	return slices.Contains([]string{"items", "special"}, nameBefore(rule, len(rule)-1)) && (!isVar || r.where[name] != nil)
+	return slices.Contains([]string{"items", "special"}, nameBefore(rule, len(rule)-1)) && (!isVar || r.where[name] != nil || r.nots[name] != nil)
 }
 
 func (r plainRule) coversSegment(rule, s graphtest.Segment, before string) bool {
@@ -319,6 +362,14 @@ func isQualified(s graphtest.Segment, before string) bool {
 
 // holds reports whether a variable may have the value.
 func (r plainRule) holds(name, value string, wide bool) bool {
+	if slices.ContainsFunc(r.nots[name], func(p string) bool {
+		if folder, isBelow := strings.CutSuffix(p, "/**"); !wide && isBelow && (like(folder, value, false) || likeName(folder, value)) {
+			return true
+		}
+		return like(p, value, false) || !wide && likeName(p, value) // what may be left out is not allowed, and is denied
+	}) {
+		return false
+	}
 	values, bound := r.where[name]
 	return !bound || slices.ContainsFunc(values, func(p string) bool {
 		folder, isBelow := strings.CutSuffix(p, "/**")

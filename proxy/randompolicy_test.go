@@ -36,7 +36,8 @@ func TestWhatARandomPolicyAllowsIsCoveredAsGraphReadsIt(t *testing.T) {
 // drawPolicy draws rules for one caller. The same templates allow and deny.
 func drawPolicy(rt *rapid.T) string {
 	var b strings.Builder
-	b.WriteString("version: 1\ncallers:\n  app:\n    identity: [{network: [127.0.0.0/8, \"::1/128\"]}]\n    allow:\n")
+	b.WriteString("version: 1\nlists: {some: [ceo@contoso.com, \"Reports/**\", \"ad*\"]}\n")
+	b.WriteString("callers:\n  app:\n    identity: [{network: [127.0.0.0/8, \"::1/128\"]}]\n    allow:\n")
 	for range rapid.IntRange(1, 8).Draw(rt, "allowed") {
 		b.WriteString(drawPolicyRule(rt, false))
 	}
@@ -70,7 +71,10 @@ func drawPolicyRule(rt *rapid.T, denies bool) string {
 	where := ""
 	for _, m := range variableInTemplate.FindAllStringSubmatch(template, -1) {
 		if rapid.IntRange(0, 2).Draw(rt, "is bounded") == 0 {
-			where += fmt.Sprintf("%s: [%q]", m[1], rapid.SampledFrom(boundsOf(m[1])).Draw(rt, "value")) + ", "
+			value := fmt.Sprintf("[%q]", rapid.SampledFrom(boundsOf(m[1])).Draw(rt, "value"))
+			where += m[1] + ": " + rapid.SampledFrom([]string{
+				value, value, "{not: " + value + "}", "{list: some}", "{not_list: some}", "{not_list: some, not: " + value + "}",
+			}).Draw(rt, "condition") + ", "
 		}
 	}
 	conditions := ""

@@ -36,7 +36,7 @@ func boundaryOf(r *Rule) boundary {
 		return toItem
 	case last.Kind == odata.Args && segments[i-1].Base == "getbypath":
 		return toSite
-	case last.Var && !slices.ContainsFunc(r.Keys, func(k Key) bool { return k.segment == i }):
+	case last.Var && !slices.ContainsFunc(slices.Concat(r.Keys, r.Nots), func(k Key) bool { return k.segment == i }):
 	case isIn(segments, i, "sites"):
 		return toSite
 	case isIn(segments, i, "items"), isIn(segments, i, "special"):

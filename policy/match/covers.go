@@ -32,6 +32,11 @@ func Covers(a, b *Rule) bool {
 			return false
 		}
 	}
+	for i := range a.Nots {
+		if !a.Nots[i].isLeftOutBy(b) {
+			return false
+		}
+	}
 	return optionsCover(a.Options, b.Options) && boundsCover(a, b) && lastsAsLong(a, b)
 }
 
@@ -148,6 +153,9 @@ func pathCovers(s *odata.Segment, b *Rule, i int) bool {
 	return s.Var || !other.Var && s.Fold == other.Fold || other.Var && b.isOnly(i, s.Fold)
 }
 
+// isSameList reports whether two lists of values are one.
+func isSameList(a, b []string) bool { return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0] }
+
 // argsCover reports whether each of the arguments is among the others and matches what the other matches.
 func argsCover(args, others []odata.Arg) bool {
 	return !slices.ContainsFunc(args, func(a odata.Arg) bool {
@@ -185,6 +193,9 @@ func (k *Key) coversVariable(b *Rule, i int, arg string) bool {
 		return true
 	}
 	return slices.ContainsFunc(b.Keys, func(other Key) bool {
+		if other.segment == i && other.arg == arg && isSameList(k.texts, other.texts) {
+			return true
+		}
 		return other.segment == i && other.arg == arg && patternsCover(k.values.narrow, other.values.narrow) &&
 			!slices.ContainsFunc(other.values.narrow, func(p pattern) bool {
 				return len(p.stars) == 0 && !k.allows(p.pieces[0], isPath) // because of its semicolon

@@ -10,7 +10,7 @@ import (
 // Denies reports whether the deny rule a denies every request that the allow rule b allows; false if uncertain.
 // It considers each rule alone.
 func Denies(a, b *Rule) bool {
-	if b.Methods&^a.Methods.All() != 0 || a.Template.Version != b.Template.Version || a.Bounds != nil ||
+	if b.Methods&^a.Methods.All() != 0 || a.Template.Version != b.Template.Version || a.Bounds != nil || len(a.Nots) > 0 ||
 		!lastsAsLong(a, b) {
 		return false
 	}

@@ -180,6 +180,9 @@ func (r *Rule) valuesMayMeet(j int, arg string, wide []pattern) bool {
 // mayBeRead reports whether one of the values matches a text with a reading that one of the patterns matches,
 // see Key.names.
 func mayBeRead(values []string, patterns []pattern, isPath bool) bool {
+	if len(values)*len(patterns) > mostComparisons {
+		return true
+	}
 	var all [][]rune
 	for i := range patterns {
 		for p := &patterns[i]; p != nil; p = p.folder {

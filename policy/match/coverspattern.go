@@ -5,8 +5,14 @@ import (
 	"strings"
 )
 
+// mostComparisons bounds the pairs of patterns that one question compares, because lists may be long.
+const mostComparisons = 40_000
+
 // patternsCover reports whether each of the others is included in one of the patterns; false if uncertain.
 func patternsCover(patterns, others []pattern) bool {
+	if len(patterns)*len(others) > mostComparisons {
+		return false
+	}
 	return !slices.ContainsFunc(others, func(o pattern) bool { return !anyIncludes(patterns, o.runes()) })
 }
 

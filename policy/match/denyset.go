@@ -92,6 +92,11 @@ func (n *node) alternate(r *Rule, i int) *node {
 			return only(&n.variable)
 		}
 	}
+	for j := range r.Nots {
+		if r.Nots[j].segment == i {
+			return only(&n.variable)
+		}
+	}
 	return nil
 }
 

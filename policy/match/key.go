@@ -39,6 +39,16 @@ func NewKey(t *odata.Template, name string, values []string) (Key, bool) {
 	}, found
 }
 
+// IsPath reports whether the variable is a path in a template.
+func (k *Key) IsPath(t *odata.Template) bool { return t.Segments[k.segment].Kind == odata.Path }
+
+// For returns the condition that the variable of another condition has one of k's values. Both variables must be paths,
+// or neither.
+func (k *Key) For(other Key) Key {
+	other.texts, other.values = k.texts, k.values
+	return other
+}
+
 func (k *Key) met(t *odata.Target) bool { return k.metBy(&t.Segments[k.segment]) }
 
 // metBy reports whether the segment in the variable's place meets the condition.

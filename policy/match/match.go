@@ -22,6 +22,7 @@ type Rule struct {
 	Methods  Methods
 	Template *odata.Template
 	Keys     []Key     // all must be met
+	Nots     []Key     // none may be met: what may be one of the values counts as one in an allow rule
 	Options  []Option  // all must be met
 	Bounds   Bounds    // conditions on the request's body; nil: anything
 	Until    time.Time // the rule does not match at or after this time; zero: it does not end
@@ -90,6 +91,11 @@ func (r *Rule) unmet(t *odata.Target, s *Selection) string {
 			return r.Keys[i].Reason
 		}
 	}
+	for i := range r.Nots {
+		if r.Nots[i].touched(&t.Segments[r.Nots[i].segment]) {
+			return r.Nots[i].Reason
+		}
+	}
 	if reason := r.unmetOption(t, s); reason != "" {
 		return reason
 	}
@@ -106,6 +112,11 @@ func (r *Rule) touchesKeys(t *odata.Target, at *positions) bool {
 	for i := range r.Keys {
 		if !r.Keys[i].touched(&t.Segments[at[r.Keys[i].segment]]) {
 			return false
+		}
+	}
+	for i := range r.Nots {
+		if r.Nots[i].metBy(&t.Segments[at[r.Nots[i].segment]]) {
+			return false // it is surely one that the rule leaves out
 		}
 	}
 	return true

@@ -165,7 +165,38 @@ func inOrder(pieces []string, s string) bool {
 }
 
 // patterns are alternatives, for allow rules (narrow) and deny rules (wide).
-type patterns struct{ narrow, wide []pattern }
+type patterns struct {
+	narrow, wide []pattern
+	index        *patternIndex // of many patterns; nil: they are few
+}
+
+// patternIndex finds the patterns without stars of many.
+type patternIndex struct {
+	narrow, wide         map[string]bool
+	otherNarrow, further []pattern // those that are compared one by one
+}
+
+// fewPatterns are compared as fast one by one.
+const fewPatterns = 16
+
+func (p *patterns) makeIndex() {
+	x := &patternIndex{narrow: make(map[string]bool), wide: make(map[string]bool)}
+	for _, n := range p.narrow {
+		if len(n.stars) == 0 {
+			x.narrow[n.pieces[0]] = true
+		} else {
+			x.otherNarrow = append(x.otherNarrow, n)
+		}
+	}
+	for _, w := range p.wide {
+		if len(w.stars) == 0 && w.folder == nil && w.spaced == nil {
+			x.wide[w.pieces[0]] = true
+		} else {
+			x.further = append(x.further, w)
+		}
+	}
+	p.index = x
+}
 
 // newPatterns compiles values. If quotes is set, they are of a query option; if path is, of a drive path.
 func newPatterns(values []string, quotes, path bool) patterns {
@@ -173,6 +204,9 @@ func newPatterns(values []string, quotes, path bool) patterns {
 	for _, v := range values {
 		p.narrow = append(p.narrow, newPattern(v, quotes, odata.Fold))
 		p.wide = append(p.wide, newDenyPattern(v, quotes, path))
+	}
+	if len(values) > fewPatterns {
+		p.makeIndex()
 	}
 	return p
 }
@@ -198,16 +232,28 @@ func newDenyPattern(v string, quotes, path bool) pattern {
 func plusAsSpace(s string) string { return strings.ReplaceAll(s, "+", " ") }
 
 // allows reports whether one of the patterns matches s, which is in the form of odata.Fold.
-func (p *patterns) allows(s string) bool { return matchAny(p.narrow, s) }
+func (p *patterns) allows(s string) bool {
+	if p.index != nil {
+		return p.index.narrow[s] || matchAny(p.index.otherNarrow, s)
+	}
+	return matchAny(p.narrow, s)
+}
 
 // mayMean reports whether one of the patterns may match a text, given in the forms of odata.Fold and
 // odata.Wide: also the folder Salaries for Salaries/**, and a "+" for a space.
 func (p *patterns) mayMean(folded, wide string) bool {
-	if matchAny(p.narrow, folded) {
+	if p.allows(folded) {
 		return true
 	}
-	for i := range p.wide {
-		if p.wide[i].mayMean(wide) {
+	all := p.wide
+	if p.index != nil {
+		if p.index.wide[wide] {
+			return true
+		}
+		all = p.index.further
+	}
+	for i := range all {
+		if all[i].mayMean(wide) {
 			return true
 		}
 	}

@@ -128,7 +128,29 @@ func (f *finding) all() error {
 		}
 		names = append(names, matched...)
 	}
-	return f.addAll(names)
+	if err := f.addAll(names); err != nil {
+		return err
+	}
+	return f.addLists()
+}
+
+// addLists reads the files of lists that the policy files name. Package policy reports one that is not there, with the
+// line that names it.
+func (f *finding) addLists() error {
+	var names []string
+	for _, file := range f.files.All {
+		for _, name := range policy.ListFiles(file) {
+			names = append(names, f.ifThere(name)...)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		if err := f.add(name); err != nil {
+			return err
+		}
+		f.files.All[len(f.files.All)-1].IsList = true
+	}
+	return nil
 }
 
 // addAll reads the files of these names, each once.

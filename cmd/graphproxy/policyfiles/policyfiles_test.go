@@ -71,6 +71,14 @@ func TestTheFilesOfAPolicyAreFound(t *testing.T) {
 			[]string{"policy.yaml", "a.yaml"}},
 		{"a link within the directory", "p.yaml", map[string]string{"p.yaml": "include: teams/*.yaml\n",
 			"teams/a.yaml": "->../real/a.yaml", "real/a.yaml": "version: 1"}, []string{"p.yaml", "teams/a.yaml"}},
+		{"files of lists", "p.yaml", map[string]string{
+			"p.yaml":       "include: t/a.yaml\nlists: {a: {file: a.txt}, b: [x], c: {file: gone.txt}, d: {file: ../x}}\n",
+			"t/a.yaml":     "lists: {z: {file: sub/z.txt}}\n",
+			"a.txt":        "x\n",
+			"t/sub/z.txt":  "x\n",
+			"t/gone.txt":   "x\n",
+			"t/sub/a.yaml": "",
+		}, []string{"p.yaml", "t/a.yaml", "a.txt", "t/sub/z.txt"}},
 		{"a pattern that is no pattern is left to the loader", "p.yaml", map[string]string{"p.yaml": "include: [../*.yaml]\n"},
 			[]string{"p.yaml"}},
 	} {

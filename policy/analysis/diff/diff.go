@@ -53,6 +53,7 @@ const (
 	KindContact  Kind = "contact"
 	KindBounds   Kind = "bounds"
 	KindTest     Kind = "test"
+	KindList     Kind = "list"
 )
 
 // Policies compares two policies.
@@ -61,7 +62,7 @@ func Policies(old, newer *policy.Policy) Difference {
 		Old:    old.File(),
 		New:    newer.File(),
 		Limits: commonLimits(old, newer),
-		File:   slices.Concat(contact(old, newer), bounds(old, newer)),
+		File:   slices.Concat(contact(old, newer), bounds(old, newer), listValues(old, newer)),
 		Tests:  removedTests(old, newer),
 	}
 	was := make(map[string]*policy.Caller)

@@ -55,7 +55,15 @@ func drawRule(t *rapid.T, options []string, templates ...string) string {
 	if _, after, found := strings.Cut(template, "{"); found && rapid.Bool().Draw(t, "where") {
 		name, _, _ := strings.Cut(after, "}")
 		list := rapid.SliceOfNDistinct(rapid.SampledFrom(values), 1, 2, rapid.ID).Draw(t, "values")
-		settings = append(settings, fmt.Sprintf("where: {%s: [\"%s\"]}", name, strings.Join(list, `", "`)))
+		text := fmt.Sprintf("[\"%s\"]", strings.Join(list, `", "`))
+		switch rapid.IntRange(0, 3).Draw(t, "how") {
+		case 0:
+			text = "{not: " + text + "}"
+		case 1:
+			text = "{" + rapid.SampledFrom([]string{"list: few", "not_list: few", "not_list: [few, more]",
+				"list: more, not: " + text}).Draw(t, "list") + "}"
+		}
+		settings = append(settings, fmt.Sprintf("where: {%s: %s}", name, text))
 	}
 	if rapid.Bool().Draw(t, "query") {
 		list := rapid.SliceOfNDistinct(rapid.SampledFrom(options), 1, 2, func(s string) string { return s[:4] }).Draw(t,
@@ -95,7 +103,9 @@ func drawRules(t *rapid.T, base []string, options []string, label string) []stri
 func drawPolicies(t *rapid.T) (old, newer *policy.Policy) {
 	var texts [2]strings.Builder
 	for i := range texts {
-		texts[i].WriteString("version: 1\ncallers:\n  last: {identity: [anyone], allow: []}\n")
+		few := rapid.SampledFrom([]string{`[a, b]`, `[ceo]`, `["a*"]`}).Draw(t, "few")
+		fmt.Fprintf(&texts[i], "version: 1\nlists:\n  few: %s\n  more: [\"*@contoso.com\", b, Reports]\n", few)
+		texts[i].WriteString("callers:\n  last: {identity: [anyone], allow: []}\n")
 	}
 	for n, name := range []string{"hr-sync", "mailer"} {
 		allow, deny := drawRules(t, nil, allowOptions, "allow"), drawRules(t, nil, denyOptions, "deny")
@@ -165,6 +175,9 @@ func TestNothingGainedMeansNothingAllowed(t *testing.T) {
 // beginning.
 func drawDenials(t *rapid.T) (old, newer *policy.Policy) {
 	const allow = `version: 1
+lists:
+  few: [a, b]
+  more: ["*@contoso.com", b, Reports]
 callers:
   hr-sync:
     identity: [anyone]

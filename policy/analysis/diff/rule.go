@@ -27,6 +27,7 @@ type rule struct {
 type key struct {
 	variable int
 	values   []string // sorted
+	isNot    bool     // none of the values may match
 }
 
 func newRule(r *policy.Rule) *rule {
@@ -43,11 +44,15 @@ func newRule(r *policy.Rule) *rule {
 	c.one.Methods = match.Get
 	names := match.Variables(m.Template)
 	var conditions []string
-	for i := range m.Keys {
-		values := slices.Sorted(slices.Values(m.Keys[i].Values()))
-		k := key{variable: slices.Index(names, m.Keys[i].Variable), values: slices.Compact(values)}
+	for i, condition := range slices.Concat(m.Keys, m.Nots) {
+		values := slices.Sorted(slices.Values(condition.Values()))
+		k := key{
+			variable: slices.Index(names, condition.Variable),
+			values:   slices.Compact(values),
+			isNot:    i >= len(m.Keys),
+		}
 		c.where = append(c.where, k)
-		conditions = append(conditions, fmt.Sprintf("%d%q", k.variable, k.values))
+		conditions = append(conditions, fmt.Sprintf("%d%v%q", k.variable, k.isNot, k.values))
 	}
 	for _, text := range r.OptionConditions() {
 		c.query[text] = true
@@ -174,7 +179,10 @@ func hasArgs(t *odata.Template) bool {
 
 // includes reports whether every value that meets the other condition meets this one.
 func (k key) includes(other key) bool {
-	return k.variable == other.variable &&
+	if k.isNot { // it leaves out no more than the other
+		k.values, other.values = other.values, k.values
+	}
+	return k.variable == other.variable && k.isNot == other.isNot &&
 		!slices.ContainsFunc(other.values, func(v string) bool { return !slices.Contains(k.values, v) })
 }
 

@@ -90,7 +90,7 @@ func newSingle(r *policy.Rule, side string) (*single, *match.Rule) {
 		text := side + strings.Join(r.BodyConditions(), "\n")
 		s.options = append(s.options, condition{option: "body", id: text, always: true})
 	}
-	return s, &match.Rule{Methods: m.Methods, Template: m.Template, Keys: m.Keys}
+	return s, &match.Rule{Methods: m.Methods, Template: m.Template, Keys: m.Keys, Nots: m.Nots}
 }
 
 // outlook is how a policy may decide a request: by the first deny rule whose conditions all hold, else by the first

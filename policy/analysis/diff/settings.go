@@ -270,6 +270,50 @@ func rateText(perSecond float64) string {
 	return strconv.FormatFloat(perSecond*3600, 'g', 6, 64) + "/h"
 }
 
+// listValues compares the values of lists. A change shows at the rules that use them, too.
+func listValues(old, newer *policy.Policy) []Change {
+	was, is := old.Lists(), newer.Lists()
+	names := slices.Collect(maps.Keys(is))
+	for name := range was {
+		if _, found := is[name]; !found {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	var changes []Change
+	for _, name := range names {
+		var parts []string
+		for _, v := range missing(is[name], was[name]) {
+			parts = append(parts, "+"+v)
+		}
+		for _, v := range missing(was[name], is[name]) {
+			parts = append(parts, "-"+v)
+		}
+		if len(parts) > 0 {
+			const most = 20
+			if len(parts) > most {
+				parts = append(parts[:most], fmt.Sprintf("and %d more", len(parts)-most))
+			}
+			changes = append(changes, Change{
+				Sign:  "~",
+				Kind:  KindList,
+				Text:  fmt.Sprintf("list %s: %s", name, strings.Join(parts, ", ")),
+				Where: newer.File(),
+			})
+		}
+	}
+	return changes
+}
+
+// missing returns the values that the others lack.
+func missing(values, others []string) []string {
+	has := make(map[string]bool, len(others))
+	for _, v := range others {
+		has[v] = true
+	}
+	return slices.DeleteFunc(slices.Clone(values), func(v string) bool { return has[v] })
+}
+
 // bounds compares what bounds the files of teams. A change alters no decision, and says what a team may write next.
 func bounds(old, newer *policy.Policy) []Change {
 	was, is := old.Bounds(), newer.Bounds()

@@ -75,7 +75,7 @@ func (b *book) touched(t *odata.Target, method match.Methods, left *pairs) bool 
 
 // bare returns a rule without its conditions on query options, as a tree of its own may have it.
 func bare(m *match.Rule) *match.Rule {
-	return &match.Rule{Methods: m.Methods, Template: m.Template, Keys: m.Keys}
+	return &match.Rule{Methods: m.Methods, Template: m.Template, Keys: m.Keys, Nots: m.Nots}
 }
 
 // move returns the rule for the other version.
@@ -85,7 +85,7 @@ func move(m *match.Rule) *match.Rule {
 	if m.Template.Version == "beta" {
 		t.Version = "v1.0"
 	}
-	return &match.Rule{Methods: m.Methods, Template: &t, Keys: m.Keys, Options: m.Options}
+	return &match.Rule{Methods: m.Methods, Template: &t, Keys: m.Keys, Nots: m.Nots, Options: m.Options}
 }
 
 func moveText(r *policy.Rule) string {

@@ -145,6 +145,7 @@ func parse(text []byte) (*policy.Policy, error) {
 	return policy.ParseFiles(time.Time{}, policy.Files{All: []policy.File{
 		{Name: "policy.yaml", Data: text},
 		{Name: "teams/hr.yaml", Data: []byte("version: 1\n")},
+		{Name: "staff.txt", Data: []byte("adele@contoso.com\n"), IsList: true},
 	}})
 }
 
@@ -184,9 +185,12 @@ func everyOption(t testing.TB) []byte {
 		}
 		return []any{map[string]any{"GET /users": map[string]any{"query": query, "unknown": true}}}
 	}
+	where := map[string]any{"GET /users/{id}": map[string]any{"where": map[string]any{"id": map[string]any{
+		"list": "staff", "not_list": []string{"vips", "file"}, "not": []any{"a", 5},
+	}}}}
 	deny := append(rules("denyQuery"), map[string]any{"include": "devices", "until": "2026-12-31"},
 		bodyRule("values", "targets"))
-	allow := append(rules("query"), map[string]any{"include": "devices", "until": "2026-12-31T00:00:00Z"},
+	allow := append(rules("query"), where, map[string]any{"include": "devices", "until": "2026-12-31T00:00:00Z"},
 		bodyRule("values", "required", "max", "only", "targets"))
 	token := map[string]any{
 		"issuer":    "https://oidc.contoso.example",
@@ -211,6 +215,11 @@ func everyOption(t testing.TB) []byte {
 		}},
 		"rules": map[string]any{"devices": []string{"GET /devices"}},
 		"deny":  []any{map[string]any{"include": "devices"}},
+		"lists": map[string]any{
+			"vips":  []any{"ceo@contoso.com", 5},
+			"staff": map[string]any{"values": []string{"*@contoso.com"}},
+			"file":  map[string]any{"file": "staff.txt"},
+		},
 		"limits": map[string]any{"new": map[string]any{
 			"rate": "5/s", "covers": []any{map[string]any{"GET /users/{id}/new": map[string]any{"unknown": true}}},
 		}},
