@@ -4,13 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"graphproxy/cmd/graphproxy/terminal"
 	"graphproxy/policy"
 	"graphproxy/policy/analysis/diff"
 	"graphproxy/proxy"
@@ -18,7 +16,7 @@ import (
 
 // diffOptions are the options of the command diff.
 type diffOptions struct {
-	log    string
+	logs   []string
 	format string // "": text, or JSON with --json
 	failOn string
 }
@@ -40,7 +38,7 @@ func newDiff(environ []string) *cobra.Command {
 			return diffPolicies(cmd, environ, args[0], args[1], o)
 		},
 	}
-	cmd.Flags().StringVar(&o.log, "audit", "", "an audit log, a `FILE` or - for standard input")
+	cmd.Flags().StringArrayVar(&o.logs, "audit", nil, auditUsage)
 	cmd.Flags().StringVar(&o.format, "format", "", "the `FORMAT` of the result: text, markdown, json or sarif")
 	cmd.Flags().StringVar(&o.failOn, "fail-on", "difference", "end with status 1 for a `CHANGE`: difference or gains")
 	return cmd
@@ -65,7 +63,7 @@ func (o *diffOptions) check(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("--fail-on: %.40q is neither difference nor gains", o.failOn)
 	}
 	inputs := 0
-	for _, name := range append(args[:len(args):len(args)], o.log) {
+	for _, name := range slices.Concat(args, o.logs) {
 		if name == "-" {
 			inputs++
 		}
@@ -102,8 +100,8 @@ func diffPolicies(cmd *cobra.Command, environ []string, oldFile, newFile string,
 	}
 	result := difference{Difference: diff.Policies(was, is)}
 	result.Summary = result.Difference.Summary()
-	if o.log != "" {
-		if result.Requests, err = replay(cmd, environ, was, is, o.log); err != nil {
+	if len(o.logs) > 0 {
+		if result.Requests, err = replay(cmd, environ, was, is, o.logs); err != nil {
 			return err
 		}
 	}
@@ -135,45 +133,13 @@ func (d difference) write(cmd *cobra.Command, format string) error {
 	return d.text(cmd.OutOrStdout())
 }
 
-func replay(cmd *cobra.Command, environ []string, was, is *policy.Policy, name string) (*diff.Replayed, error) {
-	log, err := open(cmd, name)
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
-	shown, done := terminal.Progress(environ, cmd.ErrOrStderr(), logName(name), log, sizeOf(log))
-	replayed, err := diff.Replay(was, is, shown)
-	done()
-	if err != nil {
-		return nil, fmt.Errorf("reading the audit log %s: %w", name, err)
-	}
-	return &replayed, nil
-}
-
-// open opens a file for reading; "-" is standard input.
-func open(cmd *cobra.Command, name string) (io.ReadCloser, error) {
-	if name == "-" {
-		return io.NopCloser(cmd.InOrStdin()), nil
-	}
-	return OpenFile(name)
-}
-
-// logName returns a name of a log for messages.
-func logName(name string) string {
-	if name == "-" {
-		return "standard input"
-	}
-	return name
-}
-
-// sizeOf returns the size of a log that is a regular file, else 0.
-func sizeOf(log io.Reader) int64 {
-	if f, ok := log.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			return info.Size()
-		}
-	}
-	return 0
+func replay(cmd *cobra.Command, environ []string, was, is *policy.Policy, logs []string) (*diff.Replayed, error) {
+	var replayed diff.Replayed
+	err := readLogs(cmd, environ, logs, func(log io.Reader) (err error) {
+		replayed, err = diff.Replay(was, is, log)
+		return err
+	})
+	return &replayed, err
 }
 
 func (d difference) text(w io.Writer) error {

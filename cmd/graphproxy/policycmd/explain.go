@@ -14,7 +14,7 @@ import (
 	"graphproxy/policy/operations"
 )
 
-func newExplain(settings *config.Config) *cobra.Command {
+func newExplain(settings *config.Config, environ []string) *cobra.Command {
 	var file string
 	var circumstances circumstances
 	var recorded recorded
@@ -40,7 +40,7 @@ func newExplain(settings *config.Config) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch len(args) {
 			case 0:
-				return explainRecorded(cmd, file, recorded)
+				return explainRecorded(cmd, environ, file, recorded)
 			case 1:
 				return explainRead(cmd)
 			}
@@ -49,8 +49,7 @@ func newExplain(settings *config.Config) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&recorded.id, "request-id", "",
 		"explain the request with this `ID`, which the caller got as request-id")
-	cmd.Flags().StringArrayVar(&recorded.logs, "audit", nil,
-		"the audit log with that request, a `FILE` or - for standard input. May be given several times")
+	cmd.Flags().StringArrayVar(&recorded.logs, "audit", nil, auditUsage)
 	cmd.Flags().StringVar(&file, "policy", settings.Policy, "the policy `FILE`")
 	cmd.Flags().StringVar(&circumstances.body, "body", "",
 		"the `FILE` with the request's body, JSON; - is the standard input")

@@ -58,24 +58,26 @@ type recordedRequests struct {
 }
 
 // explainRecorded explains each line with the id: that of a request, or those of a batch and its items.
-func explainRecorded(cmd *cobra.Command, file string, r recorded) error {
+func explainRecorded(cmd *cobra.Command, environ []string, file string, r recorded) error {
 	p, err := ReadPolicy(file)
 	if err != nil {
 		return err
 	}
 	result := recordedRequests{Policy: p.File(), Hash: p.Hash()}
-	for _, name := range r.logs {
-		found, err := find(cmd, name, r.id)
+	var found []audit.Line
+	err = readLogs(cmd, environ, r.logs, func(log io.Reader) (err error) {
+		found, err = audit.Find(log, r.id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for i := range found {
+		one, err := explainLine(p, &found[i])
 		if err != nil {
 			return err
 		}
-		for i := range found {
-			one, err := explainLine(p, &found[i])
-			if err != nil {
-				return err
-			}
-			result.Requests = append(result.Requests, one)
-		}
+		result.Requests = append(result.Requests, one)
 	}
 	if len(result.Requests) == 0 {
 		return fmt.Errorf("no request in %s has the request id %.80q; an older part of the log may have it", strings.Join(r.logs, ", "), r.id)
@@ -87,19 +89,6 @@ func explainRecorded(cmd *cobra.Command, file string, r recorded) error {
 		return ErrNo
 	}
 	return nil
-}
-
-func find(cmd *cobra.Command, name, id string) ([]audit.Line, error) {
-	log, err := open(cmd, name)
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
-	found, err := audit.Find(log, id)
-	if err != nil {
-		return nil, fmt.Errorf("reading the audit log %s: %w", name, err)
-	}
-	return found, nil
 }
 
 // noValues is what an explanation does not know of a recorded request.

@@ -9,35 +9,36 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"graphproxy/cmd/graphproxy/terminal"
 	"graphproxy/policy/analysis/audit"
 	"graphproxy/policy/analysis/suggest"
 	"graphproxy/policy/graph/catalog"
 )
 
 func newSuggest(environ []string) *cobra.Command {
-	var log string
-	var pin bool
+	var logs []string
+	var pin, denied bool
 	var operations []string
 	cmd := &cobra.Command{
 		Use:   "suggest --audit FILE",
 		Short: "Write the rules that an audit log of report mode asks for",
 		Long: "suggest writes, as YAML ready to paste, the smallest set of rules that allows what an audit log saw. Keys " +
 			"become {id}; with --pin those\nof which only one value was seen stay that value. Status 0: rules were found. 1: " +
-			"the log asks for none. 2: it cannot be read.",
+			"the log asks for none. 2: it cannot be read.\n" +
+			"With --denied it suggests rules for requests that were refused because no rule allows them, too.",
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if log == "" {
+			if len(logs) == 0 {
 				return fmt.Errorf("%s: --audit FILE is missing; see %s --help", cmd.CommandPath(), cmd.CommandPath())
 			}
 			known, err := suggestOperations(operations)
 			if err != nil {
 				return err
 			}
-			return suggestRules(cmd, environ, suggest.Options{Pin: pin, Operations: known}, log)
+			return suggestRules(cmd, environ, suggest.Options{Pin: pin, Operations: known, Denied: denied}, logs)
 		},
 	}
-	cmd.Flags().StringVar(&log, "audit", "", "the audit log, a `FILE` or - for standard input")
+	cmd.Flags().StringArrayVar(&logs, "audit", nil, auditUsage)
+	cmd.Flags().BoolVar(&denied, "denied", false, "suggest rules for requests that no rule allowed, too")
 	cmd.Flags().BoolVar(&pin, "pin", false, "keep a key of which only one value was seen")
 	cmd.Flags().StringArrayVar(&operations, "operations", nil,
 		"know the operations of a `FILE` of lines METHOD /path; beta in its name means the version beta. May be given "+
@@ -51,18 +52,15 @@ type suggestion struct {
 	Skipped audit.Skipped `json:"skipped"`
 }
 
-func suggestRules(cmd *cobra.Command, environ []string, o suggest.Options, name string) error {
-	log, err := open(cmd, name)
+func suggestRules(cmd *cobra.Command, environ []string, o suggest.Options, logs []string) error {
+	s := suggest.New(o)
+	var skipped audit.Skipped
+	err := readLogs(cmd, environ, logs, func(log io.Reader) (err error) {
+		skipped, err = audit.Read(log, func(l audit.Line) error { s.Add(l); return nil })
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	defer log.Close()
-	s := suggest.New(o)
-	shown, done := terminal.Progress(environ, cmd.ErrOrStderr(), logName(name), log, sizeOf(log))
-	skipped, err := audit.Read(shown, func(l audit.Line) error { s.Add(l); return nil })
-	done()
-	if err != nil {
-		return fmt.Errorf("reading the audit log %s: %w", name, err)
 	}
 	result := suggestion{s.Suggest(), skipped}
 	if err := result.Verify(); err != nil {

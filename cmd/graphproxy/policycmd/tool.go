@@ -56,7 +56,7 @@ func New(environ []string) *cobra.Command {
 	policy.AddCommand(
 		shown(newCheck(settings), checkLook()),
 		shown(newTest(settings), testLook()),
-		shown(newExplain(settings), explainLook()),
+		shown(newExplain(settings, environ), explainLook()),
 		shown(newDiff(environ), diffLook()),
 		newSuggest(environ), // YAML to paste is never folded
 		newLimits(),

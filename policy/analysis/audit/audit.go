@@ -122,9 +122,10 @@ func Find(r io.Reader, id string) ([]Line, error) {
 		if err != nil {
 			return found, err
 		}
-		if lines.tooLong || !bytes.Contains(text, []byte(id)) {
+		if lines.tooLong || id == "" || !bytes.Contains(text, []byte(id)) {
 			continue
 		}
+		text, _ = withoutPrefix(text)
 		var raw rawLine
 		if json.Unmarshal(text, &raw) == nil && raw.isRequest() && raw.RequestID == id {
 			raw.complete(lines.number)
@@ -152,6 +153,22 @@ func (l *Line) complete(number int) {
 	}
 }
 
+// mostPrefix is the length of what may stand before a line, in bytes: the time and the stream of a container's log, or
+// what syslog writes.
+const mostPrefix = 256
+
+// withoutPrefix returns the JSON object that a line ends with; nil if there is none.
+func withoutPrefix(line []byte) (object []byte, prefixed bool) {
+	if line[0] == '{' {
+		return line, false
+	}
+	at := bytes.Index(line, []byte(`{"`))
+	if at < 0 || at > mostPrefix {
+		return nil, true
+	}
+	return line[at:], true
+}
+
 // parse reads one line, or counts it as skipped.
 func (s *Skipped) parse(text []byte, tooLong bool) (l Line, ok bool) {
 	switch {
@@ -160,7 +177,10 @@ func (s *Skipped) parse(text []byte, tooLong bool) (l Line, ok bool) {
 		return l, false
 	case len(text) == 0:
 		return l, false
-	case text[0] != '{':
+	}
+	text, prefixed := withoutPrefix(text)
+	switch {
+	case text == nil, prefixed && !json.Valid(text):
 		s.Other++
 		return l, false
 	case !json.Valid(text):

@@ -225,3 +225,25 @@ func TestFindReturnsTheRequestOrTheBatchWithItsItems(t *testing.T) {
 		}
 	}
 }
+
+func TestALineMayHaveAPrefix(t *testing.T) {
+	for _, row := range []struct {
+		name, line string
+		lines      int
+		skipped    audit.Skipped
+	}{
+		{"a container's runtime", "2026-01-02T03:04:05Z stdout F " + getUser, 1, audit.Skipped{}},
+		{"syslog", "Jan  2 03:04:05 host graphproxy[1]: " + getUser, 1, audit.Skipped{}},
+		{"the program's own log", "x " + logLine, 0, audit.Skipped{Other: 1}},
+		{"cut off behind a prefix", "x " + getUser[:40], 0, audit.Skipped{Other: 1}},
+		{"text in braces", "x {y}", 0, audit.Skipped{Other: 1}},
+		{"too long a prefix", strings.Repeat("x", 300) + getUser, 0, audit.Skipped{Other: 1}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			lines, skipped := read(t, row.line+"\n")
+			if len(lines) != row.lines || skipped.Total() != row.skipped.Total() || skipped.Other != row.skipped.Other {
+				t.Errorf("%d lines, skipped %+v", len(lines), skipped)
+			}
+		})
+	}
+}

@@ -29,6 +29,8 @@ type Options struct {
 	// Operations are Graph's, if there is a list. They show with certainty which segments are keys; a path that is
 	// not in the list is read without it.
 	Operations *Operations
+	// Denied suggests rules also for requests that were refused because no rule allows them.
+	Denied bool
 }
 
 // Suggester collects requests. It needs memory for each different request, about one kilobyte. It is not safe for
@@ -70,7 +72,7 @@ type item struct {
 
 type forbiddenKey struct{ rule, path string }
 
-// Add adds a line of the log. Denied requests are not suggested and only counted, and so are requests that report
+// Add adds a line of the log. Denied requests are not suggested without Options.Denied, and only counted, and so are requests that report
 // mode let through although an explicit deny rule applies. A $batch itself is ignored, because its items have their
 // own lines.
 func (s *Suggester) Add(l audit.Line) {
@@ -88,11 +90,11 @@ func (s *Suggester) Add(l audit.Line) {
 	}
 	method := match.MethodOf(l.Method)
 	switch {
-	case l.Decision == audit.Deny:
+	case l.Decision == audit.Deny && !s.options.Denied:
 		c.denied++
 	case l.Parsed == nil:
 		c.unreadable++
-	case l.WouldDeny && l.Reason == policy.ReasonDenied:
+	case l.WouldDeny && l.Reason == policy.ReasonDenied, l.Decision == audit.Deny && l.Rule != "":
 		c.forbid(&l, method)
 	case method == 0 || len(l.Parsed.Segments) == 0:
 		c.unwritable++
