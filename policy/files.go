@@ -36,14 +36,7 @@ const (
 // of a directory need no include. A name of a caller, of a set of rules or of a limit is unique over all files.
 func ParseFiles(now time.Time, files Files, checks ...EvidenceCheck) (*Policy, error) {
 	p, err := ParseFilesUntested(files, checks...)
-	if err != nil {
-		return nil, err
-	}
-	p.loaded = now
-	if errs := p.testErrors(); len(errs) > 0 {
-		return nil, errs
-	}
-	return p, nil
+	return tested(now, p, err)
 }
 
 // ParseFilesUntested is ParseFiles without running the tests that the files hold.

@@ -46,6 +46,11 @@ func Parse(file string, data []byte, checks ...EvidenceCheck) (*Policy, error) {
 // ParseAt is Parse, with the time at which tests without at: are judged.
 func ParseAt(now time.Time, file string, data []byte, checks ...EvidenceCheck) (*Policy, error) {
 	p, err := ParseUntested(file, data, checks...)
+	return tested(now, p, err)
+}
+
+// tested returns p if its tests pass, judged at now where they have no time of their own. An err is passed on.
+func tested(now time.Time, p *Policy, err error) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -175,15 +175,7 @@ func TestItRecoversFromUsedUpDescriptors(t *testing.T) {
 	}
 	w := newWorld(t)
 	w.registerSecret("secret")
-	arrived, release := make(chan struct{}), make(chan struct{})
-	w.graph.Handle("GET /v1.0/users/slow", func(rw http.ResponseWriter, r *http.Request) {
-		close(arrived)
-		select {
-		case <-release:
-		case <-r.Context().Done():
-		}
-		_, _ = io.WriteString(rw, `{"id":"slow"}`)
-	})
+	arrived, release := w.slow()
 	p := w.serve(t, "AZURE_CLIENT_SECRET=secret")
 	allow := func(descriptors string) {
 		t.Helper()

@@ -67,13 +67,7 @@ func newRoot(environ []string) *cobra.Command {
 		Args:          cobra.ArbitraryArgs, // otherwise cobra answers an unknown command itself, in several lines
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(cmd, args[0])
-			}
-			cmd.SetOut(cmd.ErrOrStderr()) // help after a mistake is not a result
-			return errors.Join(cmd.Help(), errors.New("\nsay which command to run"))
-		},
+		RunE:          policycmd.RunNone,
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
@@ -83,13 +77,6 @@ func newRoot(environ []string) *cobra.Command {
 	root.AddCommand(newServe(environ), newSandbox(environ), policycmd.New(environ), newConsent(environ),
 		newToken(environ), newKey(), newPermissions(environ), newHealthcheck(environ), newMan(), newVersion())
 	return root
-}
-
-func unknownCommand(root *cobra.Command, name string) error {
-	if near := root.SuggestionsFor(name); len(near) > 0 {
-		return fmt.Errorf("graphproxy: unknown command %q; did you mean %q?", name, near[0])
-	}
-	return fmt.Errorf("graphproxy: unknown command %q; see graphproxy --help", name)
 }
 
 // noArguments refuses arguments, with graphproxy's own message.

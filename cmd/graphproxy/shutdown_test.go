@@ -22,12 +22,9 @@ type held struct {
 	err    error
 }
 
-// hold starts a proxy and a request that stays in flight.
-func hold(t *testing.T, more ...string) holding {
-	t.Helper()
-	w := newWorld(t)
-	w.registerSecret("secret")
-	arrived, release := make(chan struct{}), make(chan struct{})
+// slow makes GET /users/slow wait until release is closed; arrived is closed when the request is there.
+func (w *world) slow() (arrived, release chan struct{}) {
+	arrived, release = make(chan struct{}), make(chan struct{})
 	w.graph.Handle("GET /v1.0/users/slow", func(rw http.ResponseWriter, r *http.Request) {
 		close(arrived)
 		select {
@@ -36,6 +33,15 @@ func hold(t *testing.T, more ...string) holding {
 		case <-r.Context().Done():
 		}
 	})
+	return arrived, release
+}
+
+// hold starts a proxy and a request that stays in flight.
+func hold(t *testing.T, more ...string) holding {
+	t.Helper()
+	w := newWorld(t)
+	w.registerSecret("secret")
+	arrived, release := w.slow()
 	h := holding{w.serve(t, append(more, "AZURE_CLIENT_SECRET=secret")...), release, make(chan held, 1)}
 	go func() {
 		a, err := h.try(http.MethodGet, h.callers+"/v1.0/users/slow", "")

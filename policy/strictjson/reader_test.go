@@ -2,9 +2,13 @@ package strictjson_test
 
 import (
 	"errors"
+	"fmt"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"weak"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -155,6 +159,59 @@ func TestUnquoteTakesEscapesOff(t *testing.T) {
 		if got := strictjson.Unquote([]byte(raw)); got != want {
 			t.Errorf("%s says %q, not %q", raw, got, want)
 		}
+	}
+}
+
+// Doubled keys of a large object are found by sorting: they stand at any places, and look alike only when folded.
+func TestADoubledKeyOfALargeObjectIsFound(t *testing.T) {
+	const n = 40
+	for name, twin := range map[string]string{
+		"the same": "key7", "in another letter case": "KEY7", "with an escape": `\u006bey7`, "in wide letters": "\uff4bey7",
+	} {
+		for at := range n {
+			var members []string
+			for i := range n {
+				members = append(members, fmt.Sprintf(`"key%d":%d`, i, i))
+			}
+			text := "{" + strings.Join(slices.Insert(members, at, `"`+twin+`":true`), ",") + "}"
+			var fault *strictjson.Error
+			if err := strictjson.Check([]byte(text)); !errors.As(err, &fault) || !strings.Contains(fault.Message, "twice") {
+				t.Fatalf("%s, before key %d: %v", name, at, err)
+			}
+		}
+	}
+	if err := strictjson.Check([]byte(manyKeys(n))); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASpareKeepsNeitherATextNorMuchMemory(t *testing.T) {
+	var spare strictjson.Spare
+	read := func(text []byte) *strictjson.Reader {
+		r := spare.Take()
+		if err := r.Reset(text, strictjson.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Skip(); err != nil {
+			t.Fatal(err)
+		}
+		spare.Put(r)
+		return r
+	}
+	text := new([1 << 10]byte)
+	copy(text[:], `{"a":1}`+strings.Repeat(" ", len(text)))
+	weakly := weak.Make(text)
+	r := read(text[:])
+	text = nil
+	runtime.GC()
+	if weakly.Value() != nil {
+		t.Error("the text of a Reader that is not in use is kept")
+	}
+	if again := read([]byte(manyKeys(5_000))); again != r {
+		t.Error("a Reader is not used again")
+	}
+	if again := spare.Take(); again == r {
+		t.Error("a Reader is kept with memory for 5,000 keys")
 	}
 }
 

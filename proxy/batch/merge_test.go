@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -256,6 +257,13 @@ func TestMergeRefusesWhatIsNotTheAnswer(t *testing.T) {
 		{"a cut text", `{"responses":[{"id":"a","status":200}`},
 		{"more after the end", `{"responses":[]}{}`},
 		{"a space alone", ` `},
+		{"an id in another letter case alone", `{"responses":[{"ID":"a","status":200}]}`},
+		{"two words in one", `{"x":truefalse,"responses":[{"id":"a","status":200}]}`},
+		{"two numbers in one", `{"x":1-2,"responses":[{"id":"a","status":200}]}`},
+		{"a word behind a number", `{"responses":[{"id":"a","status":200}],"x":1null}`},
+		{"too deep by one", `{"responses":[{"id":"a","status":200,"body":` + nested(512) + `}]}`},
+		{"headers of more than 256 KiB", `{"responses":[{"id":"a","status":200,"headers":{"X":"` +
+			strings.Repeat("x", 256<<10) + `"}}]}`},
 		{"nesting without end", strings.Repeat("[", 1_000_000)},
 		{"nesting within an answer without end",
 			`{"responses":[{"id":"a","status":200,"body":` + strings.Repeat("[", 1_000_000)},
@@ -273,6 +281,46 @@ func TestMergeRefusesWhatIsNotTheAnswer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// nested is a value of so many arrays, one in the other.
+func nested(depth int) string { return strings.Repeat("[", depth) + strings.Repeat("]", depth) }
+
+func TestADeepAnswerAndLongHeadersPass(t *testing.T) {
+	b := mustRead(t, list(`"id":"a"`))
+	for name, graph := range map[string]string{
+		"the deepest": `{"responses":[{"id":"a","status":200,"body":` + nested(511) + `}]}`,
+		"headers of nearly 256 KiB": `{"responses":[{"id":"a","status":200,"headers":{"X":"` +
+			strings.Repeat("x", 255<<10) + `"}}]}`,
+	} {
+		if got, err := merge(t, b, strings.NewReader(graph), nil, batch.Edit{}); err != nil || string(got) != graph {
+			t.Errorf("%s: %.200s, %v", name, got, err)
+		}
+	}
+}
+
+// What Close returns to the account is no longer held, though the Replies are.
+func TestCloseFreesTheMemoryOfAnAnswer(t *testing.T) {
+	const size = 8 << 20
+	b := mustRead(t, list(`"id":"a"`))
+	graph := `{"responses":[{"id":"a","status":200,"body":"` + strings.Repeat("x", size) + `"}]}`
+	used := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := used()
+	replies := b.Replies(strings.NewReader(graph), []int{0}, new(account).hold)
+	if _, _, err := replies.Next(); err != nil {
+		t.Fatal(err)
+	}
+	replies.Close()
+	if more := used() - before; more > size/2 {
+		t.Errorf("%d bytes are still in memory", more)
+	}
+	runtime.KeepAlive(replies)
+	runtime.KeepAlive(graph)
 }
 
 func TestRepliesAreReadForTheRecord(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
@@ -146,16 +147,9 @@ func (c *chunks) take(line []byte) ([]byte, error) {
 func (c *chunks) size(line []byte) error {
 	digits, _, _ := bytes.Cut(line, []byte{';'})
 	digits = bytes.TrimRight(digits, " \t")
-	if len(digits) == 0 || len(digits) > 16 {
+	n, err := strconv.ParseUint(string(digits), 16, 64)
+	if err != nil || len(digits) > 16 {
 		return errChunk
-	}
-	var n uint64
-	for _, d := range digits {
-		v := hexDigit(d)
-		if v > 15 {
-			return errChunk
-		}
-		n = n<<4 | uint64(v)
 	}
 	c.left, c.state = n, inData
 	if n == 0 {
@@ -172,17 +166,4 @@ func (c *chunks) count(overhead int, data uint64) error {
 		return errExcess
 	}
 	return nil
-}
-
-// hexDigit returns the value of a digit; more than 15 for any other character.
-func hexDigit(c byte) byte {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0'
-	case 'a' <= c && c <= 'f':
-		return c - 'a' + 10
-	case 'A' <= c && c <= 'F':
-		return c - 'A' + 10
-	}
-	return 0xff
 }

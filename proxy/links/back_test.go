@@ -110,3 +110,14 @@ func TestABodyThatGraphMightReadInAnotherWayIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// encoding/json stops at the same depth, and so do many readers.
+func TestADeepBodyIsReadToTheBound(t *testing.T) {
+	nested := func(depth int) []byte { return []byte(strings.Repeat("[", depth) + strings.Repeat("]", depth)) }
+	if _, err := rewriter(t).BackBody(nested(10_000)); err != nil {
+		t.Error(err)
+	}
+	if _, err := rewriter(t).BackBody(nested(10_001)); err == nil || !strings.Contains(err.Error(), "deeper") {
+		t.Errorf("beyond the bound: %v", err)
+	}
+}

@@ -67,49 +67,36 @@ func (e *endless) Read(p []byte) (n int, err error) {
 	return n, nil
 }
 
-func BenchmarkPageOf60kB(b *testing.B) {
-	r, text := rewriter(b), page(60_000)
-	buffer := make([]byte, 32<<10)
-	b.SetBytes(int64(len(text)))
+// benchmarkReader reads answers of that many bytes through a reader.
+func benchmarkReader(b *testing.B, size int64, answer func() io.Reader) {
+	r, buffer := rewriter(b), make([]byte, 32<<10)
+	b.SetBytes(size)
 	b.ReportAllocs()
 	for b.Loop() {
-		body := r.NewReader(io.NopCloser(bytes.NewReader(text)), links.Options{})
+		body := r.NewReader(io.NopCloser(answer()), links.Options{})
 		for {
 			if _, err := body.Read(buffer); err != nil {
 				break
 			}
 		}
 	}
+}
+
+func BenchmarkPageOf60kB(b *testing.B) {
+	text := page(60_000)
+	benchmarkReader(b, int64(len(text)), func() io.Reader { return bytes.NewReader(text) })
 }
 
 func BenchmarkPageOf60kBWithALinkInEachObject(b *testing.B) {
 	text := bytes.ReplaceAll(page(60_000), []byte(`{"businessPhones"`),
 		[]byte(`{"@odata.id":"https://graph.microsoft.com/v1.0/users/1","businessPhones"`))
-	r, buffer := rewriter(b), make([]byte, 32<<10)
-	b.SetBytes(int64(len(text)))
-	b.ReportAllocs()
-	for b.Loop() {
-		body := r.NewReader(io.NopCloser(bytes.NewReader(text)), links.Options{})
-		for {
-			if _, err := body.Read(buffer); err != nil {
-				break
-			}
-		}
-	}
+	benchmarkReader(b, int64(len(text)), func() io.Reader { return bytes.NewReader(text) })
 }
 
 func BenchmarkStreamOf100MB(b *testing.B) {
-	r, buffer := rewriter(b), make([]byte, 32<<10)
+	const size = 100_000_000
 	part := []byte(strings.Repeat(user(7)+",", 50))
-	b.SetBytes(100_000_000)
-	b.ReportAllocs()
-	for b.Loop() {
-		text := io.MultiReader(strings.NewReader(`{"value":[`), &endless{part: part, most: 100_000_000})
-		body := r.NewReader(io.NopCloser(text), links.Options{})
-		for {
-			if _, err := body.Read(buffer); err != nil {
-				break
-			}
-		}
-	}
+	benchmarkReader(b, size, func() io.Reader {
+		return io.MultiReader(strings.NewReader(`{"value":[`), &endless{part: part, most: size})
+	})
 }

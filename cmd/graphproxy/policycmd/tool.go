@@ -39,13 +39,7 @@ func New(environ []string) *cobra.Command {
 			"else policy.yaml.\nIt ends with status 0 for yes, 1 for no and 2 if it could not tell. docs/policy.md shows " +
 			"each command.",
 		Args: cobra.ArbitraryArgs, // otherwise cobra answers an unknown command itself, in several lines
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return unknownCommand(cmd, args[0])
-			}
-			cmd.SetOut(cmd.ErrOrStderr()) // help after a mistake is not a result
-			return errors.Join(cmd.Help(), errors.New("\nsay which command to run"))
-		},
+		RunE: RunNone,
 	}
 	policy.SuggestionsMinimumDistance = 2
 	policy.PersistentFlags().Bool("json", false, "print JSON for machines")
@@ -63,6 +57,15 @@ func New(environ []string) *cobra.Command {
 		newSchema(),
 	)
 	return policy
+}
+
+// RunNone is the RunE of a command that only has subcommands: it prints the help, and returns an error with the cure.
+func RunNone(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return unknownCommand(cmd, args[0])
+	}
+	cmd.SetOut(cmd.ErrOrStderr()) // help after a mistake is not a result
+	return errors.Join(cmd.Help(), errors.New("\nsay which command to run"))
 }
 
 func unknownCommand(cmd *cobra.Command, name string) error {

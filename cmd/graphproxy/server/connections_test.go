@@ -23,7 +23,7 @@ import (
 	"graphproxy/cmd/graphproxy/server"
 )
 
-// logged collects log lines. It is safe for concurrent use.
+// logged collects lines of a log. It is safe for concurrent use.
 type logged struct {
 	mu   sync.Mutex
 	text strings.Builder

@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -37,18 +36,6 @@ func (anyToken) Refused(auth.Token, auth.Refusal) auth.Renewal { return auth.Ren
 // App returns the one app registration, for every name in the policy.
 func (a anyToken) App(string, string) *proxy.App { return &proxy.App{Tokens: a} }
 
-// auditLog collects whole lines.
-type auditLog struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *auditLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
 // The policy file changes a thousand times under load, every other time to a file that does not load: no request
 // fails, and each is decided by the policy whose hash is in its audit line.
 func TestAThousandReloadsNeverFailARequestNorDecideWrongly(t *testing.T) {
@@ -73,7 +60,7 @@ func TestAThousandReloadsNeverFailARequestNorDecideWrongly(t *testing.T) {
 	graph.Handle("GET /v1.0/groups", answerEmpty)
 	root, err := url.Parse(graph.URL())
 	must(t, err)
-	audit := new(auditLog)
+	audit := new(logged)
 	h, err := proxy.New(proxy.Config{
 		Graph:         root,
 		Apps:          anyToken{},
@@ -136,7 +123,7 @@ func TestAThousandReloadsNeverFailARequestNorDecideWrongly(t *testing.T) {
 	}
 	close(done)
 	callers.Wait()
-	checkDecisions(t, audit.buf.String(), hashes[wide], hashes[narrow])
+	checkDecisions(t, audit.text.String(), hashes[wide], hashes[narrow])
 }
 
 func answerEmpty(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }

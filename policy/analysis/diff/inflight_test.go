@@ -8,23 +8,43 @@ import (
 	"graphproxy/policy/analysis/diff"
 )
 
-func TestTheCallersShareOfRequestsInFlight(t *testing.T) {
-	with := func(share string) *policy.Policy {
+// settingChange is the change of a caller's setting from old to newer, each "" where the file has none.
+type settingChange struct {
+	name, old, newer, text string
+	gains, loses           bool
+}
+
+func (tt settingChange) check(t *testing.T, setting string) {
+	t.Helper()
+	with := func(value string) *policy.Policy {
 		t.Helper()
-		if share != "" {
-			share = "    in_flight: " + share + "\n"
+		line := ""
+		if value != "" {
+			line = "    " + setting + ": " + value + "\n"
 		}
 		p, err := policy.Parse("policy.yaml",
-			[]byte("version: 1\ncallers:\n  app:\n    identity: [anyone]\n"+share+"    allow: [GET /users]\n"))
+			[]byte("version: 1\ncallers:\n  app:\n    identity: [anyone]\n"+line+"    allow: [GET /users]\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return p
 	}
-	for _, tt := range []struct {
-		name, old, newer, text string
-		gains, loses           bool
-	}{
+	var found []string
+	for _, c := range diff.Policies(with(tt.old), with(tt.newer)).Callers {
+		for _, change := range c.Changes {
+			found = append(found, change.Text)
+			if change.Gains != tt.gains || change.Loses != tt.loses {
+				t.Errorf("gains %v, loses %v", change.Gains, change.Loses)
+			}
+		}
+	}
+	if got := strings.Join(found, "\n"); got != tt.text {
+		t.Errorf("%q, want %q", got, tt.text)
+	}
+}
+
+func TestTheCallersShareOfRequestsInFlight(t *testing.T) {
+	for _, tt := range []settingChange{
 		{"a larger number gains", "10", "20", "in_flight: 10 is now 20", true, false},
 		{"a smaller part loses", "30%", "10%", "in_flight: 30% is now 10%", false, true},
 		{"more than half gains", "", "75%", "in_flight: half of all, or all for a caller by itself is now 75%", true, false},
@@ -48,19 +68,6 @@ func TestTheCallersShareOfRequestsInFlight(t *testing.T) {
 		},
 		{"the same is no change", "25%", "25%", "", false, false},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			var found []string
-			for _, c := range diff.Policies(with(tt.old), with(tt.newer)).Callers {
-				for _, change := range c.Changes {
-					found = append(found, change.Text)
-					if change.Gains != tt.gains || change.Loses != tt.loses {
-						t.Errorf("gains %v, loses %v", change.Gains, change.Loses)
-					}
-				}
-			}
-			if got := strings.Join(found, "\n"); got != tt.text {
-				t.Errorf("%q, want %q", got, tt.text)
-			}
-		})
+		t.Run(tt.name, func(t *testing.T) { tt.check(t, "in_flight") })
 	}
 }
