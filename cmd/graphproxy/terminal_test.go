@@ -95,7 +95,7 @@ func TestCommandsAreInColourOnATerminalAndNeverInAPipe(t *testing.T) {
 		{"a policy that loads", []string{"policy", "check", now}, "\x1b[32m" + now + " loads"},
 		{"a warning", []string{"policy", "check", now}, "\x1b[33mwarning\x1b[0m: "},
 		{"a policy that does not", []string{"policy", "check", filepath.Join(filepath.Dir(now), "bad.yaml")}, "\x1b[31m"},
-		{"a test that passes", []string{"policy", "test", now}, "\x1b[32mok\x1b[0m  "},
+		{"a test that passes", []string{"policy", "test", "-v", now}, "\x1b[32mok\x1b[0m  "},
 		{"what is allowed", []string{"policy", "explain", "--policy", now, "hr-sync", "GET /users/a"},
 			"\x1b[32mallow\x1b[0m"},
 		{"what is denied", []string{"policy", "explain", "--policy", now, "hr-sync", "GET /sites"}, "\x1b[31mdeny\x1b[0m"},
