@@ -46,7 +46,7 @@ func aadsts(code int) (cause, cure string, known bool) {
 			"check that the certificate in $CLIENT_CERTIFICATE_PATH is the one on the app registration; " +
 				"with $CLIENT_SEND_CERTIFICATE_CHAIN put the whole chain into the file", true
 	case 50013, 500133, 700021, 700023, 700024:
-		return "the assertion is outside its time or was made for somebody else",
+		return "the assertion is outside its time or was made for another audience",
 			"check the clock of this machine; a federated token must be fresh and be made for Entra ID", true
 	case 700030:
 		return "the subject of the certificate is not one that the app registration trusts",
@@ -62,7 +62,7 @@ func aadsts(code int) (cause, cure string, known bool) {
 		return "the service that $SCOPE names is not known in this tenant",
 			"check $SCOPE and whether the tenant belongs to another cloud (GRAPHPROXY_CLOUD)", true
 	case 650056, 65005, 65001:
-		return "the app registration lists no permission for Graph, or nobody has consented to it",
+		return "the app registration lists no permission for Graph, or no administrator has consented to it",
 			"add application permissions for Microsoft Graph to the app registration and grant admin consent", true
 	case 65004:
 		return "an administrator declined to consent", "ask for admin consent again", true

@@ -22,10 +22,10 @@ func (a App) Declined(oauth, description string) *Error {
 			"https://login.microsoftonline.com/error?code="+strconv.Itoa(e.Code)
 	case oauthPattern.MatchString(oauth):
 		e.Cause, e.Cure = "Entra ID did not grant consent and calls the reason "+oauth, "ask again; "+
-			"the sign-in logs of the tenant tell more"
+			"the sign-in logs of the tenant have the details"
 	default:
 		e.Cause, e.Cure = "Entra ID did not grant consent, without a reason", "ask again; "+
-			"the sign-in logs of the tenant tell more"
+			"the sign-in logs of the tenant have the details"
 	}
 	return a.named(e)
 }

@@ -107,9 +107,9 @@ func TestConsentThatWasDeclinedIsExplained(t *testing.T) {
 			"Entra ID did not grant consent and calls the reason temporarily_unavailable; ask again; the sign-in logs of the " +
 				"tenant tell more"},
 		{"a reason in other words", "<script>" + canary, canary,
-			"Entra ID did not grant consent, without a reason; ask again; the sign-in logs of the tenant tell more"},
+			"Entra ID did not grant consent, without a reason; ask again; the sign-in logs of the tenant have the details"},
 		{"no reason", "", "",
-			"Entra ID did not grant consent, without a reason; ask again; the sign-in logs of the tenant tell more"},
+			"Entra ID did not grant consent, without a reason; ask again; the sign-in logs of the tenant have the details"},
 	}
 	a := auth.App{Prefix: "GRAPHPROXY_APPS_0_"}
 	for _, tt := range tests {

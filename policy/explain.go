@@ -65,7 +65,7 @@ func (p *Policy) Explain(r Request) Explanation {
 	case d.Reason == ReasonEnded:
 		e.Differs = ReasonEnded
 	case d.Reason == ReasonSelection:
-		e.Nearest, e.Differs = d.Near, "which bounds what the token of a link holds, and only the running proxy can tell "+
+		e.Nearest, e.Differs = d.Near, "which bounds what the token of a link holds, and only the running proxy can decide "+
 			"whether it returned that link to this caller"
 	case d.Near != nil && d.Reason == match.ReasonUntil:
 		e.Nearest, e.Differs = d.Near, "which has ended"

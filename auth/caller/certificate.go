@@ -97,7 +97,7 @@ func (a *Authenticator) certificate(s *tls.ConnectionState) (Found, *Error) {
 	switch {
 	case whose.several:
 		return Found{}, errAmbiguous("the client certificate has names of several callers: " +
-			"ask the policy's owner to tell them apart")
+			"ask the policy's owner to make them differ")
 	case whose.Name == "":
 		return Found{}, errCertificate()
 	case whose.Credential == "":

@@ -63,7 +63,7 @@ func (b *builder) addAll(callers []Caller) {
 		case names[c.Name]:
 			b.problem(owner{name: c.Name}, "there is another caller of this name: rename one of them")
 		case len(c.Identities) == 0:
-			b.problem(owner{name: c.Name}, "has no identity, so nobody can be it: add one, such as a key; "+
+			b.problem(owner{name: c.Name}, "has no identity, so no request can be from it: add one, such as a key; "+
 				"write anyone if that is meant")
 		}
 		names[c.Name] = true

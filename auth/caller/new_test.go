@@ -53,7 +53,7 @@ func TestNewRefuses(t *testing.T) {
 		{"a name twice", []caller.Caller{is("hr", anyone), is("hr", key(hrKey))},
 			"callers.hr: there is another caller of this name: rename one of them"},
 		{"a caller without an identity", []caller.Caller{is("hr")},
-			"callers.hr: has no identity, so nobody can be it: add one, such as a key; write anyone if that is meant"},
+			"callers.hr: has no identity, so no request can be from it: add one, such as a key; write anyone if that is meant"},
 		{"an unknown kind", []caller.Caller{is("hr", caller.Identity{Kind: "Key", Line: 7})},
 			`line 7: callers.hr: unknown kind of identity "Key": write certificate, token, key, unix, network or anyone`},
 		{"a key without a hash", []caller.Caller{is("hr", caller.Identity{Kind: caller.Key})},
@@ -61,7 +61,7 @@ func TestNewRefuses(t *testing.T) {
 		{"the hash of an empty key", []caller.Caller{is("hr", empty)},
 			"callers.hr: the sha256 of the key is missing or that of an empty key: write the SHA-256 of a long random one"},
 		{"a name with a percent sign", []caller.Caller{is("50%d")},
-			"callers.50%d: has no identity, so nobody can be it: add one, such as a key; write anyone if that is meant"},
+			"callers.50%d: has no identity, so no request can be from it: add one, such as a key; write anyone if that is meant"},
 		{"no networks", []caller.Caller{is("hr", network())},
 			`callers.hr: network: names no network: write such as ["10.20.0.0/16"]`},
 		{"an invalid network", []caller.Caller{is("hr", caller.Identity{Kind: caller.Network, Networks: []netip.Prefix{{}}})},
@@ -73,12 +73,12 @@ func TestNewRefuses(t *testing.T) {
 			"callers.hr: network: ::ffff:0.0.0.0/90 is IPv6 that holds IPv4 addresses, which are compared as IPv4: write " +
 				"them so, such as 10.20.0.0/16"},
 		{"a certificate without a name", []caller.Caller{is("hr", caller.Identity{Kind: caller.Certificate})},
-			"callers.hr: certificate: names nobody: write uri, dns or common_name"},
+			"callers.hr: certificate: names no caller: write uri, dns or common_name"},
 		{"a token without an audience",
 			[]caller.Caller{is("hr", caller.Identity{Kind: caller.Token, Issuer: "https://contoso.example"})},
-			"callers.hr: token: names nobody: write issuer and audience"},
+			"callers.hr: token: names no caller: write issuer and audience"},
 		{"a unix user without a name", []caller.Caller{is("hr", caller.Identity{Kind: caller.Unix})},
-			"callers.hr: unix: names nobody: write uid, gid or user"},
+			"callers.hr: unix: names no caller: write uid, gid or user"},
 
 		{"the same key", []caller.Caller{is("a", at(2, key(hrKey))), is("b", at(5, key(hrKey)))},
 			"line 5: callers.b: the same key could identify this caller and callers.a (line 2): give each a key of its own"},
@@ -106,14 +106,14 @@ func TestNewRefuses(t *testing.T) {
 			"callers.b: the same certificate could identify this caller and callers.a: give them different names, or one of " +
 				"them another kind of identity"},
 		{"the same token", []caller.Caller{is("a", token), is("b", token)},
-			"callers.b: the same token could identify this caller and callers.a: tell them apart by subject, audience " +
+			"callers.b: the same token could identify this caller and callers.a: make them differ by subject, audience " +
 				"or claims"},
 		{"the same user", []caller.Caller{is("a", unix), is("b", unix)},
 			"callers.b: the same user could identify this caller and callers.a: give both a uid, and different ones"},
 		{"several things at once", []caller.Caller{is("a", anyone, network()), is("b", anyone), is("c")},
 			`callers.a: network: names no network: write such as ["10.20.0.0/16"]` + "\n" +
 				"callers.b: any request could identify this caller and callers.a: leave anyone to one of them\n" +
-				"callers.c: has no identity, so nobody can be it: add one, such as a key; write anyone if that is meant"},
+				"callers.c: has no identity, so no request can be from it: add one, such as a key; write anyone if that is meant"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if err := caller.Check(tt.callers); err == nil || err.Error() != tt.want {

@@ -15,14 +15,14 @@ func (b *builder) addDescribed(d described) {
 		what, cure = "the same certificate", "give them different names, or one of them another kind of identity"
 		missing = b.describeCertificate(&d)
 	case Token:
-		what, cure = "the same token", "tell them apart by subject, audience or claims"
+		what, cure = "the same token", "make them differ by subject, audience or claims"
 		missing = b.describeToken(&d)
 	case Unix:
 		what, cure = "the same user", "give both a uid, and different ones"
 		missing = b.describeUnix(&d)
 	}
 	if missing != "" {
-		b.problem(d.owner, "%s: names nobody: write %s", d.Kind, missing)
+		b.problem(d.owner, "%s: names no caller: write %s", d.Kind, missing)
 	}
 	if len(b.problems) > before {
 		return

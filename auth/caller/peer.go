@@ -71,7 +71,7 @@ func (a *Authenticator) user(ctx context.Context) (Found, *Error) {
 	switch {
 	case whose.several: // New refuses such callers
 		return Found{}, errAmbiguous("the user at the other end of the unix socket could be several callers: " +
-			"ask the policy's owner to tell them apart")
+			"ask the policy's owner to make them differ")
 	case whose.Name == "":
 		return Found{}, errUnix()
 	}

@@ -85,7 +85,7 @@ func (a *Authenticator) token(ctx context.Context, raw string) (Found, *Error) {
 	}
 	switch {
 	case whose.several:
-		return Found{}, errAmbiguous("the token could be that of several callers: ask the policy's owner to tell them apart")
+		return Found{}, errAmbiguous("the token could be that of several callers: ask the policy's owner to make them differ")
 	case whose.Name == "":
 		return Found{}, errTokenUnknown()
 	}

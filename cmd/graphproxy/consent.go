@@ -41,7 +41,7 @@ func newConsent(environ []string) *cobra.Command {
 		Short: "Ask an administrator to grant the app its permissions, and see what comes of it",
 		Long: "consent prints the address where an administrator grants an app registration the permissions that it " +
 			"lists, waits on this\nmachine for the answer, and shows the roles in a token acquired after it. docs/consent.md " +
-			"has the whole way.\nStatus 0: granted. 1: refused. 2: it could not tell.",
+			"has the whole way.\nStatus 0: granted. 1: refused. 2: no answer.",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c.stdout = cmd.OutOrStdout()
@@ -211,7 +211,7 @@ func (c *consenting) conclude(ctx context.Context, a auth.App, question consent.
 	case err != nil:
 		return fmt.Errorf("graphproxy consent: consent was granted, but no token can be had: app %q: %w", a.Name, err)
 	case !d.Readable:
-		fmt.Fprintln(c.stdout, "The token does not tell its roles.")
+		fmt.Fprintln(c.stdout, "The token does not show its roles.")
 		return nil
 	case len(d.Roles) == 0:
 		return fmt.Errorf(

@@ -308,7 +308,7 @@ func TestTokenReportsProblems(t *testing.T) {
 			"\nproblem   the token has no roles, so that Graph will refuse every request: add application permissions for " +
 				"Microsoft Graph to the app registration (API permissions) and have them granted with graphproxy consent\n"}},
 		{"an opaque token", func(w *world) { w.entra.Fail(entratest.Fault{Body: opaque}) }, nil, 0, []string{
-			"\nclient    the token does not tell\n", "\nroles     the token does not tell\n", "in 59m5"}},
+			"\nclient    the token does not show it\n", "\nroles     the token does not show it\n", "in 59m5"}},
 		{"a secret that is wrong", func(w *world) { w.registerSecret("another") }, nil, 2, []string{
 			`graphproxy token: app "default": the client secret is wrong (AADSTS7000215); put the secret's value into ` +
 				`AZURE_CLIENT_SECRET`}},

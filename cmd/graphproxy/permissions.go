@@ -35,7 +35,7 @@ func newPermissions(environ []string) *cobra.Command {
 		Long: "permissions says which rules cannot work because no role of the app covers them, which role would, and " +
 			"which roles no rule needs.\nThe roles are those in a token of the configured app, or --roles. " +
 			"docs/permissions.md says where FILE comes from.\nStatus 0: all rules are covered and no role is too much. 1: " +
-			"there are findings. 2: it could not tell.",
+			"there are findings. 2: no answer.",
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.run(cmd, environ)
@@ -167,7 +167,7 @@ func tokenRoles(ctx context.Context, environ []string, app string) ([]string, er
 		return nil, fmt.Errorf("graphproxy permissions: app %q: %w", a.Name, err)
 	}
 	if !d.Readable {
-		return nil, fmt.Errorf("graphproxy permissions: app %q: the token does not tell its roles: write them with --roles",
+		return nil, fmt.Errorf("graphproxy permissions: app %q: the token does not show its roles: write them with --roles",
 			a.Name)
 	}
 	return d.Roles, nil

@@ -170,7 +170,7 @@ func (r tokenReport) text(w io.Writer, now time.Time) error {
 	var b strings.Builder
 	line := func(name, value string) {
 		if value == "" {
-			value = "the token does not tell"
+			value = "the token does not show it"
 		}
 		fmt.Fprintf(&b, "%-9s %s\n", name, value)
 	}

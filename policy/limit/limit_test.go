@@ -122,7 +122,8 @@ func TestTake(t *testing.T) {
 			{charges: one(slots), want: summary{Name: "slots", After: time.Second, Concurrency: true}},
 			{at: time.Hour, charges: one(slots), want: summary{Name: "slots", After: time.Second, Concurrency: true}},
 			{at: time.Hour, release: 1, charges: one(slots)},
-			{at: time.Hour, release: 1, charges: one(slots), want: summary{Name: "slots", After: time.Second, Concurrency: true}},
+			{at: time.Hour, release: 1, charges: one(slots),
+				want: summary{Name: "slots", After: time.Second, Concurrency: true}},
 			{at: time.Hour, release: 2, charges: one(slots)},
 		}},
 		{"releasing gives no token back", []step{
@@ -137,7 +138,8 @@ func TestTake(t *testing.T) {
 			{release: 1, charges: one(both)},
 			{release: 3, charges: one(both)},
 			{charges: one(both), want: summary{Name: "both", After: 2 * time.Second}},
-			{at: 1500 * time.Millisecond, charges: one(both), want: summary{Name: "both", After: time.Second, Concurrency: true}},
+			{at: 1500 * time.Millisecond, charges: one(both),
+				want: summary{Name: "both", After: time.Second, Concurrency: true}},
 		}},
 		{"time that goes backwards gives no token twice", []step{
 			{at: time.Minute, charges: one(slow)},

@@ -21,7 +21,7 @@ func newCheck(settings *config.Config) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Tell all errors and warnings of a policy file",
-		Long: "check tells every error of a policy file, its failing tests among them, and every warning. Status 0: it " +
+		Long: "check reports every error of a policy file, its failing tests among them, and every warning. Status 0: it " +
 			"loads. 1: it does not, or\nthere is a warning and --strict is given. 2: the file cannot be read.",
 		Args: arguments("[FILE]"),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -36,7 +36,7 @@ func New(environ []string) *cobra.Command {
 		Use:   "policy",
 		Short: "Check, test, explain, compare and suggest policy files",
 		Long: "policy answers questions about a policy file. Where no FILE is given it is that of GRAPHPROXY_POLICY, or " +
-			"else policy.yaml.\nIt ends with status 0 for yes, 1 for no and 2 if it could not tell. docs/policy.md shows " +
+			"else policy.yaml.\nIt ends with status 0 for yes, 1 for no and 2 for no answer. docs/policy.md shows " +
 			"each command.",
 		Args: cobra.ArbitraryArgs, // otherwise cobra answers an unknown command itself, in several lines
 		RunE: RunNone,

@@ -58,7 +58,7 @@ func clearSocket(path string) error {
 		return errors.New("another process listens there: stop it, or choose another path")
 	case !errors.Is(err, syscall.ECONNREFUSED):
 		return errors.New(
-			"it cannot be told whether a process listens on the socket that is there: remove it, or choose another path",
+			"whether a process listens on the socket that is there cannot be found out: remove it, or choose another path",
 		)
 	}
 	if err := os.Remove(path); err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 var errNotHere = errors.New(
-	"on this system nobody says who connects to a unix socket; that needs Linux: write host:port",
+	"this system does not report who connects to a unix socket; that needs Linux: write host:port",
 )
 
 func listenUnix(string, fs.FileMode) (net.Listener, error) { return nil, errNotHere }

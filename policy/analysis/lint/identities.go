@@ -26,7 +26,7 @@ func (c *checker) identities() {
 func (c *checker) tooWide(b *book, id policy.Identity) {
 	if id.Kind == "anyone" {
 		c.report.AddIn(id.File, id.Line, b.where+".identity",
-			"everybody who can reach the proxy is this caller, and it listens for others "+
+			"every client that can reach the proxy is this caller, and it listens for others "+
 				"than this machine. Listen on 127.0.0.1, or name evidence that proves the caller")
 	}
 	if c.Plain && (id.Kind == "key" || id.Kind == "token") {

@@ -275,7 +275,7 @@ func (c *checker) undocumented(u *use, methods match.Methods, f Finding) {
 	f.Reason = "the file has no entry for it"
 	for m := match.Get; m <= match.Delete; m <<= 1 {
 		if m&methods != 0 && len(c.data.operations(u.rule.Match().Template, m)) > 0 {
-			f.Reason = "the file has only consent of single resources for it (RSC), which no token tells"
+			f.Reason = "the file has only consent of single resources for it (RSC), which no token shows"
 		}
 	}
 	c.report.Undocumented = append(c.report.Undocumented, f)

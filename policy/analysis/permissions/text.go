@@ -98,7 +98,7 @@ func (t *text) few(n, most int) int {
 
 func (t *text) undocumented(findings []Finding) {
 	if len(findings) > 0 {
-		t.line("\nnot documented, so that nobody can tell from the file which role they need:")
+		t.line("\nnot documented: the file does not show which role they need:")
 	}
 	for _, f := range findings {
 		methods := ""
@@ -134,7 +134,7 @@ func (t *text) unknown(roles []Unknown) {
 
 func (t *text) advice(all []Advice) {
 	if len(all) > 0 {
-		t.line("\nmore than is needed, perhaps (the file tells no properties, and a lesser role may read fewer):")
+		t.line("\nmore than is needed, perhaps (the file lists no properties, and a lesser role may read fewer):")
 	}
 	for _, a := range all {
 		also := ""
@@ -155,7 +155,7 @@ func usedBy(rules int) string {
 // String returns the role's name and level.
 func (r Role) String() string {
 	if r.Level == 0 {
-		return r.Name + " (level not told)"
+		return r.Name + " (level not known)"
 	}
 	return fmt.Sprintf("%s (level %d)", r.Name, r.Level)
 }

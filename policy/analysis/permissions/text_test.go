@@ -39,13 +39,13 @@ can work only in part:
     needs Letter.Read.All (level 3) for GET /users/{id}/mailFolders/{id}, GET /users/{id}/mailFolders/{id}/messages
     needs Person.Read.All (level 3) for GET /users/{id}/manager
 
-not documented, so that nobody can tell from the file which role they need:
+not documented: the file does not show which role they need:
   policy.yaml:10: POST /places
     the file has no entry for it
 
 to be removed, no rule that is documented needs them:
   Letter.Send (level 3)
-  Team.ReadWrite.All (level not told)
+  Team.ReadWrite.All (level not known)
 
 unknown:
   Leter.Send: the file has no such permission; is Letter.Send meant?

@@ -53,7 +53,7 @@ func TestYAMLReadyToPaste(t *testing.T) {
 callers:
   hr-sync:
     # not covered: 1 request denied
-    # not covered: 1 request of a target that the log does not tell for certain
+    # not covered: 1 request of a target that cannot be read from the log with certainty
     # not covered: 1 request of a target that no rule can name
     # not covered: 2 requests that "policy.yaml:12" denies, "/v1.0/users/{id}"; keep that rule, for those below would allow 2 of them
     allow:

@@ -60,7 +60,7 @@ func (c *Caller) writeLeftOut(b *strings.Builder) {
 		what string
 	}{
 		{c.Denied, "denied"},
-		{c.Unreadable, "of a target that the log does not tell for certain"},
+		{c.Unreadable, "of a target that cannot be read from the log with certainty"},
 		{c.Unwritable, "of a target that no rule can name"},
 	} {
 		if part.n > 0 {

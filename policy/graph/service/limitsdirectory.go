@@ -85,8 +85,8 @@ func directory(rate string) []Preset {
 			Name:   "identity-reports",
 			Title:  "Identity reports: audit logs and sign-ins",
 			Source: pageGraph,
-			Note: "In all tenants together an app has 122/10s. Reading signInActivity of users, 10/m, cannot be told from " +
-				"reading users.",
+			Note: "In all tenants together an app has 122/10s. Reading signInActivity of users, 10/m, cannot be " +
+				"distinguished from reading users.",
 			Limits: []Limit{perAppAndTenant("identity-reports", "requests of an app in a tenant", "5/10s", on("ANY", []string{
 				"/auditLogs/**", "/reports/authenticationMethods/**", "/reports/getRelyingPartyDetailedSummary(period={period})",
 			}))},
