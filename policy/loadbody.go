@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"strconv"
 	"strings"
 
 	"graphproxy/policy/body"
@@ -24,7 +25,7 @@ func (l *loader) body(r *Rule, v yamlfile.Value) {
 		default:
 			conditions = append(conditions, l.condition(f.Key, f.Value))
 		}
-		r.bodyTexts = append(r.bodyTexts, flowOf("body: {"+f.Key+": ", f.Value))
+		r.bodyTexts = append(r.bodyTexts, flowOf("body: {"+flowKey(f.Key)+": ", f.Value))
 	}
 	r.Conditions = append(r.Conditions, r.bodyTexts...)
 	bounds, err := body.New(conditions, recipients)
@@ -33,6 +34,14 @@ func (l *loader) body(r *Rule, v yamlfile.Value) {
 		return
 	}
 	r.body, r.match.Bounds = bounds, bounds
+}
+
+// flowKey writes the key of a mapping in braces.
+func flowKey(key string) string {
+	if strings.ContainsAny(key, "@#:,[]{}&*!|>'\"%`? ") {
+		return strconv.Quote(key)
+	}
+	return key
 }
 
 // recipients reads the allowed addresses. With none it returns an empty list.

@@ -71,8 +71,8 @@ func New(conditions []Condition, recipients []string) (*Bounds, error) {
 		v := match.NewValues(recipients)
 		b.recipients = &v
 	}
-	for i := range b.conditions {
-		if err := b.add(&b.conditions[i]); err != nil {
+	for _, c := range fromTheTop(b.conditions) {
+		if err := b.add(c); err != nil {
 			return nil, err
 		}
 	}
@@ -80,6 +80,23 @@ func New(conditions []Condition, recipients []string) (*Bounds, error) {
 		return nil, fmt.Errorf("the conditions name %d properties; at most %d are read", n, MaxPaths)
 	}
 	return b, nil
+}
+
+// fromTheTop returns the conditions, those on an object before those on its properties, so that the order in a file makes
+// no difference to lists of only.
+func fromTheTop(conditions []Condition) []*Condition {
+	all := make([]*Condition, len(conditions))
+	for i := range conditions {
+		all[i] = &conditions[i]
+	}
+	depth := func(c *Condition) int {
+		if c.Path == "" {
+			return -1
+		}
+		return strings.Count(c.Path, "/")
+	}
+	slices.SortStableFunc(all, func(a, b *Condition) int { return depth(a) - depth(b) })
+	return all
 }
 
 func (b *Bounds) add(c *Condition) error {

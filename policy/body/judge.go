@@ -178,9 +178,9 @@ func (j *judge) value(n *node, p place, element bool) (there bool) {
 		raw, err := j.r.String()
 		if j.check(err) {
 			if bytes.IndexByte(raw, '\\') < 0 {
-				j.text(n, p, string(raw))
+				j.text(n, p, string(raw), element)
 			} else {
-				j.text(n, p, strictjson.Unquote(raw))
+				j.text(n, p, strictjson.Unquote(raw), element)
 			}
 		}
 		return len(raw) > 0

@@ -25,7 +25,7 @@ func (j *judge) null(n *node, p place, element bool) {
 }
 
 // text judges a string.
-func (j *judge) text(n *node, p place, s string) {
+func (j *judge) text(n *node, p place, s string, element bool) {
 	j.recipientText(p, s)
 	if n == nil || j.textIsNoObject(n) {
 		return
@@ -35,7 +35,7 @@ func (j *judge) text(n *node, p place, s string) {
 	case c == nil:
 	case c.None && s != "":
 		j.fails(n, NotNone)
-	case c.Max >= 0, c.booleans && !j.deny:
+	case c.Max >= 0 && !element, c.booleans && !j.deny:
 		j.fails(n, BadType)
 	default:
 		j.match(n, s)
