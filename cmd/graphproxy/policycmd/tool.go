@@ -52,6 +52,7 @@ func New(environ []string) *cobra.Command {
 		shown(newTest(settings), testLook()),
 		shown(newExplain(settings, environ), explainLook()),
 		shown(newDiff(environ), diffLook()),
+		newGraph(settings),
 		newSuggest(environ), // YAML to paste is never folded
 		newLimits(),
 		newSchema(),
