@@ -57,8 +57,12 @@ func entra(t *testing.T, https bool) (*entratest.Server, auth.Options) {
 func registration(secret string, certs ...*x509.Certificate) entratest.App {
 	keys := testKeys()
 	return entratest.App{
-		TenantID: tenantID, ClientID: clientID, Secret: secret, Certificates: certs, Roles: []string{"User.Read.All"},
-		Federated: []entratest.Federated{{Issuer: issuer, Subject: subject, Audience: audience, Key: keys[0].Public()}},
+		TenantID:     tenantID,
+		ClientID:     clientID,
+		Secret:       secret,
+		Certificates: certs,
+		Roles:        []string{"User.Read.All"},
+		Federated:    []entratest.Federated{{Issuer: issuer, Subject: subject, Audience: audience, Key: keys[0].Public()}},
 	}
 }
 

@@ -109,7 +109,14 @@ func (l *loader) testCase(v yamlfile.Value, caller string, when time.Time, allow
 		request.Body = &Body{State: BodyJSON, Text: body}
 	}
 	l.policy.cases = append(l.policy.cases,
-		Case{File: v.File(), Line: v.Line(), Text: text, Request: request, Allow: allow, where: v.Where()})
+		Case{
+			File:    v.File(),
+			Line:    v.Line(),
+			Text:    text,
+			Request: request,
+			Allow:   allow,
+			where:   v.Where(),
+		})
 }
 
 // caseText reads a request, or a mapping of one to its body.

@@ -25,7 +25,14 @@ callers:
 `
 
 func registered(name, tenant, domain, id, secret string, roles ...string) entratest.App {
-	return entratest.App{Name: name, TenantID: tenant, Domain: domain, ClientID: id, Secret: secret, Roles: roles}
+	return entratest.App{
+		Name:     name,
+		TenantID: tenant,
+		Domain:   domain,
+		ClientID: id,
+		Secret:   secret,
+		Roles:    roles,
+	}
 }
 
 const (

@@ -248,8 +248,12 @@ func (s *sandbox) apps() []auth.App {
 			s.entra.Add(entratest.App{TenantID: tenant, ClientID: clientID, Secret: secret, Roles: sandboxRoles()})
 		}
 		all = append(all, auth.App{
-			Name: name, TenantID: graphtest.TenantID, ClientID: clientID, Secret: auth.NewSecret(secret),
-			AuthorityHost: s.entra.URL(), Scope: "https://graph.microsoft.com/.default",
+			Name:          name,
+			TenantID:      graphtest.TenantID,
+			ClientID:      clientID,
+			Secret:        auth.NewSecret(secret),
+			AuthorityHost: s.entra.URL(),
+			Scope:         "https://graph.microsoft.com/.default",
 		})
 	}
 	return all
@@ -278,10 +282,15 @@ func (s *sandbox) server() (*server.Server, error) {
 		return nil, fmt.Errorf("--audit: %w", err)
 	}
 	return server.New(server.Parts{
-		Version: versionName(),
-		Apps:    apps,
-		Graph:   s.graph.URL(), Roots: s.ca.Pool(), Policy: rules, MaxInFlight: 1000, Patience: 5 * time.Second,
-		Audit: audit, Log: log,
+		Version:     versionName(),
+		Apps:        apps,
+		Graph:       s.graph.URL(),
+		Roots:       s.ca.Pool(),
+		Policy:      rules,
+		MaxInFlight: 1000,
+		Patience:    5 * time.Second,
+		Audit:       audit,
+		Log:         log,
 	})
 }
 

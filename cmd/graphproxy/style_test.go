@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -44,6 +45,44 @@ func TestLinesHaveAtMost120Columns(t *testing.T) {
 				t.Errorf("%s:%d has %d columns; break the line, %d are the most", name, number, length, columns)
 			}
 		}
+	})
+}
+
+// fields is how many fields of a struct may stand on one line of a literal that names them. Lists, maps and the rows of
+// test tables, which name no fields, are not meant.
+const fields = 5
+
+func TestALiteralOfManyFieldsHasOneOnEachLine(t *testing.T) {
+	eachGoFile(t, func(_ string, _ []byte, set *token.FileSet, parsed *ast.File) {
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			literal, ok := n.(*ast.CompositeLit)
+			if !ok || len(literal.Elts) <= fields || !namesFields(literal) {
+				return true
+			}
+			for i, e := range literal.Elts[1:] {
+				if at := set.Position(e.Pos()); at.Line == set.Position(literal.Elts[i].End()).Line {
+					t.Errorf("%s: a literal of %d fields; write one on each line", at, len(literal.Elts))
+					break
+				}
+			}
+			return true
+		})
+	})
+}
+
+// namesFields reports whether a literal is that of a struct with the names of its fields.
+func namesFields(literal *ast.CompositeLit) bool {
+	switch literal.Type.(type) {
+	case *ast.ArrayType, *ast.MapType:
+		return false
+	}
+	return !slices.ContainsFunc(literal.Elts, func(e ast.Expr) bool {
+		pair, ok := e.(*ast.KeyValueExpr)
+		if !ok {
+			return true
+		}
+		_, named := pair.Key.(*ast.Ident)
+		return !named
 	})
 }
 

@@ -103,8 +103,18 @@ type tokenReport struct {
 
 func tokenReportOf(a auth.App, d auth.Description) tokenReport {
 	r := tokenReport{
-		App: a.Name, Cloud: cloudOf(a), Readable: d.Readable, TenantID: d.TenantID, ClientID: d.ClientID, AppName: d.AppName,
-		Audience: d.Audience, Version: d.Version, Expires: d.Expires, Roles: d.Roles, Problems: tokenProblems(a, d), app: a,
+		App:      a.Name,
+		Cloud:    cloudOf(a),
+		Readable: d.Readable,
+		TenantID: d.TenantID,
+		ClientID: d.ClientID,
+		AppName:  d.AppName,
+		Audience: d.Audience,
+		Version:  d.Version,
+		Expires:  d.Expires,
+		Roles:    d.Roles,
+		Problems: tokenProblems(a, d),
+		app:      a,
 	}
 	if !d.Issued.IsZero() {
 		r.Issued = &d.Issued

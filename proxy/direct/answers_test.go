@@ -286,7 +286,14 @@ func answers() []answer {
 			body:   "{}",
 			cut:    true,
 		},
-		{name: "a chunk that is cut", text: chunked + "5\r\n{}", closes: true, status: 200, body: "{}", cut: true},
+		{
+			name:   "a chunk that is cut",
+			text:   chunked + "5\r\n{}",
+			closes: true,
+			status: 200,
+			body:   "{}",
+			cut:    true,
+		},
 		{
 			name:   "chunks without the last",
 			text:   chunked + "2\r\n{}\r\n",

@@ -20,7 +20,14 @@ func eventKind() *kind {
 }
 
 func calendarKind() *kind {
-	return &kind{name: "calendar", set: "calendars", page: 10, max: 1000, always: []string{"id"}, search: []string{"name"}}
+	return &kind{
+		name:   "calendar",
+		set:    "calendars",
+		page:   10,
+		max:    1000,
+		always: []string{"id"},
+		search: []string{"name"},
+	}
 }
 
 // calendarOf is the property of an event that names its calendar. Graph does not return it.

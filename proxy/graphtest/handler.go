@@ -105,8 +105,16 @@ func (s *Server) open(r *http.Request) (*call, error) {
 	}
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	return &call{
-		s: s, t: s.tenant, method: methodOf(r.Method, r.Header), path: path, query: query, header: r.Header, request: r,
-		reading: reading, roles: roles, all: all,
+		s:       s,
+		t:       s.tenant,
+		method:  methodOf(r.Method, r.Header),
+		path:    path,
+		query:   query,
+		header:  r.Header,
+		request: r,
+		reading: reading,
+		roles:   roles,
+		all:     all,
 	}, nil
 }
 

@@ -48,9 +48,16 @@ func (j *journal) open(r *http.Request) *Request {
 	header := r.Header.Clone()
 	header.Set("Host", r.Host)
 	rec := &Request{
-		Method: r.Method, Target: r.RequestURI, Path: r.URL.Path, RawQuery: r.URL.RawQuery, Header: header,
-		ContentLength: r.ContentLength, TransferEncoding: slices.Clone(r.TransferEncoding),
-		Proto: r.Proto, Time: time.Now(), RemoteAddr: r.RemoteAddr,
+		Method:           r.Method,
+		Target:           r.RequestURI,
+		Path:             r.URL.Path,
+		RawQuery:         r.URL.RawQuery,
+		Header:           header,
+		ContentLength:    r.ContentLength,
+		TransferEncoding: slices.Clone(r.TransferEncoding),
+		Proto:            r.Proto,
+		Time:             time.Now(),
+		RemoteAddr:       r.RemoteAddr,
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -65,9 +72,18 @@ func (j *journal) item(r *http.Request, target string, item batchItem) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.received = append(j.received, &Request{
-		Method: r.Method, Target: target, Path: r.URL.Path, RawQuery: r.URL.RawQuery, Header: r.Header.Clone(),
-		Body: item.content[:min(len(item.content), maxRecorded)], Size: r.ContentLength, ContentLength: r.ContentLength,
-		Proto: r.Proto, Time: time.Now(), RemoteAddr: r.RemoteAddr, Item: item.ID,
+		Method:        r.Method,
+		Target:        target,
+		Path:          r.URL.Path,
+		RawQuery:      r.URL.RawQuery,
+		Header:        r.Header.Clone(),
+		Body:          item.content[:min(len(item.content), maxRecorded)],
+		Size:          r.ContentLength,
+		ContentLength: r.ContentLength,
+		Proto:         r.Proto,
+		Time:          time.Now(),
+		RemoteAddr:    r.RemoteAddr,
+		Item:          item.ID,
 	})
 }
 

@@ -118,9 +118,19 @@ func Open(at Address, o Options) (*Buckets, error) {
 	id := rand.Text()[:13] // 65 bits
 	w := &wire{replica: []byte(id)}
 	b := &Buckets{
-		client: connect(*at.p, w), wire: w, scripts: newScripts(), id: id,
-		deny: o.Deny, timeout: o.Timeout, now: o.Now, local: o.Local, log: o.Log, metrics: m,
-		since: o.Now(), outbox: newOutbox(), holds: newHolds(o.Holds),
+		client:  connect(*at.p, w),
+		wire:    w,
+		scripts: newScripts(),
+		id:      id,
+		deny:    o.Deny,
+		timeout: o.Timeout,
+		now:     o.Now,
+		local:   o.Local,
+		log:     o.Log,
+		metrics: m,
+		since:   o.Now(),
+		outbox:  newOutbox(),
+		holds:   newHolds(o.Holds),
 	}
 	b.census.least = max(1, o.Replicas)
 	if b.timeout <= 0 {

@@ -107,8 +107,14 @@ func (a *Authority) Leaf(l Leaf) (tls.Certificate, error) {
 
 func (l Leaf) template() (*x509.Certificate, error) {
 	t := &x509.Certificate{
-		DNSNames: l.DNS, IPAddresses: l.IPs, NotBefore: l.NotBefore, NotAfter: l.NotAfter, ExtKeyUsage: l.Usage,
-		IsCA: l.CA, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature,
+		DNSNames:              l.DNS,
+		IPAddresses:           l.IPs,
+		NotBefore:             l.NotBefore,
+		NotAfter:              l.NotAfter,
+		ExtKeyUsage:           l.Usage,
+		IsCA:                  l.CA,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageDigitalSignature,
 	}
 	for _, text := range l.URIs {
 		u, err := url.Parse(text)

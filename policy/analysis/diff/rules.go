@@ -170,8 +170,14 @@ func allowed(old, newer *side) []Change {
 		for _, p := range l.pairs(i) {
 			text := n.title(p.methods) + ": " + p.old.conditionsBesides(n) + " is now " +
 				n.conditionsBesides(p.old) + " (" + p.verdict("wider", "narrower") + ")"
-			changes = append(changes, Change{Sign: "~", Kind: KindAllow, Gains: p.more, Loses: p.less,
-				Text: text, Where: n.Where()})
+			changes = append(changes, Change{
+				Sign:  "~",
+				Kind:  KindAllow,
+				Gains: p.more,
+				Loses: p.less,
+				Text:  text,
+				Where: n.Where(),
+			})
 			if p.more && p.less {
 				changes = append(changes, ruleSetting(p.old, n, n.title(p.methods)+": ", n.Where())...)
 			}
@@ -201,8 +207,14 @@ func denied(old, newer *side) []Change {
 		for _, p := range l.pairs(i) {
 			text := "is denied " + n.title(p.methods) + ": " + p.old.conditionsBesides(n) + " is now " +
 				n.conditionsBesides(p.old) + " (" + p.verdict("denies more", "denies less") + ")"
-			changes = append(changes, Change{Sign: "~", Kind: KindDeny, Gains: p.less, Loses: p.more,
-				Text: text, Where: n.Where()})
+			changes = append(changes, Change{
+				Sign:  "~",
+				Kind:  KindDeny,
+				Gains: p.less,
+				Loses: p.more,
+				Text:  text,
+				Where: n.Where(),
+			})
 		}
 		if l.came[i] == 0 {
 			continue

@@ -136,7 +136,14 @@ func (r *pathReader) key(text string) {
 func (r *pathReader) name(text string, call bool) {
 	folded, base, qualified := foldName(text)
 	r.segments = append(r.segments,
-		Segment{Kind: Name, Text: text, Fold: folded, Base: base, Qualified: qualified, Call: call})
+		Segment{
+			Kind:      Name,
+			Text:      text,
+			Fold:      folded,
+			Base:      base,
+			Qualified: qualified,
+			Call:      call,
+		})
 }
 
 // system reads a segment that begins with "$". They are keywords, so the canonical spelling is used.

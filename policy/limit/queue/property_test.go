@@ -211,8 +211,12 @@ func (p *problems) Errorf(format string, args ...any) {
 
 func play(t *testing.T, p *problems, run []*asked) {
 	m := &model{
-		Limiter: limit.New(), granted: map[string][]grant{}, held: map[string]int{}, kinds: map[string][]int{},
-		tokens: map[string]float64{}, at: map[string]time.Time{},
+		Limiter: limit.New(),
+		granted: map[string][]grant{},
+		held:    map[string]int{},
+		kinds:   map[string][]int{},
+		tokens:  map[string]float64{},
+		at:      map[string]time.Time{},
 	}
 	q, err := queue.New(m, queue.Options{Now: time.Now})
 	if err != nil {
