@@ -160,7 +160,7 @@ func onSmallDisk(t *testing.T, more ...string) (*process, string) {
 	const disk = "/mnt"
 	box := []string{"--dev-bind", "/", "/", "--die-with-parent", "--size", "262144", "--tmpfs", disk}
 	if out, err := exec.Command("bwrap", append(box, "true")...).CombinedOutput(); err != nil {
-		t.Skipf("this machine has no bwrap that may mount a disk (apt-get install bubblewrap): %v %s", err, out)
+		t.Skipf("NOT CHECKED: this machine has no bwrap that may mount a disk (apt-get install bubblewrap): %v %s", err, out)
 	}
 	w := newWorld(t)
 	w.registerSecret("secret")
@@ -175,7 +175,7 @@ func onSmallDisk(t *testing.T, more ...string) (*process, string) {
 	must(t, err)
 	seen := filepath.Join("/proc", strings.TrimSpace(string(children)), "root", disk)
 	if _, err := os.Stat(seen + "/audit.log"); err != nil {
-		t.Skipf("this machine does not show the files of another name space: %v", err)
+		t.Skipf("NOT CHECKED: this machine does not show the files of another name space: %v", err)
 	}
 	until(t, "a token", func() bool { status, _ := p.ready(t); return status == 200 })
 	return p, seen

@@ -29,7 +29,7 @@ func (p *process) descriptors(t *testing.T) int {
 	t.Helper()
 	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
 	if err != nil {
-		t.Skipf("this machine does not show the descriptors of a process: %v", err)
+		t.Skipf("NOT CHECKED: this machine does not show the descriptors of a process: %v", err)
 	}
 	return len(open)
 }
@@ -171,7 +171,7 @@ func TestItServesOnWithFewDescriptors(t *testing.T) {
 func TestItRecoversFromUsedUpDescriptors(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("prlimit"); err != nil {
-		t.Skipf("this machine has no prlimit (Debian's package util-linux): %v", err)
+		t.Skipf("NOT CHECKED: this machine has no prlimit (Debian's package util-linux): %v", err)
 	}
 	w := newWorld(t)
 	w.registerSecret("secret")
