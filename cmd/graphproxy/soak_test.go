@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,7 +18,8 @@ import (
 const (
 	soakRate    = 100 // requests a second
 	soakReload  = 3 * time.Second
-	soakRevoke  = 5 * time.Second
+	soakRotate  = 5 * time.Second  // of the credential, which makes a new token
+	soakRevoke  = 30 * time.Second // of all tokens: one that is revoked before it is used would fail its request
 	soakMeasure = time.Second
 )
 
@@ -32,7 +32,8 @@ type soak struct {
 	sent       atomic.Int64 // requests, and items of batches: as many as audit lines
 	asked      atomic.Int64 // requests
 	reloads    int
-	revoked    int
+	rotated    int
+	tokens     int // acquired
 	mu         sync.Mutex
 	unexpected map[string]int // outcomes that no request should have, by what was asked
 }
@@ -56,12 +57,12 @@ func soakTime(t *testing.T) time.Duration {
 func TestASoakLeavesNothingBehind(t *testing.T) {
 	takes := soakTime(t)
 	w := newWorld(t)
-	w.registerSecret("secret")
 	w.entra.SetLifetime(2*time.Minute, 0)
+	w.rotate(t, 0)
 	w.breakGraph()
 	audit := w.path("audit.log")
 	s := &soak{world: w, unexpected: map[string]int{}, plain: httpClient()}
-	s.process = w.serve(t, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_AUDIT_LOG="+audit)
+	s.process = w.serve(t, "AZURE_CLIENT_SECRET_FILE="+w.path("secret"), "GRAPHPROXY_AUDIT_LOG="+audit)
 	until(t, "a token", func() bool { status, _ := s.ready(t); return status == 200 })
 	for i := range 40 { // everything that there is once
 		s.send(i)
@@ -79,9 +80,17 @@ func TestASoakLeavesNothingBehind(t *testing.T) {
 	for what, n := range s.unexpected {
 		t.Errorf("%d times: %s", n, what)
 	}
-	if token := s.revoked; token == 0 || s.reloads == 0 {
-		t.Errorf("%d renewals, %d reloads", token, s.reloads)
+	if s.tokens < 2 || s.reloads == 0 {
+		t.Errorf("%d tokens, %d reloads", s.tokens, s.reloads)
 	}
+}
+
+// rotate gives the app a new secret.
+func (w *world) rotate(t *testing.T, n int) {
+	t.Helper()
+	secret := fmt.Sprint("secret-", n)
+	w.registerSecret(secret)
+	w.write(t, "secret", secret)
 }
 
 // breakGraph makes Graph fail for some users.
@@ -179,27 +188,6 @@ func (s *soak) note(what, outcome string) {
 	}
 }
 
-// usage is what the process uses.
-type usage struct{ heap, resident, goroutines, descriptors, toGraph int }
-
-func (s *soak) measure(t *testing.T) usage {
-	t.Helper()
-	shown := map[string]int{}
-	for line := range strings.Lines(s.get(t, s.admin+"/metrics").body) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if n, err := strconv.ParseFloat(value, 64); err == nil {
-			shown[name] = int(n)
-		}
-	}
-	return usage{
-		heap:        shown["go_memstats_heap_alloc_bytes"],
-		resident:    shown["process_resident_memory_bytes"],
-		goroutines:  shown["go_goroutines"],
-		descriptors: shown["process_open_fds"],
-		toGraph:     shown["graphproxy_graph_connections_open"],
-	}
-}
-
 // rest closes the connections of callers and waits until no request is in flight.
 func (s *soak) rest(t *testing.T) {
 	t.Helper()
@@ -217,8 +205,9 @@ func (s *soak) run(t *testing.T) (rows []usage) {
 	defer running.Wait()
 	running.Go(func() { s.load(ctx) })
 	part := time.Until(s.until) / 10
-	fmt.Print("  time  requests  heap MB  resident MB  goroutines  descriptors  reloads  revoked\n")
-	reload, revoke, tick := time.NewTicker(soakReload), time.NewTicker(soakRevoke), time.NewTicker(soakMeasure)
+	fmt.Print("  time  requests  heap MB  resident MB  goroutines  descriptors  reloads  tokens\n")
+	reload, rotate := time.NewTicker(soakReload), time.NewTicker(soakRotate)
+	revoke, tick := time.NewTicker(soakRevoke), time.NewTicker(soakMeasure)
 	began := time.Now()
 	var row usage
 	for ctx.Err() == nil {
@@ -227,20 +216,27 @@ func (s *soak) run(t *testing.T) (rows []usage) {
 			s.reloads++
 			s.write(t, "policy.yaml", fmt.Sprintf("%s# %d\n", onlyUsers, s.reloads))
 		case <-revoke.C:
-			s.revoked++
 			s.entra.Revoke()
+		case <-rotate.C:
+			s.rotated++
+			s.rotate(t, s.rotated)
 		case <-tick.C:
-			row = row.with(s.measure(t))
+			now := s.measure(t)
+			row, s.tokens = row.with(now), now.tokens
 		case <-ctx.Done():
 		}
-		if n := len(rows); row.heap > 0 && time.Since(began) >= time.Duration(n+1)*part {
-			fmt.Printf("%6s %9d %8.1f %12.1f %11d %12d %8d %8d\n", time.Since(began).Round(time.Second), s.asked.Load(),
-				float64(row.heap)/1e6, float64(row.resident)/1e6, row.goroutines, row.descriptors, s.reloads, s.revoked)
-			rows = append(rows, row)
-			row = usage{}
+		if row.heap > 0 && (time.Since(began) >= time.Duration(len(rows)+1)*part || ctx.Err() != nil) {
+			s.print(time.Since(began), row)
+			rows, row = append(rows, row), usage{}
 		}
 	}
 	return rows
+}
+
+// print prints a row of the table at once: a soak takes long.
+func (s *soak) print(at time.Duration, row usage) {
+	fmt.Printf("%6s %9d %8.1f %12.1f %11d %12d %8d %7d\n", at.Round(time.Second), s.asked.Load(),
+		float64(row.heap)/1e6, float64(row.resident)/1e6, row.goroutines, row.descriptors, s.reloads, s.tokens)
 }
 
 // with returns the least heap of both, which is that after a collection, and the most of the rest.
