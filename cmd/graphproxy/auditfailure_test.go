@@ -46,7 +46,10 @@ func (p *process) fails(t *testing.T, mode, reason string) {
 // recovers expects that audit lines are written again, so many since the start, and that none was lost.
 func (p *process) recovers(t *testing.T, written int) {
 	t.Helper()
-	until(t, "readiness", func() bool { status, r := p.ready(t); return status == 200 && r.Audit.Ready && r.Audit.Error == "" })
+	until(t, "readiness", func() bool {
+		status, r := p.ready(t)
+		return status == 200 && r.Audit.Ready && r.Audit.Error == ""
+	})
 	p.awaitMetric(t, "graphproxy_audit_lines_written_total", fmt.Sprint(written))
 	p.awaitMetric(t, "graphproxy_audit_lines_waiting", "0")
 	p.expect(t, 200)
@@ -164,8 +167,8 @@ func onSmallDisk(t *testing.T, more ...string) (*process, string) {
 	}
 	w := newWorld(t)
 	w.registerSecret("secret")
-	p := prepare(t, nil, w.environ(append(more, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_AUDIT_LOG="+disk+"/audit.log")...),
-		"serve")
+	settings := append(more, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_AUDIT_LOG="+disk+"/audit.log")
+	p := prepare(t, nil, w.environ(settings...), "serve")
 	path, err := exec.LookPath("bwrap")
 	must(t, err)
 	p.cmd.Args = append(append([]string{"bwrap"}, box...), p.cmd.Path, "serve")

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// What docs/operations.md states that connections take of memory, besides the process itself. Under the race detector it
-// is more.
+// What docs/operations.md states that connections take of memory, besides the process itself. Under the race
+// detector it is more.
 const (
 	residentAlone  = 64 << 20
 	residentIdle   = 48 << 10 // a connection

@@ -142,8 +142,8 @@ func (s *soak) send(i int) {
 	}
 }
 
-const soakBatch = `{"requests":[{"id":"1","method":"GET","url":"/users?$top=1"},{"id":"2","method":"GET","url":"/groups"},` +
-	`{"id":"3","method":"GET","url":"/users?$top=2"}]}`
+const soakBatch = `{"requests":[{"id":"1","method":"GET","url":"/users?$top=1"},` +
+	`{"id":"2","method":"GET","url":"/groups"},{"id":"3","method":"GET","url":"/users?$top=2"}]}`
 
 func (s *soak) expectStatus(by *http.Client, method, target, body string, want int) {
 	req, err := http.NewRequest(method, s.callers+"/v1.0"+target, strings.NewReader(body))
@@ -271,8 +271,8 @@ func (s *soak) load(ctx context.Context) {
 	}
 }
 
-// isFlat compares the process at rest with what it used at rest before the load, and the heap under load at the end with
-// that at the beginning.
+// isFlat compares the process at rest with what it used at rest before the load, and the heap under load at the end
+// with that at the beginning.
 func (s *soak) isFlat(t *testing.T, before usage, rows []usage) {
 	t.Helper()
 	var now usage

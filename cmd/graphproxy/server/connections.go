@@ -80,8 +80,8 @@ func (k *connections) admit(c net.Conn, closed *atomic.Bool) bool {
 			k.mu.Unlock()
 			k.close(one, since)
 			k.full.begin(func() {
-				k.log.Warn("as many connections are open as may be: for each new one, the one that has been idle for longest "+
-					"is closed", "listener", k.listener, "at_most", k.most, "cure", moreConnections)
+				k.log.Warn("as many connections are open as may be: for each new one, the one that has been idle for "+
+					"longest is closed", "listener", k.listener, "at_most", k.most, "cure", moreConnections)
 			})
 			k.mu.Lock()
 			continue
@@ -150,9 +150,9 @@ func (k *connections) close(one *connection, since int64) {
 const moreConnections = "raise RLIMIT_NOFILE (LimitNOFILE= in a systemd unit, ulimit -n in a shell), or " +
 	"GRAPHPROXY_MAX_CONNECTIONS if it is set, or add a replica"
 
-// longestIdle marks a connection as evicted and returns it with the state that it had; nil if none is idle. It looks at
-// all connections only when those that it found the last time are used up: every other one has been idle for less. It is
-// for holders of mu.
+// longestIdle marks a connection as evicted and returns it with the state that it had; nil if none is idle. It looks
+// at all connections only when those that it found the last time are used up: every other one has been idle for less.
+// It is for holders of mu.
 func (k *connections) longestIdle() (*connection, int64) {
 	for range 2 {
 		for len(k.ranked) > 0 {
