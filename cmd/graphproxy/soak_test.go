@@ -18,8 +18,7 @@ import (
 const (
 	soakRate    = 100 // requests a second
 	soakReload  = 3 * time.Second
-	soakRotate  = 5 * time.Second  // of the credential, which makes a new token
-	soakRevoke  = 30 * time.Second // of all tokens: one that is revoked before it is used would fail its request
+	soakRenew   = 5 * time.Second // of the token: a new credential, and each sixth time all tokens are revoked
 	soakMeasure = time.Second
 )
 
@@ -32,7 +31,7 @@ type soak struct {
 	sent       atomic.Int64 // requests, and items of batches: as many as audit lines
 	asked      atomic.Int64 // requests
 	reloads    int
-	rotated    int
+	renewals   int // that were begun
 	tokens     int // acquired
 	mu         sync.Mutex
 	unexpected map[string]int // outcomes that no request should have, by what was asked
@@ -83,6 +82,20 @@ func TestASoakLeavesNothingBehind(t *testing.T) {
 	if s.tokens < 2 || s.reloads == 0 {
 		t.Errorf("%d tokens, %d reloads", s.tokens, s.reloads)
 	}
+}
+
+// renew makes the proxy acquire a token, once the one before is there: a token that is revoked before it is used, or
+// while the secret changes, would fail its request.
+func (s *soak) renew(t *testing.T) {
+	t.Helper()
+	if s.tokens <= s.renewals {
+		return
+	}
+	if s.renewals++; s.renewals%6 == 0 {
+		s.entra.Revoke()
+		return
+	}
+	s.rotate(t, s.renewals)
 }
 
 // rotate gives the app a new secret.
@@ -206,8 +219,7 @@ func (s *soak) run(t *testing.T) (rows []usage) {
 	running.Go(func() { s.load(ctx) })
 	part := time.Until(s.until) / 10
 	fmt.Print("  time  requests  heap MB  resident MB  goroutines  descriptors  reloads  tokens\n")
-	reload, rotate := time.NewTicker(soakReload), time.NewTicker(soakRotate)
-	revoke, tick := time.NewTicker(soakRevoke), time.NewTicker(soakMeasure)
+	reload, renew, tick := time.NewTicker(soakReload), time.NewTicker(soakRenew), time.NewTicker(soakMeasure)
 	began := time.Now()
 	var row usage
 	for ctx.Err() == nil {
@@ -215,11 +227,8 @@ func (s *soak) run(t *testing.T) (rows []usage) {
 		case <-reload.C:
 			s.reloads++
 			s.write(t, "policy.yaml", fmt.Sprintf("%s# %d\n", onlyUsers, s.reloads))
-		case <-revoke.C:
-			s.entra.Revoke()
-		case <-rotate.C:
-			s.rotated++
-			s.rotate(t, s.rotated)
+		case <-renew.C:
+			s.renew(t)
 		case <-tick.C:
 			now := s.measure(t)
 			row, s.tokens = row.with(now), now.tokens

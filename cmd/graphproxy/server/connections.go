@@ -65,8 +65,8 @@ type candidate struct {
 	since int64 // connection.idle
 }
 
-// admit records a connection that was accepted, when fewer than the maximum are open. If necessary it closes another one
-// first. It reports false if closed is true before that.
+// admit records a connection that was accepted, when fewer than the maximum are open. If necessary it closes another
+// one first. It reports false if closed is true before that.
 func (k *connections) admit(c net.Conn, closed *atomic.Bool) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
