@@ -14,7 +14,7 @@ import (
 // identities reads the evidence of a caller. It leaves out an identity with a problem, so that EvidenceCheck
 // does not report it again.
 func (l *loader) identities(v yamlfile.Value) []Identity {
-	const expected = "a list of certificate, token, key, unix, network or anyone"
+	const expected = "a list of certificate, token, key, unix, network, anyone or all"
 	if !v.IsSet() {
 		return nil
 	}
@@ -28,12 +28,12 @@ func (l *loader) identities(v yamlfile.Value) []Identity {
 	return all
 }
 
-var identityKinds = [...]string{"certificate", "token", "key", "unix", "network", "anyone"}
+var identityKinds = [...]string{"certificate", "token", "key", "unix", "network", "anyone", "all"}
 
 func (l *loader) identity(v yamlfile.Value) (id Identity, ok bool) {
 	id = Identity{File: v.File(), Line: v.Line()}
 	if !v.IsMapping() {
-		text, ok := v.Text("one of certificate, token, key, unix, network or anyone")
+		text, ok := v.Text("one of certificate, token, key, unix, network, anyone or all")
 		switch {
 		case !ok:
 			return id, false
@@ -65,6 +65,8 @@ func (l *loader) identity(v yamlfile.Value) (id Identity, ok bool) {
 			return id, l.unix(&id, f.Value)
 		case "network":
 			return id, l.network(&id, f.Value)
+		case "all":
+			return id, l.allOf(&id, f.Value)
 		case "anyone":
 			v.Errorf("anyone has no settings; write: - anyone")
 		default:
@@ -83,8 +85,49 @@ func (l *loader) severalKinds(v yamlfile.Value, fields []yamlfile.Field) {
 			return
 		}
 	}
-	v.Errorf("%q and %q stand in one item. Each item proves the caller alone, so as two items either would do. "+
-		"Keep the one that must hold, unless either alone is meant to do", fields[0].Key, fields[1].Key)
+	a, b := fields[0].Key, fields[1].Key
+	cure := "If both must hold, write - all: with a list of the two"
+	if a != b && (a == "unix" || a == "network") && (b == "unix" || b == "network") {
+		cure = "They never hold together, because the peer of a unix socket is in no network; keep the one that is meant"
+	}
+	v.Errorf("%q and %q stand in one item. %s. Each item proves the caller alone, so as two items either would do", a, b,
+		cure)
+}
+
+// allOf reads the evidence that must hold together, strongest first.
+func (l *loader) allOf(id *Identity, v yamlfile.Value) bool {
+	const expected = "a list of two or more of certificate, token, key, unix and network, which must hold together"
+	items := v.Items(expected)
+	for _, item := range items {
+		before := l.report.Len()
+		member, ok := l.identity(item)
+		switch {
+		case !ok || l.report.Len() > before:
+			continue
+		case member.Kind == "anyone":
+			item.Errorf("anyone adds nothing to other evidence, so all: with it proves what the rest proves; take it out")
+		case member.Kind == "all":
+			item.Errorf("all: stands in all:; write its items here")
+		case member.Name != "":
+			item.Errorf("the name stands beside all: and names the whole; write it there")
+		case slices.ContainsFunc(id.All, func(other Identity) bool { return other.Kind == member.Kind }):
+			item.Errorf("a second %s, and a request has one; write each kind of evidence once", member.Kind)
+		}
+		id.All = append(id.All, member)
+	}
+	if len(items) == 1 {
+		v.Errorf("all: has one item, which proves the caller alone; write the item without all:, or what must hold besides")
+	}
+	slices.SortStableFunc(id.All, func(a, b Identity) int {
+		return slices.Index(identityKinds[:], a.Kind) - slices.Index(identityKinds[:], b.Kind)
+	})
+	has := func(kind string) bool {
+		return slices.ContainsFunc(id.All, func(m Identity) bool { return m.Kind == kind })
+	}
+	if has("unix") && has("network") {
+		v.Errorf("the peer of a unix socket is in no network, so unix and network never hold together; write one of them")
+	}
+	return len(id.All) > 1
 }
 
 // identityName reads the name that stands beside the kind of evidence, and returns the other fields.

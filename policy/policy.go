@@ -129,7 +129,7 @@ func (s Share) String() string {
 
 // Identity is one kind of evidence that proves a caller. The fields of other kinds are zero.
 type Identity struct {
-	Kind string // certificate, token, key, unix, network or anyone
+	Kind string // certificate, token, key, unix, network, anyone or all
 	File string
 	Line int
 	Name string // in the audit log; "" is none. Unique within its caller
@@ -149,6 +149,16 @@ type Identity struct {
 	User string // unix: instead of UID
 
 	Networks []netip.Prefix // network: masked, no two of different callers overlap
+
+	All []Identity // all: two or more of other kinds than all and anyone, which must hold together
+}
+
+// Each returns the kinds of evidence that the identity consists of: those of all, strongest first, or itself.
+func (id Identity) Each() []Identity {
+	if id.Kind == "all" {
+		return id.All
+	}
+	return []Identity{id}
 }
 
 // Request is a request to decide on.

@@ -77,6 +77,10 @@ func callersOf(named []policy.Caller) []caller.Caller {
 func (a *Authorization) Policy() *policy.Policy { return a.policy }
 
 func identity(id policy.Identity) caller.Identity {
+	var all []caller.Identity
+	for _, member := range id.All {
+		all = append(all, identity(member))
+	}
 	return caller.Identity{
 		Kind:       id.Kind,
 		File:       id.File,
@@ -95,5 +99,6 @@ func identity(id policy.Identity) caller.Identity {
 		GID:        id.GID,
 		User:       id.User,
 		Networks:   id.Networks,
+		All:        all,
 	}
 }

@@ -25,6 +25,10 @@ const (
 	Anyone      = "anyone"
 )
 
+// All is the kind of an identity that consists of others, which must hold together. It is no Found.Evidence: there, the
+// strongest of them stands.
+const All = "all"
+
 // A Caller is a name and the identities of which any one proves it.
 type Caller struct {
 	Name       string
@@ -55,6 +59,8 @@ type Identity struct {
 	User     string // unix: name of a user of this machine
 
 	Networks []netip.Prefix // network: of the TCP peer
+
+	All []Identity // all: two or more, of other kinds than all and anyone, each kind once
 }
 
 // Found is the caller and its evidence, as far as it may be recorded.
@@ -117,6 +123,8 @@ type Authenticator struct {
 // 7239 §6) are addresses of no network. From other peers the header is ignored. ::ffff:10.0.0.1 is 10.0.0.1,
 // and zones are ignored.
 //
+// Evidence that is one of several in an identity of kind All proves the caller only if the others are there, too.
+//
 // It waits for the network only when a token's issuer has keys that are not known yet: see oidc.Verifier.
 func (a *Authenticator) Authenticate(r *http.Request) (Found, error) {
 	holder, err := a.certificate(r.TLS)
@@ -127,10 +135,16 @@ func (a *Authenticator) Authenticate(r *http.Request) (Found, error) {
 	switch {
 	case err != nil:
 		return Found{}, err
+	case holder.Name != "" && holder.parts != nil, holder.Name == "" && sender.parts != nil:
+		found, err := a.complete(holder, sender, r)
+		if err != nil {
+			return Found{}, err
+		}
+		return found, nil
 	case holder.Name != "":
-		return holder, nil
+		return holder.Found, nil
 	case sender.Name != "":
-		return sender, nil
+		return sender.Found, nil
 	}
 	peer, err := a.peer(r)
 	if err != nil {
@@ -144,11 +158,25 @@ func (a *Authenticator) Authenticate(r *http.Request) (Found, error) {
 type onlyCaller struct {
 	Found
 	several bool
+	alone   bool // an identity matched that proves the caller alone
+	parts   []part
 }
 
-func (s *onlyCaller) add(f Found) {
+func (s *onlyCaller) add(f Found, all *conjunction) {
 	s.several = s.several || s.Name != "" && s.Name != f.Name
-	if s.Name == "" || s.Credential == "" {
+	if all != nil {
+		s.parts = append(s.parts, part{all, f.Evidence})
+	}
+	if s.Name == "" || s.Credential == "" || all == nil && !s.alone {
 		s.Found = f
 	}
+	s.alone = s.alone || all == nil
+}
+
+// proof returns what the identities prove.
+func (s *onlyCaller) proof() proof {
+	if s.alone {
+		return proof{Found: s.Found}
+	}
+	return proof{s.Found, s.parts}
 }

@@ -60,6 +60,7 @@ type certificateOwner struct {
 	uri             uriPattern
 	dns, commonName string // DNS names in lower case
 	Found
+	all *conjunction // that it is part of; nil: it proves the caller alone
 }
 
 // digits is how many hexadecimal digits of a hash are recorded.
@@ -67,44 +68,44 @@ const digits = 8
 
 // certificate returns the caller of the connection's client certificate. It returns the zero Found when there
 // is no certificate, or no caller has a certificate identity.
-func (a *Authenticator) certificate(s *tls.ConnectionState) (Found, *Error) {
+func (a *Authenticator) certificate(s *tls.ConnectionState) (proof, *Error) {
 	if len(a.certificates) == 0 || s == nil || len(s.PeerCertificates) == 0 {
-		return Found{}, nil
+		return proof{}, nil
 	}
 	if !a.authorities.stillTrusts(s.VerifiedChains, a.now()) {
-		return Found{}, errStale()
+		return proof{}, errStale()
 	}
 	leaf := s.PeerCertificates[0]
 	if leaf.IsCA || !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
-		return Found{}, errUse()
+		return proof{}, errUse()
 	}
 	names := namesOf(leaf)
 	switch {
 	case len(names.uris) > 1 && names.spiffe:
 		// https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md §2: exactly one.
-		return Found{}, errAmbiguous("the client certificate has a SPIFFE id and another URI: " +
+		return proof{}, errAmbiguous("the client certificate has a SPIFFE id and another URI: " +
 			"ask its issuer for one with a single id")
 	case len(names.commonNames) > 1 && a.commonNames:
-		return Found{}, errAmbiguous("the client certificate has several common names: " +
+		return proof{}, errAmbiguous("the client certificate has several common names: " +
 			"ask its issuer for one with a single name")
 	}
 	var whose onlyCaller
 	for i := range a.certificates {
 		if a.certificates[i].holds(names) {
-			whose.add(a.certificates[i].Found)
+			whose.add(a.certificates[i].Found, a.certificates[i].all)
 		}
 	}
 	switch {
 	case whose.several:
-		return Found{}, errAmbiguous("the client certificate has names of several callers: " +
+		return proof{}, errAmbiguous("the client certificate has names of several callers: " +
 			"ask the policy's owner to make them differ")
 	case whose.Name == "":
-		return Found{}, errCertificate()
+		return proof{}, errCertificate()
 	case whose.Credential == "":
 		hash := sha256.Sum256(leaf.Raw)
 		whose.Credential = hex.EncodeToString(hash[:digits/2])
 	}
-	return whose.Found, nil
+	return whose.proof(), nil
 }
 
 // certificateNames are the names in a certificate, in the form in which they are compared.

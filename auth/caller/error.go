@@ -19,6 +19,7 @@ type Error struct {
 	//   tokenIssuerUnknown   the token's issuer is not one that any identity names
 	//   issuerUnavailable    the keys of the token's issuer cannot be had now
 	//   keyUnknown           the key is no caller's, is empty or too long
+	//   evidenceIncomplete   evidence that counts only together with other evidence, which is not there
 	//   unixUnknown          the peer of the unix socket is no caller
 	Code    string
 	Message string // with the cure
@@ -64,6 +65,13 @@ func errToken(err error) *Error {
 			"try again in a minute", Err: err}
 	}
 	return &Error{Code: known.Code, Message: known.Message, Err: known.Err}
+}
+
+// errIncomplete is for evidence of an identity of kind All without the rest.
+func errIncomplete() *Error {
+	return &Error{Code: "evidenceIncomplete", Message: "the evidence is that of a caller that must present more, " +
+		"and not all of it is there: present all that was agreed upon, from the network that was agreed upon, " +
+		orOwner + "what your caller's identity needs"}
 }
 
 func errNoTokens() *Error {

@@ -144,9 +144,13 @@ type owner struct {
 	file       string
 	line       int
 	credential string // name of the identity; "": none
+
+	all *conjunction // that the identity is part of; nil: it proves the caller alone
 }
 
-func ownerOf(name string, id *Identity) owner { return owner{name, id.File, id.Line, id.Name} }
+func ownerOf(name string, id *Identity) owner {
+	return owner{name: name, file: id.File, line: id.Line, credential: id.Name}
+}
 
 // place returns where the owner stands, for a message about what stands in a file: "line 12", "teams/hr.yaml:12", or ""
 // if that is not known.
@@ -232,10 +236,12 @@ func (b *builder) add(o owner, id Identity) {
 			return
 		}
 		b.a.anyone, b.anyone = o.name, o
+	case All:
+		b.addAllOf(o, id)
 	case Certificate, Token, Unix:
 		b.addDescribed(described{Identity: id, owner: o})
 	default:
-		b.problem(o, "unknown kind of identity %q: write certificate, token, key, unix, network or anyone", id.Kind)
+		b.problem(o, "unknown kind of identity %q: write certificate, token, key, unix, network, anyone or all", id.Kind)
 	}
 }
 
@@ -247,13 +253,23 @@ func (b *builder) addKey(o owner, hash [32]byte) {
 	}
 	if before, ok := b.hashes[hash]; ok {
 		b.clash(o, before, "the same key", "give each a key of its own")
+		b.aloneAndTogether(o, before, "the same key")
+		b.addPart(o, hash)
 		return
 	}
 	b.hashes[hash] = o
 	if o.credential == "" {
 		o.credential = hex.EncodeToString(hash[:digits/2])
 	}
-	b.a.keys = append(b.a.keys, keyOwner{hash, o.found(Key)})
+	b.a.keys = append(b.a.keys, keyOwner{hash: hash, Found: o.found(Key)})
+	b.addPart(o, hash)
+}
+
+// addPart notes that a key is part of an identity of kind All.
+func (b *builder) addPart(o owner, hash [32]byte) {
+	if i := slices.IndexFunc(b.a.keys, func(k keyOwner) bool { return k.hash == hash }); i >= 0 && o.all != nil {
+		b.a.keys[i].parts = append(b.a.keys[i].parts, part{o.all, Key})
+	}
 }
 
 func (b *builder) addNetworks(o owner, prefixes []netip.Prefix) {
@@ -271,6 +287,10 @@ func (b *builder) addNetworks(o owner, prefixes []netip.Prefix) {
 			b.problem(o, "network: %s has bits beyond its length: write %s for the network or %s for the address",
 				p, plain.Masked(), netip.PrefixFrom(plain.Addr(), plain.Addr().BitLen()))
 		default:
+			if o.all != nil {
+				o.all.networks = append(o.all.networks, plain)
+				continue
+			}
 			b.nets = append(b.nets, network{plain, o})
 		}
 	}

@@ -55,7 +55,7 @@ func TestNewRefuses(t *testing.T) {
 		{"a caller without an identity", []caller.Caller{is("hr")},
 			"callers.hr: has no identity, so no request can be from it: add one, such as a key; write anyone if that is meant"},
 		{"an unknown kind", []caller.Caller{is("hr", caller.Identity{Kind: "Key", Line: 7})},
-			`line 7: callers.hr: unknown kind of identity "Key": write certificate, token, key, unix, network or anyone`},
+			`line 7: callers.hr: unknown kind of identity "Key": write certificate, token, key, unix, network, anyone or all`},
 		{"a key without a hash", []caller.Caller{is("hr", caller.Identity{Kind: caller.Key})},
 			"callers.hr: the sha256 of the key is missing or that of an empty key: write the SHA-256 of a long random one"},
 		{"the hash of an empty key", []caller.Caller{is("hr", empty)},

@@ -24,12 +24,13 @@ func (b *builder) addDescribed(d described) {
 	if missing != "" {
 		b.problem(d.owner, "%s: names no caller: write %s", d.Kind, missing)
 	}
-	if len(b.problems) > before {
+	if len(b.problems) > before || d.Kind == Unix && d.all != nil { // a user alone proves nothing then
 		return
 	}
 	for _, other := range b.others {
 		if other.Kind == d.Kind && overlaps(&other, &d) {
 			b.clash(d.owner, other.owner, what, cure)
+			b.aloneAndTogether(d.owner, other.owner, what)
 		}
 	}
 	b.others = append(b.others, d)
@@ -49,7 +50,7 @@ func (b *builder) describeCertificate(d *described) (missing string) {
 		b.problem(d.owner, "certificate: dns: %.80q has a wildcard, which no name matches: write one whole name", d.DNS)
 	}
 	b.a.commonNames = b.a.commonNames || d.CommonName != ""
-	b.a.certificates = append(b.a.certificates, certificateOwner{d.uri, d.DNS, d.CommonName, d.found(Certificate)})
+	b.a.certificates = append(b.a.certificates, certificateOwner{d.uri, d.DNS, d.CommonName, d.found(Certificate), d.all})
 	return ""
 }
 
@@ -62,7 +63,7 @@ func (b *builder) describeToken(d *described) (missing string) {
 	for claim, values := range d.Claims {
 		d.Claims[claim] = slices.Clone(values)
 	}
-	b.a.tokens = append(b.a.tokens, tokenOwner{d.Identity, d.found(Token)})
+	b.a.tokens = append(b.a.tokens, tokenOwner{d.Identity, d.found(Token), d.all})
 	return ""
 }
 
@@ -80,6 +81,10 @@ func (b *builder) describeUnix(d *described) (missing string) {
 			b.problem(d.owner, "unix: the user %.80q has another uid: write one of them", d.User)
 		}
 		d.User, d.UID = "", &uid
+	}
+	if d.all != nil {
+		d.all.unix = &unixOwner{d.UID, d.GID, d.found(Unix)}
+		return ""
 	}
 	b.a.unix = append(b.a.unix, unixOwner{d.UID, d.GID, d.found(Unix)})
 	return ""

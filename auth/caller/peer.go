@@ -65,7 +65,7 @@ func (a *Authenticator) user(ctx context.Context) (Found, *Error) {
 	var whose onlyCaller
 	for i := range a.unix {
 		if a.unix[i].holds(p) {
-			whose.add(a.unix[i].Found)
+			whose.add(a.unix[i].Found, nil)
 		}
 	}
 	switch {

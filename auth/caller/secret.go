@@ -16,33 +16,35 @@ const maxKey = 4096 // bytes; a key has about 40, and hashing must be cheap for 
 type keyOwner struct {
 	hash [32]byte
 	Found
+	parts []part // nil: it proves the caller alone
 }
 
 type tokenOwner struct {
 	Identity
 	found Found
+	all   *conjunction // that it is part of; nil: it proves the caller alone
 }
 
 func (o *tokenOwner) owner() owner { return ownerOf(o.found.Name, &o.Identity) }
 
 // secret returns the caller of the token or key in the headers, the zero Found when there is neither. A
 // presented token or key that fails is an error.
-func (a *Authenticator) secret(r *http.Request) (Found, *Error) {
+func (a *Authenticator) secret(r *http.Request) (proof, *Error) {
 	if !a.secrets {
-		return Found{}, nil
+		return proof{}, nil
 	}
 	credential, viaBearer, err := bearer(r.Header["Authorization"])
 	if err != nil {
-		return Found{}, err
+		return proof{}, err
 	}
 	key, viaHeader, err := apiKey(r.Header["X-Api-Key"])
 	if err != nil {
-		return Found{}, err
+		return proof{}, err
 	}
-	var found Found
+	var found proof
 	if viaBearer {
 		if found, err = a.bearer(r.Context(), credential); err != nil {
-			return Found{}, err
+			return proof{}, err
 		}
 	}
 	if !viaHeader {
@@ -51,17 +53,23 @@ func (a *Authenticator) secret(r *http.Request) (Found, *Error) {
 	keyed, err := a.key(key)
 	switch {
 	case err != nil:
-		return Found{}, err
+		return proof{}, err
 	case !viaBearer:
 		return keyed, nil
 	case keyed.Name != found.Name:
-		return Found{}, errAmbiguous("the Authorization and X-Api-Key headers prove different callers: " +
+		return proof{}, errAmbiguous("the Authorization and X-Api-Key headers prove different callers: " +
 			"send one of them")
+	}
+	if found.parts != nil && keyed.parts == nil {
+		return keyed, nil // which proves the caller alone
+	}
+	if found.parts != nil {
+		found.parts = append(slices.Clone(found.parts), keyed.parts...)
 	}
 	return found, nil
 }
 
-func (a *Authenticator) bearer(ctx context.Context, credential string) (Found, *Error) {
+func (a *Authenticator) bearer(ctx context.Context, credential string) (proof, *Error) {
 	if strings.Count(credential, ".") != 2 {
 		return a.key(credential)
 	}
@@ -69,27 +77,27 @@ func (a *Authenticator) bearer(ctx context.Context, credential string) (Found, *
 }
 
 // token returns the caller that the token belongs to.
-func (a *Authenticator) token(ctx context.Context, raw string) (Found, *Error) {
+func (a *Authenticator) token(ctx context.Context, raw string) (proof, *Error) {
 	if a.verifier == nil {
-		return Found{}, errNoTokens()
+		return proof{}, errNoTokens()
 	}
 	t, err := a.verifier.Verify(ctx, raw)
 	if err != nil {
-		return Found{}, errToken(err)
+		return proof{}, errToken(err)
 	}
 	var whose onlyCaller
 	for i := range a.tokens {
 		if a.tokens[i].holds(t) {
-			whose.add(a.tokens[i].found)
+			whose.add(a.tokens[i].found, a.tokens[i].all)
 		}
 	}
 	switch {
 	case whose.several:
-		return Found{}, errAmbiguous("the token could be that of several callers: ask the policy's owner to make them differ")
+		return proof{}, errAmbiguous("the token could be that of several callers: ask the policy's owner to make them differ")
 	case whose.Name == "":
-		return Found{}, errTokenUnknown()
+		return proof{}, errTokenUnknown()
 	}
-	return whose.Found, nil
+	return whose.proof(), nil
 }
 
 // holds reports whether a verified token matches the identity.
@@ -166,9 +174,9 @@ func unambiguous(credential, where string) *Error {
 // key returns the caller that the key belongs to. It compares every configured hash, each in constant time, so
 // the time reveals neither how near a guess was nor which caller's key matched. A hash costs 15 ns: cheap for
 // up to some thousands.
-func (a *Authenticator) key(key string) (Found, *Error) {
+func (a *Authenticator) key(key string) (proof, *Error) {
 	if key == "" || len(key) > maxKey {
-		return Found{}, errKey()
+		return proof{}, errKey()
 	}
 	var buf [128]byte // a key of usual length stays off the heap
 	sum := sha256.Sum256(append(buf[:0], key...))
@@ -178,7 +186,7 @@ func (a *Authenticator) key(key string) (Found, *Error) {
 		found = subtle.ConstantTimeSelect(same, i, found)
 	}
 	if found < 0 {
-		return Found{}, errKey()
+		return proof{}, errKey()
 	}
-	return a.keys[found].Found, nil
+	return proof{a.keys[found].Found, a.keys[found].parts}, nil
 }

@@ -168,8 +168,10 @@ func (p *PolicyFile) logInForce(message string) {
 	}
 	for _, c := range now.Callers() {
 		for _, id := range c.Identities {
-			if odd := p.reach.odd(id.Kind); odd != "" {
-				p.log.Warn(odd, "caller", c.Name, "where", fmt.Sprintf("%s:%d", id.File, id.Line))
+			for _, one := range id.Each() {
+				if odd := p.reach.odd(one.Kind); odd != "" {
+					p.log.Warn(odd, "caller", c.Name, "where", fmt.Sprintf("%s:%d", one.File, one.Line))
+				}
 			}
 		}
 	}

@@ -53,6 +53,12 @@ func evidence(s *side) []policy.Identity {
 
 // proves reports whether a accepts all evidence that b accepts.
 func proves(a, b *policy.Identity) bool {
+	switch {
+	case a.Kind == "all":
+		return b.Kind == "all" && eachIsProved(a, b)
+	case b.Kind == "all": // the strongest evidence decides
+		return a.Kind == b.All[0].Kind && len(b.All[0].Networks) == 0 && proves(a, &b.All[0])
+	}
 	if a.Kind != b.Kind || a.KeySHA256 != b.KeySHA256 || a.URI != b.URI ||
 		!strings.EqualFold(a.DNS, b.DNS) || a.CommonName != b.CommonName {
 		return false
@@ -67,6 +73,25 @@ func proves(a, b *policy.Identity) bool {
 		return a.Networks[0].Bits() <= b.Networks[0].Bits() && a.Networks[0].Contains(b.Networks[0].Addr())
 	}
 	return true
+}
+
+// eachIsProved reports whether each kind of evidence that a needs is among what b needs, and no narrower.
+func eachIsProved(a, b *policy.Identity) bool {
+	if a.All[0].Kind != b.All[0].Kind {
+		return false // another kind of evidence is the strongest, and decides
+	}
+	return !slices.ContainsFunc(a.All, func(member policy.Identity) bool {
+		return !slices.ContainsFunc(b.All, func(other policy.Identity) bool {
+			if member.Kind != "network" || other.Kind != "network" {
+				return proves(&member, &other)
+			}
+			return !slices.ContainsFunc(other.Networks, func(n netip.Prefix) bool {
+				return !slices.ContainsFunc(member.Networks, func(m netip.Prefix) bool {
+					return m.Bits() <= n.Bits() && m.Contains(n.Addr())
+				})
+			})
+		})
+	})
 }
 
 func claimsProve(a, b map[string][]string) bool {
@@ -93,7 +118,15 @@ func identityText(id *policy.Identity) string {
 	case "key":
 		add("sha256:", hex.EncodeToString(id.KeySHA256[:])[:12]+"…")
 	case "network":
-		add("", id.Networks[0].String())
+		for _, n := range id.Networks {
+			add("", n.String())
+		}
+	case "all":
+		for i := range id.All {
+			parts = append(parts, identityText(&id.All[i]))
+		}
+		add("name ", id.Name)
+		return "all of " + strings.Join(parts, " and ")
 	}
 	add("uri ", id.URI)
 	add("dns ", id.DNS)

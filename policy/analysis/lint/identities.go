@@ -19,6 +19,10 @@ func (c *checker) identities() {
 		}
 		for _, id := range b.caller.Identities {
 			c.tooWide(b, id)
+			for _, member := range id.All { // its networks are one proof of several, and its key or token may be read
+				member.Networks = nil
+				c.tooWide(b, member)
+			}
 		}
 	}
 }

@@ -205,6 +205,10 @@ func everyOption(t testing.TB) []byte {
 		map[string]any{"key": map[string]any{"sha256": strings.Repeat("2", 64), "name": "new-key"}},
 		map[string]any{"certificate": map[string]any{"dns": "hr.contoso.example", "name": "laptop"}},
 		map[string]any{"unix": map[string]any{"uid": 1000, "name": "cron"}},
+		map[string]any{"name": "both", "all": []any{
+			map[string]any{"key": map[string]any{"sha256": strings.Repeat("3", 64)}},
+			map[string]any{"network": "10.0.0.0/8"},
+		}},
 	}
 	text, err := json.Marshal(map[string]any{
 		"version": 1,
