@@ -108,7 +108,7 @@ func TestNothingIsRecordedOrAnsweredAtLength(t *testing.T) {
 	}
 }
 
-// checkShort checks the length of a refusal, or of those in the answer to a batch.
+// checkShort checks the length of a refusal, or of the refusals in the answer to a batch.
 func (a answer) checkShort(t *testing.T) {
 	t.Helper()
 	if a.status != 200 {

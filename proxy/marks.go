@@ -13,9 +13,9 @@ import (
 	"graphproxy/proxy/links"
 )
 
-// The links of a delta query hold the options that it was begun with in a token, where they are not seen. Where a rule
-// bounds them, graphproxy puts a mark behind the links that it returns: what was asked for, and a sum that nobody can
-// make without the key. A request that brings the mark back is judged by what it says. The mark goes no further.
+// The links of a delta query have the options of its first request in a token, which graphproxy cannot read. If a rule
+// bounds them, graphproxy adds a mark to the links that it returns: the options, and a sum that cannot be computed
+// without the key. A request with the mark is judged by the options in it. The mark is not sent to Graph.
 
 // markOption is the query option with the mark of a link.
 const markOption = "graphproxy-mark"

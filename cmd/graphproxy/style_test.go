@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +20,7 @@ const columns = 120
 // A line may be longer only where it cannot be broken: within a raw string of several lines, where a line break is part
 // of the text; in a struct tag; in a directive (//go:generate); and where it is one word, such as an address in a
 // comment.
-func TestLinesHaveAtMost120Columns(t *testing.T) {
+func TestStyleLinesHaveAtMost120Columns(t *testing.T) {
 	eachGoFile(t, func(name string, text []byte, set *token.FileSet, parsed *ast.File) {
 		exempt := make(map[int]bool)
 		ast.Inspect(parsed, func(n ast.Node) bool {
@@ -52,7 +53,7 @@ func TestLinesHaveAtMost120Columns(t *testing.T) {
 // test tables, which name no fields, are not meant.
 const fields = 5
 
-func TestALiteralOfManyFieldsHasOneOnEachLine(t *testing.T) {
+func TestStyleALiteralOfManyFieldsHasOneOnEachLine(t *testing.T) {
 	eachGoFile(t, func(_ string, _ []byte, set *token.FileSet, parsed *ast.File) {
 		ast.Inspect(parsed, func(n ast.Node) bool {
 			literal, ok := n.(*ast.CompositeLit)
@@ -87,7 +88,7 @@ func namesFields(literal *ast.CompositeLit) bool {
 }
 
 // A name that shadows a builtin confuses the next reader, and the next change may call the wrong function.
-func TestNoBuiltinIsShadowed(t *testing.T) {
+func TestStyleNoBuiltinIsShadowed(t *testing.T) {
 	eachGoFile(t, func(_ string, _ []byte, set *token.FileSet, parsed *ast.File) {
 		for _, id := range declared(parsed) {
 			if isBuiltin(id.Name) {
@@ -188,5 +189,42 @@ func eachGoFile(t *testing.T, check func(name string, text []byte, set *token.Fi
 	})
 	if err != nil || count < 300 {
 		t.Fatalf("%d files were read: %v", count, err)
+	}
+}
+
+// unclear are words that a reader in another language must read twice, or that make an actor out of no one: write the
+// caller, the operator, no request, reports, returns.
+var unclear = regexp.MustCompile(`(?i)\b(told|tells|whoever|somebody|nobody|anybody)\b`)
+
+func TestStyleCommentsHaveNoUnclearWords(t *testing.T) {
+	eachGoFile(t, func(_ string, _ []byte, set *token.FileSet, parsed *ast.File) {
+		for _, group := range parsed.Comments {
+			for _, c := range group.List {
+				if word := unclear.FindString(c.Text); word != "" {
+					t.Errorf("%s: the comment has %q; name who does what, see CONTRIBUTING.md, Voice",
+						set.Position(c.Pos()), word)
+				}
+			}
+		}
+	})
+}
+
+// code is what is no prose in a page: fenced blocks, indented blocks and code in a line.
+var code = regexp.MustCompile("(?ms)^```.*?^```|^    .*?$|`[^`\n]*`")
+
+func TestStylePagesHaveNoUnclearWords(t *testing.T) {
+	top := repository(t)
+	pages, err := filepath.Glob(filepath.Join(top, "docs", "*.md"))
+	if err != nil || len(pages) < 20 {
+		t.Fatalf("%d pages: %v", len(pages), err)
+	}
+	for _, page := range append(pages, filepath.Join(top, "README.md"), filepath.Join(top, "CHANGELOG.md")) {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if word := unclear.Find(code.ReplaceAll(text, nil)); word != nil {
+			t.Errorf("%s has %q; name who does what, see CONTRIBUTING.md, Voice", filepath.Base(page), word)
+		}
 	}
 }

@@ -21,7 +21,7 @@ func take(l *limit.Limiter, now time.Time, charges []limit.Charge) (*limit.Grant
 	return &g, r
 }
 
-// told is a Refusal in the form of tables; the zero value is "granted".
+// summary is a Refusal in the form of tables; the zero value is "granted".
 type summary struct {
 	Name, Key   string
 	After       time.Duration

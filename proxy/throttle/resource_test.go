@@ -154,7 +154,7 @@ func TestTheServiceIsHeldWhenAnotherResourceIsRefusedToo(t *testing.T) {
 }
 
 // Requests for a drive that is blocked for ever, one every two seconds, do not hold requests for other drives. Before,
-// 60 % of those were held.
+// 60 % of them were held.
 func TestABlockedDriveTakesNothingFromOthers(t *testing.T) {
 	m := newMemory()
 	blocked, good := scope(t, "GET /drives/blocked/root"), scope(t, "GET /drives/good/root")

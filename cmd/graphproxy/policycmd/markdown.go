@@ -10,7 +10,7 @@ import (
 )
 
 // markdown writes the difference as a comment on a change for review. All texts of the files stand in code spans: they
-// can neither format the comment nor mention anybody.
+// can neither format the comment nor mention a user.
 func (d difference) markdown(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "**Policy: %s**\n", d.Summary)

@@ -31,9 +31,9 @@ type connections struct {
 	order atomic.Int64 // of the connection that began to be idle last
 
 	mu      sync.Mutex
-	freed   sync.Cond    // with mu: there may be room
+	freed   sync.Cond    // with mu: fewer may be open
 	waiting atomic.Int64 // for freed
-	ranked  []candidate  // that have been idle for longest, of those of a moment ago; the first is the next to close
+	ranked  []candidate  // the longest idle connections a moment ago; the first is the next to close
 
 	evicted, paused, failed atomic.Int64
 	full, busy              episode

@@ -115,7 +115,7 @@ func (c Connections) Context(ctx context.Context, conn net.Conn) context.Context
 // Evict is evict.
 func (c Connections) Evict() { c.k.evict() }
 
-// Open returns the number of open connections, and of those that are idle.
+// Open returns the number of open connections, and how many of them are idle.
 func (c Connections) Open() (open, idle int64) { return c.k.open.Load(), c.k.idle.Load() }
 
 // Counted returns what metrics count: connections closed for others, pauses, and errors of accept.

@@ -13,8 +13,8 @@ import (
 	"graphproxy/policy"
 )
 
-// LinkKeyFile has the keys that links of delta queries are marked with, in the place of those that the credentials of
-// the apps give: one a line, the first for new marks. It is read again when it changes. Make it with LoadLinkKeys. Any
+// LinkKeyFile has the keys that links of delta queries are marked with, in place of the keys from the apps'
+// credentials: one a line, the first for new marks. It is read again when it changes. Make it with LoadLinkKeys. Any
 // goroutine may use the keys; only one may call reload.
 type LinkKeyFile struct {
 	log     *slog.Logger

@@ -136,7 +136,7 @@ func httpFaults() []fault {
 			want: brokeOff()},
 		{name: "Graph cuts a short body", graph: answers(withLength(`{"value":["x`, 100), closes), want: brokeOff()},
 		{name: "Graph sends a body that ends with the connection", graph: untilClose(whole()), want: passed()},
-		// Nothing tells it from a whole one: Go takes the end of the connection between two TLS records for the body's.
+		// It looks like a whole one: Go takes the end of the connection between two TLS records for the body's.
 		{name: "Graph cuts such a body without the end of TLS", wires: secure, graph: answers(text, drops), want: passed()},
 		{name: "Graph resets such a body", wires: plain, graph: answers(ok+"Connection: close\r\n\r\n"+half, resets),
 			want: brokeOff()},

@@ -379,7 +379,7 @@ func (f *front) record(t *testing.T, id string) record {
 	return found[0]
 }
 
-// keepsSecrets checks that a failure is told without the token.
+// keepsSecrets checks that the report of a failure does not have the token.
 func (f *front) keepsSecrets(t *testing.T) {
 	t.Helper()
 	for _, line := range append(f.log.all(), f.audit.all()...) {
