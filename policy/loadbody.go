@@ -25,7 +25,7 @@ func (l *loader) body(r *Rule, v yamlfile.Value) {
 		default:
 			conditions = append(conditions, l.condition(f.Key, f.Value))
 		}
-		r.bodyTexts = append(r.bodyTexts, flowOf("body: {"+flowKey(f.Key)+": ", f.Value))
+		r.bodyTexts = append(r.bodyTexts, r.conditionText("body: {"+flowKey(f.Key)+": ", f.Value))
 	}
 	r.Conditions = append(r.Conditions, r.bodyTexts...)
 	bounds, err := body.New(conditions, recipients)

@@ -15,7 +15,7 @@ func (l *loader) where(r *Rule, v yamlfile.Value) {
 		return
 	}
 	for _, f := range v.Fields("variables of the rule with their values") {
-		r.Conditions = append(r.Conditions, flowOf("where: {"+f.Key+": ", f.Value))
+		r.Conditions = append(r.Conditions, r.conditionText("where: {"+f.Key+": ", f.Value))
 		if f.Value.IsMapping() && slices.Contains(match.Variables(r.match.Template), f.Key) {
 			l.listConditions(r, f.Key, f.Value)
 			continue
@@ -44,8 +44,22 @@ func (l *loader) checkValues(r *Rule, k *match.Key, v yamlfile.Value) {
 	}
 }
 
-// flowOf returns one condition on one line: where: {id: [a]}.
-func flowOf(key string, v yamlfile.Value) string { return odata.Visible(key + v.Flow() + "}") }
+// conditionText returns one condition on one line, where: {id: [a]}, and keeps its values where it is a list.
+func (r *Rule) conditionText(key string, v yamlfile.Value) string {
+	text := odata.Visible(key + v.Flow() + "}")
+	if !v.IsList() {
+		return text
+	}
+	l := ConditionList{Of: strings.TrimSuffix(key, ": ") + "}"}
+	for _, item := range v.OneOrMore("a value") {
+		l.Values = append(l.Values, odata.Visible(item.Flow()))
+	}
+	if r.lists == nil {
+		r.lists = make(map[string]ConditionList)
+	}
+	r.lists[text] = l
+	return text
+}
 
 // values reads values in which a star stands for any run of characters.
 func (l *loader) values(v yamlfile.Value, expected string) []string {
@@ -83,7 +97,7 @@ func (l *loader) query(r *Rule, v yamlfile.Value) {
 		option := l.option(f.Key, f.Value)
 		r.match.Options = append(r.match.Options, option)
 		r.bounds = append(r.bounds, bound{option.Reason, boundText(f.Key, f.Value)})
-		r.options = append(r.options, flowOf("query: {"+f.Key+": ", f.Value))
+		r.options = append(r.options, r.conditionText("query: {"+f.Key+": ", f.Value))
 	}
 	r.Conditions = append(r.Conditions, r.options...)
 }

@@ -233,7 +233,8 @@ type Rule struct {
 	options []string // the entries of Conditions about query options, in the order of match.Options
 	match   match.Rule
 	limit   *limit.Limit
-	bounds  []bound // what is allowed for each query option that the rule names
+	lists   map[string]ConditionList // the entries of Conditions that are lists
+	bounds  []bound                  // what is allowed for each query option that the rule names
 
 	app, tenant string
 	appAt       string // the place in the file where the rule names it
@@ -255,6 +256,18 @@ func (r *Rule) Match() *match.Rule { return &r.match }
 // OptionConditions returns the entries of Conditions about query options: the text of each of Match().Options,
 // in their order. It must not be changed.
 func (r *Rule) OptionConditions() []string { return r.options }
+
+// ConditionList is a condition that allows each of some values.
+type ConditionList struct {
+	Of     string   // what the condition is about: "where: {id}"
+	Values []string // as in the file
+}
+
+// ConditionList returns the values of an entry of Conditions; false if it is no list. Must not be changed.
+func (r *Rule) ConditionList(condition string) (ConditionList, bool) {
+	l, found := r.lists[condition]
+	return l, found
+}
 
 // App returns the app registration that the rule names; "" if it names none: then the caller's is used.
 func (r *Rule) App() string { return r.app }

@@ -94,6 +94,13 @@ func TestWhatCallersGainAndLose(t *testing.T) {
 		{"a condition that is wider", hr(`PATCH /users/{id}: {where: {id: ["*@contoso.com"]}}`),
 			hr(`PATCH /users/{id}: {where: {id: ["**"]}}`),
 			"hr-sync\n" + `~ PATCH /users/{id}: where: {id: ["*@contoso.com"]} is now where: {id: ["**"]} (wider) new.yaml:6`},
+		{"a list that gains and loses", hr(`GET /users/{id}: {where: {id: [a, b, c]}, query: {$select: [id, mail]}}`),
+			hr(`GET /users/{id}: {where: {id: [a, "d,e", c]}, query: {$select: [id]}}`),
+			"hr-sync\n" + `~ GET /users/{id}: where: {id} gains "d,e" and loses b; query: {$select} loses mail ` +
+				"(neither is part of the other) new.yaml:6"},
+		{"a list and another condition", hr(`GET /users/{id}: {where: {id: [a, b]}}`),
+			hr(`GET /users/{id}: {where: {id: [a]}, query: {$top: 5}}`),
+			"hr-sync\n~ GET /users/{id}: where: {id} loses b; no further condition is now query: {$top: 5} (narrower) new.yaml:6"},
 		{"a condition that came", hr(`GET /users`), hr(`GET /users: {query: {$top: 50}}`),
 			"hr-sync\n~ GET /users: no further condition is now query: {$top: 50} (narrower) new.yaml:6"},
 		{"a condition that went", hr(`GET /users: {query: {$top: 50}}`), hr(`GET /users`),

@@ -119,20 +119,6 @@ func conditionText(before string, conditions []string) string {
 	return before + strings.Join(conditions, ", ")
 }
 
-// conditionsBesides returns, as text, the rule's conditions that the other does not have.
-func (r *rule) conditionsBesides(other *rule) string {
-	var own []string
-	for _, c := range r.Conditions {
-		if !slices.Contains(other.Conditions, c) {
-			own = append(own, c)
-		}
-	}
-	if len(own) == 0 {
-		return "no further condition"
-	}
-	return strings.Join(own, ", ")
-}
-
 // covers reports whether the rule allows everything that the other allows, ignoring methods.
 func (r *rule) covers(other *rule) bool {
 	return r.key == other.key || match.Covers(&r.one, &other.one)

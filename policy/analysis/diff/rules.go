@@ -168,8 +168,7 @@ func allowed(old, newer *side) []Change {
 	var changes []Change
 	for i, n := range l.newer {
 		for _, p := range l.pairs(i) {
-			text := n.title(p.methods) + ": " + p.old.conditionsBesides(n) + " is now " +
-				n.conditionsBesides(p.old) + " (" + p.verdict("wider", "narrower") + ")"
+			text := n.title(p.methods) + ": " + conditionChange(p.old, n) + " (" + p.verdict("wider", "narrower") + ")"
 			changes = append(changes, Change{
 				Sign:  "~",
 				Kind:  KindAllow,
@@ -205,8 +204,8 @@ func denied(old, newer *side) []Change {
 	var changes []Change
 	for i, n := range l.newer {
 		for _, p := range l.pairs(i) {
-			text := "is denied " + n.title(p.methods) + ": " + p.old.conditionsBesides(n) + " is now " +
-				n.conditionsBesides(p.old) + " (" + p.verdict("denies more", "denies less") + ")"
+			text := "is denied " + n.title(p.methods) + ": " + conditionChange(p.old, n) + " (" +
+				p.verdict("denies more", "denies less") + ")"
 			changes = append(changes, Change{
 				Sign:  "~",
 				Kind:  KindDeny,
