@@ -368,3 +368,16 @@ var bodyCases = []struct{ name, body, reason string }{
 	{"nested: an element of null", `{"l":[{"v":1},null]}`, "body: l/v"},
 	{"nested: an empty list", `{"l":[]}`, "body: l/v"},
 }
+
+// A number is the same however it is written, and a deny rule looks at the number.
+func TestADenyRuleTakesANumberInEverySpelling(t *testing.T) {
+	p := bodyPolicy(t, "      - POST /users/{id}/events", "      - POST /users/{id}/events: {body: {priority: [1, 250]}}")
+	for text, want := range map[string]bool{
+		"1": false, "1.0": false, "1e0": false, "10e-1": false, "0.01E+2": false, "250": false, "2.5e2": false,
+		"2": true, "-1": true, "1.5": true, "25": true, "0": true,
+	} {
+		if d := p.Decide(sent(t, "POST /users/u/events", `{"priority":`+text+`}`)); d.Allow != want {
+			t.Errorf("%s: allowed is %v", text, d.Allow)
+		}
+	}
+}

@@ -74,7 +74,8 @@ func (g *rough) serve(c net.Conn) {
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/hold"):
 			<-g.release
-		case strings.HasSuffix(r.URL.Path, "/reset"), strings.HasSuffix(r.URL.Path, "/once") && n == 1:
+		case strings.HasSuffix(r.URL.Path, "/reset"), strings.HasSuffix(r.URL.Path, "/once") && n == 1,
+			strings.HasSuffix(r.URL.Path, "/reset-and-refused") && n == 1:
 			_ = c.(*net.TCPConn).SetLinger(0)
 			return
 		case strings.HasSuffix(r.URL.Path, "/close"):
@@ -83,7 +84,7 @@ func (g *rough) serve(c net.Conn) {
 			_, _ = io.WriteString(c, "HTTP/1.1 200 O")
 			return
 		case strings.HasSuffix(r.URL.Path, "/refused-once") && n == 1, strings.HasSuffix(r.URL.Path, "/refused-and-reset") &&
-			n == 1:
+			n == 1, strings.HasSuffix(r.URL.Path, "/reset-and-refused"):
 			_, _ = io.WriteString(c, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
 			continue
 		case strings.HasSuffix(r.URL.Path, "/refused-and-reset"):
@@ -202,6 +203,15 @@ func TestResendsAreCountedAndBounded(t *testing.T) {
 			502,
 			2,
 			"token=1",
+		},
+		{
+			"a GET that is reset and whose token is then refused has been sent twice",
+			"GET",
+			"reset-and-refused",
+			"",
+			502,
+			2,
+			"reset=1",
 		},
 		{
 			"a POST whose token is refused and that is then reset has been sent twice",

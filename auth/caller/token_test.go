@@ -126,6 +126,20 @@ func TestTokenBesideAKeyOfTheSameCaller(t *testing.T) {
 	}
 }
 
+// A token may fit several identities of its caller. The first with a name is recorded.
+func TestOfSeveralIdentitiesOfACallerTheFirstWithANameIsRecorded(t *testing.T) {
+	s := issuer(t)
+	id := caller.Identity{Kind: caller.Token, Issuer: s.Issuer(), Audience: "graphproxy", Subject: "hr"}
+	narrow := id
+	narrow.Claims = map[string][]string{"role": {"sync"}}
+	a := mustNewWith(t, caller.Options{Tokens: oidc.NewKeys(oidc.Options{})},
+		is("hr", id, named("nightly", narrow), named("later", narrow)))
+	got, err := a.Authenticate(request(bearerOf(t, s, map[string]any{"aud": "graphproxy", "sub": "hr", "role": "sync"})))
+	if want := (caller.Found{Name: "hr", Evidence: caller.Token, Credential: "nightly"}); err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 func TestAnIssuerThatIsDownIsNoReasonToFallBack(t *testing.T) {
 	s := issuer(t)
 	s.Break(oidctest.Down)
