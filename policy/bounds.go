@@ -56,8 +56,7 @@ func (l *loader) boundedFiles(v yamlfile.Value) {
 			l.report.Add(f.Line, v.Where(), "%q is the main file, which has no bounds; write the name of a file that include names",
 				f.Key)
 		case !isFound:
-			l.report.Add(f.Line, v.Where(), "%s; a file that is not read needs no bounds",
-				yamlfile.Unknown("file", f.Key, names))
+			l.report.Add(f.Line, v.Where(), "%s", yamlfile.Unknown("file", f.Key, names))
 		}
 		l.bounds = append(l.bounds, &bounds{
 			pattern: f.Key,

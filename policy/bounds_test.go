@@ -178,7 +178,7 @@ func TestBoundsThatAreNotClearAreRefused(t *testing.T) {
 	const good = "    callers: [\"hr-*\"]\n    allow: [GET /users]\n"
 	for _, c := range []struct{ name, bounds, want string }{
 		{"a file that is not there", "  teams/hrr.yaml:\n" + good,
-			`policy.yaml:4: bounds: unknown file "teams/hrr.yaml"; did you mean "teams/hr.yaml"?; a file that is not read needs no bounds`},
+			`policy.yaml:4: bounds: unknown file "teams/hrr.yaml"; did you mean "teams/hr.yaml"?`},
 		{"the main file", "  policy.yaml:\n" + good, `"policy.yaml" is the main file, which has no bounds`},
 		{"a path that leaves the directory", "  ../hr.yaml:\n" + good, "leaves the directory by .."},
 		{"no allow", "  teams/hr.yaml:\n    callers: [\"hr-*\"]\n", `the key "allow" is missing; write the rules that its callers may have`},

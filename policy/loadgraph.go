@@ -53,17 +53,28 @@ func (l *loader) voidDenies() {
 	}
 	for _, r := range rules {
 		if problem := known.Problem(&r.match, true); known.IsVoid(&r.match) {
-			l.report.AddIn(r.File, r.Line, where[r], "%s denies nothing, because it names nothing in the %s of Graph: %s. "+
-				"If Graph has it, write unknown: true under the rule", r.Text, r.match.Template.Version, problem)
+			l.report.AddIn(r.File, r.Line, where[r], "%s denies nothing, because it names nothing in the %s of Graph: %s "+
+				"If Graph has it, write unknown: true under the rule", r.Text, r.match.Template.Version, sentence(problem))
 		}
 	}
+}
+
+// sentence ends a text with a full stop, unless it is a question.
+func sentence(text string) string {
+	if strings.HasSuffix(text, "?") {
+		return text
+	}
+	return text + "."
 }
 
 // foreignVariable returns the place of a variable in a path of a rule that is written as in another language,
 // such as ":id", and the variable that is meant, "{id}". It returns "" if there is none.
 func foreignVariable(path string) (written, meant string) {
 	for segment := range strings.SplitSeq(path, "/") {
-		plain := strings.NewReplacer("%7B", "{", "%7b", "{", "%7D", "}", "%7d", "}").Replace(segment)
+		plain := segment
+		if strings.Contains(segment, "%7") {
+			plain = strings.NewReplacer("%7B", "{", "%7b", "{", "%7D", "}", "%7d", "}").Replace(segment)
+		}
 		if plain != segment && isVariableName(strings.Trim(plain, "{}")) {
 			return segment, "{" + strings.Trim(plain, "{}") + "}"
 		}
