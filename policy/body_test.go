@@ -187,7 +187,11 @@ var bodyCases = []struct{ name, body, reason string }{
 	{"guest: an address as an object", `{"invitedUserEmailAddress":{"address":"a@partner.example"}}`, "body: recipients"},
 	{"inbox: a list as one object", `{"actions":{"forwardTo":{"emailAddress":{"address":"a@contoso.com"}}}}`,
 		"body: recipients"},
-	{"inbox: ok actions as Graph has them", `{"actions":{"forwardTo":[{"emailAddress":{"address":"a@contoso.com"}}]}}`, ""},
+	{
+		"inbox: ok actions as Graph has them",
+		`{"actions":{"forwardTo":[{"emailAddress":{"address":"a@contoso.com"}}]}}`,
+		"",
+	},
 	{"post: threads as one object", `{"threads":{"posts":[]}}`, "body: recipients"},
 	{"post: ok threads as Graph has them",
 		`{"topic":"x","threads":[{"posts":[{"body":{"content":"x"},"newParticipants":[{"emailAddress":` +

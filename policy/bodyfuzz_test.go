@@ -11,7 +11,8 @@ import (
 
 // bodyRule is a policy with one rule that has this under body:, on one line.
 func bodyRule(conditions string) string {
-	return "version: 1\ncallers:\n  app:\n    identity: [anyone]\n    allow:\n      - POST /x: {body: " + conditions + "}\n"
+	return "version: 1\ncallers:\n  app:\n    identity: [anyone]\n    allow:\n      - POST /x: {body: " + conditions +
+		"}\n"
 }
 
 // Whatever stands under body:, it loads or is an error with a line; and what loads is written as it would load again.
@@ -20,7 +21,8 @@ func FuzzConditionsOnBodies(f *testing.F) {
 		`{recipients: ["*@contoso.com"], message/attachments: none, message/importance: [low, normal]}`,
 		`{only: [jobTitle, department, manager/displayName]}`, `{only: []}`, `{a: {only: [b/c], required: true}}`,
 		`{type: [view], scope: {values: [organization, users], required: true}}`, `{n: {max: 5}}`, `{n: {max: -1}}`,
-		`{resource: {targets: [/users/{id}/messages], required: true}}`, `{r: {targets: [{"/users/{id}": {where: {id: [a]}}}]}}`,
+		`{resource: {targets: [/users/{id}/messages], required: true}}`,
+		`{r: {targets: [{"/users/{id}": {where: {id: [a]}}}]}}`,
 		`{a: null}`, `{a: {}}`, `{a: 5}`, `{a: [true, 1.5, null]}`, `{"a/b/": [x]}`, `{a: [x], A: [y]}`, `[a]`, `x`, `{}`,
 		`{"@odata.type": [x], "m@odata.bind": none}`, `{recipients: none}`, `{recipients: []}`,
 	} {

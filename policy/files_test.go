@@ -108,7 +108,8 @@ func TestWhatIsWrongWithSeveralFilesIsReportedWithItsFile(t *testing.T) {
 		{"one set of rules in two files", "version: 1\ninclude: teams/*.yaml\nrules: {people: [GET /users]}\n" +
 			"-- teams/hr.yaml --\nversion: 1\nrules: {people: [GET /groups]}\ncallers:\n" +
 			"  hr: {identity: [anyone], allow: [include: people]}\n",
-			[]string{`teams/hr.yaml:2: rules.people: the set of rules "people" is in policy.yaml:3, too; a name is unique over ` +
+			[]string{`teams/hr.yaml:2: rules.people: the set of rules "people" is in policy.yaml:3, too; a name is unique ` +
+				`over ` +
 				`all files, so rename one`}},
 		{"one limit in two files", "version: 1\ninclude: teams/*.yaml\nlimits: {all: {rate: 1/s}}\n" +
 			"-- teams/hr.yaml --\nversion: 1\nlimits: {all: {rate: 9/s}}\ncallers: {hr: {identity: [anyone], allow: []}}\n",
@@ -138,7 +139,8 @@ func TestWhatIsWrongWithSeveralFilesIsReportedWithItsFile(t *testing.T) {
 			[]string{"teams/a.yaml:2: not YAML: a value is missing, or a bracket is not closed",
 				"teams/b.yaml:1: the file is empty"}},
 		{"a test that fails", "version: 1\ninclude: teams/*.yaml\nrules: {people: [\"GET /users/{id}\"]}" + hrFile,
-			[]string{"teams/hr.yaml:11: tests[0].deny: GET /users/ceo@contoso.com is allowed, by policy.yaml:3: GET /users/{id}"}},
+			[]string{"teams/hr.yaml:11: tests[0].deny: GET /users/ceo@contoso.com is allowed, by policy.yaml:3: GET " +
+				"/users/{id}"}},
 		{"a deny of another file that names nothing", "version: 1\ninclude: teams/*.yaml\n-- teams/hr.yaml --\nversion: 1\n" +
 			"deny: [ANY /userz/**]\ncallers: {hr: {identity: [anyone], allow: []}}\n",
 			[]string{"teams/hr.yaml:2: deny: ANY /userz/** denies nothing, because it names nothing in the v1.0 of Graph: "}},
@@ -159,29 +161,37 @@ func TestWhatIsWrongWithSeveralFilesIsReportedWithItsFile(t *testing.T) {
 
 func TestIncludeNamesFilesBelowTheMainFileOnly(t *testing.T) {
 	for pattern, want := range map[string]string{
-		"teams/hr.yaml":      "",
-		"teams/*.yaml":       "",
-		"*/hr.yaml":          "",
-		"*/*.yaml":           "",
-		"team/*.yaml":        "names no file besides this one; correct it, or take it out",
-		"*.yaml":             "names no file besides this one; correct it, or take it out",
-		"teams/**.yaml":      "has two stars; one star stands for any characters of one directory or file, such as teams/*/*.yaml",
-		"/etc/passwd.yaml":   "is absolute; write the path from the directory of this file",
-		"../teams/hr.yaml":   "leaves the directory by ..; write the path of a file in the directory of this file or below it",
-		"teams/../../x.yaml": "leaves the directory by ..; write the path of a file in the directory of this file or below it",
-		"./teams/hr.yaml":    "is not the plain path of a file; write it without ./ and doubled slashes",
-		"teams//hr.yaml":     "is not the plain path of a file; write it without ./ and doubled slashes",
-		".git/hr.yaml":       "names a hidden file; files that begin with a dot are not read",
-		"teams/.hr.yaml":     "names a hidden file; files that begin with a dot are not read",
-		"teams/h?.yaml":      "has a character that is not read; only a star stands for other characters, such as teams/*.yaml",
-		"teams/[h]r.yaml":    "has a character that is not read; only a star stands for other characters, such as teams/*.yaml",
-		`teams\hr.yaml`:      "has a character that is not read; only a star stands for other characters, such as teams/*.yaml",
-		"teams/*":            "does not end in .yaml; write such as teams/*.yaml",
-		"teams":              "does not end in .yaml; write such as teams/*.yaml",
-		"teams/hr.yml":       "does not end in .yaml; write such as teams/*.yaml",
+		"teams/hr.yaml": "",
+		"teams/*.yaml":  "",
+		"*/hr.yaml":     "",
+		"*/*.yaml":      "",
+		"team/*.yaml":   "names no file besides this one; correct it, or take it out",
+		"*.yaml":        "names no file besides this one; correct it, or take it out",
+		"teams/**.yaml": "has two stars; one star stands for any characters of one directory or file, such as " +
+			"teams/*/*.yaml",
+		"/etc/passwd.yaml": "is absolute; write the path from the directory of this file",
+		"../teams/hr.yaml": "leaves the directory by ..; write the path of a file in the directory of this file or below " +
+			"it",
+		"teams/../../x.yaml": "leaves the directory by ..; write the path of a file in the directory of this file or below " +
+			"it",
+		"./teams/hr.yaml": "is not the plain path of a file; write it without ./ and doubled slashes",
+		"teams//hr.yaml":  "is not the plain path of a file; write it without ./ and doubled slashes",
+		".git/hr.yaml":    "names a hidden file; files that begin with a dot are not read",
+		"teams/.hr.yaml":  "names a hidden file; files that begin with a dot are not read",
+		"teams/h?.yaml": "has a character that is not read; only a star stands for other characters, such as " +
+			"teams/*.yaml",
+		"teams/[h]r.yaml": "has a character that is not read; only a star stands for other characters, such as " +
+			"teams/*.yaml",
+		`teams\hr.yaml`: "has a character that is not read; only a star stands for other characters, such as " +
+			"teams/*.yaml",
+		"teams/*":      "does not end in .yaml; write such as teams/*.yaml",
+		"teams":        "does not end in .yaml; write such as teams/*.yaml",
+		"teams/hr.yml": "does not end in .yaml; write such as teams/*.yaml",
 	} {
 		t.Run(pattern, func(t *testing.T) {
-			got := problemsOf(several(fmt.Sprintf("version: 1\ninclude: ['%s']\nrules: {people: [GET /users/1]}"+hrFile, pattern)))
+			got := problemsOf(
+				several(fmt.Sprintf("version: 1\ninclude: ['%s']\nrules: {people: [GET /users/1]}"+hrFile, pattern)),
+			)
 			if want != "" {
 				want = fmt.Sprintf("policy.yaml:2: include[0]: %q %s", pattern, want)
 			}
@@ -193,7 +203,10 @@ func TestIncludeNamesFilesBelowTheMainFileOnly(t *testing.T) {
 }
 
 func TestOneFileAloneIncludesNothing(t *testing.T) {
-	_, err := policy.Parse("policy.yaml", []byte("version: 1\ninclude: [teams/*.yaml]\ncallers: {a: {identity: [anyone], allow: []}}\n"))
+	_, err := policy.Parse(
+		"policy.yaml",
+		[]byte("version: 1\ninclude: [teams/*.yaml]\ncallers: {a: {identity: [anyone], allow: []}}\n"),
+	)
 	if err == nil || !strings.Contains(err.Error(), `policy.yaml:2: include[0]: "teams/*.yaml" names no file`) {
 		t.Error(err)
 	}

@@ -44,16 +44,19 @@ func TestListsNarrow(t *testing.T) {
 			[]string{"/users/ceo@contoso.com", "/users/ceo@fabrikam.com", "/users/CFO@contoso.com", "/users/ÇEO@contoso.com"}},
 		{"one value that is left out", "allow:\n  - GET /users/{id}:\n      where: {id: {not: ceo@contoso.com}}",
 			[]string{"/users/adele@contoso.com"}, []string{"/users/ceo@contoso.com"}},
-		{"all of it must hold", "allow:\n  - GET /users/{id}:\n      where: {id: {list: staff, not_list: [vips, lines], not: [\"x*\"]}}",
+		{"all of it must hold",
+			"allow:\n  - GET /users/{id}:\n      where: {id: {list: staff, not_list: [vips, lines], not: [\"x*\"]}}",
 			[]string{"/users/eve@contoso.com"},
-			[]string{"/users/eve@fabrikam.com", "/users/ceo@contoso.com", "/users/adele@contoso.com", "/users/xaver@contoso.com"}},
+			[]string{"/users/eve@fabrikam.com", "/users/ceo@contoso.com", "/users/adele@contoso.com",
+				"/users/xaver@contoso.com"}},
 		{"below a key", "allow:\n  - GET /users/{id}/**:\n      where: {id: {not_list: vips}}",
 			[]string{"/users/adele@contoso.com/messages/1"}, []string{"/users/ceo@contoso.com/messages/1"}},
 		{"paths", "allow:\n  - GET /drives/{d}/root:/{path}:\n      where: {path: {list: folders}}",
 			[]string{"/drives/1/root:/Public/a/b:", "/drives/1/root:/Salaries:"}, []string{"/drives/1/root:/Other:"}},
 		{"paths that are left out", "allow:\n  - GET /drives/{d}/root:/{path}:\n      where: {path: {not_list: folders}}",
 			[]string{"/drives/1/root:/Other/x:"},
-			[]string{"/drives/1/root:/Public/a:", "/drives/1/root:/public:", "/drives/1/root:/Salari%C3%A9s:", "/drives/1/root:/Salaries%20:"}},
+			[]string{"/drives/1/root:/Public/a:", "/drives/1/root:/public:", "/drives/1/root:/Salari%C3%A9s:",
+				"/drives/1/root:/Salaries%20:"}},
 		{"an alternate key", "allow:\n  - GET /users(userPrincipalName='{upn}'):\n      where: {upn: {not_list: vips}}",
 			[]string{"/users(userPrincipalName='adele@contoso.com')"}, []string{"/users(userPrincipalName='CEO@contoso.com')"}},
 		{"denied is a list", "allow: [\"GET /users/{id}\"]\ndeny:\n  - GET /users/{id}:\n      where: {id: {list: vips}}",
@@ -61,7 +64,8 @@ func TestListsNarrow(t *testing.T) {
 		{"denied is all but a list, and what is not clear", "allow: [\"GET /users/{id}\"]\n" +
 			"deny:\n  - GET /users/{id}:\n      where: {id: {not_list: vips}}",
 			[]string{"/users/ceo@contoso.com", "/users/CEO@contoso.com", "/users('ceo@contoso.com')"},
-			[]string{"/users/adele@contoso.com", "/users/céo@contoso.com", "/users/ceo@contoso.com;x", "/users/ceo@contoso.com."}},
+			[]string{"/users/adele@contoso.com", "/users/céo@contoso.com", "/users/ceo@contoso.com;x",
+				"/users/ceo@contoso.com."}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p, err := policy.ParseFiles(time.Time{}, withLists(c.rules))
@@ -139,14 +143,18 @@ func TestMistakesInLists(t *testing.T) {
 				"write \"ceo@contoso.com\" if that is meant"},
 		{"a typographic quote in not", "where: {id: {not: “ceo”}}", "x\n", "holds the typographic quote U+201C"},
 		{"a comment behind a value", "where: {id: {list: lines}}", "ceo@contoso.com # boss\n",
-			"lists/lines.txt:1: \"ceo@contoso.com # boss\" has a comment behind the value; a comment stands on a line of its own"},
-		{"an item of YAML", "where: {id: {list: lines}}", "- ceo@contoso.com\n", "begins as an item of YAML; write the value alone"},
+			"lists/lines.txt:1: \"ceo@contoso.com # boss\" has a comment behind the value; a comment stands on a line of its " +
+				"own"},
+		{"an item of YAML", "where: {id: {list: lines}}", "- ceo@contoso.com\n",
+			"begins as an item of YAML; write the value alone"},
 		{"quotes", "where: {id: {list: lines}}", "\"ceo@contoso.com\"\n", "stands in quotes"},
 		{"a comma", "where: {id: {list: lines}}", "a@contoso.com,\n", "ends in a comma"},
 		{"no value", "where: {id: {list: lines}}", "# nothing\n\n", "lists/lines.txt:1: the file holds no value"},
 		{"another encoding", "where: {id: {list: lines}}", "\xff\n", "lists/lines.txt:1: the file is not UTF-8"},
-		{"too long a value", "where: {id: {list: lines}}", strings.Repeat("x", 251), "lists/lines.txt:1: this value has 251 bytes"},
-		{"too many values", "where: {id: {list: lines}}", strings.Repeat("x\n", 10001), "the list has 10001 values; at most 10000"},
+		{"too long a value", "where: {id: {list: lines}}", strings.Repeat("x", 251),
+			"lists/lines.txt:1: this value has 251 bytes"},
+		{"too many values", "where: {id: {list: lines}}", strings.Repeat("x\n", 10001),
+			"the list has 10001 values; at most 10000"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			files := withLists("allow:\n  - GET /users/{id}:\n      " + c.policy)
@@ -185,11 +193,14 @@ func TestWarningsOfLists(t *testing.T) {
 		{"an id gets round not", "allow:\n  - GET /users/{id}:\n      where: {id: {not: [ceo@contoso.com]}}",
 			[]string{"policy.yaml:11: callers.app.allow: GET /users/{id} leaves out by name, and the object id gets round it. " +
 				"Write the object ids beside the names, or narrow the rule to the values that may match"}},
-		{"an id gets round a list of names", "allow:\n  - GET /users/{id}/**:\n      where: {id: {not_list: lines}}\n      query: {$top: 5}",
-			[]string{"policy.yaml:11: callers.app.allow: GET /users/{id}/** leaves out by name, and the object id gets round it. " +
+		{"an id gets round a list of names",
+			"allow:\n  - GET /users/{id}/**:\n      where: {id: {not_list: lines}}\n      query: {$top: 5}",
+			[]string{"policy.yaml:11: callers.app.allow: GET /users/{id}/** leaves out by name, and the object id gets round " +
+				"it. " +
 				"Write the object ids beside the names, or narrow the rule to the values that may match"}},
 		{"the ids stand beside the names", "allow:\n  - GET /users/{id}:\n      where: {id: {not_list: vips}}", nil},
-		{"the rule takes names only", "allow:\n  - GET /users/{id}:\n      where: {id: {list: staff, not: [ceo@contoso.com]}}", nil},
+		{"the rule takes names only",
+			"allow:\n  - GET /users/{id}:\n      where: {id: {list: staff, not: [ceo@contoso.com]}}", nil},
 		{"what is no name", "allow:\n  - GET /users/{id}/messages/{m}:\n      where: {m: {not: [AAMk1]}}", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -211,9 +222,15 @@ func TestWarningsOfLists(t *testing.T) {
 }
 
 func TestListsOfABoundedFileAreItsOwn(t *testing.T) {
-	main := strings.Replace(boundedMain, "    allow: [GET /users]\n", "    allow: [{\"GET /users/{id}\": {where: {id: {list: team}}}}]\n", 1)
+	main := strings.Replace(
+		boundedMain,
+		"    allow: [GET /users]\n",
+		"    allow: [{\"GET /users/{id}\": {where: {id: {list: team}}}}]\n",
+		1,
+	)
 	got := problemsOf(inBounds(main, "allow: []", "lists: {team: [x]}\n"))
-	if len(got) != 1 || !strings.Contains(got[0], `the list "team" is in teams/hr.yaml, which has bounds, so only rules of that file`) {
+	if len(got) != 1 ||
+		!strings.Contains(got[0], `the list "team" is in teams/hr.yaml, which has bounds, so only rules of that file`) {
 		t.Error(strings.Join(got, "\n"))
 	}
 	const inside = "allow:\n  - GET /users/{id}:\n      where: {id: {list: team}}\n      query: {$select: [id]}"

@@ -84,8 +84,12 @@ func (l *loader) include(v, until yamlfile.Value) []*Rule {
 	}
 	set.used = true
 	if set.own != "" && set.own != v.File() {
-		v.Errorf("the set of rules %q is in %s, which has bounds, so only callers of that file include it; write its rules here, "+
-			"or in a file without bounds", name, set.file)
+		v.Errorf(
+			"the set of rules %q is in %s, which has bounds, so only callers of that file include it; write its rules here, "+
+				"or in a file without bounds",
+			name,
+			set.file,
+		)
 	}
 	return endingWith(set.rules, l.until(until))
 }

@@ -56,8 +56,8 @@ func (p *Policy) File() string {
 	return p.files[0]
 }
 
-// Hash returns the first 12 hexadecimal digits of the SHA-256 of the file's bytes; where there are several files, of all
-// of them with their names.
+// Hash returns the first 12 hexadecimal digits of the SHA-256 of the file's bytes; where there are several files,
+// of all of them with their names.
 func (p *Policy) Hash() string { return p.hash }
 
 // Callers returns the callers in file order. The caller of Callers must not change them.

@@ -116,7 +116,8 @@ func (o *outbound) rewriteLinks(res *http.Response) error {
 	return err
 }
 
-// marker returns what marks the links of the answer to a single request that it was carried out; nil if they need no mark.
+// marker returns what marks the links of the answer to a single request that it was carried out; nil if they need
+// no mark.
 func (o *outbound) marker() links.Mark {
 	if o.batch != nil {
 		return nil

@@ -44,8 +44,8 @@ func takeMark(t *odata.Target) (rest *odata.Target, mark string, err error) {
 	return rest, mark, nil
 }
 
-// selectionOf returns what the token of a request holds, if its mark proves that this caller was given it by graphproxy;
-// nil if it does not.
+// selectionOf returns what the token of a request holds, if its mark proves that this caller was given it by
+// graphproxy; nil if it does not.
 func (h *Handler) selectionOf(x *exchange, r policy.Request, mark string) *policy.Selection {
 	data, err := base64.RawURLEncoding.Strict().DecodeString(mark)
 	if err != nil || len(data) <= sha256.Size || data[0] != markFormat {
@@ -74,7 +74,10 @@ func (h *Handler) selectionOf(x *exchange, r policy.Request, mark string) *polic
 // itself with its token, and what the token holds.
 func markedText(caller, app, tenant string, t *odata.Target, query string) []byte {
 	fields := []string{caller, app, strings.ToLower(tenant), t.EscapedPath()}
-	options := slices.SortedFunc(slices.Values(t.Query), func(a, b odata.Option) int { return strings.Compare(a.Fold, b.Fold) })
+	options := slices.SortedFunc(
+		slices.Values(t.Query),
+		func(a, b odata.Option) int { return strings.Compare(a.Fold, b.Fold) },
+	)
 	for _, o := range options {
 		fields = append(fields, o.Fold, o.Value)
 	}
@@ -87,7 +90,8 @@ func markedText(caller, app, tenant string, t *odata.Target, query string) []byt
 	return text
 }
 
-// checkSelection refuses to begin a delta query with more options than a mark may hold: its links could not be followed.
+// checkSelection refuses to begin a delta query with more options than a mark may hold: its links could not be
+// followed.
 func checkSelection(r policy.Request, d policy.Decision) error {
 	if !d.Allow || !d.Selects || r.Selection != nil || r.Target.Continues() {
 		return nil

@@ -125,7 +125,8 @@ func TestTheLinksOfABoundedDeltaQueryAreFollowedToTheEndAndLater(t *testing.T) {
 	}
 }
 
-// followed follows a link as hr, and returns the link of its answer. The answer must hold what was selected and no more.
+// followed follows a link as hr, and returns the link of its answer. The answer must hold what was selected and no
+// more.
 func (r *rig) followed(t *testing.T, link, header string) string {
 	t.Helper()
 	markOf(t, link)
@@ -247,7 +248,10 @@ func (r *rig) checkLinkRefused(t *testing.T, caller, target, inner string) {
 	if strings.HasPrefix(target, "/beta/") {
 		version = "beta"
 	}
-	item := fmt.Sprintf(`{"requests":[{"id":"1","method":"GET","url":%s}]}`, quote(strings.TrimPrefix(target, "/"+version)))
+	item := fmt.Sprintf(
+		`{"requests":[{"id":"1","method":"GET","url":%s}]}`,
+		quote(strings.TrimPrefix(target, "/"+version)),
+	)
 	batch := r.do(t, "POST", "/"+version+"/$batch", item, as(caller))
 	if got := batch.responses(t)["1"]; got.Status != status || !strings.Contains(string(got.Body), inner) {
 		t.Errorf("in a batch: %d %s", got.Status, got.Body)
@@ -297,8 +301,10 @@ func TestLinksInTheAnswersToABatchAreMarkedAndFollowed(t *testing.T) {
 	r := newRig(t, deltaPolicy())
 	link := strings.TrimPrefix(firstPage, "/v1.0")
 	for range 2 {
-		item := fmt.Sprintf(`{"requests":[{"id":"1","method":"GET","url":%s},{"id":"2","method":"GET","url":"/users?$top=1"}]}`,
-			quote(link))
+		item := fmt.Sprintf(
+			`{"requests":[{"id":"1","method":"GET","url":%s},{"id":"2","method":"GET","url":"/users?$top=1"}]}`,
+			quote(link),
+		)
 		answers := r.do(t, "POST", "/v1.0/$batch", item, as("hr")).responses(t)
 		if answers["1"].Status != 200 || answers["2"].Status != 200 || strings.Contains(string(answers["2"].Body), mark) {
 			t.Fatalf("%+v", answers)

@@ -296,7 +296,8 @@ func (r plainRule) isOneItem() bool {
 		return len(rule) > 2 && rule[len(rule)-3].Name() != "sites"
 	}
 	name, isVar := variable(last.Text)
-	return slices.Contains([]string{"items", "special"}, nameBefore(rule, len(rule)-1)) && (!isVar || r.where[name] != nil || r.nots[name] != nil)
+	return slices.Contains([]string{"items", "special"}, nameBefore(rule, len(rule)-1)) &&
+		(!isVar || r.where[name] != nil || r.nots[name] != nil)
 }
 
 func (r plainRule) coversSegment(rule, s graphtest.Segment, before string) bool {
@@ -363,7 +364,8 @@ func isQualified(s graphtest.Segment, before string) bool {
 // holds reports whether a variable may have the value.
 func (r plainRule) holds(name, value string, wide bool) bool {
 	if slices.ContainsFunc(r.nots[name], func(p string) bool {
-		if folder, isBelow := strings.CutSuffix(p, "/**"); !wide && isBelow && (like(folder, value, false) || likeName(folder, value)) {
+		if folder, isBelow := strings.CutSuffix(p, "/**"); !wide && isBelow &&
+			(like(folder, value, false) || likeName(folder, value)) {
 			return true
 		}
 		return like(p, value, false) || !wide && likeName(p, value) // what may be left out is not allowed, and is denied

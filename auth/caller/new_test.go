@@ -61,7 +61,8 @@ func TestNewRefuses(t *testing.T) {
 		{"the hash of an empty key", []caller.Caller{is("hr", empty)},
 			"callers.hr: the sha256 of the key is missing or that of an empty key: write the SHA-256 of a long random one"},
 		{"a name with a percent sign", []caller.Caller{is("50%d")},
-			"callers.50%d: has no identity, so no request can be from it: add one, such as a key; write anyone if that is meant"},
+			"callers.50%d: has no identity, so no request can be from it: add one, such as a key; write anyone if that is " +
+				"meant"},
 		{"no networks", []caller.Caller{is("hr", network())},
 			`callers.hr: network: names no network: write such as ["10.20.0.0/16"]`},
 		{"an invalid network", []caller.Caller{is("hr", caller.Identity{Kind: caller.Network, Networks: []netip.Prefix{{}}})},

@@ -82,8 +82,8 @@ func New(conditions []Condition, recipients []string) (*Bounds, error) {
 	return b, nil
 }
 
-// fromTheTop returns the conditions, those on an object before those on its properties, so that the order in a file makes
-// no difference to lists of only.
+// fromTheTop returns the conditions, those on an object before those on its properties, so that the order in a file
+// makes no difference to lists of only.
 func fromTheTop(conditions []Condition) []*Condition {
 	all := make([]*Condition, len(conditions))
 	for i := range conditions {

@@ -248,12 +248,47 @@ func everyAddress(v any, within bool) (all []string) {
 }
 
 var (
-	plainNames = []string{"a", "B", "message", "toRecipients", "bccRecipients", "from", "emailAddress", "address", "actions",
-		"forwardTo", "recipients", "email", "attachments", "list"}
-	plainValues = []string{"low", "high", "true", "x@contoso.com", "x@evil.example", "x@contoso.com@evil.example", "", "null",
-		"https://hooks.contoso.com/a", "https://hooks.contoso.com.evil.example/", "5"}
-	plainPatterns = []string{"low", "l*", "*@contoso.com", "https://hooks.contoso.com/**", "true", "false", "5", "null", "*",
-		"**"}
+	plainNames = []string{
+		"a",
+		"B",
+		"message",
+		"toRecipients",
+		"bccRecipients",
+		"from",
+		"emailAddress",
+		"address",
+		"actions",
+		"forwardTo",
+		"recipients",
+		"email",
+		"attachments",
+		"list",
+	}
+	plainValues = []string{
+		"low",
+		"high",
+		"true",
+		"x@contoso.com",
+		"x@evil.example",
+		"x@contoso.com@evil.example",
+		"",
+		"null",
+		"https://hooks.contoso.com/a",
+		"https://hooks.contoso.com.evil.example/",
+		"5",
+	}
+	plainPatterns = []string{
+		"low",
+		"l*",
+		"*@contoso.com",
+		"https://hooks.contoso.com/**",
+		"true",
+		"false",
+		"5",
+		"null",
+		"*",
+		"**",
+	}
 )
 
 // drawBody draws a value of JSON with names in any letter case.

@@ -5,9 +5,10 @@ import (
 	"regexp"
 )
 
-// A plain text in brackets may hold no braces: in targets: [/users/{id}/messages] YAML sees a mapping begin. People write
-// paths so all the same, and no file that is YAML holds one, so such a file is read once more with quotes around each
-// path. A rule with its method in brackets is refused as before, with the cure: it is better read on a line of its own.
+// A plain text in brackets may hold no braces: in targets: [/users/{id}/messages] YAML sees a mapping begin. People
+// write paths so all the same, and no file that is YAML holds one, so such a file is read once more with quotes
+// around each path. A rule with its method in brackets is refused as before, with the cure: it is better read on a
+// line of its own.
 
 // bareTemplate is a path with a variable.
 var bareTemplate = regexp.MustCompile(

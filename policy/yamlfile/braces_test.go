@@ -65,7 +65,8 @@ func TestTemplatesInBracketsNeedNoQuotes(t *testing.T) {
 }
 
 func FuzzQuotesAroundTemplatesChangeNothingElse(f *testing.F) {
-	for _, text := range []string{"a: [/users/{id}]\n", "a: {GET /x/{y}: [\"'\", '\"', # x\n/a/{b}: c]}\n", "a: |\n  [/b/{c}]\n"} {
+	for _, text := range []string{"a: [/users/{id}]\n", "a: {GET /x/{y}: [\"'\", '\"', # x\n/a/{b}: c]}\n",
+		"a: |\n  [/b/{c}]\n"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -67,8 +67,13 @@ func (v Value) appendScalar(dst []byte, n *yaml.Node) ([]byte, bool) {
 		return strconv.AppendBool(dst, b), err == nil
 	case "!!int", "!!float":
 		if !json.Valid([]byte(n.Value)) {
-			v.report.AddIn(v.file, n.Line, v.where, "%s is no number of JSON; write it in decimal digits, or in quotes as a text",
-				quote(n.Value))
+			v.report.AddIn(
+				v.file,
+				n.Line,
+				v.where,
+				"%s is no number of JSON; write it in decimal digits, or in quotes as a text",
+				quote(n.Value),
+			)
 			return dst, false
 		}
 		return append(dst, n.Value...), true

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// deltaToken is what $skiptoken and $deltatoken of a delta hold. With the place in the changes it holds the options that
-// the query was begun with: links do not show them, and what a caller writes beside a token does not count
+// deltaToken is what $skiptoken and $deltatoken of a delta hold. With the place in the changes it holds the options
+// that the query was begun with: links do not show them, and what a caller writes beside a token does not count
 // (https://learn.microsoft.com/graph/delta-query-overview).
 type deltaToken struct {
 	Since  int `json:"s"` // changes after this are reported

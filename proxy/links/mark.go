@@ -10,15 +10,16 @@ import (
 // maxLinkToMark is how long a link may be, in bytes as it is written, to be marked.
 const maxLinkToMark = 128 << 10
 
-// Mark returns what is put behind a link to the next page or to later changes; "" for none. It gets what follows scheme,
-// host and port, without escapes of JSON: "/v1.0/users/delta?$skiptoken=x". What it returns must be of characters that
-// JSON does not escape.
+// Mark returns what is put behind a link to the next page or to later changes; "" for none. It gets what follows
+// scheme, host and port, without escapes of JSON: "/v1.0/users/delta?$skiptoken=x". What it returns must be of
+// characters that JSON does not escape.
 type Mark func(link string) string
 
-// NewMarker returns a reader of an answer to one request in which the links to the next page and to later changes are
-// marked: the members "@odata.nextLink" and "@odata.deltaLink" of the object at the top, if they are addresses at Graph,
-// in any letter case and also without "odata." or "@". Members further below are never marked: what stands there may be
-// data that a user has stored. All other bytes stay. It is to be read before the links are exchanged.
+// NewMarker returns a reader of an answer to one request in which the links to the next page and to later changes
+// are marked: the members "@odata.nextLink" and "@odata.deltaLink" of the object at the top, if they are addresses
+// at Graph, in any letter case and also without "odata." or "@". Members further below are never marked: what
+// stands there may be data that a user has stored. All other bytes stay. It is to be read before the links are
+// exchanged.
 func (r *Rewriter) NewMarker(answer io.ReadCloser, mark Mark) io.ReadCloser {
 	return &markReader{ReadCloser: answer, m: marker{r: r, mark: mark}}
 }

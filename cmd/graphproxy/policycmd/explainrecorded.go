@@ -80,7 +80,11 @@ func explainRecorded(cmd *cobra.Command, environ []string, file string, r record
 		result.Requests = append(result.Requests, one)
 	}
 	if len(result.Requests) == 0 {
-		return fmt.Errorf("no request in %s has the request id %.80q; an older part of the log may have it", strings.Join(r.logs, ", "), r.id)
+		return fmt.Errorf(
+			"no request in %s has the request id %.80q; an older part of the log may have it",
+			strings.Join(r.logs, ", "),
+			r.id,
+		)
 	}
 	if err := write(cmd, result, result.text); err != nil {
 		return err
@@ -92,7 +96,8 @@ func explainRecorded(cmd *cobra.Command, environ []string, file string, r record
 }
 
 // noValues is what an explanation does not know of a recorded request.
-const noValues = "the log has no values of query options and no body: conditions on them are judged as if they were empty"
+const noValues = "the log has no values of query options and no body: conditions on them are judged as if they were " +
+	"empty"
 
 func explainLine(p *policy.Policy, l *audit.Line) (recordedRequest, error) {
 	r := recordedRequest{

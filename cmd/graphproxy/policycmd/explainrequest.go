@@ -99,8 +99,10 @@ func readAddress(text string) (string, error) {
 // ofAddress is a request as policy.ParseRequest takes it. An address is complete: no version is added to it.
 func ofAddress(method, target string) (string, error) {
 	if !policy.HasVersion(target) {
-		return "", errors.New("the request is refused with 400: its address has no version; write it with /v1.0 or /beta in " +
-			"front, such as https://graph.microsoft.com/v1.0/users")
+		return "", errors.New(
+			"the request is refused with 400: its address has no version; write it with /v1.0 or /beta in " +
+				"front, such as https://graph.microsoft.com/v1.0/users",
+		)
 	}
 	return method + " " + target, nil
 }

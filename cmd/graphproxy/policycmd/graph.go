@@ -20,7 +20,8 @@ func newGraph(settings *config.Config) *cobra.Command {
 		Use:   "graph [--format mermaid|dot] [FILE]",
 		Short: "Draw which caller may reach which part of Graph",
 		Long: "graph writes a drawing for mermaid or Graphviz: an arrow from each caller to each part of Graph that a rule " +
-			"names,\nwith the methods. A dashed arrow is what a deny rule takes out of it. A part is the first name of a path, " +
+			"names,\nwith the methods. A dashed arrow is what a deny rule takes out of it. A part is the first name of a " +
+			"path, " +
 			"and after /me, /users and\nthe like the name after the key. Conditions are not drawn; an asterisk at the methods " +
 			"says that each rule there has some.",
 		Args: arguments("[FILE]"),

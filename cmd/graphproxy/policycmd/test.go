@@ -28,8 +28,10 @@ func newTest(settings *config.Config) *cobra.Command {
 			return test(cmd, fileOf(args, settings), all, least)
 		},
 	}
-	cmd.Flags().BoolVarP(&all, "verbose", "v", false, "print the tests that pass, too, and everything that no test reaches")
-	cmd.Flags().IntVar(&least, "min-coverage", 0, "end with status 1 if the tests reach less than `N` percent of the rules")
+	cmd.Flags().
+		BoolVarP(&all, "verbose", "v", false, "print the tests that pass, too, and everything that no test reaches")
+	cmd.Flags().
+		IntVar(&least, "min-coverage", 0, "end with status 1 if the tests reach less than `N` percent of the rules")
 	return cmd
 }
 

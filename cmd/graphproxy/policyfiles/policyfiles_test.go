@@ -51,14 +51,17 @@ func TestTheFilesOfAPolicyAreFound(t *testing.T) {
 		files      map[string]string
 		want       []string // or the error
 	}{
-		{"one file", "policy.yaml", map[string]string{"policy.yaml": "version: 1\n", "other.yaml": ""}, []string{"policy.yaml"}},
-		{"a pattern", "p.yaml", map[string]string{"p.yaml": "include: [teams/*.yaml]\n", "teams/b.yaml": "", "teams/a.yaml": "",
-			"teams/a.yml": "", "teams/.hidden.yaml": "", "teams/deep/c.yaml": "", "other.yaml": ""},
+		{"one file", "policy.yaml", map[string]string{"policy.yaml": "version: 1\n", "other.yaml": ""},
+			[]string{"policy.yaml"}},
+		{"a pattern", "p.yaml", map[string]string{"p.yaml": "include: [teams/*.yaml]\n", "teams/b.yaml": "",
+			"teams/a.yaml": "",
+			"teams/a.yml":  "", "teams/.hidden.yaml": "", "teams/deep/c.yaml": "", "other.yaml": ""},
 			[]string{"p.yaml", "teams/a.yaml", "teams/b.yaml"}},
 		{"a star for a directory", "p.yaml", map[string]string{"p.yaml": "include: teams/*/policy.yaml\n",
 			"teams/b/policy.yaml": "", "teams/a/policy.yaml": "", "teams/readme": "", "teams/c/none": ""},
 			[]string{"p.yaml", "teams/a/policy.yaml", "teams/b/policy.yaml"}},
-		{"two patterns that name one file", "p.yaml", map[string]string{"p.yaml": "include: [a.yaml, '*.yaml']\n", "a.yaml": ""},
+		{"two patterns that name one file", "p.yaml", map[string]string{"p.yaml": "include: [a.yaml, '*.yaml']\n",
+			"a.yaml": ""},
 			[]string{"p.yaml", "a.yaml"}},
 		{"a file that is not there is left to the loader", "p.yaml", map[string]string{"p.yaml": "include: [a.yaml]\n"},
 			[]string{"p.yaml"}},
@@ -66,8 +69,9 @@ func TestTheFilesOfAPolicyAreFound(t *testing.T) {
 			".x.yaml": "", "teams/a.yaml": ""}, []string{"policy.yaml", "a.yaml", "b.yaml"}},
 		{"a directory whose main file includes", ".", map[string]string{"policy.yaml": "include: [teams/*.yaml]\n",
 			"zz.yaml": "", "teams/a.yaml": ""}, []string{"policy.yaml", "teams/a.yaml", "zz.yaml"}},
-		{"a directory as Kubernetes mounts it", ".", map[string]string{"..2026/policy.yaml": "version: 1\n", "..2026/a.yaml": "",
-			"..data": "->..2026", "policy.yaml": "->..data/policy.yaml", "a.yaml": "->..data/a.yaml"},
+		{"a directory as Kubernetes mounts it", ".", map[string]string{"..2026/policy.yaml": "version: 1\n",
+			"..2026/a.yaml": "",
+			"..data":        "->..2026", "policy.yaml": "->..data/policy.yaml", "a.yaml": "->..data/a.yaml"},
 			[]string{"policy.yaml", "a.yaml"}},
 		{"a link within the directory", "p.yaml", map[string]string{"p.yaml": "include: teams/*.yaml\n",
 			"teams/a.yaml": "->../real/a.yaml", "real/a.yaml": "version: 1"}, []string{"p.yaml", "teams/a.yaml"}},
@@ -79,7 +83,8 @@ func TestTheFilesOfAPolicyAreFound(t *testing.T) {
 			"t/gone.txt":   "x\n",
 			"t/sub/a.yaml": "",
 		}, []string{"p.yaml", "t/a.yaml", "a.txt", "t/sub/z.txt"}},
-		{"a pattern that is no pattern is left to the loader", "p.yaml", map[string]string{"p.yaml": "include: [../*.yaml]\n"},
+		{"a pattern that is no pattern is left to the loader", "p.yaml",
+			map[string]string{"p.yaml": "include: [../*.yaml]\n"},
 			[]string{"p.yaml"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -102,24 +107,32 @@ func TestWhatCannotBeReadIsAnErrorThatNamesTheFile(t *testing.T) {
 		files      map[string]string
 		want       string
 	}{
-		{"no main file", "p.yaml", nil, "the file \"DIR/p.yaml\" cannot be opened: no such file or directory: correct the path, " +
-			"or create the file"},
-		{"a directory without one", ".", map[string]string{"a.yaml": ""}, "the file \"DIR/policy.yaml\", which is the main one of " +
-			"a directory, cannot be opened: no such file or directory: correct the path, or create the file"},
+		{"no main file", "p.yaml", nil,
+			"the file \"DIR/p.yaml\" cannot be opened: no such file or directory: correct the path, " +
+				"or create the file"},
+		{"a directory without one", ".", map[string]string{"a.yaml": ""},
+			"the file \"DIR/policy.yaml\", which is the main one of " +
+				"a directory, cannot be opened: no such file or directory: correct the path, or create the file"},
 		{"another ending in a directory", ".", map[string]string{"policy.yaml": "", "hr.yml": ""},
 			"the file \"DIR/hr.yml\" would not be read, because its name does not end in .yaml: rename it"},
 		{"a directory that is named as a file", "p.yaml", map[string]string{"p.yaml": "include: '*.yaml'\n", "d.yaml/x": ""},
 			"the file \"DIR/d.yaml\" is a directory, a pipe or a device: write the path of a regular file"},
-		{"a link to outside", "p.yaml", map[string]string{"p.yaml": "include: teams/*.yaml\n", "teams/a.yaml": "->/etc/passwd"},
-			"the file \"DIR/teams/a.yaml\" cannot be opened: path escapes from parent: put the file itself there, not a link to another directory"},
+		{"a link to outside", "p.yaml", map[string]string{"p.yaml": "include: teams/*.yaml\n",
+			"teams/a.yaml": "->/etc/passwd"},
+			"the file \"DIR/teams/a.yaml\" cannot be opened: path escapes from parent: put the file itself there, not a link " +
+				"to another directory"},
 		{"a directory that is a link to outside", "p.yaml", map[string]string{"p.yaml": "include: teams/*.yaml\n",
-			"teams": "->/etc"}, "the directory \"DIR/teams\" cannot be opened: path escapes from parent: put the file itself there, not a link to another directory"},
+			"teams": "->/etc"}, "the directory \"DIR/teams\" cannot be opened: path escapes from parent: put the file itself " +
+			"there, not a link to another directory"},
 		{"a link to nothing", "p.yaml", map[string]string{"p.yaml": "include: '*.yaml'\n", "a.yaml": "->none"},
 			"the file \"DIR/a.yaml\" cannot be opened: no such file or directory: correct the path, or create the file"},
-		{"too many files", "p.yaml", many, "the file \"DIR/teams/0999.yaml\" is one file too many: a policy has at most 1000"},
-		{"too much in them", "p.yaml", map[string]string{"p.yaml": "include: '*.yaml'\n", "a.yaml": strings.Repeat("#", 9<<20),
-			"b.yaml": strings.Repeat("#", 9<<20)}, "the file \"DIR/b.yaml\" makes the policy larger than 16384 KiB: it is not the " +
-			"right file"},
+		{"too many files", "p.yaml", many,
+			"the file \"DIR/teams/0999.yaml\" is one file too many: a policy has at most 1000"},
+		{"too much in them", "p.yaml", map[string]string{"p.yaml": "include: '*.yaml'\n", "a.yaml": strings.Repeat("#",
+			9<<20),
+			"b.yaml": strings.Repeat("#", 9<<20)},
+			"the file \"DIR/b.yaml\" makes the policy larger than 16384 KiB: it is not the " +
+				"right file"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := tree(t, c.files)

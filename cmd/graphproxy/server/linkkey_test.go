@@ -58,7 +58,8 @@ func TestTheKeysOfLinksAreReadAgain(t *testing.T) {
 		must(t, os.WriteFile(path, []byte(bad), 0o600))
 		f.Reload(t.Context())
 		f.Reload(t.Context())
-		if len(f.Keys()) != 1 || !f.Keys()[0].Verify(nil, sum) || !strings.Contains(log.String(), "GRAPHPROXY_LINK_KEY_FILE") {
+		if len(f.Keys()) != 1 || !f.Keys()[0].Verify(nil, sum) ||
+			!strings.Contains(log.String(), "GRAPHPROXY_LINK_KEY_FILE") {
 			t.Error(log.String())
 		}
 	}

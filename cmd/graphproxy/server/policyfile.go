@@ -19,9 +19,9 @@ import (
 // maxFile bounds a policy or certificate file, in bytes. A larger file is certainly the wrong one.
 const maxFile = 16 << 20
 
-// PolicyFile keeps the policy in force in step with a file, or with several. What does not load as a whole leaves the
-// policy from before in force. Make it with LoadPolicy. It serves one Server. Only one goroutine may call reload. Any may call state, which
-// never waits.
+// PolicyFile keeps the policy in force in step with a file, or with several. What does not load as a whole leaves
+// the policy from before in force. Make it with LoadPolicy. It serves one Server. Only one goroutine may call
+// reload. Any may call state, which never waits.
 type PolicyFile struct {
 	path    string
 	apps    []auth.App

@@ -109,8 +109,8 @@ func Read(r io.Reader, each func(Line) error) (Skipped, error) {
 	}
 }
 
-// Find returns the lines with this request_id: of one request, or of a batch and its items, also where they were refused
-// before a decision. The error is the reader's.
+// Find returns the lines with this request_id: of one request, or of a batch and its items, also where they were
+// refused before a decision. The error is the reader's.
 func Find(r io.Reader, id string) ([]Line, error) {
 	var found []Line
 	lines := newLineReader(r)

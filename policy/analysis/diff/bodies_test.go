@@ -23,8 +23,16 @@ var (
 		`target: {targets: ["/users/{id}"]}`, `target: {targets: ["/users/{id}/**"]}`, `o: {only: [p]}`, `o/p: [x]`,
 		`o/p: {required: true}`,
 	}
-	denyBodies = []string{`importance: [high]`, `importance: ["*"]`, `recipients: ["*@evil.example"]`, `recipients: ["**"]`,
-		`n: ["5"]`, `flag: ["true"]`, `target: {targets: ["/users/{id}"]}`, `o/p: [x]`}
+	denyBodies = []string{
+		`importance: [high]`,
+		`importance: ["*"]`,
+		`recipients: ["*@evil.example"]`,
+		`recipients: ["**"]`,
+		`n: ["5"]`,
+		`flag: ["true"]`,
+		`target: {targets: ["/users/{id}"]}`,
+		`o/p: [x]`,
+	}
 	ends = []string{"", "", "", "2026-01-01", "2026-06-01", "2026-06-01T12:00:00Z"}
 
 	bodies = []string{

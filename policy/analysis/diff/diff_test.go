@@ -327,7 +327,8 @@ func TestTheSummaryCountsWhatDiffers(t *testing.T) {
 			tested("\n\n"+hr("GET /users"), "allow: [GET /users]"), "1 test removed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := diff.Policies(parse(t, "old.yaml", test.old), parse(t, "new.yaml", test.newer)).Summary(); got != test.want {
+			if got := diff.Policies(parse(t, "old.yaml", test.old), parse(t, "new.yaml",
+				test.newer)).Summary(); got != test.want {
 				t.Errorf("%q, want %q", got, test.want)
 			}
 		})

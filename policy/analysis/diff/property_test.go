@@ -220,8 +220,8 @@ func TestAPolicyDoesNotDifferFromItself(t *testing.T) {
 	})
 }
 
-// TestReplayAgreesWithTheDecisions compares the report on a request without the values of its options with the decisions about
-// the request as it was.
+// TestReplayAgreesWithTheDecisions compares the report on a request without the values of its options with the
+// decisions about the request as it was.
 func TestReplayAgreesWithTheDecisions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		old, newer := drawPolicies(t)

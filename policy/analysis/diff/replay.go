@@ -62,12 +62,11 @@ func (r Replayed) Gains() bool {
 	return slices.ContainsFunc(r.Groups, func(g Group) bool { return g.Change != OutcomeDenied })
 }
 
-// Replay decides each request of an audit log by both policies. A request that the old policy denies and lets through in
-// report mode counts as allowed before, if the new policy denies it and does not let it through; otherwise their modes
-// do not count. The log has the names of
-// query options and not their values. If the decision depends on values, the request is counted as unknown, unless
-// the log was written under one of the policies and so has its decision, or the conditions are the same in both.
-// The error is the reader's.
+// Replay decides each request of an audit log by both policies. A request that the old policy denies and lets
+// through in report mode counts as allowed before, if the new policy denies it and does not let it through;
+// otherwise their modes do not count. The log has the names of query options and not their values. If the decision
+// depends on values, the request is counted as unknown, unless the log was written under one of the policies and so
+// has its decision, or the conditions are the same in both. The error is the reader's.
 func Replay(old, newer *policy.Policy, r io.Reader) (Replayed, error) {
 	p := &replay{
 		result: Replayed{Old: old.File(), New: newer.File()},

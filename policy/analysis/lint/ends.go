@@ -57,9 +57,16 @@ func (c *checker) links() {
 		for _, r := range b.allow {
 			if app, ok := keyless[r]; ok {
 				delete(keyless, r)
-				c.report.AddIn(r.File, r.Line, b.where+".allow", "%s bounds query options of a delta query, whose links graphproxy marks "+
-					"with a key, and the credential of the app registration %q gives none, so serve does not start. Set "+
-					"GRAPHPROXY_LINK_KEY_FILE, or take query: out of the rule", r.Text, app)
+				c.report.AddIn(
+					r.File,
+					r.Line,
+					b.where+".allow",
+					"%s bounds query options of a delta query, whose links graphproxy marks "+
+						"with a key, and the credential of the app registration %q gives none, so serve does not start. Set "+
+						"GRAPHPROXY_LINK_KEY_FILE, or take query: out of the rule",
+					r.Text,
+					app,
+				)
 			}
 		}
 	}

@@ -33,7 +33,8 @@ func TestEvidenceThatProvesTooManyIsReportedIfOtherMachinesReachTheProxy(t *test
 	const cure = " addresses, each of which is this caller without any other proof. Name the networks that the caller " +
 		"is in, or evidence that proves it"
 	want := []string{
-		"4: callers.guest.identity: every client that can reach the proxy is this caller, and it listens for others than this " +
+		"4: callers.guest.identity: every client that can reach the proxy is this caller, and it listens for others than " +
+			"this " +
 			"machine. Listen on 127.0.0.1, or name evidence that proves the caller",
 		"12: callers.inside.identity: network 172.16.0.0/12 stands for 1,048,576" + cure,
 		"12: callers.inside.identity: network fd00::/8 stands for 2^120" + cure,

@@ -15,8 +15,13 @@ func (c *checker) reads() {
 				continue
 			}
 			told[r] = true
-			c.report.AddIn(r.File, r.Line, b.where+".allow", "%s is for ANY, and Graph only reads there: write READ, so that it stays so",
-				r.Text)
+			c.report.AddIn(
+				r.File,
+				r.Line,
+				b.where+".allow",
+				"%s is for ANY, and Graph only reads there: write READ, so that it stays so",
+				r.Text,
+			)
 		}
 	}
 }

@@ -57,8 +57,13 @@ func (c *checker) repeats(b *book, rules []*policy.Rule, where string) {
 		seen[r] = true
 	}
 	if len(again) > 0 {
-		c.report.AddIn(b.caller.File, b.caller.Line, where, "a set of rules is included twice, the one with %s; include it once",
-			name(again[0]))
+		c.report.AddIn(
+			b.caller.File,
+			b.caller.Line,
+			where,
+			"a set of rules is included twice, the one with %s; include it once",
+			name(again[0]),
+		)
 	}
 }
 

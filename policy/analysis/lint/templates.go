@@ -33,9 +33,22 @@ func (c *checker) template(r *policy.Rule, wide bool) {
 	problem := c.Operations.Problem(r.Match(), wide)
 	switch {
 	case problem != "" && !r.Unknown():
-		c.report.AddIn(r.File, r.Line, "", "%s names nothing in the %s of Graph: %s", r.Text, r.Match().Template.Version, problem)
+		c.report.AddIn(
+			r.File,
+			r.Line,
+			"",
+			"%s names nothing in the %s of Graph: %s",
+			r.Text,
+			r.Match().Template.Version,
+			problem,
+		)
 	case problem == "" && r.Unknown() && c.Operations != nil:
-		c.report.AddIn(r.File, r.Line, "", "%s is in Graph, so unknown: true does nothing but hide a later mistake. Take it out",
-			r.Text)
+		c.report.AddIn(
+			r.File,
+			r.Line,
+			"",
+			"%s is in Graph, so unknown: true does nothing but hide a later mistake. Take it out",
+			r.Text,
+		)
 	}
 }

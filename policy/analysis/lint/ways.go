@@ -78,8 +78,8 @@ func (c *checker) waysRound(b *book, bounded *policy.Rule, left *pairs) {
 	}
 }
 
-// isAsNarrow reports whether another rule has a bound of its own on what the first one bounds: on recipients, and on each
-// property of a message, which has no message/ before it where the body is the message itself.
+// isAsNarrow reports whether another rule has a bound of its own on what the first one bounds: on recipients, and
+// on each property of a message, which has no message/ before it where the body is the message itself.
 func isAsNarrow(bounded, other *policy.Rule) bool {
 	has := func(r *policy.Rule, key string) bool {
 		return slices.ContainsFunc(r.BodyConditions(), func(s string) bool {

@@ -214,7 +214,10 @@ func everyOption(t testing.TB) []byte {
 		"version": 1,
 		"include": []string{"teams/*.yaml"},
 		"bounds": map[string]any{"teams/*.yaml": map[string]any{
-			"allow":   []any{"GET /users", map[string]any{"GET /users/{id}": map[string]any{"where": map[string]any{"id": "1"}}}},
+			"allow": []any{
+				"GET /users",
+				map[string]any{"GET /users/{id}": map[string]any{"where": map[string]any{"id": "1"}}},
+			},
 			"callers": []string{"hr-*"},
 		}},
 		"rules": map[string]any{"devices": []string{"GET /devices"}},

@@ -72,9 +72,9 @@ type item struct {
 
 type forbiddenKey struct{ rule, path string }
 
-// Add adds a line of the log. Denied requests are not suggested without Options.Denied, and only counted, and so are requests that report
-// mode let through although an explicit deny rule applies. A $batch itself is ignored, because its items have their
-// own lines.
+// Add adds a line of the log. Denied requests are not suggested without Options.Denied, and only counted, and so
+// are requests that report mode let through although an explicit deny rule applies. A $batch itself is ignored,
+// because its items have their own lines.
 func (s *Suggester) Add(l audit.Line) {
 	switch {
 	case l.IsEnvelope():

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// Continues reports whether a target goes on with a delta query by a token, which holds the options that the query was
-// begun with: they need not stand in the target any more, and the token's are the ones that count
+// Continues reports whether a target goes on with a delta query by a token, which holds the options that the query
+// was begun with: they need not stand in the target any more, and the token's are the ones that count
 // (https://learn.microsoft.com/graph/delta-query-overview). Latest is no such token, and neither is a time, which
-// OneDrive takes in the place of one (https://learn.microsoft.com/graph/api/driveitem-delta): both begin a query with the
-// options beside them.
+// OneDrive takes in the place of one (https://learn.microsoft.com/graph/api/driveitem-delta): both begin a query
+// with the options beside them.
 //
 // A token is a $deltatoken on any path, and behind a segment "delta" also a $skiptoken, an option "token" and an
 // argument "token". Whether the segment is the function or a key of that name is not known here: it counts as the

@@ -254,8 +254,8 @@ func (l *command) usual() string {
 	return "GET"
 }
 
-// TargetOf returns path and query of an address, as they are written. The host does not matter, and may be a variable of
-// a shell.
+// TargetOf returns path and query of an address, as they are written. The host does not matter, and may be a
+// variable of a shell.
 func TargetOf(address string) (string, error) {
 	rest := address
 	if scheme, after, found := strings.Cut(address, "://"); found && !strings.ContainsAny(scheme, "/?#") {

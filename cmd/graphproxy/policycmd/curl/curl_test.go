@@ -18,7 +18,8 @@ func TestALineIsReadAsAShellAndCurlReadIt(t *testing.T) {
 		{"quotes of both kinds", `curl 'https://x/v1.0/users?$top=5'"&a=1"`, get("/v1.0/users?$top=5&a=1")},
 		{"letters together, and a value joined to its letter", `curl -sSLXPATCH https://x/v1.0/me`,
 			curl.Request{Method: "PATCH", Target: "/v1.0/me"}},
-		{"lines that go on", "curl \\\n  -X DELETE \\\n  https://x/v1.0/users/1", curl.Request{Method: "DELETE", Target: "/v1.0/users/1"}},
+		{"lines that go on", "curl \\\n  -X DELETE \\\n  https://x/v1.0/users/1", curl.Request{Method: "DELETE",
+			Target: "/v1.0/users/1"}},
 		{"lines that go on, of Windows", "curl \\\r\n  https://x/v1.0/users/1", get("/v1.0/users/1")},
 		{"data make a POST", `curl https://x/v1.0/users -H 'Content-Type: application/json' -d '{"a":"b"}'`,
 			curl.Request{Method: "POST", Target: "/v1.0/users", Body: []byte(`{"a":"b"}`)}},
@@ -30,7 +31,8 @@ func TestALineIsReadAsAShellAndCurlReadIt(t *testing.T) {
 			curl.Request{Method: "POST", Target: "/v1.0/a", Body: []byte("a=1&b=2")}},
 		{"data in a file", `curl -X PUT https://x/v1.0/a --data-binary @body.json`,
 			curl.Request{Method: "PUT", Target: "/v1.0/a", BodyFile: "body.json"}},
-		{"data of standard input", `curl https://x/v1.0/a -d @-`, curl.Request{Method: "POST", Target: "/v1.0/a", BodyFile: "-"}},
+		{"data of standard input", `curl https://x/v1.0/a -d @-`, curl.Request{Method: "POST", Target: "/v1.0/a",
+			BodyFile: "-"}},
 		{"data that begin with @ all the same", `curl https://x/v1.0/a --data-raw @me`,
 			curl.Request{Method: "POST", Target: "/v1.0/a", Body: []byte("@me")}},
 		{"an upload", `curl -T photo.jpg 'https://x/v1.0/users/1/photo/$value'`,
@@ -45,9 +47,11 @@ func TestALineIsReadAsAShellAndCurlReadIt(t *testing.T) {
 		{"no scheme", `curl localhost:8080/v1.0/users`, get("/v1.0/users")},
 		{"an address with a user and a port", `curl http://u:p@127.0.0.1:8080/v1.0/users`, get("/v1.0/users")},
 		{"a fragment, which is not sent", `curl 'https://x/v1.0/users#here'`, get("/v1.0/users")},
-		{"an address in a query", `curl 'https://x/v1.0/users?$id=https://y/v1.0/z'`, get("/v1.0/users?$id=https://y/v1.0/z")},
+		{"an address in a query", `curl 'https://x/v1.0/users?$id=https://y/v1.0/z'`,
+			get("/v1.0/users?$id=https://y/v1.0/z")},
 		{"what comes after --", `curl -s -- https://x/v1.0/users`, get("/v1.0/users")},
-		{"an option with an equals sign", `curl --request=PATCH https://x/v1.0/me`, curl.Request{Method: "PATCH", Target: "/v1.0/me"}},
+		{"an option with an equals sign", `curl --request=PATCH https://x/v1.0/me`, curl.Request{Method: "PATCH",
+			Target: "/v1.0/me"}},
 		{"options whose values are passed over", `curl -o out.json -u a:b -m 5 --unix-socket /run/g.sock http://x/v1.0/users`,
 			get("/v1.0/users")},
 		{"keys in braces", `curl 'https://x/v1.0/users/{id}'`, get("/v1.0/users/{id}")},
@@ -111,7 +115,8 @@ func TestNoErrorRepeatsASecret(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, line := range []string{`curl https://x/v1.0/users`, `curl -XPOST "$A/b" -d $'a\'b'`, "curl \\\n x", `curl {a,b}`, "curl \x00/"} {
+	for _, line := range []string{`curl https://x/v1.0/users`, `curl -XPOST "$A/b" -d $'a\'b'`, "curl \\\n x",
+		`curl {a,b}`, "curl \x00/"} {
 		f.Add(line)
 	}
 	f.Fuzz(func(t *testing.T, line string) {
