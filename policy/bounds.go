@@ -53,7 +53,8 @@ func (l *loader) boundedFiles(v yamlfile.Value) {
 		isFound := slices.ContainsFunc(names, func(name string) bool { return IsIncluded(f.Key, name) })
 		switch {
 		case IsIncluded(f.Key, l.files[0].Name):
-			l.report.Add(f.Line, v.Where(), "%q is the main file, which has no bounds; write the name of a file that include names",
+			l.report.Add(f.Line, v.Where(),
+				"%q is the main file, which has no bounds; write the name of a file that include names",
 				f.Key)
 		case !isFound:
 			l.report.Add(f.Line, v.Where(), "%s", yamlfile.Unknown("file", f.Key, names))
@@ -93,7 +94,8 @@ func (l *loader) readBounds() {
 			continue
 		}
 		l.require(b.value.Line(), b.value.Where(), keys, "allow", "write the rules that its callers may have at most")
-		l.require(b.value.Line(), b.value.Where(), keys, "callers", `write the names that its callers may have, such as "hr-*"`)
+		l.require(b.value.Line(), b.value.Where(), keys, "callers",
+			`write the names that its callers may have, such as "hr-*"`)
 		b.allow = l.rules(keys["allow"].List("a list of rules"))
 		for _, r := range b.allow {
 			if r.limit != nil {
@@ -148,7 +150,8 @@ func (l *loader) checkCaller(b *bounds, c *Caller) {
 	}
 	if c.InFlight.Requests > 0 || c.InFlight.Percent > mostPercent {
 		beyond(c.Line, where+".in_flight",
-			fmt.Sprintf("%s may be more than the %d%% that a caller has without in_flight, which exceeds", c.InFlight, mostPercent),
+			fmt.Sprintf("%s may be more than the %d%% that a caller has without in_flight, which exceeds", c.InFlight,
+				mostPercent),
 			fmt.Sprintf("write %d%% or less", mostPercent))
 	}
 	for _, r := range book.allowRules {
@@ -165,8 +168,8 @@ func (l *loader) checkCaller(b *bounds, c *Caller) {
 // mostPercent is the share of all requests in flight that a caller without in_flight has beside others.
 const mostPercent = 50
 
-// exceeds returns what of a rule of a caller is beyond the bounds; "" if it is within them. Each method of the rule must
-// be allowed by one rule of the bounds as a whole.
+// exceeds returns what of a rule of a caller is beyond the bounds; "" if it is within them. Each method of the rule
+// must be allowed by one rule of the bounds as a whole.
 func (b *bounds) exceeds(book *ruleBook, r *Rule) string {
 	for m := match.Get; m <= match.ReadPost; m <<= 1 {
 		if r.match.Methods&m == 0 {
@@ -205,7 +208,8 @@ func (b *bounds) nearest(r *Rule) string {
 		func(bound *Rule) bool { return first(bound).Fold == first(r).Fold },
 	} {
 		if i := slices.IndexFunc(b.allow, isNear); i >= 0 {
-			return b.allow[i].Text + " (" + b.allow[i].Where() + ")" + strings.Join(append([]string{""}, b.allow[i].Conditions...), ", ") +
+			return b.allow[i].Text + " (" + b.allow[i].Where() + ")" + strings.Join(append([]string{""},
+				b.allow[i].Conditions...), ", ") +
 				", the nearest rule in"
 		}
 	}

@@ -42,7 +42,8 @@ callers:
 // inBounds are the files with a caller hr-sync in teams/hr.yaml whose settings begin on line 5, and what stands at the
 // top of that file.
 func inBounds(main, settings, top string) policy.Files {
-	return several(main + "-- teams/hr.yaml --\nversion: 1\ncallers:\n  hr-sync:\n    identity: [{network: 192.168.0.0/16}]\n    " +
+	return several(main +
+		"-- teams/hr.yaml --\nversion: 1\ncallers:\n  hr-sync:\n    identity: [{network: 192.168.0.0/16}]\n    " +
 		strings.ReplaceAll(settings, "\n", "\n    ") + "\n" + top)
 }
 
@@ -72,7 +73,8 @@ func TestWhatExceedsTheBoundsOfAFileIsRefused(t *testing.T) {
 	for _, c := range []struct{ name, settings, top, want string }{
 		{"a resource that is not in the bounds", "allow: [GET /sites]", "",
 			"5: callers.hr-sync.allow: GET /sites is more than any rule in the bounds of this file (policy.yaml:4)"},
-		{"another method", "allow: [DELETE /groups/1]", "", "DELETE /groups/1 is more than READ /groups/** (policy.yaml:10), the nearest"},
+		{"another method", "allow: [DELETE /groups/1]", "",
+			"DELETE /groups/1 is more than READ /groups/** (policy.yaml:10), the nearest"},
 		{"ANY", "allow: [ANY /groups/1]", "", "ANY /groups/1 is more than READ /groups/** (policy.yaml:10)"},
 		{"POST where only reading is bounded", "allow: [POST /groups/1]", "", "POST /groups/1 is more than READ"},
 		{"/** above", "allow: [GET /users/**]", "", "GET /users/** is more than GET,PATCH /users/{id} (policy.yaml:7)"},
@@ -82,11 +84,13 @@ func TestWhatExceedsTheBoundsOfAFileIsRefused(t *testing.T) {
 		{"a where that takes in what the bounds do not", "allow: [{\"GET /users/{id}\": {where: {id: \"*contoso.com\"}, " +
 			"query: {$select: id}}}]", "", "is more than"},
 		{"no where", "allow: [{\"GET /users/{id}\": {query: {$select: id}}}]", "", "is more than GET,PATCH /users/{id}"},
-		{"no query", "allow: [{\"GET /users/{id}\": {where: {id: a@contoso.com}}}]", "", "is more than GET,PATCH /users/{id}"},
+		{"no query", "allow: [{\"GET /users/{id}\": {where: {id: a@contoso.com}}}]", "",
+			"is more than GET,PATCH /users/{id}"},
 		{"a property more", "allow: [{\"GET /users/{id}\": {where: {id: a@contoso.com}, query: {$select: [id, mail]}}}]", "",
 			"is more than"},
 		{"$expand", "allow: [{GET /groups: {query: {$expand: [owners]}}}]", "", "GET /groups is more than READ /groups/**"},
-		{"$expand within $select", "allow: [{GET /groups: {query: {$expand: [\"owners($select=id)\"]}}}]", "", "is more than"},
+		{"$expand within $select", "allow: [{GET /groups: {query: {$expand: [\"owners($select=id)\"]}}}]", "",
+			"is more than"},
 		{"the beta version", "allow: [GET /beta/groups]", "", "GET /beta/groups is more than"},
 		{"a body without condition", "allow: [{\"POST /users/{id}/sendMail\": {until: 2026-06-30}}]", "", "is more than"},
 		{"a wider body", "allow: [{\"POST /users/{id}/sendMail\": {body: {recipients: \"*\"}, until: 2026-06-30}}]", "",
@@ -100,19 +104,23 @@ func TestWhatExceedsTheBoundsOfAFileIsRefused(t *testing.T) {
 			"is more than"},
 		{"another app", "allow: [{GET /groups: {app: admin}}]", "", "is more than"},
 		{"another app of the caller", "app: admin\nallow: [GET /groups]", "", "is more than"},
-		{"the default app where the bounds name one", "allow: [GET /devices]", "", "is more than GET /devices (policy.yaml:16)"},
+		{"the default app where the bounds name one", "allow: [GET /devices]", "",
+			"is more than GET /devices (policy.yaml:16)"},
 		{"another tenant", "tenant: fabrikam.com\nallow: [GET /groups]", "", "is more than"},
 		{"priority over others", "priority: high\nallow: [GET /groups]", "", "is more than"},
 		{"a shared set of rules that is wider", "allow: [include: wide]", "",
 			"3: callers.hr-sync.allow: GET /users (policy.yaml:19), which it includes, is more than"},
 		{"a set of rules of its own", "allow: [include: mine]", "rules: {mine: [GET /sites]}\n",
 			"GET /sites is more than any rule in the bounds of this file (policy.yaml:4)"},
-		{"report mode", "mode: report\nallow: []", "", "5: callers.hr-sync.mode: mode: report lets through what no rule allows, " +
-			"which exceeds the bounds of this file (policy.yaml:4); take it out"},
+		{"report mode", "mode: report\nallow: []", "",
+			"5: callers.hr-sync.mode: mode: report lets through what no rule allows, " +
+				"which exceeds the bounds of this file (policy.yaml:4); take it out"},
 		{"a deny for callers of others", "allow: []", "deny: [ANY /users/**]\n",
 			"6: deny: deny: here is for every caller, and the bounds of this file (policy.yaml:4) are for its own"},
-		{"more than its share", "in_flight: 90%\nallow: []", "", "callers.hr-sync.in_flight: 90% may be more than the 50% that"},
-		{"a share in requests", "in_flight: 20\nallow: []", "", "callers.hr-sync.in_flight: 20 may be more than the 50% that"},
+		{"more than its share", "in_flight: 90%\nallow: []", "",
+			"callers.hr-sync.in_flight: 90% may be more than the 50% that"},
+		{"a share in requests", "in_flight: 20\nallow: []", "",
+			"callers.hr-sync.in_flight: 20 may be more than the 50% that"},
 		{"a caller of another name", "allow: []\n", "\n  ops: {identity: [{network: 172.16.0.0/12}], allow: []}\n",
 			"callers.ops: the name is not one of the bounds of this file (policy.yaml:4); rename it, such as hr-*"},
 		{"a shared set of rules once more", "allow: []", "rules: {narrow: [GET /groups]}\n",
@@ -141,7 +149,8 @@ func TestWhatABoundedFileDefinesIsForItsOwnCallers(t *testing.T) {
 		main := strings.Replace(boundedMain, caller, use, 1)
 		got := problemsOf(inBounds(main, "allow: [include: team]", "rules: {team: [GET /groups]}\n"))
 		if len(got) != 1 || !strings.HasPrefix(got[0], "policy.yaml:") ||
-			!strings.Contains(got[0], `the set of rules "team" is in teams/hr.yaml, which has bounds, so only callers of that file `) {
+			!strings.Contains(got[0],
+				`the set of rules "team" is in teams/hr.yaml, which has bounds, so only callers of that file `) {
 			t.Error(strings.Join(got, "\n"))
 		}
 	}
@@ -157,7 +166,8 @@ func TestALimitOfABoundedFileCoversItsOwnCallers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for caller, want := range map[string][]string{"hr-sync": {"limits.team", "limits.slots", "limits.slots"}, "other": nil} {
+	for caller, want := range map[string][]string{"hr-sync": {"limits.team", "limits.slots", "limits.slots"},
+		"other": nil} {
 		target := map[string]string{"hr-sync": "GET /groups", "other": "GET /users"}[caller]
 		r, err := policy.ParseRequest(caller, target)
 		if err != nil {
@@ -181,10 +191,12 @@ func TestBoundsThatAreNotClearAreRefused(t *testing.T) {
 			`policy.yaml:4: bounds: unknown file "teams/hrr.yaml"; did you mean "teams/hr.yaml"?`},
 		{"the main file", "  policy.yaml:\n" + good, `"policy.yaml" is the main file, which has no bounds`},
 		{"a path that leaves the directory", "  ../hr.yaml:\n" + good, "leaves the directory by .."},
-		{"no allow", "  teams/hr.yaml:\n    callers: [\"hr-*\"]\n", `the key "allow" is missing; write the rules that its callers may have`},
+		{"no allow", "  teams/hr.yaml:\n    callers: [\"hr-*\"]\n",
+			`the key "allow" is missing; write the rules that its callers may have`},
 		{"no callers", "  teams/hr.yaml:\n    allow: []\n", `the key "callers" is missing; write the names`},
 		{"an unknown key", "  teams/hr.yaml:\n    alow: []\n" + good, `unknown key "alow"; did you mean "allow"?`},
-		{"a name that no caller has", "  teams/hr.yaml:\n    callers: [\"hr sync\"]\n    allow: []\n", `"hr sync" is not the names of`},
+		{"a name that no caller has", "  teams/hr.yaml:\n    callers: [\"hr sync\"]\n    allow: []\n",
+			`"hr sync" is not the names of`},
 		{"a limit", "  teams/hr.yaml:\n    callers: [\"hr-*\"]\n    allow: [{GET /users: {limit: 5/s}}]\n",
 			"GET /users has a limit, and each caller and rule of the file would have that much"},
 	} {
@@ -199,11 +211,13 @@ func TestBoundsThatAreNotClearAreRefused(t *testing.T) {
 }
 
 func TestEachOfTheBoundsOfAFileHolds(t *testing.T) {
-	main := strings.Replace(boundedMain, "bounds:\n", "bounds:\n  \"*/hr.yaml\": {callers: \"*\", allow: [GET /groups]}\n", 1)
+	main := strings.Replace(boundedMain, "bounds:\n",
+		"bounds:\n  \"*/hr.yaml\": {callers: \"*\", allow: [GET /groups]}\n", 1)
 	if got := problemsOf(inBounds(main, "allow: [GET /groups]", "")); got != nil {
 		t.Error(strings.Join(got, "\n"))
 	}
-	if got := problemsOf(inBounds(main, "allow: [GET /groups/1]", "")); len(got) != 1 || !strings.Contains(got[0], "(policy.yaml:4)") {
+	if got := problemsOf(inBounds(main, "allow: [GET /groups/1]", "")); len(got) != 1 || !strings.Contains(got[0],
+		"(policy.yaml:4)") {
 		t.Error(strings.Join(got, "\n"))
 	}
 }

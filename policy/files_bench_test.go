@@ -21,10 +21,12 @@ func company() policy.Files {
 		var b strings.Builder
 		b.WriteString("version: 1\ncallers:\n")
 		for n := range 10 {
-			fmt.Fprintf(&b, "  team-%d-%d:\n    identity: [{network: 10.%d.%d.0/24}]\n    allow:\n      - include: people\n", team, n,
+			fmt.Fprintf(&b, "  team-%d-%d:\n    identity: [{network: 10.%d.%d.0/24}]\n    allow:\n      - include: people\n",
+				team, n,
 				team, n)
 			for i := range 9 {
-				fmt.Fprintf(&b, "      - GET /users/{id}/mailFolders/folder%d/messages/**:\n          where: {id: {not_list: vips}}\n", i)
+				fmt.Fprintf(&b, "      - GET /users/{id}/mailFolders/folder%d/messages/**:\n          where: {id: {not_list: "+
+					"vips}}\n", i)
 			}
 		}
 		files.All = append(files.All, policy.File{Name: fmt.Sprintf("teams/%03d.yaml", team), Data: []byte(b.String())})

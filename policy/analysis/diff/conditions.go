@@ -7,8 +7,8 @@ import (
 	"graphproxy/policy"
 )
 
-// conditionChange returns, as text, how the conditions of a rule changed. Of a list that keeps some of its values it has
-// the values that came and went, and of any other condition all of it.
+// conditionChange returns, as text, how the conditions of a rule changed. Of a list that keeps some of its values
+// it has the values that came and went, and of any other condition all of it.
 func conditionChange(old, newer *rule) string {
 	went, came := conditionsBesides(old, newer), conditionsBesides(newer, old)
 	var parts, gone []string
@@ -45,8 +45,8 @@ func conditionsOr(conditions []string) string {
 	return strings.Join(conditions, ", ")
 }
 
-// listChange returns the values that came and went of a list: "where: {id} gains a, b and loses c"; "" if the conditions
-// are no lists about the same thing, or have no value in common.
+// listChange returns the values that came and went of a list: "where: {id} gains a, b and loses c"; "" if the
+// conditions are no lists about the same thing, or have no value in common.
 func listChange(old, newer *rule, was, is string) string {
 	o, wasList := old.ConditionList(was)
 	n, isList := newer.ConditionList(is)

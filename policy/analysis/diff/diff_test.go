@@ -100,7 +100,8 @@ func TestWhatCallersGainAndLose(t *testing.T) {
 				"(neither is part of the other) new.yaml:6"},
 		{"a list and another condition", hr(`GET /users/{id}: {where: {id: [a, b]}}`),
 			hr(`GET /users/{id}: {where: {id: [a]}, query: {$top: 5}}`),
-			"hr-sync\n~ GET /users/{id}: where: {id} loses b; no further condition is now query: {$top: 5} (narrower) new.yaml:6"},
+			"hr-sync\n~ GET /users/{id}: where: {id} loses b; no further condition is now query: {$top: 5} (narrower) " +
+				"new.yaml:6"},
 		{"a condition that came", hr(`GET /users`), hr(`GET /users: {query: {$top: 50}}`),
 			"hr-sync\n~ GET /users: no further condition is now query: {$top: 50} (narrower) new.yaml:6"},
 		{"a condition that went", hr(`GET /users: {query: {$top: 50}}`), hr(`GET /users`),
