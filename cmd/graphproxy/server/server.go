@@ -90,12 +90,32 @@ func New(p Parts) (*Server, error) {
 		return nil, err
 	}
 	a.redis = limits.redis
-	h, err := proxy.New(proxy.Config{
+	h, err := proxy.New(p.config(graph, apps, limits, share, a))
+	if err != nil {
+		return nil, err
+	}
+	p.start(apps, h)
+	s := &Server{
+		parts:   p,
+		apps:    apps,
+		handler: newCounted(h),
+		admin:   a,
+		limits:  limits,
+		callers: newConnections("callers", share.callers, p.Log),
+		health:  newConnections("admin", share.admin, p.Log),
+	}
+	a.registry.MustRegister(newCertificateCollector(s.certificates), newConnectionCollector(s.callers, s.health))
+	return s, nil
+}
+
+// config returns the settings of the handler.
+func (p *Parts) config(graph *url.URL, apps *apps, l limits, share descriptors, a *admin) proxy.Config {
+	return proxy.Config{
 		Graph:          graph,
 		Apps:           apps,
 		Authorization:  p.Policy.inForce(),
-		Buckets:        limits.buckets(),
-		Throttle:       limits.throttle,
+		Buckets:        l.buckets(),
+		Throttle:       l.throttle,
 		PublicURL:      p.PublicURL,
 		Hosts:          p.Hosts,
 		ForwardHeaders: p.Headers,
@@ -108,10 +128,11 @@ func New(p Parts) (*Server, error) {
 		Log:            p.Log,
 		Metrics:        a.registry,
 		Tracing:        p.Tracing,
-	})
-	if err != nil {
-		return nil, err
 	}
+}
+
+// start makes the files that change log, and puts each policy that is loaded from now on in force.
+func (p *Parts) start(apps *apps, h *proxy.Handler) {
 	ways := reach{public: p.Public, unix: p.Unix, certificates: p.ClientCA != nil, encrypted: p.Keys != nil}
 	p.Policy.start(p.Log, ways, func(a *proxy.Authorization) error {
 		if err := apps.use(a.Policy()); err != nil {
@@ -129,15 +150,4 @@ func New(p Parts) (*Server, error) {
 	if p.LinkKeys != nil {
 		p.LinkKeys.log = p.Log
 	}
-	s := &Server{
-		parts:   p,
-		apps:    apps,
-		handler: newCounted(h),
-		admin:   a,
-		limits:  limits,
-		callers: newConnections("callers", share.callers, p.Log),
-		health:  newConnections("admin", share.admin, p.Log),
-	}
-	a.registry.MustRegister(newCertificateCollector(s.certificates), newConnectionCollector(s.callers, s.health))
-	return s, nil
 }
