@@ -241,8 +241,8 @@ func TestTheHooksOfPreCommit(t *testing.T) {
 			map[string]int{"graphproxy-policy-check": 0, "graphproxy-policy-test": 0, "graphproxy-policy-diff": 0}},
 		{"a change that is good", strings.Replace(committed, "tests:", "      - GET /groups\ntests:", 1),
 			map[string]int{"graphproxy-policy-check": 0, "graphproxy-policy-test": 0, "graphproxy-policy-diff": 0}},
-		{"a test that fails", strings.Replace(committed, "users/adele", "groups/adele", 1),
-			map[string]int{"graphproxy-policy-check": 1, "graphproxy-policy-test": 1, "graphproxy-policy-diff": 0}},
+		{"a test that fails, so that the file does not load", strings.Replace(committed, "users/adele", "groups/adele", 1),
+			map[string]int{"graphproxy-policy-check": 1, "graphproxy-policy-test": 1, "graphproxy-policy-diff": 1}},
 		{"a mistake", strings.Replace(committed, "allow:", "alow:", 1),
 			map[string]int{"graphproxy-policy-check": 1, "graphproxy-policy-test": 2, "graphproxy-policy-diff": 1}},
 	} {
