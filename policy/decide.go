@@ -20,6 +20,7 @@ type ruleBook struct {
 	report   bool
 	limit    *limit.Limit
 	inFlight Share
+	about    About
 
 	allow      match.AllowSet
 	allowRules []*Rule // by number in allow
@@ -49,6 +50,7 @@ func (p *Policy) Decide(r Request) Decision {
 	}
 	method := MethodsOf(r.Method, r.Target)
 	d := book.decide(r, method)
+	d.Ticket = book.ticket(d.Rule)
 	if !d.Allow && !d.ReadBody && d.Reason != ReasonEnded && book.report && method != 0 && !r.Target.IsBatch() {
 		d.Allow, d.WouldDeny = true, true
 	}

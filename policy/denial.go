@@ -12,7 +12,8 @@ import (
 	"graphproxy/policy/yamlfile"
 )
 
-// The bounds of what a refusal quotes, in bytes. A refusal's body stays far below 1,500 bytes with all of them.
+// The bounds of what a refusal quotes, in bytes, besides what the file has about the rule. A refusal's body stays far
+// below 2,000 bytes with all of them.
 const (
 	maxContact     = 200
 	maxDenialPath  = 200
@@ -53,10 +54,10 @@ func (p *Policy) ContactAdvice() string {
 // Denial explains to the caller, in one sentence, why a request is denied and what would be allowed: a bound of
 // the nearest rule, or another method or version. It quotes the request's path and the values that a rule
 // allows for query options. It never quotes a value of the request's query or of where:. It is shorter than
-// 1,200 bytes. It is slow, and must not be called for allowed requests.
+// 1,700 bytes. It is slow, and must not be called for allowed requests.
 func (p *Policy) Denial(r Request, d Decision) string {
-	return fmt.Sprintf("the policy does not allow %s %s for caller %q: %s%s", r.Method,
-		shown(r.Target.Path(), maxDenialPath), r.Caller, p.denialReason(r, d), p.ContactAdvice())
+	return fmt.Sprintf("the policy does not allow %s %s for caller %q: %s%s%s", r.Method,
+		shown(r.Target.Path(), maxDenialPath), r.Caller, p.denialReason(r, d), p.aboutDenial(r, d), p.ContactAdvice())
 }
 
 func (p *Policy) denialReason(r Request, d Decision) string {

@@ -21,6 +21,7 @@ type list struct {
 	line   int
 	own    string // the file whose rules may use it; "": any
 	values []listValue
+	about  About
 	used   bool
 	keys   map[bool]*match.Key // what the values are compiled to, for paths and for other keys
 	found  map[bool]bool       // whether the values were checked, for names that people choose and for others
@@ -108,7 +109,8 @@ func (l *loader) readLists(v yamlfile.Value) {
 
 // listSettings reads a list that is a mapping.
 func (l *loader) listSettings(all *list, v yamlfile.Value) {
-	keys := v.Mapping("values", "file")
+	keys := v.Mapping(slices.Concat([]string{"values", "file"}, aboutKeys())...)
+	all.about = about(keys)
 	switch {
 	case len(keys) == 0:
 	case keys["values"].IsSet() == keys["file"].IsSet():
@@ -268,6 +270,7 @@ func (l *loader) listConditions(r *Rule, variable string, v yamlfile.Value) {
 		}
 		for _, item := range value.OneOrMore("the name of a list") {
 			if all := l.listOf(item); all != nil {
+				r.noteList(all)
 				if key, found := l.listKey(r, variable, all); found {
 					r.addKey(key, kind == "not_list")
 				}
@@ -279,6 +282,13 @@ func (l *loader) listConditions(r *Rule, variable string, v yamlfile.Value) {
 			l.checkValues(r, &key, not)
 			r.addKey(key, true)
 		}
+	}
+}
+
+// noteList keeps what the file has for people about a list that the rule uses.
+func (r *Rule) noteList(all *list) {
+	if all.about != (About{}) {
+		r.aboutLists = append(r.aboutLists, ListAbout{all.name, all.about})
 	}
 }
 

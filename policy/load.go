@@ -221,7 +221,8 @@ func (l *loader) evidence() {
 
 func (l *loader) caller(f yamlfile.Field) {
 	v := f.Value
-	keys := v.Mapping("identity", "allow", "deny", "limit", "in_flight", "app", "tenant", "priority", "mode", "until")
+	keys := v.Mapping(slices.Concat([]string{"identity", "allow", "deny", "limit", "in_flight", "app", "tenant", "priority",
+		"mode", "until"}, aboutKeys())...)
 	if !v.IsMapping() {
 		return
 	}
@@ -238,13 +239,21 @@ func (l *loader) caller(f yamlfile.Field) {
 		Identities: l.identities(keys["identity"]),
 		InFlight:   inFlight(keys["in_flight"]),
 		Until:      l.until(keys["until"]),
+		About:      about(keys),
 	}
 	l.uniqueNames(&c)
 	reports := l.reportMode(keys["mode"], l.mode)
 	if reports && keys["mode"].IsSet() {
 		l.reporting[c.Name] = keys["mode"].Line()
 	}
-	book := &ruleBook{file: c.File, app: c.App, tenant: c.Tenant, priority: c.Priority, report: reports}
+	book := &ruleBook{
+		file:     c.File,
+		app:      c.App,
+		tenant:   c.Tenant,
+		priority: c.Priority,
+		report:   reports,
+		about:    c.About,
+	}
 	allow := l.rules(keys["allow"].List("a list of rules"))
 	l.warnOfBatch(allow)
 	book.add(allow, slices.Concat(l.denyAll, l.denyRules(keys["deny"])))

@@ -148,6 +148,7 @@ func (l *loader) rule(v yamlfile.Value) *Rule {
 	r.app, r.tenant = l.app(settings["app"]), l.tenant(settings["tenant"])
 	r.appAt, r.priority = l.appAt(settings, v), l.priority(settings["priority"])
 	r.setUntil(l.until(settings["until"]))
+	r.about = about(settings)
 	if settings["limit"].IsSet() {
 		r.limit = l.limit(settings["limit"], r.Where()+" "+r.Text)
 	}
@@ -156,7 +157,8 @@ func (l *loader) rule(v yamlfile.Value) *Rule {
 
 // ruleKeys are the settings of a rule.
 func ruleKeys() []string {
-	return []string{"where", "query", "body", "references", "limit", "app", "tenant", "priority", "unknown", "until"}
+	return slices.Concat([]string{"where", "query", "body", "references", "limit", "app", "tenant", "priority", "unknown",
+		"until"}, aboutKeys())
 }
 
 // ruleField returns the one key of a rule's mapping, which is its text.

@@ -110,6 +110,7 @@ type Caller struct {
 	Identities []Identity // any one suffices; at least one
 	Until      time.Time  // when it ends; zero: it does not
 	InFlight   Share      // of the requests that the proxy handles at once
+	About      About
 }
 
 // Share is how many requests at once a caller may have while other callers do not need the places: a number of
@@ -216,6 +217,7 @@ type Decision struct {
 	App      string // the app registration to use, never empty
 	Tenant   string // the tenant to use it in; "" is the app's own
 	Priority string // to name to Graph in x-ms-throttle-priority: "low", "normal" or "high"; "" names none
+	Ticket   string // of the rule that decided, and else of the caller; "" if the file has none
 }
 
 // Rule is one rule of the file. It is immutable.
@@ -243,6 +245,8 @@ type Rule struct {
 	body        *body.Bounds // also in match
 	bodyTexts   []string     // the entries of Conditions about the body
 	priority    string
+	about       About
+	aboutLists  []ListAbout
 	selects     bool // it bounds options that the token of a delta query can hold
 }
 

@@ -40,6 +40,7 @@ type Record struct {
 	Target          string   `json:"target,omitempty"` // path with its keys, without the query
 	Query           []string `json:"query,omitempty"`  // names of the query options
 	Rule            string   `json:"rule,omitempty"`   // file:line
+	Ticket          string   `json:"ticket,omitempty"` // of the rule, and else of the caller, as the policy has it
 	Decision        string   `json:"decision"`
 	WouldDeny       bool     `json:"would_deny,omitempty"`
 	Reason          string   `json:"reason,omitempty"`    // innerError.code of a refusal, or why report mode would deny
@@ -77,7 +78,7 @@ func (rec *Record) decide(d policy.Decision) {
 	if !d.Allow {
 		rec.Decision = decisionDeny
 	}
-	rec.WouldDeny = d.WouldDeny
+	rec.WouldDeny, rec.Ticket = d.WouldDeny, d.Ticket
 	if d.Rule != nil {
 		rec.Rule, rec.Path, rec.decided = d.Rule.Where(), d.Rule.Path, d.Rule
 	}

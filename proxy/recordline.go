@@ -28,6 +28,7 @@ func (rec *Record) appendLine(b []byte) []byte {
 	l.some("target", rec.Target)
 	l.list("query", rec.Query)
 	l.some("rule", rec.Rule)
+	l.some("ticket", rec.Ticket)
 	l.text("decision", rec.Decision)
 	l.flag("would_deny", rec.WouldDeny)
 	l.some("reason", rec.Reason)

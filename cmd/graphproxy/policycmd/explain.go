@@ -1,6 +1,7 @@
 package policycmd
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -80,6 +81,7 @@ type explanation struct {
 	Limits   []string   `json:"limits,omitempty"`
 	Message  string     `json:"message"`
 	Answer   string     `json:"answer,omitempty"` // the message to the caller of a denied request
+	About    []aboutOne `json:"about,omitempty"`  // what the file has for people
 }
 
 // operation is the operation of Graph that the request calls.
@@ -196,6 +198,7 @@ func explanationOf(p *policy.Policy, r policy.Request) (explanation, error) {
 		Message:  e.String(),
 		Answer:   e.Answer,
 	}
+	x.About = aboutOf(p, r.Caller, cmp.Or(e.Rule, e.Nearest))
 	if e.Allow && e.Rule != nil {
 		x.Target.matched(e.Rule)
 	}
@@ -336,6 +339,9 @@ func (x explanation) text(w io.Writer) error {
 	}
 	for _, name := range x.Limits {
 		line("limit", "%s", name)
+	}
+	for _, a := range x.About {
+		line("about", "%s: %s", a.Of, a.text)
 	}
 	if x.Answer != "" {
 		line("answer", "%s", x.Answer)

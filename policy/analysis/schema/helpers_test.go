@@ -183,7 +183,8 @@ func everyOption(t testing.TB) []byte {
 		)["definitions"].(map[string]any)[definition].(map[string]any)["properties"].(map[string]any) {
 			query[name] = []string{"id"}
 		}
-		return []any{map[string]any{"GET /users": map[string]any{"query": query, "unknown": true}}}
+		return []any{map[string]any{"GET /users": map[string]any{"query": query, "unknown": true,
+			"description": "x", "owner": "y", "ticket": 12}}}
 	}
 	where := map[string]any{"GET /users/{id}": map[string]any{"where": map[string]any{"id": map[string]any{
 		"list": "staff", "not_list": []string{"vips", "file"}, "not": []any{"a", 5},
@@ -224,14 +225,15 @@ func everyOption(t testing.TB) []byte {
 		"deny":  []any{map[string]any{"include": "devices"}},
 		"lists": map[string]any{
 			"vips":  []any{"ceo@contoso.com", 5},
-			"staff": map[string]any{"values": []string{"*@contoso.com"}},
+			"staff": map[string]any{"values": []string{"*@contoso.com"}, "description": "x", "owner": "y", "ticket": "z"},
 			"file":  map[string]any{"file": "staff.txt"},
 		},
 		"limits": map[string]any{"new": map[string]any{
 			"rate": "5/s", "covers": []any{map[string]any{"GET /users/{id}/new": map[string]any{"unknown": true}}},
 		}},
 		"callers": map[string]any{
-			"app": map[string]any{"identity": identities, "allow": allow, "deny": deny, "until": "2026-12-31"},
+			"app": map[string]any{"identity": identities, "allow": allow, "deny": deny, "until": "2026-12-31",
+				"description": "x", "owner": "y", "ticket": "z"},
 		},
 		"tests": []any{map[string]any{"caller": "app", "at": "2026-12-01", "deny": []any{
 			map[string]any{"POST /users": map[string]any{"body": map[string]any{"id": []any{1, nil, "x"}}}},

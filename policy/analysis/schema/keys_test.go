@@ -145,8 +145,8 @@ func TestEveryKeyOfTheLoaderIsInTheSchema(t *testing.T) {
 	wanted := make(map[place][]string)
 	properties(w.schema, "#", wanted)
 	// Under deny, limit, app, tenant and priority are known and refused.
-	wanted["#/definitions/denySettings"] = []string{"app", "body", "limit", "priority", "query", "references", "tenant",
-		"unknown", "until", "where"}
+	wanted["#/definitions/denySettings"] = []string{"app", "body", "description", "limit", "owner", "priority", "query",
+		"references", "tenant", "ticket", "unknown", "until", "where"}
 	told, expected := 0, regexp.MustCompile(`this is a list; expected a mapping with ([a-z0-9_, ]+)`)
 	for at, n := range w.mappings {
 		before := *n
