@@ -105,7 +105,7 @@ func TestConsentThatWasDeclinedIsExplained(t *testing.T) {
 				"https://login.microsoftonline.com/error?code=123456"},
 		{"a reason without a code", "temporarily_unavailable", canary,
 			"Entra ID did not grant consent and calls the reason temporarily_unavailable; ask again; the sign-in logs of the " +
-				"tenant tell more"},
+				"tenant have the details"},
 		{"a reason in other words", "<script>" + canary, canary,
 			"Entra ID did not grant consent, without a reason; ask again; the sign-in logs of the tenant have the details"},
 		{"no reason", "", "",
