@@ -93,15 +93,14 @@ func (n *node) firstRequired() *node {
 type judge struct {
 	b       *Bounds
 	r       *strictjson.Reader
-	source  []byte // what r reads
-	deny    bool   // look for a value that a condition names, not for one that it does not
+	deny    bool // look for a value that a condition names, not for one that it does not
 	failure Failure
 	touched bool
 
-	all        string // the text, if it is short and a value of it is needed
-	recipients int    // that were named so far
-	list       string // of recipients that the judge is in: "toRecipients"
-	holder     string // of list: "message"
+	copies     strings.Builder // of values, see string
+	recipients int             // that were named so far
+	list       string          // of recipients that the judge is in: "toRecipients"
+	holder     string          // of list: "message"
 }
 
 // over reports whether the result is known.
@@ -111,7 +110,6 @@ func (j *judge) over() bool { return j.touched || j.failure.Reason != "" }
 func (j *judge) run(text []byte) {
 	j.r = j.b.readers.Take()
 	defer j.b.readers.Put(j.r)
-	j.source = text
 	p := outside
 	if j.b.recipients != nil {
 		p = holder
@@ -181,7 +179,7 @@ func (j *judge) value(n *node, p place, element bool) (there bool) {
 		raw, err := j.r.String()
 		if j.check(err) {
 			if bytes.IndexByte(raw, '\\') < 0 {
-				j.text(n, p, j.string(raw, len(`"`)), element)
+				j.text(n, p, j.string(raw), element)
 			} else {
 				j.text(n, p, strictjson.Unquote(raw), element)
 			}
@@ -195,25 +193,29 @@ func (j *judge) value(n *node, p place, element bool) (there bool) {
 	}
 	isNumber := j.r.Kind() == strictjson.Number
 	if raw, err := j.r.Literal(); j.check(err) {
-		j.literal(n, p, j.string(raw, 0), isNumber, element)
+		j.literal(n, p, j.string(raw), isNumber, element)
 	}
 	return true
 }
 
-// mostShared is the length of a text that is copied once for all its values. Of a longer one each value is copied by
-// itself, because a whole copy may be much more than the values that are needed.
-const mostShared = 64 << 10
+// The sizes of the memory that values are copied into: many addresses need one allocation.
+const (
+	copySize    = 1 << 10 // of one piece
+	longestCopy = 256     // of a value that goes into a piece
+)
 
-// string returns the value that was read last, whose text is raw and ends so many bytes before the reader's place.
-func (j *judge) string(raw []byte, behind int) string {
-	if len(j.source) > mostShared {
+// string returns a copy of a value's text.
+func (j *judge) string(raw []byte) string {
+	if len(raw) > longestCopy {
 		return string(raw)
 	}
-	if j.all == "" {
-		j.all = string(j.source)
+	if j.copies.Cap()-j.copies.Len() < len(raw) {
+		j.copies = strings.Builder{}
+		j.copies.Grow(copySize)
 	}
-	end := j.r.Offset() - behind
-	return j.all[end-len(raw) : end]
+	start := j.copies.Len()
+	j.copies.Write(raw)
+	return j.copies.String()[start:]
 }
 
 func (j *judge) array(n *node, p place, element bool) (there bool) {
