@@ -221,8 +221,8 @@ func (l *loader) evidence() {
 
 func (l *loader) caller(f yamlfile.Field) {
 	v := f.Value
-	keys := v.Mapping(slices.Concat([]string{"identity", "allow", "deny", "limit", "in_flight", "app", "tenant", "priority",
-		"mode", "until"}, aboutKeys())...)
+	keys := v.Mapping(slices.Concat([]string{"identity", "allow", "deny", "limit", "in_flight", "app", "tenant",
+		"priority", "mode", "until"}, aboutKeys())...)
 	if !v.IsMapping() {
 		return
 	}
