@@ -207,6 +207,7 @@ func TestItRecoversFromUsedUpDescriptors(t *testing.T) {
 		t.Errorf("the request in flight: %d %s", status, body)
 	}
 	const failing, again = "no connection can be accepted", "connections are accepted again"
+	until(t, "a line of the failure", func() bool { return strings.Contains(p.stderr.String(), failing) })
 	if all := p.stderr.String(); strings.Count(all, failing) != 1 || strings.Contains(all, again) {
 		t.Errorf("the log has %s", all)
 	}
@@ -215,6 +216,10 @@ func TestItRecoversFromUsedUpDescriptors(t *testing.T) {
 	if status, body := next.receive(t); status != 200 {
 		t.Errorf("the request that waited: %d %s", status, body)
 	}
+	// The command writes its log from another goroutine than the answer, and this process copies it from a pipe.
+	until(t, "a line of connections that are accepted again", func() bool {
+		return strings.Contains(p.stderr.String(), again)
+	})
 	if all := p.stderr.String(); strings.Count(all, failing) != 1 || strings.Count(all, again) != 1 {
 		t.Errorf("the log has %s", all)
 	}
