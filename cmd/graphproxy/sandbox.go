@@ -43,13 +43,15 @@ const (
 	sandboxListen    = "127.0.0.1:8080"
 	sandboxTLSListen = "127.0.0.1:8443"
 	sandboxAdmin     = "127.0.0.1:8081"
+	sandboxConsole   = "127.0.0.1:8082"
 )
 
 // sandbox is the proxy with an Entra ID and a Graph in this process.
 type sandbox struct {
-	listen, tlsListen, adminListen string // "": the usual address, or a free port of its host if that is taken
-	caFile, audit, policy          string
-	stdout, stderr                 io.Writer
+	// "": the usual address, or a free port of its host if that is taken
+	listen, tlsListen, adminListen, consoleListen string
+	caFile, audit, policy                         string
+	stdout, stderr                                io.Writer
 
 	ca         *entratest.CA
 	entra      *entratest.Server
@@ -59,6 +61,7 @@ type sandbox struct {
 	lines      *requestLines // where stdout is a terminal
 	plain, tls net.Listener
 	health     net.Listener
+	console    net.Listener
 	closers    []func()
 }
 
@@ -83,6 +86,8 @@ func newSandbox(environ []string) *cobra.Command {
 	flags.StringVar(&s.tlsListen, "tls-listen", "", "host:port for HTTPS (default "+sandboxTLSListen+", or a free port)")
 	flags.StringVar(&s.adminListen, "admin-listen", "",
 		"host:port for health and metrics (default "+sandboxAdmin+", or a free port)")
+	flags.StringVar(&s.consoleListen, "console-listen", "",
+		"host:port on loopback for the console (default "+sandboxConsole+", or a free port)")
 	flags.StringVar(&s.caFile, "ca-file", "",
 		"where to write the certificate of the HTTPS address's CA (default in a temporary directory)")
 	flags.StringVar(&s.policy, "policy", "",
@@ -104,6 +109,7 @@ func (s *sandbox) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("graphproxy sandbox: %w", err)
 	}
+	serving.ServeConsole(s.console)
 	return serving.Run(ctx, []net.Listener{s.plain, s.tls}, s.health, signals.second, s.explain)
 }
 
@@ -116,7 +122,7 @@ func (s *sandbox) close() {
 	}
 }
 
-// open opens the three listeners first, because Graph's links and the printed text contain their ports.
+// open opens the four listeners first, because Graph's links and the printed text contain their ports.
 func (s *sandbox) open() (err error) {
 	if s.ca, err = entratest.NewCA(); err != nil {
 		return err
@@ -128,13 +134,20 @@ func (s *sandbox) open() (err error) {
 		return err
 	}
 	host, _, _ := net.SplitHostPort(s.tls.Addr().String())
-	config, err := s.ca.TLS(host)
+	encryption, err := s.ca.TLS(host)
 	if err != nil {
 		return err
 	}
-	config.NextProtos = []string{"h2", "http/1.1"}
-	s.tls = server.OverTLS(s.tls, config)
-	s.health, err = s.openOne("--admin-listen", s.adminListen, sandboxAdmin)
+	encryption.NextProtos = []string{"h2", "http/1.1"}
+	s.tls = server.OverTLS(s.tls, encryption)
+	if s.health, err = s.openOne("--admin-listen", s.adminListen, sandboxAdmin); err != nil {
+		return err
+	}
+	s.console, err = s.openOne("--console-listen", s.consoleListen, sandboxConsole)
+	if err == nil && !config.IsLoopback(s.console.Addr().String()) {
+		return errors.New("--console-listen is not on loopback, where the console needs a sign-in: " +
+			"write such as 127.0.0.1:8082")
+	}
 	return err
 }
 
@@ -291,6 +304,7 @@ func (s *sandbox) server() (*server.Server, error) {
 		Patience:    5 * time.Second,
 		Audit:       audit,
 		Log:         log,
+		Console:     &server.Console{Open: true},
 	})
 }
 

@@ -89,7 +89,8 @@ func (s *sandbox) explain() {
   CA       %s (of the HTTPS certificate)
   policy   %s (edit it: changes count within 2 seconds)
   health   http://%s/readyz and /metrics
-`, reachable(s.plain), reachable(s.tls), s.caFile, s.policyFile, reachable(s.health))
+  console  http://%s/
+`, reachable(s.plain), reachable(s.tls), s.caFile, s.policyFile, reachable(s.health), reachable(s.console))
 	tries := s.tries()
 	if s.demo {
 		fmt.Fprintf(&b, "For the recipes of docs/sdks.md: export GRAPHPROXY_URL=http://%s GRAPHPROXY_KEY=%s\n",

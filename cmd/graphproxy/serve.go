@@ -101,6 +101,14 @@ func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
+	if p.Console != nil {
+		l, err := listenConsole(c, server.TLS(p.Keys, p.ClientCA))
+		if err != nil {
+			server.CloseAll(append(callers, health))
+			return err
+		}
+		s.ServeConsole(l)
+	}
 	return s.Run(ctx, callers, health, signals.second, nil)
 }
 
@@ -127,6 +135,7 @@ func load(c *config.Config, problems []error, stdout io.Writer, log *slog.Logger
 		return server.Parts{}, err
 	}
 	return server.Parts{
+		Console:        consoleOf(c),
 		Version:        versionName(),
 		Apps:           c.Apps(),
 		Graph:          string(c.GraphURL),
@@ -151,6 +160,26 @@ func load(c *config.Config, problems []error, stdout io.Writer, log *slog.Logger
 		Replicas:       int(c.RedisReplicas),
 		Log:            log,
 	}, nil
+}
+
+// consoleOf returns the settings of the console; nil if there is none.
+func consoleOf(c *config.Config) *server.Console {
+	if c.ConsoleListen == "" {
+		return nil
+	}
+	return &server.Console{Open: c.ConsoleOpen()}
+}
+
+// listenConsole opens the console's listener. On loopback it is plain HTTP.
+func listenConsole(c *config.Config, secure *tls.Config) (net.Listener, error) {
+	if c.ConsoleOpen() {
+		secure = nil
+	}
+	open, err := server.Listen("GRAPHPROXY_CONSOLE_LISTEN", server.Sockets{TLS: secure}, string(c.ConsoleListen))
+	if err != nil {
+		return nil, err
+	}
+	return open[0], nil
 }
 
 // loadLinkKeys reads the keys that links are marked with, if they are configured.

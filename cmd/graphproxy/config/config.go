@@ -36,6 +36,7 @@ type Config struct {
 	Listen          Addresses `env:"GRAPHPROXY_LISTEN" envDefault:"127.0.0.1:8080"`
 	UnixSocketMode  Mode      `env:"GRAPHPROXY_UNIX_SOCKET_MODE" envDefault:"0660"`
 	AdminListen     Address   `env:"GRAPHPROXY_ADMIN_LISTEN" envDefault:"127.0.0.1:8081"`
+	ConsoleListen   Address   `env:"GRAPHPROXY_CONSOLE_LISTEN"`
 	PublicURL       Origin    `env:"GRAPHPROXY_PUBLIC_URL"`
 	Hosts           HostNames `env:"GRAPHPROXY_HOSTS"`
 	TLSCertFile     string    `env:"GRAPHPROXY_TLS_CERT_FILE"`
@@ -193,8 +194,29 @@ func (c *Config) check() []error {
 		problems = append(problems, errors.New("GRAPHPROXY_ADMIN_LISTEN is also in GRAPHPROXY_LISTEN: "+
 			"health and metrics are not for callers; give them an address of their own"))
 	}
+	return append(problems, c.checkConsole()...)
+}
+
+// checkConsole returns the problems of the console's address.
+func (c *Config) checkConsole() []error {
+	var problems []error
+	if c.ConsoleListen == "" {
+		return nil
+	}
+	if (c.ConsoleListen == c.AdminListen || slices.Contains(c.Listen, c.ConsoleListen)) &&
+		!strings.HasSuffix(string(c.ConsoleListen), ":0") {
+		problems = append(problems, errors.New("GRAPHPROXY_CONSOLE_LISTEN is also in GRAPHPROXY_LISTEN or "+
+			"GRAPHPROXY_ADMIN_LISTEN: give the console an address of its own"))
+	}
+	if !c.ConsoleOpen() && (c.TLSCertFile == "" || c.TLSKeyFile == "") {
+		problems = append(problems, errors.New("GRAPHPROXY_CONSOLE_LISTEN is not on loopback, and there is no TLS: set "+
+			"GRAPHPROXY_TLS_CERT_FILE and GRAPHPROXY_TLS_KEY_FILE, or listen on loopback, such as 127.0.0.1:8082"))
+	}
 	return problems
 }
+
+// ConsoleOpen reports whether only this machine can connect to the console, which then needs no sign-in.
+func (c *Config) ConsoleOpen() bool { return c.ConsoleListen.loopback() }
 
 // Public reports whether other machines can connect to a listener for callers.
 func (c *Config) Public() bool {

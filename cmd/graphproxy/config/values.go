@@ -147,6 +147,9 @@ func (a Address) loopback() bool {
 	return err == nil && loopback.Host(host)
 }
 
+// IsLoopback reports whether only this machine can connect to an address, host:port.
+func IsLoopback(address string) bool { return Address(address).loopback() }
+
 // socketPrefix begins the address of a unix socket.
 const socketPrefix = "unix:"
 

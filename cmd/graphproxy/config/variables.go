@@ -120,6 +120,8 @@ func meanings() map[string]string {
 			"several with commas",
 		"GRAPHPROXY_UNIX_SOCKET_MODE": "who may connect to a unix socket, as octal permissions",
 		"GRAPHPROXY_ADMIN_LISTEN":     "where `/healthz`, `/readyz` and `/metrics` are; plain HTTP, one address",
+		"GRAPHPROXY_CONSOLE_LISTEN": "where the [console](console.md) is, one address; without it there is none. On " +
+			"loopback it needs no sign-in; anywhere else it needs TLS and `console:` in the policy",
 		"GRAPHPROXY_PUBLIC_URL": "scheme and host that links in answers carry, such as `https://graph.contoso.com`: " +
 			"for a load " +
 			"balancer that ends TLS or changes the host. Default: that of the request",

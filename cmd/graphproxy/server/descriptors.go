@@ -32,6 +32,9 @@ func shareDescriptors(limit int, p *Parts) (descriptors, error) {
 	if p.Redis.IsSet() {
 		reserve += redisDescriptors
 	}
+	if p.Console != nil {
+		reserve += consoleConnections
+	}
 	reserve = min(reserve, limit/2)
 	usable := limit - reserve
 	d := descriptors{admin: min(adminConnections, max(1, reserve/3)), inFlight: p.MaxInFlight}

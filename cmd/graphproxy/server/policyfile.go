@@ -39,9 +39,10 @@ type PolicyFile struct {
 // policyInForce is the state of a PolicyFile at one moment.
 type policyInForce struct {
 	authorization *proxy.Authorization
-	since         time.Time // when it was put in force
-	bad           error     // why the file's present content is not in force
-	pending       bool      // the file has changed, and may still be changing
+	files         policy.Files // that it was made from
+	since         time.Time    // when it was put in force
+	bad           error        // why the file's present content is not in force
+	pending       bool         // the file has changed, and may still be changing
 }
 
 // reach is the ways in which callers can connect, as far as a policy may contradict them.
@@ -73,7 +74,7 @@ func LoadPolicy(path string, apps []auth.App, known caller.Options, links *LinkK
 	if err != nil {
 		return nil, err
 	}
-	p.current.Store(&policyInForce{authorization: authorization, since: time.Now()})
+	p.current.Store(&policyInForce{authorization: authorization, files: files, since: time.Now()})
 	p.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "graphproxy_policy_reloads_total",
 		Help: "Times that a changed policy file was read again, by result: success, or failure that left the old one " +
@@ -127,7 +128,7 @@ func (p *PolicyFile) reload(ctx context.Context) {
 			p.fail(err)
 			return
 		}
-		p.current.Store(&policyInForce{authorization: authorization, since: time.Now()})
+		p.current.Store(&policyInForce{authorization: authorization, files: files, since: time.Now()})
 		p.reloads.WithLabelValues("success").Inc()
 		p.logInForce(PolicyReloaded)
 	default:
@@ -148,7 +149,7 @@ func (p *PolicyFile) notePending() {
 func (p *PolicyFile) fail(err error) {
 	now := p.current.Load()
 	authorization := now.authorization
-	p.current.Store(&policyInForce{authorization: authorization, since: now.since, bad: err})
+	p.current.Store(&policyInForce{authorization: authorization, files: now.files, since: now.since, bad: err})
 	p.reloads.WithLabelValues("failure").Inc()
 	p.log.Error("the policy file does not load, the policy from before stays in force",
 		"file", p.path, "policy", authorization.Policy().Hash(), "error", err)

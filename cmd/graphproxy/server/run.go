@@ -53,6 +53,7 @@ func (s *Server) Run(ctx context.Context, callers []net.Listener, health net.Lis
 	for _, l := range callers {
 		serve(server, s.callers.listen(l))
 	}
+	s.pages.serve(background, &running, s.parts.Log)
 	s.logStart(callers, health)
 	notify(s.parts.Log, daemon.SdNotifyReady)
 	running.Go(func() { keepAlive(background, s.parts.Log) })
@@ -70,6 +71,7 @@ func (s *Server) Run(ctx context.Context, callers []net.Listener, health net.Lis
 		err = fmt.Errorf("serving: %w", err)
 	}
 	s.stop(server, hurry, cut)
+	s.pages.close()
 	_ = healthServer.Close()
 	return err
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // Parts are the parts of a Server. All but Roots, Public, Unix, PublicURL, Hosts, Headers, MaxConnections, Transport,
-// Drain, Audit, Keys, ClientCA, LinkKeys and Tracing must be set.
+// Drain, Audit, Keys, ClientCA, LinkKeys, Tracing and Console must be set.
 type Parts struct {
 	Version     string // of graphproxy
 	Apps        []auth.App
@@ -48,17 +48,21 @@ type Parts struct {
 	Replicas       int                // the least number; 0: 1
 	Log            *slog.Logger
 	Tracing        *proxy.Tracing // nil: requests are not traced
+	Console        *Console       // nil: there is no console
 }
 
 // Server is a proxy that can serve callers and health. Make it with New.
 type Server struct {
-	parts   Parts
-	apps    *apps
-	handler *counted
-	admin   *admin
-	limits  limits
-	callers *connections
-	health  *connections
+	parts    Parts
+	apps     *apps
+	proxy    *proxy.Handler
+	handler  *counted // of proxy
+	admin    *admin
+	limits   limits
+	callers  *connections
+	health   *connections
+	pages    *pages // nil: there is no console
+	inFlight int    // requests in flight, at most
 }
 
 // New makes a Server. It reads the credential and opens no connection.
@@ -90,20 +94,25 @@ func New(p Parts) (*Server, error) {
 		return nil, err
 	}
 	a.redis = limits.redis
-	h, err := proxy.New(p.config(graph, apps, limits, share, a))
-	if err != nil {
+	s := &Server{
+		parts:    p,
+		apps:     apps,
+		admin:    a,
+		limits:   limits,
+		callers:  newConnections("callers", share.callers, p.Log),
+		health:   newConnections("admin", share.admin, p.Log),
+		inFlight: share.inFlight,
+	}
+	if s.pages, err = newPages(&p, hosts, consoleSource{s}); err != nil {
 		return nil, err
 	}
-	p.start(apps, h)
-	s := &Server{
-		parts:   p,
-		apps:    apps,
-		handler: newCounted(h),
-		admin:   a,
-		limits:  limits,
-		callers: newConnections("callers", share.callers, p.Log),
-		health:  newConnections("admin", share.admin, p.Log),
+	config := p.config(graph, apps, limits, share, a)
+	config.Audit = s.auditWriter()
+	if s.proxy, err = proxy.New(config); err != nil {
+		return nil, err
 	}
+	p.start(apps, s.proxy)
+	s.handler = newCounted(s.proxy)
 	a.registry.MustRegister(newCertificateCollector(s.certificates), newConnectionCollector(s.callers, s.health))
 	return s, nil
 }
@@ -123,7 +132,6 @@ func (p *Parts) config(graph *url.URL, apps *apps, l limits, share descriptors, 
 		KeptToGraph:    share.kept,
 		Transport:      p.Transport,
 		Roots:          p.Roots,
-		Audit:          p.Audit.writer(),
 		AuditFailure:   p.Audit.refusal,
 		Log:            p.Log,
 		Metrics:        a.registry,
