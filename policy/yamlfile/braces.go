@@ -3,6 +3,8 @@ package yamlfile
 import (
 	"bytes"
 	"regexp"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // A plain text in brackets may hold no braces: in targets: [/users/{id}/messages] YAML sees a mapping begin. People
@@ -119,4 +121,17 @@ func lineEnd(text []byte) int {
 		return n
 	}
 	return len(text)
+}
+
+// Standard returns a file as every reader of YAML takes it: with quotes around the templates in brackets that Parse
+// reads without them. Lines stay as they are. A file that is no YAML for another reason is returned as it is.
+func Standard(data []byte) []byte {
+	var document yaml.Node
+	if yaml.Unmarshal(data, &document) == nil {
+		return data
+	}
+	if quoted, found := quoteTemplates(data); found {
+		return quoted
+	}
+	return data
 }

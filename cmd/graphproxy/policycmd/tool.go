@@ -34,7 +34,7 @@ var ErrNo = errors.New("no")
 func New(environ []string) *cobra.Command {
 	policy := &cobra.Command{
 		Use:   "policy",
-		Short: "Check, test, explain, compare and suggest policy files",
+		Short: "Check, test, explain, compare, lay out and suggest policy files",
 		Long: "policy answers questions about a policy file. Where no FILE is given it is that of GRAPHPROXY_POLICY, or " +
 			"else policy.yaml.\nIt ends with status 0 for yes, 1 for no and 2 for no answer. docs/policy.md shows " +
 			"each command.",
@@ -53,6 +53,7 @@ func New(environ []string) *cobra.Command {
 		shown(newExplain(settings, environ), explainLook()),
 		shown(newDiff(environ), diffLook()),
 		newGraph(settings),
+		newFormat(settings), // a file is never folded
 		newSuggest(environ), // YAML to paste is never folded
 		newLimits(),
 		newSchema(),

@@ -97,10 +97,7 @@ func (p *replay) line(l audit.Line) error {
 		return nil
 	}
 	p.result.Requests++
-	method := l.Method
-	if method == "HEAD" {
-		method = "GET"
-	}
+	method := judgedMethod(l.Method)
 	old, newer := p.old.outlook(l.Caller, method, l.Parsed), p.newer.outlook(l.Caller, method, l.Parsed)
 	reported := (old.book.reports || l.WouldDeny) && !newer.book.reports
 	a := compareAnswers(&old, &newer, reported, p.recorded(l))

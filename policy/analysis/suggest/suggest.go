@@ -17,6 +17,7 @@ import (
 
 	"graphproxy/policy"
 	"graphproxy/policy/analysis/audit"
+	"graphproxy/policy/analysis/diff"
 	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
 	"graphproxy/policy/yamlfile"
@@ -31,12 +32,15 @@ type Options struct {
 	Operations *Operations
 	// Denied suggests rules also for requests that were refused because no rule allows them.
 	Denied bool
+	// Into is the policy that the rules are added to, if there is one. What it allows is not suggested.
+	Into *policy.Policy
 }
 
 // Suggester collects requests. It needs memory for each different request, about one kilobyte. It is not safe for
 // concurrent use; New makes one.
 type Suggester struct {
 	options Options
+	into    *diff.Judge // nil without Options.Into
 	keys    *keyReader
 	callers map[string]*collected
 	nobody  int
@@ -44,7 +48,11 @@ type Suggester struct {
 
 // New returns an empty Suggester.
 func New(o Options) *Suggester {
-	return &Suggester{options: o, keys: newKeyReader(), callers: make(map[string]*collected)}
+	s := &Suggester{options: o, keys: newKeyReader(), callers: make(map[string]*collected)}
+	if o.Into != nil {
+		s.into = diff.NewJudge(o.Into)
+	}
+	return s
 }
 
 // collected is the requests of one caller.
@@ -52,6 +60,7 @@ type collected struct {
 	items map[itemKey]*item
 
 	denied, unreadable, unwritable int
+	allowed, unknown, options      int // by Options.Into: see Caller
 	forbidden                      map[forbiddenKey]*Forbidden
 }
 
@@ -90,6 +99,7 @@ func (s *Suggester) Add(l audit.Line) {
 	}
 	method := match.MethodOf(l.Method)
 	switch {
+	case s.into != nil && s.isDecided(c, &l, method):
 	case l.Decision == audit.Deny && !s.options.Denied:
 		c.denied++
 	case l.Parsed == nil:
@@ -101,6 +111,37 @@ func (s *Suggester) Add(l audit.Line) {
 	default:
 		c.add(&l, method)
 	}
+}
+
+// isDecided counts a line that the policy of Options.Into allows, may allow or denies by a deny rule, so that a
+// rule for it would be superfluous, or without effect. It reports whether the line is such a one.
+func (s *Suggester) isDecided(c *collected, l *audit.Line, method match.Methods) bool {
+	surely, may := s.into.Allows(*l)
+	switch rule := s.into.Denies(*l); {
+	case surely:
+		c.allowed++
+	case rule == nil && !may && s.isAllowedWithoutOptions(*l):
+		c.options++
+	case rule != nil && (s.options.Denied || l.Decision != audit.Deny):
+		forbidden := *l
+		forbidden.Rule, forbidden.Path = rule.Where(), rule.Path
+		c.forbid(&forbidden, method)
+	case may && (l.Allowed() || l.Policy != s.options.Into.Hash()):
+		c.unknown++
+	default:
+		return false
+	}
+	return true
+}
+
+// isAllowedWithoutOptions reports whether the policy of Options.Into allows a request but for its query options.
+func (s *Suggester) isAllowedWithoutOptions(l audit.Line) bool {
+	if l.Parsed == nil {
+		return false
+	}
+	l.Parsed = withoutQuery(l.Parsed)
+	surely, _ := s.into.Allows(l)
+	return surely
 }
 
 // isCaller reports whether a policy can have a caller of that name. The name of an unknown caller is "".

@@ -25,6 +25,11 @@ type Caller struct {
 	Unreadable int          `json:"unreadable,omitempty"` // requests whose target cannot be read back from the log
 	// requests for which there is no rule, such as those for the service root
 	Unwritable int `json:"unwritable,omitempty"`
+	// with a policy to add to: requests that it allows, that it may allow, depending on what is not in the log, and
+	// that it allows but for their query options
+	Allowed int `json:"allowed,omitempty"`
+	Unknown int `json:"unknown,omitempty"`
+	Options int `json:"options,omitempty"`
 
 	items []*item // the items that the rules must allow
 }
@@ -67,7 +72,16 @@ func (s *Suggester) suggest(name string, c *collected) Caller {
 		it.keys = s.options.Operations.keysOf(it.target)
 	}
 	s.keys.read(items)
-	caller := Caller{Name: name, Rules: []Rule{}, Denied: c.denied, Unreadable: c.unreadable, Unwritable: c.unwritable}
+	caller := Caller{
+		Name:       name,
+		Rules:      []Rule{},
+		Denied:     c.denied,
+		Unreadable: c.unreadable,
+		Unwritable: c.unwritable,
+		Allowed:    c.allowed,
+		Unknown:    c.unknown,
+		Options:    c.options,
+	}
 	candidates := s.candidates(&caller, items)
 	merged := merge(smallest(candidates, caller.items))
 	for _, c := range merged {

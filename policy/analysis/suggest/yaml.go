@@ -55,6 +55,14 @@ func (c *Caller) write(b *strings.Builder, settings string) {
 const widest = 70
 
 func (c *Caller) writeLeftOut(b *strings.Builder) {
+	for _, note := range c.notes() {
+		fmt.Fprintf(b, "    # %s\n", note)
+	}
+}
+
+// notes describes the requests that the rules do not cover.
+func (c *Caller) notes() []string {
+	var notes []string
 	for _, part := range []struct {
 		n    int
 		what string
@@ -62,39 +70,56 @@ func (c *Caller) writeLeftOut(b *strings.Builder) {
 		{c.Denied, "denied"},
 		{c.Unreadable, "of a target that cannot be read from the log with certainty"},
 		{c.Unwritable, "of a target that no rule can name"},
+		{c.Unknown, "that the policy has a rule for, which decides by what is not in the log: the values of query " +
+			"options, " +
+			"or the body"},
+		{c.Options, "that the policy has a rule for, which denies a query option such as $expand; add query: to " +
+			"that rule"},
 	} {
 		if part.n > 0 {
-			fmt.Fprintf(b, "    # not covered: %s %s\n", counted(part.n, "request"), part.what)
+			notes = append(notes, fmt.Sprintf("not covered: %s %s", counted(part.n, "request"), part.what))
 		}
 	}
 	for _, f := range c.Forbidden {
-		fmt.Fprintf(b, "    # not covered: %s that %s denies, %s", counted(f.Requests, "request"), oneLine(f.Rule),
+		note := fmt.Sprintf("not covered: %s that %s denies, %s", counted(f.Requests, "request"), oneLine(f.Rule),
 			oneLine(f.Path))
 		if f.Allowed > 0 {
-			fmt.Fprintf(b, "; keep that rule, for those below would allow %d of them", f.Allowed)
+			note += fmt.Sprintf("; keep that rule, for those below would allow %d of them", f.Allowed)
 		}
-		b.WriteByte('\n')
+		notes = append(notes, note)
 	}
+	return notes
 }
 
 func (r *Rule) write(b *strings.Builder, column int) {
+	for _, c := range r.comments() {
+		fmt.Fprintf(b, "      # %s\n", c)
+	}
+	fmt.Fprintf(b, "      - %-*s  # %s\n", column, yamlText(r.Text), counted(r.Requests, "request"))
+}
+
+// comments are the lines of comments above the rule: what the log cannot show.
+func (r *Rule) comments() []string {
+	var lines []string
 	if r.Expand > 0 {
-		fmt.Fprintf(b, "      # %s used $expand, which this rule denies; add query: {$expand: [what may be expanded]}\n",
-			counted(r.Expand, "request"))
+		lines = append(lines, fmt.Sprintf("%s used $expand, which this rule denies; add query: {$expand: [what may "+
+			"be expanded]}",
+			counted(r.Expand, "request")))
 	}
 	for _, o := range []struct {
 		name string
 		n    int
 	}{{"$apply", r.Apply}, {"$compute", r.Compute}} {
 		if o.n > 0 {
-			fmt.Fprintf(b, "      # %s used %s, which this rule denies; add query: {%s: [the values that may be used]}\n",
-				counted(o.n, "request"), o.name, o.name)
+			lines = append(lines, fmt.Sprintf("%s used %s, which this rule denies; add query: {%s: [the values "+
+				"that may be used]}",
+				counted(o.n, "request"), o.name, o.name))
 		}
 	}
 	for _, name := range r.Names {
-		fmt.Fprintf(b, "      # %s may be a key; write {name} in its place if any will do\n", oneLine(name))
+		lines = append(lines, oneLine(name)+" may be a key; write {name} in its place if any will do")
 	}
-	fmt.Fprintf(b, "      - %-*s  # %s\n", column, yamlText(r.Text), counted(r.Requests, "request"))
+	return lines
 }
 
 // yamlText returns a text in a form that YAML reads as that text: null, 5 and yes get quotes.
@@ -143,7 +168,8 @@ func (s *Suggestion) Verify() error {
 		}
 		for _, it := range c.items {
 			if d := p.Decide(policy.Request{Caller: c.Name, Method: it.method.String(), Target: it.target}); !d.Allow {
-				return fmt.Errorf("the rules for caller %q deny %s %q, which was seen", c.Name, it.method, it.target.Path())
+				return fmt.Errorf("the rules for caller %q deny %s %q, which was seen", c.Name, it.method,
+					it.target.Path())
 			}
 		}
 	}
