@@ -12,7 +12,7 @@ func TestHealthcheckConnectsToTheProcessOnThisMachine(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.registerSecret("secret")
-	p := w.serve(t, "AZURE_CLIENT_SECRET=secret")
+	p := w.serve(t, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_ADMIN_LISTEN="+freeAddress(t))
 	_, port, _ := strings.Cut(strings.TrimPrefix(p.admin, "http://"), ":")
 	for _, address := range []string{"127.0.0.1:" + port, ":" + port, "0.0.0.0:" + port} {
 		check := start(t, []string{"GRAPHPROXY_ADMIN_LISTEN=" + address}, "healthcheck")

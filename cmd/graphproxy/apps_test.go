@@ -67,6 +67,7 @@ func startThreeApps(t *testing.T) (*world, *process) {
 }
 
 func TestAnAppThatFailsTouchesNoOther(t *testing.T) {
+	t.Parallel()
 	w, p := startThreeApps(t)
 	status, r := p.ready(t)
 	if status != 200 || !r.Ready {
@@ -126,6 +127,7 @@ func TestAnAppThatFailsTouchesNoOther(t *testing.T) {
 }
 
 func TestAnAppIsUsedInTheTenantThatTheRuleNames(t *testing.T) {
+	t.Parallel()
 	w, p := startThreeApps(t)
 	for _, prefix := range []string{"", "/fabrikam.example", "/myOrganization"} {
 		p.get(t, p.callers+"/v1.0"+prefix+"/groups/1")
@@ -149,6 +151,7 @@ func TestAnAppIsUsedInTheTenantThatTheRuleNames(t *testing.T) {
 }
 
 func TestABatchOfSeveralAppsGoesInSeveralBatches(t *testing.T) {
+	t.Parallel()
 	w, p := startThreeApps(t)
 	a := p.do(t, "POST", p.callers+"/v1.0/$batch", `{"requests":[
 		{"id":"1","method":"GET","url":"/users?$top=1"},
@@ -200,6 +203,7 @@ func TestABatchOfSeveralAppsGoesInSeveralBatches(t *testing.T) {
 }
 
 func TestAPolicyThatNamesAnUnknownAppDoesNotLoad(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.policy = w.write(t, "policy.yaml", strings.Replace(threeApps, "app: broken", "app: brokn", 1))
 	p := start(t, w.environ("AZURE_CLIENT_SECRET=x"), "serve")
@@ -215,6 +219,7 @@ func TestAPolicyThatNamesAnUnknownAppDoesNotLoad(t *testing.T) {
 }
 
 func TestThereMayBeNoDefaultApp(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.entra.Add(registered("hr", tenantID, "", hrID, "s-hr", "User.Read.All"))
 	without := []string{"AZURE_TENANT_ID=", "AZURE_CLIENT_ID=", "GRAPHPROXY_APPS_0_NAME=hr",

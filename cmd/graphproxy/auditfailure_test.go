@@ -38,7 +38,7 @@ func (p *process) fails(t *testing.T, mode, reason string) {
 	if waiting := p.metric(t, "graphproxy_audit_lines_waiting"); waiting == "0" {
 		t.Error("no line waits")
 	}
-	if n := strings.Count(p.stderr.String(), "audit lines cannot be written"); n != 1 {
+	if n := p.logged(t, "audit lines cannot be written"); n != 1 {
 		t.Errorf("it is logged %d times", n)
 	}
 }
@@ -56,8 +56,9 @@ func (p *process) recovers(t *testing.T, written int) {
 	if lost := p.metric(t, "graphproxy_audit_lines_lost_total"); lost != "0" {
 		t.Errorf("%s lines are lost", lost)
 	}
-	until(t, "the end in the log",
-		func() bool { return strings.Count(p.stderr.String(), "audit lines are written again") == 1 })
+	if n := p.logged(t, "audit lines are written again"); n != 1 {
+		t.Errorf("the end is logged %d times", n)
+	}
 }
 
 // count returns the number of audit lines in a file. Each must be whole.

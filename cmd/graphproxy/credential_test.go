@@ -61,6 +61,7 @@ func credentials() []credential {
 }
 
 func TestEveryKindOfCredentialReachesGraph(t *testing.T) {
+	t.Parallel()
 	for _, c := range credentials() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -146,6 +146,7 @@ func (q query) check(t *testing.T, shown map[string]described, page string) []st
 // The dashboard and the alerts use only metrics and labels that a process has after some traffic, and the dashboard
 // uses all of them.
 func TestTheDashboardAndTheAlertsAreAboutMetricsThatExist(t *testing.T) {
+	t.Parallel()
 	p := busy(t)
 	shown, page := p.shown(t), p.get(t, p.admin+"/metrics").body
 	seen := map[string]bool{}
@@ -169,6 +170,7 @@ func TestTheDashboardAndTheAlertsAreAboutMetricsThatExist(t *testing.T) {
 
 // Each alert has a runbook in docs/operations.md, and each runbook an alert.
 func TestEachAlertHasARunbook(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../../docs/operations.md")
 	must(t, err)
 	page := string(text)
@@ -197,6 +199,7 @@ func TestEachAlertHasARunbook(t *testing.T) {
 
 // Prometheus' own parser accepts the expressions of the dashboard, as rules.
 func TestPrometheusTakesTheRulesAndTheDashboardsQueries(t *testing.T) {
+	t.Parallel()
 	tool(t, "promtool", "check", "rules", deployed("prometheus", "alerts.yaml"))
 	var rules strings.Builder
 	rules.WriteString("groups: [{name: dashboard, rules: [")

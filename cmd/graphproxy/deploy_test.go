@@ -23,6 +23,7 @@ func deployed(name ...string) string {
 }
 
 func TestEveryYAMLFileOfDeployIsYAMLAndEveryPolicyLoads(t *testing.T) {
+	t.Parallel()
 	found := 0
 	err := filepath.WalkDir(deployed(), func(file string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() && d.Name() == "templates" { // of Helm; deploy/test renders them
@@ -70,6 +71,7 @@ func tool(t *testing.T, name string, args ...string) string {
 }
 
 func TestSystemdTakesTheUnit(t *testing.T) {
+	t.Parallel()
 	unit, err := os.ReadFile(deployed("systemd", "graphproxy.service"))
 	must(t, err)
 	// The program is not installed here, and its man page is not either.

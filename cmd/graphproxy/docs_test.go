@@ -14,6 +14,7 @@ import (
 
 // Each promise of docs/security.md has an existing test, and every section of the page has promises.
 func TestEachPromiseOfSecurityHasItsTests(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../../docs/security.md")
 	must(t, err)
 	page := string(text)
@@ -49,6 +50,7 @@ var namedTest = regexp.MustCompile("`((?:Test|Fuzz)[A-Z0-9]\\w*)`")
 
 // The repository has every test that the documentation names.
 func TestTestsThatTheDocumentationNamesExist(t *testing.T) {
+	t.Parallel()
 	known := repositorysTests(t)
 	pages, err := filepath.Glob("../../docs/*.md")
 	must(t, err)

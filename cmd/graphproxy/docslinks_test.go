@@ -19,6 +19,7 @@ func TestTheLinksOfTheDocumentationLeadSomewhere(t *testing.T) {
 			pages = append(pages, "docs/"+e.Name())
 		}
 	}
+	headings := anchors{}
 	for _, page := range pages {
 		text, err := os.ReadFile("../../" + page)
 		must(t, err)
@@ -36,7 +37,7 @@ func TestTheLinksOfTheDocumentationLeadSomewhere(t *testing.T) {
 				t.Errorf("%s: %s leads nowhere", page, m[1])
 				continue
 			}
-			if heading != "" && !target.IsDir() && !hasHeading(t, at, heading) {
+			if heading != "" && !target.IsDir() && !headings.of(t, at)[heading] {
 				t.Errorf("%s: %s has no such heading", page, m[1])
 			}
 		}
@@ -49,16 +50,24 @@ func withoutCode(text string) string {
 	return regexp.MustCompile("`[^`\n]*`").ReplaceAllString(text, "code")
 }
 
-// hasHeading reports whether a page has a heading with this anchor, as GitHub makes them.
-func hasHeading(t *testing.T, page, anchor string) bool {
+// anchors are those of a page's headings, as GitHub makes them, by page.
+type anchors map[string]map[string]bool
+
+var (
+	headingLine = regexp.MustCompile(`(?m)^#+ (.+)$`)
+	noAnchor    = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
+
+func (a anchors) of(t *testing.T, page string) map[string]bool {
 	t.Helper()
+	if a[page] != nil {
+		return a[page]
+	}
 	text, err := os.ReadFile("../../" + page)
 	must(t, err)
-	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(string(text), -1) {
-		name := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
-		if strings.ReplaceAll(name, " ", "-") == anchor {
-			return true
-		}
+	a[page] = map[string]bool{}
+	for _, m := range headingLine.FindAllStringSubmatch(string(text), -1) {
+		a[page][strings.ReplaceAll(noAnchor.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-")] = true
 	}
-	return false
+	return a[page]
 }

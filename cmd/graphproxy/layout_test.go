@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"go/ast"
-	"go/parser"
 	"go/token"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path"
@@ -62,6 +60,7 @@ func impure() []string { return []string{"net/http", "net", "log", "log/slog"} }
 func testPackages() []string { return []string{"testing", "net/http/httptest"} }
 
 func TestImportsRunOneWay(t *testing.T) {
+	t.Parallel()
 	for _, p := range packages(t) {
 		own := strings.TrimPrefix(p.ImportPath, module)
 		i := slices.IndexFunc(importLaws(), func(r importLaw) bool { return under(own, r.path) })
@@ -133,6 +132,7 @@ func packages(t *testing.T) []listed {
 }
 
 func TestNothingElseStandsAtTheTop(t *testing.T) {
+	t.Parallel()
 	allowed := []string{"cmd", "proxy", "auth", "policy", "docs", "deploy", "go.mod", "go.sum", "README.md", "Dockerfile",
 		"LICENSE", "CHANGELOG.md", "CONTRIBUTING.md"}
 	top := repository(t)
@@ -165,25 +165,12 @@ func ignoredNames(t *testing.T, top string) []string {
 }
 
 func TestSourcesKeepToTheImportLaw(t *testing.T) {
-	top := repository(t)
-	err := filepath.WalkDir(top, func(file string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || file != top && isModule(file)):
-			return filepath.SkipDir
-		case d.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go"):
-			return nil
+	t.Parallel()
+	eachGoFile(t, func(own string, _ []byte, set *token.FileSet, parsed *ast.File) {
+		if !strings.HasSuffix(own, "_test.go") && !strings.Contains("/"+own, "/testdata/") {
+			checkSource(t, own, set, parsed)
 		}
-		own, err := filepath.Rel(top, file)
-		if err == nil {
-			checkSource(t, filepath.ToSlash(own), file)
-		}
-		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // isModule reports whether a directory is a module of its own.
@@ -193,14 +180,8 @@ func isModule(dir string) bool {
 }
 
 // checkSource checks the calls and declarations of one file.
-func checkSource(t *testing.T, own, file string) {
+func checkSource(t *testing.T, own string, set *token.FileSet, parsed *ast.File) {
 	t.Helper()
-	set := token.NewFileSet()
-	parsed, err := parser.ParseFile(set, file, nil, parser.SkipObjectResolution)
-	if err != nil {
-		t.Errorf("%s: %v", own, err)
-		return
-	}
 	for _, decl := range parsed.Decls {
 		if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
 			t.Errorf("%s: func init runs before main can tell what goes wrong in it, and in every program that imports the "+

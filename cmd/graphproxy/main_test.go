@@ -5,9 +5,11 @@ import (
 	"flag"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -16,8 +18,30 @@ import (
 var update = flag.Bool("update", false, "write what the commands print into the scripts")
 
 // TestMain makes this test binary also the command graphproxy: scripts and tests run the real command as a process.
+//
+// Most tests wait for other processes or for a file that must rest, so more of them run at a time than there are
+// processors. The flag -parallel wins.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"graphproxy": main})
+	if err := flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
+	}
+	testscript.Main(cleaning{m}, map[string]func(){"graphproxy": main})
+}
+
+// sharedDir makes a directory for what several tests share.
+var sharedDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "graphproxy-tests-") })
+
+// cleaning removes what tests share, at their end.
+type cleaning struct{ *testing.M }
+
+// Run implements testscript.TestingM.
+func (c cleaning) Run() int {
+	defer func() {
+		if dir, err := sharedDir(); err == nil {
+			_ = os.RemoveAll(dir)
+		}
+	}()
+	return c.M.Run()
 }
 
 func TestScripts(t *testing.T) {

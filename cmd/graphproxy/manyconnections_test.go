@@ -91,7 +91,6 @@ func newMany(t *testing.T, encrypted bool, inFlight int) *many {
 func (m *many) line(t *testing.T, encrypted bool) *line {
 	t.Helper()
 	l := m.dial(t, "http://"+m.callers[strings.LastIndex(m.callers, "/")+1:])
-	must(t, l.SetDeadline(time.Now().Add(10*time.Minute)))
 	if encrypted {
 		c := tls.Client(l.Conn, &tls.Config{RootCAs: m.ca.Pool(), ServerName: "localhost", NextProtos: []string{"http/1.1"}})
 		l.Conn = c
@@ -123,7 +122,7 @@ func (m *many) hold(t *testing.T, n int, encrypted bool) (finish func()) {
 	for i := range n {
 		select {
 		case <-m.arrived:
-		case <-time.After(time.Minute):
+		case <-time.After(patience):
 			t.Fatalf("%d of %d requests arrived", i, n)
 		}
 	}

@@ -46,7 +46,5 @@ func TestGOMEMLIMITWinsOverTheCgroup(t *testing.T) {
 	if got := p.metric(t, "go_gc_gomemlimit_bytes"); got != "3.145728e+08" {
 		t.Errorf("the runtime keeps to %q bytes", got)
 	}
-	if !strings.Contains(p.stderr.String(), `"GOMEMLIMIT":"300MiB"`) {
-		t.Error("the log does not say it")
-	}
+	p.logged(t, `"GOMEMLIMIT":"300MiB"`)
 }

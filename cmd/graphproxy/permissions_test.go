@@ -20,6 +20,7 @@ const somePermissions = `{"permissions": {
 }}`
 
 func TestPermissionsTakesTheRolesOfAToken(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.registerSecret(secretValue)
 	file := w.write(t, "permissions.json", somePermissions)
@@ -53,6 +54,7 @@ func TestPermissionsTakesTheRolesOfAToken(t *testing.T) {
 }
 
 func TestPermissionsNeedsAToken(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.registerSecret("another")
 	p := start(t, w.environ("AZURE_CLIENT_SECRET="+secretValue), "permissions", "--permissions",
@@ -67,6 +69,7 @@ func TestPermissionsNeedsAToken(t *testing.T) {
 // docs/permissions.md shows the real output of the command for the policy with every key. With -update the test
 // writes it there.
 func TestTheDocsOfPermissionsAreTrue(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	data, err := os.ReadFile("../../../shared/data/permissions.json")
 	complete := err == nil

@@ -21,6 +21,10 @@ callers:
     allow: [GET /users, GET /groups]
 `
 
+// slowRedis gives a Redis on a busy machine the time to answer. That Redis has gone is seen at once all the same: its
+// socket refuses connections.
+const slowRedis = "GRAPHPROXY_REDIS_TIMEOUT=10s"
+
 // startRedis starts a real Redis on a socket.
 func startRedis(t *testing.T) (url string, kill func()) {
 	t.Helper()
@@ -50,13 +54,14 @@ func (p *process) sharing(t *testing.T, n int) {
 }
 
 func TestReplicasShareTheirLimitsInRedisAndGoOnWithoutIt(t *testing.T) {
+	t.Parallel()
 	url, kill := startRedis(t)
 	w := newWorld(t)
 	w.entra.Add(registered("default", tenantID, "", clientID, "s", "User.Read.All", "Group.Read.All"))
 	w.policy = w.write(t, "policy.yaml", limitedUsers)
 	var replicas []*process
 	for range 3 {
-		replicas = append(replicas, w.serve(t, "AZURE_CLIENT_SECRET=s", "GRAPHPROXY_REDIS_URL="+url))
+		replicas = append(replicas, w.serve(t, "AZURE_CLIENT_SECRET=s", "GRAPHPROXY_REDIS_URL="+url, slowRedis))
 	}
 	for _, p := range replicas {
 		p.sharing(t, 3)
@@ -99,12 +104,13 @@ func TestReplicasShareTheirLimitsInRedisAndGoOnWithoutIt(t *testing.T) {
 }
 
 func TestAHoldReachesTheOtherReplicas(t *testing.T) {
+	t.Parallel()
 	url, _ := startRedis(t)
 	w := newWorld(t)
 	w.entra.Add(registered("default", tenantID, "", clientID, "s", "User.Read.All", "Group.Read.All"))
 	w.policy = w.write(t, "policy.yaml", strings.Replace(limitedUsers, "1/h, burst: 10", "100/s", 1))
-	one := w.serve(t, "AZURE_CLIENT_SECRET=s", "GRAPHPROXY_REDIS_URL="+url)
-	other := w.serve(t, "AZURE_CLIENT_SECRET=s", "GRAPHPROXY_REDIS_URL="+url)
+	one := w.serve(t, "AZURE_CLIENT_SECRET=s", "GRAPHPROXY_REDIS_URL="+url, slowRedis)
+	other := w.serve(t, "AZURE_CLIENT_SECRET=s", "GRAPHPROXY_REDIS_URL="+url, slowRedis)
 	one.sharing(t, 2)
 	w.graph.Throttle(graphtest.Throttle{Prefix: "/v1.0/users", RetryAfter: "60", Times: 1})
 	if a := one.get(t, one.callers+"/v1.0/users"); a.status != 429 || a.header.Get("Proxy-Status") != "" {
@@ -117,6 +123,7 @@ func TestAHoldReachesTheOtherReplicas(t *testing.T) {
 }
 
 func TestWithDenyRequestsThatALimitCoversAreRefusedWithoutRedis(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.entra.Add(registered("default", tenantID, "", clientID, "s", "User.Read.All"))
 	w.policy = w.write(t, "policy.yaml", limitedUsers)

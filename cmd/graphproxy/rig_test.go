@@ -227,8 +227,8 @@ func (p *process) wait(t *testing.T) int {
 	t.Helper()
 	select {
 	case <-p.ended:
-	case <-time.After(30 * time.Second):
-		t.Fatal("the process did not end within 30 s")
+	case <-time.After(patience):
+		t.Fatalf("the process did not end within %v", patience)
 	}
 	return p.cmd.ProcessState.ExitCode()
 }
@@ -396,13 +396,30 @@ func (l *lines) all() []string {
 	return all
 }
 
+// patience is how long a test waits for what must happen. Only a test that fails waits so long.
+const patience = 2 * time.Minute
+
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("no %s within a minute", what)
+			t.Fatalf("no %s within %v", what, patience)
 		}
 	}
+}
+
+// logged waits until a text is in the log, and returns how many times it is. A process writes its log from another
+// goroutine than its answers, and this process reads it from a pipe: a line may come later than the answer.
+func (p *process) logged(t *testing.T, text string) int {
+	t.Helper()
+	until(t, text+" in the log", func() bool { return strings.Contains(p.stderr.String(), text) })
+	return strings.Count(p.stderr.String(), text)
+}
+
+// awaitCount waits until a counter is at least 1: what fails may have been tried again since.
+func (p *process) awaitCount(t *testing.T, name string) {
+	t.Helper()
+	until(t, name, func() bool { n := p.metric(t, name); return n != "" && n != "0" })
 }
 
 func must(t *testing.T, err error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -91,6 +92,7 @@ http {
 // restarts both three times at 500 requests a second; without it, once at 200, so that the race detector is fast
 // enough.
 func TestARollingRestartBehindALoadBalancerFailsNoRequest(t *testing.T) {
+	t.Parallel()
 	rounds, perSecond := 1, 200
 	if n, err := strconv.Atoi(os.Getenv("ROLLING_RESTARTS")); err == nil {
 		rounds, perSecond = n, 500
@@ -158,13 +160,19 @@ func rollingRestart(t *testing.T, b balancer, program string, rounds, perSecond 
 	}
 }
 
-// freeAddress returns an address of this machine on which no program listens.
+// freeAddress returns an address of this machine on which no program listens. Its port is below those that a system
+// gives to connections and to listeners on port 0, so that no other test gets it while no program listens on it.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	for range 1000 {
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 10_000+rand.IntN(20_000)))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
+	}
+	t.Fatal("no free port")
+	return ""
 }
 
 // traffic is requests at a fixed rate, at most 64 at a time, so that the rate is lower on a slow machine. Safe for
@@ -186,7 +194,7 @@ type traffic struct {
 func newTraffic(url string) *traffic {
 	return &traffic{
 		url:    url,
-		client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
+		client: &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 64}},
 		ended:  make(chan struct{}),
 		places: make(chan struct{}, 64),
 	}

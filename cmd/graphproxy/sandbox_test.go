@@ -30,6 +30,7 @@ func startSandbox(t *testing.T, flags ...string) (*process, []string) {
 }
 
 func TestEveryLineOfTheSandboxDoesWhatItsDescriptionAnnounces(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
 		t.Skip("curl is not installed")
 	}
@@ -59,12 +60,14 @@ func TestEveryLineOfTheSandboxDoesWhatItsDescriptionAnnounces(t *testing.T) {
 }
 
 func TestTheSandboxDeniesTheRightUserByID(t *testing.T) {
+	t.Parallel()
 	if id := graphtest.ID("ceo@contoso.com"); !strings.Contains(string(sandboxPolicy), "[ceo@contoso.com, "+id+"]") {
 		t.Errorf("sandbox.yaml does not have the id %s of ceo@contoso.com", id)
 	}
 }
 
 func TestTheSandboxTakesFreePortsAndLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
 	one, first := startSandbox(t)
 	two, second := startSandbox(t, "--ca-file", filepath.Join(t.TempDir(), "it's the ca.pem"), "--audit", "-")
 	if cmp.Equal(first, second) {
@@ -91,6 +94,7 @@ func TestTheSandboxTakesFreePortsAndLeavesNothingBehind(t *testing.T) {
 }
 
 func TestTheSandboxReportsAWrongAddress(t *testing.T) {
+	t.Parallel()
 	one, _ := startSandbox(t, "--listen", "127.0.0.1:0")
 	taken := regexp.MustCompile(`http://(\S+) and`).FindStringSubmatch(one.stdout.String())[1]
 	two := start(t, one.cmd.Env, "sandbox", "--listen", taken)
@@ -109,6 +113,7 @@ func startPolicySandbox(t *testing.T, policy string) (p *process, file string) {
 }
 
 func TestTheSandboxTakesAPolicyThatIsEditedInPlaceAndNeverDeleted(t *testing.T) {
+	t.Parallel()
 	const narrow = "version: 1\ncallers:\n  local:\n    identity: [{network: [127.0.0.0/8]}]\n    allow: [GET /users]\n"
 	p, file := startPolicySandbox(t, narrow)
 	url := "http://" + regexp.MustCompile(`http://(\S+) and`).FindStringSubmatch(p.stdout.String())[1] +
@@ -137,6 +142,7 @@ func TestTheSandboxTakesAPolicyThatIsEditedInPlaceAndNeverDeleted(t *testing.T) 
 }
 
 func TestTheSandboxWritesTheDemonstrationsPolicyWhereThereIsNone(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "new.yaml")
 	p, curls := startSandbox(t, "--policy", file)
 	if len(curls) < 10 {
@@ -150,6 +156,7 @@ func TestTheSandboxWritesTheDemonstrationsPolicyWhereThereIsNone(t *testing.T) {
 
 // The format's own example has tokens, certificates and unix users, and a file with every key has apps and tenants.
 func TestTheSandboxServesAnyPolicyThatLoads(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"../../docs/policy-example.yaml", "../../policy/testdata/example.yaml"} {
 		text, err := os.ReadFile(name)
 		must(t, err)
@@ -164,6 +171,7 @@ func TestTheSandboxServesAnyPolicyThatLoads(t *testing.T) {
 
 // docs/sandbox.md has the sandbox's real flags, callers, roles and users.
 func TestTheDocsOfTheSandboxAreTrue(t *testing.T) {
+	t.Parallel()
 	docs, err := os.ReadFile("../../docs/sandbox.md")
 	must(t, err)
 	wanted := append(sandboxRoles(), "--policy", "--listen", "--tls-listen", "--admin-listen", "--ca-file", "--audit",

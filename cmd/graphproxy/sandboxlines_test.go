@@ -44,6 +44,7 @@ func callersAt(shown *lines) string {
 }
 
 func TestATerminalShowsALineForEachRequestAndReload(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "policy.yaml")
 	shown := sandboxScreen(t, file)
 	client := &process{client: httpClient()}
@@ -70,6 +71,7 @@ func TestATerminalShowsALineForEachRequestAndReload(t *testing.T) {
 }
 
 func TestATerminalWithNO_COLORShowsLinesWithoutColours(t *testing.T) {
+	t.Parallel()
 	shown := sandboxScreen(t, filepath.Join(t.TempDir(), "policy.yaml"), "NO_COLOR=1")
 	(&process{client: httpClient()}).get(t, callersAt(shown)+"/v1.0/users/adele@contoso.com")
 	until(t, "line", func() bool {
@@ -81,6 +83,7 @@ func TestATerminalWithNO_COLORShowsLinesWithoutColours(t *testing.T) {
 }
 
 func TestAPipeShowsNoRequestLines(t *testing.T) {
+	t.Parallel()
 	p, curls := startSandbox(t)
 	before := p.stdout.String()
 	if a := p.get(t, strings.Trim(strings.Fields(curls[0])[3], "'")); a.status != 200 {
@@ -94,6 +97,7 @@ func TestAPipeShowsNoRequestLines(t *testing.T) {
 
 // Text of a caller must not move the cursor, set the title or change the colours of the operator's terminal.
 func TestALineHoldsNothingThatATerminalActsOn(t *testing.T) {
+	t.Parallel()
 	shown := new(lines)
 	l := &requestLines{w: shown}
 	must2(t)(

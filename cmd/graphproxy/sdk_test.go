@@ -12,8 +12,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
-	"time"
 
 	"graphproxy/proxy/graphtest"
 )
@@ -59,11 +59,35 @@ func recipes() []recipe {
 		node("microsoft-graph-client", "graph-client.mjs", true),
 		node("Kiota for TypeScript", "kiota.mjs", false),
 		node("PnPjs", "pnp.mjs", false),
-		{name: "msgraph-sdk-go-core", file: "go/recipe.go", command: []string{"go", "test", "-count=1", "-v", "."},
-			needs: []string{"go"}},
+		{name: "msgraph-sdk-go-core", file: "go/recipe.go", command: []string{sdkTests, "-test.v"}, needs: []string{"go"}},
 		{name: "curl", file: "curl/curl.sh", command: []string{"bash", "curl.sh"}, needs: []string{"bash", "curl", "jq"}},
 	}
 }
+
+// sdkTests stands for the compiled tests of proxy/graphtest/sdk/go in a recipe's command.
+const sdkTests = "sdk.test"
+
+// compiledSDK compiles the tests of proxy/graphtest/sdk/go, once for all tests that run them.
+var compiledSDK = sync.OnceValues(func() (string, error) {
+	dir, err := sharedDir()
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, sdkTests)
+	build := exec.Command("go", "test", "-c", "-o", file, ".")
+	build.Dir = filepath.Join(sdkDir, "go")
+	if output, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go test -c: %w\n%s", err, output)
+	}
+	return file, nil
+})
+
+// hasSDKModules reports whether the modules of proxy/graphtest/sdk/go are on this machine.
+var hasSDKModules = sync.OnceValue(func() bool {
+	list := exec.Command("go", "list", "-deps", "-test", ".")
+	list.Dir, list.Env = filepath.Join(sdkDir, "go"), append(os.Environ(), "GOPROXY=off")
+	return list.Run() == nil
+})
 
 // sdkWorld has two proxies with one policy: by its scheme, the address of each.
 type sdkWorld struct {
@@ -140,10 +164,8 @@ func (r recipe) mustBeInstalled(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(sdkDir, "node/node_modules")); err != nil {
 			t.Skip("needs npm ci in proxy/graphtest/sdk/node")
 		}
-	case "go":
-		list := exec.CommandContext(t.Context(), "go", "list", "-deps", "-test", ".")
-		list.Dir, list.Env = filepath.Join(sdkDir, "go"), append(os.Environ(), "GOPROXY=off")
-		if err := list.Run(); err != nil {
+	case "go", sdkTests:
+		if !hasSDKModules() {
 			t.Skip("needs go mod download in proxy/graphtest/sdk/go")
 		}
 	}
@@ -153,8 +175,14 @@ func (r recipe) mustBeInstalled(t *testing.T) {
 func (w *sdkWorld) run(t *testing.T, r recipe, scheme string, environ ...string) (string, error) {
 	t.Helper()
 	w.graph.Reset()
-	cmd := exec.CommandContext(t.Context(), r.command[0], r.command[1:]...)
-	cmd.Dir, cmd.WaitDelay = filepath.Join(sdkDir, filepath.Dir(r.file)), time.Second
+	program := r.command[0]
+	if program == sdkTests {
+		compiled, err := compiledSDK()
+		must(t, err)
+		program = compiled
+	}
+	cmd := exec.CommandContext(t.Context(), program, r.command[1:]...)
+	cmd.Dir, cmd.WaitDelay = filepath.Join(sdkDir, filepath.Dir(r.file)), patience
 	ca := w.path("ca.pem")
 	cmd.Env = append(append(os.Environ(), environ...),
 		"GRAPHPROXY_URL="+w.proxies[scheme], "GRAPHPROXY_KEY="+sdkKey, "GRAPHPROXY_FILES="+t.TempDir(),
@@ -215,6 +243,7 @@ func recipeBlocks(t *testing.T) map[string]string {
 // The code in docs/sdks.md is the code that the test above runs: each block is the recipe in the file that the line
 // above it links to.
 func TestTheRecipesAreTheCodeThatIsTested(t *testing.T) {
+	t.Parallel()
 	blocks := recipeBlocks(t)
 	for _, r := range recipes() {
 		code, err := os.ReadFile(filepath.Join(sdkDir, r.file))
@@ -234,6 +263,7 @@ func TestTheRecipesAreTheCodeThatIsTested(t *testing.T) {
 
 // The block for Go in docs/sdks.md compiles when it is pasted into a file of its own.
 func TestTheRecipeForGoCompilesAsPasted(t *testing.T) {
+	t.Parallel()
 	recipe{command: []string{"go"}, needs: []string{"go"}}.mustBeInstalled(t)
 	docs, err := os.ReadFile("../../docs/sdks.md")
 	must(t, err)

@@ -41,7 +41,7 @@ func TestPublishedClientsUnderRulesForBodies(t *testing.T) {
 		{
 			name:    "Go",
 			file:    "go/bodies_test.go",
-			command: []string{"go", "test", "-count=1", "-v", "-run", "TestBodies", "."},
+			command: []string{sdkTests, "-test.v", "-test.run", "TestBodies"},
 			needs:   []string{"go"},
 		},
 	} {

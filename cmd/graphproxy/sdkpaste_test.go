@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 // pasted is a recipe as in docs/sdks.md, and the code that an app's developer adds to call it.
@@ -138,7 +137,7 @@ func (p *pasted) run(t *testing.T, block string, environ []string) string {
 		environ = append(environ, "GOPROXY=off", "GOFLAGS=-mod=mod")
 	}
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
-	cmd.Dir, cmd.Env, cmd.WaitDelay = dir, environ, time.Second
+	cmd.Dir, cmd.Env, cmd.WaitDelay = dir, environ, patience
 	output, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("%s: %v\n%s", strings.Join(command, " "), err, output)

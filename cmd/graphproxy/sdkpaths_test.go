@@ -50,7 +50,7 @@ func addressing() []recipe {
 		node("Kiota for TypeScript", "kiota-paths.mjs"),
 		node("PnPjs", "pnp-paths.mjs"),
 		{name: "Kiota for Go", file: "go/paths_test.go",
-			command: []string{"go", "test", "-count=1", "-v", "-run", "TestPaths", "."}, needs: []string{"go"}},
+			command: []string{sdkTests, "-test.v", "-test.run", "TestPaths"}, needs: []string{"go"}},
 	}
 }
 

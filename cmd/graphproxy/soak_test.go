@@ -54,6 +54,7 @@ func soakTime(t *testing.T) time.Duration {
 //
 // .ci/soak runs it for ten minutes.
 func TestASoakLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
 	takes := soakTime(t)
 	w := newWorld(t)
 	w.entra.SetLifetime(2*time.Minute, 0)

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 )
@@ -21,6 +22,7 @@ const columns = 120
 // of the text; in a struct tag; in a directive (//go:generate); and where it is one word, such as an address in a
 // comment.
 func TestStyleLinesHaveAtMost120Columns(t *testing.T) {
+	t.Parallel()
 	eachGoFile(t, func(name string, text []byte, set *token.FileSet, parsed *ast.File) {
 		exempt := make(map[int]bool)
 		ast.Inspect(parsed, func(n ast.Node) bool {
@@ -54,6 +56,7 @@ func TestStyleLinesHaveAtMost120Columns(t *testing.T) {
 const fields = 5
 
 func TestStyleALiteralOfManyFieldsHasOneOnEachLine(t *testing.T) {
+	t.Parallel()
 	eachGoFile(t, func(_ string, _ []byte, set *token.FileSet, parsed *ast.File) {
 		ast.Inspect(parsed, func(n ast.Node) bool {
 			literal, ok := n.(*ast.CompositeLit)
@@ -89,6 +92,7 @@ func namesFields(literal *ast.CompositeLit) bool {
 
 // A name that shadows a builtin confuses the next reader, and the next change may call the wrong function.
 func TestStyleNoBuiltinIsShadowed(t *testing.T) {
+	t.Parallel()
 	eachGoFile(t, func(_ string, _ []byte, set *token.FileSet, parsed *ast.File) {
 		for _, id := range declared(parsed) {
 			if isBuiltin(id.Name) {
@@ -159,12 +163,33 @@ func isBuiltin(name string) bool {
 	return false
 }
 
-// eachGoFile parses every Go file of the module, tests included, and passes it on.
+// goFile is a Go file of the module. Tests only read it.
+type goFile struct {
+	name   string
+	text   []byte
+	set    *token.FileSet
+	parsed *ast.File
+}
+
+// eachGoFile passes every Go file of the module on, tests included.
 func eachGoFile(t *testing.T, check func(name string, text []byte, set *token.FileSet, parsed *ast.File)) {
 	t.Helper()
-	top := repository(t)
-	count := 0
-	err := filepath.WalkDir(top, func(file string, d fs.DirEntry, err error) error {
+	files, err := goFiles()
+	if err != nil || len(files) < 300 {
+		t.Fatalf("%d files were read: %v", len(files), err)
+	}
+	for _, f := range files {
+		check(f.name, f.text, f.set, f.parsed)
+	}
+}
+
+// goFiles parses every Go file of the module, once for all tests.
+var goFiles = sync.OnceValues(func() (files []goFile, err error) {
+	top, err := filepath.Abs("../..")
+	if err != nil {
+		return nil, err
+	}
+	err = filepath.WalkDir(top, func(file string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -183,20 +208,18 @@ func eachGoFile(t *testing.T, check func(name string, text []byte, set *token.Fi
 			return err
 		}
 		name, err := filepath.Rel(top, file)
-		check(filepath.ToSlash(name), text, set, parsed)
-		count++
+		files = append(files, goFile{filepath.ToSlash(name), text, set, parsed})
 		return err
 	})
-	if err != nil || count < 300 {
-		t.Fatalf("%d files were read: %v", count, err)
-	}
-}
+	return files, err
+})
 
 // unclear are words that a reader in another language must read twice, or that make an actor out of no one: write the
 // caller, the operator, no request, reports, returns.
 var unclear = regexp.MustCompile(`(?i)\b(told|tells|whoever|somebody|nobody|anybody)\b`)
 
 func TestStyleCommentsHaveNoUnclearWords(t *testing.T) {
+	t.Parallel()
 	eachGoFile(t, func(_ string, _ []byte, set *token.FileSet, parsed *ast.File) {
 		for _, group := range parsed.Comments {
 			for _, c := range group.List {
@@ -213,6 +236,7 @@ func TestStyleCommentsHaveNoUnclearWords(t *testing.T) {
 var code = regexp.MustCompile("(?ms)^```.*?^```|^    .*?$|`[^`\n]*`")
 
 func TestStylePagesHaveNoUnclearWords(t *testing.T) {
+	t.Parallel()
 	top := repository(t)
 	pages, err := filepath.Glob(filepath.Join(top, "docs", "*.md"))
 	if err != nil || len(pages) < 20 {

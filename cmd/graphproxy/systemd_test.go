@@ -23,7 +23,7 @@ func TestSystemdIsNotifiedOfStartAndStop(t *testing.T) {
 		"WATCHDOG_USEC="+strconv.Itoa(int(50*time.Millisecond/time.Microsecond)))
 	receive := func(want string) {
 		t.Helper()
-		must(t, inbox.SetReadDeadline(time.Now().Add(20*time.Second)))
+		must(t, inbox.SetReadDeadline(time.Now().Add(patience)))
 		for buf := make([]byte, 4096); ; {
 			n, err := inbox.Read(buf)
 			must(t, err)

@@ -27,29 +27,35 @@ func (s screen) rows() []string {
 	return strings.Split(strings.ReplaceAll(strings.TrimRight(plain, "\r\n"), "\r\n", "\n"), "\n")
 }
 
-// onTerminal runs graphproxy with its output on a terminal with this many columns.
+// onTerminal runs graphproxy with its output on a terminal with this many columns. It does so in this process: to start
+// one takes longer than most of these commands, above all under the race detector.
 func onTerminal(t *testing.T, columns int, environ []string, args ...string) screen {
 	t.Helper()
 	master, slave, err := pty.Open()
 	must(t, err)
 	defer master.Close()
 	must(t, pty.Setsize(slave, &pty.Winsize{Rows: 24, Cols: uint16(columns)}))
-	cmd := exec.Command("graphproxy", args...)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TERM=xterm", noPause}, environ...)
-	cmd.Stdout, cmd.Stderr = slave, slave
-	must(t, cmd.Start())
-	slave.Close()
-	text, _ := io.ReadAll(master) // it ends with an error when the process has ended
-	_ = cmd.Wait()
-	return screen{string(text), cmd.ProcessState.ExitCode()}
+	ended := make(chan error, 1)
+	go func() {
+		defer slave.Close()
+		ended <- run(t.Context(), args, append([]string{"TERM=xterm"}, environ...), strings.NewReader(""), slave, slave)
+	}()
+	text, _ := io.ReadAll(master) // it ends with an error when the command has closed the terminal
+	return screen{string(text), status(<-ended)}
 }
 
 // piped runs graphproxy with its output in a pipe.
 func piped(t *testing.T, environ []string, args ...string) string {
 	t.Helper()
-	cmd := exec.Command("graphproxy", args...)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TERM=xterm", noPause}, environ...)
-	text, _ := cmd.CombinedOutput()
+	read, write, err := os.Pipe()
+	must(t, err)
+	defer read.Close()
+	go func() {
+		defer write.Close()
+		_ = run(t.Context(), args, append([]string{"TERM=xterm"}, environ...), strings.NewReader(""), write, write)
+	}()
+	text, err := io.ReadAll(read)
+	must(t, err)
 	return string(text)
 }
 

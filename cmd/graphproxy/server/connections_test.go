@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -54,7 +54,7 @@ func dial(t *testing.T, network, address string) *client {
 	c, err := net.Dial(network, address)
 	must(t, err)
 	t.Cleanup(func() { c.Close() })
-	must(t, c.SetDeadline(time.Now().Add(time.Minute)))
+	must(t, c.SetDeadline(time.Now().Add(10*time.Minute)))
 	return &client{c, bufio.NewReader(c)}
 }
 
@@ -83,16 +83,19 @@ func (c *client) ask(t *testing.T) {
 // isClosed waits for the end of the connection.
 func (c *client) isClosed(t *testing.T) {
 	t.Helper()
-	if _, err := c.r.ReadByte(); err == nil || errors.Is(err, context.DeadlineExceeded) {
+	if _, err := c.r.ReadByte(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the connection is open: %v", err)
 	}
 }
 
+// patience is how long a test waits for what must happen. Only a test that fails waits so long.
+const patience = 2 * time.Minute
+
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("no %s within a minute", what)
+			t.Fatalf("no %s within %v", what, patience)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func serveOn(t *testing.T, l net.Listener, trusted []netip.Prefix, callers ...ca
 		Handler:           answering(known),
 		ConnContext:       server.WithPeer,
 		ErrorLog:          log.New(io.Discard, "", 0),
-		ReadHeaderTimeout: 5 * time.Second,
+		ReadHeaderTimeout: patience,
 	}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = h.Serve(l) }()
@@ -110,7 +110,7 @@ func TestTheProxyProtocolCountsOnlyFromTrustedPeers(t *testing.T) {
 			c, err := net.Dial("tcp", tt.address)
 			must(t, err)
 			defer c.Close()
-			must(t, c.SetDeadline(time.Now().Add(20*time.Second)))
+			must(t, c.SetDeadline(time.Now().Add(patience)))
 			header := ""
 			if tt.header != "" {
 				header = tt.header + "\r\n"

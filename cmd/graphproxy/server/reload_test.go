@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"graphproxy/auth"
@@ -73,6 +74,7 @@ func TestAThousandReloadsNeverFailARequestNorDecideWrongly(t *testing.T) {
 	front := httptest.NewServer(h)
 	defer front.Close()
 
+	var answered atomic.Int64
 	ask := func(target string, statuses ...int) {
 		res, err := front.Client().Get(front.URL + target)
 		if err != nil {
@@ -80,6 +82,7 @@ func TestAThousandReloadsNeverFailARequestNorDecideWrongly(t *testing.T) {
 			return
 		}
 		res.Body.Close()
+		answered.Add(1)
 		if res.StatusCode != statuses[0] && res.StatusCode != statuses[len(statuses)-1] {
 			t.Errorf("GET %s: %d", target, res.StatusCode)
 		}
@@ -116,6 +119,10 @@ func TestAThousandReloadsNeverFailARequestNorDecideWrongly(t *testing.T) {
 				hashes[text] = hash
 			}
 			inForce = hashes[text]
+		}
+		if i < 20 { // each caller makes a request of each kind under both policies, however slow this machine is
+			enough := answered.Load() + 4*3*2
+			eventually(t, "more requests", func() bool { return answered.Load() >= enough })
 		}
 		if hash != inForce || loads != (problem == nil) {
 			t.Fatalf("reload %d: %s in force, want %s; %v", i, hash, inForce, problem)
