@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,8 +46,20 @@ callers:
       - GET /users/{id}
       - GET /groups/{id}: {app: other}
       - PATCH /users/{id}
-      - GET /sites/{id}: {limit: {rate: 4/s, burst: 1, wait: 10s}}
+      - GET /sites/{id}: {limit: {concurrency: 1, wait: 2m}}
 `
+
+// waitingNow returns how many requests wait for a limit.
+func waitingNow(t *testing.T, from *prometheus.Registry) float64 {
+	t.Helper()
+	return families(t, from)["requests_waiting"].GetMetric()[0].GetGauge().GetValue()
+}
+
+// held is a request that Graph holds back: arrived is closed when it is there, and the test closes release.
+type held struct {
+	arrived, release chan struct{}
+	metrics          *prometheus.Registry
+}
 
 // The time of a request is Graph's, the caller's, waiting, or graphproxy's own. The test sets only lower bounds: a
 // slow machine makes every time longer.
@@ -54,19 +67,20 @@ func TestOwnTimeIsWhatIsLeftOfTheWholeTime(t *testing.T) {
 	const pause = 150 * time.Millisecond
 	for _, tt := range []struct {
 		name    string
-		send    func(t *testing.T, r *rig)
+		send    func(t *testing.T, r *rig, held held)
+		lines   int           // of the audit log
 		graph   uint64        // answers of Graph
 		others  time.Duration // other than own time, at least
 		waiting uint64        // requests that waited
 	}{
-		{"Graph takes its time, to the header and in the body", func(t *testing.T, r *rig) {
+		{"Graph takes its time, to the header and in the body", func(t *testing.T, r *rig, _ held) {
 			r.do(t, "GET", "/v1.0/users/slow", "")
-		}, 1, 2 * pause, 0},
-		{"each part of a batch for two apps", func(t *testing.T, r *rig) {
+		}, 1, 1, 2 * pause, 0},
+		{"each part of a batch for two apps", func(t *testing.T, r *rig, _ held) {
 			r.do(t, "POST", "/v1.0/$batch",
 				`{"requests":[{"id":"1","method":"GET","url":"/users/1"},{"id":"2","method":"GET","url":"/groups/2"}]}`)
-		}, 2, 4 * pause, 0},
-		{"the caller takes its time with a body", func(t *testing.T, r *rig) {
+		}, 3, 2, 4 * pause, 0},
+		{"the caller takes its time with a body", func(t *testing.T, r *rig, _ held) {
 			body, to := io.Pipe()
 			go func() {
 				_, _ = io.WriteString(to, `{"jobTitle":`)
@@ -80,17 +94,29 @@ func TestOwnTimeIsWhatIsLeftOfTheWholeTime(t *testing.T) {
 			res, err := r.server.Client().Do(req)
 			must(t, err)
 			read(t, res)
-		}, 1, pause, 0},
-		{"a limit has no room at once", func(t *testing.T, r *rig) {
-			r.do(t, "GET", "/v1.0/sites/1", "")
-			r.do(t, "GET", "/v1.0/sites/1", "")
-		}, 2, 100 * time.Millisecond, 1},
+		}, 1, 1, pause, 0},
+		{"a limit has no room at once", func(t *testing.T, r *rig, held held) {
+			var both sync.WaitGroup
+			both.Go(func() { r.do(t, "GET", "/v1.0/sites/held", "") })
+			<-held.arrived
+			both.Go(func() { r.do(t, "GET", "/v1.0/sites/1", "") })
+			until(t, "a request that waits", func() bool { return waitingNow(t, held.metrics) == 1 })
+			time.Sleep(pause)
+			close(held.release)
+			both.Wait()
+		}, 2, 2, 2 * pause, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
+			registry := prometheus.NewRegistry()
+			held := held{make(chan struct{}), make(chan struct{}), registry}
 			graph := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				_, _ = io.Copy(io.Discard, r.Body)
 				w.Header().Set("Content-Type", "application/json")
+				if strings.HasSuffix(r.URL.Path, "/held") {
+					close(held.arrived)
+					<-held.release
+				}
 				if isBatch := strings.HasSuffix(r.URL.Path, "/$batch"); isBatch || strings.HasSuffix(r.URL.Path, "/slow") {
 					time.Sleep(pause)
 					_, _ = io.WriteString(w, `{"responses":[`)
@@ -102,14 +128,13 @@ func TestOwnTimeIsWhatIsLeftOfTheWholeTime(t *testing.T) {
 			t.Cleanup(graph.Close)
 			root, err := url.Parse(graph.URL)
 			must(t, err)
-			registry := prometheus.NewRegistry()
 			r := newRig(t, timedPolicy, func(c *proxy.Config, r *rig) {
 				c.Graph, c.Metrics = root, registry
 				app := &proxy.App{Tenant: tenant, Tokens: fixed{}}
 				c.Apps = namedApps{"": app, "default": app, "other": {Tenant: tenant, Tokens: fixed{}}}
 			})
-			tt.send(t, r)
-			until(t, "the end of the requests", func() bool { return r.handler.InFlight() == 0 })
+			tt.send(t, r, held)
+			r.audit.wait(t, tt.lines) // metrics come first
 			all := families(t, registry)
 			total, requests := sum(all, "request_duration_seconds")
 			own, counted := sum(all, "own_duration_seconds")

@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -178,7 +179,7 @@ func (r *rig) raw(t *testing.T, request string) answer {
 	c, err := net.Dial("tcp", r.server.Listener.Addr().String())
 	must(t, err)
 	defer c.Close()
-	must(t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	must(t, c.SetDeadline(time.Now().Add(patience)))
 	go func() { _, _ = io.WriteString(c, request) }()
 	method, _, _ := strings.Cut(request, " ")
 	res, err := http.ReadResponse(bufio.NewReader(c), &http.Request{Method: method})
@@ -189,7 +190,7 @@ func (r *rig) raw(t *testing.T, request string) answer {
 // readFrom reads the answer to a request other than HEAD.
 func readFrom(t *testing.T, c net.Conn) answer {
 	t.Helper()
-	must(t, c.SetDeadline(time.Now().Add(20*time.Second)))
+	must(t, c.SetDeadline(time.Now().Add(patience)))
 	res, err := http.ReadResponse(bufio.NewReader(c), nil)
 	must(t, err)
 	return read(t, res)
@@ -289,12 +290,24 @@ func (l *lines) wait(t *testing.T, n int) []string {
 	return l.all()
 }
 
+// patience is how long a test waits for what must happen. Only a test that fails waits so long.
+const patience = 2 * time.Minute
+
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("no %s within 20 s", what)
+			t.Fatalf("no %s within %v", what, patience)
 		}
+	}
+}
+
+// waits expects a Retry-After of this many seconds, less the time that has passed since then.
+func (a answer) waits(t *testing.T, seconds int, since time.Time) {
+	t.Helper()
+	got, err := strconv.Atoi(a.header.Get("Retry-After"))
+	if passed := int(time.Since(since).Seconds()); err != nil || got > seconds || got < seconds-passed-1 {
+		t.Errorf("Retry-After %q, want %d, of which %d s have passed", a.header.Get("Retry-After"), seconds, passed)
 	}
 }
 

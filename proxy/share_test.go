@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"graphproxy/auth/caller"
 	"graphproxy/auth/caller/oidc"
 	"graphproxy/auth/caller/oidc/oidctest"
@@ -210,6 +212,7 @@ func TestABatchCountsIntoTheConcurrencyOfItsCaller(t *testing.T) {
 			t.Errorf("%d %s", a.status, a.body)
 		}
 	}
+	r.audit.wait(t, all-slots+1+1+2*slots) // the slots of the batches are free when their lines are written
 	if a := r.do(t, "GET", "/v1.0/users", "", "X-Api-Key: a"); a.status != 200 {
 		t.Errorf("when the batches have ended: %d %s", a.status, a.body)
 	}
@@ -233,13 +236,15 @@ func TestABatchTakesNoTokens(t *testing.T) {
 
 // Requests that wait for a limit leave their places to those that are worked on.
 func TestRequestsThatWaitCountApart(t *testing.T) {
-	r := newRig(t, shares(map[string]string{"a": "limit: {concurrency: 1, wait: 1m}", "b": ""}),
-		func(c *proxy.Config, _ *rig) { c.MaxInFlight = 8 })
+	metrics := prometheus.NewRegistry()
+	r := newRig(t, shares(map[string]string{"a": "limit: {concurrency: 1, wait: 1h}", "b": ""}),
+		func(c *proxy.Config, _ *rig) { c.MaxInFlight, c.Metrics = 8, metrics })
 	r.hold(t, "a", 1)
 	results := make(chan int, 12)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	for range 12 { // 4 of them may wait: half
+	for i := range 12 { // 4 of them may wait: half. Each has a place among the others until it waits
+		until(t, "requests that wait", func() bool { return waitingNow(t, metrics) == float64(min(i, 4)) })
 		go func() {
 			req, err := http.NewRequestWithContext(ctx, "GET", r.server.URL+"/v1.0/users", nil)
 			if err != nil {
@@ -263,6 +268,7 @@ func TestRequestsThatWaitCountApart(t *testing.T) {
 	if refused[429]+refused[503] != 8 || refused[429] == 0 {
 		t.Errorf("refused %v", refused)
 	}
+	r.audit.wait(t, 8) // the places of those that were refused are free
 	if taken, _ := r.hold(t, "b", 5); taken != 4 {
 		t.Errorf("b has %d places while four of a wait, want 4 of the 7 that a leaves", taken)
 	}
@@ -397,7 +403,7 @@ func TestRequestsWhoseCallerIsUnknownTakeNoPlaces(t *testing.T) {
 	r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.Authorization, c.MaxInFlight = known, 2 })
 	token, err := issuer.Sign(map[string]any{"aud": "graphproxy", "sub": "x"}, nil)
 	must(t, err)
-	answers := make(chan int, waiting+more)
+	answers, began := make(chan int, waiting+more), time.Now()
 	for range waiting + more {
 		c, err := net.Dial("tcp", r.server.Listener.Addr().String())
 		must(t, err)
@@ -424,8 +430,10 @@ func TestRequestsWhoseCallerIsUnknownTakeNoPlaces(t *testing.T) {
 		}
 	}
 	issuer.Heal()
+	tooLong := time.Since(began) > 4*time.Second // on a slow machine: a token waits for its key for 5 s
 	for range waiting {
-		if got := <-answers; got != 200 && got != 503 { // they are known now, and there are two places
+		// they are known now, and there are two places
+		if got := <-answers; got != 200 && got != 503 && !(tooLong && got == 401) {
 			t.Errorf("one that waited: %d", got)
 		}
 	}

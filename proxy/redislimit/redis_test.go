@@ -30,7 +30,7 @@ func everything(t *testing.T, url string) {
 			t.Errorf("in the end: %v", s.Err)
 		}
 	}()
-	eventually(t, 10*time.Second, "Redis answers", func() bool {
+	eventually(t, "Redis answers", func() bool {
 		r.Step(ctx, true)
 		return r.State().Shared
 	})
@@ -114,7 +114,7 @@ func TestACluster(t *testing.T) {
 	if err := c.Do(context.Background(), "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 10*time.Second, "the cluster is well", func() bool {
+	eventually(t, "the cluster is well", func() bool {
 		return strings.Contains(c.ClusterInfo(context.Background()).Val(), "cluster_state:ok")
 	})
 	setUser(t, c, documented(t)[0]+" +cluster|slots")
@@ -130,7 +130,7 @@ func TestSentinels(t *testing.T) {
 	}
 	config := filepath.Join(t.TempDir(), "sentinel.conf")
 	text := fmt.Sprintf(
-		"port %s\nsentinel monitor mymaster 127.0.0.1 %s 1\nsentinel down-after-milliseconds mymaster 300\n", own, port,
+		"port %s\nsentinel monitor mymaster 127.0.0.1 %s 1\nsentinel down-after-milliseconds mymaster 60000\n", own, port,
 	)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -150,13 +150,25 @@ func TestSentinels(t *testing.T) {
 		r.take(t, charge)
 		conn := master.client().Conn()
 		defer func() { _ = conn.Close() }()
-		eventually(t, 10*time.Second, "the other has what was taken", func() bool {
+		eventually(t, "the other has what was taken", func() bool {
 			conn.Set(context.Background(), "mark", "", 0) // WAIT is for the connection's own writes, and they are in order
 			return conn.Wait(context.Background(), 1, time.Second).Val() == 1
 		})
+		quick := c.Do(context.Background(), "SENTINEL", "SET", "mymaster", "down-after-milliseconds", 300)
+		if err := quick.Err(); err != nil {
+			t.Fatal(err)
+		}
 		master.kill()
-		eventually(t, 10*time.Second, "the loss is noticed", func() bool { return !r.State().Shared })
-		took := eventually(t, 30*time.Second, "limits are shared again", func() bool { return r.State().Shared })
+		next := spare.client()
+		eventually(t, "the other is the master", func() bool {
+			role, err := next.Do(context.Background(), "ROLE").Slice()
+			return err == nil && len(role) > 0 && role[0] == "master"
+		})
+		took := eventually(t, "limits are shared again", func() bool {
+			before := r.metric(t, "graphproxy_redis_failures_total")
+			r.take(t, limit.Charge{Limit: &limit.Limit{Name: "other", Rate: 1e6, Burst: 1e6}})
+			return r.State().Shared && r.metric(t, "graphproxy_redis_failures_total") == before
+		})
 		t.Logf("shared again %v after the loss", took.Round(time.Millisecond))
 		left := 0
 		for refusal, _ := r.take(t, charge); refusal == nil; refusal, _ = r.take(t, charge) {

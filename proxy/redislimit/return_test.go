@@ -24,7 +24,7 @@ func TestWhatIsReturnedCanBeTakenAgain(t *testing.T) {
 		t.Fatal("a fourth was granted")
 	}
 	r.Return(charges)
-	end := time.Now().Add(10 * time.Second)
+	end := time.Now().Add(patience)
 	for { // it is sent with the next beat
 		refusal, _ := r.take(t, charges...)
 		if refusal == nil {

@@ -143,7 +143,7 @@ func TestTakeTakesFromAllOrNone(t *testing.T) {
 	wg.Wait()
 	r := open(t, url, redislimit.Options{})
 	for granted.Load() < burst { // some were refused for want of slots that were on their way back
-		eventually(t, 5*time.Second, "slots come back", func() bool {
+		eventually(t, "slots come back", func() bool {
 			refusal, grant := r.take(t, limit.Charge{Limit: scarce}, limit.Charge{Limit: others[0]},
 				limit.Charge{Limit: others[1]})
 			grant.Release()
