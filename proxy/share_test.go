@@ -237,7 +237,7 @@ func TestABatchTakesNoTokens(t *testing.T) {
 // Requests that wait for a limit leave their places to those that are worked on.
 func TestRequestsThatWaitCountApart(t *testing.T) {
 	metrics := prometheus.NewRegistry()
-	r := newRig(t, shares(map[string]string{"a": "limit: {concurrency: 1, wait: 1h}", "b": ""}),
+	r := newRig(t, shares(map[string]string{"a": "limit: {concurrency: 1, wait: 2m}", "b": ""}),
 		func(c *proxy.Config, _ *rig) { c.MaxInFlight, c.Metrics = 8, metrics })
 	r.hold(t, "a", 1)
 	results := make(chan int, 12)
