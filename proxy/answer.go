@@ -36,7 +36,30 @@ func (o *outbound) answered(res *http.Response) error {
 		return o.answerBatch(res)
 	}
 	o.flushOnPause(res)
-	return o.rewriteLinks(res)
+	if err := o.rewriteLinks(res); err != nil {
+		return err
+	}
+	o.moveHeader(res)
+	return nil
+}
+
+// moveHeader moves the header of the answer to the caller's answer. The reverse proxy would make a list for each field
+// and read the Content-Type again; it must still find that of text/event-stream, which it flushes after each piece.
+func (o *outbound) moveHeader(res *http.Response) {
+	to := o.x.out.Header()
+	for name, values := range res.Header {
+		if _, found := to[name]; !found && !(name == "Content-Type" && isEventStream(values)) {
+			to[name] = values
+			delete(res.Header, name)
+		}
+	}
+}
+
+// isEventStream reports whether a Content-Type may be text/event-stream.
+func isEventStream(values []string) bool {
+	const eventStream = "text/event-stream"
+	return len(values) > 0 && len(values[0]) >= len(eventStream) &&
+		strings.EqualFold(values[0][:len(eventStream)], eventStream)
 }
 
 // flushFrom is the length up to which an answer is not flushed before its end, if Graph sends its length: a caller

@@ -27,6 +27,7 @@ type outbound struct {
 	resourceFault bool // Graph refused a fresh token as well
 
 	proxy  httputil.ReverseProxy
+	url    url.URL // of the target at Graph
 	values headerValues
 }
 
@@ -83,18 +84,27 @@ func (h *Handler) forward(x *exchange, o *outbound) error {
 		ErrorHandler:   o.failed,
 		ErrorLog:       h.quiet,
 	}
-	o.proxy.ServeHTTP(x.out, x.request)
+	o.proxy.ServeHTTP(x.out, o.bare())
 	dropTrailers(x.out.Header())
 	return x.err
+}
+
+// bare returns the caller's request with an empty header and Graph's address: the reverse proxy copies both, and
+// rewrite replaces the header.
+func (o *outbound) bare() *http.Request {
+	r := *o.x.request
+	o.setURL()
+	r.URL, r.Header, r.Trailer, r.TransferEncoding = &o.url, nil, nil, nil
+	return &r
 }
 
 // rewrite only assigns: every step that can fail has been done. It writes the target anew from what was judged, and
 // builds the header from nothing, because a list of dangerous headers would never be complete.
 func (o *outbound) rewrite(pr *httputil.ProxyRequest) {
 	out := pr.Out
-	out.URL = o.url()
+	*out.URL = o.url // the reverse proxy removes options that it cannot read
 	out.Host = ""
-	out.Header = o.h.headers.pick(pr.In.Header)
+	out.Header = o.h.headers.pick(o.x.request.Header)
 	out.Header["Client-Request-Id"] = o.values.one(o.x.rec.ClientRequestID)
 	if o.app != nil {
 		o.token.SetAuthorization(out.Header)
@@ -107,8 +117,6 @@ func (o *outbound) rewrite(pr *httputil.ProxyRequest) {
 	} else {
 		delete(out.Header, "Accept-Encoding")
 	}
-	out.Trailer = nil
-	out.TransferEncoding = nil
 	if o.batch != nil {
 		setBatchHeaders(out.Header)
 	}
@@ -137,14 +145,15 @@ func setBatchHeaders(h http.Header) {
 	h["Accept-Encoding"] = []string{"gzip"} // the answer is read here, so the caller's Accept-Encoding does not matter
 }
 
-func (o *outbound) url() *url.URL {
+// setURL sets the address at Graph.
+func (o *outbound) setURL() {
 	escaped := o.target.EscapedPath()
 	path, err := url.PathUnescape(escaped)
 	// EscapedPath never writes a bad escape; if it did, the escapes would be escaped again, and Graph would answer 404
 	if err != nil {
 		path = escaped
 	}
-	return &url.URL{
+	o.url = url.URL{
 		Scheme:   o.h.graph.Scheme,
 		Host:     o.h.graph.Host,
 		Path:     path,

@@ -84,8 +84,11 @@ func (f *finder) rewrite(dst, text []byte) []byte {
 	return dst
 }
 
-// keep remembers the end of the text that was passed on, in its original form.
+// keep remembers the end of the text that was passed on, in its original form, if more can come.
 func (f *finder) keep(text []byte) {
+	if f.err != nil {
+		return
+	}
 	if len(text) < maxBehind {
 		f.behind = append(f.behind, text...)
 		text = f.behind

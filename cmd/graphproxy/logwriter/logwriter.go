@@ -26,6 +26,7 @@ const (
 	retryEvery = 500 * time.Millisecond // how often a write that failed is tried again
 	stalled    = 2 * time.Second        // a write that takes longer counts as failing
 	lookEvery  = 2 * time.Second        // how often the file of that name is compared with the file that is open
+	gatherFor  = 5 * time.Millisecond   // lines that come sooner after a write wait for the rest of this time
 )
 
 var (
@@ -63,6 +64,7 @@ type Writer struct {
 	closing chan struct{} // closed: write what waits, and end
 	end     sync.Once     // closes closing
 	done    chan struct{} // closed when the goroutine has ended
+	wrote   time.Time     // the last write; for the goroutine
 
 	mu         sync.Mutex
 	waiting    []byte    // lines that wait
@@ -116,7 +118,8 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (w *Writer) queue(p []byte, n int) bool {
+// queue reports whether p is the first text in the queue, so that the goroutine must be woken.
+func (w *Writer) queue(p []byte, n int) (isFirst bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.lines+w.writing+n > w.options.MaxLines || len(w.waiting)+w.bytes+len(p) > w.options.MaxBytes {
@@ -126,7 +129,7 @@ func (w *Writer) queue(p []byte, n int) bool {
 	}
 	w.waiting = append(w.waiting, p...)
 	w.lines += n
-	return true
+	return len(w.waiting) == len(p)
 }
 
 // poke makes a channel of capacity 1 ready.

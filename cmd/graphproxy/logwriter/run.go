@@ -29,6 +29,7 @@ func (w *Writer) run() {
 		}
 		select {
 		case <-wake:
+			w.gather()
 		case <-retry:
 			w.renew(&now, false)
 		case <-w.reopen:
@@ -40,6 +41,21 @@ func (w *Writer) run() {
 			return
 		}
 		w.drain(&now, slow)
+	}
+}
+
+// gather waits until the last write was gatherFor ago, so that the lines of many requests need one write. A line that
+// comes after a pause does not wait.
+func (w *Writer) gather() {
+	wait := gatherFor - time.Since(w.wrote)
+	if wait <= 0 {
+		return
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.closing:
 	}
 }
 
@@ -76,6 +92,7 @@ func (w *Writer) drain(now *batch, slow *time.Timer) {
 		}
 		n, err := w.target.Write(now.text[now.done:])
 		slow.Stop()
+		w.wrote = time.Now()
 		now.done += n
 		if err != nil {
 			w.note(err)
