@@ -8,6 +8,7 @@ import (
 	"net/textproto"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"graphproxy/auth"
@@ -114,6 +115,7 @@ type answerStream struct {
 	close  func()       // of what next reads
 	taken  int          // bytes of Graph's answers
 	err    error        // of next
+	limits http.Header  // of one answer; for limitHeader
 }
 
 // newAnswerStream returns a stream with the proxy's own answers. The caller sets its next.
@@ -130,6 +132,10 @@ func newAnswerStream(h *Handler, x *exchange) *answerStream {
 
 // editHeader removes headers that must not reach a caller, and replaces Graph's address by the proxy's.
 func (s *answerStream) editHeader(name, value string) (edited string, keep bool) {
+	switch name { // nearly always
+	case "Content-Type", "Cache-Control", "OData-Version", "x-ms-resource-unit":
+		return value, true
+	}
 	if hidden(name, value) {
 		return "", false
 	}
@@ -137,6 +143,31 @@ func (s *answerStream) editHeader(name, value string) (edited string, keep bool)
 		return l.Location(value, s.run.version), true
 	}
 	return value, true
+}
+
+// limitHeader returns the headers of an answer to an item that may be about Graph's limits. They are valid until the
+// next call.
+func (s *answerStream) limitHeader(r batch.Reply) http.Header {
+	clear(s.limits)
+	for _, h := range r.Headers {
+		if isAboutLimits(h.Name) {
+			if s.limits == nil {
+				s.limits = make(http.Header)
+			}
+			s.limits.Add(h.Name, h.Value)
+		}
+	}
+	return s.limits
+}
+
+// isAboutLimits reports whether a header may be one that package throttle or noteLimits reads.
+func isAboutLimits(name string) bool {
+	for _, prefix := range [...]string{"retry-after", "ratelimit-", "x-ms-", "date"} {
+		if len(name) >= len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // bodyEdit marks the links of a delta query. In an answer to $ref it replaces Graph's address by the proxy's in values
@@ -166,12 +197,12 @@ func (s *answerStream) answer(i int, e *Error) {
 // take takes Graph's answer to an item, and records it.
 func (s *answerStream) take(o *outbound, i int, reply batch.Reply) {
 	s.taken += len(reply.Raw)
-	rec, header := &s.run.records[i], reply.Header()
-	s.h.noteLimits(&s.run.admissions[i], reply.Status, header)
+	rec := &s.run.records[i]
+	s.h.noteLimits(&s.run.admissions[i], reply.Status, s.limitHeader(reply))
 	rec.Status, rec.GraphStatus, rec.BytesOut = reply.Status, reply.Status, int64(len(reply.Raw))
 	switch {
 	case reply.Status == http.StatusUnauthorized:
-		renewal := o.app.Tokens.Refused(o.token, auth.RefusalOf(s.run.admissions[i].scope.Service(), header))
+		renewal := o.app.Tokens.Refused(o.token, auth.RefusalOf(s.run.admissions[i].scope.Service(), reply.Header()))
 		s.answer(i, tokenRejected(renewal.ResourceFault()))
 	case !s.merger.Reply(i, reply):
 		s.answer(i, unheldAnswer(s.run.batch.Items[i].Method))

@@ -101,6 +101,28 @@ func TestALenientReaderTakesWhatIsPassedOnAsItIs(t *testing.T) {
 	}
 }
 
+func TestALenientReaderCountsTheDepthWithoutTheBracketsOfStrings(t *testing.T) {
+	o := strictjson.Options{Lenient: true, Depth: 3}
+	for text, want := range map[string]string{
+		`["[[[[{{{{"]`:                 "",
+		`["\"[[","\\",[["]]"]]]`:       "",
+		`[[[1]],[[2]],[[3]],{"a":[]}]`: "",
+		`["]]",[[1]]]`:                 "",
+		`["]]","]\"]",[[[1]]]]`:        "byte 15",
+		`[[],[],[[],[[]]]]`:            "byte 12",
+		`{"[":{"\"":{"a":1,"b":{}}}}`:  "byte 22",
+	} {
+		err := check(text, o)
+		var fault *strictjson.Error
+		switch {
+		case want == "" && err != nil:
+			t.Errorf("%s: %v", text, err)
+		case want != "" && (!errors.As(err, &fault) || fmt.Sprintf("byte %d", fault.At) != want):
+			t.Errorf("%s: %v, want it refused at %s", text, err, want)
+		}
+	}
+}
+
 func TestAValueIsReturnedAsItIsWritten(t *testing.T) {
 	for _, o := range []strictjson.Options{{}, {Lenient: true}} {
 		var r strictjson.Reader

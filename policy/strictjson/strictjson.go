@@ -207,7 +207,7 @@ func (r *Reader) Skip() error {
 	switch r.Kind() {
 	case Object, Array:
 		if r.o.Lenient {
-			return r.skipTokens()
+			return r.skipLenient()
 		}
 	default:
 		_, err := r.tokens.ReadValue()
@@ -247,7 +247,46 @@ func (r *Reader) skipArray() error {
 	}
 }
 
-// skipTokens moves past an object or array whose keys are not compared.
+// skipLenient moves past an object or array whose keys are not compared. jsontext reads it in one step, without the
+// bound of its depth, so the depth is counted afterwards. What jsontext refuses is read again token by token, which
+// finds the place of the fault.
+func (r *Reader) skipLenient() error {
+	value, err := r.tokens.ReadValue()
+	if err != nil {
+		return r.skipTokens()
+	}
+	if at := tooDeep(value, r.o.Depth-r.tokens.StackDepth()); at >= 0 {
+		return r.nestsTooDeep(r.Offset() - len(value) + at)
+	}
+	return nil
+}
+
+// tooDeep returns where an array or object begins that nests deeper than most in a valid value; -1 if none does.
+func tooDeep(value []byte, most int) int {
+	if bytes.Count(value, []byte{'{'})+bytes.Count(value, []byte{'['}) <= most { // nearly always
+		return -1
+	}
+	depth := 0
+	for i := 0; i < len(value); i++ {
+		switch value[i] {
+		case '{', '[':
+			if depth++; depth > most {
+				return i
+			}
+		case '}', ']':
+			depth--
+		case '"':
+			for i++; value[i] != '"'; i++ {
+				if value[i] == '\\' {
+					i++
+				}
+			}
+		}
+	}
+	return -1
+}
+
+// skipTokens moves past an object or array token by token.
 func (r *Reader) skipTokens() error {
 	for outside := r.tokens.StackDepth(); ; {
 		if err := r.checkDepth(); err != nil {
@@ -269,7 +308,11 @@ func (r *Reader) checkDepth() error {
 		return nil
 	}
 	start, _ := r.place()
-	return fail(start, "arrays and objects nest deeper than %d", r.o.Depth)
+	return r.nestsTooDeep(start)
+}
+
+func (r *Reader) nestsTooDeep(at int) error {
+	return fail(at, "arrays and objects nest deeper than %d", r.o.Depth)
 }
 
 // Check returns why a text is ambiguous or invalid; nil if it is not.

@@ -137,8 +137,8 @@ func Read(body []byte, o Options) (*Batch, error) {
 // checkURLs bounds what it costs to judge the items.
 func checkURLs(items []members, most int) error {
 	n := 0
-	for _, m := range items {
-		n += len(m.values[keyURL])
+	for i := range items {
+		n += len(items[i].value(keyURL))
 	}
 	if most > 0 && n > most {
 		return refuse(codeBatch,
@@ -204,6 +204,9 @@ func readItems(s *scanner) (items []members, err error) {
 			return refuse(codeBatch, "%s is not an object; write {\"id\":\"1\",\"method\":\"GET\",\"url\":\"/users\"}", where)
 		}
 		m, err := readMembers(s, where)
+		if items == nil {
+			items = make([]members, 0, MaxItems)
+		}
 		items = append(items, m)
 		return err
 	})

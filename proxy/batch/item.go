@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -25,11 +26,14 @@ const (
 	pythonDependsOn = "depends_on"
 )
 
-// members has the raw values of an item by key, in the letter case of the constants.
+// itemKeys are the keys of an item. They are never written to.
+var itemKeys = [...]string{keyID, keyMethod, keyURL, keyHeaders, keyBody, keyDependsOn, pythonDependsOn}
+
+// members has the raw values of an item.
 type members struct {
-	values  map[string][]byte
-	unknown *ItemError // of the first unknown key; nil if there is none
-	s       *scanner   // that has read them
+	values  [len(itemKeys)][]byte // in the order of itemKeys; nil: missing
+	unknown *ItemError            // of the first unknown key; nil if there is none
+	s       *scanner              // that has read them
 }
 
 // itemPath names an item, or the value of one of its keys, for errors: requests[2].headers. It becomes text only in an
@@ -54,13 +58,13 @@ func (p itemPath) String() string {
 }
 
 func readMembers(s *scanner, where itemPath) (members, error) {
-	m := members{values: make(map[string][]byte, 6), s: s}
-	return m, s.object(func(key []byte) error {
-		name, err := knownKey(where, key, keyID, keyMethod, keyURL, keyHeaders, keyBody, keyDependsOn, pythonDependsOn)
+	m := members{s: s}
+	err := s.object(func(key []byte) error {
+		name, err := knownKey(where, key, itemKeys[:]...)
 		if err != nil {
 			return err
 		}
-		if _, ok := m.values[name]; ok {
+		if m.value(name) != nil {
 			return doubled(where, name)
 		}
 		raw, err := s.value()
@@ -68,19 +72,33 @@ func readMembers(s *scanner, where itemPath) (members, error) {
 		case err != nil:
 			return err
 		case name != "":
-			m.values[name] = raw
+			m.values[slices.Index(itemKeys[:], name)] = raw
 		case m.unknown == nil:
 			m.unknown = badURL(codeUnknownKey,
 				"the item has the "+unknownKey(key, keyID, keyMethod, keyURL, keyHeaders, keyBody, keyDependsOn))
 		}
 		return nil
 	})
+	return m, err
+}
+
+// value returns the raw value of a key; nil if it is missing.
+func (m *members) value(key string) []byte {
+	if i := slices.Index(itemKeys[:], key); i >= 0 {
+		return m.values[i]
+	}
+	return nil
 }
 
 // knownKey returns the known key that key is equal to, in any letter case of ASCII, and "" for an unknown one. .NET
 // and PowerShell write keys in the case of their properties, and Graph accepts that. A key with escapes is an
 // error, because a search for the plain key does not find it.
 func knownKey(where itemPath, key []byte, known ...string) (string, error) {
+	for _, k := range known {
+		if string(key) == k { // the usual case, without a copy
+			return k, nil
+		}
+	}
 	name := string(key)
 	if strings.Contains(name, `\`) {
 		return "", refuse(codeBatch, "%s: the key %s is written with an escape; write keys plainly", where, quote(name))
@@ -103,18 +121,18 @@ func doubled(where itemPath, key string) error {
 }
 
 // read makes the item from its members. The ids in dependsOn are resolved later.
-func (m members) read(where itemPath, o Options) (item Item, dependsOn []string, err error) {
-	var url string
-	for _, f := range [...]struct {
-		key  string
-		to   *string
-		read func(raw []byte) (text, problem string)
-	}{{keyID, &item.ID, textOrInteger}, {keyMethod, &item.Method, decode}, {keyURL, &url, decode}} {
-		if *f.to, err = m.text(where, f.key, f.read); err != nil {
-			return item, nil, err
-		}
+func (m *members) read(where itemPath, o Options) (item Item, dependsOn []string, err error) {
+	if item.ID, err = m.text(where, keyID, textOrInteger); err != nil {
+		return item, nil, err
 	}
-	item.Number = m.values[keyID][0] != '"'
+	if item.Method, err = m.text(where, keyMethod, decode); err != nil {
+		return item, nil, err
+	}
+	url, err := m.text(where, keyURL, decode)
+	if err != nil {
+		return item, nil, err
+	}
+	item.Number = m.value(keyID)[0] != '"'
 	if err = checkID(where, item.ID); err != nil {
 		return item, nil, err
 	}
@@ -138,9 +156,9 @@ func (m members) read(where itemPath, o Options) (item Item, dependsOn []string,
 	return item, dependsOn, nil
 }
 
-func (m members) text(where itemPath, key string, read func(raw []byte) (text, problem string)) (string, error) {
-	raw, ok := m.values[key]
-	if !ok {
+func (m *members) text(where itemPath, key string, read func(raw []byte) (text, problem string)) (string, error) {
+	raw := m.value(key)
+	if raw == nil {
 		return "", refuse(codeBatch, "%s: the key %q is missing", where, key)
 	}
 	text, problem := read(raw)
@@ -163,15 +181,15 @@ func checkID(where itemPath, id string) error {
 }
 
 // absent reports whether the value is missing, or null.
-func (m members) absent(key string) bool {
-	raw, ok := m.values[key]
-	return !ok || string(raw) == "null"
+func (m *members) absent(key string) bool {
+	raw := m.value(key)
+	return raw == nil || string(raw) == "null"
 }
 
 // inner returns the scanner at the front of a value, which it has read once already: it is JSON and not too deep.
-func (m members) inner(key string) (*scanner, error) { return m.s, m.s.reset(m.values[key]) }
+func (m *members) inner(key string) (*scanner, error) { return m.s, m.s.reset(m.value(key)) }
 
-func (m members) headers(where itemPath) (headers []Header, err error) {
+func (m *members) headers(where itemPath) (headers []Header, err error) {
 	if m.absent(keyHeaders) {
 		return nil, nil
 	}
@@ -183,7 +201,7 @@ func (m members) headers(where itemPath) (headers []Header, err error) {
 	if s.kind() != strictjson.Object {
 		return nil, refuse(codeBatch, "%s: is not an object; write {\"Content-Type\":\"application/json\"}", where)
 	}
-	seen := make(map[string]bool)
+	var seen keySet
 	err = s.object(func(key []byte) error {
 		raw, err := s.value()
 		if err != nil {
@@ -193,12 +211,10 @@ func (m members) headers(where itemPath) (headers []Header, err error) {
 		if err != nil {
 			return err
 		}
-		folded := strings.ToLower(h.Name)
-		if seen[folded] {
+		if !seen.add(strings.ToLower(h.Name)) {
 			return refuse(codeBatch, "%s: the header %s is there twice, letter case does not count; keep one", where,
 				quote(h.Name))
 		}
-		seen[folded] = true
 		headers = append(headers, h)
 		return nil
 	})
@@ -220,9 +236,9 @@ func readHeader(where itemPath, name string, raw []byte) (Header, error) {
 	return Header{Name: name, Value: value}, nil
 }
 
-func (m members) dependsOn(where itemPath) (ids []string, err error) {
+func (m *members) dependsOn(where itemPath) (ids []string, err error) {
 	// An empty depends_on has no meaning. Graph would ignore one with items.
-	if raw, ok := m.values[pythonDependsOn]; ok && !m.absent(pythonDependsOn) &&
+	if raw := m.value(pythonDependsOn); !m.absent(pythonDependsOn) &&
 		!bytes.Equal(bytes.Join(bytes.Fields(raw), nil), []byte("[]")) {
 		return nil, refuse(codeBatch, "%s: unknown key %q, which Graph ignores; write %q", where, pythonDependsOn,
 			keyDependsOn)
@@ -265,11 +281,11 @@ func isJSON(mediaType string) bool {
 
 // body returns the caller's bytes after checking that they match the Content-Type: any JSON for a JSON type or
 // none, a string for text, base64 in a string for all other types (OData JSON Format 4.01 §19.1).
-func (m members) body(where itemPath, mediaType string) (json.RawMessage, error) {
+func (m *members) body(where itemPath, mediaType string) (json.RawMessage, error) {
 	if m.absent(keyBody) {
 		return nil, nil
 	}
-	raw := m.values[keyBody]
+	raw := m.value(keyBody)
 	if isJSON(mediaType) {
 		return raw, nil
 	}

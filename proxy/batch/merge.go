@@ -3,6 +3,7 @@ package batch
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,6 +22,7 @@ type Answer struct {
 type Reply struct {
 	Status  int      // HTTP status, 200 to 599
 	Headers []Header // those whose value is a string, decoded
+	Odd     bool     // there are headers whose value is no string, or whose name is empty
 	// Raw holds the bytes of the whole member of "responses". Next of Replies uses them again.
 	Raw json.RawMessage
 }
@@ -52,7 +54,7 @@ func (s *scanner) readReply(raw []byte) (id string, r Reply, err error) {
 		return "", r, err
 	}
 	var headers []byte
-	seen := make(map[string]bool)
+	var seen keySet
 	err = s.object(func(key []byte) error {
 		value, err := s.value()
 		if err != nil {
@@ -61,28 +63,55 @@ func (s *scanner) readReply(raw []byte) (id string, r Reply, err error) {
 		name := decodeKey(key)
 		// Some SDKs would accept an id in another letter case, and others not.
 		folded := strings.ToLower(name)
-		if name == "" || seen[folded] || folded == keyID && name != keyID {
+		if name == "" || !seen.add(folded) || folded == keyID && name != keyID {
 			return refuse(codeAnswer, "an answer of Graph's has the key %s twice or in another letter case", quote(name))
 		}
-		seen[folded] = true
 		switch name {
 		case keyID:
 			id, err = replyID(value)
-		case "status":
+		case keyStatus:
 			r.Status, err = replyStatus(value)
 		case keyHeaders:
 			headers = value
 		}
 		return err
 	})
-	if err == nil && (!seen[keyID] || r.Status == 0) {
+	if err == nil {
+		err = s.end()
+	}
+	if err == nil && (!seen.has(keyID) || r.Status == 0) {
 		err = refuse(codeAnswer, "an answer of Graph's has no id or no status")
 	}
 	if err == nil && headers != nil {
-		r.Headers, err = s.replyHeaders(headers)
+		err = s.replyHeaders(&r, headers)
 	}
 	return id, r, err
 }
+
+// keySet has the keys of an object. The zero value has none, and needs no memory for a few.
+type keySet struct {
+	few  [8]string
+	n    int
+	more map[string]bool
+}
+
+// add reports whether the key was not there.
+func (s *keySet) add(key string) bool {
+	switch {
+	case s.has(key):
+		return false
+	case s.n < len(s.few):
+		s.few[s.n] = key
+		s.n++
+		return true
+	case s.more == nil:
+		s.more = make(map[string]bool)
+	}
+	s.more[key] = true
+	return true
+}
+
+func (s *keySet) has(key string) bool { return slices.Contains(s.few[:s.n], key) || s.more[key] }
 
 func replyID(raw []byte) (string, error) {
 	id, problem := decode(raw)
@@ -100,27 +129,37 @@ func replyStatus(raw []byte) (int, error) {
 	return n, nil
 }
 
-func (s *scanner) replyHeaders(raw []byte) (headers []Header, err error) {
+// replyHeaders reads the headers of an answer.
+func (s *scanner) replyHeaders(r *Reply, raw []byte) error {
 	switch {
 	case raw[0] != '{':
-		return nil, nil // null
+		return nil // null
 	case len(raw) > maxReplyHeaders:
-		return nil, refuse(codeAnswer, "the headers of an answer of Graph's have %d bytes; at most %d are read", len(raw),
+		return refuse(codeAnswer, "the headers of an answer of Graph's have %d bytes; at most %d are read", len(raw),
 			maxReplyHeaders)
 	}
 	if err := s.reset(raw); err != nil {
-		return nil, err
-	}
-	err = s.object(func(key []byte) error {
-		raw, err := s.value()
-		value, bad := decode(raw)
-		if name := decodeKey(key); err == nil && name != "" && bad == "" {
-			headers = append(headers, Header{name, value})
-		}
 		return err
+	}
+	r.Headers = make([]Header, 0, usualHeaders)
+	return s.object(func(key []byte) error {
+		raw, err := s.value()
+		if err != nil {
+			return err
+		}
+		value, problem := decode(raw)
+		name := decodeKey(key)
+		if name == "" || problem != "" {
+			r.Odd = true
+			return nil
+		}
+		r.Headers = append(r.Headers, Header{name, value})
+		return nil
 	})
-	return headers, err
 }
+
+// usualHeaders is for how many headers of an answer there is space at first.
+const usualHeaders = 6
 
 // entryEdit is the change of Graph's answer to one item.
 type entryEdit struct {
@@ -132,8 +171,9 @@ type entryEdit struct {
 }
 
 // append writes the changed answer of Graph. It has been read before, so its syntax is valid.
-func (e entryEdit) append(dst, raw []byte) []byte {
-	if e.header == nil && e.body == nil && !e.item.Number {
+func (e entryEdit) append(dst []byte, r Reply) []byte {
+	raw := []byte(r.Raw)
+	if e.body == nil && !e.item.Number && e.leavesHeaders(r) {
 		return append(dst, raw...)
 	}
 	return e.answer.appendObject(dst, raw, func(name string, value []byte) []byte {
@@ -147,6 +187,22 @@ func (e entryEdit) append(dst, raw []byte) []byte {
 		}
 		return value
 	})
+}
+
+// leavesHeaders reports whether no header of an answer is changed, which is usual.
+func (e entryEdit) leavesHeaders(r Reply) bool {
+	if e.header == nil {
+		return true
+	}
+	if r.Odd {
+		return false
+	}
+	for _, h := range r.Headers {
+		if edited, keep := e.header(h.Name, h.Value); !keep || edited != h.Value {
+			return false
+		}
+	}
+	return true
 }
 
 func (e entryEdit) headers(raw []byte) []byte {

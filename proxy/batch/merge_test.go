@@ -345,7 +345,7 @@ func TestRepliesAreReadForTheRecord(t *testing.T) {
 	want := []batch.Reply{
 		{Status: 200, Raw: json.RawMessage(second)},
 		{},
-		{Status: 429, Headers: []batch.Header{{Name: "Retry-After", Value: "10"}, {Name: "A", Value: "A"}},
+		{Status: 429, Headers: []batch.Header{{Name: "Retry-After", Value: "10"}, {Name: "A", Value: "A"}}, Odd: true,
 			Raw: json.RawMessage(first)},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -83,7 +83,7 @@ func (m *Merger) Reply(i int, r Reply) bool {
 	if !m.hold(cost) {
 		return false
 	}
-	text := e.append(append(make([]byte, 0, size), ','), r.Raw)
+	text := e.append(append(make([]byte, 0, size), ','), r)
 	if more := cap(text) - cost; more <= 0 || m.hold(more) {
 		m.hold(min(more, 0))
 		cost = cap(text)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"sync"
 )
 
 // MaxReply is how long Graph's answer to one item may be, in bytes.
@@ -60,6 +61,7 @@ func (b *Batch) Replies(graph io.Reader, sent []int, hold Hold) *Replies {
 // Close gives back the counted bytes. It does not close Graph's text.
 func (r *Replies) Close() {
 	r.hold(-cap(r.window))
+	putWindow(r.window)
 	r.window, r.passed, r.ended, r.place = nil, 0, true, atEnd
 	r.scanner = answerScanner() // the other reads the window
 }
@@ -103,7 +105,7 @@ func (r *Replies) indexOf(id string) (int, error) {
 	return i, nil
 }
 
-// step reads one token or value. Raw is an answer, if it was one.
+// step reads one token or value. Raw is an answer, if it was one: readReply finds out whether it is JSON.
 func (r *Replies) step() (raw []byte, err error) {
 	c, err := r.peek()
 	if err != nil {
@@ -122,7 +124,7 @@ func (r *Replies) step() (raw []byte, err error) {
 			return nil, r.take(c, ']', afterResponses)
 		}
 		r.place = afterReply // the rest is read later: raw would be overwritten
-		return r.value()
+		return r.text()
 	case afterReply:
 		return nil, r.after(']', atReply, afterResponses)
 	case afterResponses:
@@ -219,6 +221,15 @@ func (r *Replies) peek() (byte, error) {
 
 // value reads a whole value. Its bytes are valid until the next call.
 func (r *Replies) value() ([]byte, error) {
+	text, err := r.text()
+	if err != nil {
+		return nil, err
+	}
+	return r.scanner.whole(text)
+}
+
+// text reads what may be a value, by its quotes and brackets. Its bytes are valid until the next call.
+func (r *Replies) text() ([]byte, error) {
 	if _, err := r.peek(); err != nil {
 		return nil, err
 	}
@@ -237,7 +248,7 @@ func (r *Replies) value() ([]byte, error) {
 	}
 	text := r.window[r.passed : r.passed+f.length]
 	r.passed += f.length
-	return r.scanner.whole(text)
+	return text, nil
 }
 
 // fill reads more, into the same window if there is space in it.
@@ -266,9 +277,25 @@ func (r *Replies) grow() error {
 	if !r.hold(size) {
 		return ErrTooMuchHeld
 	}
-	r.window = append(make([]byte, 0, size), r.window...)
+	before := r.window
+	if size == leastWindow {
+		r.window = windows.Get().(*[leastWindow]byte)[:0]
+	} else {
+		r.window = append(make([]byte, 0, size), before...)
+	}
+	putWindow(before)
 	r.hold(-had)
 	return nil
+}
+
+// windows has windows of the initial size that are not in use: *[leastWindow]byte.
+var windows = sync.Pool{New: func() any { return new([leastWindow]byte) }}
+
+// putWindow keeps a window for another answer, if it has the usual size. Nothing may refer to it any more.
+func putWindow(window []byte) {
+	if cap(window) == leastWindow {
+		windows.Put((*[leastWindow]byte)(window[:leastWindow]))
+	}
 }
 
 // frame finds where a JSON value ends in text that comes in pieces, by its quotes and brackets alone. So the window is

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"unicode"
@@ -140,7 +141,7 @@ func decode(raw []byte) (text, problem string) {
 		return "", "is not a string"
 	}
 	if bytes.IndexByte(raw, '\\') < 0 {
-		return string(raw[1 : len(raw)-1]), ""
+		return plainText(raw[1 : len(raw)-1]), ""
 	}
 	out, err := jsontext.AppendUnquote(nil, raw)
 	if err != nil && utf8.Valid(raw) { // Graph's text may hold other bytes
@@ -149,14 +150,52 @@ func decode(raw []byte) (text, problem string) {
 	return string(out), ""
 }
 
+// plainText returns a text; the usual ones without a copy.
+func plainText(raw []byte) string {
+	switch string(raw) {
+	case http.MethodGet:
+		return http.MethodGet
+	case http.MethodPost:
+		return http.MethodPost
+	case http.MethodPatch:
+		return http.MethodPatch
+	case "application/json":
+		return "application/json"
+	case "no-cache":
+		return "no-cache"
+	case "4.0":
+		return "4.0"
+	}
+	return string(raw)
+}
+
 // decodeKey is decode for a key, which comes without its quotes.
 func decodeKey(raw []byte) string {
+	if name := usualKey(raw); name != "" {
+		return name
+	}
 	if bytes.IndexByte(raw, '\\') < 0 {
 		return string(raw)
 	}
 	text, _ := decode([]byte(`"` + string(raw) + `"`))
 	return text
 }
+
+// usualKey returns a key that nearly every answer of Graph has, without a copy; "" for any other.
+func usualKey(raw []byte) string {
+	for _, name := range [...]string{
+		keyID, keyStatus, keyHeaders, keyBody, "Content-Type", "Cache-Control", "OData-Version", "Retry-After",
+		"x-ms-resource-unit", "Location", "ETag", "Preference-Applied",
+	} {
+		if string(raw) == name {
+			return name
+		}
+	}
+	return ""
+}
+
+// keyStatus is a key of Graph's answer to an item.
+const keyStatus = "status"
 
 // maxInteger is the largest integer that every reader of JSON keeps exactly (RFC 8259 section 6).
 const maxInteger = 1<<53 - 1

@@ -49,38 +49,43 @@ func (b *Batch) encodedSize(sent []bool) int {
 func (b *Batch) appendItem(dst []byte, item *Item, sent []bool) []byte {
 	dst = appendString(append(dst, `{"id":`...), item.ID)
 	dst = appendString(append(dst, `,"method":`...), item.Method)
-	dst = appendString(append(dst, `,"url":`...), item.url())
+	dst = item.appendURL(append(dst, `,"url":`...))
 	if len(item.Headers) > 0 {
 		dst = appendHeaders(append(dst, `,"headers":`...), item.Headers)
 	}
 	if item.Body != nil {
 		dst = append(append(dst, `,"body":`...), item.Body...)
 	}
-	on := slices.DeleteFunc(slices.Clone(item.DependsOn), func(i int) bool { return !sent[i] })
-	for n, i := range on {
-		if n == 0 {
+	written := 0
+	for _, i := range item.DependsOn {
+		if !sent[i] {
+			continue
+		}
+		if written == 0 {
 			dst = append(dst, `,"dependsOn":[`...)
 		} else {
 			dst = append(dst, ',')
 		}
 		dst = appendString(dst, b.Items[i].ID)
+		written++
 	}
-	if len(on) > 0 {
+	if written > 0 {
 		dst = append(dst, ']')
 	}
 	return append(dst, '}')
 }
 
-// url returns the canonical URL without the version, which Graph takes from the batch's own URL.
-func (i *Item) url() string {
-	url := strings.TrimPrefix(i.Target.EscapedPath(), "/"+i.Target.Version)
-	if url == "" {
-		url = "/"
+// appendURL writes the canonical URL without the version, which Graph takes from the batch's own URL.
+func (i *Item) appendURL(dst []byte) []byte {
+	path := strings.TrimPrefix(i.Target.EscapedPath(), "/"+i.Target.Version)
+	if path == "" {
+		path = "/"
 	}
+	dst = appendText(append(dst, '"'), path)
 	if query := i.Target.RawQuery(); query != "" {
-		url += "?" + query
+		dst = appendText(append(dst, '?'), query)
 	}
-	return url
+	return append(dst, '"')
 }
 
 func appendHeaders(dst []byte, headers []Header) []byte {
@@ -99,8 +104,12 @@ func appendHeaders(dst []byte, headers []Header) []byte {
 // appendString writes a JSON string with only the escapes that JSON requires: encoding/json would write "&" in each
 // URL as \u0026. The text is valid UTF-8, because it was read from such.
 func appendString(dst []byte, s string) []byte {
+	return append(appendText(append(dst, '"'), s), '"')
+}
+
+// appendText is appendString without the quotes.
+func appendText(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
-	dst = append(dst, '"')
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c == '"' || c == '\\':
@@ -112,7 +121,7 @@ func appendString(dst []byte, s string) []byte {
 			dst = append(dst, c)
 		}
 	}
-	return append(dst, '"')
+	return dst
 }
 
 // appendID writes the id for the caller, with its original type.

@@ -96,6 +96,37 @@ func TestLinesThatGatherAreWrittenWithOneCall(t *testing.T) {
 	})
 }
 
+func TestLinesSoonAfterAWriteWaitForEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &sink{}
+		w := logwriter.New(s, logwriter.Options{})
+		wrote := func(want string, writes int) {
+			t.Helper()
+			synctest.Wait()
+			if got := s.String(); got != want || s.writes != writes {
+				t.Errorf("%d writes of %q, want %d of %q", s.writes, got, writes, want)
+			}
+		}
+		put(t, w, "one")
+		wrote("one\n", 1) // after a pause a line does not wait
+		put(t, w, "two")
+		wrote("one\n", 1)
+		put(t, w, "three")
+		time.Sleep(10 * time.Millisecond)
+		wrote("one\ntwo\nthree\n", 2)
+		put(t, w, "four")
+		wrote("one\ntwo\nthree\nfour\n", 3)
+		put(t, w, "five")
+		synctest.Wait()
+		begin := time.Now()
+		shut(t, w) // the end of the process does not wait
+		if time.Since(begin) > 0 {
+			t.Errorf("Close took %v", time.Since(begin))
+		}
+		wrote("one\ntwo\nthree\nfour\nfive\n", 4)
+	})
+}
+
 func TestAFailingTargetGetsEveryLineOnceWhenItWorksAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var reports []string
