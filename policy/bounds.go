@@ -240,3 +240,6 @@ func (l *loader) own() string {
 // Bounds returns the bounds of files, as text: by the pattern of the files' names. The caller of Bounds must not change
 // them.
 func (p *Policy) Bounds() map[string]string { return p.bounds }
+
+// BoundRules returns the rules of all bounds.
+func (p *Policy) BoundRules() []*Rule { return p.boundRules }

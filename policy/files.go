@@ -54,6 +54,7 @@ func ParseFilesUntested(files Files, checks ...EvidenceCheck) (*Policy, error) {
 	l.policy.warnings, l.policy.lists = l.warnings.Errors(), l.listTexts()
 	for _, b := range l.bounds {
 		l.policy.bounds[b.pattern] = b.text
+		l.policy.boundRules = append(l.policy.boundRules, b.allow...)
 	}
 	return l.policy, nil
 }

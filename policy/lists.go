@@ -241,7 +241,7 @@ func (l *loader) listKey(r *Rule, name string, all *list) (match.Key, bool) {
 	if isChosen := isChosenKey(r, &key); !all.found[isChosen] {
 		all.found[isChosen] = true
 		for _, v := range all.values {
-			l.checkValue(isChosen, v)
+			l.checkValue(r, &key, v)
 		}
 	}
 	return key, true
@@ -281,6 +281,10 @@ func (l *loader) listConditions(r *Rule, variable string, v yamlfile.Value) {
 		if key, found := match.NewKey(r.match.Template, variable, l.values(not, "a value or a list of values")); found {
 			l.checkValues(r, &key, not)
 			r.addKey(key, true)
+			if slices.ContainsFunc(key.Values(), isEverything) {
+				l.warnings.AddIn(not.File(), not.Line(), not.Where(), "a star alone leaves every value out; write the values that are "+
+					"meant")
+			}
 		}
 	}
 }
@@ -326,7 +330,7 @@ func (l *loader) warnOfNots(caller string, b *ruleBook) {
 func (b *ruleBook) takesID(r *Rule, segment int) bool {
 	alone := new(match.AllowSet)
 	alone.Add(bareRule(r))
-	byID := example(r.match.Template, segment, "11111111-2222-3333-4444-555555555555")
+	byID := byKey(r.match.Template, segment)
 	for m := match.Get; m <= match.Delete; m <<= 1 {
 		if r.match.Methods.All()&m != 0 && alone.Find(byID, m).Index >= 0 && !b.denies(byID, m) {
 			return true

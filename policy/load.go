@@ -77,7 +77,7 @@ type loader struct {
 	checks   []EvidenceCheck
 	mode     bool // report, for callers without a mode
 	sets     map[string]*ruleSet
-	words    map[[32]byte]bool // hashes of common words; nil until a key is read
+	keys     []keyPlace
 	setNames []string
 	denyAll  []*Rule // for every caller
 
@@ -102,6 +102,7 @@ func (l *loader) documents() {
 	l.readBounds()
 	l.each("deny", func(v yamlfile.Value) { l.denyAll = append(l.denyAll, l.denyRules(v)...) })
 	l.each("callers", l.callers)
+	l.commonKeys()
 	l.evidence()
 	l.checkBounds()
 	l.unusedSets()
@@ -227,7 +228,7 @@ func (l *loader) caller(f yamlfile.Field) {
 		return
 	}
 	l.require(f.Line, v.Where(), keys, "identity",
-		"nothing would prove this caller; write identity: [anyone] if that is meant")
+		"nothing would prove this caller; write what does, such as the key: that graphproxy key prints")
 	l.require(f.Line, v.Where(), keys, "allow", "write allow: [] if this caller may do nothing")
 	c := Caller{
 		Name:       f.Key,

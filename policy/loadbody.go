@@ -14,6 +14,7 @@ func (l *loader) body(r *Rule, v yamlfile.Value) {
 	if !v.IsSet() {
 		return
 	}
+	l.checkBody(r, v)
 	var conditions []body.Condition
 	var recipients []string
 	for _, f := range v.Fields("properties of the body with their values") {
@@ -23,6 +24,7 @@ func (l *loader) body(r *Rule, v yamlfile.Value) {
 		case "only":
 			conditions = append(conditions, body.Condition{Max: -1, Only: l.only(f.Value)})
 		default:
+			l.checkProperty(f)
 			conditions = append(conditions, l.condition(f.Key, f.Value))
 		}
 		r.bodyTexts = append(r.bodyTexts, r.conditionText("body: {"+flowKey(f.Key)+": ", f.Value))
@@ -49,6 +51,7 @@ func (l *loader) recipients(v yamlfile.Value) []string {
 	if l.isNoneHere(v) {
 		return []string{}
 	}
+	l.checkRecipients(v)
 	return append([]string{}, l.values(v, `none, or a list of addresses such as "*@contoso.com"`)...)
 }
 
@@ -75,6 +78,7 @@ func (l *loader) condition(path string, v yamlfile.Value) body.Condition {
 		l.conditionMapping(&c, v)
 	default:
 		c.Values = l.values(v, expected)
+		l.checkTexts(v)
 	}
 	return c
 }
@@ -83,6 +87,7 @@ func (l *loader) conditionMapping(c *body.Condition, v yamlfile.Value) {
 	keys := v.Mapping("values", "required", "max", "only", "targets")
 	if keys["values"].IsSet() {
 		c.Values = l.values(keys["values"], "a list of values")
+		l.checkTexts(keys["values"])
 	}
 	if keys["required"].IsSet() {
 		c.Required = l.yes(keys["required"])
@@ -155,6 +160,14 @@ func checkDenyBody(item yamlfile.Value, r *Rule) {
 
 // BodyConditions returns the entries of Conditions about the body. The slice must not be changed.
 func (r *Rule) BodyConditions() []string { return r.bodyTexts }
+
+// BodyRecipients returns the allowed addresses; nil if the rule does not bound recipients.
+func (r *Rule) BodyRecipients() []string {
+	if r.body == nil {
+		return nil
+	}
+	return r.body.Recipients()
+}
 
 // BoundsBody reports whether the rule has conditions on the body.
 func (r *Rule) BoundsBody() bool { return r != nil && r.body != nil }

@@ -39,7 +39,7 @@ func (l *loader) checkValues(r *Rule, k *match.Key, v yamlfile.Value) {
 	for _, item := range v.OneOrMore("a value or a list of values") {
 		if item.IsScalar() {
 			text, _ := item.Text("a value")
-			l.checkValue(isChosenKey(r, k), listValue{text, item.File(), item.Where(), item.Line()})
+			l.checkValue(r, k, listValue{text, item.File(), item.Where(), item.Line()})
 		}
 	}
 }
@@ -129,8 +129,12 @@ func (l *loader) option(name string, v yamlfile.Value) match.Option {
 		return match.Expand(l.expansions(v))
 	case v.IsInt():
 		n, _ := v.Int(0)
+		if n == 0 && strings.EqualFold(name, "$top") {
+			l.warnings.AddIn(v.File(), v.Line(), v.Where(), "$top is 1 at least, so 0 allows no value; write none if that is meant")
+		}
 		return match.AtMost(name, n)
 	}
+	l.checkQueryValues(name, v)
 	return match.OneOf(name, l.values(v, expected))
 }
 
@@ -141,6 +145,7 @@ func (l *loader) properties(v yamlfile.Value) []string {
 		if !ok {
 			continue
 		}
+		l.checkWord(item, text)
 		parsed, err := odata.ParseSelect(text)
 		switch {
 		case err != nil || len(parsed) != 1:
@@ -161,6 +166,7 @@ func (l *loader) expansions(v yamlfile.Value) []match.Expansion {
 		if !ok {
 			continue
 		}
+		l.checkWord(item, text)
 		e, err := match.ParseExpansion(text)
 		if err != nil {
 			item.Errorf("%v", err)

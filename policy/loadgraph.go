@@ -3,7 +3,6 @@ package policy
 import (
 	"strings"
 
-	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
 	"graphproxy/policy/operations"
 	"graphproxy/policy/yamlfile"
@@ -65,42 +64,4 @@ func sentence(text string) string {
 		return text
 	}
 	return text + "."
-}
-
-// foreignVariable returns the place of a variable in a path of a rule that is written as in another language,
-// such as ":id", and the variable that is meant, "{id}". It returns "" if there is none.
-func foreignVariable(path string) (written, meant string) {
-	for segment := range strings.SplitSeq(path, "/") {
-		plain := segment
-		if strings.Contains(segment, "%7") {
-			plain = strings.NewReplacer("%7B", "{", "%7b", "{", "%7D", "}", "%7d", "}").Replace(segment)
-		}
-		if plain != segment && isVariableName(strings.Trim(plain, "{}")) {
-			return segment, "{" + strings.Trim(plain, "{}") + "}"
-		}
-		name := strings.Trim(segment, ":<>[]{}$%()@")
-		if name == "" || name == segment || !isVariableName(name) {
-			continue
-		}
-		for _, dress := range [][2]string{
-			{":", ""},
-			{"<", ">"},
-			{"${", "}"},
-			{"{{", "}}"},
-			{"[", "]"},
-			{"{:", "}"},
-			{"<", ""},
-			{"(", ")"},
-		} {
-			if segment == dress[0]+name+dress[1] {
-				return segment, "{" + name + "}"
-			}
-		}
-	}
-	return "", ""
-}
-
-func isVariableName(name string) bool {
-	t, err := odata.ParseTemplate("/x/{" + name + "}")
-	return err == nil && len(t.Segments) == 2 && t.Segments[1].Var
 }

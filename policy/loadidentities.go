@@ -37,6 +37,9 @@ func (l *loader) identity(v yamlfile.Value) (id Identity, ok bool) {
 		switch {
 		case !ok:
 			return id, false
+		case text != "anyone" && slices.Contains(identityKinds[:], text):
+			v.Errorf("%s: has settings, which say what proves the caller; write them under it", text)
+			return id, false
 		case text != "anyone":
 			v.Errorf("%s", yamlfile.Unknown("identity", text, identityKinds[:]))
 			return id, false
@@ -187,6 +190,7 @@ func (l *loader) certificate(id *Identity, v yamlfile.Value) bool {
 		return false
 	}
 	var okURI, okDNS, okName bool
+	l.checkEdges(keys["uri"])
 	if id.URI, okURI = keys["uri"].Text("a URI such as spiffe://contoso.example/hr-sync"); okURI {
 		if problem := uriProblem(id.URI); problem != "" {
 			keys["uri"].Errorf("%.80q %s", id.URI, problem)
@@ -196,6 +200,11 @@ func (l *loader) certificate(id *Identity, v yamlfile.Value) bool {
 		keys["dns"].Errorf("%.80q is no DNS name; wildcards are not read", id.DNS)
 	}
 	id.CommonName, okName = keys["common_name"].Text("a common name")
+	l.checkProof(keys["common_name"])
+	if name, isDN := strings.CutPrefix(strings.ToUpper(id.CommonName), "CN="); isDN && name != "" {
+		l.warnings.AddIn(keys["common_name"].File(), keys["common_name"].Line(), keys["common_name"].Where(),
+			"%.80q is compared as it stands; a common name is written without CN=", id.CommonName)
+	}
 	return okURI || okDNS || okName
 }
 
@@ -237,11 +246,15 @@ func (l *loader) token(id *Identity, v yamlfile.Value) bool {
 	}
 	id.Audience, _ = keys["audience"].Text("an audience")
 	id.Subject, _ = keys["subject"].Text("a subject")
+	l.checkProof(keys["issuer"])
+	l.checkProof(keys["audience"])
+	l.checkProof(keys["subject"])
 	id.JWKSFile, _ = keys["jwks_file"].Text("the path of a file with the issuer's keys")
 	if keys["claims"].IsSet() {
 		id.Claims = make(map[string][]string)
 		for _, f := range keys["claims"].Fields("claims with their values") {
 			id.Claims[f.Key] = f.Value.Texts("a value or a list of values")
+			l.checkProof(f.Value)
 		}
 	}
 	return true
@@ -287,12 +300,34 @@ func (l *loader) key(id *Identity, v yamlfile.Value) bool {
 		keys["sha256"].Errorf("this is the SHA-256 of nothing; was the variable with the key empty when it was made?")
 		return false
 	}
-	if l.isCommonKey(id.KeySHA256) {
-		keys["sha256"].Errorf("this is the SHA-256 of a common word, which anyone who guesses tries first; " +
-			"make a long random key with: graphproxy key")
-		return false
+	if isPattern(text) {
+		v := keys["sha256"]
+		l.warnings.AddIn(v.File(), v.Line(), v.Where(), "this is a pattern of digits, and surely the SHA-256 of no key that "+
+			"is known; make a key and its hash with: graphproxy key")
 	}
+	l.keys = append(l.keys, keyPlace{id.KeySHA256, keys["sha256"]})
 	return true
+}
+
+// isPattern reports whether a hash was typed and not computed. A computed one has fewer than 8 different digits with a
+// chance of less than 1 to 10^15.
+func isPattern(text string) bool {
+	const fewest = 8
+	seen := make(map[rune]bool)
+	for _, c := range strings.ToLower(text) {
+		seen[c] = true
+	}
+	return len(seen) < fewest || isRepeated(text)
+}
+
+// isRepeated reports whether a text is its first half or less, again and again.
+func isRepeated(text string) bool {
+	for n := 1; n <= len(text)/2; n++ {
+		if len(text)%n == 0 && strings.Repeat(text[:n], len(text)/n) == text {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *loader) unix(id *Identity, v yamlfile.Value) bool {
@@ -315,6 +350,7 @@ func (l *loader) unix(id *Identity, v yamlfile.Value) bool {
 		id.GID = &n
 	}
 	id.User, _ = keys["user"].Text("the name of a user")
+	l.checkProof(keys["user"])
 	return id.UID != nil || id.GID != nil || id.User != ""
 }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -194,9 +195,9 @@ func (l *loader) ruleField(v yamlfile.Value) (rule yamlfile.Field, ok bool) {
 // ruleText reads "GET,POST /users/{id}".
 func (l *loader) ruleText(v yamlfile.Value, line int, text string) *Rule {
 	list, path, found := strings.Cut(text, " ")
-	if !found || !strings.HasPrefix(path, "/") {
-		l.report.Add(line, v.Where(),
-			"%.200q is not a rule; write METHOD /path, such as GET /users/{id} or POST,DELETE /groups/{id}/members/$ref", text)
+	if meant := ruleMeant(text); meant != "" || !found || !strings.HasPrefix(path, "/") {
+		l.report.Add(line, v.Where(), "%.200q is not a rule; write METHOD /path, such as %s", text,
+			cmp.Or(meant, "GET /users/{id} or POST,DELETE /groups/{id}/members/$ref"))
 		return nil
 	}
 	if written, meant := foreignVariable(path); written != "" {

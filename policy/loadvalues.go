@@ -2,8 +2,12 @@ package policy
 
 import (
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 
 	"graphproxy/policy/graph/odata"
 	"graphproxy/policy/match"
@@ -11,19 +15,32 @@ import (
 
 // checkValue refuses a value of where that no key can be equal to, and warns of one that looks like another
 // language's syntax.
-func (l *loader) checkValue(isChosen bool, v listValue) {
+func (l *loader) checkValue(r *Rule, k *match.Key, v listValue) {
 	if v.text == "" {
 		return
 	}
-	switch problem := impossible(v.text, isChosen); {
+	c := valueCheck{text: v.text, rule: r, key: k, isChosen: isChosenKey(r, k), isPath: k.IsPath(r.match.Template)}
+	switch problem := c.impossible(); {
 	case problem != "":
-		l.report.AddIn(v.file, v.line, v.where, "%s, so it can never match; %s", problem, cureFor(v.text))
+		l.report.AddIn(v.file, v.line, v.where, "%s, so it can never match; %s", problem, c.cure())
 	default:
-		if odd := foreignValue(v.text, isChosen); odd != "" {
+		if odd := c.foreign(); odd != "" {
 			l.warnings.AddIn(v.file, v.line, v.where, "%s", odd)
 		}
 	}
 }
+
+// valueCheck is one value of where, with the variable that it is for.
+type valueCheck struct {
+	text     string
+	rule     *Rule
+	key      *match.Key
+	isChosen bool // people choose the values of the variable
+	isPath   bool
+}
+
+// shown returns the value for messages.
+func (c *valueCheck) shown() string { return odata.Visible(fmt.Sprintf("%.80q", c.text)) }
 
 // isChosenKey reports whether people choose the values of a rule's variable.
 func isChosenKey(r *Rule, k *match.Key) bool {
@@ -46,103 +63,115 @@ func isChosenByPeople(t *odata.Template, segment int) bool {
 
 const typographic = "“”„‟‘’‚‛«»‹›"
 
-// impossible returns why no key has the spelling of a value; "" if one may have it.
-func impossible(text string, isChosen bool) string {
-	shown := odata.Visible(fmt.Sprintf("%.80q", text))
-	for _, c := range text {
+// impossible returns why no key has the spelling of the value; "" if one may have it.
+func (c *valueCheck) impossible() string {
+	shown := c.shown()
+	for _, r := range c.text {
 		switch {
-		case !isChosen && (!unicode.IsPrint(c) || isBlankLetter(c)):
-			return fmt.Sprintf("%s holds the invisible character %U", shown, c)
-		case !isChosen && strings.ContainsRune(typographic, c):
-			return fmt.Sprintf("%s holds the typographic quote %U (%c)", shown, c, c)
+		case !c.isChosen && (!unicode.IsPrint(r) || isBlankLetter(r)) || unicode.IsControl(r):
+			return fmt.Sprintf("%s holds the invisible character %U", shown, r)
+		case !c.isChosen && strings.ContainsRune(typographic, r):
+			return fmt.Sprintf("%s holds the typographic quote %U (%c)", shown, r, r)
 		}
 	}
-	if trimmed := strings.TrimSpace(text); trimmed != text {
+	if trimmed := strings.TrimSpace(c.text); trimmed != c.text {
 		return shown + " begins or ends in a space"
 	}
-	if runes := []rune(text); strings.ContainsRune(typographic, runes[0]) &&
-		strings.ContainsRune(typographic, runes[len(runes)-1]) {
+	runes := []rune(c.text)
+	first, last := runes[0], runes[len(runes)-1]
+	switch {
+	case strings.ContainsRune(typographic, first) && strings.ContainsRune(typographic, last):
 		return shown + " stands in typographic quotes, which belong to it"
+	case len(runes) > 1 && !c.isFreeName() && first == last && strings.ContainsRune("'\"`´", first):
+		return shown + " stands in quotes within the quotes, which belong to it"
+	case !c.matches(c.text) && c.syntax() == "":
+		return shown + " " + c.unreadable()
 	}
 	return ""
 }
 
-// isBlankLetter reports whether a character is displayed as nothing, though Unicode classifies it as a letter
-// or a mark.
+// isFreeName reports whether the value is a name that may begin and end in quotes: of a file, a list or a folder.
+func (c *valueCheck) isFreeName() bool {
+	return c.isChosen && c.rule.match.Template.Segments[c.key.Segment()].Kind != odata.Args
+}
+
+// unreadable returns what keeps a value out of every request.
+func (c *valueCheck) unreadable() string {
+	text := c.text
+	switch {
+	case c.isPath && (strings.HasPrefix(text, "/") || strings.HasSuffix(text, "/")):
+		return "begins or ends in a slash, and a path within a drive does not"
+	case c.isPath && strings.Contains(text, ":"):
+		return "holds a colon, at which the path ends"
+	case strings.Contains(text, `\`):
+		return "holds a backslash, and parts of a path stand between slashes"
+	case c.isPath:
+		return "is no plain path, of names with single slashes between"
+	case strings.Contains(text, "/"):
+		return "holds a slash, and a key is one segment"
+	case strings.Contains(text, "%") && !hasEscape(text):
+		return "holds a percent sign, which stands for nothing here"
+	case hasEscape(text):
+		return "holds an escape, and values are written without escapes"
+	case strings.HasSuffix(text, "."):
+		return "ends in a dot"
+	}
+	return "is no key that a request can have"
+}
+
+func hasEscape(text string) bool {
+	plain, err := url.PathUnescape(text)
+	return err == nil && plain != text
+}
+
+// isBlankLetter reports whether a character is displayed as nothing, though Unicode classifies it as a letter,
+// a mark or a symbol.
 func isBlankLetter(c rune) bool {
 	return c == '\u115F' || c == '\u1160' || c == '\u3164' || c == '\uFFA0' || c == '\u034F' || c == '\u17B4' ||
-		c == '\u17B5' ||
-		c >= '\u180B' && c <= '\u180F' || c >= '\uFE00' && c <= '\uFE0F'
+		c == '\u17B5' || c == '\u2800' || c >= '\u180B' && c <= '\u180F' || c >= '\uFE00' && c <= '\uFE0F' ||
+		c >= '\U000E0100' && c <= '\U000E01EF'
 }
 
-// cureFor returns the value as it was probably meant.
-func cureFor(text string) string {
-	meant := strings.TrimSpace(strings.Map(func(c rune) rune {
-		if !unicode.IsPrint(c) && c != ' ' || isBlankLetter(c) || strings.ContainsRune(typographic, c) {
+// cure returns what to do about a value that can never match. It proposes a value only if a request can have it, and
+// never one that matches everything.
+func (c *valueCheck) cure() string {
+	for _, meant := range c.meant() {
+		if strings.Trim(meant, "*") == "" && meant != "" {
+			return "write the value that is meant" // the rest would match everything
+		}
+		if meant != "" && meant != c.text && c.matches(meant) {
+			return fmt.Sprintf("write %.80q if that is meant", meant)
+		}
+	}
+	return "take it out"
+}
+
+// meant returns what the value may be meant to be, the likeliest first.
+func (c *valueCheck) meant() []string {
+	plain := strings.TrimSpace(strings.Map(func(r rune) rune {
+		hidden := !unicode.IsPrint(r) && r != ' ' || isBlankLetter(r)
+		if hidden && !c.isChosen || unicode.IsControl(r) || strings.ContainsRune(typographic, r) && !c.isChosen {
 			return -1
 		}
-		return c
-	}, text))
-	if meant == "" || meant == text {
-		return "take it out"
+		return r
+	}, c.text))
+	bare := strings.TrimSpace(strings.Trim(plain, "'\"`´"+typographic))
+	all := []string{plain, bare}
+	if c.isPath && !strings.Contains(bare, "..") {
+		path := strings.ReplaceAll(bare, `\`, "/")
+		path = strings.TrimPrefix(strings.TrimPrefix(path, "/"), "root:")
+		parts := strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
+		for i := range parts {
+			parts[i] = strings.TrimSpace(parts[i])
+		}
+		parts = slices.DeleteFunc(parts, func(s string) bool { return s == "." })
+		all = append(all, strings.Trim(strings.Join(parts, "/"), ":"))
 	}
-	if strings.Trim(meant, "*") == "" {
-		return "write the value that is meant" // the rest would match everything
+	if decoded, err := url.PathUnescape(bare); err == nil {
+		all = append(all, decoded)
 	}
-	return fmt.Sprintf("write %.80q if that is meant", meant)
+	return append(all, strings.Trim(bare, "./"), strings.TrimSpace(norm.NFKC.String(bare)))
 }
 
-// foreignValue returns what a value means here that is probably another language's syntax; "" if it is not.
-func foreignValue(text string, isChosen bool) string {
-	shown := fmt.Sprintf("%.80q", text)
-	switch {
-	case isChosen:
-	case strings.HasPrefix(text, "!") || strings.HasPrefix(text, "-") || strings.HasPrefix(strings.ToLower(text), "not "):
-		return shown + " is compared as it stands, and negates nothing; write {not: [...]} to leave values out"
-	case strings.Contains(text, "|"):
-		return shown + " is compared as it stands; write a list for several values: [a, b]"
-	case strings.Contains(text, ", "), strings.Contains(text, ";") && strings.Count(text, "@") > 1,
-		strings.Count(text, "@") > 1 && strings.Contains(text, ","):
-		return shown + " is one value; write a list for several: [a, b]"
-	case strings.HasPrefix(text, "^"), strings.HasSuffix(text, "$") && len(text) > 1, strings.Contains(text, ".*"),
-		strings.Contains(text, `\`),
-		strings.HasPrefix(text, "~"), strings.Contains(text, ".+"):
-		return shown + " is no regular expression here; * stands for any run of characters, and everything else for itself"
-	case strings.ContainsAny(text, "?") || strings.HasPrefix(text, "%") || strings.HasSuffix(text, "%"):
-		return shown + " is compared as it stands; only * stands for other characters"
-	case strings.HasPrefix(text, "{") || strings.HasPrefix(text, "$"):
-		return shown + " is compared as it stands; nothing is put in its place"
-	}
-	if word, a, b := mixedScripts(text); word != "" {
-		return fmt.Sprintf("%.80q mixes %s and %s letters, which look alike; write it in one script if that is meant", word,
-			a, b)
-	}
-	return ""
-}
-
-// mixedScripts returns the first word of a text with letters of two scripts that look alike; "" if there is
-// none.
-func mixedScripts(text string) (word, a, b string) {
-	for _, word := range strings.FieldsFunc(text,
-		func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) }) {
-		var found []string
-		for _, s := range []struct {
-			name  string
-			table *unicode.RangeTable
-		}{
-			{"Latin", unicode.Latin},
-			{"Cyrillic", unicode.Cyrillic},
-			{"Greek", unicode.Greek},
-			{"Armenian", unicode.Armenian},
-			{"Cherokee", unicode.Cherokee},
-		} {
-			if strings.ContainsFunc(word, func(r rune) bool { return unicode.Is(s.table, r) }) {
-				found = append(found, s.name)
-			}
-		}
-		if len(found) > 1 {
-			return word, found[0], found[1]
-		}
-	}
-	return "", "", ""
-}
+// isEverything reports whether a value has stars only.
+func isEverything(value string) bool { return value != "" && strings.Trim(value, "*") == "" }

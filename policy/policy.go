@@ -31,21 +31,22 @@ type Errors = yamlfile.Errors
 // Policy is a loaded policy file. It is immutable and safe for concurrent use. The zero value has no callers
 // and so denies everything.
 type Policy struct {
-	files    []string // the names, the main file first
-	hash     string
-	callers  []Caller
-	rules    map[string]*ruleBook // by caller
-	limits   []*commonLimit
-	covers   match.DenySet // the items of all covers
-	coverOf  []cover       // by number in covers
-	apps     []AppRef
-	cases    []Case
-	loaded   time.Time         // when the files were read; cases without a time are judged at this time
-	contact  string            // whom a refused caller must ask
-	report   bool              // of the whole policy: callers without a mode are in report mode
-	bounds   map[string]string // as text, by pattern
-	lists    map[string][]string
-	warnings Errors
+	files      []string // the names, the main file first
+	hash       string
+	callers    []Caller
+	rules      map[string]*ruleBook // by caller
+	limits     []*commonLimit
+	covers     match.DenySet // the items of all covers
+	coverOf    []cover       // by number in covers
+	apps       []AppRef
+	cases      []Case
+	loaded     time.Time         // when the files were read; cases without a time are judged at this time
+	contact    string            // whom a refused caller must ask
+	report     bool              // of the whole policy: callers without a mode are in report mode
+	bounds     map[string]string // as text, by pattern
+	boundRules []*Rule
+	lists      map[string][]string
+	warnings   Errors
 }
 
 // File returns the name of the main file as it was given to Load or Parse.

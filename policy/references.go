@@ -31,6 +31,26 @@ func (l *loader) references(v yamlfile.Value) *references {
 	return refs
 }
 
+// Named returns the paths of the resources that a rule lets a request refer to, by references: and targets:. They are
+// rules for GET.
+func (r *Rule) Named() []*Rule {
+	var all []*Rule
+	if r.references != nil {
+		all = append(all, r.references.rules...)
+	}
+	if r.body != nil {
+		for _, c := range r.body.Conditions() {
+			if ts, ok := c.Targets.(*targets); ok {
+				all = append(all, ts.rules...)
+			}
+		}
+	}
+	return all
+}
+
+// PathText returns the path of a rule that Named returns.
+func (r *Rule) PathText() string { return strings.TrimPrefix(r.Text, "GET ") }
+
 // pathText returns the path of a rule that path has read, with its conditions.
 func pathText(r *Rule) string {
 	return strings.Join(append([]string{strings.TrimPrefix(r.Text, "GET ")}, r.Conditions...), ", ")

@@ -122,7 +122,7 @@ func TestANameThatPeopleChooseMayLookOdd(t *testing.T) {
 	for _, rule := range []string{
 		`"GET /drives/{d}/root:/{path}": {where: {path: "Q3 – Contoso’s “draft”.docx"}}`,
 		`"GET /sites/{s}/lists/{l}": {where: {l: "Résumé «x»"}}`,
-		`"GET /drives/{d}/root:/{path}": {where: {path: "a|b, c"}}`, `"GET /users/{id}": {where: {id: "josé@contoso.com"}}`,
+		`"GET /drives/{d}/root:/{path}": {where: {path: "a, b; c"}}`, `"GET /users/{id}": {where: {id: "josé@contoso.com"}}`,
 		`"GET /users/{id}": {where: {id: "иван@contoso.com"}}`,
 		`"GET /users/{id}": {where: {id: "adele_fabrikam.com#EXT#@contoso.com"}}`,
 		`"GET /users/{id}": {where: {id: o'neil@contoso.com}}`,

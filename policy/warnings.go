@@ -50,6 +50,8 @@ func (l *loader) warnOfNames(caller string, b *ruleBook) {
 			}
 		}
 	}
+	l.warnOfPaths(caller, b, bare)
+	l.warnOfSameObjects(caller, b, bare)
 }
 
 // denyPlace is where a deny rule of a caller stands.
@@ -77,8 +79,17 @@ func names(r *Rule) []name {
 	segments := r.match.Template.Segments
 	for i := range segments {
 		s := &segments[i]
-		if i > 0 && !s.Var && !s.Call && !s.Qualified && (s.Kind == odata.Name || s.Kind == odata.Key) &&
-			isNamed(segments[i-1].Base, s.Text) {
+		if i == 0 || s.Var || s.Call || s.Qualified {
+			continue
+		}
+		switch {
+		case s.Kind == odata.Args && isAlternateKey(segments, i):
+			for _, a := range s.Args {
+				if !a.Var {
+					all = append(all, name{i, a.Value})
+				}
+			}
+		case (s.Kind == odata.Name || s.Kind == odata.Key) && isNamed(segments[i-1].Base, s.Text):
 			all = append(all, name{i, s.Text})
 		}
 	}
@@ -87,20 +98,43 @@ func names(r *Rule) []name {
 		if i == 0 || segments[i].Kind == odata.Path {
 			continue
 		}
-		var named []string
-		ids := 0
-		for _, v := range k.Values() {
-			if isNamed(collectionOf(segments, i), v) {
-				named = append(named, strings.ReplaceAll(v, "*", "x"))
-			} else {
-				ids++
-			}
+		collection := collectionOf(segments, i)
+		if isAlternateKey(segments, i) {
+			collection = "" // each value of it is a name
 		}
-		if len(named) > ids {
-			all = append(all, name{i, named[0]})
+		if value, found := moreNames(collection, isAlternateKey(segments, i), k.Values()); found {
+			all = append(all, name{i, value})
 		}
 	}
 	return all
+}
+
+// moreNames returns an example of values among which are more names than ids.
+func moreNames(collection string, isAlternate bool, values []string) (example string, found bool) {
+	var named []string
+	for _, v := range values {
+		if isNamed(collection, v) || isAlternate && strings.Trim(v, "*") != "" {
+			named = append(named, strings.ReplaceAll(v, "*", "x"))
+		}
+	}
+	if len(named) <= len(values)-len(named) {
+		return "", false
+	}
+	return named[0], true
+}
+
+// isAlternateKey reports whether a segment names one of a collection by another property than its key:
+// users(userPrincipalName='x').
+func isAlternateKey(segments []odata.Segment, i int) bool {
+	s := &segments[i]
+	if i == 0 || s.Kind != odata.Args || len(s.Args) != 1 || !isDirectory(segments[i-1].Base) {
+		return false
+	}
+	switch s.Args[0].Fold {
+	case "userprincipalname", "appid", "uniquename", "deviceid", "roletemplateid", "mailnickname", "mail", "name", "id":
+		return true
+	}
+	return false
 }
 
 // collectionOf returns the collection whose key segment i is.
@@ -112,26 +146,64 @@ func collectionOf(segments []odata.Segment, i int) string {
 }
 
 // isNamed reports whether a value is the name of something that also has an object id. In the collections where
-// Graph takes names beside ids, a value that is no address counts as a name too.
+// Graph has object ids, a value that is none counts as a name too.
 func isNamed(collection, value string) bool {
 	switch {
+	case strings.Trim(value, "*") == "" || isConversation(value):
+		return false
 	case strings.Contains(value, "@"):
 		return true
-	case isID(value) || strings.Trim(value, "*") == "":
+	case isDirectory(collection) || collection == "lists" || collection == "calendars":
+		return !isID(value)
+	case collection == "sites" && strings.Count(value, ",") > 1: // the host and two ids
 		return false
+	case collection == "mailfolders" || collection == "childfolders" || collection == "sites":
+		const shortest = 40 // of the ids that Exchange makes
+		return !isID(value) && (len(value) < shortest || strings.Contains(value, "*"))
 	}
+	return false
+}
+
+// isConversation reports whether a value is the id of a chat or a channel, which has an @ too: 19:…@thread.tacv2.
+func isConversation(value string) bool {
+	_, host, found := strings.Cut(value, "@")
+	return found && (strings.HasPrefix(value, "19:") || strings.HasPrefix(host, "thread.") ||
+		strings.HasPrefix(host, "unq.gbl."))
+}
+
+// isDirectory reports whether a collection, in lower case, has objects of the directory, whose keys are object ids.
+func isDirectory(collection string) bool {
 	switch collection {
-	case "users", "mailfolders", "childfolders", "sites", "members", "owners":
+	case "users", "groups", "contacts", "devices", "applications", "serviceprincipals", "teams", "directoryobjects",
+		"directoryroles", "administrativeunits", "members", "owners", "transitivemembers", "memberof", "transitivememberof",
+		"directreports", "transitivereports", "registeredowners", "registeredusers", "ownedobjects", "owneddevices",
+		"createdobjects", "presences", "acceptedsenders", "rejectedsenders":
 		return true
 	}
 	return false
 }
 
-// isID reports whether a value is an object id, a pattern of object ids, or so long that it can only be one.
+// isID reports whether a value is an object id, a pattern of object ids, or a short number as in examples.
 func isID(value string) bool {
-	const shortest = 40 // of the ids that Exchange makes
-	return strings.Trim(strings.ToLower(value), "0123456789abcdef-*") == "" && strings.ContainsAny(value, "0123456789-") ||
-		len(value) >= shortest && !strings.Contains(value, "*")
+	plain := strings.Trim(value, "{}")
+	before, after, hasStar := strings.Cut(plain, "*")
+	switch {
+	case isGUID(plain):
+		return true
+	case hasStar:
+		return isGUIDPrefix(before) && isGUIDEnd(strings.TrimLeft(after, "*")) &&
+			strings.ContainsAny(before+after, "0123456789-")
+	}
+	return strings.Trim(strings.ToLower(plain), "0123456789abcdef") == "" && strings.ContainsAny(plain, "0123456789")
+}
+
+// isGUIDEnd reports whether an object id can end with a text, in which stars stand for anything.
+func isGUIDEnd(text string) bool {
+	const zero = "00000000-0000-0000-0000-000000000000"
+	if strings.Contains(text, "*") {
+		return strings.Trim(strings.ToLower(text), "0123456789abcdef-*") == ""
+	}
+	return len(text) <= len(zero) && isGUIDPrefix(zero[:len(zero)-len(text)]+text)
 }
 
 // allowedByID returns an allow rule that allows for an id what a deny rule denies for a name, or nil. It tries
@@ -149,8 +221,7 @@ func (b *ruleBook) allowedByID(bare *match.AllowSet, deny *Rule, n name) *Rule {
 		if n.segment >= len(r.Template.Segments) || r.Template.Version != d.Template.Version || methods == 0 {
 			continue
 		}
-		byName, byID := example(r.Template, n.segment, n.value), example(r.Template, n.segment,
-			"11111111-2222-3333-4444-555555555555")
+		byName, byID := example(r.Template, n.segment, n.value), byKey(r.Template, n.segment)
 		plain := *byName // as a segment, a name may be an operation, and then it is no key
 		plain.Segments = slices.Clone(byName.Segments)
 		plain.Segments[n.segment].Kind, plain.Segments[n.segment].Quoted = odata.Name, false
@@ -174,12 +245,27 @@ func (b *ruleBook) denies(t *odata.Target, m match.Methods) bool {
 	return b.deny.FirstFor(t, m, match.Circumstances{}).Found
 }
 
+// byKey returns a target that a template matches, with an object id in one segment; in place of an alternate key, too.
+func byKey(t *odata.Template, segment int) *odata.Target {
+	target := example(t, segment, exampleID)
+	if isAlternateKey(t.Segments, segment) {
+		target.Segments[segment] = odata.Segment{
+			Kind:   odata.Key,
+			Text:   exampleID,
+			Fold:   exampleID,
+			Base:   exampleID,
+			Quoted: true,
+		}
+	}
+	return target
+}
+
 // example returns a target that a template matches, with one segment set to a key.
 func example(t *odata.Template, segment int, key string) *odata.Target {
 	target := &odata.Target{Version: t.Version, Segments: slices.Clone(t.Segments)}
 	for i := range target.Segments {
 		s := &target.Segments[i]
-		value := "11111111-2222-3333-4444-555555555555"
+		value := exampleID
 		if i == segment {
 			value = key
 		}

@@ -60,6 +60,22 @@ func (o *Set) IsVoid(r *match.Rule) bool {
 	return !isCall
 }
 
+// IsKey reports whether a segment of a template stands where Graph has a key, and is not the name of something that
+// Graph has there, too.
+func (o *Set) IsKey(t *odata.Template, segment int) bool {
+	if o == nil || segment == 0 {
+		return false
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.versions[t.Version] == nil {
+		return false
+	}
+	w := o.walk(t.Segments[:segment], t.Version)
+	return len(w.segments) == 0 && slices.ContainsFunc(w.at, func(n *resource) bool { return n.key != nil }) &&
+		!slices.ContainsFunc(w.at, func(n *resource) bool { return n.names[t.Segments[segment].Base] != nil })
+}
+
 // walk is how far a template leads in a list.
 type walk struct {
 	segments []odata.Segment // the segments that lead nowhere
@@ -167,8 +183,10 @@ func (w *walk) problem(m *match.Rule, wide bool) string {
 		return "no operation there or below has the method " + m.Methods.String()
 	case there == 0 && len(w.at[0].args) > 0:
 		return "it takes arguments; write " + anyOf(w.at[0].args).text
-	case there == 0:
+	case there == 0 && wide:
 		return "no operation ends there. Write /** after it to name what is below it"
+	case there == 0:
+		return "no operation ends there. Write the path of the operation that is meant, below it"
 	case missing == 0 || m.Methods == match.Any || wide && missing != m.Methods:
 		return ""
 	}

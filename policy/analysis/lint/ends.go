@@ -38,7 +38,7 @@ func (c *checker) endText(until time.Time) string {
 	case until.IsZero() || left > soon:
 		return ""
 	case left <= 0:
-		return "has ended at " + at + " and is none since. Delete it, or write another until"
+		return "has ended at " + at + " and is none since. Delete it"
 	default:
 		return "ends at " + at + ", within 14 days. Write another until if it is still needed"
 	}

@@ -49,6 +49,7 @@ func Check(p *policy.Policy, o Options) []*policy.Error {
 	c.identities()
 	c.ends()
 	c.reads()
+	c.values()
 	c.ways()
 	c.links()
 	return c.report.Errors()

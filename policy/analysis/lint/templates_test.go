@@ -77,8 +77,8 @@ func TestTemplatesThatNameNothingAreReported(t *testing.T) {
 		"PUT /users/{id}/messages/**":           "no operation there or below has the method PUT",
 		"GET /users/{id}/profile/names":         "it is in beta; write GET /beta/users/{id}/profile/names",
 		"GET /beta/users/{id}/manager":          "it is in v1.0; write GET /users/{id}/manager",
-		"GET /drives/{id}/items": "no operation ends there. Write /** after it to name what " +
-			"is below it",
+		"GET /drives/{id}/items": "no operation ends there. Write the path of the operation " +
+			"that is meant, below it",
 		"GET /reports/getEmailActivityUserDetail": "it takes arguments; write " +
 			"/reports/getEmailActivityUserDetail(period)",
 		"GET /reports/getEmailActivityUserDetail(days={n})": "/reports/getEmailActivityUserDetail takes other arguments; " +
@@ -161,6 +161,8 @@ callers:
 	want := []string{
 		`7: GET /users/{id}/events names nothing in the v1.0 of Graph: /users/{user-id} has no "events"; known here: ` +
 			`drive, mailFolders, manager, memberOf, messages, sendMail`,
+		"14: GET /me/** has no effect: /me is the user who has signed in, and a token of an app has none. Name users by " +
+			"/users/{id}",
 		`17: DELETE /users names nothing in the v1.0 of Graph: no operation there has the method DELETE; there is GET,POST`,
 	}
 	if diff := cmp.Diff(want, texts(lint.Check(p, lint.Options{Operations: some(t)}))); diff != "" {
@@ -171,7 +173,7 @@ callers:
 func TestARuleForTheSignedInUserIsReported(t *testing.T) {
 	p := app(t, "allow:\n  - GET /me/messages\n  - GET /users/me\n")
 	want := []string{"6: GET /me/messages can never succeed: /me is the user who has signed in, and a token of an app " +
-		"has none. Write /users/{id}"}
+		"has none. Write /users/{id} with where: for the users that are meant"}
 	if diff := cmp.Diff(want, texts(lint.Check(p, lint.Options{}))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
