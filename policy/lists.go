@@ -282,8 +282,8 @@ func (l *loader) listConditions(r *Rule, variable string, v yamlfile.Value) {
 			l.checkValues(r, &key, not)
 			r.addKey(key, true)
 			if slices.ContainsFunc(key.Values(), isEverything) {
-				l.warnings.AddIn(not.File(), not.Line(), not.Where(), "a star alone leaves every value out; write the values that are "+
-					"meant")
+				l.warnings.AddIn(not.File(), not.Line(), not.Where(),
+					"a star alone leaves every value out; write the values that are meant")
 			}
 		}
 	}

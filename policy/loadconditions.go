@@ -130,7 +130,8 @@ func (l *loader) option(name string, v yamlfile.Value) match.Option {
 	case v.IsInt():
 		n, _ := v.Int(0)
 		if n == 0 && strings.EqualFold(name, "$top") {
-			l.warnings.AddIn(v.File(), v.Line(), v.Where(), "$top is 1 at least, so 0 allows no value; write none if that is meant")
+			l.warnings.AddIn(v.File(), v.Line(), v.Where(),
+				"$top is 1 at least, so 0 allows no value; write none if that is meant")
 		}
 		return match.AtMost(name, n)
 	}

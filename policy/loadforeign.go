@@ -67,7 +67,8 @@ func (c *valueCheck) several() string {
 		return ""
 	case strings.Contains(lower, " or "), strings.Contains(lower, " and "), strings.Contains(text, "&&"):
 		list = "holds an operator"
-	case strings.Contains(text, ", "), strings.Contains(text, ";"), strings.Contains(text, ",") && c.collection() != "sites":
+	case strings.Contains(text, ", "), strings.Contains(text, ";"),
+		strings.Contains(text, ",") && c.collection() != "sites":
 		return c.shown() + " is one value; write a list for several: [a, b]"
 	case strings.Contains(text, " "):
 		list = "holds a space, which no such key has"
@@ -137,7 +138,8 @@ func (c *valueCheck) keyword() string {
 		return ""
 	case found && strings.Contains(" regex regexp re glob smtp sip mailto upn id oid user group domain prefix suffix "+
 		"contains startswith endswith eq in like any all ", " "+word+" "):
-		return c.shown() + " is compared as it stands, with what stands before the colon or equals sign; write the value alone"
+		return c.shown() + " is compared as it stands, with what stands before the colon or equals sign; write the value " +
+			"alone"
 	case strings.Contains(" any all none everyone everybody null self me ", " "+lower+" "):
 		return c.shown() + " is compared as it stands, and is no keyword here; write the values that are meant"
 	}
@@ -208,12 +210,13 @@ func isNearGUID(text string) bool {
 // lookalike returns what looks like other text than it is.
 func (c *valueCheck) lookalike() string {
 	if word, scripts := mixedScripts(c.text); word != "" {
-		return fmt.Sprintf("%.80q mixes %s letters, which look alike; write it in one script if that is meant", word, scripts)
+		return fmt.Sprintf("%.80q mixes %s letters, which look alike; write it in one script if that is meant", word,
+			scripts)
 	}
 	switch {
 	case norm.NFC.String(c.text) != c.text:
-		return c.shown() + " has accents as characters of their own, and clients write letters with their accents; type the " +
-			"value again"
+		return c.shown() + " has accents as characters of their own, and clients write letters with their accents; type " +
+			"the value again"
 	case !c.isChosen && (norm.NFKC.String(c.text) != c.text || strings.Contains(c.text, "。")):
 		return c.shown() + " has wide letters or other forms that no key has; type the value again, in plain letters"
 	}

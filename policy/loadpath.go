@@ -81,7 +81,8 @@ func argumentsOf(segment string) []string {
 
 var (
 	inBraces = regexp.MustCompile(`^\{([:$*+/#&?;.]*)([A-Za-z0-9_][A-Za-z0-9_. -]*)([:?*=|].*)?\}$`)
-	inSigns  = regexp.MustCompile(`^(:|<:?|\$\$?|\$\{|#\{|\{\{ ?|\[:?|%|\(|@|~|\{|)([A-Za-z0-9_][A-Za-z0-9_. -]*)( ?\}\}|>|\]|\}|%|\)|)$`)
+	inSigns  = regexp.MustCompile(`^(:|<:?|\$\$?|\$\{|#\{|\{\{ ?|\[:?|%|\(|@|~|\{|)([A-Za-z0-9_][A-Za-z0-9_. -]*)` +
+		`( ?\}\}|>|\]|\}|%|\)|)$`)
 	inQuotes = regexp.MustCompile("^(['\"`«“‹])([A-Za-z0-9_][A-Za-z0-9_-]*)['\"`»”›]$")
 )
 

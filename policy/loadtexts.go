@@ -165,8 +165,8 @@ func (l *loader) checkProperty(f yamlfile.Field) {
 	case near == "recipients" && strings.HasSuffix(lower, "recipients") && lower != "recipients":
 		// toRecipients and the like
 	case near != "" && !strings.Contains(name, "/"):
-		l.warnings.AddIn(f.Value.File(), f.Line, f.Value.Where(), "%.80q is the property of that name; did you mean %q?", name,
-			near)
+		l.warnings.AddIn(f.Value.File(), f.Line, f.Value.Where(), "%.80q is the property of that name; did you mean %q?",
+			name, near)
 	case strings.HasPrefix(name, "$"):
 		l.warnings.AddIn(f.Value.File(), f.Line, f.Value.Where(),
 			"%.80q is the property of that name; a property is written without $, and one within another with /, such as "+

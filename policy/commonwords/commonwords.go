@@ -42,8 +42,8 @@ const ours = `
 	yoursecret insecure $KEY ${KEY} $API_KEY ${API_KEY} $TOKEN $SECRET <key> <secret>`
 
 // parts are words that are put together: my-secret-key.
-const parts = "my the api app admin graph graphproxy proxy test dev prod secret key token password hello world super user " +
-	"new old service hr default change me demo local shared master client"
+const parts = "my the api app admin graph graphproxy proxy test dev prod secret key token password hello world super " +
+	"user new old service hr default change me demo local shared master client"
 
 // The first 8 bytes of each hash, sorted. They are computed when the first key is read, within some 50 ms, and take
 // 3 MB. Two hashes with the same 8 bytes have a chance of 1 to 10^13.

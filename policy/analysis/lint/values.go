@@ -33,7 +33,8 @@ func (c *checker) wideValues(r *policy.Rule, where, of string, values []string) 
 	}
 	for _, v := range values {
 		domain, isEnd := strings.CutPrefix(v, "*")
-		if isEnd && domain != "" && isLetter(domain[0]) && strings.Contains(domain, ".") && !strings.ContainsAny(domain, "@*/ ") {
+		isDomain := isEnd && domain != "" && isLetter(domain[0]) && strings.Contains(domain, ".")
+		if isDomain && !strings.ContainsAny(domain, "@*/ ") {
 			c.report.AddIn(r.File, r.Line, where, "%s: %.80q under %s matches other domains that end so, such as %.80q. Write "+
 				"\"*@%s\" for the addresses of one domain", r.Text, v, of, "x@evil"+domain, domain)
 			return
