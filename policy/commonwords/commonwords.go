@@ -139,13 +139,10 @@ func lineEnds() []string { return []string{"", "\n", "\r\n"} }
 
 // endings are what people append to a word.
 func endings() []string {
-	all := lineEnds()
-	for _, end := range []string{
+	all := append(lineEnds(),
 		"!", "!!", "1", "2", "3", "0", "00", "01", "007", "11", "12", "22", "69", "77", "88", "99", "123", "321", "1234",
 		"12345", "123456", "1!", "12!", "123!", "1234!", "@1", "@123", "#1", "?", ".", "$",
-	} {
-		all = append(all, end)
-	}
+	)
 	for year := 2018; year <= 2032; year++ {
 		text := strconv.Itoa(year)
 		all = append(all, text, text+"!")
