@@ -81,7 +81,7 @@ func argumentsOf(segment string) []string {
 
 var (
 	inBraces = regexp.MustCompile(`^\{([:$*+/#&?;.]*)([A-Za-z0-9_][A-Za-z0-9_. -]*)([:?*=|].*)?\}$`)
-	inSigns  = regexp.MustCompile(`^(:|<:?|\$\$?|\$\{|#\{|\{\{ ?|\[:?|%|\(|@|~|\{|)([A-Za-z0-9_][A-Za-z0-9_. -]*)` +
+	inSigns  = regexp.MustCompile(`^(:|<:?|\$\$?|\$\{|#\{|\{\{ ?|\[:?|%|\(|@|~|)([A-Za-z0-9_][A-Za-z0-9_. -]*)` +
 		`( ?\}\}|>|\]|\}|%|\)|)$`)
 	inQuotes = regexp.MustCompile("^(['\"`«“‹])([A-Za-z0-9_][A-Za-z0-9_-]*)['\"`»”›]$")
 )
@@ -119,7 +119,7 @@ func foreignName(text string) string {
 			return ""
 		}
 	case "":
-		if found[3] == ")" || found[3] == "%" {
+		if found[3] == ")" || found[3] == "%" || found[3] == "}" {
 			return ""
 		}
 	}
