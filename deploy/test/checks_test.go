@@ -132,7 +132,7 @@ func checkStop(t *testing.T, d *appsv1.Deployment, drain time.Duration) {
 }
 
 // checkMemory checks that the memory limit is the one that docs/operations.md (Sizing) gives for the requests in
-// flight.
+// flight, and for the connections that are idle besides.
 func checkMemory(t *testing.T, c *corev1.Container) {
 	t.Helper()
 	inFlight := int64(1000)
@@ -143,8 +143,14 @@ func checkMemory(t *testing.T, c *corev1.Container) {
 	}
 	held := max(inFlight*256<<10, 128<<20)
 	needed := held*3/2 + 64<<20
+	if v := variable(c, "GRAPHPROXY_MAX_CONNECTIONS"); v != "" {
+		n, err := strconv.ParseInt(v, 10, 64)
+		must(t, err)
+		needed += max(0, n-inFlight) * 48 << 10
+	}
 	if limit := c.Resources.Limits.Memory(); limit.Value() < needed {
-		t.Errorf("the memory limit is %s, and %d requests in flight may need %d MiB", limit, inFlight, needed>>20)
+		t.Errorf("the memory limit is %s, and %d requests in flight and idle connections may need %d MiB", limit, inFlight,
+			needed>>20)
 	}
 	if c.Resources.Requests.Cpu().IsZero() || c.Resources.Requests.Memory().IsZero() {
 		t.Errorf("%s requests %v", c.Name, c.Resources.Requests)

@@ -72,6 +72,7 @@ policyFiles: {keys.json: "{}", text: "of\n\ntwo lines\n"}
 publicUrl: https://graph.contoso.com
 hosts: [graph.contoso.com]
 maxInFlight: 200
+maxConnections: 400
 auditFailure: refuse
 logLevel: debug
 env: {GRAPHPROXY_TRUSTED_PROXIES: 10.0.0.0/8, OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318"}
@@ -103,6 +104,9 @@ func TestTheChartIsWhatTheBaseIs(t *testing.T) {
 	checkProbes(t, container)
 	checkStop(t, d, 10*time.Second)
 	checkMemory(t, container)
+	if got := variable(container, "GRAPHPROXY_MAX_CONNECTIONS"); got != "2500" {
+		t.Errorf("GRAPHPROXY_MAX_CONNECTIONS is %q", got)
+	}
 	checkEgress(t, rendered.NetworkPolicy[0], false)
 	same := func(what string, got, want any) {
 		t.Helper()
@@ -113,7 +117,7 @@ func TestTheChartIsWhatTheBaseIs(t *testing.T) {
 	same("the pod's security context", d.Spec.Template.Spec.SecurityContext, want.Spec.Template.Spec.SecurityContext)
 	same("the container's security context", container.SecurityContext, wanted.SecurityContext)
 	for _, name := range []string{"GRAPHPROXY_LISTEN", "GRAPHPROXY_ADMIN_LISTEN", "GRAPHPROXY_POLICY", "GRAPHPROXY_HOSTS",
-		"GRAPHPROXY_DRAIN", "GRAPHPROXY_SHUTDOWN_TIMEOUT"} {
+		"GRAPHPROXY_DRAIN", "GRAPHPROXY_SHUTDOWN_TIMEOUT", "GRAPHPROXY_MAX_CONNECTIONS"} {
 		same(name, variable(container, name), variable(wanted, name))
 	}
 	same("the image", container.Image, wanted.Image)
@@ -238,6 +242,7 @@ func TestTheSchemaOfTheValuesRefuses(t *testing.T) {
 		{"no policy at all", `policy: ""`, "policy"},
 		{"a number as text", `maxInFlight: "many"`, "maxInFlight"},
 		{"no requests at all", "maxInFlight: 0", "maxInFlight"},
+		{"no connections at all", "maxConnections: 0", "maxConnections"},
 		{"a negative drain", "drainSeconds: -1", "drainSeconds"},
 		{"a mode that there is not", "auditFailure: ignore", "auditFailure"},
 		{"a cloud that there is not", "azure: {cloud: germany}", "cloud"},
