@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"graphproxy/policy"
+	"graphproxy/proxy"
 )
 
 // A reader who copies an example must get a policy that loads and whose tests pass.
@@ -25,7 +26,7 @@ func TestTheExamplesInTheDocumentsLoad(t *testing.T) {
 		blocks := strings.Split(string(data), "```yaml\n")[1:]
 		for i, block := range blocks {
 			text, _, _ := strings.Cut(block, "```")
-			if _, err := policy.Parse("policy.yaml", []byte(text)); err != nil {
+			if _, err := policy.Parse("policy.yaml", []byte(text), proxy.CheckEvidence); err != nil {
 				t.Errorf("%s, example %d: %v", file, i, err)
 			}
 		}

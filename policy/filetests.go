@@ -20,14 +20,29 @@ type Case struct {
 	Request Request
 	Allow   bool // what the decision must be
 
+	// Evidence is what the request presents, if the case is about who sends it. Then it must prove Request.Caller,
+	// or no caller if that is NoCaller. Request has no Target, or one that any request without a caller stands for.
+	Evidence *Evidence
+
 	where string // "tests[0].allow[2]"
 }
 
 // Result is the outcome of a Case.
 type Result struct {
 	Case
-	Explanation Explanation
+	Explanation Explanation // zero for a case about Evidence
+	Proof       Proof       // zero for another case
 	OK          bool
+
+	proof string
+}
+
+// Message says what was decided, or what the evidence proved, and why: "is allowed, by policy.yaml:7: GET /users".
+func (r *Result) Message() string {
+	if r.Evidence != nil {
+		return r.proof
+	}
+	return r.Explanation.String()
 }
 
 // Test runs the file's tests, in file order. Tests without at: are judged at the time that was given to
@@ -38,6 +53,12 @@ func (p *Policy) Test() []Result { return p.TestAt(p.loaded) }
 func (p *Policy) TestAt(now time.Time) []Result {
 	results := make([]Result, len(p.cases))
 	for i, c := range p.cases {
+		if c.Evidence != nil {
+			found := p.proof(&c)
+			ok := p.proves(&c, found)
+			results[i] = Result{Case: c, Proof: found, OK: ok, proof: p.proofText(&c, found, ok)}
+			continue
+		}
 		request := c.Request
 		if request.At.IsZero() {
 			request.At = now
@@ -56,7 +77,7 @@ func (p *Policy) testErrors() Errors {
 	}
 	for _, r := range p.Test() {
 		if !r.OK {
-			report.AddIn(r.File, r.Line, r.where, "%s %s", r.Text, r.Explanation)
+			report.AddIn(r.File, r.Line, r.where, "%s %s", r.Text, r.Message())
 		}
 	}
 	return report.Errors()
@@ -67,56 +88,96 @@ func (l *loader) testCases(v yamlfile.Value) {
 	if !v.IsSet() {
 		return
 	}
-	var names []string
-	for _, c := range l.policy.callers {
-		names = append(names, c.Name)
-	}
 	for _, item := range v.List("a list of tests") {
-		keys := item.Mapping("caller", "at", "allow", "deny")
-		if !item.IsMapping() {
-			continue
-		}
-		l.require(item.Line(), item.Where(), keys, "caller", "write the name of the caller")
-		if !keys["allow"].IsSet() && !keys["deny"].IsSet() {
-			item.Errorf("this tests nothing; write allow: or deny: with requests")
-		}
-		when := at(keys["at"])
-		caller, ok := keys["caller"].Text("the name of a caller")
-		if ok && l.policy.rules[caller] == nil {
-			keys["caller"].Errorf("%s", yamlfile.Unknown("caller", caller, names))
-		}
-		for _, c := range keys["allow"].OneOrMore("a list of METHOD /path?query") {
-			l.testCase(c, caller, when, true)
-		}
-		for _, c := range keys["deny"].OneOrMore("a list of METHOD /path?query") {
-			l.testCase(c, caller, when, false)
-		}
+		l.test(item)
 	}
 }
 
-func (l *loader) testCase(v yamlfile.Value, caller string, when time.Time, allow bool) {
+func (l *loader) test(item yamlfile.Value) {
+	keys := item.Mapping("caller", "evidence", "at", "allow", "deny")
+	if !item.IsMapping() {
+		return
+	}
+	l.require(item.Line(), item.Where(), keys, "caller", "write the name of the caller")
+	if !keys["allow"].IsSet() && !keys["deny"].IsSet() && !keys["evidence"].IsSet() {
+		item.Errorf("this tests nothing; write allow: or deny: with requests")
+	}
+	when := at(keys["at"])
+	caller := l.testedCaller(keys)
+	var evidence *Evidence
+	if keys["evidence"].IsSet() {
+		evidence = l.evidenceCase(keys["evidence"], caller)
+	}
+	if caller != NoCaller {
+		evidence = nil // what the caller may do does not depend on how it is known
+	} else if evidence != nil {
+		keys["allow"].Errorf("a request of no caller is refused with 401, whatever it asks for; take allow: out")
+	}
+	for _, c := range keys["allow"].OneOrMore("a list of METHOD /path?query") {
+		l.testCase(c, Case{Request: Request{Caller: caller, At: when}, Allow: true, Evidence: evidence})
+	}
+	for _, c := range keys["deny"].OneOrMore("a list of METHOD /path?query") {
+		l.testCase(c, Case{Request: Request{Caller: caller, At: when}, Evidence: evidence})
+	}
+}
+
+// testedCaller reads whom a test is about.
+func (l *loader) testedCaller(keys map[string]yamlfile.Value) string {
+	caller, ok := keys["caller"].Text("the name of a caller")
+	isKnown := l.policy.rules[caller] != nil
+	switch {
+	case !ok:
+	case caller == NoCaller && keys["evidence"].IsSet():
+		if isKnown {
+			keys["caller"].Errorf("none stands for no caller here, and a caller has that name; rename the caller")
+		}
+	case caller == NoCaller && !isKnown:
+		keys["caller"].Errorf("a test of a request that nothing proves needs evidence:, {} for none at all")
+	case !isKnown:
+		var names []string
+		for _, c := range l.policy.callers {
+			names = append(names, c.Name)
+		}
+		keys["caller"].Errorf("%s", yamlfile.Unknown("caller", caller, names))
+	}
+	return caller
+}
+
+// evidenceCase adds the case that the evidence of a test proves its caller.
+func (l *loader) evidenceCase(v yamlfile.Value, caller string) *Evidence {
+	e, ok := l.testEvidence(v, caller)
+	if !ok {
+		return nil
+	}
+	l.policy.cases = append(l.policy.cases,
+		Case{
+			File:     v.File(),
+			Line:     v.Line(),
+			Text:     "evidence " + v.Flow(),
+			Request:  Request{Caller: caller},
+			Evidence: e,
+			where:    v.Where(),
+		})
+	return e
+}
+
+// testCase adds a request to a case that knows what must come out.
+func (l *loader) testCase(v yamlfile.Value, c Case) {
 	text, body, ok := caseText(v)
 	if !ok {
 		return
 	}
-	request, err := ParseRequest(caller, text)
+	request, err := ParseRequest(c.Request.Caller, text)
 	if err != nil {
 		v.Errorf("%v", err)
 		return
 	}
-	request.At = when
+	request.At = c.Request.At
 	if body != nil {
 		request.Body = &Body{State: BodyJSON, Text: body}
 	}
-	l.policy.cases = append(l.policy.cases,
-		Case{
-			File:    v.File(),
-			Line:    v.Line(),
-			Text:    text,
-			Request: request,
-			Allow:   allow,
-			where:   v.Where(),
-		})
+	c.File, c.Line, c.where, c.Text, c.Request = v.File(), v.Line(), v.Where(), text, request
+	l.policy.cases = append(l.policy.cases, c)
 }
 
 // caseText reads a request, or a mapping of one to its body.

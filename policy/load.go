@@ -14,9 +14,10 @@ import (
 )
 
 // An EvidenceCheck returns the problems of the identities of all callers together, such as a key that two
-// callers have. The problems need no file name. The callers have a name and at least one identity, and each of
-// their identities was read without a problem. auth/caller decides; this package does not import it.
-type EvidenceCheck func(callers []Caller) Errors
+// callers have; or, if there is none, what evidence proves for tests that have some. The problems need no file
+// name. The callers have a name and at least one identity, and each of their identities was read without a
+// problem. auth/caller decides; this package does not import it.
+type EvidenceCheck func(callers []Caller) (Prove, Errors)
 
 // Load reads and parses a policy file, see Parse. Other errors than Errors are about reading it.
 func Load(file string, checks ...EvidenceCheck) (*Policy, error) {
@@ -36,7 +37,8 @@ func Load(file string, checks ...EvidenceCheck) (*Policy, error) {
 // the file. The error is of type Errors: all problems at once, sorted by line, including the problems of the
 // checks. There is no partial policy.
 //
-// Without a check, two callers of the policy may have the same evidence. caller.New also refuses this.
+// Without a check, two callers of the policy may have the same evidence. caller.New also refuses this. And tests that
+// have evidence fail, because nothing judges it.
 //
 // Tests without at: are judged as if no grant had ended; see ParseAt.
 func Parse(file string, data []byte, checks ...EvidenceCheck) (*Policy, error) {
@@ -79,7 +81,8 @@ type loader struct {
 	sets     map[string]*ruleSet
 	keys     []keyPlace
 	setNames []string
-	denyAll  []*Rule // for every caller
+	denyAll  []*Rule     // for every caller
+	keys     []callerKey // of all callers; nil until a test names one
 
 	prefix    string            // before the names of files in messages
 	listFiles map[string][]byte // files of lists, by name
@@ -214,7 +217,9 @@ func (l *loader) evidence() {
 		}
 	}
 	for _, check := range l.checks {
-		for _, e := range check(callers) {
+		prove, problems := check(callers)
+		l.policy.prove = prove
+		for _, e := range problems {
 			l.report.Append(&Error{File: cmp.Or(e.File, l.policy.File()), Line: e.Line, Where: e.Where, Message: e.Message})
 		}
 	}

@@ -40,6 +40,7 @@ type Policy struct {
 	coverOf    []cover       // by number in covers
 	apps       []AppRef
 	cases      []Case
+	prove      Prove             // judges the evidence of tests; nil: nothing does
 	loaded     time.Time         // when the files were read; cases without a time are judged at this time
 	contact    string            // whom a refused caller must ask
 	report     bool              // of the whole policy: callers without a mode are in report mode

@@ -28,12 +28,13 @@ func NewAuthorization(p *policy.Policy, o caller.Options) (*Authorization, error
 }
 
 // CheckEvidence is a policy.EvidenceCheck: it returns the problems for which NewAuthorization would refuse these
-// callers on any machine. It reads no file, no network and no list of users.
-func CheckEvidence(callers []policy.Caller) policy.Errors {
-	if err := caller.Check(callersOf(callers)); err != nil {
-		return atTheirLines("", err)
+// callers on any machine, or else what evidence proves. It reads no file, no network and no list of users.
+func CheckEvidence(callers []policy.Caller) (policy.Prove, policy.Errors) {
+	judge, err := caller.NewJudge(callersOf(callers))
+	if err != nil {
+		return nil, atTheirLines("", err)
 	}
-	return nil
+	return func(e policy.Evidence) policy.Proof { return proofOf(judge, e) }, nil
 }
 
 // atTheirLines returns the problems of callers in the form of package policy's errors: with the file's name and the

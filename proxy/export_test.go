@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/http"
+
+	"graphproxy/auth/caller"
 )
 
 // NewResponseWriter is what answers are written to.
@@ -45,3 +47,8 @@ func Untraced() {
 
 // AppendLine appends the audit line of a record.
 func (rec *Record) AppendLine(b []byte) []byte { return rec.appendLine(b) }
+
+// Authenticate finds the caller of a request, as the handler does.
+func (a *Authorization) Authenticate(r *http.Request) (caller.Found, error) {
+	return a.callers.Authenticate(r)
+}

@@ -1,7 +1,6 @@
 package caller
 
 import (
-	"net/http"
 	"net/netip"
 	"slices"
 )
@@ -67,13 +66,13 @@ func (b *builder) aloneAndTogether(o, before owner, what string) {
 }
 
 // complete returns the caller whose evidence is all there.
-func (a *Authenticator) complete(holder, sender proof, r *http.Request) (Found, *Error) {
+func (a *Authenticator) complete(holder, sender proof, from place) (Found, *Error) {
 	strongest := holder
 	if holder.Name == "" {
 		strongest = sender
 	}
 	for _, p := range strongest.parts {
-		isWhole, err := a.isWhole(p.of, holder, sender, r)
+		isWhole, err := a.isWhole(p.of, holder, sender, from)
 		if err != nil {
 			return Found{}, err
 		}
@@ -92,7 +91,7 @@ func (a *Authenticator) complete(holder, sender proof, r *http.Request) (Found, 
 }
 
 // isWhole reports whether each kind of evidence of a conjunction is there.
-func (a *Authenticator) isWhole(c *conjunction, holder, sender proof, r *http.Request) (bool, *Error) {
+func (a *Authenticator) isWhole(c *conjunction, holder, sender proof, from place) (bool, *Error) {
 	for _, kind := range c.kinds {
 		ok := false
 		switch kind {
@@ -101,16 +100,14 @@ func (a *Authenticator) isWhole(c *conjunction, holder, sender proof, r *http.Re
 		case Token, Key:
 			ok = slices.Contains(sender.parts, part{c, kind})
 		case Unix:
-			p, isUnix := r.Context().Value(peerKey{}).(Peer)
-			ok = isUnix && c.unix.holds(p)
+			ok = from.hasProcess && c.unix.holds(from.process)
 		case Network:
-			remote, err := netip.ParseAddrPort(r.RemoteAddr)
-			if err != nil {
+			if !from.isTCP {
 				return false, nil
 			}
-			addr, refusal := a.origin(plain(remote.Addr()), r.Header["X-Forwarded-For"])
-			if refusal != nil {
-				return false, refusal
+			addr, err := a.origin(from.remote, from.forwarded)
+			if err != nil {
+				return false, err
 			}
 			ok = slices.ContainsFunc(c.networks, func(p netip.Prefix) bool { return p.Contains(addr) })
 		}

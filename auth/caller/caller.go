@@ -132,25 +132,28 @@ func (a *Authenticator) Authenticate(r *http.Request) (Found, error) {
 		return Found{}, err
 	}
 	sender, err := a.secret(r)
-	switch {
-	case err != nil:
+	if err != nil {
 		return Found{}, err
+	}
+	found, err := a.strongest(holder, sender, func() place { return placeOf(r) })
+	if err != nil {
+		return Found{}, err
+	}
+	return found, nil
+}
+
+// strongest returns the caller by what a certificate proves, what a token or a key proves, and the place that the
+// request comes from. Where they leave no question, it does not look at the place.
+func (a *Authenticator) strongest(holder, sender proof, from func() place) (Found, *Error) {
+	switch {
 	case holder.Name != "" && holder.parts != nil, holder.Name == "" && sender.parts != nil:
-		found, err := a.complete(holder, sender, r)
-		if err != nil {
-			return Found{}, err
-		}
-		return found, nil
+		return a.complete(holder, sender, from())
 	case holder.Name != "":
 		return holder.Found, nil
 	case sender.Name != "":
 		return sender.Found, nil
 	}
-	peer, err := a.peer(r)
-	if err != nil {
-		return Found{}, err
-	}
-	return peer, nil
+	return a.peer(from())
 }
 
 // onlyCaller collects the callers that evidence identifies. They must be one caller. If several of its

@@ -79,7 +79,16 @@ func (a *Authenticator) certificate(s *tls.ConnectionState) (proof, *Error) {
 	if leaf.IsCA || !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
 		return proof{}, errUse()
 	}
-	names := namesOf(leaf)
+	found, err := a.holder(namesOf(leaf))
+	if err == nil && found.Credential == "" {
+		hash := sha256.Sum256(leaf.Raw)
+		found.Credential = hex.EncodeToString(hash[:digits/2])
+	}
+	return found, err
+}
+
+// holder returns the caller that has a certificate with these names.
+func (a *Authenticator) holder(names certificateNames) (proof, *Error) {
 	switch {
 	case len(names.uris) > 1 && names.spiffe:
 		// https://github.com/spiffe/spiffe/blob/main/standards/X509-SVID.md §2: exactly one.
@@ -101,9 +110,6 @@ func (a *Authenticator) certificate(s *tls.ConnectionState) (proof, *Error) {
 			"ask the policy's owner to make them differ")
 	case whose.Name == "":
 		return proof{}, errCertificate()
-	case whose.Credential == "":
-		hash := sha256.Sum256(leaf.Raw)
-		whose.Credential = hex.EncodeToString(hash[:digits/2])
 	}
 	return whose.proof(), nil
 }
@@ -115,18 +121,24 @@ type certificateNames struct {
 }
 
 func namesOf(c *x509.Certificate) certificateNames {
-	var n certificateNames
-	for _, u := range c.URIs {
+	var commonNames []string
+	for _, part := range c.Subject.Names {
+		if text, ok := part.Value.(string); ok && part.Type.String() == "2.5.4.3" {
+			commonNames = append(commonNames, text)
+		}
+	}
+	return comparableNames(c.URIs, c.DNSNames, commonNames)
+}
+
+// comparableNames returns names of a certificate in the form in which they are compared.
+func comparableNames(uris []*url.URL, dns, commonNames []string) certificateNames {
+	n := certificateNames{commonNames: commonNames}
+	for _, u := range uris {
 		n.uris = append(n.uris, canonical(u))
 		n.spiffe = n.spiffe || strings.EqualFold(u.Scheme, "spiffe")
 	}
-	for _, name := range c.DNSNames {
+	for _, name := range dns {
 		n.dns = append(n.dns, strings.ToLower(name))
-	}
-	for _, part := range c.Subject.Names {
-		if text, ok := part.Value.(string); ok && part.Type.String() == "2.5.4.3" {
-			n.commonNames = append(n.commonNames, text)
-		}
 	}
 	return n
 }

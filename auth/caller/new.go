@@ -16,7 +16,7 @@ import (
 )
 
 // New returns an Authenticator of these callers, and does not keep the slice. The error contains all problems
-// at once, each with its cure: the problems of Check, users that this machine does not have, and issuers whose
+// at once, each with its cure: the problems of NewJudge, users that this machine does not have, and issuers whose
 // keys cannot be had (oidc.Keys.Verifier). The keys of new issuers are fetched in the background.
 func New(callers []Caller, o Options) (*Authenticator, error) {
 	b := newBuilder(lookUp)
@@ -30,15 +30,6 @@ func New(callers []Caller, o Options) (*Authenticator, error) {
 		b.a.now = time.Now
 	}
 	return &b.a, nil
-}
-
-// Check returns the problems that callers have on any machine: identities without a value, two callers that the
-// same evidence could identify, and an issuer whose keys come from two places. It reads no file, no network and
-// no list of users.
-func Check(callers []Caller) error {
-	b := newBuilder(nil)
-	b.addAll(callers)
-	return errors.Join(b.problems...)
 }
 
 // lookUp returns the uid of a user of this machine.

@@ -83,10 +83,10 @@ func (b *builder) describeUnix(d *described) (missing string) {
 		d.User, d.UID = "", &uid
 	}
 	if d.all != nil {
-		d.all.unix = &unixOwner{d.UID, d.GID, d.found(Unix)}
+		d.all.unix = &unixOwner{d.UID, d.GID, d.User, d.found(Unix)}
 		return ""
 	}
-	b.a.unix = append(b.a.unix, unixOwner{d.UID, d.GID, d.found(Unix)})
+	b.a.unix = append(b.a.unix, unixOwner{d.UID, d.GID, d.User, d.found(Unix)})
 	return ""
 }
 

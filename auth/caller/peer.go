@@ -20,13 +20,41 @@ func WithPeer(ctx context.Context, p Peer) context.Context {
 	return context.WithValue(ctx, peerKey{}, p)
 }
 
+// place is where a request comes from.
+type place struct {
+	isTCP     bool // else it is a unix socket
+	remote    netip.Addr
+	forwarded []string // X-Forwarded-For
+
+	hasProcess bool // the kernel said which process is at the other end of the unix socket
+	process    process
+}
+
+// process is a Peer. A user or a group that is not known is -1.
+type process struct {
+	uid, gid int
+	user     string // the user's name in evidence that is given to a Judge; else ""
+}
+
+// placeOf returns where a request comes from. An address of another form than net/http gives to TCP connections is a
+// unix socket's ("@", "").
+func placeOf(r *http.Request) place {
+	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+	from := place{isTCP: err == nil, remote: plain(remote.Addr()), forwarded: r.Header["X-Forwarded-For"]}
+	if p, ok := r.Context().Value(peerKey{}).(Peer); ok {
+		from.hasProcess, from.process = true, process{uid: int(p.UID), gid: int(p.GID)}
+	}
+	return from
+}
+
 type unixOwner struct {
 	uid, gid *int
+	user     string // "" once it was looked up, and then it is uid
 	Found
 }
 
-func (o *unixOwner) holds(p Peer) bool {
-	return (o.uid == nil || *o.uid == int(p.UID)) && (o.gid == nil || *o.gid == int(p.GID))
+func (o *unixOwner) holds(p process) bool {
+	return (o.uid == nil || *o.uid == p.uid) && (o.gid == nil || *o.gid == p.gid) && (o.user == "" || o.user == p.user)
 }
 
 type networkOwner struct {
@@ -34,15 +62,13 @@ type networkOwner struct {
 	Found
 }
 
-// peer returns the caller by the place that the request comes from. An address of another form than net/http
-// gives to TCP connections is a unix socket's ("@", "") and no network evidence.
-func (a *Authenticator) peer(r *http.Request) (Found, *Error) {
-	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+// peer returns the caller by the place that the request comes from. A unix socket is no network evidence.
+func (a *Authenticator) peer(from place) (Found, *Error) {
 	switch {
-	case err != nil && len(a.unix) > 0:
-		return a.user(r.Context()) // it has a user, who may be a caller, so it is not anyone
-	case err == nil && len(a.networks) > 0:
-		addr, refusal := a.origin(plain(remote.Addr()), r.Header["X-Forwarded-For"])
+	case !from.isTCP && len(a.unix) > 0:
+		return a.user(from) // it has a user, who may be a caller, so it is not anyone
+	case from.isTCP && len(a.networks) > 0:
+		addr, refusal := a.origin(from.remote, from.forwarded)
 		if refusal != nil {
 			return Found{}, refusal
 		}
@@ -57,14 +83,13 @@ func (a *Authenticator) peer(r *http.Request) (Found, *Error) {
 }
 
 // user returns the caller by the peer of a unix socket.
-func (a *Authenticator) user(ctx context.Context) (Found, *Error) {
-	p, ok := ctx.Value(peerKey{}).(Peer)
-	if !ok {
+func (a *Authenticator) user(from place) (Found, *Error) {
+	if !from.hasProcess {
 		return Found{}, errUnix()
 	}
 	var whose onlyCaller
 	for i := range a.unix {
-		if a.unix[i].holds(p) {
+		if a.unix[i].holds(from.process) {
 			whose.add(a.unix[i].Found, nil)
 		}
 	}

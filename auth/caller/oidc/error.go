@@ -45,6 +45,9 @@ func errExpired() *Error {
 	return &Error{Code: CodeExpired, Message: "the token has expired: get a new one from its issuer"}
 }
 
+// UnknownIssuer returns the Error for a token of an issuer that no Source has.
+func UnknownIssuer() *Error { return errIssuer() }
+
 func errIssuer() *Error {
 	return &Error{Code: CodeIssuerUnknown, Message: "the token's issuer is not one that any caller's identity names: " +
 		"get one from the issuer that was agreed upon, or ask the policy's owner to add a token identity to your " +

@@ -53,6 +53,28 @@ func read(raw string) (*jwt, *Error) {
 	return t, t.claims(claims)
 }
 
+// Unsigned returns the Token of a JWT with these claims, a JSON object, as if its signature and its times had been
+// verified. It is for judging evidence that is described and not presented (caller.Judge), never for requests. Unlike a
+// JWT, it needs no exp. The error is an *Error.
+func Unsigned(claims []byte) (*Token, error) {
+	object, err := readObject(claims)
+	if err != nil {
+		return nil, invalid("has claims that "+err.Error(), whole)
+	}
+	_, hasEnd := object["exp"]
+	if !hasEnd {
+		object["exp"] = json.Number("0")
+	}
+	t := &jwt{token: &Token{claims: object}}
+	if err := t.claims(object); err != nil {
+		return nil, err
+	}
+	if !hasEnd {
+		delete(object, "exp")
+	}
+	return t.token, nil
+}
+
 func readPart(part, name string) (map[string]any, *Error) {
 	data, ok := decode(part)
 	if !ok {

@@ -3,6 +3,7 @@ package policycmd
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"graphproxy/policy"
 )
@@ -14,21 +15,29 @@ type coverage struct {
 	Percent   int        `json:"percent"`   // rounded down; 100 without rules
 	Unreached []ruleText `json:"unreached"` // in file order, by caller
 	Callers   []string   `json:"callers"`   // that no test is about
+	Unproven  []string   `json:"unproven"`  // that no evidence of a test proves
+
+	evidence bool // a test has evidence
 }
 
 func coverageOf(p *policy.Policy, results []policy.Result) coverage {
-	reached, tested := map[string]bool{}, map[string]bool{}
+	reached, tested, proven := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, r := range results {
 		tested[r.Request.Caller] = true
+		proven[r.Proof.Caller] = true
 		if r.Explanation.Rule != nil {
 			reached[ruleKey(r.Explanation.Rule)] = true
 		}
 	}
-	c := coverage{Percent: 100, Unreached: []ruleText{}, Callers: []string{}}
+	c := coverage{Percent: 100, Unreached: []ruleText{}, Callers: []string{}, Unproven: []string{}}
+	c.evidence = slices.ContainsFunc(results, func(r policy.Result) bool { return r.Evidence != nil })
 	seen := map[string]bool{}
 	for _, caller := range p.Callers() {
 		if !tested[caller.Name] {
 			c.Callers = append(c.Callers, caller.Name)
+		}
+		if !proven[caller.Name] {
+			c.Unproven = append(c.Unproven, caller.Name)
 		}
 		allow, deny := p.Rules(caller.Name)
 		for i, r := range append(allow[:len(allow):len(allow)], deny...) {
@@ -65,7 +74,11 @@ func (c *coverage) count(r *policy.Rule, denies, isReached bool) {
 const mostUnreached = 20
 
 func (c *coverage) text(w io.Writer, all bool) {
-	if len(c.Unreached)+len(c.Callers) == 0 {
+	unproven := c.Unproven
+	if !c.evidence && !all { // how callers are known is not tested here at all
+		unproven = nil
+	}
+	if len(c.Unreached)+len(c.Callers)+len(unproven) == 0 {
 		return
 	}
 	var lines []string
@@ -74,6 +87,9 @@ func (c *coverage) text(w io.Writer, all bool) {
 	}
 	for _, name := range c.Callers {
 		lines = append(lines, "no test is about caller "+name)
+	}
+	for _, name := range unproven {
+		lines = append(lines, "no evidence of a test proves caller "+name)
 	}
 	for i, line := range lines {
 		if i == mostUnreached && !all {

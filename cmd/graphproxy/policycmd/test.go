@@ -1,6 +1,7 @@
 package policycmd
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"time"
@@ -18,7 +19,8 @@ func newTest(settings *config.Config) *cobra.Command {
 		Use:   "test [FILE]",
 		Short: "Run the tests in a policy file, and list what they do not reach",
 		Long: "test runs the tests of a policy file. It prints those that fail, and the rules and callers that no test " +
-			"reaches: a test reaches the\nrule that decides it. Status 0: all passed. 1: a test fails, or fewer rules are " +
+			"reaches: a test reaches the\nrule that decides it, and the caller that its evidence proves. " +
+			"Status 0: all passed. 1: a test fails, or fewer rules are " +
 			"reached than --min-coverage asks for. 2: the file does not load.",
 		Args: arguments("[FILE]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -52,12 +54,15 @@ type testCase struct {
 	File    string    `json:"file"`
 	Line    int       `json:"line"`
 	Caller  string    `json:"caller"`
-	Request string    `json:"request"`
-	Want    string    `json:"want"`
+	Request string    `json:"request"` // or the evidence
+	Want    string    `json:"want"`    // allow or deny; of evidence, the caller or none
 	Got     string    `json:"got"`
 	OK      bool      `json:"ok"`
 	Rule    *ruleText `json:"rule,omitempty"`
 	Message string    `json:"message"`
+
+	// of a test of evidence: the kind that named the caller, or the code of the 401
+	Evidence string `json:"evidence,omitempty"`
 }
 
 func test(cmd *cobra.Command, file string, all bool, least int) error {
@@ -85,7 +90,7 @@ func test(cmd *cobra.Command, file string, all bool, least int) error {
 
 func caseOf(r policy.Result) testCase {
 	e := r.Explanation
-	return testCase{
+	c := testCase{
 		File:    r.File,
 		Line:    r.Line,
 		Caller:  r.Request.Caller,
@@ -94,8 +99,13 @@ func caseOf(r policy.Result) testCase {
 		Got:     decision(e.Allow),
 		OK:      r.OK,
 		Rule:    ruleOf(e.Rule),
-		Message: e.String(),
+		Message: r.Message(),
 	}
+	if r.Evidence != nil {
+		c.Want, c.Got = r.Request.Caller, cmp.Or(r.Proof.Caller, policy.NoCaller)
+		c.Evidence = cmp.Or(r.Proof.Kind, r.Proof.Code)
+	}
+	return c
 }
 
 func (r testResult) text(w io.Writer) error {

@@ -21,7 +21,7 @@ func removedTests(old, newer *policy.Policy) []Change {
 			changes = append(changes, Change{
 				Sign:  "-",
 				Kind:  KindTest,
-				Text:  fmt.Sprintf("%s: %s %s is no longer tested", r.Request.Caller, outcome(r.Allow), r.Text),
+				Text:  testText(&r.Case) + " is no longer tested",
 				Where: place(r.File, r.Line),
 			})
 		}
@@ -38,6 +38,14 @@ func testKey(c *policy.Case) string {
 		at = c.Request.At.Format(time.RFC3339)
 	}
 	return fmt.Sprintf("%s\n%s\n%t\n%s\n%s", c.Request.Caller, c.Text, c.Allow, at, body)
+}
+
+// testText returns what a test says: "hr: allow GET /users", "evidence {key: laptop} for hr".
+func testText(c *policy.Case) string {
+	if c.Evidence != nil && c.Request.Target == nil {
+		return c.Text + " for " + c.Request.Caller
+	}
+	return fmt.Sprintf("%s: %s %s", c.Request.Caller, outcome(c.Allow), c.Text)
 }
 
 func outcome(allow bool) string {

@@ -15,6 +15,7 @@ import (
 
 	"graphproxy/policy"
 	"graphproxy/policy/analysis/schema"
+	"graphproxy/proxy"
 )
 
 // compile returns the compiled schema for the values that instance returns.
@@ -146,7 +147,7 @@ func parse(text []byte) (*policy.Policy, error) {
 		{Name: "policy.yaml", Data: text},
 		{Name: "teams/hr.yaml", Data: []byte("version: 1\n")},
 		{Name: "staff.txt", Data: []byte("adele@contoso.com\n"), IsList: true},
-	}})
+	}}, proxy.CheckEvidence)
 }
 
 // goodFiles returns policies that load, by name.
@@ -235,14 +236,42 @@ func everyOption(t testing.TB) []byte {
 			"app": map[string]any{"identity": identities, "allow": allow, "deny": deny, "until": "2026-12-31",
 				"description": "x", "owner": "y", "ticket": "z"},
 		},
-		"tests": []any{map[string]any{"caller": "app", "at": "2026-12-01", "deny": []any{
+		"tests": append(evidenceTests(), map[string]any{"caller": "app", "at": "2026-12-01", "deny": []any{
 			map[string]any{"POST /users": map[string]any{"body": map[string]any{"id": []any{1, nil, "x"}}}},
-		}}},
+		}}),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return text
+}
+
+// evidenceTests returns tests with each kind of evidence.
+func evidenceTests() []any {
+	certificate := map[string]any{
+		"uri":         "spiffe://contoso.example/x",
+		"dns":         []string{"hr.contoso.example", "*.contoso.example"},
+		"common_name": "hr",
+	}
+	token := map[string]any{
+		"issuer":   "https://oidc.contoso.example",
+		"audience": []string{"graphproxy"},
+		"subject":  "hr",
+		"claims":   map[string]any{"/kubernetes.io/namespace": "hr", "admin": true, "roles": []string{"a"}},
+	}
+	hash := map[string]any{"sha256": strings.Repeat("2", 64)}
+	return []any{
+		map[string]any{"caller": "app", "evidence": map[string]any{"certificate": certificate, "key": "new-key"}},
+		map[string]any{"caller": "app", "evidence": map[string]any{"token": token, "key": "app/old-key"}},
+		map[string]any{"caller": "app", "evidence": map[string]any{"key": []any{"both", hash}, "network": "10.1.2.3"}},
+		map[string]any{"caller": "app", "evidence": map[string]any{"unix": map[string]any{
+			"uid": 1000, "gid": "5", "user": "cron",
+		}}},
+		map[string]any{"caller": "none", "evidence": map[string]any{}},
+		map[string]any{"caller": "none", "deny": "GET /users", "evidence": map[string]any{
+			"key": map[string]any{"sha256": strings.Repeat("4", 64)},
+		}},
+	}
 }
 
 // bodyRule is a rule with a condition on the body that has these settings.

@@ -163,7 +163,7 @@ func TestEveryKeyOfTheLoaderIsInTheSchema(t *testing.T) {
 			t.Errorf("%s (-loader +schema):\n%s", at, diff)
 		}
 	}
-	if told != 15 {
+	if told != 18 {
 		t.Errorf("the loader told the keys of %d kinds of mapping", told)
 	}
 }
