@@ -82,7 +82,7 @@ type loader struct {
 	keys     []keyPlace
 	setNames []string
 	denyAll  []*Rule     // for every caller
-	keys     []callerKey // of all callers; nil until a test names one
+	keyNames []callerKey // of all callers; nil until a test names one
 
 	prefix    string            // before the names of files in messages
 	listFiles map[string][]byte // files of lists, by name

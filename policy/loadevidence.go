@@ -223,20 +223,20 @@ func (l *loader) namedKey(v yamlfile.Value, name, caller string) (sum [32]byte, 
 
 // callerKeys returns the keys of all callers. A key in all: has the name of the whole.
 func (l *loader) callerKeys() []callerKey {
-	if l.keys != nil {
-		return l.keys
+	if l.keyNames != nil {
+		return l.keyNames
 	}
-	l.keys = []callerKey{}
+	l.keyNames = []callerKey{}
 	for _, c := range l.policy.callers {
 		for _, id := range c.Identities {
 			for _, each := range id.Each() {
 				if each.Kind == "key" {
-					l.keys = append(l.keys, callerKey{c.Name, id.Name, each.KeySHA256})
+					l.keyNames = append(l.keyNames, callerKey{c.Name, id.Name, each.KeySHA256})
 				}
 			}
 		}
 	}
-	return l.keys
+	return l.keyNames
 }
 
 func (l *loader) keysOf(caller string) int {
