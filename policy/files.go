@@ -170,7 +170,7 @@ func (p *Policy) Files() []string { return p.files }
 func topKeys(isMain bool) []string {
 	keys := []string{"version", "lists", "limits", "rules", "deny", "callers", "tests"}
 	if isMain {
-		keys = slices.Insert(keys, 1, "mode", "contact", "include", "bounds")
+		keys = slices.Insert(keys, 1, "mode", "contact", "console", "include", "bounds")
 	}
 	return keys
 }

@@ -130,6 +130,7 @@ func (l *loader) main(d *document) {
 	l.mode = l.reportMode(d.top["mode"], false)
 	l.policy.report = l.mode
 	l.policy.contact = l.contact(d.top["contact"])
+	l.policy.console = l.consoleIdentities(d.top["console"])
 }
 
 // top reads the keys at the top of a file.
@@ -223,6 +224,7 @@ func (l *loader) evidence() {
 			l.report.Append(&Error{File: cmp.Or(e.File, l.policy.File()), Line: e.Line, Where: e.Where, Message: e.Message})
 		}
 	}
+	l.consoleEvidence()
 }
 
 func (l *loader) caller(f yamlfile.Field) {

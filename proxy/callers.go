@@ -14,6 +14,7 @@ import (
 type Authorization struct {
 	policy  *policy.Policy
 	callers *caller.Authenticator
+	looks   *caller.Authenticator   // of those who may look at the console; nil: no one may
 	shares  map[string]policy.Share // by caller
 }
 
@@ -24,8 +25,23 @@ func NewAuthorization(p *policy.Policy, o caller.Options) (*Authorization, error
 	if err != nil {
 		return nil, atTheirLines(p.File(), err)
 	}
-	return &Authorization{policy: p, callers: a, shares: sharesOf(p)}, nil
+	looks, err := visitorsOf(p, o)
+	if err != nil {
+		return nil, atTheirLines(p.File(), err)
+	}
+	return &Authorization{policy: p, callers: a, looks: looks, shares: sharesOf(p)}, nil
 }
+
+// visitorsOf compiles the evidence of those who may look at the console; nil if the policy names none.
+func visitorsOf(p *policy.Policy, o caller.Options) (*caller.Authenticator, error) {
+	if len(p.Console()) == 0 {
+		return nil, nil
+	}
+	return caller.New(callersOf([]policy.Caller{{Name: "console", Identities: p.Console()}}), o)
+}
+
+// Visitors recognises those who may look at the console; nil if the policy names none.
+func (a *Authorization) Visitors() *caller.Authenticator { return a.looks }
 
 // CheckEvidence is a policy.EvidenceCheck: it returns the problems for which NewAuthorization would refuse these
 // callers on any machine, or else what evidence proves. It reads no file, no network and no list of users.

@@ -125,7 +125,7 @@ func load(c *config.Config, problems []error, stdout io.Writer, log *slog.Logger
 	policy, err := server.LoadPolicy(c.Policy, c.Apps(), caller.Options{
 		Tokens: oidc.NewKeys(oidc.Options{Log: log}), Authorities: ca.Authorities(), Proxies: c.TrustedProxies,
 	}, links)
-	problems = append(problems, err)
+	problems = append(problems, err, checkConsole(c, policy))
 	audit, err := server.OpenAudit(c.AuditLog, c.AuditFailure == "refuse", stdout, log)
 	if err != nil {
 		problems = append(problems, fmt.Errorf("GRAPHPROXY_AUDIT_LOG: %w", err))
@@ -160,6 +160,16 @@ func load(c *config.Config, problems []error, stdout io.Writer, log *slog.Logger
 		Replicas:       int(c.RedisReplicas),
 		Log:            log,
 	}, nil
+}
+
+// checkConsole refuses a console that other machines can reach and no one may look at. A policy that does not load has
+// problems of its own.
+func checkConsole(c *config.Config, p *server.PolicyFile) error {
+	if c.ConsoleListen == "" || c.ConsoleOpen() || p == nil || p.HasConsole() {
+		return nil
+	}
+	return errors.New("GRAPHPROXY_CONSOLE_LISTEN is not on loopback, and the policy does not say who may look: add " +
+		"console: with a list of evidence to the policy (docs/console.md), or listen on loopback, such as 127.0.0.1:8082")
 }
 
 // consoleOf returns the settings of the console; nil if there is none.

@@ -49,6 +49,9 @@ func newChart(title, unit string, all []sample, lines ...series) chart {
 			top = max(top, l.of(s))
 		}
 	}
+	if top == 0 {
+		top = 1
+	}
 	top = niceTop(top)
 	c.Top = figure(top) + " " + unit
 	var words []string
@@ -57,7 +60,7 @@ func newChart(title, unit string, all []sample, lines ...series) chart {
 		c.Lines = append(c.Lines, chartLine{l.name, l.class, points(all, l.of, top)})
 		words = append(words, l.name+" "+inWords(all, l.of))
 	}
-	c.Text = "The last hour, in " + unit + ". " + strings.Join(words, "; ") + "."
+	c.Text = "The last hour, " + unit + ": " + strings.Join(words, "; ") + "."
 	c.Rows = chartRows(all, lines)
 	return c
 }

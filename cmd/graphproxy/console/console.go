@@ -104,6 +104,8 @@ type Console struct {
 	views    map[string]*template.Template // by file
 	handler  http.Handler
 	watchers watchers
+	sessions sessions
+	looks    looks
 	findings findings
 }
 
@@ -130,7 +132,7 @@ func New(o Options) (*Console, error) {
 		history: newHistory(),
 		views:   views,
 	}
-	c.handler = c.guard(c.routes())
+	c.handler = c.guard(c.admit(c.routes()))
 	return c, nil
 }
 

@@ -50,7 +50,15 @@ func (c *Console) serveEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer c.watchers.leave()
-	s := stream{console: c, to: w, control: http.NewResponseController(w), filter: f, after: c.begin(r)}
+	s := stream{
+		console: c,
+		to:      w,
+		control: http.NewResponseController(w),
+		filter:  f,
+		after:   c.begin(r),
+		may:     func() bool { _, err := c.identify(r); return err == nil },
+	}
+	_ = s.control.SetReadDeadline(time.Time{}) // the server's is for reading requests
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("X-Accel-Buffering", "no")
@@ -76,14 +84,15 @@ type stream struct {
 	control *http.ResponseController
 	filter  filter
 	after   uint64
+	may     func() bool // the visitor may still look: the session lasts, and the policy in force accepts the evidence
 }
 
-// run sends events until ctx ends, or the browser does not take them.
+// run sends events until ctx ends, the visitor may look no more, or the browser does not take them.
 func (s *stream) run(ctx context.Context) {
 	tick := time.NewTicker(eventEvery)
 	defer tick.Stop()
 	quiet := time.Duration(0)
-	for {
+	for s.may() {
 		event := s.next()
 		if quiet += eventEvery; event == nil && quiet >= quietEvery {
 			event = []byte(": quiet\n\n") // a browser that is gone is noticed

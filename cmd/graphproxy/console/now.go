@@ -1,6 +1,7 @@
 package console
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -119,7 +120,7 @@ func charts(hour []sample) []chart {
 	}
 	const ms = 1000
 	return []chart{
-		newChart("Requests by decision", "a second", hour, decided...),
+		newChart("Requests by decision", "per second", hour, decided...),
 		newChart("What graphproxy itself takes", "ms", hour,
 			series{"mean", "allow", func(s sample) float64 { return s.own.mean * ms }},
 			series{"95th percentile", "limit", func(s sample) float64 { return s.own.p95 * ms }}),
@@ -138,7 +139,7 @@ func services(s *State) []serviceRow {
 		}
 		row := serviceRow{Name: one.Name, Throttled: one.Throttled, Held: one.Held, Holding: one.Holding}
 		if one.Percentage > 0 {
-			row.Used = figure(one.Percentage*100) + " %"
+			row.Used = fmt.Sprintf("%.0f %%", one.Percentage*100)
 		}
 		all = append(all, row)
 	}

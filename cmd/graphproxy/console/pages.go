@@ -59,7 +59,7 @@ type answer struct {
 func (a *answer) Error() string { return a.message }
 
 // routes serves the pages to visitors who may see them.
-func (c *Console) routes() http.Handler {
+func (c *Console) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, p := range pages() {
 		pattern := p.path
@@ -101,7 +101,6 @@ type shell struct {
 	Title   string
 	Pages   []shellPage
 	Hash    string
-	Version string
 	Visitor string // who looks; "": the console is open to this machine
 	MayEnd  bool   // the visitor signed in with a key, and may sign out
 	Main    any    // the page's data
@@ -114,7 +113,14 @@ type shellPage struct {
 
 // render writes a page. It is made whole before its first byte is sent, so that an error can still be answered.
 func (c *Console) render(w http.ResponseWriter, r *http.Request, status int, file, title string, data any) {
-	state := shell{Title: title, Hash: c.source.Authorization().Policy().Hash(), Main: data}
+	v := visitorOf(r)
+	state := shell{
+		Title:   title,
+		Hash:    c.source.Authorization().Policy().Hash(),
+		Visitor: v.Name,
+		MayEnd:  v.Signed,
+		Main:    data,
+	}
 	for _, p := range pages() {
 		state.Pages = append(state.Pages, shellPage{p.path, p.title, p.path == r.URL.Path})
 	}
@@ -131,7 +137,7 @@ func (c *Console) render(w http.ResponseWriter, r *http.Request, status int, fil
 
 // parseViews reads the templates: each page with the layout.
 func parseViews() (map[string]*template.Template, error) {
-	files := []string{"error.html", "explanation.html"}
+	files := []string{"error.html", "explanation.html", "signin.html"}
 	for _, p := range pages() {
 		files = append(files, p.file)
 	}

@@ -201,6 +201,9 @@ func (p *PolicyFile) Hash() string { return p.inForce().Policy().Hash() }
 // Callers returns the number of callers in the policy in force.
 func (p *PolicyFile) Callers() int { return len(p.inForce().Policy().Callers()) }
 
+// HasConsole reports whether the policy in force says who may look at the console.
+func (p *PolicyFile) HasConsole() bool { return len(p.inForce().Policy().Console()) > 0 }
+
 // inForce returns the policy in force, with its callers.
 func (p *PolicyFile) inForce() *proxy.Authorization { return p.current.Load().authorization }
 

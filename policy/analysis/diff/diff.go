@@ -51,6 +51,7 @@ const (
 	KindDeny     Kind = "deny"
 	KindLimit    Kind = "limit"
 	KindContact  Kind = "contact"
+	KindConsole  Kind = "console"
 	KindBounds   Kind = "bounds"
 	KindTest     Kind = "test"
 	KindList     Kind = "list"
@@ -62,7 +63,7 @@ func Policies(old, newer *policy.Policy) Difference {
 		Old:    old.File(),
 		New:    newer.File(),
 		Limits: commonLimits(old, newer),
-		File:   slices.Concat(contact(old, newer), bounds(old, newer), listValues(old, newer)),
+		File:   slices.Concat(contact(old, newer), consoles(old, newer), bounds(old, newer), listValues(old, newer)),
 		Tests:  removedTests(old, newer),
 	}
 	was := make(map[string]*policy.Caller)

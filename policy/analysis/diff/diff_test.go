@@ -263,6 +263,11 @@ func TestAnotherContactIsADifferenceThatLetsNothingThrough(t *testing.T) {
 		{"contact: a@contoso.com\n", "contact: b@contoso.com\n",
 			"file\n~ contact: a@contoso.com is now b@contoso.com policy.yaml"},
 		{"contact: a@contoso.com\n", "contact: 'a@contoso.com'\n", "no difference"},
+		{"", "console: [certificate: {dns: ann.contoso.example}]\n",
+			"file\n+ the visitor of the console is known by certificate dns ann.contoso.example policy.yaml:2"},
+		{"console: [certificate: {dns: ann.contoso.example}, certificate: {dns: bob.contoso.example}]\n",
+			"console: [certificate: {dns: ann.contoso.example}]\n", "file\n- the visitor of the console is no longer known " +
+				"by certificate dns bob.contoso.example policy.yaml:2"},
 	} {
 		d := diff.Policies(with(test.old), with(test.newer))
 		if diff := cmp.Diff(test.want, facts(t, d)); diff != "" {

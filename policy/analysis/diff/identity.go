@@ -14,18 +14,27 @@ import (
 
 // identities reports evidence that proves the caller in one policy only.
 func identities(old, newer *side) []Change {
+	return identityChanges(evidence(old), evidence(newer), KindIdentity, "")
+}
+
+// consoles reports evidence that proves those who may look in one policy only.
+func consoles(old, newer *policy.Policy) []Change {
+	return identityChanges(old.Console(), newer.Console(), KindConsole, "the visitor of the console ")
+}
+
+// identityChanges reports evidence that proves in one policy only. Whom it proves stands before what it says.
+func identityChanges(was, is []policy.Identity, kind Kind, whom string) []Change {
 	var changes []Change
-	was, is := evidence(old), evidence(newer)
 	for _, id := range is {
 		if !slices.ContainsFunc(was, func(w policy.Identity) bool { return proves(&w, &id) }) {
-			changes = append(changes, Change{Sign: "+", Kind: KindIdentity, Gains: true,
-				Text: "is known by " + identityText(&id), Where: place(id.File, id.Line)})
+			changes = append(changes, Change{Sign: "+", Kind: kind, Gains: true,
+				Text: whom + "is known by " + identityText(&id), Where: place(id.File, id.Line)})
 		}
 	}
 	for _, id := range was {
 		if !slices.ContainsFunc(is, func(i policy.Identity) bool { return proves(&i, &id) }) {
-			changes = append(changes, Change{Sign: "-", Kind: KindIdentity, Loses: true,
-				Text: "is no longer known by " + identityText(&id), Where: place(id.File, id.Line)})
+			changes = append(changes, Change{Sign: "-", Kind: kind, Loses: true,
+				Text: whom + "is no longer known by " + identityText(&id), Where: place(id.File, id.Line)})
 		}
 	}
 	return changes
