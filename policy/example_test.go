@@ -193,8 +193,8 @@ callers:
 		got = append(got, w.Error())
 	}
 	want := []string{
-		"policy.yaml:6: limits.mailbox.per: GET /users has no {id}, so the limit does not cover it",
-		"policy.yaml:8: rules.unused: no caller includes this set of rules",
+		"policy.yaml:6: limits.mailbox.per: GET /users has no {id}, so the limit does not cover it; take it out of covers",
+		"policy.yaml:8: rules.unused: no caller includes this set of rules; delete it",
 		"policy.yaml:12: POST /$batch has no effect under allow: a caller may batch what it may send singly; under deny " +
 			"it forbids batching",
 		"policy.yaml:17: callers.reader.deny: ANY /users/{id}/messages/** denies by name, and the object id gets round " +

@@ -251,7 +251,7 @@ func (l *loader) listKey(r *Rule, name string, all *list) (match.Key, bool) {
 func (l *loader) unusedLists() {
 	for _, name := range l.listNames {
 		if all := l.lists[name]; !all.used {
-			l.warnings.AddIn(all.file, all.line, "lists."+name, "no rule uses this list")
+			l.warnings.AddIn(all.file, all.line, "lists."+name, "no rule uses this list; delete it")
 		}
 	}
 }

@@ -188,8 +188,10 @@ func TestWarningsOfLists(t *testing.T) {
 		want        []string
 	}{
 		{"no rule uses a list", "allow: []", []string{
-			"policy.yaml:3: lists.vips: no rule uses this list", "policy.yaml:4: lists.staff: no rule uses this list",
-			"policy.yaml:5: lists.lines: no rule uses this list", "policy.yaml:6: lists.folders: no rule uses this list"}},
+			"policy.yaml:3: lists.vips: no rule uses this list; delete it",
+			"policy.yaml:4: lists.staff: no rule uses this list; delete it",
+			"policy.yaml:5: lists.lines: no rule uses this list; delete it",
+			"policy.yaml:6: lists.folders: no rule uses this list; delete it"}},
 		{"an id gets round not", "allow:\n  - GET /users/{id}:\n      where: {id: {not: [ceo@contoso.com]}}",
 			[]string{"policy.yaml:11: callers.app.allow: GET /users/{id} leaves out by name, and the object id gets round it. " +
 				"Write the object ids beside the names, or narrow the rule to the values that may match"}},

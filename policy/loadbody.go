@@ -110,7 +110,7 @@ func (l *loader) conditionMapping(c *body.Condition, v yamlfile.Value) {
 func (l *loader) yes(v yamlfile.Value) bool {
 	text, ok := v.Text("true or false")
 	if ok && text != "true" && text != "false" {
-		v.Errorf("%.80q is not true or false", text)
+		v.Errorf("%.80q is not true or false; write true, or leave the key out", text)
 	}
 	return text == "true"
 }

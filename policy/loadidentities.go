@@ -186,7 +186,7 @@ func (l *loader) certificate(id *Identity, v yamlfile.Value) bool {
 	l.nameIdentity(id, keys["name"])
 	delete(keys, "name")
 	if len(keys) != 1 {
-		v.Errorf("a certificate is known by one of uri, dns and common_name; write one")
+		v.Errorf("a certificate is known by one of uri, dns and common_name; write the one that no other certificate has")
 		return false
 	}
 	var okURI, okDNS, okName bool

@@ -113,7 +113,8 @@ func (l *loader) checkPer(c *commonLimit, v yamlfile.Value, covers []*Rule) {
 			v.Errorf("%s", yamlfile.Unknown("value", name, slices.Compact(known)))
 		default:
 			for _, r := range lacking {
-				l.warnings.Add(r.Line, v.Where(), "%s has no {%s}, so the limit does not cover it", r.Text, name)
+				l.warnings.Add(r.Line, v.Where(), "%s has no {%s}, so the limit does not cover it; take it out of covers",
+					r.Text, name)
 			}
 		}
 	}

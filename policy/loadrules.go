@@ -236,12 +236,14 @@ func parseMethods(list string) (methods match.Methods, problem string) {
 			}
 		case name == "ANY":
 			return 0, "ANY already stands for every method; write it alone"
+		case m == match.Get && methods&match.ReadPost != 0:
+			return 0, "READ already stands for GET; leave GET out"
 		case m == 0 && (match.MethodOf(upper) != 0 || upper == "ANY" || upper == "READ"):
 			return 0, "methods are written in capital letters: " + upper
 		case m == 0:
 			return 0, yamlfile.Unknown("method", name, []string{"GET", "POST", "PUT", "PATCH", "DELETE", "READ", "ANY"})
 		case methods&m != 0:
-			return 0, "the method " + name + " is there twice"
+			return 0, "the method " + name + " is there twice; keep one"
 		}
 		methods |= m
 	}

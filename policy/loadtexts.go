@@ -198,7 +198,7 @@ func (l *loader) checkQueryValues(name string, v yamlfile.Value) {
 			odd = shownText(text) + " holds an escape, and is compared as it stands; values are written without escapes"
 		}
 		if odd == "" && strings.ContainsAny(text, typographic) {
-			odd = shownText(text) + " holds a typographic quote, and a text stands between ' in a query"
+			odd = shownText(text) + " holds a typographic quote, and a text stands between ' in a query; write ' instead"
 		}
 		if odd != "" {
 			l.warnings.AddIn(item.File(), item.Line(), item.Where(), "%s", odd)

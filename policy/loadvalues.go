@@ -143,7 +143,7 @@ func (c *valueCheck) cure() string {
 			return fmt.Sprintf("write %.80q if that is meant", meant)
 		}
 	}
-	return "take it out"
+	return "write the value that is meant"
 }
 
 // meant returns what the value may be meant to be, the likeliest first.
@@ -170,7 +170,10 @@ func (c *valueCheck) meant() []string {
 	if decoded, err := url.PathUnescape(bare); err == nil {
 		all = append(all, decoded)
 	}
-	return append(all, strings.Trim(bare, "./"), strings.TrimSpace(norm.NFKC.String(bare)))
+	if !c.isPath {
+		all = append(all, strings.Trim(bare, "./"))
+	}
+	return append(all, strings.TrimSpace(norm.NFKC.String(bare)))
 }
 
 // isEverything reports whether a value has stars only.

@@ -99,7 +99,7 @@ func TestAValueThatCanNeverMatchIsAnError(t *testing.T) {
 		{"a space at the end", `"ceo@contoso.com "`,
 			`begins or ends in a space, so it can never match; write "ceo@contoso.com" if that is meant`},
 		{"a space at the beginning", `" ceo@contoso.com"`, "begins or ends in a space"},
-		{"only a space", `" "`, "begins or ends in a space, so it can never match; take it out"},
+		{"only a space", `" "`, "begins or ends in a space, so it can never match; write the value that is meant"},
 		{"a star and a space", `"* "`, "write the value that is meant"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

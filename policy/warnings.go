@@ -12,7 +12,7 @@ import (
 func (l *loader) unusedSets() {
 	for _, name := range slices.Sorted(maps.Keys(l.sets)) {
 		if set := l.sets[name]; !set.used {
-			l.warnings.AddIn(set.file, set.line, "rules."+name, "no caller includes this set of rules")
+			l.warnings.AddIn(set.file, set.line, "rules."+name, "no caller includes this set of rules; delete it")
 		}
 	}
 }

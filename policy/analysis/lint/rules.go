@@ -82,7 +82,7 @@ func (b *book) allowed(found *findings) {
 		where := b.where + ".allow"
 		if d := found.first(byDeny, deny, r, match.Denies, nil); d != nil {
 			found.add(r, where, "can never allow anything: "+name(d)+
-				" denies all that it matches. Delete this rule, or narrow the deny rule")
+				" denies all that it matches. Delete this rule")
 			continue
 		}
 		if e := found.first(byAllow, allow, r, match.Covers, func(j int) bool { return j < i }); e != nil {

@@ -23,7 +23,7 @@ func ParseTemplate(s string) (*Template, error) {
 	}
 	body, below := strings.CutSuffix(s, "/**")
 	if body == "" {
-		return nil, refuse(codeUnsupported, "the template %s names no resource; write at least one segment: /users/**",
+		return nil, refuse(codeUnsupported, "the template %s names no resource; write at least one segment, such as /users",
 			quote(s))
 	}
 	path, err := trimPath(body)
@@ -56,7 +56,8 @@ func ParseTemplate(s string) (*Template, error) {
 
 func (t *Template) check(s, body string) error {
 	if len(t.Segments) == 0 {
-		return refuse(codeUnsupported, "the template %s names no resource; write at least one segment: /users/**", quote(s))
+		return refuse(codeUnsupported, "the template %s names no resource; write at least one segment, such as /users",
+			quote(s))
 	}
 	first, last := t.Segments[0], t.Segments[len(t.Segments)-1]
 	if !isRoot(first) {
@@ -127,7 +128,7 @@ func (r *pathReader) variable(text, raw string) (done bool, err error) {
 	}
 	if strings.Contains(head, "*") {
 		return false, refuse(codeUnsupported,
-			"the segment %s has a star; write {name} for one key and narrow it under where:, or /** at the end", quote(raw))
+			"the segment %s has a star; write {name} for one key and narrow it under where:", quote(raw))
 	}
 	return false, nil
 }
