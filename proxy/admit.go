@@ -55,6 +55,7 @@ type admission struct {
 	decision policy.Decision
 	app      *App
 	charges  []limit.Charge
+	refusal  *limit.Refusal // by one of the charges; nil: none refuses
 	slots    limit.Grant
 	scope    throttle.Scope
 	probe    *throttle.Probe // the one request that is sent while its scope is throttled; nil for most
@@ -153,7 +154,7 @@ func (h *Handler) take(x *exchange, rec *Record, a *admission) error {
 			RetryAfter: time.Second,
 		}
 	case refusal != nil:
-		rec.Decision = decisionLimit
+		rec.Decision, a.refusal = decisionLimit, refusal
 		h.meter.Refused(refusal)
 		return limited(refusal)
 	}
@@ -161,12 +162,15 @@ func (h *Handler) take(x *exchange, rec *Record, a *admission) error {
 	return nil
 }
 
+// limitExceeded is the reason where a limit of the policy refuses.
+const limitExceeded = "limitExceeded"
+
 // limited is the answer to a request that a limit of ours refuses.
 func limited(r *limit.Refusal) *Error {
 	e := &Error{
 		Status: http.StatusTooManyRequests,
 		Code:   codeLimited,
-		Inner:  "limitExceeded",
+		Inner:  limitExceeded,
 		Message: fmt.Sprintf("the limit %q is used up for now; try again after %d s",
 			r.Limit.Name, wholeSeconds(r.RetryAfter)),
 		RetryAfter: r.RetryAfter,

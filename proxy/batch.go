@@ -187,6 +187,7 @@ func (h *Handler) admitItems(x *exchange, b *batch.Batch) error {
 		admissions: make([]admission, n),
 	}
 	x.batch = run
+	x.shadow.seeItems(n)
 	defer x.traced.step("decide").end()
 	for _, i := range b.Order() {
 		run.records[i] = x.itemRecord(&b.Items[i])
@@ -296,13 +297,15 @@ func (h *Handler) admitItem(x *exchange, run *batchRun, i int) error {
 	if item.Target, err = mapReference(item.Target, x.links); err != nil {
 		return unreadable(err)
 	}
+	request := policy.Request{Caller: x.rec.Caller, Method: item.Method, Target: item.Target, At: x.rec.Time}
+	x.shadow.seeItem(i, request)
 	if err := run.dependency(i); err != nil {
 		return err
 	}
 	a := &run.admissions[i]
-	request := policy.Request{Caller: x.rec.Caller, Method: item.Method, Target: item.Target, At: x.rec.Time}
 	if mark != "" {
 		request.Selection = h.selectionOf(x, request, mark)
+		x.shadow.seeItem(i, request)
 	}
 	if err := h.decide(x, rec, request, a, item); err != nil {
 		return err

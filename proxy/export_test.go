@@ -52,3 +52,6 @@ func (rec *Record) AppendLine(b []byte) []byte { return rec.appendLine(b) }
 func (a *Authorization) Authenticate(r *http.Request) (caller.Found, error) {
 	return a.callers.Authenticate(r)
 }
+
+// Bound shortens what is too long for a line.
+func (rec *Record) Bound() { rec.bound() }

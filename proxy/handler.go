@@ -82,6 +82,8 @@ type Handler struct {
 	graph         *url.URL
 	apps          Apps
 	authorization atomic.Pointer[Authorization]
+	candidate     atomic.Pointer[candidate] // nil: there is none
+	pairing       sync.Mutex                // held to change one of the two
 	buckets       Buckets
 	queue         *queue.Queue
 	throttle      *throttle.Memory
@@ -202,8 +204,13 @@ func (c *Config) check() error {
 
 // Use makes a the authorization of all later requests. Requests under way keep the one that they began with.
 func (h *Handler) Use(a *Authorization) {
+	h.pairing.Lock()
+	defer h.pairing.Unlock()
 	h.authorization.Store(a)
 	h.meter.Use(a.policy)
+	if c := h.candidate.Load(); c != nil {
+		h.candidate.Store(pair(c.Authorization, a))
+	}
 }
 
 // Authorization returns the present one.

@@ -29,36 +29,37 @@ type Record struct {
 	Caller   string    `json:"caller"`
 	Evidence string    `json:"evidence"`
 	// the caller's identity that matched: its name, or 8 digits of its hash
-	Credential      string   `json:"credential,omitempty"`
-	Client          string   `json:"client"`         // address that the request comes from, without port
-	Peer            string   `json:"peer,omitempty"` // the trusted proxy that named Client
-	App             string   `json:"app,omitempty"`
-	Tenant          string   `json:"tenant,omitempty"` // that the policy names; absent for the app's own
-	Method          string   `json:"method"`
-	Version         string   `json:"version,omitempty"`
-	Path            string   `json:"path,omitempty"`   // template of the rule that decided: /v1.0/users/{id}; see shapeOf
-	Target          string   `json:"target,omitempty"` // path with its keys, without the query
-	Query           []string `json:"query,omitempty"`  // names of the query options
-	Rule            string   `json:"rule,omitempty"`   // file:line
-	Ticket          string   `json:"ticket,omitempty"` // of the rule, and else of the caller, as the policy has it
-	Decision        string   `json:"decision"`
-	WouldDeny       bool     `json:"would_deny,omitempty"`
-	Reason          string   `json:"reason,omitempty"`    // innerError.code of a refusal, or why report mode would deny
-	Condition       string   `json:"condition,omitempty"` // on the body, that was not met: "body: recipients"
-	Until           string   `json:"until,omitempty"`     // when the grant that allowed it ends, in its last day
-	Status          int      `json:"status"`              // what the caller saw; 499 when it left before an answer
-	GraphStatus     int      `json:"graph_status,omitempty"`
-	Millis          float64  `json:"ms"`
-	GraphMillis     float64  `json:"graph_ms,omitempty"` // until Graph's response header
-	BytesIn         int64    `json:"bytes_in"`
-	BytesOut        int64    `json:"bytes_out"`
-	RequestID       string   `json:"request_id"`
-	ClientRequestID string   `json:"client_request_id"`
-	TraceID         string   `json:"trace_id,omitempty"` // of the caller's traceparent, or of graphproxy's own trace
-	Policy          string   `json:"policy"`             // hash of the policy file that decided
-	Batch           string   `json:"batch,omitempty"`    // of an item of a $batch: request_id of the batch
-	Item            string   `json:"item,omitempty"`     // of an item: its id, as the caller wrote it
-	Cut             []string `json:"cut,omitempty"`      // names of the fields above that are shortened
+	Credential      string           `json:"credential,omitempty"`
+	Client          string           `json:"client"`         // address that the request comes from, without port
+	Peer            string           `json:"peer,omitempty"` // the trusted proxy that named Client
+	App             string           `json:"app,omitempty"`
+	Tenant          string           `json:"tenant,omitempty"` // that the policy names; absent for the app's own
+	Method          string           `json:"method"`
+	Version         string           `json:"version,omitempty"`
+	Path            string           `json:"path,omitempty"`   // template of the rule that decided: /v1.0/users/{id}; see shapeOf
+	Target          string           `json:"target,omitempty"` // path with its keys, without the query
+	Query           []string         `json:"query,omitempty"`  // names of the query options
+	Rule            string           `json:"rule,omitempty"`   // file:line
+	Ticket          string           `json:"ticket,omitempty"` // of the rule, and else of the caller, as the policy has it
+	Decision        string           `json:"decision"`
+	WouldDeny       bool             `json:"would_deny,omitempty"`
+	Reason          string           `json:"reason,omitempty"`    // innerError.code of a refusal, or why report mode would deny
+	Condition       string           `json:"condition,omitempty"` // on the body, that was not met: "body: recipients"
+	Until           string           `json:"until,omitempty"`     // when the grant that allowed it ends, in its last day
+	Candidate       *CandidateRecord `json:"candidate,omitempty"` // what the candidate policy decides, if that differs
+	Status          int              `json:"status"`              // what the caller saw; 499 when it left before an answer
+	GraphStatus     int              `json:"graph_status,omitempty"`
+	Millis          float64          `json:"ms"`
+	GraphMillis     float64          `json:"graph_ms,omitempty"` // until Graph's response header
+	BytesIn         int64            `json:"bytes_in"`
+	BytesOut        int64            `json:"bytes_out"`
+	RequestID       string           `json:"request_id"`
+	ClientRequestID string           `json:"client_request_id"`
+	TraceID         string           `json:"trace_id,omitempty"` // of the caller's traceparent, or of graphproxy's own trace
+	Policy          string           `json:"policy"`             // hash of the policy file that decided
+	Batch           string           `json:"batch,omitempty"`    // of an item of a $batch: request_id of the batch
+	Item            string           `json:"item,omitempty"`     // of an item: its id, as the caller wrote it
+	Cut             []string         `json:"cut,omitempty"`      // names of the fields above that are shortened
 
 	// For the metrics.
 	decided  *policy.Rule // Rule
@@ -114,6 +115,7 @@ func (h *Handler) end(x *exchange) {
 		x.out.cutOff()
 	}
 	x.out.end()
+	h.judgeCandidate(x)
 	x.held.release()
 	x.place.leave()
 	h.meter.InFlight.Add(-1)

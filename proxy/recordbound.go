@@ -25,7 +25,10 @@ func (rec *Record) bound() {
 	rec.shorten("item", &rec.Item, maxRecordedText)
 	rec.shorten("reason", &rec.Reason, maxRecordedReason)
 	rec.shorten("condition", &rec.Condition, maxRecordedReason)
-	rec.cutRule()
+	rec.Rule = rec.cutRule("rule", rec.Rule)
+	if c := rec.Candidate; c != nil {
+		c.Rule = rec.cutRule("candidate", c.Rule)
+	}
 	rec.cutQuery()
 }
 
@@ -37,16 +40,16 @@ func (rec *Record) shorten(name string, text *string, most int) {
 }
 
 // cutRule keeps the end of file:line.
-func (rec *Record) cutRule() {
-	short, isCut := cut(rec.Rule, maxRecordedRule)
+func (rec *Record) cutRule(name, rule string) string {
+	short, isCut := cut(rule, maxRecordedRule)
 	if !isCut {
-		return
+		return rule
 	}
-	if i := strings.LastIndexByte(rec.Rule, '/'); i >= 0 {
-		short, _ = cut(rec.Rule[i+1:], maxRecordedRule)
+	if i := strings.LastIndexByte(rule, '/'); i >= 0 {
+		short, _ = cut(rule[i+1:], maxRecordedRule)
 	}
-	rec.Rule = short
-	rec.Cut = append(rec.Cut, "rule")
+	rec.Cut = append(rec.Cut, name)
+	return short
 }
 
 // cutQuery keeps the names of the first options, each shortened. The names share no memory with the target's.

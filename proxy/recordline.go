@@ -34,6 +34,7 @@ func (rec *Record) appendLine(b []byte) []byte {
 	l.some("reason", rec.Reason)
 	l.some("condition", rec.Condition)
 	l.some("until", rec.Until)
+	l.candidate(rec.Candidate)
 	l.count("status", int64(rec.Status))
 	if rec.GraphStatus != 0 {
 		l.count("graph_status", int64(rec.GraphStatus))
@@ -52,6 +53,19 @@ func (rec *Record) appendLine(b []byte) []byte {
 	l.some("item", rec.Item)
 	l.list("cut", rec.Cut)
 	return append(l, "}\n"...)
+}
+
+// candidate writes what the candidate policy decides, if that differs.
+func (l *jsonLine) candidate(c *CandidateRecord) {
+	if c == nil {
+		return
+	}
+	*l = append(*l, `,"candidate":{"decision":`...)
+	*l = appendQuoted(*l, c.Decision)
+	l.flag("would_deny", c.WouldDeny)
+	l.some("rule", c.Rule)
+	l.text("policy", c.Policy)
+	*l = append(*l, '}')
 }
 
 // jsonLine is a JSON object that is being written, without its end. Names are written as they are.

@@ -44,6 +44,13 @@ func randomRecord(random *rand.Rand, all bool) *proxy.Record {
 			f.SetFloat(float64(1+random.Int64N(1<<40)) / 1000)
 		case bool:
 			f.SetBool(true)
+		case *proxy.CandidateRecord:
+			f.Set(reflect.ValueOf(&proxy.CandidateRecord{
+				Decision:  randomText(random),
+				WouldDeny: random.IntN(2) == 0,
+				Rule:      randomText(random),
+				Policy:    randomText(random),
+			}))
 		case time.Time:
 			f.Set(reflect.ValueOf(time.Unix(random.Int64N(1<<34), random.Int64N(1e9)).UTC()))
 		}

@@ -105,8 +105,12 @@ func (x *exchange) referencesOfItem(item *batch.Item, t *odata.Target, bounded b
 		return references{}, nil
 	}
 	if item.Body != nil && (x.links == nil || !item.HasJSON()) {
-		return references{}, badRequest("badJSON", "the rule bounds what the item may refer to, so its body must be JSON")
+		return references{}, notJSON()
 	}
 	q := refers{method: item.Method, target: t, contentType: item.ContentType(), body: item.Body}
 	return q.references(x.links)
+}
+
+func notJSON() *Error {
+	return badRequest("badJSON", "the rule bounds what the item may refer to, so its body must be JSON")
 }

@@ -142,6 +142,11 @@ func rules(t testing.TB, file string) *proxy.Authorization {
 	t.Helper()
 	p, err := policy.Parse("policy.yaml", []byte(file))
 	must(t, err)
+	return authorized(t, p)
+}
+
+func authorized(t testing.TB, p *policy.Policy) *proxy.Authorization {
+	t.Helper()
 	r, err := proxy.NewAuthorization(p, caller.Options{})
 	must(t, err)
 	return r

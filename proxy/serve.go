@@ -40,6 +40,7 @@ type exchange struct {
 	err           error       // of the reverse proxy
 	abort         bool        // end the connection: net/http would answer 200 otherwise
 	single        *outbound   // memory for the one of a request that is no batch
+	shadow        *shadow     // what the candidate is to judge; nil: there is no candidate
 }
 
 // parts is what nearly every request needs, in one piece of memory.
@@ -89,6 +90,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 		in:            &p.in,
 		held:          holding{of: h.memory},
 		single:        &p.single,
+		shadow:        h.shadow(),
 	}
 	return &p.exchange
 }
@@ -104,6 +106,7 @@ func (h *Handler) serve(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	x.shadow.see(request)
 	if x.authorization.policy.Ended(request.Caller, request.At) {
 		d := x.authorization.policy.Decide(request)
 		x.rec.decide(d)

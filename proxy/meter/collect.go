@@ -20,6 +20,7 @@ type descs struct {
 	limitRequests, limitWaiting, limitFill         *prometheus.Desc
 	throttled, throttleHeld, holding, percentage   *prometheus.Desc
 	dialled, dialFailed, reused, openConns, idling *prometheus.Desc
+	differing                                      *prometheus.Desc
 }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -39,6 +40,9 @@ func descriptions() descs {
 			"reset or token.", "reason"),
 		wouldDeny: desc("policy_would_deny_total", "Requests and items of batches that report mode let through and "+
 			"enforce mode would deny.", "caller", "rule"),
+		differing: desc("candidate_differences_total", "Requests and items of batches that the candidate policy would "+
+			"decide otherwise, by caller, what the policy in force decided, and what the candidate would.", "caller", "active",
+			"candidate"),
 		inFlight: desc("requests_in_flight", "Requests in flight now."),
 		waiting:  desc("requests_waiting", "Requests that wait for capacity of a limit now."),
 		held:     desc("held_bytes", "Bytes of bodies that are held now."),
@@ -75,7 +79,7 @@ func (c collector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		c.requests, c.items, c.refusals, c.resends, c.wouldDeny, c.inFlight, c.waiting, c.held, c.ending, c.limitRequests,
 		c.limitWaiting, c.limitFill, c.throttled, c.throttleHeld, c.holding, c.percentage, c.dialled, c.dialFailed,
-		c.reused, c.openConns, c.idling,
+		c.reused, c.openConns, c.idling, c.differing,
 	} {
 		to <- d
 	}
@@ -90,6 +94,7 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	}
 	m.reasons.each(func(word string, n uint64) { out.counter(c.refusals, n, word) })
 	m.resends.each(func(word string, n uint64) { out.counter(c.resends, n, word) })
+	c.collectDifferences(out)
 	out.counter(c.ending, m.Ending.Load())
 	out.gauge(c.inFlight, float64(m.InFlight.Load()))
 	c.collectLimits(out, t)

@@ -21,11 +21,13 @@ type Meter struct {
 	Connections Connections   // to Graph
 	Durations   Durations
 
-	sources Sources
-	table   atomic.Pointer[table]
-	use     sync.Mutex // held by Use
-	reasons words      // of refusals
-	resends words
+	sources     Sources
+	table       atomic.Pointer[table]
+	candidate   *policy.Policy              // of UseCandidate
+	differences atomic.Pointer[differences] // nil: there was no candidate yet
+	use         sync.Mutex                  // held by Use and UseCandidate
+	reasons     words                       // of refusals
+	resends     words
 }
 
 // Sources are read at each scrape. Functions that are nil are not called.
@@ -52,6 +54,7 @@ func (m *Meter) Use(p *policy.Policy) {
 	m.use.Lock()
 	defer m.use.Unlock()
 	m.table.Store(newTable(p, m.table.Load()))
+	m.renewDifferences()
 }
 
 // Resend counts a request that is sent to Graph again.
