@@ -127,6 +127,9 @@ func examples(t *testing.T) map[string][]string {
 	made["refuse: 401"] = r.lines(t, 1, "GET", "/v1.0/users/adele@contoso.com?$top=5", "", "X-Api-Key: wrong", origin)
 	made["refuse: 400"] = r.lines(t, 1, "GET", "/v1.0/users/..%2Fgroups", "", own)
 	made["would_deny"] = r.lines(t, 1, "GET", "/v1.0/users/adele@contoso.com", "", other)
+	r.handler.UseCandidate(candidateRules(t, strings.Replace(audited, "GET /users/{id}\n", "GET /groups\n", 1)))
+	made["candidate"] = r.lines(t, 1, "GET", "/v1.0/users/adele@contoso.com", "", own)
+	r.handler.UseCandidate(nil)
 	made["batch and items"] = r.lines(t, 3, "POST", "/v1.0/$batch",
 		`{"requests":[{"id":"1","method":"GET","url":"/users"},`+
 			`{"id":"2","method":"GET","url":"/groups"}]}`, own)
@@ -169,6 +172,7 @@ func settled(line string) string {
 		{`"client_request_id":"[^"]+"`, `"client_request_id":"7a9d6f0e-60f4-4f0e-8d5c-2f1f0b6c2299"`},
 		{`"batch":"[^"]+"`, `"batch":"0e1f4e6a-3d57-4a57-9b0b-0a4c5b2f8a61"`},
 		{`"policy":"[^"]+"`, `"policy":"5a1c9e0d7b42"`},
+		{`"policy":"[^"]+"},"status"`, `"policy":"c0f7a4e21d38"},"status"`}, // the candidate's
 	} {
 		line = regexp.MustCompile(r.pattern).ReplaceAllString(line, r.with)
 	}

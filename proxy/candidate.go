@@ -174,8 +174,8 @@ func (h *Handler) differ(rec *Record, p *policy.Policy, name string, o *outcome)
 		return
 	}
 	o.differs = true
-	c := &CandidateRecord{Decision: o.ruling, Policy: p.Hash()}
-	if c.WouldDeny = o.ruling == rulingWouldDeny; c.WouldDeny {
+	c := &CandidateRecord{Decision: o.ruling, WouldDeny: o.decision.WouldDeny, Policy: p.Hash()}
+	if o.ruling == rulingWouldDeny {
 		c.Decision = decisionAllow
 	}
 	rule := o.decision.Rule

@@ -41,10 +41,36 @@ type Line struct {
 	Item      string    `json:"item"`   // of an item: its id
 	Cut       []string  `json:"cut"`    // names of the fields that were too long for a line and are shortened
 
+	Candidate *Candidate `json:"candidate"` // nil: there was no candidate, or its decision was the same
+
 	// Parsed is the target with the names of its query options, which have no values. It is nil if the target
 	// cannot be read back, for example because it was shortened: the beginning of a target could be read as another
 	// one.
 	Parsed *odata.Target `json:"-"`
+}
+
+// Candidate is what a candidate policy decided on the request of a Line, where that differs.
+type Candidate struct {
+	Decision  string `json:"decision"` // as that of a Line, Unknown, or Refuse
+	WouldDeny bool   `json:"would_deny"`
+	Rule      string `json:"rule"`   // file:line of the rule that decided
+	Policy    string `json:"policy"` // hash of the candidate's file
+}
+
+// Unknown is a candidate's decision that depends on a body which was not read.
+const Unknown = "unknown"
+
+// AllowedBy reports whether the policy with this hash allows the request, in either mode, as far as the line has that:
+// known is false if it does not.
+func (l *Line) AllowedBy(hash string) (allowed, known bool) {
+	switch c := l.Candidate; {
+	case l.Policy == hash:
+		return l.Allowed(), true
+	case c == nil || c.Policy != hash || c.Decision == Unknown || c.Decision == Refuse:
+		return false, false
+	default:
+		return c.Decision != Deny && !c.WouldDeny, true
+	}
 }
 
 // The values of Line.Decision. Read skips the lines of requests that were refused before a decision.

@@ -65,8 +65,8 @@ func (r Replayed) Gains() bool {
 // Replay decides each request of an audit log by both policies. A request that the old policy denies and lets
 // through in report mode counts as allowed before, if the new policy denies it and does not let it through;
 // otherwise their modes do not count. The log has the names of query options and not their values. If the decision
-// depends on values, the request is counted as unknown, unless the log was written under one of the policies and so
-// has its decision, or the conditions are the same in both. The error is the reader's.
+// depends on values, the request is counted as unknown, unless one of the policies was in force or the candidate when
+// the log was written, so that it has its decision, or the conditions are the same in both. The error is the reader's.
 func Replay(old, newer *policy.Policy, r io.Reader) (Replayed, error) {
 	p := &replay{
 		result: Replayed{Old: old.File(), New: newer.File()},
@@ -120,11 +120,13 @@ func (p *replay) line(l audit.Line) error {
 	return nil
 }
 
-// recorded returns the decisions of either policy that the line has.
+// recorded returns the decisions of either policy that the line has: of the policy that was in force, and of the
+// candidate.
 func (p *replay) recorded(l audit.Line) func(old, newer bool) bool {
-	allowed := l.Allowed()
+	oldAllows, knowsOld := l.AllowedBy(p.old.policy.Hash())
+	newAllows, knowsNew := l.AllowedBy(p.newer.policy.Hash())
 	return func(old, newer bool) bool {
-		return (l.Policy != p.old.policy.Hash() || old == allowed) && (l.Policy != p.newer.policy.Hash() || newer == allowed)
+		return (!knowsOld || old == oldAllows) && (!knowsNew || newer == newAllows)
 	}
 }
 

@@ -2,6 +2,7 @@ package diff_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -38,6 +39,12 @@ func record(caller, request, decision, hash string, more ...string) string {
 	return string(text) + "\n"
 }
 
+// beside is a record with the decision of a candidate.
+func beside(line, decision string, wouldDeny bool, hash string) string {
+	return fmt.Sprintf(`%s,"candidate":{"decision":%q,"would_deny":%t,"policy":%q}}`+"\n",
+		strings.TrimSuffix(line, "}\n"), decision, wouldDeny, hash)
+}
+
 func replay(t *testing.T, old, newer *policy.Policy, lines ...string) diff.Replayed {
 	t.Helper()
 	r, err := diff.Replay(old, newer, strings.NewReader(strings.Join(lines, "")))
@@ -51,6 +58,7 @@ func TestReplay(t *testing.T) {
 	const none = "1 request replayed: 1 unchanged, 0 denied now, 0 allowed now, 0 not known\n"
 	const bounded, selected = "GET /users: {query: {$top: 50}}", "GET /users: {query: {$select: [id]}}"
 	oldHash := func(old string) string { return parse(t, "old.yaml", old).Hash() }
+	newHash := func(newer string) string { return parse(t, "new.yaml", newer).Hash() }
 	for _, test := range []struct{ name, old, newer, line, want string }{
 		{"what both allow is unchanged", hr("GET /users"), hr("GET /users/**", "GET /users"),
 			record("hr-sync", "GET /v1.0/users $top", "allow", "x"), none},
@@ -103,6 +111,29 @@ func TestReplay(t *testing.T) {
 				"  + 1 × hr-sync GET /users: was denied, no rule allows it, is now allowed by new.yaml:6; such as /v1.0/users\n"},
 		{"a request that was limited was allowed", hr(bounded), hr("GET /users"),
 			record("hr-sync", "GET /v1.0/users $top", "limit", oldHash(hr(bounded))), none},
+		{"the recorded decision of the candidate counts", hr("GET /users"), hr(bounded),
+			beside(record("hr-sync", "GET /v1.0/users $top", "allow", "x"), "deny", false, newHash(hr(bounded))),
+			"1 request replayed: 0 unchanged, 1 denied now, 0 allowed now, 0 not known\n" +
+				"  - 1 × hr-sync GET /users: was allowed by old.yaml:6, is now denied, no rule allows it; such as /v1.0/users\n"},
+		{"what a candidate in report mode would deny is denied", hr("GET /users"), hr(bounded),
+			beside(record("hr-sync", "GET /v1.0/users $top", "allow", "x"), "allow", true, newHash(hr(bounded))),
+			"1 request replayed: 0 unchanged, 1 denied now, 0 allowed now, 0 not known\n" +
+				"  - 1 × hr-sync GET /users: was allowed by old.yaml:6, is now denied, no rule allows it; such as /v1.0/users\n"},
+		{"the candidate may have allowed what the policy denied", hr(bounded), hr("GET /users: {query: {$top: 100}}"),
+			beside(record("hr-sync", "GET /v1.0/users $top", "deny", oldHash(hr(bounded))), "allow", false,
+				newHash(hr("GET /users: {query: {$top: 100}}"))),
+			"1 request replayed: 0 unchanged, 0 denied now, 1 allowed now, 0 not known\n" +
+				"  + 1 × hr-sync GET /users: was denied, no rule allows it, is now allowed by new.yaml:6; such as /v1.0/users\n"},
+		{"the decision of another candidate does not count", hr("GET /users"), hr(bounded),
+			beside(record("hr-sync", "GET /v1.0/users $top", "allow", "x"), "deny", false, "y"),
+			"1 request replayed: 0 unchanged, 0 denied now, 0 allowed now, 1 not known\n" +
+				"  ? 1 × hr-sync GET /users: depends on the values of $top, which the audit log does not hold: perhaps it was " +
+				"allowed by old.yaml:6, and is now denied, no rule allows it; such as /v1.0/users\n"},
+		{"a candidate that could not tell says nothing", hr("GET /users"), hr(bounded),
+			beside(record("hr-sync", "GET /v1.0/users $top", "allow", "x"), "unknown", false, newHash(hr(bounded))),
+			"1 request replayed: 0 unchanged, 0 denied now, 0 allowed now, 1 not known\n" +
+				"  ? 1 × hr-sync GET /users: depends on the values of $top, which the audit log does not hold: perhaps it was " +
+				"allowed by old.yaml:6, and is now denied, no rule allows it; such as /v1.0/users\n"},
 		{"an item of a batch is a request", hr("GET /users"), hr("GET /me"),
 			record("hr-sync", "GET /v1.0/me", "deny", "x", "batch=r1", "item=1"),
 			"1 request replayed: 0 unchanged, 0 denied now, 1 allowed now, 0 not known\n" +
