@@ -15,6 +15,10 @@ import (
 // of transport: for the decision, the limits, the record, the headers and the links.
 const mostAllocations = 30
 
+// mostForCandidate is how many more allocations a request has with a candidate policy: for what is to be judged, and
+// for the charges and the name of a bucket of the candidate's limits.
+const mostForCandidate = 3
+
 func TestAGETAllocatesLittleMoreThanAReverseProxy(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates, too")
@@ -41,6 +45,10 @@ func TestAGETAllocatesLittleMoreThanAReverseProxy(t *testing.T) {
 		})
 	}
 	ours, floor := allocations(h), allocations(bare)
+	h.UseCandidate(candidateRules(t, benchPolicy))
+	if besides := allocations(h); besides-ours > mostForCandidate {
+		t.Errorf("%.0f allocations with a candidate, %.0f without, want at most %d more", besides, ours, mostForCandidate)
+	}
 	t.Logf("%.0f allocations, %.0f in a bare reverse proxy", ours, floor)
 	if ours-floor > mostAllocations {
 		t.Errorf("%.0f allocations more than a bare reverse proxy's %.0f, want at most %d", ours-floor, floor,

@@ -56,25 +56,29 @@ callers:
 `
 
 // BenchmarkHandler measures one request through the handler, without the caller's connection: authenticate, read,
-// decide, three limits, token, forward, record. Floor is httputil.ReverseProxy alone, in front of the same server.
+// decide, three limits, token, forward, record. Candidate has a candidate policy beside. Floor is httputil.ReverseProxy
+// alone, in front of the same server.
 func BenchmarkHandler(b *testing.B) {
 	root := benchGraph(b)
-	h, err := proxy.New(proxy.Config{
-		Graph:         root,
-		Apps:          oneApp(fixed{}),
-		Authorization: rules(b, benchPolicy),
-		Hosts:         []string{"example.com"},
-		Audit:         io.Discard,
-	})
-	if err != nil {
-		b.Fatal(err)
+	handler := func() *proxy.Handler {
+		h, err := proxy.New(proxy.Config{
+			Graph:         root,
+			Apps:          oneApp(fixed{}),
+			Authorization: rules(b, benchPolicy),
+			Hosts:         []string{"example.com"},
+			Audit:         io.Discard,
+		})
+		must(b, err)
+		return h
 	}
+	h, besides := handler(), handler()
+	besides.UseCandidate(candidateRules(b, benchPolicy))
 	transport := &http.Transport{MaxIdleConnsPerHost: 512, DisableCompression: true}
 	floor := &httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(root) }}
 	for _, bb := range []struct {
 		name    string
 		handler http.Handler
-	}{{"graphproxy", h}, {"floor", floor}} {
+	}{{"graphproxy", h}, {"candidate", besides}, {"floor", floor}} {
 		b.Run(bb.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -8,6 +8,7 @@ import (
 
 	"graphproxy/auth/caller"
 	"graphproxy/policy"
+	"graphproxy/policy/limit"
 )
 
 // candidate is a policy that is judged beside the one in force, and changes nothing.
@@ -64,6 +65,8 @@ type shadow struct {
 	request  policy.Request   // as it was read; without a Target if it was refused before
 	items    []policy.Request // of a batch, those that could be read
 	outcomes []outcome        // of items
+
+	few [4]limit.Charge // storage for the usual number of charges
 }
 
 // shadow returns what the candidate needs of a new request; nil if there is no candidate.

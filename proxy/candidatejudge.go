@@ -47,7 +47,7 @@ func (h *Handler) judgeCandidate(x *exchange) {
 	case !known:
 		o := outcome{ruling: rulingRefuse}
 		h.differ(x.rec, s.of.policy, found.Name, &o)
-		h.judgeItems(x, found.Name, func(int) outcome { return o })
+		h.judgeItems(x, found.Name, false)
 		return
 	case s.request.Target == nil && !h.readForCandidate(x, found):
 		return
@@ -57,7 +57,7 @@ func (h *Handler) judgeCandidate(x *exchange) {
 	}
 	o := h.outcomeByCandidate(x)
 	h.differ(x.rec, s.of.policy, found.Name, &o)
-	h.judgeItems(x, found.Name, func(i int) outcome { return h.itemByCandidate(x, i, found.Name) })
+	h.judgeItems(x, found.Name, true)
 }
 
 // wasNotKnown reports whether a request was refused because of who sent it, and not for another reason. Its target could
@@ -79,7 +79,8 @@ func (h *Handler) readForCandidate(x *exchange, found caller.Found) bool {
 }
 
 // judgeItems records the outcomes of the items of a batch, in the order in which they were judged.
-func (h *Handler) judgeItems(x *exchange, name string, judge func(i int) outcome) {
+// Name is their caller under the candidate, if that knows one.
+func (h *Handler) judgeItems(x *exchange, name string, known bool) {
 	if x.batch == nil {
 		return
 	}
@@ -88,7 +89,10 @@ func (h *Handler) judgeItems(x *exchange, name string, judge func(i int) outcome
 		if rec.Decision == "" { // the batch ended before
 			continue
 		}
-		o := judge(i)
+		o := outcome{ruling: rulingRefuse}
+		if known {
+			o = h.itemByCandidate(x, i, name)
+		}
 		h.differ(rec, x.shadow.of.policy, name, &o)
 		x.shadow.outcomes[i] = o
 	}
@@ -182,7 +186,7 @@ func (h *Handler) judgeBeside(x *exchange, rec *Record, r policy.Request, item *
 		return outcome{ruling: rulingRefuse}
 	}
 	o := outcomeOf(d)
-	if o.sends() && !h.fits(a, p.Charges(nil, r, d)) {
+	if o.sends() && !h.fits(a, p.Charges(x.shadow.few[:0], r, d)) {
 		o.ruling = rulingLimit
 	}
 	return o

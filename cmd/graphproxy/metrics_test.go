@@ -46,7 +46,9 @@ func busy(t *testing.T) *process {
 	writePEM(t, w)
 	w.writeKeyPair(t)
 	w.write(t, "policy.yaml", reported)
+	w.write(t, "candidate.yaml", strings.Replace(reported, "mode: report", "mode: enforce", 1))
 	p := w.serve(t, "AZURE_CLIENT_CERTIFICATE_PATH="+w.path("client.pem"),
+		"GRAPHPROXY_POLICY_CANDIDATE="+w.path("candidate.yaml"),
 		"GRAPHPROXY_TLS_CERT_FILE="+w.path("tls.crt"), "GRAPHPROXY_TLS_KEY_FILE="+w.path("tls.key"),
 		"GRAPHPROXY_TLS_CLIENT_CA_FILE="+w.path("ca.pem"),
 		"GRAPHPROXY_APPS_0_NAME=broken", "GRAPHPROXY_APPS_0_TENANT_ID="+tenantID,

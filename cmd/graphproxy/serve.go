@@ -70,7 +70,11 @@ func checkServe(environ []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	s.LogCertificates(time.Now())
-	_, err = fmt.Fprintf(stdout, "graphproxy can start: policy %s, %d callers\n", p.Policy.Hash(), p.Policy.Callers())
+	beside := ""
+	if candidate := p.Candidate.Describe(); candidate != "" {
+		beside = "; " + candidate
+	}
+	_, err = fmt.Fprintf(stdout, "graphproxy can start: policy %s, %d callers%s\n", p.Policy.Hash(), p.Policy.Callers(), beside)
 	return err
 }
 
@@ -140,6 +144,7 @@ func load(c *config.Config, problems []error, stdout io.Writer, log *slog.Logger
 		Apps:           c.Apps(),
 		Graph:          string(c.GraphURL),
 		Policy:         policy,
+		Candidate:      server.LoadCandidate(c.PolicyCandidate, policy),
 		Public:         c.Public(),
 		Unix:           c.Unix(),
 		PublicURL:      string(c.PublicURL),

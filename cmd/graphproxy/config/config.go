@@ -50,6 +50,7 @@ type Config struct {
 	RedisReplicas Count              `env:"GRAPHPROXY_REDIS_REPLICAS" envDefault:"1"`
 
 	Policy          string   `env:"GRAPHPROXY_POLICY" envDefault:"policy.yaml"`
+	PolicyCandidate string   `env:"GRAPHPROXY_POLICY_CANDIDATE"`
 	LinkKeyFile     string   `env:"GRAPHPROXY_LINK_KEY_FILE"`
 	ForwardHeaders  List     `env:"GRAPHPROXY_FORWARD_HEADERS"`
 	MaxInFlight     Count    `env:"GRAPHPROXY_MAX_IN_FLIGHT" envDefault:"1000"`

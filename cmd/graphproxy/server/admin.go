@@ -23,6 +23,7 @@ import (
 type admin struct {
 	apps     *apps
 	policy   *PolicyFile
+	beside   *CandidateFile // nil: there is none
 	hosts    proxy.Hosts
 	audit    *AuditLog           // nil: there is none
 	redis    *redislimit.Buckets // nil: limits are not shared
@@ -30,20 +31,30 @@ type admin struct {
 	registry *prometheus.Registry
 }
 
-func newAdmin(version string, apps *apps, policy *PolicyFile, audit *AuditLog, hosts proxy.Hosts) *admin {
-	a := &admin{apps: apps, policy: policy, audit: audit, hosts: hosts, registry: prometheus.NewRegistry()}
-	if audit != nil {
-		a.registry.MustRegister(newAuditCollector(audit))
+func newAdmin(p *Parts, apps *apps, hosts proxy.Hosts) *admin {
+	a := &admin{
+		apps:     apps,
+		policy:   p.Policy,
+		beside:   p.Candidate,
+		audit:    p.Audit,
+		hosts:    hosts,
+		registry: prometheus.NewRegistry(),
+	}
+	if p.Audit != nil {
+		a.registry.MustRegister(newAuditCollector(p.Audit))
+	}
+	if p.Candidate != nil {
+		a.registry.MustRegister(newCandidateCollector(p.Candidate))
 	}
 	a.registry.MustRegister( // it panics on doubles only, and the registry is new
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		policy.reloads,
-		newPolicyCollector(policy),
+		p.Policy.reloads,
+		newPolicyCollector(p.Policy),
 		newTokenCollector(apps),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "graphproxy_build_info", Help: "1, labelled with the version of graphproxy and of Go.",
-			ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
+			ConstLabels: prometheus.Labels{"version": p.Version, "goversion": runtime.Version()},
 		}, func() float64 { return 1 }),
 	)
 	return a
@@ -90,12 +101,13 @@ func (a *admin) guard(next http.Handler) http.Handler {
 // readiness is the body of /readyz. A proxy is ready when it can serve the callers of at least one app
 // registration: one bad credential must not stop the callers of the others.
 type readiness struct {
-	Ready    bool        `json:"ready"`
-	Stopping bool        `json:"stopping"`
-	Apps     []appState  `json:"apps"`
-	Policy   policyState `json:"policy"`
-	Audit    *auditState `json:"audit,omitempty"`
-	Redis    *redisState `json:"redis,omitempty"`
+	Ready     bool                `json:"ready"`
+	Stopping  bool                `json:"stopping"`
+	Apps      []appState          `json:"apps"`
+	Policy    policyState         `json:"policy"`
+	Candidate *candidateReadiness `json:"candidate,omitempty"`
+	Audit     *auditState         `json:"audit,omitempty"`
+	Redis     *redisState         `json:"redis,omitempty"`
 }
 
 // appState is an app registration in one tenant.
@@ -136,12 +148,13 @@ func (a *admin) readiness() readiness {
 	}
 	stopping, audit := a.stopping.Load(), a.audit.state()
 	return readiness{
-		Ready:    some && !stopping && (audit == nil || audit.Ready),
-		Stopping: stopping,
-		Apps:     states,
-		Policy:   rules,
-		Audit:    audit,
-		Redis:    redisStateOf(a.redis),
+		Ready:     some && !stopping && (audit == nil || audit.Ready),
+		Stopping:  stopping,
+		Apps:      states,
+		Policy:    rules,
+		Candidate: a.beside.readiness(),
+		Audit:     audit,
+		Redis:     redisStateOf(a.redis),
 	}
 }
 

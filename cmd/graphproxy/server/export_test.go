@@ -144,3 +144,18 @@ func (f *LinkKeyFile) Start(log *slog.Logger) {
 
 // Reload is reload.
 func (f *LinkKeyFile) Reload(ctx context.Context) { f.reload(ctx) }
+
+// Start is start, without the time that a file must stay unchanged.
+func (c *CandidateFile) Start(log *slog.Logger, use func(*proxy.Authorization)) {
+	c.files.Impatient()
+	c.start(log, use)
+}
+
+// Reload is reload.
+func (c *CandidateFile) Reload(ctx context.Context) { c.reload(ctx) }
+
+// State is state.
+func (c *CandidateFile) State() (hash string, bad error) {
+	now := c.state()
+	return now.hash(), now.bad
+}

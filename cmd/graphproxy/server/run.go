@@ -181,6 +181,7 @@ func (s *Server) watch(ctx context.Context, hup <-chan os.Signal) {
 		case <-tick.C:
 		}
 		s.parts.Policy.reload(ctx)
+		s.parts.Candidate.reload(ctx)
 		if s.parts.Keys != nil {
 			s.parts.Keys.reload(ctx)
 		}

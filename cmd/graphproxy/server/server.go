@@ -19,18 +19,19 @@ import (
 	"graphproxy/proxy/redislimit"
 )
 
-// Parts are the parts of a Server. All but Roots, Public, Unix, PublicURL, Hosts, Headers, MaxConnections, Transport,
-// Drain, Audit, Keys, ClientCA, LinkKeys, Tracing and Console must be set.
+// Parts are the parts of a Server. All but Candidate, Roots, Public, Unix, PublicURL, Hosts, Headers, MaxConnections,
+// Transport, Drain, Audit, Keys, ClientCA, LinkKeys, Tracing and Console must be set.
 type Parts struct {
 	Version     string // of graphproxy
 	Apps        []auth.App
 	Graph       string // Graph's root
 	Roots       *x509.CertPool
 	Policy      *PolicyFile
-	Public      bool     // a listener for callers is open to other machines
-	Unix        bool     // a listener for callers is a unix socket
-	PublicURL   string   // in links; "": that of the request
-	Hosts       []string // further names of the proxy
+	Candidate   *CandidateFile // nil: there is none
+	Public      bool           // a listener for callers is open to other machines
+	Unix        bool           // a listener for callers is a unix socket
+	PublicURL   string         // in links; "": that of the request
+	Hosts       []string       // further names of the proxy
 	Headers     []string
 	MaxInFlight int
 	// connections of callers that may be open at once; 0: as many as RLIMIT_NOFILE leaves
@@ -88,7 +89,7 @@ func New(p Parts) (*Server, error) {
 		return nil, err
 	}
 	share.warn(limit, &p)
-	a := newAdmin(p.Version, apps, p.Policy, p.Audit, hosts)
+	a := newAdmin(&p, apps, hosts)
 	limits, err := openLimits(p, a.registry)
 	if err != nil {
 		return nil, err
@@ -149,6 +150,7 @@ func (p *Parts) start(apps *apps, h *proxy.Handler) {
 		h.Use(a)
 		return nil
 	})
+	p.Candidate.start(p.Log, h.UseCandidate)
 	if p.Keys != nil {
 		p.Keys.log = p.Log
 	}
