@@ -98,9 +98,9 @@ func (s *shadow) seeItem(i int, r policy.Request) {
 	}
 }
 
-// identifyByCandidate returns the caller of a request under the candidate; false if it has none. Before is the caller under the
-// policy in force, the zero Found if it has none. No network is waited for: a token whose issuer's keys are not known yet
-// has no caller.
+// identifyByCandidate returns the caller of a request under the candidate; false if it has none. Before is the caller
+// under the policy in force, the zero Found if it has none. No network is waited for: a token whose issuer's keys are
+// not known yet has no caller.
 func (h *Handler) identifyByCandidate(x *exchange, before caller.Found) (caller.Found, bool) {
 	c := x.shadow.of
 	if c.sameCallers && c.beside == x.authorization {

@@ -39,6 +39,10 @@ func TestWhatACandidateWouldDecide(t *testing.T) {
 	const groupBody = `{"@odata.id":"http://graphproxy/v1.0/groups/1"}`
 	keyHash := sha256.Sum256([]byte(key))
 	keyed := "version: 1\ncallers:\n  app:\n    identity: [{key: {sha256: \"" + hex.EncodeToString(keyHash[:]) + "\"}}]\n"
+	const user, members, disabled, title = "/v1.0/users/1", "/v1.0/groups/1/members/$ref",
+		`{"accountEnabled":false}`, `{"jobTitle":"x"}`
+	const hourly, report = "    limit: 1/h\n", "mode: report\n"
+	const deniesOne, deniesAll = "    deny:\n      - GET /users/1\n", "    deny:\n      - GET /users/{id}\n"
 	for name, tt := range map[string]struct {
 		active, candidate    string
 		method, target, body string
@@ -46,115 +50,117 @@ func TestWhatACandidateWouldDecide(t *testing.T) {
 		decision             string   // of the policy in force
 		want                 string   // decision, would_deny and line of the candidate; "": no difference
 	}{
-		"the same rules": {local(readsUsers), local(readsUsers), "GET", "/v1.0/users/1", "", nil, "allow", ""},
-		"a rule fewer":   {local(readsUsers), local(patches), "GET", "/v1.0/users/1", "", nil, "allow", "deny false "},
-		"a rule more":    {local(patches), local(readsUsers), "GET", "/v1.0/users/1", "", nil, "deny", "allow false 6"},
-		"a deny rule":    {local(readsUsers), local(readsUsers + "    deny:\n      - GET /users/1\n"), "GET", "/v1.0/users/1", "", nil, "allow", "deny false 8"},
+		"the same rules": {local(readsUsers), local(readsUsers), "GET", user, "", nil, "allow", ""},
+		"a rule fewer":   {local(readsUsers), local(patches), "GET", user, "", nil, "allow", "deny false "},
+		"a rule more":    {local(patches), local(readsUsers), "GET", user, "", nil, "deny", "allow false 6"},
+		"a deny rule": {
+			local(readsUsers), local(readsUsers + deniesOne), "GET", user, "", nil, "allow", "deny false 8",
+		},
 		"another deny rule denies the same": {
-			local(readsUsers + "    deny:\n      - GET /users/1\n"), local(readsUsers + "    deny:\n      - GET /users/{id}\n"),
-			"GET", "/v1.0/users/1", "", nil, "deny", "",
+			local(readsUsers + deniesOne), local(readsUsers + deniesAll),
+			"GET", user, "", nil, "deny", "",
 		},
 		"another rule allows the same": {
-			local(readsUsers), local("    allow:\n      - ANY /users/**\n"), "GET", "/v1.0/users/1", "", nil, "allow", "",
+			local(readsUsers), local("    allow:\n      - ANY /users/**\n"), "GET", user, "", nil, "allow", "",
 		},
 		"report mode lets through what enforce mode denies": {
-			"mode: report\n" + local(patches), local(patches), "GET", "/v1.0/users/1", "", nil, "allow", "deny false ",
+			report + local(patches), local(patches), "GET", user, "", nil, "allow", "deny false ",
 		},
 		"the candidate reports what the policy denies": {
-			local(patches), "mode: report\n" + local(patches), "GET", "/v1.0/users/1", "", nil, "deny", "allow true ",
+			local(patches), report + local(patches), "GET", user, "", nil, "deny", "allow true ",
 		},
 		"the candidate reports what the policy allows": {
-			local(readsUsers), "mode: report\n" + local(patches), "GET", "/v1.0/users/1", "", nil, "allow", "allow true ",
+			local(readsUsers), report + local(patches), "GET", user, "", nil, "allow", "allow true ",
 		},
 		"the candidate has the rule that report mode lacks": {
-			"mode: report\n" + local(patches), local(readsUsers), "GET", "/v1.0/users/1", "", nil, "allow", "allow false 6",
+			report + local(patches), local(readsUsers), "GET", user, "", nil, "allow", "allow false 6",
 		},
 		"both report": {
-			"mode: report\n" + local(patches), "mode: report\n" + local(patches), "GET", "/v1.0/users/1", "", nil, "allow", "",
+			report + local(patches), report + local(patches), "GET", user, "", nil, "allow", "",
 		},
 		"a grant that has ended in the candidate": {
 			local(readsUsers), local("    allow:\n      - GET /users/{id}: {until: 2020-01-01}\n"),
-			"GET", "/v1.0/users/1", "", nil, "allow", "deny false ",
+			"GET", user, "", nil, "allow", "deny false ",
 		},
 		"a caller that has ended in the candidate": {
-			local(readsUsers), local("    until: 2020-01-01\n" + readsUsers), "GET", "/v1.0/users/1", "", nil, "allow",
+			local(readsUsers), local("    until: 2020-01-01\n" + readsUsers), "GET", user, "", nil, "allow",
 			"deny false ",
 		},
 		"a caller that has ended in the policy in force": {
-			local("    until: 2020-01-01\n" + readsUsers), local(readsUsers), "GET", "/v1.0/users/1", "", nil, "deny",
+			local("    until: 2020-01-01\n" + readsUsers), local(readsUsers), "GET", user, "", nil, "deny",
 			"allow false 6",
 		},
 		"a caller that has another name in the candidate, and the same rule": {
-			local(readsUsers), strings.Replace(local(readsUsers), "  app:", "  other:", 1), "GET", "/v1.0/users/1", "", nil, "allow",
+			local(readsUsers), strings.Replace(local(readsUsers), "  app:", "  other:", 1), "GET", user, "", nil, "allow",
 			"",
 		},
 		"a caller that has another name in the candidate, and not that rule": {
-			local(readsUsers), strings.Replace(local(patches), "  app:", "  other:", 1), "GET", "/v1.0/users/1", "", nil, "allow",
+			local(readsUsers), strings.Replace(local(patches), "  app:", "  other:", 1), "GET", user, "", nil, "allow",
 			"deny false ",
 		},
 		"a caller whose identity is another in the candidate": {
-			local(readsUsers), keyed + readsUsers, "GET", "/v1.0/users/1", "", nil, "allow", "refuse false ",
+			local(readsUsers), keyed + readsUsers, "GET", user, "", nil, "allow", "refuse false ",
 		},
 		"a caller that only the candidate knows": {
-			keyed + readsUsers, local(readsUsers), "GET", "/v1.0/users/1", "", nil, "refuse", "allow false 6",
+			keyed + readsUsers, local(readsUsers), "GET", user, "", nil, "refuse", "allow false 6",
 		},
 		"a caller that neither knows": {
-			keyed + readsUsers, keyed + patches, "GET", "/v1.0/users/1", "", nil, "refuse", "",
+			keyed + readsUsers, keyed + patches, "GET", user, "", nil, "refuse", "",
 		},
 		"a wrong key, which the candidate does not ask for": {
-			keyed + readsUsers, local(readsUsers), "GET", "/v1.0/users/1", "", []string{"X-Api-Key: wrong"}, "refuse",
+			keyed + readsUsers, local(readsUsers), "GET", user, "", []string{"X-Api-Key: wrong"}, "refuse",
 			"allow false 6",
 		},
 		"a target that cannot be read": {
 			local(readsUsers), local(patches), "GET", "/v1.0/users/../1", "", nil, "refuse", "",
 		},
 		"a body that the candidate's rule allows": {
-			local(patches), local(patchesJob), "PATCH", "/v1.0/users/1", `{"jobTitle":"x"}`, nil, "allow", "",
+			local(patches), local(patchesJob), "PATCH", user, title, nil, "allow", "",
 		},
 		"a body that the candidate's rule does not allow": {
-			local(patches), local(patchesJob), "PATCH", "/v1.0/users/1", `{"accountEnabled":false}`, nil, "allow", "deny false ",
+			local(patches), local(patchesJob), "PATCH", user, disabled, nil, "allow", "deny false ",
 		},
 		"a body that only the candidate's rule allows": {
-			local(patchesJob), local(patches), "PATCH", "/v1.0/users/1", `{"accountEnabled":false}`, nil, "deny", "allow false 6",
+			local(patchesJob), local(patches), "PATCH", user, disabled, nil, "deny", "allow false 6",
 		},
 		"a body that was not read, because the policy denies without it": {
-			local(readsUsers), local(patchesJob), "PATCH", "/v1.0/users/1", `{"jobTitle":"x"}`, nil, "deny", "unknown false 6",
+			local(readsUsers), local(patchesJob), "PATCH", user, title, nil, "deny", "unknown false 6",
 		},
 		"a body with two readings, for the candidate's rule": {
-			local(patches), local(patchesJob), "PATCH", "/v1.0/users/1", `{"jobTitle":"x","jobTitle":"y"}`, nil, "allow",
+			local(patches), local(patchesJob), "PATCH", user, `{"jobTitle":"x","jobTitle":"y"}`, nil, "allow",
 			"refuse false ",
 		},
 		"a body with two readings, for the rule in force": {
-			local(patchesJob), local(patches), "PATCH", "/v1.0/users/1", `{"jobTitle":"x","jobTitle":"y"}`, nil, "refuse",
+			local(patchesJob), local(patches), "PATCH", user, `{"jobTitle":"x","jobTitle":"y"}`, nil, "refuse",
 			"allow false 6",
 		},
 		"a body that is no JSON, under both": {
-			local(patches), local(patchesJob), "PATCH", "/v1.0/users/1", `{"jobTitle`, nil, "allow", "",
+			local(patches), local(patchesJob), "PATCH", user, `{"jobTitle`, nil, "allow", "",
 		},
 		"a body of a wrong type, which only the candidate's rule takes": {
-			local(readsUsers), local(patches), "PATCH", "/v1.0/users/1", "a=b",
+			local(readsUsers), local(patches), "PATCH", user, "a=b",
 			[]string{"Content-Type: application/x-www-form-urlencoded"}, "deny", "refuse false ",
 		},
 		"a reference that the candidate's rule allows": {
-			local(adds), local(addsUsers), "POST", "/v1.0/groups/1/members/$ref", userBody, nil, "allow", "",
+			local(adds), local(addsUsers), "POST", members, userBody, nil, "allow", "",
 		},
 		"a reference that the candidate's rule does not allow": {
-			local(adds), local(addsUsers), "POST", "/v1.0/groups/1/members/$ref", groupBody, nil, "allow", "deny false 6",
+			local(adds), local(addsUsers), "POST", members, groupBody, nil, "allow", "deny false 6",
 		},
 		"a reference that only the candidate's rule allows": {
-			local(addsUsers), local(adds), "POST", "/v1.0/groups/1/members/$ref", groupBody, nil, "deny", "allow false 6",
+			local(addsUsers), local(adds), "POST", members, groupBody, nil, "deny", "allow false 6",
 		},
 		"a limit that both have": {
-			local("    limit: 1/h\n" + readsUsers), local("    limit: 1/h\n" + readsUsers), "GET", "/v1.0/users/1", "", nil, "limit", "",
+			local(hourly + readsUsers), local(hourly + readsUsers), "GET", user, "", nil, "limit", "",
 		},
 		"a limit that the candidate does not have": {
-			local("    limit: 1/h\n" + readsUsers), local(readsUsers), "GET", "/v1.0/users/1", "", nil, "limit", "allow false 6",
+			local(hourly + readsUsers), local(readsUsers), "GET", user, "", nil, "limit", "allow false 6",
 		},
 		"a limit that only the candidate has, whose bucket is full": {
-			local(readsUsers), local("    limit: 1/h\n" + readsUsers), "GET", "/v1.0/users/1", "", nil, "allow", "",
+			local(readsUsers), local(hourly + readsUsers), "GET", user, "", nil, "allow", "",
 		},
 		"denied where the policy in force limits": {
-			local("    limit: 1/h\n" + readsUsers), local("    limit: 1/h\n" + patches), "GET", "/v1.0/users/1", "", nil, "limit",
+			local(hourly + readsUsers), local(hourly + patches), "GET", user, "", nil, "limit",
 			"deny false ",
 		},
 	} {
@@ -301,7 +307,7 @@ func TestLimitsOfTheCandidateAreJudgedWithoutTaking(t *testing.T) {
 	t.Parallel()
 	file := func(covers string) string {
 		return "version: 1\nlimits:\n  few: {rate: 2/h, burst: 2, covers: [" + covers + "]}\n" +
-			"callers:\n  app:\n    identity: [{network: [127.0.0.0/8]}]\n    allow:\n      - GET /users/{id}\n      - GET /groups\n"
+			strings.TrimPrefix(local("    allow:\n      - GET /users/{id}\n      - GET /groups\n"), "version: 1\n")
 	}
 	r := newRig(t, file("\"GET /users/{id}\""))
 	r.handler.UseCandidate(candidateRules(t, file("\"GET /users/{id}\", GET /groups")))
@@ -335,13 +341,14 @@ func TestDifferencesAreCounted(t *testing.T) {
 	send("/v1.0/users/4")
 	r.handler.UseCandidate(nil)
 	send("/v1.0/users/5")
-	want := `# HELP graphproxy_candidate_differences_total Requests and items of batches that the candidate policy would ` +
+	const name = "graphproxy_candidate_differences_total"
+	want := `# HELP ` + name + ` Requests and items of batches that the candidate policy would ` +
 		`decide otherwise, by caller, what the policy in force decided, and what the candidate would.
 # TYPE graphproxy_candidate_differences_total counter
 graphproxy_candidate_differences_total{active="allow",caller="app",candidate="deny"} 3
 graphproxy_candidate_differences_total{active="allow",caller="app",candidate="refuse"} 1
 `
-	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "graphproxy_candidate_differences_total"); err != nil {
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), name); err != nil {
 		t.Error(err)
 	}
 }
@@ -409,7 +416,8 @@ func TestPoliciesChangeUnderLoad(t *testing.T) {
 func TestALineWithACandidateIsBounded(t *testing.T) {
 	t.Parallel()
 	rec := plainRecord()
-	rec.Candidate = &proxy.CandidateRecord{Decision: "deny", Rule: strings.Repeat("x", 5000) + ":1", Policy: "0123456789ab"}
+	rule := strings.Repeat("x", 5000) + ":1"
+	rec.Candidate = &proxy.CandidateRecord{Decision: "deny", Rule: rule, Policy: "0123456789ab"}
 	rec.Bound()
 	line := rec.AppendLine(nil)
 	if len(line) > 4096 || !slices.Contains(rec.Cut, "candidate") || len(rec.Candidate.Rule) > 260 {

@@ -60,8 +60,8 @@ func (h *Handler) judgeCandidate(x *exchange) {
 	h.judgeItems(x, found.Name, true)
 }
 
-// wasNotKnown reports whether a request was refused because of who sent it, and not for another reason. Its target could
-// be read.
+// wasNotKnown reports whether a request was refused because of who sent it, and not for another reason. Its target
+// could be read.
 func (h *Handler) wasNotKnown(x *exchange) bool {
 	return x.unreadable == nil && x.seen != nil &&
 		(x.out.status == http.StatusUnauthorized || x.out.status == http.StatusMisdirectedRequest)
@@ -230,7 +230,8 @@ func (x *exchange) bodyInMemory(item *batch.Item, t *odata.Target) (*policy.Body
 	return jsonBody(text), read
 }
 
-// referencesInMemory is references for a rule that bounds them and a body that is in memory; read is false if it is not.
+// referencesInMemory is references for a rule that bounds them and a body that is in memory; read is false if it is
+// not.
 func (x *exchange) referencesInMemory(item *batch.Item, r policy.Request) (refs references, read bool, err error) {
 	q := refers{method: r.Method, target: r.Target}
 	if item == nil {

@@ -74,7 +74,8 @@ func checkServe(environ []string, stdout, stderr io.Writer) error {
 	if candidate := p.Candidate.Describe(); candidate != "" {
 		beside = "; " + candidate
 	}
-	_, err = fmt.Fprintf(stdout, "graphproxy can start: policy %s, %d callers%s\n", p.Policy.Hash(), p.Policy.Callers(), beside)
+	_, err = fmt.Fprintf(stdout, "graphproxy can start: policy %s, %d callers%s\n",
+		p.Policy.Hash(), p.Policy.Callers(), beside)
 	return err
 }
 

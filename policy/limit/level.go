@@ -11,8 +11,8 @@ type Level struct {
 	Held   int     // slots that are taken; 0 for a limit without concurrency
 }
 
-// Level returns what the bucket of a charge has now. It takes nothing and adds no bucket: one that is not there is full.
-// The charge's limit must be one that Take accepts.
+// Level returns what the bucket of a charge has now. It takes nothing and adds no bucket: one that is not there is
+// full. The charge's limit must be one that Take accepts.
 func (l *Limiter) Level(now time.Time, c *Charge) Level {
 	s := l.shard(c.Limit.Name, c.Key)
 	s.mu.Lock()

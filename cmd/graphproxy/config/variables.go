@@ -146,8 +146,9 @@ func meanings() map[string]string {
 			"greater than its part " +
 			"of so many, even if it has never seen the others",
 		"GRAPHPROXY_POLICY": "the policy: its main file, or a [directory](policy.md#several-files)",
-		"GRAPHPROXY_POLICY_CANDIDATE": "a policy that is judged [beside the one in force](operations.md#a-candidate-policy), " +
-			"and changes nothing: a file or a directory as in `GRAPHPROXY_POLICY`. Differences are in the audit lines",
+		"GRAPHPROXY_POLICY_CANDIDATE": "a policy that is judged " +
+			"[beside the one in force](operations.md#a-candidate-policy), and changes nothing: " +
+			"a file or a directory as in `GRAPHPROXY_POLICY`. Differences are in the audit lines",
 		"GRAPHPROXY_LINK_KEY_FILE": "a file with the keys that mark the links of delta queries whose options the policy " +
 			"[bounds](policy.md#delta-queries-and-their-links), one a line, the first for new links; read again when it " +
 			"changes. Without it they come from the app's secret or certificate; a managed identity and a federated token " +

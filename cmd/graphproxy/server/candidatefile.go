@@ -14,8 +14,8 @@ import (
 )
 
 // CandidateFile keeps the candidate policy in step with a file, or with several. It is loaded and tested as the policy
-// is. What does not load is not judged, and neither is what was there before: a decision in the audit log is always that
-// of the present file. A nil CandidateFile is that of a proxy without a candidate. It serves one Server. Only one
+// is. What does not load is not judged, and neither is what was there before: a decision in the audit log is always
+// that of the present file. A nil CandidateFile is that of a proxy without a candidate. It serves one Server. Only one
 // goroutine may call reload. Any may call state, which never waits.
 type CandidateFile struct {
 	path  string
@@ -82,8 +82,8 @@ func (c *CandidateFile) put(message string) {
 	now := c.current.Load()
 	c.use(now.authorization)
 	if now.bad != nil {
-		c.log.Error("the candidate policy does not load: no request is judged by it, and the policy in force is not affected; "+
-			"mend the file, which graphproxy policy check explains, or take GRAPHPROXY_POLICY_CANDIDATE out",
+		c.log.Error("the candidate policy does not load: no request is judged by it, and the policy in force is not "+
+			"affected; mend the file, which graphproxy policy check explains, or take GRAPHPROXY_POLICY_CANDIDATE out",
 			"file", c.path, "error", now.bad)
 		return
 	}

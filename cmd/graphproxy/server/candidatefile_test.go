@@ -54,7 +54,8 @@ func TestACandidateThatDoesNotLoadIsDropped(t *testing.T) {
 		}
 		hash, problem := candidate.State()
 		loads := step.problem == ""
-		if loads != (problem == nil) || loads != (hash != "") || problem != nil && !strings.Contains(problem.Error(), step.problem) {
+		isOther := problem != nil && !strings.Contains(problem.Error(), step.problem)
+		if loads != (problem == nil) || loads != (hash != "") || isOther {
 			t.Errorf("%s: %q, %v", step.name, hash, problem)
 		}
 		if len(used) != i+1 || (used[i] != nil) != loads {
@@ -68,7 +69,9 @@ func TestACandidateThatDoesNotLoadIsDropped(t *testing.T) {
 	if len(used) != 6 {
 		t.Error("a file that has not changed is loaded anew")
 	}
-	for _, want := range []string{"the policy in force is not affected", "graphproxy policy check", "candidate policy loaded anew"} {
+	for _, want := range []string{
+		"the policy in force is not affected", "graphproxy policy check", "candidate policy loaded anew",
+	} {
 		if !strings.Contains(log.text.String(), want) {
 			t.Errorf("the log does not have %q", want)
 		}
@@ -85,8 +88,8 @@ func TestNoCandidate(t *testing.T) {
 	}
 }
 
-// Both files change under load, the candidate every other time to one that does not load: no request fails, and what the
-// lines have about the candidate follows from the two hashes in them.
+// Both files change under load, the candidate every third time to one that does not load: no request fails, and what
+// the lines have about the candidate follows from the two hashes in them.
 func TestReloadsOfEitherFileFailNoRequest(t *testing.T) {
 	wide := strings.Replace(narrow, "[GET /users]", "[GET /groups, GET /users]", 1)
 	file, candidate, path, other := loadBoth(t, narrow, narrow)
