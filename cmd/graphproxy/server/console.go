@@ -116,6 +116,7 @@ func (c consoleSource) State() console.State {
 	state := console.State{
 		Version:     s.parts.Version,
 		Policy:      s.parts.Policy.shown(),
+		Candidate:   s.parts.Candidate.shown(),
 		Work:        s.proxy.Work(),
 		MaxInFlight: s.inFlight,
 	}
@@ -144,6 +145,22 @@ func (p *PolicyFile) shown() console.PolicyState {
 			Plain:   p.reach.public && !p.reach.encrypted,
 			Keyless: p.keyless(),
 		},
+	}
+	if now.bad != nil {
+		s.Problem = now.bad.Error()
+	}
+	return s
+}
+
+// shown returns the candidate and its files for the console; nil if there is none.
+func (c *CandidateFile) shown() *console.CandidateState {
+	now := c.state()
+	if now == nil {
+		return nil
+	}
+	s := &console.CandidateState{File: c.path, Files: now.files, Since: now.since}
+	if now.authorization != nil {
+		s.Policy = now.authorization.Policy()
 	}
 	if now.bad != nil {
 		s.Problem = now.bad.Error()
