@@ -38,12 +38,12 @@ func pair(a, inForce *Authorization) *candidate {
 	return &candidate{
 		Authorization: a,
 		beside:        inForce,
-		sameCallers:   reflect.DeepEqual(evidenceOf(a.policy), evidenceOf(inForce.policy)),
+		sameCallers:   reflect.DeepEqual(identitiesOf(a.policy), identitiesOf(inForce.policy)),
 	}
 }
 
-// evidenceOf returns the callers of a policy with what identifies them, without the places in the file.
-func evidenceOf(p *policy.Policy) []caller.Caller {
+// identitiesOf returns the callers of a policy with what identifies them, without the places in the file.
+func identitiesOf(p *policy.Policy) []caller.Caller {
 	all := callersOf(p.Callers())
 	for i := range all {
 		withoutPlaces(all[i].Identities)

@@ -36,7 +36,7 @@ func TestWhatARandomPolicyAllowsIsCoveredAsGraphReadsIt(t *testing.T) {
 // drawPolicy draws rules for one caller. The same templates allow and deny.
 func drawPolicy(rt *rapid.T) string {
 	var b strings.Builder
-	b.WriteString("version: 1\nlists: {some: [ceo@contoso.com, \"Reports/**\", \"ad*\"]}\n")
+	b.WriteString("version: 1\nlists: {some: [ceo@contoso.com, \"ad*\"], folders: [\"Reports/**\"]}\n")
 	b.WriteString("callers:\n  app:\n    identity: [{network: [127.0.0.0/8, \"::1/128\"]}]\n    allow:\n")
 	for range rapid.IntRange(1, 8).Draw(rt, "allowed") {
 		b.WriteString(drawPolicyRule(rt, false))
@@ -71,9 +71,14 @@ func drawPolicyRule(rt *rapid.T, denies bool) string {
 	where := ""
 	for _, m := range variableInTemplate.FindAllStringSubmatch(template, -1) {
 		if rapid.IntRange(0, 2).Draw(rt, "is bounded") == 0 {
+			list := "some"
+			if m[1] == "path" {
+				list = "folders"
+			}
 			value := fmt.Sprintf("[%q]", rapid.SampledFrom(boundsOf(m[1])).Draw(rt, "value"))
 			where += m[1] + ": " + rapid.SampledFrom([]string{
-				value, value, "{not: " + value + "}", "{list: some}", "{not_list: some}", "{not_list: some, not: " + value + "}",
+				value, value, "{not: " + value + "}", "{list: " + list + "}", "{not_list: " + list + "}",
+				"{not_list: " + list + ", not: " + value + "}",
 			}).Draw(rt, "condition") + ", "
 		}
 	}
