@@ -107,6 +107,9 @@ type Console struct {
 	sessions sessions
 	looks    looks
 	findings findings
+
+	proposals  proposals
+	operations graphOperations
 }
 
 // New makes a Console. The error is of a page that cannot be read, which a test excludes.

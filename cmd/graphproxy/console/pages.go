@@ -32,6 +32,10 @@ func pages() []page {
 		{path: "/", title: "Now", file: "now.html", data: (*Console).nowPage},
 		{path: "/decisions", title: "Decisions", file: "decisions.html", data: (*Console).decisionsPage},
 		{path: "/policy", title: "Policy", file: "policy.html", data: (*Console).policyPage},
+		{path: "/denied", title: "Denied → proposed", file: "denied.html", data: (*Console).deniedPage},
+		{path: "/try", title: "Try", file: "try.html", posts: true, data: (*Console).tryPage},
+		{path: "/candidate", title: "Candidate", file: "candidate.html", data: (*Console).candidatePage},
+		{path: "/callers", title: "Callers", file: "callers.html", data: (*Console).callersPage},
 	}
 }
 
@@ -46,6 +50,7 @@ func furtherRoutes() []route {
 	return []route{
 		{"GET /decisions/{id}", (*Console).explainPage},
 		{"GET /events", (*Console).serveEvents},
+		{"GET /denied/patch", (*Console).servePatch},
 	}
 }
 

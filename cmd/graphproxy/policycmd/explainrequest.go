@@ -37,27 +37,8 @@ func (c circumstances) read(cmd *cobra.Command, r *policy.Request) (err error) {
 
 // request reads the request of a caller, in one of the forms that people have it in.
 func (c circumstances) request(cmd *cobra.Command, caller, text string) (policy.Request, error) {
-	var sent curl.Request
-	var err error
-	text = strings.TrimSpace(text)
-	switch {
-	case curl.IsLine(text):
-		if sent, err = curl.Parse(text); err != nil {
-			return policy.Request{}, err
-		}
-		text, err = ofAddress(sent.Method, sent.Target)
-	case isAddress(text):
-		text, err = readAddress(text)
-	}
+	request, sent, err := requestOf(caller, text)
 	if err != nil {
-		return policy.Request{}, err
-	}
-	request, err := policy.ParseRequest(caller, text)
-	if err != nil {
-		var bad *odata.Error
-		if errors.As(err, &bad) {
-			return policy.Request{}, fmt.Errorf("the request is refused with 400 %s: %w", bad.Code, err)
-		}
 		return policy.Request{}, err
 	}
 	if c.body != "" && (sent.Body != nil || sent.BodyFile != "") {
@@ -73,6 +54,29 @@ func (c circumstances) request(cmd *cobra.Command, caller, text string) (policy.
 		request.Body, err = bodyOf(sent.Body, "the line of curl")
 	}
 	return request, err
+}
+
+// requestOf reads a request without its body. Sent is the line of curl, if it is one.
+func requestOf(caller, text string) (request policy.Request, sent curl.Request, err error) {
+	text = strings.TrimSpace(text)
+	switch {
+	case curl.IsLine(text):
+		if sent, err = curl.Parse(text); err != nil {
+			return request, sent, err
+		}
+		text, err = ofAddress(sent.Method, sent.Target)
+	case isAddress(text):
+		text, err = readAddress(text)
+	}
+	if err != nil {
+		return request, sent, err
+	}
+	request, err = policy.ParseRequest(caller, text)
+	var bad *odata.Error
+	if errors.As(err, &bad) {
+		err = fmt.Errorf("the request is refused with 400 %s: %w", bad.Code, err)
+	}
+	return request, sent, err
 }
 
 // isAddress reports whether a request is an address, or a method and an address.

@@ -26,13 +26,8 @@ func (r Recorded) String() string {
 // Places returns the places in the policy's files that the explanation is about, such as policy.yaml:12: of the rule
 // that decides, or of the one that comes nearest.
 func (r Recorded) Places() []string {
-	var places []string
 	if now := r.request.Now; now != nil {
-		for _, rule := range []*ruleText{now.Rule, now.Nearest} {
-			if rule != nil {
-				places = append(places, rule.Where)
-			}
-		}
+		return now.places()
 	}
-	return places
+	return nil
 }

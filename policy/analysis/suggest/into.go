@@ -24,8 +24,17 @@ type Merged struct {
 // main file. Only lines are added; what stands there stays as it is.
 //
 // The tests that the files hold are run as of now.
-func (s *Suggestion) Into(now time.Time, files policy.Files, p *policy.Policy, checks ...policy.EvidenceCheck) (Merged,
-	error) {
+func (s *Suggestion) Into(now time.Time, files policy.Files, p *policy.Policy,
+	checks ...policy.EvidenceCheck) (Merged, error) {
+	m, err := s.Added(files, p)
+	if err == nil && len(m.New) == 0 && len(m.Changed) > 0 {
+		m.Problem = m.check(now, s, checks)
+	}
+	return m, err
+}
+
+// Added is Into without a look at whether the policy loads with the rules: Problem is nil.
+func (s *Suggestion) Added(files policy.Files, p *policy.Policy) (Merged, error) {
 	m := Merged{Files: policy.Files{Prefix: files.Prefix, All: slices.Clone(files.All)}}
 	for i := range s.Callers {
 		c := &s.Callers[i]
@@ -41,9 +50,6 @@ func (s *Suggestion) Into(now time.Time, files policy.Files, p *policy.Policy, c
 	}
 	slices.Sort(m.Changed)
 	m.Changed = slices.Compact(m.Changed)
-	if len(m.New) == 0 && len(m.Changed) > 0 {
-		m.Problem = m.check(now, s, checks)
-	}
 	return m, nil
 }
 

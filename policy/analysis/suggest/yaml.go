@@ -98,6 +98,16 @@ func (r *Rule) write(b *strings.Builder, column int) {
 	fmt.Fprintf(b, "      - %-*s  # %s\n", column, yamlText(r.Text), counted(r.Requests, "request"))
 }
 
+// YAML returns the rule as it stands in a list of a policy file, with its comments.
+func (r *Rule) YAML() string {
+	var b strings.Builder
+	for _, c := range r.comments() {
+		b.WriteString("# " + c + "\n")
+	}
+	b.WriteString("- " + yamlText(r.Text) + "\n")
+	return b.String()
+}
+
 // comments are the lines of comments above the rule: what the log cannot show.
 func (r *Rule) comments() []string {
 	var lines []string

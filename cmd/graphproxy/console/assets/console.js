@@ -81,3 +81,23 @@
   };
   setInterval(() => again().catch(() => {}), Number(part.dataset.refresh) * 1000);
 })();
+
+// Texts to copy get a button.
+(() => {
+  if (!navigator.clipboard) return;
+  for (const text of document.querySelectorAll("pre[data-copy]")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "quiet";
+    button.textContent = "Copy";
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(text.textContent);
+        button.textContent = "Copied";
+      } catch {
+        button.textContent = "The browser did not copy it";
+      }
+    });
+    text.after(button);
+  }
+})();
