@@ -11,7 +11,15 @@ import (
 
 // foreign returns what a value means here that is probably another language's syntax, or a slip; "" if it is neither.
 func (c *valueCheck) foreign() string {
-	return first(c.hidden, c.syntax, c.keyword, c.mistyped, c.lookalike)
+	return first(c.hidden, c.syntax, c.pattern, c.keyword, c.mistyped, c.lookalike)
+}
+
+// pattern returns why no key is one that a value with stars matches.
+func (c *valueCheck) pattern() string {
+	if c.matches(c.text) {
+		return ""
+	}
+	return c.shown() + " " + c.unreadable() + ", so it can never match; " + c.cure()
 }
 
 // syntax returns what is probably another language's syntax.

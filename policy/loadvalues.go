@@ -84,7 +84,7 @@ func (c *valueCheck) impossible() string {
 		return shown + " stands in typographic quotes, which belong to it"
 	case len(runes) > 1 && !c.isFreeName() && first == last && strings.ContainsRune("'\"`´", first):
 		return shown + " stands in quotes within the quotes, which belong to it"
-	case !c.matches(c.text) && c.syntax() == "":
+	case (c.isPath || !strings.Contains(c.text, "*")) && !c.matches(c.text) && c.syntax() == "":
 		return shown + " " + c.unreadable()
 	}
 	return ""
