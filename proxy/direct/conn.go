@@ -32,33 +32,31 @@ type conn struct {
 	odd    bool      // it is being checked; guarded by the pool
 
 	one [1]byte // for alive
+
+	// The method values of alive and writeAgain, made once.
+	isAlive  func() bool
+	writeOut func()
+
+	out     []byte // for writeAgain
+	failure error  // of writeAgain
 }
 
-// connection returns a connection for a request: the idle one that was used last and is alive, or a new one. Of the
-// hooks of net/http/httptrace it calls only GotConn, before it takes a connection or after it has made one.
+// connection returns a connection for a request: the idle one that was used last, or a new one. Whether an idle one is
+// alive, send finds out. Of the hooks of net/http/httptrace it calls only GotConn, before it takes a connection or after
+// it has made one.
 func (t *Transport) connection(r *http.Request, pooled bool) (*conn, error) {
 	ctx := r.Context()
 	h := host{r.URL.Scheme, r.URL.Host}
 	trace := httptrace.ContextClientTrace(ctx)
-	for pooled {
+	if pooled {
 		if trace != nil && trace.GotConn != nil {
 			if next := t.pool.next(h); next != nil {
 				trace.GotConn(httptrace.GotConnInfo{Conn: next.rw, Reused: true, WasIdle: true})
 			}
 		}
-		c := t.pool.take(h, ctx)
-		if c == nil {
-			break
-		}
-		if c.alive() {
-			t.reused.Add(1)
-			if c.observer != nil {
-				c.observer.Work(true)
-			}
+		if c := t.pool.take(h, ctx); c != nil {
 			return c, nil
 		}
-		t.dropped.Add(1)
-		c.end(false)
 	}
 	c, err := t.dial(ctx, h)
 	if err != nil {
@@ -122,13 +120,46 @@ func (c *conn) why(err error) error {
 // under a request.
 const earlyWait = time.Second
 
-// send writes the request that s holds, and reads the header of the answer.
-func (c *conn) send(r *http.Request, s *scratch) (*http.Response, error) {
-	reused := c.used
-	c.used = true
+// errEnded is the error of send for an idle connection that may not be used. Nothing was written to it.
+var errEnded = errors.New("the idle connection has ended")
+
+// write writes the request that s holds. A connection that has carried one before is checked first.
+func (c *conn) write(s *scratch) (failure, ended error) {
 	c.wire.written = 0
 	c.until.set(time.Now().Add(c.t.o.HeaderTimeout))
-	_, failure := c.rw.Write(s.out)
+	if !c.used {
+		c.used = true
+		_, failure = c.rw.Write(s.out)
+		return failure, nil
+	}
+	c.out = s.out
+	sent := c.wire.ask(c.isAlive, c.writeOut)
+	c.out = nil
+	if !sent {
+		return nil, errEnded
+	}
+	return c.failure, nil
+}
+
+// writeAgain writes c.out to a connection that was found alive.
+func (c *conn) writeAgain() {
+	c.t.reused.Add(1)
+	if c.observer != nil {
+		c.observer.Work(true)
+	}
+	_, c.failure = c.rw.Write(c.out)
+}
+
+// send writes the request that s holds, and reads the header of the answer. It does not release s if the error is
+// errEnded.
+func (c *conn) send(r *http.Request, s *scratch) (*http.Response, error) {
+	reused := c.used
+	failure, ended := c.write(s)
+	if ended != nil {
+		c.t.dropped.Add(1)
+		c.end(false)
+		return nil, ended
+	}
 	begun := c.wire.written > 0
 	if failure != nil && (!begun || c.t.pool.cutOf(c) != nil) {
 		failure = c.why(failure)

@@ -32,6 +32,7 @@ func (t *Transport) dial(ctx context.Context, h host) (*conn, error) {
 	}
 	w := newWire(socket)
 	c := &conn{t: t, host: h, wire: w, rw: w}
+	c.isAlive, c.writeOut = c.alive, c.writeAgain
 	c.observer, _ = socket.(Observer)
 	if h.scheme == "http" {
 		return c, nil

@@ -129,15 +129,18 @@ func (t *Transport) roundTrip(r *http.Request, pooled bool) (*http.Response, err
 		err = s.setRequest(r)
 	}
 	closeBody(r)
-	var c *conn
-	if err == nil {
-		c, err = t.connection(r, pooled)
+	for err == nil {
+		var c *conn
+		if c, err = t.connection(r, pooled); err != nil {
+			break
+		}
+		res, err := c.send(r, s)
+		if err != errEnded { //nolint:errorlint // send returns it bare
+			return res, err
+		}
 	}
-	if err != nil {
-		s.release()
-		return nil, &Error{Err: err}
-	}
-	return c.send(r, s)
+	s.release()
+	return nil, &Error{Err: err}
 }
 
 // maxBody is the longest body that is written before the answer is read. It fits into the buffers of the system, so

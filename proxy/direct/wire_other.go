@@ -19,3 +19,5 @@ func (*wire) isQuiet() bool { return false }
 func newWire(c net.Conn) *wire { return &wire{Conn: c, waits: true} }
 
 func (*wire) isSocket() bool { return false }
+
+func (*wire) ask(func() bool, func()) bool { return false }

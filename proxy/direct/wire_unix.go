@@ -25,6 +25,14 @@ type wire struct {
 	p   []byte // the buffer of tryRead
 	n   int
 	err error
+
+	tryAsk func(fd uintptr) bool // the method value of askOnce, made once
+	alive  func() bool           // of ask
+	send   func()                // of ask
+	asked  bool                  // askOnce was called
+	sent   bool                  // it called send
+	within bool                  // alive is being called; Read uses fd
+	fd     uintptr
 }
 
 // newWire makes a wire of a connection from Dial. A wrapper of a socket must have a method NetConn, as tls.Conn
@@ -40,7 +48,7 @@ func newWire(c net.Conn) *wire {
 	}
 	if socket, ok := c.(syscall.Conn); ok {
 		if raw, err := socket.SyscallConn(); err == nil {
-			w.raw, w.try = raw, w.tryRead
+			w.raw, w.try, w.tryAsk = raw, w.tryRead, w.askOnce
 		}
 	}
 	return w
@@ -58,7 +66,12 @@ func (w *wire) Read(p []byte) (int, error) {
 		return w.readWaiting(p)
 	}
 	w.p, w.n, w.err, w.paused = p, 0, nil, false
-	err := w.raw.Read(w.try)
+	var err error
+	if w.within {
+		w.tryRead(w.fd)
+	} else {
+		err = w.raw.Read(w.try)
+	}
 	w.p = nil
 	if err == nil {
 		err = w.err
@@ -101,6 +114,36 @@ func (w *wire) tryRead(fd uintptr) bool {
 		}
 		return true
 	}
+}
+
+// ask calls send if alive reports true, and then waits until there is something to read. Alive must call Read while waits
+// is false, and report true if there was nothing to read. Ask reports whether it called send; an error of the wait shows
+// in the next Read.
+//
+// The check, the write and the wait are within one read of the socket: what comes after the check ends the wait, and so
+// nothing needs to be read in vain before it.
+func (w *wire) ask(alive func() bool, send func()) bool {
+	w.alive, w.send, w.asked, w.sent = alive, send, false, false
+	_ = w.raw.Read(w.tryAsk)
+	w.alive, w.send = nil, nil
+	return w.sent
+}
+
+// askOnce reports true when ask need not wait any longer.
+func (w *wire) askOnce(fd uintptr) bool {
+	if w.asked {
+		return true
+	}
+	w.asked = true
+	w.fd, w.within = fd, true
+	alive := w.alive()
+	w.within = false
+	if !alive {
+		return true
+	}
+	w.sent = true
+	w.send()
+	return false
 }
 
 // isQuiet reports whether no bytes have come and the other side has not ended the connection. It reads nothing, and
