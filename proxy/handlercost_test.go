@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -24,6 +25,62 @@ func (w *quietWriter) WriteHeader(status int) { w.status = status }
 func (w *quietWriter) Write(p []byte) (int, error) {
 	w.bytes += len(p)
 	return len(p), nil
+}
+
+// getServer returns a function that serves a GET with everything on, under a policy.
+func getServer(t testing.TB, policy string) func() {
+	body := `{"id":"1","displayName":"` + strings.Repeat("x", 990) + `"}`
+	h, err := proxy.New(proxy.Config{
+		Graph:         rawGraph(t, body),
+		Apps:          oneApp(fixed{}),
+		Authorization: rules(t, policy),
+		Hosts:         []string{"example.com"},
+		Audit:         io.Discard,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest("GET", "/v1.0/users/adele@contoso.com?$select=id,displayName", nil)
+	w := &quietWriter{header: http.Header{}}
+	return func() {
+		one := *r
+		clear(w.header)
+		w.status, w.bytes = 0, 0
+		if h.ServeHTTP(w, &one); w.status != 200 || w.bytes != len(body) {
+			t.Fatalf("%d, %d bytes", w.status, w.bytes)
+		}
+	}
+}
+
+// BenchmarkGET measures a GET through the handler, under policies with more rules of its caller, and more callers.
+func BenchmarkGET(b *testing.B) {
+	run := func(name, policy string) {
+		b.Run(name, func(b *testing.B) {
+			serve := getServer(b, policy)
+			serve()
+			b.ReportAllocs()
+			before := userTime(b)
+			for b.Loop() {
+				serve()
+			}
+			b.ReportMetric(float64((userTime(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/op") // Graph's included
+		})
+	}
+	for _, n := range []int{10, 100, 1000, 10_000} {
+		var more strings.Builder
+		for i := range n - 2 {
+			fmt.Fprintf(&more, "      - GET /resource%d/{id}/part%d/{part}\n", i%500, i/500)
+		}
+		run(fmt.Sprintf("rules=%d", n), benchPolicy+more.String())
+	}
+	for _, n := range []int{1, 10, 100, 1000} {
+		var more strings.Builder
+		for i := range n - 1 {
+			fmt.Fprintf(&more, "  other%d:\n    identity: [{network: [10.%d.%d.0/24]}]\n", i, i/250, i%250)
+			more.WriteString("    allow: [\"GET /groups/{id}\"]\n")
+		}
+		run(fmt.Sprintf("callers=%d", n), benchPolicy+more.String())
+	}
 }
 
 // batchServer returns a function that serves a $batch of n reads with everything on.
