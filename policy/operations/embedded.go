@@ -101,7 +101,7 @@ func AreListed(rules []*match.Rule) bool {
 }
 
 func isListed(r *match.Rule) bool {
-	t := r.Template
+	t := ofUser(r).Template
 	if t.Segments[0].Kind == odata.System || t.Segments[0].Base == "me" {
 		return true
 	}

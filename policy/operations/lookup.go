@@ -12,11 +12,14 @@ import (
 // Problem returns why a rule names no operation of Graph, and a proposal; "" if it names one or if that is
 // uncertain. A wide rule, of deny or covers, may leave out arguments.
 func (o *Set) Problem(r *match.Rule, wide bool) string {
-	t := r.Template
-	first := &t.Segments[0]
 	if o == nil {
 		return ""
 	}
+	if wide {
+		r = ofUser(r)
+	}
+	t := r.Template
+	first := &t.Segments[0]
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.versions[t.Version] == nil || first.Kind == odata.System || first.Base == "me" {
@@ -42,22 +45,50 @@ func (o *Set) Problem(r *match.Rule, wide bool) string {
 	return problem
 }
 
-// IsVoid reports whether a rule certainly names nothing, because Graph has no such resource. If the lists have
-// the resource but not the method, or lack a function, Graph may have it nevertheless, and only Problem reports
-// it.
+// IsVoid reports whether a rule certainly names nothing: Graph has no such resource, or has it with other methods only.
+// Where the lists may lack an operation, Graph may have it nevertheless, and only Problem reports it.
 func (o *Set) IsVoid(r *match.Rule) bool {
+	r = ofUser(r)
 	if o.Problem(r, true) == "" {
 		return false
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	w := o.walk(r.Template.Segments, r.Template.Version)
-	if w.unknown || len(w.segments) == 0 {
+	switch {
+	case w.unknown:
 		return false
+	case len(w.segments) == 0:
+		return !w.mayHave(r)
 	}
 	isCall := w.segments[0].Call || w.segments[0].Kind == odata.Args ||
 		len(w.segments) > 1 && w.segments[1].Kind == odata.Args
 	return !isCall
+}
+
+// ofUser returns a rule about /me as one about a user, which the lists have.
+func ofUser(r *match.Rule) *match.Rule {
+	rest, isMe := strings.CutPrefix(r.Template.Text, "/"+r.Template.Version+"/me")
+	if !isMe || r.Template.Segments[0].Base != "me" {
+		return r
+	}
+	t, err := odata.ParseTemplate("/" + r.Template.Version + "/users/{me}" + rest)
+	if err != nil {
+		return r
+	}
+	same := *r
+	same.Template = t
+	return &same
+}
+
+// mayHave reports whether Graph may have an operation at the end of the template that the lists do not have. DELETE of a
+// member without /$ref deletes the user, and a word in the place of a key may be a function.
+func (w *walk) mayHave(r *match.Rule) bool {
+	last := r.Template.Segments[len(r.Template.Segments)-1]
+	isWord := last.Kind == odata.Name && !last.Var && strings.Trim(last.Fold, "abcdefghijklmnopqrstuvwxyz") == ""
+	asKey := slices.ContainsFunc(w.at, func(n *resource) bool { return strings.HasSuffix(n.text, "}") })
+	isLink := slices.ContainsFunc(w.at, func(n *resource) bool { return n.system["$ref"] != nil })
+	return isWord && asKey || isLink || w.tail(r.Methods) != ""
 }
 
 // IsKey reports whether a segment of a template stands where Graph has a key, and is not the name of something that
