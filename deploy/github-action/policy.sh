@@ -25,15 +25,14 @@ jq -r --arg file "$policy" "$escaped"'
 tested=$("$graphproxy" policy test -- "$policy") || [ $? -le 1 ] || tested="the tests cannot run, because the file does not load"
 printf '%s\n' "$tested"
 
+fence='````````'
 changed=false diff="there is nothing to compare with"
 if [ -n "${BASE:-}" ] && git rev-parse --verify -q "$BASE^{commit}" >/dev/null; then
-  before=$(mktemp -d)
-  trap 'rm -rf "$before"' EXIT
-  if git show "$BASE:$policy" >"$before/policy.yaml" 2>/dev/null; then
+  if git cat-file -e "$BASE:./${policy#./}" 2>/dev/null; then
     differs=0
-    diff=$("$graphproxy" policy diff -- "$before/policy.yaml" "$policy" 2>&1) || differs=$?
+    diff=$("$graphproxy" policy diff --format markdown -- "git:$BASE:$(git rev-parse --show-prefix)$policy" "$policy" 2>&1) || differs=$?
     [ "$differs" != 1 ] || changed=true
-    diff=${diff//"$before/policy.yaml"/"${BASE:0:12}:$policy"}
+    [ "$differs" -le 1 ] || diff=$fence$'\n'$diff$'\n'$fence
   else
     changed=true diff="$policy is new"
   fi
@@ -45,10 +44,9 @@ delimiter=graphproxy-$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
   printf 'changed=%s\n' "$changed"
   printf 'diff<<%s\n%s\n%s\n' "$delimiter" "$diff" "$delimiter"
 } >>"${GITHUB_OUTPUT:-/dev/stdout}"
-fence='````````'
 {
   printf '### %s\n\n' "$policy"
   printf '%s\n%s\n%s\n\n' "$fence" "$tested" "$fence"
-  printf 'What callers gain (+), lose (-) and do otherwise (~):\n\n%s\n%s\n%s\n' "$fence" "$diff" "$fence"
+  printf 'What callers gain (+), lose (-) and do otherwise (~):\n\n%s\n' "$diff"
 } >>"${GITHUB_STEP_SUMMARY:-/dev/stdout}"
 exit "$status"

@@ -81,8 +81,8 @@ func ofUser(r *match.Rule) *match.Rule {
 	return &same
 }
 
-// mayHave reports whether Graph may have an operation at the end of the template that the lists do not have. DELETE of a
-// member without /$ref deletes the user, and a word in the place of a key may be a function.
+// mayHave reports whether Graph may have an operation at the end of the template that the lists do not have. DELETE of
+// a member without /$ref deletes the user, and a word in the place of a key may be a function.
 func (w *walk) mayHave(r *match.Rule) bool {
 	last := r.Template.Segments[len(r.Template.Segments)-1]
 	isWord := last.Kind == odata.Name && !last.Var && strings.Trim(last.Fold, "abcdefghijklmnopqrstuvwxyz") == ""

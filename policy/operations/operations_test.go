@@ -158,7 +158,7 @@ func TestOnlyWhatGraphDoesNotHaveIsVoid(t *testing.T) {
 		"ANY /me/**":                           false,
 		"GET /me":                              false,
 		"PUT /users/{id}/photo":                false, // meant is $value
-		"GET /users/{id}/calendar/getSchedule": true, // there is POST
+		"GET /users/{id}/calendar/getSchedule": true,  // there is POST
 		"GET /users/getEverything(of={x})":     false,
 		"GET /users/getEverything()":           false,
 		"DELETE /groups/{id}/members/{m}":      false, // without $ref it deletes the member
