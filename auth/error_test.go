@@ -98,7 +98,7 @@ func TestAnswers(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 		h.Start()
-		if e := failing(t, canaryApp(h.URL), auth.Options{}); e.RetryAfter < 110*time.Second ||
+		if e := failing(t, canaryApp(h.URL), auth.Options{}); e.RetryAfter < 60*time.Second ||
 			e.RetryAfter > 140*time.Second {
 			t.Errorf("RetryAfter %s", e.RetryAfter)
 		}

@@ -55,7 +55,7 @@ func newRig(t *testing.T, o entratest.Options) *rig {
 	return &rig{s, &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Timeout:       20 * time.Second, // a test that hangs fails
+		Timeout:       2 * time.Minute, // a test that hangs fails
 	}}
 }
 
