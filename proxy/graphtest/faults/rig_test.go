@@ -10,8 +10,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
@@ -37,7 +39,7 @@ const (
 	tenant   = "3f1c5a52-9a3e-4f0a-9b5e-0d5c3c7a1b11"
 	clientID = "6b7e0f7e-43cf-4a0e-8f5c-5b1f3f0b6c22"
 	secret   = "canary-client-secret"
-	patience = 20 * time.Second
+	patience = 2 * time.Minute
 )
 
 const everyone = `
@@ -127,17 +129,23 @@ func newWorldWith(t *testing.T, who *identity, config *tls.Config, roots *x509.C
 	w.graph, err = graphtest.NewServer(graphtest.Options{TLS: config, Verify: who.verify, Users: 24})
 	must(t, err)
 	t.Cleanup(w.graph.Close)
-	w.toxi = newToxiproxy(t, "127.0.0.1:0", w.graph.URL())
+	w.toxi = newToxiproxy(t, "127.0.0.1", w.graph.URL())
 	return w
 }
 
-func newToxiproxy(t *testing.T, listen, url string) *toxiproxy.Proxy {
+func newToxiproxy(t *testing.T, ip, url string) *toxiproxy.Proxy {
 	t.Helper()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	p := toxiproxy.NewProxy(server, "graph", listen, host(t, url))
-	must(t, p.Start())
-	t.Cleanup(p.Stop)
-	return p
+	var err error
+	for range 1000 { // below the ports that a system gives out: no other test gets one that a test has closed
+		p := toxiproxy.NewProxy(server, "graph", fmt.Sprint(ip, ":", 10_000+rand.IntN(20_000)), host(t, url))
+		if err = p.Start(); err == nil {
+			t.Cleanup(p.Stop)
+			return p
+		}
+	}
+	t.Fatal(err)
+	return nil
 }
 
 // toxic makes toxiproxy do harm from now on, on connections that it has and on later ones. The toxics are listed at

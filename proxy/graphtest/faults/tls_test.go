@@ -53,7 +53,7 @@ func TestNothingIsSentToWhoIsNotGraph(t *testing.T) {
 // elsewhere is an address of Graph that its certificate does not name.
 func (w *world) elsewhere(t *testing.T) string {
 	t.Helper()
-	p := newToxiproxy(t, "127.0.0.2:0", w.graph.URL())
+	p := newToxiproxy(t, "127.0.0.2", w.graph.URL())
 	return "https://" + p.Listen
 }
 
