@@ -62,7 +62,8 @@ func (g *grant) matches(target string) bool {
 	if len(segments) < len(rule) || len(segments) > len(rule) && !below {
 		return false
 	}
-	return slices.EqualFunc(rule, segments[:len(rule)], func(r, s string) bool { return r == s || r == "{id}" && s == "1" })
+	same := func(r, s string) bool { return r == s || r == "{id}" && s == "1" }
+	return slices.EqualFunc(rule, segments[:len(rule)], same)
 }
 
 func (g *grant) has(method, target string) bool {
@@ -132,7 +133,8 @@ func propertyOf(body map[string]any, name string) (v any, found bool) {
 
 func drawGrant(rt *rapid.T, denies bool) grant {
 	g := grant{
-		methods:  rapid.SampledFrom([]string{"GET", "READ", "READ", "POST", "ANY", "PATCH", "POST,PATCH"}).Draw(rt, "methods"),
+		methods: rapid.SampledFrom([]string{"GET", "READ", "READ", "POST", "ANY", "PATCH", "POST,PATCH"}).Draw(rt,
+			"methods"),
 		template: rapid.SampledFrom(append(askedOf(), "/users/{id}", "/users/{id}/**", "/users/**")).Draw(rt, "template"),
 		until:    rapid.SampledFrom([]string{"", "", past, future}).Draw(rt, "until"),
 	}
