@@ -273,12 +273,12 @@ func TestOutage(t *testing.T) {
 			srv.SetLifetime(time.Hour, time.Second)
 			s := source(t, secretAt(srv), options)
 			running(t, s)
-			first, err := bearer(t.Context(), s)
-			if err != nil {
+			if _, err := bearer(t.Context(), s); err != nil {
 				t.Fatal(err)
 			}
 			srv.Fail(fault)
-			if first, err = bearer(t.Context(), s); err != nil { // on a slow machine it has been renewed by now
+			first, err := bearer(t.Context(), s) // on a slow machine it has been renewed by now
+			if err != nil {
 				t.Fatal(err)
 			}
 			if !fault.Hang { // an attempt hangs for 8 s, which TestRecovery passes through without waiting

@@ -13,8 +13,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// grant is a rule with until, READ or conditions on the body, as a person reads it. Nothing of it is shared with package
-// policy: the test below compares the decisions of both, allowed and denied.
+// grant is a rule with until, READ or conditions on the body, as a person reads it. Nothing of it is shared with
+// package policy: the test below compares the decisions of both, allowed and denied.
 type grant struct {
 	methods, template, until string
 	body                     map[string]string // conditions as YAML, by property

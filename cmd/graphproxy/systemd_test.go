@@ -61,7 +61,8 @@ func (w *world) activated(t *testing.T, more ...string) *process {
 	file, err := l.(*net.TCPListener).File()
 	must(t, err)
 	defer file.Close()
-	p := prepare(t, nil, w.environ(append(more, "AZURE_CLIENT_SECRET=secret", "LISTEN_FDS=1", "GRAPHPROXY_LISTEN=127.0.0.1:1")...), "serve")
+	settings := append(more, "AZURE_CLIENT_SECRET=secret", "LISTEN_FDS=1", "GRAPHPROXY_LISTEN=127.0.0.1:1")
+	p := prepare(t, nil, w.environ(settings...), "serve")
 	// systemd sets LISTEN_PID to the process that it starts; a shell that becomes that process can set it, too.
 	p.cmd.Path, p.cmd.Args = "/bin/sh", append([]string{"sh", "-c", `LISTEN_PID=$$ exec graphproxy "$@"`, "sh"},
 		p.cmd.Args[1:]...)
