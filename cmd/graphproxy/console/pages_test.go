@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -323,6 +324,31 @@ func TestRulesAndTheirUse(t *testing.T) {
 	now := s.get("/").text
 	if !strings.Contains(now, `9 in the last hour`) || !strings.Contains(now, "<polyline") {
 		t.Error(now)
+	}
+}
+
+func TestRefusalsNearARule(t *testing.T) {
+	s := open(t)
+	for _, members := range []map[string]any{
+		{"decision": "deny", "target": "/v1.0/users/a", "query": []string{"$expand"}},
+		{"decision": "deny", "target": "/v1.0/users/a", "query": []string{"$expand"}},
+		{"decision": "deny", "method": "PATCH", "target": "/v1.0/users/b", "query": []string{}},
+		{"decision": "deny", "target": "/v1.0/users/ceo@contoso.com", "query": []string{}},           // by a deny rule
+		{"decision": "deny", "target": "/v1.0/sites/root", "query": []string{}},                      // near none
+		{"decision": "allow", "target": "/v1.0/users/a", "query": []string{"$expand"}},               // no denial
+		{"decision": "deny", "target": "/v1.0/users/a", "cut": []string{"target"}, "query": nil},     // not read back
+		{"decision": "deny", "caller": "gone", "target": "/v1.0/users/a", "query": []string{"$top"}}, // no such caller
+	} {
+		s.record(members)
+	}
+	row := regexp.MustCompile(`<code>(GET /[^<]*)</code>.*<td class="number">(\d+)</td></tr>`)
+	got := map[string]string{}
+	for _, m := range row.FindAllStringSubmatch(s.get("/policy").text, -1) {
+		got[m[1]] = m[2]
+	}
+	want := map[string]string{"GET /users": "0", "GET /users/{id}": "3", "GET /groups/{id}/members": "0"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -105,6 +105,7 @@ func (c *Console) policyPage(r *http.Request) (any, error) {
 
 // addRules adds the rules by caller, and those that were not used since a time.
 func (d *policyData) addRules(c *Console, since time.Time) {
+	nearby := c.nearby(d.Policy)
 	for _, one := range d.Policy.Callers() {
 		rules := callerRules{Name: one.Name, Mode: "enforce", Link: d.link(one.File, one.Line)}
 		if d.Policy.Reports(one.Name) {
@@ -122,6 +123,7 @@ func (d *policyData) addRules(c *Console, since time.Time) {
 				Link:       d.link(r.File, r.Line),
 				Hits:       u.hits,
 				Last:       u.last,
+				Nearby:     nearby[ruleOf{one.Name, r}],
 			}
 			rules.Rules = append(rules.Rules, row)
 			if u.last.Before(since) || u.last.IsZero() {
