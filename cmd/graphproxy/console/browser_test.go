@@ -14,8 +14,8 @@ import (
 	"graphproxy/auth/caller/pkitest"
 )
 
-// TestThePagesInChromium drives every page in a real browser, with axe: see browser/check.mjs. With GRAPHPROXY_SHOTS set
-// to a directory it also makes the pictures of docs/console.md.
+// TestThePagesInChromium drives every page in a real browser, with axe: see browser/check.mjs. With GRAPHPROXY_SHOTS
+// set to a directory it also makes the pictures of docs/console.md.
 func TestThePagesInChromium(t *testing.T) {
 	chromium := needBrowser(t)
 	dir := t.TempDir()
@@ -32,9 +32,19 @@ func TestThePagesInChromium(t *testing.T) {
 	otherCert, otherKey := leaf(t, ca, dir, "bob.contoso.example")
 	check := exec.Command("node", "check.mjs")
 	check.Dir = "browser"
-	check.Env = append(os.Environ(), "SANDBOX="+callers, "CONSOLE="+sandboxConsole,
-		"GUARDED="+startGuarded(t, ca, binary, dir), "LOOK_KEY="+lookKey, "CALL_KEY="+callKey, "CERT="+cert, "CERT_KEY="+key, "OTHER_CERT="+otherCert,
-		"OTHER_KEY="+otherKey, "CHROMIUM="+chromium, "SHOTS="+os.Getenv("GRAPHPROXY_SHOTS"))
+	check.Env = append(os.Environ(),
+		"SANDBOX="+callers,
+		"CONSOLE="+sandboxConsole,
+		"GUARDED="+startGuarded(t, ca, binary, dir),
+		"LOOK_KEY="+lookKey,
+		"CALL_KEY="+callKey,
+		"CERT="+cert,
+		"CERT_KEY="+key,
+		"OTHER_CERT="+otherCert,
+		"OTHER_KEY="+otherKey,
+		"CHROMIUM="+chromium,
+		"SHOTS="+os.Getenv("GRAPHPROXY_SHOTS"),
+	)
 	out, err := check.CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)

@@ -24,7 +24,7 @@ async function traffic() {
   await send("/v1.0/groups?$top=1");
   await send("/v1.0/users/adele@contoso.com", { headers: { "X-Api-Key": secrets[0] } });
   await send("/v1.0/users/adele@contoso.com%2Fmessages");
-  await send("/v1.0/users/<img src=x onerror=alert(1)>/messages");
+  await send("/v1.0/users/<img src=x onerror=window.alert`table`>/messages");
   const item = (id, method, url) => ({ id, method, url });
   const requests = [item("1", "GET", "/users/adele@contoso.com"), item("<b>2</b>", "DELETE", "/users/adele@contoso.com")];
   await send("/v1.0/$batch", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ requests }) });
@@ -70,22 +70,23 @@ async function addresses(page) {
 
 async function everyPage(browser) {
   for (const colorScheme of ["light", "dark"]) {
-    for (const width of [1280, 360]) {
-      const context = await browser.newContext({ colorScheme, viewport: { width, height: 800 } });
-      const page = await watched(context, CONSOLE);
-      for (const path of await addresses(page)) {
-        const name = `${path} ${colorScheme} ${width}`;
-        await page.goto(CONSOLE + path);
-        await page.keyboard.press("Tab");
-        check(await page.evaluate(() => document.activeElement.className === "skip"), `${name}: Tab leads not to the skip link`);
-        check(await page.$$eval("h1", (all) => all.length === 1), `${name}: there is not one h1`);
-        await accessible(page, name);
-        if (width === 360) await narrow(page, name);
-        const text = await page.content();
-        for (const secret of secrets) check(!text.includes(secret), `${name}: shows ${secret}`);
-      }
-      await context.close();
+    const context = await browser.newContext({ colorScheme, viewport: { width: 1280, height: 800 } });
+    const page = await watched(context, CONSOLE);
+    for (const path of await addresses(page)) {
+      const name = `${path} ${colorScheme}`;
+      await page.setViewportSize({ width: 1280, height: 800 });
+      await page.goto(CONSOLE + path);
+      await page.keyboard.press("Tab");
+      check(await page.evaluate(() => document.activeElement.className === "skip"), `${name}: Tab leads not to the skip link`);
+      check(await page.$$eval("h1", (all) => all.length === 1), `${name}: there is not one h1`);
+      await accessible(page, name);
+      await page.setViewportSize({ width: 360, height: 800 });
+      await narrow(page, name);
+      if (colorScheme === "light") await accessible(page, name + " 360");
+      const text = await page.content();
+      for (const secret of secrets) check(!text.includes(secret), `${name}: shows ${secret}`);
     }
+    await context.close();
   }
 }
 
@@ -96,8 +97,8 @@ async function decisions(browser) {
   await page.getByText("Live.", { exact: false }).first().waitFor();
   await send("/v1.0/users/live-one@contoso.com");
   await page.getByRole("link", { name: "live-one@contoso.com" }).waitFor();
-  await send("/v1.0/users/<svg onload=alert(1)>/messages");
-  await page.getByText("<svg onload=alert(1)>").first().waitFor();
+  await send("/v1.0/users/<img src=x onerror=window.alert`live`>/messages");
+  await page.getByText("<img src=x onerror=window.alert`live`>").first().waitFor();
   await page.getByRole("button", { name: "Pause" }).click();
   check(await page.getByRole("button", { name: "Pause" }).getAttribute("aria-pressed") === "true", "Pause is not pressed");
 
