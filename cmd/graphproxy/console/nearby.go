@@ -14,14 +14,14 @@ const mostDenials = 1000
 
 // nearby counts the denials by the rule that comes nearest to each, for each caller: the rule to look at when the
 // request was meant to pass. Denials that differ only in the values of their options are explained once.
-func (c *Console) nearby(p *policy.Policy) map[ruleOf]int {
+func (c *Console) nearby(p *policy.Policy) map[callersRule]int {
 	f := filter{Decision: audit.Deny}
 	f.look()
 	var log bytes.Buffer
 	for _, r := range slices.Backward(c.collect(&f, 0, 0, mostDenials).records) {
 		log.Write(append(r.Line, '\n'))
 	}
-	counts, known := map[ruleOf]int{}, map[string]*policy.Rule{}
+	counts, known := map[callersRule]int{}, map[string]*policy.Rule{}
 	_, _ = audit.Read(&log, func(l audit.Line) error {
 		if l.Parsed == nil || l.IsEnvelope() {
 			return nil
@@ -34,15 +34,15 @@ func (c *Console) nearby(p *policy.Policy) map[ruleOf]int {
 			known[key] = rule
 		}
 		if rule != nil {
-			counts[ruleOf{l.Caller, rule}]++
+			counts[callersRule{l.Caller, rule}]++
 		}
 		return nil
 	})
 	return counts
 }
 
-// ruleOf is a rule as one of its callers has it.
-type ruleOf struct {
+// callersRule is a rule as one of its callers has it.
+type callersRule struct {
 	caller string
 	rule   *policy.Rule
 }

@@ -123,7 +123,7 @@ func (d *policyData) addRules(c *Console, since time.Time) {
 				Link:       d.link(r.File, r.Line),
 				Hits:       u.hits,
 				Last:       u.last,
-				Nearby:     nearby[ruleOf{one.Name, r}],
+				Nearby:     nearby[callersRule{one.Name, r}],
 			}
 			rules.Rules = append(rules.Rules, row)
 			if u.last.Before(since) || u.last.IsZero() {

@@ -102,8 +102,8 @@ async function decisions(browser) {
   await page.getByRole("button", { name: "Pause" }).click();
   check(await page.getByRole("button", { name: "Pause" }).getAttribute("aria-pressed") === "true", "Pause is not pressed");
 
-  await page.getByLabel("Decision", { exact: true }).selectOption("deny");
-  await page.getByLabel("Path has").fill("ceo@");
+  await page.locator("select[name=decision]").selectOption("deny");
+  await page.locator("input[name=path]").fill("ceo@");
   await page.getByRole("button", { name: "Filter" }).click();
   await page.waitForURL(/decision=deny/);
   const shown = await page.$$eval(".records tbody tr", (rows) => rows.map((r) => r.textContent));
@@ -129,7 +129,7 @@ async function withoutScripts(browser) {
   const context = await browser.newContext({ javaScriptEnabled: false });
   const page = await watched(context, CONSOLE);
   await page.goto(CONSOLE + "/decisions");
-  await page.getByLabel("Status").fill("403");
+  await page.locator("input[name=status]").fill("403");
   await page.getByRole("button", { name: "Filter" }).click();
   check((await page.locator(".records tbody tr").count()) > 0, "without JavaScript the filter shows nothing");
   await context.close();
