@@ -280,7 +280,8 @@ func evidenceOf(p *policy.Policy) map[string]string {
 }
 
 // TestWhatIsNoDifferenceDecidesAlike changes random policies at one place or several, with every key that decides.
-// Where diff finds nothing, everything is decided alike; what is allowed anew is a gain, and what is denied anew a loss.
+// Where diff finds nothing, everything is decided alike; what is allowed anew is a gain, and what is denied anew a
+// loss.
 func TestWhatIsNoDifferenceDecidesAlike(t *testing.T) {
 	p := pairs{rand.New(rand.NewPCG(17, 3))}
 	parsed := make(map[string]policy.Request)
