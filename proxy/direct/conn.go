@@ -41,9 +41,9 @@ type conn struct {
 	failure error  // of writeAgain
 }
 
-// connection returns a connection for a request: the idle one that was used last, or a new one. Whether an idle one is
-// alive, send finds out. Of the hooks of net/http/httptrace it calls only GotConn, before it takes a connection or after
-// it has made one.
+// connection returns a connection for a request: the idle one that was used last, or a new one. Whether an idle one
+// is alive, send finds out. Of the hooks of net/http/httptrace it calls only GotConn, before it takes a connection or
+// after it has made one.
 func (t *Transport) connection(r *http.Request, pooled bool) (*conn, error) {
 	ctx := r.Context()
 	h := host{r.URL.Scheme, r.URL.Host}

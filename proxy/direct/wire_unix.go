@@ -116,9 +116,9 @@ func (w *wire) tryRead(fd uintptr) bool {
 	}
 }
 
-// ask calls send if alive reports true, and then waits until there is something to read. Alive must call Read while waits
-// is false, and report true if there was nothing to read. Ask reports whether it called send; an error of the wait shows
-// in the next Read.
+// ask calls send if alive reports true, and then waits until there is something to read. Alive must call Read while
+// waits is false, and report true if there was nothing to read. Ask reports whether it called send; an error of the
+// wait shows in the next Read.
 //
 // The check, the write and the wait are within one read of the socket: what comes after the check ends the wait, and so
 // nothing needs to be read in vain before it.
