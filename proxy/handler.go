@@ -98,6 +98,7 @@ type Handler struct {
 	places        pool     // requests that are worked on
 	waiting       pool     // requests that wait for a limit
 	usages        sync.Map // *usage by caller
+	refused       sync.Map // *refusals by caller
 	memory        *memory
 	buffers       *bufferPool
 	alarms        *sync.Pool // of *alarm
@@ -208,6 +209,7 @@ func (h *Handler) Use(a *Authorization) {
 	defer h.pairing.Unlock()
 	h.authorization.Store(a)
 	h.meter.Use(a.policy)
+	h.forgetRefusals(a.policy)
 	if c := h.candidate.Load(); c != nil {
 		h.candidate.Store(pair(c.Authorization, a))
 	}

@@ -165,6 +165,7 @@ func (h *Handler) complete(x *exchange, rec *Record) {
 		h.meter.Ending.Add(1)
 	}
 	rec.bound()
+	h.keepRefusal(rec)
 	h.logRecord(x, rec)
 }
 

@@ -102,6 +102,9 @@ func (h *Handler) serve(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	if isMe(x.request) {
+		return h.serveMe(x, known)
+	}
 	request, err := h.read(x, known)
 	if err != nil {
 		return err

@@ -117,6 +117,9 @@ func skippedNotes(s audit.Skipped) []string {
 	if s.Lost > 0 {
 		notes = append(notes, count(s.Lost, "line")+" lost, because they could not be written: the log is not whole")
 	}
+	if s.Own > 0 {
+		notes = append(notes, count(s.Own, "request")+" that graphproxy answered itself")
+	}
 	if s.Other > 0 {
 		notes = append(notes, count(s.Other, "line")+" of something else than requests")
 	}

@@ -99,12 +99,16 @@ type Skipped struct {
 	TooLong int `json:"too_long,omitempty"` // longer than MaxLine
 	// requests whose lines could not be written, as the log itself records
 	Lost    int            `json:"lost,omitempty"`
+	Own     int            `json:"own,omitempty"`     // requests that graphproxy answered itself, see OwnPath
 	Refused map[string]int `json:"refused,omitempty"` // requests that were refused before a decision, by reason
 }
 
+// OwnPath begins the targets that graphproxy answers itself. No rule is about them.
+const OwnPath = "/.graphproxy/"
+
 // Total returns the number of skipped lines. Lines that were lost are not in the log.
 func (s Skipped) Total() int {
-	n := s.Other + s.Broken + s.TooLong
+	n := s.Other + s.Broken + s.TooLong + s.Own
 	for _, count := range s.Refused {
 		n += count
 	}
@@ -221,6 +225,8 @@ func (s *Skipped) parse(text []byte, tooLong bool) (l Line, ok bool) {
 		s.Lost += raw.Lost
 	case err != nil, !raw.isRequest():
 		s.Other++
+	case strings.HasPrefix(l.Target, OwnPath):
+		s.Own++
 	case l.Decision == Refuse:
 		s.refused(l.Reason)
 	case l.Decision == Allow, l.Decision == Deny, l.Decision == Limit:

@@ -69,6 +69,9 @@ func writeSkipped(b *strings.Builder, s audit.Skipped, unreadable int) {
 	for _, reason := range slices.Sorted(maps.Keys(s.Refused)) {
 		fmt.Fprintf(b, "  not replayed: %s refused before a judgement, %s\n", counted(s.Refused[reason], "request"), reason)
 	}
+	if s.Own > 0 {
+		fmt.Fprintf(b, "  not replayed: %s that graphproxy answered itself\n", counted(s.Own, "request"))
+	}
 	if s.Lost > 0 {
 		fmt.Fprintf(b, "  not in the log: %s that could not be written\n", counted(s.Lost, "line"))
 	}
