@@ -6,8 +6,8 @@ import (
 	"graphproxy/policy/limit"
 )
 
-// OwnCharges appends a charge for every bucket that covers a request which is about the caller itself and is not sent to
-// Graph: the caller's limit, and each common limit that covers every request.
+// OwnCharges appends a charge for every bucket that covers a request which is about the caller itself and is not sent
+// to Graph: the caller's limit, and each common limit that covers every request.
 func (p *Policy) OwnCharges(dst []limit.Charge, caller string) []limit.Charge {
 	for _, l := range p.OwnLimits(caller) {
 		if l.everything {

@@ -69,7 +69,8 @@ func TestWhatACallerMayAskAboutItselfIsDocumented(t *testing.T) {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
 	rec := r.one(t)
-	if rec["decision"] != "allow" || rec["target"] != proxy.MePath || rec["caller"] != "hr-sync" || rec["graph_status"] != nil {
+	if rec["decision"] != "allow" || rec["target"] != proxy.MePath || rec["caller"] != "hr-sync" ||
+		rec["graph_status"] != nil {
 		t.Errorf("the line is %v", rec)
 	}
 	r.sawNothing(t)
@@ -107,7 +108,9 @@ func TestACallerIsShownNothingOfOthers(t *testing.T) {
 	r.asked(t, "GET", "/v1.0/users/ceo@fabrikam.com?$filter=canary-value", "10.0.0.1", withKey)
 	r.asked(t, "GET", "/v1.0/users/adele@contoso.com", "10.0.0.1", withKey)
 	w, _ := r.asked(t, "GET", proxy.MePath, "127.0.0.1")
-	for _, secret := range []string{"hr-sync", "fabrikam", "users", "canary", "HR-12", "hr-team", auditedKey, "15f4da9c", "left"} {
+	for _, secret := range []string{
+		"hr-sync", "fabrikam", "users", "canary", "HR-12", "hr-team", auditedKey, "15f4da9c", "left",
+	} {
 		if strings.Contains(w.Body.String(), secret) {
 			t.Errorf("%q is shown to the other caller: %s", secret, w.Body)
 		}
@@ -147,7 +150,8 @@ func TestAskingAboutItselfIsCountedInTheLimits(t *testing.T) {
 	}
 	w, body := r.asked(t, "GET", proxy.MePath, "127.0.0.1")
 	answer := answer{status: w.Code, header: w.Header(), body: w.Body.String()}
-	if inner := answer.refusal(t, 429, "activityLimitReached"); inner != "limitExceeded" || w.Header().Get("Retry-After") == "" {
+	inner := answer.refusal(t, 429, "activityLimitReached")
+	if inner != "limitExceeded" || w.Header().Get("Retry-After") == "" {
 		t.Errorf("%d %v", w.Code, body)
 	}
 	r.sawNothing(t)

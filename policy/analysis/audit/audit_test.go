@@ -247,3 +247,11 @@ func TestALineMayHaveAPrefix(t *testing.T) {
 		})
 	}
 }
+
+// What graphproxy answered itself is counted, and no rule is looked for.
+func TestWhatGraphproxyAnsweredItselfIsCounted(t *testing.T) {
+	lines, skipped := read(t, strings.ReplaceAll(getUser, "/v1.0/users/adele#EXT#@contoso.com", "/.graphproxy/me")+"\n")
+	if len(lines) != 0 || skipped.Own != 1 || skipped.Total() != 1 {
+		t.Errorf("%d lines, %+v", len(lines), skipped)
+	}
+}
