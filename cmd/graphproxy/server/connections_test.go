@@ -205,7 +205,12 @@ func TestWhileEachConnectionCarriesARequestNewOnesWait(t *testing.T) {
 	}
 }
 
+// The clock stands still: after 5 s a connection that has sent nothing would be idle.
 func TestConnectionsAreClosedInTheOrderInWhichTheyBeganToBeIdle(t *testing.T) {
+	synctest.Test(t, closesInOrder)
+}
+
+func closesInOrder(t *testing.T) {
 	k := server.NewConnections(1<<20, slog.New(slog.DiscardHandler))
 	random := rand.New(rand.NewPCG(1, 2))
 	var order, all []*fakeConn // in which they are idle
