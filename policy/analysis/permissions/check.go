@@ -7,6 +7,7 @@ import (
 
 	"graphproxy/policy"
 	"graphproxy/policy/match"
+	"graphproxy/policy/operations"
 	"graphproxy/policy/yamlfile"
 )
 
@@ -29,6 +30,8 @@ func Check(p *policy.Policy, d *Data, roles []string, app string) Report {
 			Unused:       []Role{},
 			Unknown:      []Unknown{},
 			Advice:       []Advice{},
+			PerResource:  []Role{},
+			Depends:      []Finding{},
 		},
 	}
 	c.roles(roles)
@@ -44,6 +47,8 @@ type checker struct {
 	hand   map[string]*role                       // the app's known roles, by name in lower case
 	used   map[*role]map[*policy.Rule][]operation // what each of the app's roles covers
 	report Report
+
+	operations *operations.Set // nil until a rule is looked up
 }
 
 // roles sorts the app's roles into those that the file knows and the others.
@@ -63,6 +68,9 @@ func (c *checker) roles(names []string) {
 		case c.hand[strings.ToLower(name)] == nil:
 			c.hand[strings.ToLower(name)] = known
 			c.report.Roles = append(c.report.Roles, known.Role)
+			if isSelected(known.Name) {
+				c.report.PerResource = append(c.report.PerResource, known.Role)
+			}
 		}
 	}
 }
@@ -141,14 +149,21 @@ func (c *checker) rule(u *use) {
 		return
 	}
 	c.report.Rules++
-	f := Finding{Where: u.rule.Where(), Rule: u.rule.Text, Needs: []Need{}}
+	f := Finding{Where: u.rule.Where(), Rule: u.rule.Text, Needs: []Need{}, Operations: []Operation{}}
+	f.Operations = append(f.Operations, c.named(u.rule.Match(), methods)...)
 	if t.Segments[0].Base == "me" {
 		f.Reason = "/me is the user who has signed in, and a token of an app has none: write /users/{id}"
 		c.report.Cannot = append(c.report.Cannot, f)
 		return
 	}
 	undocumented := c.look(u, methods, &f)
+	f.Note = noteOn(f.Needs)
+	selected := c.selectedFor(u.rule)
 	switch {
+	case selected != "" && (f.Documented > f.Covered || undocumented != 0):
+		f.Reason = selected + " covers the resources that an administrator granted to the app, and no token shows which"
+		c.report.Depends = append(c.report.Depends, f)
+		return
 	case f.Documented == 0 && f.SignedIn > 0:
 		f.Reason = "only a signed-in user can do this: no role covers it"
 		c.report.Cannot = append(c.report.Cannot, f)
@@ -237,7 +252,7 @@ func (c *checker) cover(r *policy.Rule, o operation) bool {
 				c.use(other, r, o)
 			}
 		}
-		covered = covered || c.partner(g) == ""
+		covered = covered || c.partner(g) == "" && !isSelected(g.role.Name)
 	}
 	return covered
 }

@@ -35,6 +35,9 @@ func verdict(r permissions.Report) string {
 	for _, f := range r.Partly {
 		all = append(all, "partly: "+needs(f))
 	}
+	for _, f := range r.Depends {
+		all = append(all, "depends: "+f.Reason)
+	}
 	for _, f := range r.Undocumented {
 		all = append(all, "undocumented "+f.Methods)
 	}

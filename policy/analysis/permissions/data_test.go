@@ -103,7 +103,7 @@ func TestEveryOperationOfTheFileIsFoundAgain(t *testing.T) {
 }
 
 func isFit(r permissions.Report, rules int) bool {
-	return r.Work == rules && len(r.Unused)+len(r.Unknown) == 0
+	return r.Work+len(r.Depends) == rules && len(r.Unused)+len(r.Unknown) == 0
 }
 
 // operationsOf returns the operations of apps in the file, as rules in quotes, and their roles.

@@ -52,6 +52,9 @@ func (c *checker) superfluous() {
 	for _, name := range slices.Sorted(maps.Keys(c.hand)) {
 		r := c.hand[name]
 		uses := c.used[r]
+		if isSelected(r.Name) {
+			continue // what it is needed for depends on the resources
+		}
 		if len(uses) == 0 {
 			c.report.Unused = append(c.report.Unused, r.Role)
 			continue
@@ -65,7 +68,7 @@ func (c *checker) superfluous() {
 
 // instead returns a less privileged role that covers everything that one of the app's roles is used for, nil if
 // there is none. The file must mark it as the least privileged one for some of it: a role may cover a path without
-// being meant for it.
+// being meant for it. There is none either where the app's role is itself the least privileged one for some of it.
 func (c *checker) instead(r *role, uses map[*policy.Rule][]operation) *role {
 	marked := make(map[*role]int) // operations that it covers and is marked for
 	covers := make(map[*role]int)
@@ -73,6 +76,9 @@ func (c *checker) instead(r *role, uses map[*policy.Rule][]operation) *role {
 	for _, operations := range uses {
 		for _, o := range operations {
 			total++
+			if o.entry.least(o.method).role == r {
+				return nil
+			}
 			for _, other := range c.covering(r, o) {
 				covers[other]++
 				if least := o.entry.least(o.method); least.role == other {
@@ -83,7 +89,7 @@ func (c *checker) instead(r *role, uses map[*policy.Rule][]operation) *role {
 	}
 	var best *role
 	for other, n := range marked {
-		if covers[other] < total || !c.isLesser(other, r) {
+		if covers[other] < total || isSelected(other.Name) || !c.isLesser(other, r) {
 			continue
 		}
 		if best == nil || n > marked[best] || n == marked[best] && compareRoles(other, best) < 0 {

@@ -15,6 +15,11 @@ type Report struct {
 	Unused       []Role    `json:"unused"`  // the app has it, and no documented rule needs it
 	Unknown      []Unknown `json:"unknown"` // the app has it, and the file has no such app role
 	Advice       []Advice  `json:"advice"`  // does not count as a finding
+
+	// the app's roles that cover single resources only, such as Sites.Selected, and the rules that depend on them: no
+	// token shows the resources. They do not count as findings.
+	PerResource []Role    `json:"per_resource"`
+	Depends     []Finding `json:"depends"`
 }
 
 // Role is an application permission.
@@ -29,6 +34,9 @@ type Finding struct {
 	Rule    string `json:"rule"`              // canonical: "GET /users/{id}"
 	Methods string `json:"methods,omitempty"` // of an undocumented rule: those that are not documented
 	Reason  string `json:"reason,omitempty"`  // why no role would help, or why it is unknown
+	Note    string `json:"note,omitempty"`    // how it may work without the roles in Needs
+
+	Operations []Operation `json:"operations"` // that the rule names; empty if graphproxy's lists do not have them
 
 	Documented int    `json:"documented"` // operations that the rule allows and that have roles
 	Covered    int    `json:"covered"`    // of these, by the roles in hand

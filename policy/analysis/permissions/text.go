@@ -19,6 +19,7 @@ func (r *Report) WriteText(w io.Writer, all bool) error {
 	t.line("app %s: %s, %s", r.App, count(r.Rules, "rule"), count(len(r.Roles), "known role"))
 	t.findings("cannot work:", r.Cannot)
 	t.findings("can work only in part:", r.Partly)
+	t.findings("depends on what was granted for single resources:", r.Depends)
 	t.undocumented(r.Undocumented)
 	t.unused(r)
 	t.unknown(r.Unknown)
@@ -43,6 +44,7 @@ func (t *text) findings(title string, findings []Finding) {
 	}
 	for _, f := range findings {
 		t.line("  %s: %s", f.Where, f.Rule)
+		t.named(f)
 		switch {
 		case f.Reason != "":
 			t.line("    %s", f.Reason)
@@ -54,6 +56,22 @@ func (t *text) findings(title string, findings []Finding) {
 			t.line("    and %s that only a signed-in user has", count(f.SignedIn, "operation"))
 		}
 		t.needs(f)
+		if f.Note != "" {
+			t.line("    %s", f.Note)
+		}
+	}
+}
+
+// named shows which operations a rule means, if all is shown.
+func (t *text) named(f Finding) {
+	for _, o := range f.Operations {
+		switch {
+		case !t.all:
+		case o.Page == "":
+			t.line("    is %s", o.Name)
+		default:
+			t.line("    is %s, %s", o.Name, o.Page)
+		}
 	}
 }
 
