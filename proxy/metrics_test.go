@@ -242,7 +242,19 @@ func TestAFloodOfOddRequestsMakesNoSeries(t *testing.T) {
 }
 
 // The connections to Graph are counted when they are made, used again, kept and closed.
+//
+// net/http uses a connection again only if it knows within 50 ms that it has written the request before: on a machine
+// that is too slow for that, the test tries again.
 func TestConnectionsToGraphAreCounted(t *testing.T) {
+	for i := 0; !countsConnections(t); i++ {
+		if i == 20 {
+			t.Fatal("no connection is used again")
+		}
+	}
+}
+
+func countsConnections(t *testing.T) bool {
+	t.Helper()
 	registry := prometheus.NewRegistry()
 	r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.Metrics = registry })
 	check := func(when string, want map[string]float64) {
@@ -260,6 +272,10 @@ func TestConnectionsToGraphAreCounted(t *testing.T) {
 	for range 3 {
 		r.do(t, "GET", "/v1.0/users/adele@contoso.com", "")
 	}
+	r.audit.wait(t, 3)
+	if families(t, registry)["graph_connections_dialled_total"].GetMetric()[0].GetCounter().GetValue() > 1 {
+		return false
+	}
 	check("one connection", map[string]float64{"dialled_total": 1, "reused_total": 2, "open": 1, "idle": 1})
 	r.graph.Close()
 	check("a closed one", map[string]float64{"dialled_total": 1, "reused_total": 2, "open": 0, "idle": 0})
@@ -267,4 +283,5 @@ func TestConnectionsToGraphAreCounted(t *testing.T) {
 	if n := families(t, registry)["graph_connections_failed_total"].GetMetric()[0].GetCounter().GetValue(); n < 1 {
 		t.Errorf("%v attempts failed", n)
 	}
+	return true
 }
