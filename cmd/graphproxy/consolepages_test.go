@@ -210,3 +210,31 @@ func TestTryDecidesAndSendsNothing(t *testing.T) {
 	}
 	w.process.stop(t)
 }
+
+func TestTheConsoleShowsWhereTheCandidateDecidesOtherwise(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.registerSecret("secret")
+	w.write(t, "policy.yaml", onlyUsers)
+	w.write(t, "next.yaml", strings.Replace(onlyUsers, "/users", "/groups", 1))
+	p := w.serve(t, "AZURE_CLIENT_SECRET=secret", "GRAPHPROXY_CONSOLE_LISTEN=127.0.0.1:0",
+		"GRAPHPROXY_POLICY_CANDIDATE="+w.path("next.yaml"))
+	p.expect(t, 200)
+	until(t, "the console's address", func() bool { return p.listening("console") != "" })
+	var page string
+	until(t, "the difference on the page", func() bool {
+		page = html.UnescapeString(p.get(t, p.listening("console")+"/candidate").body)
+		return strings.Contains(page, "1 of the last 10000")
+	})
+	for _, want := range []string{w.path("next.yaml"), `class="tag allow">loaded`, "may GET /groups", "no longer",
+		`<td class="number">1</td><td>local</td>`, `class="tag deny">deny`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not have %q:\n%s", want, page)
+		}
+	}
+	w.write(t, "next.yaml", "version: 2\n")
+	until(t, "the candidate that does not load", func() bool {
+		return strings.Contains(p.get(t, p.listening("console")+"/candidate").body, "version 2 is not known")
+	})
+	p.stop(t)
+}
