@@ -184,14 +184,16 @@ func elements(t *testing.T, page string) []string {
 	}
 }
 
-// hostile are texts that would be markup, a script or an address if a page did not escape them.
+// hostile are texts that would be markup, a script or an address if a page did not escape them. Each has several,
+// because the pages take long to make.
 func hostile() []string {
 	return []string{
-		`<script>alert(1)</script>`, `</script><script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`,
-		`'><svg onload=alert(1)>`, `" autofocus onfocus="alert(1)`, `javascript:alert(1)`, `//attacker.example/`,
-		`</td></tr></table><h1>x</h1>`, `</pre><b>x</b>`, `</textarea><b>x</b>`, `<!--`, `--><script>alert(1)</script>`,
-		`{{.Hash}}`, `&lt;script&gt;`, `%3Cscript%3E`, `<base href=//attacker.example>`, "\u202e<script>\u202c",
-		"\u2028", "a\nb\r\nc", "\x00\x01", strings.Repeat("<", 300), "-\n  evil: 1", "# x\n- ANY /**",
+		`<script>alert(1)</script></script><script>alert(1)</script></pre><b>x</b></textarea><b>x</b>`,
+		`"><img src=x onerror=alert(1)>'><svg onload=alert(1)></td></tr></table><h1>x</h1>`,
+		`" autofocus onfocus="alert(1)" x="`, `' autofocus onfocus='alert(1)' x='`, `javascript:alert(1)`,
+		`//attacker.example/`,
+		`<!-- --><script>alert(1)</script>{{.Hash}}&lt;script&gt;%3Cscript%3E<base href=//attacker.example>`,
+		"\u202e<script>\u202c\u2028a\nb\r\nc\x00\x01-\n  evil: 1\n# x\n- ANY /**" + strings.Repeat("<", 100),
 	}
 }
 
@@ -216,7 +218,11 @@ func TestTextsOfCallersAreTextOnTheFurtherPages(t *testing.T) {
 		}
 		all := make(map[string][]string)
 		for _, path := range pages {
-			all[path] = elements(t, f.raw(path))
+			page := f.raw(path)
+			all[path] = elements(t, page)
+			if strings.Contains(text, "<") && strings.Contains(page, text) {
+				t.Errorf("%s has %q as markup", path, text)
+			}
 		}
 		for _, path := range []string{"/denied?caller=", "/try?caller=app&request=", "/try?request=GET+/users&caller=",
 			"/try?caller=app&request=GET+/users&body="} {
@@ -224,11 +230,6 @@ func TestTextsOfCallersAreTextOnTheFurtherPages(t *testing.T) {
 			elements(t, page)
 			if strings.Contains(text, "<") && strings.Contains(page, text) {
 				t.Errorf("%s repeats %q as markup", path, text)
-			}
-		}
-		for _, path := range pages {
-			if strings.Contains(text, "<") && strings.Contains(f.raw(path), text) {
-				t.Errorf("%s has %q as markup", path, text)
 			}
 		}
 		return all
@@ -301,17 +302,17 @@ func TestAPatchIsForTheFileThatHasTheCaller(t *testing.T) {
 
 func TestThePageOfRefusalsIsBounded(t *testing.T) {
 	f := watch(t, oneApp)
-	for i := range 3000 {
-		f.recorded(map[string]any{"caller": fmt.Sprintf("c%d", i%40), "target": fmt.Sprintf("/v1.0/groups/%d/x%d", i, i)})
+	for i := range 2100 {
+		f.recorded(map[string]any{"caller": fmt.Sprintf("c%d", i%40), "target": "/v1.0/groups"})
+	}
+	for i := range 60 {
+		f.recorded(map[string]any{"target": fmt.Sprintf("/v1.0/groups/1/x%d", i)})
 	}
 	page := f.read("/denied")
 	if n := strings.Count(page, `<section aria-labelledby="caller`); n != 20 {
 		t.Errorf("%d callers are shown", n)
 	}
-	f.mustHave("/denied", "newest 2000 refusals", "20 more callers are not shown")
-	if n := strings.Count(page, "<article"); n > 20*50 {
-		t.Errorf("%d proposals are shown", n)
-	}
+	f.mustHave("/denied", "newest 2000 refusals", "21 more callers are not shown", "10 more proposals are not shown")
 }
 
 func TestCandidateShowsWhatItWouldDecideOtherwise(t *testing.T) {
