@@ -49,6 +49,21 @@ func TestThePagesInChromium(t *testing.T) {
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
+	furtherInChromium(t, binary, chromium)
+}
+
+// furtherInChromium drives the pages of proposals, of Try, of candidates and of callers: see browser/further.mjs.
+func furtherInChromium(t *testing.T, binary, chromium string) {
+	t.Helper()
+	file := write(t, t.TempDir(), "policy.yaml", []byte("version: 1\ncallers:\n  local:\n"+
+		"    identity: [{network: [127.0.0.0/8]}]\n    limit: {rate: 50/s, burst: 100}\n    allow:\n      - GET /users\n"))
+	callers, sandboxConsole := startSandbox(t, binary, "--policy", file)
+	check := exec.Command("node", "further.mjs")
+	check.Dir = "browser"
+	check.Env = append(os.Environ(), "SANDBOX="+callers, "CONSOLE="+sandboxConsole, "POLICY="+file, "CHROMIUM="+chromium)
+	if out, err := check.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 // needBrowser returns the path of Chromium, or skips the test.
@@ -59,11 +74,14 @@ func needBrowser(t *testing.T) string {
 		_, err = exec.LookPath("node")
 	}
 	if err == nil {
+		_, err = exec.LookPath("patch")
+	}
+	if err == nil {
 		_, err = os.Stat("browser/node_modules/playwright-core")
 	}
 	if err != nil {
-		t.Skip("NOT CHECKED: the pages of the console in a browser, for which this machine lacks Chromium, Node or " +
-			"browser/node_modules (apt-get install chromium nodejs npm; npm ci --ignore-scripts in browser): " + err.Error())
+		t.Skip("NOT CHECKED: the pages of the console in a browser, for which this machine lacks Chromium, Node, patch or " +
+			"browser/node_modules (apt-get install chromium nodejs npm patch; npm ci --ignore-scripts in browser): " + err.Error())
 	}
 	return chromium
 }
@@ -81,10 +99,10 @@ func start(t *testing.T, cmd *exec.Cmd) {
 }
 
 // startSandbox returns the addresses of the sandbox's callers and of its console.
-func startSandbox(t *testing.T, binary string) (callers, console string) {
+func startSandbox(t *testing.T, binary string, more ...string) (callers, console string) {
 	t.Helper()
-	cmd := exec.Command(binary, "sandbox", "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0",
-		"--admin-listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0")
+	cmd := exec.Command(binary, append([]string{"sandbox", "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0",
+		"--admin-listen", "127.0.0.1:0", "--console-listen", "127.0.0.1:0"}, more...)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
