@@ -84,15 +84,15 @@ func three(t *testing.T, url string, timeout time.Duration) []*replica {
 }
 
 // The clock stands still while callers of three replicas take all that there is, so that it does not matter how fast
-// this machine is.
+// this machine is. A bucket is full after 100 s, so that Redis keeps it for as long.
 func TestThreeReplicasKeepOneLimit(t *testing.T) {
 	url := startRedis(t).url()
 	var replicas []*replica
 	for range 3 {
 		replicas = append(replicas, open(t, url, redislimit.Options{}))
 	}
-	const rounds, pause = 30, 64 * time.Millisecond
-	lim := &limit.Limit{Name: "limits.tenant", Rate: 500, Burst: 50, Concurrency: 100}
+	const rounds, pause = 30, 64 * time.Second
+	lim := &limit.Limit{Name: "limits.tenant", Rate: 0.5, Burst: 50, Concurrency: 100}
 	charges := []limit.Charge{{Limit: lim}, {Limit: &limit.Limit{Name: "more than enough", Rate: 1e6, Burst: 1e6}}}
 	for round := range rounds {
 		for _, r := range replicas {
