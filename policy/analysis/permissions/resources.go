@@ -47,8 +47,8 @@ func noteOn(needs []Need) string {
 	for _, n := range needs {
 		area, _, _ := strings.Cut(n.Name, ".")
 		if slices.Contains([]string{"Mail", "Calendars", "Contacts", "MailboxSettings"}, area) {
-			return "or it is allowed for single mailboxes by RBAC for Applications in Exchange, and then no token shows a role " +
-				"for it"
+			return "or it is allowed for single mailboxes by RBAC for Applications in Exchange, and then no token shows " +
+				"a role for it"
 		}
 	}
 	return ""
