@@ -16,6 +16,7 @@ const (
 type chart struct {
 	Title, Unit string
 	Lines       []chartLine
+	Since       string // what the left edge is
 	Top         string // the value at the upper edge, with its unit
 	Text        string // in words
 	Rows        []chartRow
@@ -42,7 +43,11 @@ type series struct {
 
 // newChart draws samples, the newest at the right edge.
 func newChart(title, unit string, all []sample, lines ...series) chart {
-	c := chart{Title: title, Unit: unit}
+	c := chart{Title: title, Unit: unit, Since: "an hour ago"}
+	shown := samples
+	if len(all) <= fewSamples { // a console that was just started would show a thin line at the right edge
+		shown, c.Since = fewSamples, "10 minutes ago"
+	}
 	top := 0.0
 	for _, s := range all {
 		for _, l := range lines {
@@ -57,7 +62,7 @@ func newChart(title, unit string, all []sample, lines ...series) chart {
 	var words []string
 	for _, l := range lines {
 		c.Heads = append(c.Heads, l.name)
-		c.Lines = append(c.Lines, chartLine{l.name, l.class, points(all, l.of, top)})
+		c.Lines = append(c.Lines, chartLine{l.name, l.class, points(all, l.of, top, shown)})
 		words = append(words, l.name+" "+inWords(all, l.of))
 	}
 	c.Text = "The last hour, " + unit + ": " + strings.Join(words, "; ") + "."
@@ -78,10 +83,14 @@ func niceTop(v float64) float64 {
 	}
 }
 
-func points(all []sample, of func(sample) float64, top float64) string {
+// fewSamples are those of ten minutes.
+const fewSamples = samples / 6
+
+// points returns the corners of a line. The width of the chart stands for so many samples.
+func points(all []sample, of func(sample) float64, top float64, shown int) string {
 	var b strings.Builder
 	for i, s := range all {
-		x := chartWidth - len(all) + i
+		x := chartWidth - (len(all)-1-i)*chartWidth/shown
 		fmt.Fprintf(&b, "%d,%.1f ", x, chartHeight-of(s)/top*(chartHeight-2)-1)
 	}
 	return strings.TrimSpace(b.String())
@@ -106,7 +115,7 @@ func figure(v float64) string {
 	case v >= 100:
 		return fmt.Sprintf("%.0f", v)
 	case v >= 10:
-		return fmt.Sprintf("%.1f", v)
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", v), ".0")
 	}
 	return strings.TrimRight(strings.TrimRight(fmt.Sprintf("%.3f", v), "0"), ".")
 }

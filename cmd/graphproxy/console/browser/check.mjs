@@ -185,7 +185,7 @@ async function certificates(browser) {
 
 // screenshots are made on demand only: SHOTS names the directory.
 async function screenshots(browser) {
-  for (let i = 0; i < 120; i++) {
+  for (let i = 0; i < 60; i++) {
     await traffic();
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
@@ -201,7 +201,8 @@ async function screenshots(browser) {
 }
 
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
-for (const step of [traffic, everyPage, decisions, withoutScripts, events, signIn, certificates, ...(SHOTS ? [screenshots] : [])]) {
+const steps = [traffic, everyPage, decisions, withoutScripts, events, signIn, certificates];
+for (const step of SHOTS ? [screenshots] : steps) {
   try {
     await step(browser);
   } catch (e) {
