@@ -81,7 +81,8 @@ func needBrowser(t *testing.T) string {
 	}
 	if err != nil {
 		t.Skip("NOT CHECKED: the pages of the console in a browser, for which this machine lacks Chromium, Node, patch or " +
-			"browser/node_modules (apt-get install chromium nodejs npm patch; npm ci --ignore-scripts in browser): " + err.Error())
+			"browser/node_modules (apt-get install chromium nodejs npm patch; npm ci --ignore-scripts in browser): " +
+			err.Error())
 	}
 	return chromium
 }
