@@ -75,7 +75,8 @@ func newRoot(environ []string) *cobra.Command {
 		return fmt.Errorf("%s: %w; see %s --help", cmd.CommandPath(), err, cmd.CommandPath())
 	})
 	root.AddCommand(newServe(environ), newSandbox(environ), policycmd.New(environ), newConsent(environ),
-		newToken(environ), newKey(), newPermissions(environ), newHealthcheck(environ), newMan(), newVersion())
+		newToken(environ), newKey(), newPermissions(environ), newHealthcheck(environ),
+		newWhoami(environ), newMan(), newVersion())
 	return root
 }
 

@@ -110,6 +110,9 @@ func settings(environ []string) map[string]string {
 // GRAPHPROXY_BIN, and export it.
 const launcher = "BIN"
 
+// callerKey is not reported as unknown, either: GRAPHPROXY_KEY is the key of a caller for the command whoami.
+const callerKey = "KEY"
+
 // unknown returns the unknown variables that begin with GRAPHPROXY_: a misspelt setting must not be treated as not
 // set.
 func unknown(set map[string]string) []error {
@@ -123,7 +126,8 @@ func unknown(set map[string]string) []error {
 	var problems []error
 	for name, value := range set {
 		own, ours := strings.CutPrefix(name, prefix)
-		if !ours || slices.Contains(known, own) || own == launcher || isServiceLink(own, value) || isAppVariable(name) {
+		if !ours || slices.Contains(known, own) || own == launcher || own == callerKey || isServiceLink(own, value) ||
+			isAppVariable(name) {
 			continue
 		}
 		cure := "remove it, or see docs/configuration.md for the variables that there are"
