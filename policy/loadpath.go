@@ -69,8 +69,11 @@ func argumentsOf(segment string) []string {
 	}
 	var all []string
 	for argument := range strings.SplitSeq(strings.TrimSuffix(arguments, ")"), ",") {
-		if _, value, isNamed := strings.Cut(argument, "="); isNamed {
+		_, value, isNamed := strings.Cut(argument, "=")
+		if isNamed {
 			argument = value
+		} else if strings.HasPrefix(argument, "'$") || strings.HasPrefix(argument, "'@") {
+			continue // a key in quotes stands as it is
 		}
 		if value := strings.Trim(argument, "'"); !strings.HasPrefix(value, "@") { // @name is a variable of OData
 			all = append(all, value)

@@ -126,7 +126,7 @@ func TestWhatARequestTookIsGivenBackWhenItFindsNoPlaceAfterItsWait(t *testing.T)
 			r := newRig(t, shares(map[string]string{"a": "limit: {rate: 20/s, wait: 1m}", "b": ""}),
 				func(c *proxy.Config, _ *rig) { c.Buckets, c.MaxInFlight = buckets, 1 })
 			buckets.other = func() bool { taken, _ := r.hold(t, "b", 1); return taken == 1 }
-			a := r.do(t, tt.method, tt.target, tt.body, "X-Api-Key: a")
+			a := r.do(t, tt.method, tt.target, tt.body, "X-Api-Key: a"+keyEnd)
 			if inner := a.refusal(t, http.StatusServiceUnavailable, "serviceNotAvailable"); inner != "overloaded" {
 				t.Errorf("refused as %q", inner)
 			}

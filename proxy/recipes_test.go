@@ -16,7 +16,10 @@ import (
 // callerOfRecipe is a caller of docs/recipes.md with its identity.
 var callerOfRecipe = regexp.MustCompile(`(?m)^  ([a-z]+):\n    identity: .*$`)
 
-// recipes are the rules of docs/recipes.md, each example for one caller, whose key is its name and "-key".
+// keyEnd makes a key of a test from a name. No key may be a common word.
+const keyEnd = "-Vq7xW2mLk9"
+
+// recipes are the rules of docs/recipes.md, each example for one caller, whose key is its name and keyEnd.
 func recipes(t *testing.T) string {
 	t.Helper()
 	policy := "version: 1\ncallers:\n"
@@ -26,7 +29,7 @@ func recipes(t *testing.T) string {
 		callers, _, _ = strings.Cut(callers, "\ntests:\n")
 		policy += callerOfRecipe.ReplaceAllStringFunc(callers, func(m string) string {
 			name := callerOfRecipe.FindStringSubmatch(m)[1]
-			sum := sha256.Sum256([]byte(name + "-key"))
+			sum := sha256.Sum256([]byte(name + keyEnd))
 			return fmt.Sprintf("  %s:\n    identity: [{key: {sha256: %x}}]", name, sum)
 		}) + "\n"
 	}
@@ -48,7 +51,7 @@ func recipeEntries(t *testing.T, file string) (all []entry) {
 		}
 	}
 	for i := range all {
-		all[i].headers = append(all[i].headers, "X-Api-Key: "+strings.TrimSuffix(name, ".txt")+"-key")
+		all[i].headers = append(all[i].headers, "X-Api-Key: "+strings.TrimSuffix(name, ".txt")+keyEnd)
 	}
 	return all
 }

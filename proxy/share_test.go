@@ -25,12 +25,12 @@ import (
 	"graphproxy/proxy"
 )
 
-// shares is a policy of several callers, each with a key that equals its name, with settings for each.
+// shares is a policy of several callers, each with a key that is its name and keyEnd, with settings for each.
 func shares(callers map[string]string) string {
 	text := "version: 1\ncallers:\n"
 	for name, settings := range callers {
 		text += fmt.Sprintf("  %s:\n    identity: [{key: {sha256: %x}}]\n    allow: [ANY /test/**, GET /users]\n", name,
-			sha256.Sum256([]byte(name)))
+			sha256.Sum256([]byte(name+keyEnd)))
 		if settings != "" {
 			text += "    " + settings + "\n"
 		}
@@ -45,7 +45,7 @@ func (r *rig) hold(t *testing.T, caller string, n int) (taken, refused int) {
 	for range n {
 		req, err := http.NewRequestWithContext(t.Context(), "GET", r.server.URL+"/v1.0/test/stall", nil)
 		must(t, err)
-		req.Header.Set("X-Api-Key", caller)
+		req.Header.Set("X-Api-Key", caller+keyEnd)
 		res, err := r.server.Client().Do(req)
 		must(t, err)
 		t.Cleanup(func() { res.Body.Close() })
@@ -114,14 +114,14 @@ func TestAPlaceIsFreeWhenItsRequestHasEnded(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		req, err := http.NewRequestWithContext(ctx, "GET", r.server.URL+"/v1.0/test/stall", nil)
 		must(t, err)
-		req.Header.Set("X-Api-Key", "a")
+		req.Header.Set("X-Api-Key", "a"+keyEnd)
 		r.audit.reset()
 		res, err := r.server.Client().Do(req)
 		must(t, err)
-		if a := r.do(t, "GET", "/v1.0/users", "", "X-Api-Key: a"); a.status != 503 || !strings.Contains(a.body, "in_flight") {
+		if a := r.do(t, "GET", "/v1.0/users", "", "X-Api-Key: a"+keyEnd); a.status != 503 || !strings.Contains(a.body, "in_flight") {
 			t.Errorf("%d %s", a.status, a.body)
 		}
-		if a := r.do(t, "GET", "/v1.0/users", "", "X-Api-Key: b"); a.status != 200 {
+		if a := r.do(t, "GET", "/v1.0/users", "", "X-Api-Key: b"+keyEnd); a.status != 200 {
 			t.Errorf("%d %s", a.status, a.body)
 		}
 		cancel()
@@ -129,7 +129,7 @@ func TestAPlaceIsFreeWhenItsRequestHasEnded(t *testing.T) {
 		r.audit.wait(t, 3)
 		// allowed, denied and unreadable ones
 		for _, target := range []string{"/v1.0/users", "/v1.0/groups", "/v1.0//", "/v1.0/users?$select=id&select=id"} {
-			if a := r.do(t, "GET", target, "", "X-Api-Key: a"); a.status == 503 {
+			if a := r.do(t, "GET", target, "", "X-Api-Key: a"+keyEnd); a.status == 503 {
 				t.Errorf("%s: %s", target, a.body)
 			}
 		}
@@ -156,7 +156,7 @@ func (r *rig) emptyBatch(t *testing.T, key string) net.Conn {
 	t.Cleanup(func() { c.Close() })
 	_, err = fmt.Fprintf(c,
 		"POST /v1.0/$batch HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: %s\r\nContent-Type: application/json\r\n"+
-			"Content-Length: 60\r\n\r\n", key)
+			"Content-Length: 60\r\n\r\n", key+keyEnd)
 	must(t, err)
 	return c
 }
@@ -197,10 +197,10 @@ func TestABatchCountsIntoTheConcurrencyOfItsCaller(t *testing.T) {
 			t.Errorf("innerError.code %q", inner)
 		}
 	}
-	if a := r.do(t, "GET", "/v1.0/users", "", "X-Api-Key: a"); a.status != 429 {
+	if a := r.do(t, "GET", "/v1.0/users", "", "X-Api-Key: a"+keyEnd); a.status != 429 {
 		t.Errorf("a request beside two batches: %d %s", a.status, a.body)
 	}
-	if a := r.do(t, "GET", "/v1.0/users", "", "X-Api-Key: b"); a.status != 200 {
+	if a := r.do(t, "GET", "/v1.0/users", "", "X-Api-Key: b"+keyEnd); a.status != 200 {
 		t.Errorf("another caller: %d %s", a.status, a.body)
 	}
 	for _, c := range open { // its items use its place: two batches of one item fit
@@ -213,7 +213,7 @@ func TestABatchCountsIntoTheConcurrencyOfItsCaller(t *testing.T) {
 		}
 	}
 	r.audit.wait(t, all-slots+1+1+2*slots) // the slots of the batches are free when their lines are written
-	if a := r.do(t, "GET", "/v1.0/users", "", "X-Api-Key: a"); a.status != 200 {
+	if a := r.do(t, "GET", "/v1.0/users", "", "X-Api-Key: a"+keyEnd); a.status != 200 {
 		t.Errorf("when the batches have ended: %d %s", a.status, a.body)
 	}
 }
@@ -221,14 +221,14 @@ func TestABatchCountsIntoTheConcurrencyOfItsCaller(t *testing.T) {
 // A batch takes no tokens of a limit with a rate and a concurrency: its items do.
 func TestABatchTakesNoTokens(t *testing.T) {
 	r := newRig(t, shares(map[string]string{"a": "limit: {rate: 2/h, burst: 2, concurrency: 1}"}))
-	a := r.do(t, "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users"}]}`, "X-Api-Key: a")
+	a := r.do(t, "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users"}]}`, "X-Api-Key: a"+keyEnd)
 	if got := a.responses(t)["1"].Status; got != 200 {
 		t.Errorf("the first: %d", got)
 	}
-	if a := r.do(t, "GET", "/v1.0/users", "", "X-Api-Key: a"); a.status != 200 {
+	if a := r.do(t, "GET", "/v1.0/users", "", "X-Api-Key: a"+keyEnd); a.status != 200 {
 		t.Errorf("the second: %d %s", a.status, a.body)
 	}
-	a = r.do(t, "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users"}]}`, "X-Api-Key: a")
+	a = r.do(t, "POST", "/v1.0/$batch", `{"requests":[{"id":"1","method":"GET","url":"/users"}]}`, "X-Api-Key: a"+keyEnd)
 	if got := a.responses(t)["1"].Status; got != 429 {
 		t.Errorf("the third, in a batch that is read all the same: %d", got)
 	}
@@ -251,7 +251,7 @@ func TestRequestsThatWaitCountApart(t *testing.T) {
 				results <- -1
 				return
 			}
-			req.Header.Set("X-Api-Key", "a")
+			req.Header.Set("X-Api-Key", "a"+keyEnd)
 			res, err := r.server.Client().Do(req)
 			if err != nil {
 				results <- 0
@@ -295,14 +295,14 @@ func TestOneCallersBodiesLeaveMemoryForTheBodiesOfOthers(t *testing.T) {
 		t.Cleanup(func() { c.Close() })
 		bad.Go(func() {
 			_, _ = fmt.Fprintf(c,
-				"POST /v1.0/test/body HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: a\r\nContent-Type: application/json\r\n"+
+				"POST /v1.0/test/body HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: a"+keyEnd+"\r\nContent-Type: application/json\r\n"+
 					"Content-Length: %d\r\n\r\n", len(body))
 			_, _ = io.WriteString(c, body[:len(body)-1])
 		})
 	}
 	bad.Wait()
 	for range 5 {
-		if a := r.do(t, "POST", "/v1.0/test/body", body, "X-Api-Key: b"); a.status != 204 {
+		if a := r.do(t, "POST", "/v1.0/test/body", body, "X-Api-Key: b"+keyEnd); a.status != 204 {
 			t.Errorf("%d %s", a.status, a.body)
 		}
 	}
@@ -331,7 +331,7 @@ func TestThreeBadCallersDoNotStopAGoodOne(t *testing.T) {
 		must(t, err)
 		t.Cleanup(func() { c.Close() })
 		_, err = fmt.Fprintf(c,
-			"POST /v1.0/$batch HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: inflated\r\nContent-Type: application/json\r\n"+
+			"POST /v1.0/$batch HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: inflated"+keyEnd+"\r\nContent-Type: application/json\r\n"+
 				"Content-Encoding: gzip\r\nContent-Length: 100000\r\n\r\n%s", zeros.Bytes())
 		must(t, err)
 	}
@@ -342,7 +342,7 @@ func TestThreeBadCallersDoNotStopAGoodOne(t *testing.T) {
 				if err != nil {
 					return
 				}
-				req.Header.Set("X-Api-Key", "waiting")
+				req.Header.Set("X-Api-Key", "waiting"+keyEnd)
 				if res, err := r.server.Client().Do(req); err == nil {
 					_, _ = io.Copy(io.Discard, res.Body)
 					_ = res.Body.Close()
@@ -366,7 +366,7 @@ func TestThreeBadCallersDoNotStopAGoodOne(t *testing.T) {
 					failed.Add(1)
 					return
 				}
-				req.Header.Set("X-Api-Key", "good")
+				req.Header.Set("X-Api-Key", "good"+keyEnd)
 				res, err := r.server.Client().Do(req)
 				if err != nil {
 					failed.Add(1)
@@ -425,7 +425,7 @@ func TestRequestsWhoseCallerIsUnknownTakeNoPlaces(t *testing.T) {
 		}
 	}
 	for range 20 {
-		if a := r.do(t, "GET", "/v1.0/users", "", "X-Api-Key: a"); a.status != 200 {
+		if a := r.do(t, "GET", "/v1.0/users", "", "X-Api-Key: a"+keyEnd); a.status != 200 {
 			t.Errorf("a caller with a key: %d %s", a.status, a.body)
 		}
 	}
