@@ -118,7 +118,8 @@ func TestAPlaceIsFreeWhenItsRequestHasEnded(t *testing.T) {
 		r.audit.reset()
 		res, err := r.server.Client().Do(req)
 		must(t, err)
-		if a := r.do(t, "GET", "/v1.0/users", "", "X-Api-Key: a"+keyEnd); a.status != 503 || !strings.Contains(a.body, "in_flight") {
+		a := r.do(t, "GET", "/v1.0/users", "", "X-Api-Key: a"+keyEnd)
+		if a.status != 503 || !strings.Contains(a.body, "in_flight") {
 			t.Errorf("%d %s", a.status, a.body)
 		}
 		if a := r.do(t, "GET", "/v1.0/users", "", "X-Api-Key: b"+keyEnd); a.status != 200 {
@@ -331,7 +332,8 @@ func TestThreeBadCallersDoNotStopAGoodOne(t *testing.T) {
 		must(t, err)
 		t.Cleanup(func() { c.Close() })
 		_, err = fmt.Fprintf(c,
-			"POST /v1.0/$batch HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: inflated"+keyEnd+"\r\nContent-Type: application/json\r\n"+
+			"POST /v1.0/$batch HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: inflated"+keyEnd+"\r\n"+
+				"Content-Type: application/json\r\n"+
 				"Content-Encoding: gzip\r\nContent-Length: 100000\r\n\r\n%s", zeros.Bytes())
 		must(t, err)
 	}
