@@ -131,6 +131,8 @@ func load(c *config.Config, problems []error, stdout io.Writer, log *slog.Logger
 		Tokens: oidc.NewKeys(oidc.Options{Log: log}), Authorities: ca.Authorities(), Proxies: c.TrustedProxies,
 	}, links)
 	problems = append(problems, err, checkConsole(c, policy))
+	console, err := consoleOf(c)
+	problems = append(problems, err)
 	audit, err := server.OpenAudit(c.AuditLog, c.AuditFailure == "refuse", stdout, log)
 	if err != nil {
 		problems = append(problems, fmt.Errorf("GRAPHPROXY_AUDIT_LOG: %w", err))
@@ -140,7 +142,7 @@ func load(c *config.Config, problems []error, stdout io.Writer, log *slog.Logger
 		return server.Parts{}, err
 	}
 	return server.Parts{
-		Console:        consoleOf(c),
+		Console:        console,
 		Version:        versionName(),
 		Apps:           c.Apps(),
 		Graph:          string(c.GraphURL),
@@ -179,11 +181,19 @@ func checkConsole(c *config.Config, p *server.PolicyFile) error {
 }
 
 // consoleOf returns the settings of the console; nil if there is none.
-func consoleOf(c *config.Config) *server.Console {
+func consoleOf(c *config.Config) (*server.Console, error) {
 	if c.ConsoleListen == "" {
-		return nil
+		return nil, nil
 	}
-	return &server.Console{Open: c.ConsoleOpen()}
+	s := &server.Console{Open: c.ConsoleOpen()}
+	if c.ConsoleRoles == "" {
+		return s, nil
+	}
+	var err error
+	if s.Permissions, err = readPermissions(c.ConsoleRoles); err != nil {
+		return nil, fmt.Errorf("GRAPHPROXY_CONSOLE_PERMISSIONS: %w", err)
+	}
+	return s, nil
 }
 
 // listenConsole opens the console's listener. On loopback it is plain HTTP.

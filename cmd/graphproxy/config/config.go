@@ -37,6 +37,7 @@ type Config struct {
 	UnixSocketMode  Mode      `env:"GRAPHPROXY_UNIX_SOCKET_MODE" envDefault:"0660"`
 	AdminListen     Address   `env:"GRAPHPROXY_ADMIN_LISTEN" envDefault:"127.0.0.1:8081"`
 	ConsoleListen   Address   `env:"GRAPHPROXY_CONSOLE_LISTEN"`
+	ConsoleRoles    string    `env:"GRAPHPROXY_CONSOLE_PERMISSIONS"`
 	PublicURL       Origin    `env:"GRAPHPROXY_PUBLIC_URL"`
 	Hosts           HostNames `env:"GRAPHPROXY_HOSTS"`
 	TLSCertFile     string    `env:"GRAPHPROXY_TLS_CERT_FILE"`

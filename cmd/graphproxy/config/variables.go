@@ -122,6 +122,8 @@ func meanings() map[string]string {
 		"GRAPHPROXY_ADMIN_LISTEN":     "where `/healthz`, `/readyz` and `/metrics` are; plain HTTP, one address",
 		"GRAPHPROXY_CONSOLE_LISTEN": "where the [console](console.md) is, one address; without it there is none. On " +
 			"loopback it needs no sign-in; anywhere else it needs TLS and `console:` in the policy",
+		"GRAPHPROXY_CONSOLE_PERMISSIONS": "file with [Microsoft's list of permissions](permissions.md), from which the " +
+			"console names the app roles that a proposed rule needs; read at start. Default: frequent operations only",
 		"GRAPHPROXY_PUBLIC_URL": "scheme and host that links in answers carry, such as `https://graph.contoso.com`: " +
 			"for a load " +
 			"balancer that ends TLS or changes the host. Default: that of the request",

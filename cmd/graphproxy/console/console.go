@@ -15,6 +15,7 @@ import (
 
 	"graphproxy/policy"
 	"graphproxy/policy/analysis/lint"
+	"graphproxy/policy/analysis/permissions"
 	"graphproxy/proxy"
 )
 
@@ -87,26 +88,31 @@ type Options struct {
 	Source Source
 	Hosts  proxy.Hosts // the names that the console is known by
 	Open   bool        // the pages need no sign-in; only for a listener on loopback
-	Log    *slog.Logger
-	Now    func() time.Time // nil: time.Now
+	// Permissions is Microsoft's list of the app roles that operations need; nil: that of frequent operations.
+	Permissions *permissions.Data
+	Log         *slog.Logger
+	Now         func() time.Time // nil: time.Now
 }
 
 // Console serves the pages. Make it with New. It is safe for concurrent use.
 type Console struct {
-	source   Source
-	hosts    proxy.Hosts
-	open     bool
-	log      *slog.Logger
-	now      func() time.Time
-	started  time.Time
-	records  *Records
-	history  *history
-	views    map[string]*template.Template // by file
-	handler  http.Handler
-	watchers watchers
-	sessions sessions
-	looks    looks
-	findings findings
+	source  Source
+	hosts   proxy.Hosts
+	open    bool
+	log     *slog.Logger
+	now     func() time.Time
+	started time.Time
+	records *Records
+	history *history
+	views   map[string]*template.Template // by file
+	handler http.Handler
+
+	permissions *permissions.Data
+	allRoles    bool // permissions is Microsoft's list
+	watchers    watchers
+	sessions    sessions
+	looks       looks
+	findings    findings
 
 	proposals  proposals
 	operations graphOperations
@@ -119,6 +125,13 @@ func New(o Options) (*Console, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	roles, err := o.Permissions, error(nil)
+	if roles == nil {
+		roles, err = permissions.Frequent()
+	}
+	if err != nil {
+		return nil, err
 	}
 	views, err := parseViews()
 	if err != nil {
@@ -134,6 +147,9 @@ func New(o Options) (*Console, error) {
 		records: NewRecords(),
 		history: newHistory(),
 		views:   views,
+
+		permissions: roles,
+		allRoles:    o.Permissions != nil,
 	}
 	c.handler = c.guard(c.admit(c.routes()))
 	return c, nil

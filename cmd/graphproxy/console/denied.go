@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"graphproxy/policy/analysis/audit"
-	"graphproxy/policy/analysis/permissions"
 	"graphproxy/policy/analysis/suggest"
 )
 
@@ -25,13 +24,13 @@ const (
 
 // deniedData is what denied.html shows.
 type deniedData struct {
-	Caller      string // only this one; "": all
-	Callers     []*deniedCaller
-	More        int // callers that are not shown
-	Requests    int // refusals that were looked at
-	Older       bool
-	Kept        int
-	Permissions string // the day of Microsoft's list
+	Caller   string // only this one; "": all
+	Callers  []*deniedCaller
+	More     int // callers that are not shown
+	Requests int // refusals that were looked at
+	Older    bool
+	Kept     int
+	AllRoles bool // the roles are from Microsoft's own list
 }
 
 // deniedCaller is the refusals of a caller, and what the policy would need to allow them.
@@ -154,7 +153,7 @@ func (c *Console) proposed() (*deniedData, error) {
 	if p := &c.proposals; p.data != nil && p.hash == hash && p.newest == newest && p.tokens == tokens {
 		return p.data, nil
 	}
-	d := &deniedData{Kept: MostRecords, Permissions: permissions.EmbeddedOf}
+	d := &deniedData{Kept: MostRecords, AllRoles: c.allRoles}
 	callers := make(map[string]*deniedCaller)
 	lines, older, err := c.refusals()
 	if err != nil {

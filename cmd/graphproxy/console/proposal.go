@@ -52,7 +52,7 @@ func (c *Console) complete(one *deniedCaller) error {
 		return err
 	}
 	one.lines = nil
-	return one.roles(&state)
+	return one.roles(&state, c.permissions)
 }
 
 // about sets what the policy has of the caller.

@@ -25,14 +25,10 @@ type roleNeeded struct {
 	Has  bool // the token has this very role
 }
 
-// roles finds the roles that the proposals need, and whether the token has them.
-func (one *deniedCaller) roles(state *State) error {
+// roles finds the roles that the proposals need by a list of permissions, and whether the token has them.
+func (one *deniedCaller) roles(state *State, data *permissions.Data) error {
 	if len(one.Proposals) == 0 {
 		return nil
-	}
-	data, err := permissions.Embedded()
-	if err != nil {
-		return err
 	}
 	const head = "version: 1\ncallers:\n  app:\n    identity: [anyone]\n    allow:\n"
 	var b strings.Builder
@@ -68,7 +64,7 @@ func neededFor(where string, bare, with *permissions.Report, has []string) roles
 	if needs == nil || len(needs.Needs) == 0 {
 		note := "it needs no role"
 		if found := at(slices.Concat(bare.Undocumented, bare.Cannot, bare.Partly)...); found != nil {
-			note = cmp.Or(found.Reason, "Microsoft's list has no role for it")
+			note = cmp.Or(found.Reason, "the list of permissions has no role for it")
 		}
 		return rolesNeeded{Note: note}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"graphproxy/cmd/graphproxy/console"
 	"graphproxy/policy/analysis/lint"
+	"graphproxy/policy/analysis/permissions"
 	"graphproxy/proxy"
 )
 
@@ -20,7 +21,8 @@ const consoleConnections = 128
 
 // Console are the settings of the console.
 type Console struct {
-	Open bool // it listens on loopback only, and needs no sign-in
+	Open        bool              // it listens on loopback only, and needs no sign-in
+	Permissions *permissions.Data // Microsoft's list; nil: that of frequent operations
 }
 
 // pages is the console as the server runs it.
@@ -36,7 +38,13 @@ func newPages(p *Parts, hosts proxy.Hosts, source console.Source) (*pages, error
 	if p.Console == nil {
 		return nil, nil
 	}
-	c, err := console.New(console.Options{Source: source, Hosts: hosts, Open: p.Console.Open, Log: p.Log})
+	c, err := console.New(console.Options{
+		Source:      source,
+		Hosts:       hosts,
+		Open:        p.Console.Open,
+		Permissions: p.Console.Permissions,
+		Log:         p.Log,
+	})
 	if err != nil {
 		return nil, err
 	}
