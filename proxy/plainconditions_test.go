@@ -18,6 +18,7 @@ import (
 type grant struct {
 	methods, template, until string
 	body                     map[string]string // conditions as YAML, by property
+	denies                   bool              // it stands under deny, where it may name what Graph does not have
 }
 
 const (
@@ -36,6 +37,9 @@ func askedOf() []string {
 
 func (g *grant) yaml() string {
 	conditions := ""
+	if g.denies {
+		conditions += "\n          unknown: true"
+	}
 	if g.until != "" {
 		conditions += "\n          until: " + g.until
 	}
@@ -133,6 +137,7 @@ func propertyOf(body map[string]any, name string) (v any, found bool) {
 
 func drawGrant(rt *rapid.T, denies bool) grant {
 	g := grant{
+		denies: denies,
 		methods: rapid.SampledFrom([]string{"GET", "READ", "READ", "POST", "ANY", "PATCH", "POST,PATCH"}).Draw(rt,
 			"methods"),
 		template: rapid.SampledFrom(append(askedOf(), "/users/{id}", "/users/{id}/**", "/users/**")).Draw(rt, "template"),

@@ -210,7 +210,7 @@ callers:
     identity:
       - unix: {uid: 1000}
     allow: [GET /reports/**]
-    deny: [GET /reports/security, POST /me]
+    deny: [GET /reports/security, PATCH /me]
   hr-sync:
     mode: report
     app: hr

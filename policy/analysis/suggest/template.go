@@ -81,12 +81,14 @@ func (w *writer) args(i int) []odata.Arg {
 	return args
 }
 
-// literalKey writes the key that is segment i as a segment if that would be read as a key, else in parentheses.
+// literalKey writes the key that is segment i as a segment if that would be read as a key, else in parentheses. A
+// policy takes one that begins like a variable of another language, $x or @x, in parentheses only.
 func (w *writer) literalKey(segments []odata.Segment, i int) {
 	key := &w.use.items[0].target.Segments[i]
 	segments[i] = odata.Segment{Kind: odata.Name, Text: key.Text, Fold: key.Fold, Base: key.Fold}
 	alone := readBack("v1.0", []odata.Segment{{Kind: odata.Name, Text: "x", Fold: "x", Base: "x"}, segments[i]})
-	if alone == nil || alone.Segments[1].Qualified || w.keys.isOperation(segments, i) {
+	isForeign := strings.HasPrefix(key.Text, "$") || strings.HasPrefix(key.Text, "@")
+	if alone == nil || isForeign || alone.Segments[1].Qualified || w.keys.isOperation(segments, i) {
 		segments[i].Kind, segments[i].Quoted = odata.Key, true
 	}
 }
