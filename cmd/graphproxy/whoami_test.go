@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/pem"
 	"net"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"graphproxy/auth/caller/pkitest"
 )
 
 // asks runs whoami, and returns its status and what it wrote.
@@ -139,4 +142,33 @@ func TestWhoamiAsksOverTLSAndAtAUnixSocket(t *testing.T) {
 	if code != 2 || !strings.Contains(problems, "nothing answers") {
 		t.Errorf("a certificate of an unknown CA: status %d, %s", code, problems)
 	}
+}
+
+// A real process asks for a client certificate: whoami shows the caller that it proves, and 401 for another.
+func TestWhoamiAsksWithAClientCertificate(t *testing.T) {
+	t.Parallel()
+	e := newEvidence(t)
+	for uri, want := range map[string]struct {
+		status int
+		text   string
+	}{
+		"spiffe://contoso.example/ns/hr/sync": {0, "caller     workload"},
+		"spiffe://contoso.example/ns/it/sync": {1, "certificate"},
+	} {
+		made := e.leaf(e.signer, pkitest.Leaf{URIs: []string{uri}})
+		var chain []byte
+		for _, raw := range made.Certificate {
+			chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})...)
+		}
+		key, err := x509.MarshalPKCS8PrivateKey(made.PrivateKey)
+		must(t, err)
+		e.w.write(t, "client.pem", string(chain))
+		e.w.write(t, "client.key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
+		code, out, problems := asks(t, nil, "--address", e.p.callers, "--cacert", e.w.path("ca.pem"),
+			"--cert", e.w.path("client.pem"), "--key", e.w.path("client.key"))
+		if code != want.status || !strings.Contains(out+problems, want.text) {
+			t.Errorf("%s: status %d\n%s\n%s", uri, code, out, problems)
+		}
+	}
+	e.p.stop(t)
 }
