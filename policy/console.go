@@ -6,8 +6,8 @@ import (
 	"graphproxy/policy/yamlfile"
 )
 
-// consoleName is the name of those who may look, where the checks of evidence want one. No caller has it: a name has no
-// colon.
+// consoleName is the name of the visitors of the console, where the checks of evidence want one. No caller has it: a
+// name has no colon.
 const consoleName = "console:"
 
 // Console returns the evidence of the people who may look at the pages of the console, any one of which suffices; nil

@@ -82,7 +82,7 @@ func isInTypographicQuotes(text string) bool {
 		strings.ContainsRune(typographic, runes[len(runes)-1])
 }
 
-// checkRecipients refuses values that no address can be equal to, and warns of those that are none.
+// checkRecipients refuses values that no address can be equal to, and warns of values that are no addresses.
 func (l *loader) checkRecipients(v yamlfile.Value) {
 	eachText(v, func(item yamlfile.Value, text string) {
 		if problem := edgeProblem(text); problem != "" {

@@ -42,7 +42,7 @@ type Policy struct {
 	cases      []Case
 	prove      Prove             // judges the evidence of tests; nil: nothing does
 	loaded     time.Time         // when the files were read; cases without a time are judged at this time
-	console    []Identity        // of those who may look at the console
+	console    []Identity        // of the visitors of the console
 	contact    string            // whom a refused caller must ask
 	report     bool              // of the whole policy: callers without a mode are in report mode
 	bounds     map[string]string // as text, by pattern

@@ -14,7 +14,7 @@ import (
 type Authorization struct {
 	policy  *policy.Policy
 	callers *caller.Authenticator
-	looks   *caller.Authenticator   // of those who may look at the console; nil: no one may
+	looks   *caller.Authenticator   // of the visitors of the console; nil: there are none
 	shares  map[string]policy.Share // by caller
 }
 
@@ -32,7 +32,7 @@ func NewAuthorization(p *policy.Policy, o caller.Options) (*Authorization, error
 	return &Authorization{policy: p, callers: a, looks: looks, shares: sharesOf(p)}, nil
 }
 
-// visitorsOf compiles the evidence of those who may look at the console; nil if the policy names none.
+// visitorsOf compiles the evidence of the visitors of the console; nil if the policy names none.
 func visitorsOf(p *policy.Policy, o caller.Options) (*caller.Authenticator, error) {
 	if len(p.Console()) == 0 {
 		return nil, nil

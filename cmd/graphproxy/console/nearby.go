@@ -9,7 +9,7 @@ import (
 	"graphproxy/policy/analysis/audit"
 )
 
-// mostDenials is how many denials, the newest of those that are kept, are explained for a page of the policy.
+// mostDenials is how many denials, the newest ones that are kept, are explained for a page of the policy.
 const mostDenials = 1000
 
 // nearby counts the denials by the rule that comes nearest to each, for each caller: the rule to look at when the
