@@ -48,3 +48,24 @@ func TestGOMEMLIMITWinsOverTheCgroup(t *testing.T) {
 	}
 	p.logged(t, `"GOMEMLIMIT":"300MiB"`)
 }
+
+func TestGarbageMayGatherUnlessTheOperatorOrAShortLimitSaysOtherwise(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(before)
+	for _, test := range []struct {
+		name  string
+		limit int64
+		gogc  string
+		want  int
+	}{
+		{"no limit", math.MaxInt64, "GOGC=", calm},
+		{"a limit of 64 MiB", 64 << 20, "GOGC=", calm},
+		{"a limit under 64 MiB", 64<<20 - 1, "GOGC=", 0},
+		{"GOGC", math.MaxInt64, "GOGC=100", 0},
+	} {
+		debug.SetMemoryLimit(test.limit)
+		if got := len(holdCalm([]string{"HOME=/", test.gogc})); got != test.want {
+			t.Errorf("%s: holds %d bytes, want %d", test.name, got, test.want)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"runtime"
 	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
@@ -87,6 +88,8 @@ func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) erro
 	logs := newLog(stderr, c.Log)
 	defer logs.close()
 	followMemoryLimit(logs.Logger, memlimit.FromCgroup)
+	held := holdCalm(environ)
+	defer runtime.KeepAlive(held)
 	p, err := load(c, problems, stdout, logs.Logger)
 	if err != nil {
 		return err
@@ -114,7 +117,7 @@ func serve(ctx context.Context, environ []string, stdout, stderr io.Writer) erro
 		}
 		s.ServeConsole(l)
 	}
-	return s.Run(ctx, callers, health, signals.second, nil)
+	return s.Run(ctx, callers, health, signals.second, releaseStartPages)
 }
 
 // load reads the files that c names. The error contains the earlier problems and all that are found here.
