@@ -108,8 +108,8 @@ func (w *Writer) take() []byte {
 	w.report()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.err != nil {
-		return nil
+	if w.err != nil || len(w.waiting) == 0 && w.unreported == 0 {
+		return nil // and keep the memory of both queues
 	}
 	text := w.waiting
 	if w.unreported > 0 && w.options.Lost != nil {
