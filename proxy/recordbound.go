@@ -74,6 +74,9 @@ const cutMark = "…"
 // escaped. Otherwise it returns the beginning of s that fits together with cutMark, and true. Most must be at least
 // len(cutMark).
 func cut(s string, most int) (text string, isCut bool) {
+	if len(s)*widest <= most {
+		return s, false
+	}
 	n, fits := 0, 0
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
@@ -88,14 +91,16 @@ func cut(s string, most int) (text string, isCut bool) {
 	return s, false
 }
 
+// widest is how many bytes a byte of text has in an audit line at most.
+const widest = len(`\u0000`)
+
 // writtenWidth returns how many bytes a character has in an audit line.
 func writtenWidth(r rune, size int) int {
-	const escape = len(`\u0000`)
 	switch {
 	case r == '"' || r == '\\' || r == '\n' || r == '\r' || r == '\t' || r == '\b' || r == '\f':
 		return 2
 	case r < ' ' || r == utf8.RuneError && size == 1:
-		return escape
+		return widest
 	case r < utf8.RuneSelf:
 		return size
 	}
