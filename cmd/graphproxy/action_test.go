@@ -16,7 +16,7 @@ func repositoryWith(t *testing.T, policy string) string {
 	t.Helper()
 	for _, program := range []string{"git", "bash", "jq"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("this machine has no %s: %v", program, err)
+			t.Skipf("NOT CHECKED: this machine has no %s: %v", program, err)
 		}
 	}
 	dir := t.TempDir()
