@@ -6,8 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // releaseStartPages lets the kernel take the pages of the program file that are resident. Most were read at the start
@@ -25,7 +24,7 @@ func releaseStartPages() {
 	defer smaps.Close()
 	for _, m := range unchanged(smaps, program) {
 		// The kernel may refuse: then the pages stay.
-		_, _, _ = unix.Syscall(unix.SYS_MADVISE, m.from, m.to-m.from, unix.MADV_DONTNEED)
+		_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, m.from, m.to-m.from, syscall.MADV_DONTNEED)
 	}
 }
 
