@@ -30,7 +30,7 @@ func followMemoryLimit(log *slog.Logger, limit memlimit.Provider) {
 
 // calm is how much memory the process holds and never touches, so that none of it is resident. The runtime collects
 // garbage when it has doubled what it holds: this much more may gather first. Without it, a process with a small
-// policy, which holds 4 MiB, would collect 60 times a second.
+// policy, which holds 4 MiB, would collect 60 times a second under load.
 const calm = 8 << 20
 
 // holdCalm returns memory to be held while requests are served. It returns nil where GOGC says how much garbage may

@@ -35,15 +35,15 @@ type mapping struct{ from, to uintptr }
 // smaps is in the format of proc_pid_smaps(5).
 func unchanged(smaps io.Reader, file string) (found []mapping) {
 	var m mapping
-	candidate := false
+	readOnly := false
 	lines := bufio.NewScanner(smaps)
 	for lines.Scan() {
 		line := lines.Text()
 		if head, ok := readMapping(line); ok {
-			m, candidate = head, isReadOnly(line, file)
+			m, readOnly = head, isReadOnly(line, file)
 			continue
 		}
-		if size, ok := strings.CutPrefix(line, "Anonymous:"); ok && candidate && strings.TrimSpace(size) == "0 kB" {
+		if size, ok := strings.CutPrefix(line, "Anonymous:"); ok && readOnly && strings.TrimSpace(size) == "0 kB" {
 			found = append(found, m)
 		}
 	}
