@@ -184,9 +184,7 @@ func (c *Console) refusals() (lines []audit.Line, older bool, err error) {
 			break
 		}
 		for _, r := range slices.Backward(part) {
-			isRefusal := bytes.Contains(r.Line, []byte(`"decision":"deny"`)) || bytes.Contains(r.Line,
-				[]byte(`"would_deny":true`))
-			if isRefusal && len(text) < mostRefusals {
+			if isRefusal(r.Line) && len(text) < mostRefusals {
 				text = append(text, r.Line)
 			}
 		}

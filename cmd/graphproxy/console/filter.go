@@ -99,7 +99,7 @@ func isStatus(s string) bool {
 }
 
 // look sets what a line must hold as bytes, which saves decoding it. A quote within a value is escaped in an audit
-// line, so the beginning of a member stands nowhere else.
+// line, so the beginning of a member stands nowhere else but in what the candidate decides, which hasMember leaves out.
 func (f *filter) look() {
 	member := func(text string) { f.members = append(f.members, []byte(text)) }
 	switch {
@@ -126,15 +126,47 @@ func (f *filter) look() {
 // selects reports whether a line is selected. Callers compare as a whole, paths by any part without regard to letter
 // case.
 func (f *filter) selects(line []byte) bool {
-	for _, part := range f.members {
-		if !bytes.Contains(line, part) {
+	for _, member := range f.members {
+		if !hasMember(line, member) {
 			return false
 		}
 	}
-	if f.status != nil && !bytes.Contains(line, f.status) {
+	if f.status != nil && !hasMember(line, f.status) {
 		return false
 	}
 	return len(f.path) == 0 || f.hasPath(line)
+}
+
+// hasMember reports whether a line itself has a member, whose beginning is given. What the candidate policy decides is
+// an object within the line, with members of the same names.
+func hasMember(line, member []byte) bool {
+	if !bytes.Contains(line, member) {
+		return false
+	}
+	before, behind := ownParts(line)
+	return bytes.Contains(before, member) || bytes.Contains(behind, member)
+}
+
+// ownParts returns what a line has before the decision of the candidate, and behind it.
+func ownParts(line []byte) (before, behind []byte) {
+	before, rest, found := bytes.Cut(line, []byte(`"candidate":{`))
+	if !found {
+		return line, nil
+	}
+	for i := 0; i < len(rest); i++ {
+		switch rest[i] {
+		case '"':
+			i += 1 + endOfText(rest[i+1:])
+		case '}':
+			return before, rest[i+1:]
+		}
+	}
+	return before, nil
+}
+
+// isRefusal reports whether the policy in force denied a request, or would have without report mode.
+func isRefusal(line []byte) bool {
+	return hasMember(line, []byte(`"decision":"deny"`)) || hasMember(line, []byte(`"would_deny":true`))
 }
 
 // hasPath looks in the target and in the template, without the rest of the line.

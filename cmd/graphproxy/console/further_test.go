@@ -315,6 +315,16 @@ func TestThePageOfRefusalsIsBounded(t *testing.T) {
 	f.mustHave("/denied", "newest 2000 refusals", "21 more callers are not shown", "10 more proposals are not shown")
 }
 
+func TestWhatOnlyTheCandidateDeniesHidesNoRefusal(t *testing.T) {
+	f := watch(t, oneApp)
+	f.recorded(map[string]any{"target": "/v1.0/applications"})
+	for range 2000 {
+		f.recorded(map[string]any{"decision": "allow", "status": 200, "target": "/v1.0/users",
+			"candidate": map[string]any{"decision": "deny", "policy": "fedcba987654"}})
+	}
+	f.mustHave("/denied", "newest 1 refusals", "- GET /applications")
+}
+
 func TestCandidateShowsWhatItWouldDecideOtherwise(t *testing.T) {
 	f := watch(t, oneApp)
 	f.mustHave("/candidate", "There is no candidate policy", "GRAPHPROXY_POLICY_CANDIDATE")

@@ -232,14 +232,37 @@ func TestFiltersOfDecisions(t *testing.T) {
 			}
 			continue
 		}
-		var got []string
-		for _, part := range strings.Split(a.text, `href="/decisions/record-`)[1:] {
-			got = append(got, part[:strings.IndexByte(part, '"')])
-		}
-		if text := strings.Join(got, " "); text != want {
-			t.Errorf("%s: %q, want %q", query, text, want)
+		if got := recordsOn(a); got != want {
+			t.Errorf("%s: %q, want %q", query, got, want)
 		}
 	}
+}
+
+func TestTheDecisionOfACandidateIsNotThatOfTheRecord(t *testing.T) {
+	s := open(t)
+	other := func(decision string) map[string]any {
+		return map[string]any{"decision": decision, "would_deny": decision == "allow", "rule": "}", "policy": "p"}
+	}
+	s.record(map[string]any{"request_id": "record-1", "decision": "allow", "candidate": other("deny")})
+	s.record(map[string]any{"request_id": "record-2", "decision": "deny", "candidate": other("allow")})
+	for query, want := range map[string]string{"deny": "2", "allow": "1", "would_deny": ""} {
+		if got := recordsOn(s.get("/decisions?decision=" + query)); got != want {
+			t.Errorf("decision=%s: %q, want %q", query, got, want)
+		}
+	}
+	if page := s.get("/policy").text; !regexp.MustCompile(`GET /users/\{id\}<.*<td class="number">1</td></tr>`).
+		MatchString(page) {
+		t.Error("what the candidate alone denies counts as a refusal near a rule")
+	}
+}
+
+// recordsOn returns the numbers of the records that a page links to.
+func recordsOn(page answer) string {
+	var all []string
+	for _, part := range strings.Split(page.text, `href="/decisions/record-`)[1:] {
+		all = append(all, part[:strings.IndexByte(part, '"')])
+	}
+	return strings.Join(all, " ")
 }
 
 func TestPagesOfOlderRecords(t *testing.T) {
