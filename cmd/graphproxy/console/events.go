@@ -21,6 +21,9 @@ const (
 	mostWatchers = 64
 )
 
+// eventStream is the media type of server-sent events.
+const eventStream = "text/event-stream; charset=utf-8"
+
 // watchers counts the streams that are open.
 type watchers struct{ open atomic.Int64 }
 
@@ -44,6 +47,11 @@ func (c *Console) serveEvents(w http.ResponseWriter, r *http.Request) {
 		c.serveError(w, r, err)
 		return
 	}
+	h := w.Header()
+	if r.Method == http.MethodHead { // net/http leaves out what is written, so the stream would have no reader
+		h.Set("Content-Type", eventStream)
+		return
+	}
 	if !c.watchers.enter() {
 		c.serveError(w, r, &answer{http.StatusServiceUnavailable, fmt.Sprintf("%d browsers are watching, and no more can. "+
 			"Load the page again for the newest requests.", mostWatchers)})
@@ -59,8 +67,7 @@ func (c *Console) serveEvents(w http.ResponseWriter, r *http.Request) {
 		may:     func() bool { _, err := c.identify(r); return err == nil },
 	}
 	_ = s.control.SetReadDeadline(time.Time{}) // the server's is for reading requests
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Content-Type", eventStream)
 	h.Set("X-Accel-Buffering", "no")
 	if s.write([]byte("retry: 3000\n\n")) == nil {
 		s.run(r.Context())

@@ -189,6 +189,29 @@ func TestAStreamEndsWhenItsVisitorMayLookNoMore(t *testing.T) {
 	})
 }
 
+func TestAHeadOfTheStreamEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _, _ := newConsole(t, base(""), true, caller.Options{})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		to, ended := &browser{ResponseRecorder: httptest.NewRecorder()}, make(chan struct{})
+		go func() {
+			defer close(ended)
+			c.ServeHTTP(to, httptest.NewRequestWithContext(ctx, http.MethodHead, "http://127.0.0.1/events", nil))
+		}()
+		select {
+		case <-ended:
+		case <-time.After(time.Minute):
+			t.Error("it holds a stream, whose events no browser gets")
+			cancel()
+			<-ended
+		}
+		if to.Code != http.StatusOK || to.Header().Get("Content-Type") != "text/event-stream; charset=utf-8" {
+			t.Errorf("%d, %v", to.Code, to.Header())
+		}
+	})
+}
+
 func TestWatchersAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _, _ := newConsole(t, base(""), true, caller.Options{})
