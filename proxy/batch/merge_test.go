@@ -43,6 +43,17 @@ func TestEncodeWritesAfresh(t *testing.T) {
 	}
 }
 
+func TestEncodeAllocatesWhatItWrites(t *testing.T) {
+	b := mustRead(t, list(`"id":"1","headers":{"ConsistencyLevel":"eventual"}`, `"id":"2","dependsOn":["1"]`, `"id":"3"`))
+	var text []byte
+	if n := testing.AllocsPerRun(20, func() { text = b.Encode([]int{0, 1, 2}) }); n > 1 {
+		t.Errorf("%.0f allocations, want that of the text", n)
+	}
+	if most := 64 * len(b.Items); cap(text)-len(text) > most {
+		t.Errorf("%d bytes of memory for %d, want at most %d more", cap(text), len(text), most)
+	}
+}
+
 func TestOrderPutsItemsAfterWhatTheyDependOn(t *testing.T) {
 	for _, c := range []struct {
 		name  string

@@ -35,12 +35,19 @@ func (b *Batch) Encode(indexes []int) []byte {
 	return append(dst, "]}"...)
 }
 
-// encodedSize estimates the length of the envelope.
+// encodedSize returns a length that the envelope does not exceed if no text in it needs an escape.
 func (b *Batch) encodedSize(sent []bool) int {
 	n := len(`{"requests":[]}`)
 	for i := range b.Items {
 		if item := &b.Items[i]; sent[i] {
-			n += 256 + len(item.ID) + len(item.Target.EscapedPath()) + len(item.Target.RawQuery()) + len(item.Body)
+			n += len(`{"id":"","method":"","url":"?","headers":{},"body":,"dependsOn":[]},`)
+			n += len(item.ID) + len(item.Method) + len(item.Target.EscapedPath()) + len(item.Target.RawQuery()) + len(item.Body)
+			for _, h := range item.Headers {
+				n += len(`"":"",`) + len(h.Name) + len(h.Value)
+			}
+			for _, on := range item.DependsOn {
+				n += len(`"",`) + len(b.Items[on].ID)
+			}
 		}
 	}
 	return n
