@@ -114,7 +114,8 @@ const (
 //
 // It takes time linear in the length of body, which must not be changed as long as the Batch is in use.
 func Read(body []byte, o Options) (*Batch, error) {
-	raw, err := envelope(body)
+	var space [MaxItems]members
+	raw, err := envelope(space[:0], body)
 	if err != nil {
 		return nil, err
 	}
@@ -122,13 +123,13 @@ func Read(body []byte, o Options) (*Batch, error) {
 		return nil, err
 	}
 	b := &Batch{Items: make([]Item, len(raw))}
-	depends := make([][]string, len(raw))
+	var depends [MaxItems][]string
 	for i := range raw {
 		if b.Items[i], depends[i], err = raw[i].read(itemPath{item: i}, o); err != nil {
 			return nil, err
 		}
 	}
-	if err := b.link(depends); err != nil {
+	if err := b.link(depends[:len(raw)]); err != nil {
 		return nil, err
 	}
 	return b, nil
@@ -148,8 +149,8 @@ func checkURLs(items []members, most int) error {
 	return nil
 }
 
-// envelope returns the members of each item.
-func envelope(body []byte) (items []members, err error) {
+// envelope appends the members of each item to space.
+func envelope(space []members, body []byte) (items []members, err error) {
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
 	if err := checkEncoding(body); err != nil {
 		return nil, err
@@ -173,7 +174,7 @@ func envelope(body []byte) (items []members, err error) {
 			return doubled(itemPath{item: wholeBatch}, name)
 		}
 		seen = true
-		items, err = readItems(s)
+		items, err = readItems(space, s)
 		return err
 	})
 	if err != nil {
@@ -191,11 +192,11 @@ func envelope(body []byte) (items []members, err error) {
 	return items, nil
 }
 
-func readItems(s *scanner) (items []members, err error) {
+func readItems(items []members, s *scanner) ([]members, error) {
 	if s.kind() != strictjson.Array {
 		return nil, refuse(codeBatch, "requests is not an array; write {\"requests\":[...]}")
 	}
-	err = s.array(func() error {
+	err := s.array(func() error {
 		where := itemPath{item: len(items)}
 		if len(items) == MaxItems {
 			return refuse(codeBatch, "requests has more than %d items; send the others in another batch", MaxItems)
@@ -204,9 +205,6 @@ func readItems(s *scanner) (items []members, err error) {
 			return refuse(codeBatch, "%s is not an object; write {\"id\":\"1\",\"method\":\"GET\",\"url\":\"/users\"}", where)
 		}
 		m, err := readMembers(s, where)
-		if items == nil {
-			items = make([]members, 0, MaxItems)
-		}
 		items = append(items, m)
 		return err
 	})
