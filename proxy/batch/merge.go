@@ -21,7 +21,7 @@ type Answer struct {
 // Reply is Graph's answer to an item.
 type Reply struct {
 	Status  int      // HTTP status, 200 to 599
-	Headers []Header // those whose value is a string, decoded
+	Headers []Header // those whose value is a string, decoded; Next of Replies uses the list again
 	Odd     bool     // there are headers whose value is no string, or whose name is empty
 	// Raw holds the bytes of the whole member of "responses". Next of Replies uses them again.
 	Raw json.RawMessage
@@ -47,13 +47,14 @@ func (b *Batch) index(id string) int {
 	return -1
 }
 
-// readReply reads one member of "responses".
-func (s *scanner) readReply(raw []byte) (id string, r Reply, err error) {
+// readReply reads one member of "responses". It uses the memory of headers, whose content does not count, for those of
+// the answer.
+func (s *scanner) readReply(raw []byte, headers []Header) (id string, r Reply, err error) {
 	r.Raw = raw
 	if err := s.reset(raw); err != nil {
 		return "", r, err
 	}
-	var headers []byte
+	var fields []byte
 	var seen keySet
 	err = s.object(func(key []byte) error {
 		value, err := s.value()
@@ -72,7 +73,7 @@ func (s *scanner) readReply(raw []byte) (id string, r Reply, err error) {
 		case keyStatus:
 			r.Status, err = replyStatus(value)
 		case keyHeaders:
-			headers = value
+			fields = value
 		}
 		return err
 	})
@@ -82,8 +83,8 @@ func (s *scanner) readReply(raw []byte) (id string, r Reply, err error) {
 	if err == nil && (!seen.has(keyID) || r.Status == 0) {
 		err = refuse(codeAnswer, "an answer of Graph's has no id or no status")
 	}
-	if err == nil && headers != nil {
-		err = s.replyHeaders(&r, headers)
+	if err == nil && fields != nil {
+		err = s.replyHeaders(&r, fields, headers[:0])
 	}
 	return id, r, err
 }
@@ -129,8 +130,8 @@ func replyStatus(raw []byte) (int, error) {
 	return n, nil
 }
 
-// replyHeaders reads the headers of an answer.
-func (s *scanner) replyHeaders(r *Reply, raw []byte) error {
+// replyHeaders appends the headers of an answer to headers.
+func (s *scanner) replyHeaders(r *Reply, raw []byte, headers []Header) error {
 	switch {
 	case raw[0] != '{':
 		return nil // null
@@ -141,7 +142,9 @@ func (s *scanner) replyHeaders(r *Reply, raw []byte) error {
 	if err := s.reset(raw); err != nil {
 		return err
 	}
-	r.Headers = make([]Header, 0, usualHeaders)
+	if r.Headers = headers; headers == nil {
+		r.Headers = make([]Header, 0, usualHeaders)
+	}
 	return s.object(func(key []byte) error {
 		raw, err := s.value()
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -338,8 +339,10 @@ func TestRepliesAreReadForTheRecord(t *testing.T) {
 	b := mustRead(t, list(`"id":"a"`, `"id":"b"`, `"id":"c"`))
 	first := `{"id":"C","status":429,"headers":{"Retry-After":"10","x":1,"A":"\u0041"}}`
 	second := `{"id":"a","status":200,"headers":null}`
+	third := `{"id":"b","status":204,"headers":{"B":"b"}}`
 	var held account
-	replies := b.Replies(strings.NewReader(`{"responses":[`+first+`,`+second+`]}`), []int{0, 1, 2}, held.hold)
+	text := `{"responses":[` + first + `,` + second + `,` + third + `]}`
+	replies := b.Replies(strings.NewReader(text), []int{0, 1, 2}, held.hold)
 	defer replies.Close()
 	got := make([]batch.Reply, 3)
 	for {
@@ -350,12 +353,12 @@ func TestRepliesAreReadForTheRecord(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		reply.Raw = bytes.Clone(reply.Raw)
+		reply.Raw, reply.Headers = bytes.Clone(reply.Raw), slices.Clone(reply.Headers)
 		got[i] = reply
 	}
 	want := []batch.Reply{
 		{Status: 200, Raw: json.RawMessage(second)},
-		{},
+		{Status: 204, Headers: []batch.Header{{Name: "B", Value: "b"}}, Raw: json.RawMessage(third)},
 		{Status: 429, Headers: []batch.Header{{Name: "Retry-After", Value: "10"}, {Name: "A", Value: "A"}}, Odd: true,
 			Raw: json.RawMessage(first)},
 	}

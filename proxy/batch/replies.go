@@ -31,6 +31,7 @@ type Replies struct {
 	ended  bool   // nothing follows window
 
 	scanner  scanner
+	headers  []Header // of the answer before
 	place    place
 	complete bool // "responses" is there, and has ended
 }
@@ -62,7 +63,7 @@ func (b *Batch) Replies(graph io.Reader, sent []int, hold Hold) *Replies {
 func (r *Replies) Close() {
 	r.hold(-cap(r.window))
 	putWindow(r.window)
-	r.window, r.passed, r.ended, r.place = nil, 0, true, atEnd
+	r.window, r.passed, r.ended, r.place, r.headers = nil, 0, true, atEnd, nil
 	r.scanner = answerScanner() // the other reads the window
 }
 
@@ -82,9 +83,12 @@ func (r *Replies) Next() (index int, reply Reply, err error) {
 		if raw == nil {
 			continue
 		}
-		id, reply, err := r.scanner.readReply(raw)
+		id, reply, err := r.scanner.readReply(raw, r.headers)
 		if err != nil {
 			return 0, reply, err
+		}
+		if reply.Headers != nil {
+			r.headers = reply.Headers
 		}
 		index, err := r.indexOf(id)
 		return index, reply, err
