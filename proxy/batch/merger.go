@@ -1,7 +1,5 @@
 package batch
 
-import "slices"
-
 // Merger puts the answers to a batch together while they come: one {"responses":[...]} with an answer for every
 // item, in the order of Items. It keeps answers that come before their turn. Kept bytes are counted until they are
 // read, or the Merger is closed. It is for one goroutine.
@@ -37,11 +35,14 @@ type Edit struct {
 
 // Merger returns a Merger of answers to the batch. Close must be called.
 func (b *Batch) Merger(edit Edit, hold Hold) *Merger {
+	n := len(b.Items)
+	pieces := make([]piece, n, 2*n+2) // what is ready has the answers, a beginning and an end
 	return &Merger{
 		batch:   b,
 		edit:    edit,
 		hold:    hold,
-		answers: make([]piece, len(b.Items)),
+		answers: pieces[:n:n],
+		ready:   pieces[n:n],
 		answer:  answerScanner(),
 		fields:  answerScanner(),
 	}
@@ -169,8 +170,10 @@ func (m *Merger) Read(to []byte) (n int, err error) {
 
 // Close gives back the bytes of what was not read. Nothing can be read afterwards.
 func (m *Merger) Close() {
-	for _, p := range slices.Concat(m.ready, m.answers) {
-		m.hold(-p.cost)
+	for _, pieces := range [...][]piece{m.ready, m.answers} {
+		for i := range pieces {
+			m.hold(-pieces[i].cost)
+		}
 	}
 	m.ready, m.answers = nil, nil
 }
