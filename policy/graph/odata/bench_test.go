@@ -27,12 +27,20 @@ func BenchmarkParse(b *testing.B) {
 }
 
 func TestParseAllocatesLittle(t *testing.T) {
-	allocations := testing.AllocsPerRun(100, func() {
-		if _, err := odata.Parse("/v1.0/users/adele@contoso.com/messages", "$select=id&$top=5"); err != nil {
-			t.Fatal(err)
+	for _, target := range [][2]string{
+		{"/v1.0/users/adele@contoso.com/messages", "$select=id&$top=5"},
+		{"/v1.0/users/adele@contoso.com", "$select=id"},
+		{"/v1.0/users('adele@contoso.com')", "$select=id"},
+		{"/v1.0/users", "$top=5"},
+		{"/v1.0/users", "$select=id&$top=5"},
+	} {
+		allocations := testing.AllocsPerRun(100, func() {
+			if _, err := odata.Parse(target[0], target[1]); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if allocations > 1 {
+			t.Errorf("%s costs %v allocations, want 1", target, allocations)
 		}
-	})
-	if allocations > 1 {
-		t.Errorf("a typical target costs %v allocations, want 1", allocations)
 	}
 }

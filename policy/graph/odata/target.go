@@ -5,11 +5,41 @@ import (
 	"strings"
 )
 
-// storage has a Target and space for the parts of most targets, so that reading one allocates once.
-type storage struct {
-	Target
-	segments [4]Segment
-	query    [2]Option
+// storage and shortStorage have a Target and space for the parts of most targets, so that reading one allocates once.
+type (
+	storage struct {
+		Target
+		segments [4]Segment
+		query    [2]Option
+	}
+	shortStorage struct {
+		Target
+		segments [2]Segment
+		query    [1]Option
+	}
+)
+
+// newTarget returns a Target, and space for the parts of this path, which follows the version, and of this query.
+func newTarget(path, rawQuery string) (*Target, []Segment, []Option) {
+	if isShort(path, rawQuery) {
+		s := new(shortStorage)
+		return &s.Target, s.segments[:0], s.query[:0]
+	}
+	s := new(storage)
+	return &s.Target, s.segments[:0], s.query[:0]
+}
+
+// isShort reports whether a path has one or two segments, counted by what stands before or between them, and the query
+// one option. If a path has more after all, they get memory of their own.
+func isShort(path, rawQuery string) bool {
+	separators := 0
+	for i := range len(path) {
+		switch path[i] {
+		case '/', '(', ':':
+			separators++
+		}
+	}
+	return separators <= 1 && strings.IndexByte(rawQuery, '&') < 0
 }
 
 // Parse reads a request target: the path escaped as on the wire, and the query without its "?". Do not clean or
@@ -29,57 +59,57 @@ func Parse(escapedPath, rawQuery string) (*Target, error) {
 	if version != "v1.0" && version != "beta" {
 		return nil, refuseVersion(version)
 	}
-	s := new(storage)
-	s.Version = version
-	r := pathReader{segments: s.segments[:0], rest: rest}
+	t, segments, options := newTarget(rest, rawQuery)
+	t.Version = version
+	r := pathReader{segments: segments, rest: rest}
 	if err := r.read(); err != nil {
 		return nil, err
 	}
-	if s.Tenant, s.Target.Segments, err = cutTenant(r.segments); err != nil {
+	if t.Tenant, t.Segments, err = cutTenant(r.segments); err != nil {
 		return nil, err
 	}
-	if err := checkAlone(s.Target.Segments); err != nil {
+	if err := checkAlone(t.Segments); err != nil {
 		return nil, err
 	}
-	setWide(s.Target.Segments)
-	if len(s.Target.Segments) == 0 {
-		s.Target.Segments = nil
+	setWide(t.Segments)
+	if len(t.Segments) == 0 {
+		t.Segments = nil
 	}
-	if s.Target.Query, err = readQuery(s.query[:0], rawQuery); err != nil {
+	if t.Query, err = readQuery(options, rawQuery); err != nil {
 		return nil, err
 	}
-	nameReference(&s.Target)
-	if err := checkQuery(&s.Target); err != nil {
+	nameReference(t)
+	if err := checkQuery(t); err != nil {
 		return nil, err
 	}
-	s.path = escapedPath
-	if r.odd || s.Tenant != "" || len(path) < len(escapedPath)-1 { // plain segments are written as they are read
-		s.writePath(escapedPath)
+	t.path = escapedPath
+	if r.odd || t.Tenant != "" || len(path) < len(escapedPath)-1 { // plain segments are written as they are read
+		t.writePath(escapedPath)
 	}
-	s.writeQuery(rawQuery)
-	if err := checkLength(&s.Target); err != nil {
+	t.writeQuery(rawQuery)
+	if err := checkLength(t); err != nil {
 		return nil, err
 	}
-	return &s.Target, nil
+	return t, nil
 }
 
 // writePath sets the canonical path. If it equals the caller's string, that string is used, to save the copy.
-func (s *storage) writePath(escapedPath string) {
+func (t *Target) writePath(escapedPath string) {
 	var buffer [512]byte
-	if written := appendPath(buffer[:0], s.Version, s.Target.Segments, false); string(written) != escapedPath {
-		s.Target.path = string(written)
+	if written := appendPath(buffer[:0], t.Version, t.Segments, false); string(written) != escapedPath {
+		t.path = string(written)
 	}
 }
 
 // writeQuery sets the canonical query in the same way.
-func (s *storage) writeQuery(rawQuery string) {
-	if len(s.Target.Query) == 0 {
-		s.Target.Query = nil
+func (t *Target) writeQuery(rawQuery string) {
+	if len(t.Query) == 0 {
+		t.Query = nil
 	}
 	var buffer [512]byte
-	written := appendQuery(buffer[:0], s.Target.Query)
-	if s.Target.query = rawQuery; string(written) != rawQuery {
-		s.Target.query = string(written)
+	written := appendQuery(buffer[:0], t.Query)
+	if t.query = rawQuery; string(written) != rawQuery {
+		t.query = string(written)
 	}
 }
 
