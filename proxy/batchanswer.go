@@ -116,6 +116,8 @@ type answerStream struct {
 	taken  int          // bytes of Graph's answers
 	err    error        // of next
 	limits http.Header  // of one answer; for limitHeader
+	whole  bytes.Buffer // the whole answer, if it is short
+	piece  []byte       // memory that whole uses and others will use again; nil: none
 }
 
 // newAnswerStream returns a stream with the proxy's own answers. The caller sets its next.
@@ -255,12 +257,30 @@ func (s *answerStream) open() (body io.ReadCloser, length int64, err error) {
 		body = l.NewReader(s, links.Options{})
 	}
 	size := s.merger.Ready()
-	if s.err == nil || size > maxPrelude || !s.x.held.add(int64(2*size)) { // links can make it longer
+	if s.err == nil || size > maxPrelude || !s.holdWhole(size) {
 		return body, -1, nil
 	}
-	text := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
-	_, err = text.ReadFrom(body)
-	return io.NopCloser(text), int64(text.Len()), err
+	_, err = s.whole.ReadFrom(body)
+	return io.NopCloser(&s.whole), int64(s.whole.Len()), err
+}
+
+// leastPiece is the size from which an answer uses memory that is used again. Less is not worth a whole piece.
+const leastPiece = 4 << 10
+
+// holdWhole makes whole ready for an answer of that size, which links can make longer. It reports false if no more
+// bytes can be kept.
+func (s *answerStream) holdWhole(size int) bool {
+	held := &s.x.held
+	if size >= leastPiece && 2*size <= pieceSize && held.add(pieceSize) {
+		s.piece = held.of.pieces.Get()
+		s.whole = *bytes.NewBuffer(s.piece[:0])
+		return true
+	}
+	if !held.add(int64(2 * size)) {
+		return false
+	}
+	s.whole = *bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	return true
 }
 
 // Read reads what is ready. It waits for the next answer of Graph only if nothing is.
@@ -274,9 +294,15 @@ func (s *answerStream) Read(p []byte) (int, error) {
 	return 0, s.err
 }
 
-// Close gives back the kept bytes.
+// Close gives back the kept bytes. Nothing can be read afterwards.
 func (s *answerStream) Close() error {
 	s.close()
 	s.merger.Close()
+	s.whole = bytes.Buffer{} // before the next answer is written into its memory
+	if s.piece != nil {
+		s.x.held.of.pieces.Put(s.piece)
+		s.x.held.adjust(-pieceSize)
+		s.piece = nil
+	}
 	return nil
 }

@@ -64,7 +64,7 @@ func largeAnswers(size int, reversed bool) http.HandlerFunc {
 func TestAnswersOfAnySizeKeepTheirOrderAndTheirLinks(t *testing.T) {
 	t.Parallel()
 	long := underRace(1<<20, 1<<17)
-	for _, size := range []int{0, 16 << 10, long} {
+	for _, size := range []int{0, 1 << 10, 16 << 10, long} {
 		for _, reversed := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d bytes, reversed %t", size, reversed), func(t *testing.T) {
 				r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.Apps = oneApp(fixed{}) })
@@ -83,6 +83,53 @@ func TestAnswersOfAnySizeKeepTheirOrderAndTheirLinks(t *testing.T) {
 		r.graph.Handle("POST /v1.0/$batch", largeAnswers(long, true))
 		r.checkLarge(t, 6, long)
 	})
+}
+
+// An answer that is sent as a whole may use memory that the answer to another caller used before.
+func TestShortAnswersAtOnceAreNotMixed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.Apps = oneApp(fixed{}) })
+	r.graph.Handle("POST /v1.0/$batch", largeAnswers(1<<10, false))
+	var wait sync.WaitGroup
+	for caller := range 8 {
+		request := strings.ReplaceAll(batchOfUsers(6), "/users/", fmt.Sprintf("/users/%d-", caller))
+		request = strings.ReplaceAll(request, `"id":"`, fmt.Sprintf(`"id":"%d-`, caller))
+		own := fmt.Sprintf(`"id":"%d-`, caller)
+		wait.Go(func() {
+			for range underRace(40, 10) {
+				a := r.do(t, "POST", "/v1.0/$batch", request, asJSON)
+				if !json.Valid([]byte(a.body)) || strings.Count(a.body, own) != 6 || strings.Count(a.body, `"id":"`) != 6 {
+					t.Errorf("caller %d got %s", caller, a.body)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	if now, _ := r.handler.HeldBytes(); now != 0 {
+		t.Errorf("%d bytes are still accounted for", now)
+	}
+}
+
+func TestAWholeAnswerIsAccountedFor(t *testing.T) {
+	for _, tt := range []struct {
+		name             string
+		size             int
+		most, held, left int64 // left: until the request ends
+	}{
+		{"short", 1 << 10, 1 << 20, 2 << 10, 2 << 10},
+		{"of usual length, in memory that is used again", 8 << 10, 1 << 20, 32 << 10, 0},
+		{"of usual length, with little memory left", 8 << 10, 20 << 10, 16 << 10, 16 << 10},
+		{"long", 64 << 10, 1 << 20, 128 << 10, 128 << 10},
+		{"longer than may be kept", 64 << 10, 100 << 10, 0, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			held, left, unread := proxy.WholeAnswer(strings.Repeat("x", tt.size), tt.most)
+			if held != tt.held || left != tt.left || unread != 0 {
+				t.Errorf("%d bytes are counted, want %d; after Close %d, want %d, and %d can be read", held, tt.held, left,
+					tt.left, unread)
+			}
+		})
+	}
 }
 
 func (r *rig) checkLarge(t *testing.T, n, size int) {

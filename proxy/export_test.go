@@ -4,8 +4,10 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"sync/atomic"
 
 	"graphproxy/auth/caller"
+	"graphproxy/proxy/batch"
 )
 
 // NewResponseWriter is what answers are written to.
@@ -31,6 +33,20 @@ func Cut(s string, most int) (string, bool) { return cut(s, most) }
 
 // HeldBytes returns how many bytes are counted now, and the bound.
 func (h *Handler) HeldBytes() (now, most int64) { return h.memory.used.Load(), h.memory.most }
+
+// WholeAnswer keeps the answer to a batch in memory, with this many bytes that may be counted. It returns how many are
+// counted, and after Close how many, and how much of the answer can still be read.
+func WholeAnswer(text string, most int64) (held, left int64, unread int) {
+	x := &exchange{held: holding{of: newMemory(1), own: new(atomic.Int64), most: share{most: most, fraction: 1}}}
+	merger := new(batch.Batch).Merger(batch.Edit{}, x.held.adjust)
+	s := &answerStream{x: x, merger: merger, close: func() {}}
+	if s.holdWhole(len(text)) {
+		s.whole.WriteString(text)
+	}
+	held = x.held.n
+	_ = s.Close()
+	return held, x.held.n, s.whole.Len()
+}
 
 // BoundHeldBytes lowers the bound of counted bytes.
 func BoundHeldBytes(h *Handler, most int64) { h.memory.most = most }
