@@ -279,7 +279,8 @@ func (run *batchRun) enlist(item int) {
 			return
 		}
 	}
-	run.groups = append(run.groups, group{app: run.admissions[item].app, items: []int{item}})
+	items := append(make([]int, 0, len(run.admissions)), item) // most batches have one group
+	run.groups = append(run.groups, group{app: run.admissions[item].app, items: items})
 }
 
 // admitItem takes one item through read, decide and the limits.

@@ -156,10 +156,18 @@ func (s *answerStream) limitHeader(r batch.Reply) http.Header {
 			if s.limits == nil {
 				s.limits = make(http.Header)
 			}
-			s.limits.Add(h.Name, h.Value)
+			s.limits.Add(limitName(h.Name), h.Value)
 		}
 	}
 	return s.limits
+}
+
+// limitName returns the canonical form of a name that most answers have, without a copy, and others as they are.
+func limitName(name string) string {
+	if name == "x-ms-resource-unit" {
+		return "X-Ms-Resource-Unit"
+	}
+	return name
 }
 
 // isAboutLimits reports whether a header may be one that package throttle or noteLimits reads.

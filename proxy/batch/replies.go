@@ -56,7 +56,14 @@ const (
 
 // Replies returns a reader of Graph's answer to a batch of the items with these indexes. Close must be called.
 func (b *Batch) Replies(graph io.Reader, sent []int, hold Hold) *Replies {
-	return &Replies{batch: b, from: graph, sent: sent, hold: hold, scanner: answerScanner()}
+	return &Replies{
+		batch:    b,
+		from:     graph,
+		hold:     hold,
+		sent:     sent,
+		answered: make([]int, 0, len(sent)),
+		scanner:  answerScanner(),
+	}
 }
 
 // Close gives back the counted bytes. It does not close Graph's text.
