@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -122,7 +123,10 @@ func BenchmarkBatchOf20(b *testing.B) {
 
 // mostForAnItem is how many more allocations a $batch may have for each of its items: parse, decide, limits, the
 // record, Graph's answer.
-const mostForAnItem = 20
+const mostForAnItem = 15
+
+// mostBytesOfABatch is how many bytes a $batch of 20 items may allocate, Graph's server in the same process included.
+const mostBytesOfABatch = 90_000
 
 func TestAnItemOfABatchAllocatesLittle(t *testing.T) {
 	if raceDetector {
@@ -133,5 +137,25 @@ func TestAnItemOfABatchAllocatesLittle(t *testing.T) {
 	t.Logf("%.0f allocations for one item, %.0f for 20, %.1f for each further one", one, twenty, each)
 	if each > mostForAnItem {
 		t.Errorf("%.1f allocations for each item, want at most %d", each, mostForAnItem)
+	}
+}
+
+func TestABatchAllocatesFewBytes(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates, too")
+	}
+	serve := batchServer(t, 20)
+	serve()
+	const batches = 200
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range batches {
+		serve()
+	}
+	runtime.ReadMemStats(&after)
+	each := (after.TotalAlloc - before.TotalAlloc) / batches
+	t.Logf("%d bytes for each batch", each)
+	if each > mostBytesOfABatch {
+		t.Errorf("%d bytes for each batch, want at most %d", each, mostBytesOfABatch)
 	}
 }
