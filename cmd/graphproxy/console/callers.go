@@ -178,11 +178,12 @@ func (c *Console) traffic() map[string]*callerTraffic {
 	return all
 }
 
-// eachRecord calls each for the records that are kept now, oldest first.
+// eachRecord calls each for the records that are kept now, oldest first. A line is good until each returns.
 func (c *Console) eachRecord(each func(Record)) {
+	var memory copies
 	newest := c.records.Newest()
 	for after := uint64(0); after < newest; {
-		part := c.records.After(after)
+		part := c.records.after(&memory, after)
 		if len(part) == 0 {
 			return
 		}

@@ -9,11 +9,12 @@ type found struct {
 }
 
 // collect returns at most most records with numbers between after and before, both excluded. 0 as before is after the
-// newest. It copies a few dozen lines at a time, and decodes none.
+// newest. It copies a few dozen lines at a time, into the same memory until one is selected, and decodes none.
 func (c *Console) collect(f *filter, after, before uint64, most int) found {
 	var all found
+	var memory copies
 	for {
-		part := c.records.Before(before)
+		part := c.records.before(&memory, before)
 		for _, r := range slices.Backward(part) {
 			if r.Number <= after {
 				return all
@@ -26,6 +27,7 @@ func (c *Console) collect(f *filter, after, before uint64, most int) found {
 				return all
 			}
 			all.records = append(all.records, r)
+			memory = copies{} // the line stays in the one before
 		}
 		if len(part) == 0 {
 			return all

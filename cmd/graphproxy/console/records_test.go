@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 
+	"graphproxy/auth/caller"
 	"graphproxy/cmd/graphproxy/console"
 )
 
@@ -48,7 +51,7 @@ func TestRecordsAreBoundedInBytes(t *testing.T) {
 		_, _ = r.Write(append(long, '\n'))
 	}
 	text, err := io.ReadAll(r.Reader())
-	if err != nil || len(text) > console.MostBytes+console.MostRecords || len(text) < console.MostBytes-3*len(long) {
+	if err != nil || len(text) > console.MostBytes+console.MostRecords || len(text) < console.MostBytes*15/16 {
 		t.Errorf("%d bytes are kept, %v", len(text), err)
 	}
 	for l := range bytes.Lines(text) {
@@ -59,6 +62,49 @@ func TestRecordsAreBoundedInBytes(t *testing.T) {
 	if allocated := testing.AllocsPerRun(1000, func() { _, _ = r.Write(long) }); allocated != 0 {
 		t.Errorf("a line allocates %v times", allocated)
 	}
+}
+
+func TestRecordsTakeTheMemoryThatTheirLinesNeed(t *testing.T) {
+	before := inUse()
+	r := console.NewRecords()
+	const size = 500
+	text := append(bytes.Repeat([]byte("x"), size), '\n')
+	for range 4 * console.MostBytes / size { // each byte of a ring of MostBytes would be written
+		_, _ = r.Write(text)
+	}
+	if used, most := inUse()-before, console.MostRecords*size*3/2; used > most {
+		t.Errorf("%d bytes are in use, want at most %d", used, most)
+	}
+	if n := len(r.Before(0)); n == 0 {
+		t.Error("no line is kept")
+	}
+}
+
+// inUse returns the bytes of the heap that are in use.
+func inUse() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+func TestAWatcherOfFewRecordsCopiesNoOthersForLong(t *testing.T) {
+	c, _, _ := newConsole(t, base(""), true, caller.Options{})
+	for range console.MostRecords {
+		record(t, c, nil)
+	}
+	before := allocated()
+	c.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "http://127.0.0.1/decisions?path=secret", nil))
+	if used := allocated() - before; used > 2<<20 {
+		t.Errorf("%d bytes are allocated to find nothing in %d lines", used, console.MostRecords)
+	}
+}
+
+// allocated returns the bytes that were allocated since the start.
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
 }
 
 func TestLinesOfAnyLengthComeBackWhole(t *testing.T) {
