@@ -115,6 +115,7 @@ func (h *Handler) judgeEnvelope(x *exchange, request policy.Request) error {
 			Code:    codeInvalid,
 			Inner:   "methodNotAllowed",
 			Message: "a $batch is sent with POST",
+			allow:   http.MethodPost,
 		}
 	}
 	d := p.Decide(request)

@@ -25,6 +25,7 @@ type Error struct {
 
 	RetryAfter time.Duration // rounded up to whole seconds in Retry-After; 0 sends none
 	quota      *quota        // of the bucket that refused
+	allow      string        // the methods for Allow (RFC 9110 section 15.5.6), with the status 405
 }
 
 // Error returns the text for the operator's log.
@@ -188,6 +189,9 @@ func render(w http.ResponseWriter, e *Error, rec *Record) {
 	}
 	if e.quota != nil {
 		e.quota.header(e.RetryAfter, h.Set)
+	}
+	if e.allow != "" {
+		h.Set("Allow", e.allow)
 	}
 	w.WriteHeader(e.Status)
 	_, _ = w.Write(text)

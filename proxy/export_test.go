@@ -71,3 +71,10 @@ func (a *Authorization) Authenticate(r *http.Request) (caller.Found, error) {
 
 // Bound shortens what is too long for a line.
 func (rec *Record) Bound() { rec.bound() }
+
+// MakeMe behaves as a request that makes an answer about a caller, until the returned function is called.
+func (h *Handler) MakeMe(caller string) (end func()) {
+	one := &h.usageOf(caller).me
+	one.Lock()
+	return one.Unlock
+}

@@ -85,6 +85,7 @@ func (h *Handler) serveMe(x *exchange, known caller.Found) error {
 			Code:    codeInvalid,
 			Inner:   "methodNotAllowed",
 			Message: MePath + " is read with GET, and has no other method",
+			allow:   http.MethodGet,
 		}
 	}
 	if err := checkBody(r, x.in); err != nil {
@@ -106,12 +107,9 @@ func (h *Handler) serveMe(x *exchange, known caller.Found) error {
 			return err
 		}
 	}
-	text, err := h.aboutCaller(p, known, x.rec)
+	text, err := h.heldAboutCaller(x, known)
 	if err != nil {
 		return err
-	}
-	if !x.held.add(int64(len(text))) {
-		return overShare()
 	}
 	x.rec.Decision = decisionAllow
 	header := x.out.Header()
@@ -125,6 +123,19 @@ func (h *Handler) serveMe(x *exchange, known caller.Found) error {
 	x.out.WriteHeader(http.StatusOK)
 	_, _ = x.out.Write(text)
 	return nil
+}
+
+// heldAboutCaller returns the answer, which is accounted for. Only one is made for a caller at a time: that takes
+// several times its length, which is known only afterwards.
+func (h *Handler) heldAboutCaller(x *exchange, known caller.Found) ([]byte, error) {
+	one := &x.allotment.has.me
+	one.Lock()
+	defer one.Unlock()
+	text, err := h.aboutCaller(x.authorization.policy, known, x.rec)
+	if err == nil && !x.held.add(int64(len(text))) {
+		return nil, overShare()
+	}
+	return text, err
 }
 
 // aboutCaller returns what the policy and the proxy have about a caller. Hidden characters are escaped.

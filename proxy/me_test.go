@@ -3,11 +3,13 @@ package proxy_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -214,6 +216,9 @@ func TestWhatIsNotAskingAboutItself(t *testing.T) {
 			if w.Code != tt.status || tt.inner != "" && got != tt.inner {
 				t.Errorf("%d %s, want %d %s", w.Code, got, tt.status, tt.inner)
 			}
+			if methods := w.Header().Get("Allow"); (methods == "GET") != (tt.status == http.StatusMethodNotAllowed) {
+				t.Errorf("Allow %q", methods)
+			}
 			if w.Header().Get("Access-Control-Allow-Origin") != "" || w.Header().Get("Access-Control-Allow-Methods") != "" {
 				t.Errorf("CORS: %v", w.Header())
 			}
@@ -222,6 +227,29 @@ func TestWhatIsNotAskingAboutItself(t *testing.T) {
 			}
 			r.sawNothing(t)
 		})
+	}
+}
+
+func TestAnswersAboutACallerAreMadeOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, twoCallers)
+	end := r.handler.MakeMe("other")
+	status := make(chan int)
+	go func() {
+		w, _ := r.asked(t, "GET", proxy.MePath, "127.0.0.1")
+		status <- w.Code
+	}()
+	if w, _ := r.asked(t, "GET", proxy.MePath, "10.0.0.1", withKey); w.Code != http.StatusOK {
+		t.Errorf("another caller waits for it: %d", w.Code)
+	}
+	select {
+	case <-status:
+		t.Error("a second answer was made beside the first")
+	case <-time.After(50 * time.Millisecond):
+		end()
+		if got := <-status; got != http.StatusOK {
+			t.Errorf("the second answer has the status %d", got)
+		}
 	}
 }
 

@@ -247,6 +247,9 @@ func (a answer) refusal(t *testing.T, status int, code string) string {
 	if !strings.HasPrefix(a.header.Get("Proxy-Status"), "graphproxy; error=") {
 		t.Errorf("Proxy-Status %q", a.header.Get("Proxy-Status"))
 	}
+	if hasAllow := a.header.Get("Allow") != ""; hasAllow != (status == http.StatusMethodNotAllowed) {
+		t.Errorf("status %d, and Allow %q", status, a.header.Get("Allow"))
+	}
 	return inner["code"]
 }
 

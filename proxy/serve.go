@@ -212,6 +212,7 @@ func readTarget(r *http.Request) (*odata.Target, error) {
 			Code:    codeInvalid,
 			Inner:   "methodNotAllowed",
 			Message: "Microsoft Graph has the methods GET, HEAD, POST, PUT, PATCH and DELETE, in capital letters",
+			allow:   "GET, HEAD, POST, PUT, PATCH, DELETE",
 		}
 	}
 	if !strings.HasPrefix(r.RequestURI, "/") {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"fmt"
 	"math"
+	"sync"
 	"sync/atomic"
 
 	"graphproxy/policy"
@@ -54,7 +55,11 @@ func (p *pool) give(own *atomic.Int64, n int64) {
 const mostUnknown = 1024
 
 // usage is how much of each pool one caller uses.
-type usage struct{ working, waiting, bytes atomic.Int64 }
+type usage struct {
+	working, waiting, bytes atomic.Int64
+
+	me sync.Mutex // held while an answer about the caller is made
+}
 
 // allotment is how much of each pool a caller may use, and how much it uses.
 type allotment struct {
