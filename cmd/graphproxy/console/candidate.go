@@ -6,10 +6,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
-	"strings"
 
 	"graphproxy/policy"
-	"graphproxy/policy/analysis/diff"
 )
 
 // candidateData is what candidate.html shows.
@@ -17,6 +15,7 @@ type candidateData struct {
 	State      *CandidateState // nil: there is no candidate
 	Callers    int
 	Rules      int
+	Comparing  bool   // the policies are still being compared
 	Difference string // as policy diff prints it; "" without a candidate
 	Same       bool   // both policies decide alike
 	Groups     []differenceGroup
@@ -56,7 +55,7 @@ type comparedLine struct {
 }
 
 // candidatePage shows where the candidate policy would decide otherwise than the one in force.
-func (c *Console) candidatePage(*http.Request) (any, error) {
+func (c *Console) candidatePage(r *http.Request) (any, error) {
 	state := c.source.State()
 	d := &candidateData{State: state.Candidate, Kept: MostRecords}
 	if d.State == nil {
@@ -68,11 +67,10 @@ func (c *Console) candidatePage(*http.Request) (any, error) {
 			allow, deny := p.Rules(one.Name)
 			d.Rules += len(allow) + len(deny)
 		}
-		difference := diff.Policies(state.Policy.Policy, p)
-		d.Same = difference.Empty()
-		var b strings.Builder
-		_ = difference.WriteText(&b) // a Builder's errors are nil
-		d.Difference = b.String()
+		found := c.comparer.wait(r.Context(), state.Policy.Policy, p)
+		if d.Comparing = found == nil; found != nil {
+			d.Same, d.Difference = found.same, found.text
+		}
 	}
 	d.group(c, &state)
 	return d, nil
@@ -97,7 +95,7 @@ func (d *candidateData) group(c *Console, state *State) {
 			l.Other.Rule}
 		g := groups[key]
 		if g == nil {
-			g = newGroup(key, state)
+			g = newGroup(key)
 			groups[key] = g
 		}
 		g.Count++
@@ -117,12 +115,15 @@ func (d *candidateData) group(c *Console, state *State) {
 	if d.More = max(0, len(d.Groups)-mostGroups); d.More > 0 {
 		d.Groups = d.Groups[:mostGroups]
 	}
+	for i := range d.Groups {
+		d.Groups[i].quote(state)
+	}
 }
 
 type differenceKey struct{ caller, method, path, active, other, rule, otherRule string }
 
-func newGroup(key differenceKey, state *State) *differenceGroup {
-	g := &differenceGroup{
+func newGroup(key differenceKey) *differenceGroup {
+	return &differenceGroup{
 		Caller:     key.caller,
 		Method:     key.method,
 		Path:       key.path,
@@ -131,13 +132,17 @@ func newGroup(key differenceKey, state *State) *differenceGroup {
 		ActiveRule: key.rule,
 		OtherRule:  key.otherRule,
 	}
-	if e, ok := excerptOf(state.Policy.Files, key.rule); ok {
+}
+
+// quote adds what the policies have at the places of the rules. It looks through all rules of a caller, so it is for
+// groups that are shown.
+func (g *differenceGroup) quote(state *State) {
+	if e, ok := excerptOf(state.Policy.Files, g.ActiveRule); ok {
 		g.ActiveLink = e.Link
 	}
-	if state.Candidate.Policy != nil {
-		g.OtherText = ruleAt(state.Candidate.Policy, key.caller, key.otherRule)
+	if p := state.Candidate.Policy; p != nil && g.OtherRule != "" {
+		g.OtherText = ruleAt(p, g.Caller, g.OtherRule)
 	}
-	return g
 }
 
 // ruleAt returns the text of a caller's rule at a place; "" if there is none.

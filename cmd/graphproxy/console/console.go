@@ -113,6 +113,7 @@ type Console struct {
 	sessions    sessions
 	looks       looks
 	findings    findings
+	comparer    comparer
 
 	proposals  proposals
 	operations graphOperations
@@ -150,6 +151,7 @@ func New(o Options) (*Console, error) {
 
 		permissions: roles,
 		allRoles:    o.Permissions != nil,
+		comparer:    comparer{patience: patience},
 	}
 	c.handler = c.guard(c.admit(c.routes()))
 	return c, nil

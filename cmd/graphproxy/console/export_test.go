@@ -17,3 +17,16 @@ func (c *Console) Streams(n int) []func() []byte {
 	}
 	return all
 }
+
+// Compare makes a comparison of other policies that is under way, until the returned function is called. No page waits
+// for it.
+func (c *Console) Compare() (end func()) {
+	before := c.comparer.patience
+	c.comparer.patience = 0
+	other := &comparison{hashes: [2]string{"other", "policies"}, done: make(chan struct{})}
+	c.comparer.last = other
+	return func() { close(other.done); c.comparer.patience = before }
+}
+
+// Compared identifies the last comparison.
+func (c *Console) Compared() any { return c.comparer.last }

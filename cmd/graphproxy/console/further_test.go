@@ -351,6 +351,42 @@ func TestCandidateShowsWhatItWouldDecideOtherwise(t *testing.T) {
 	f.mustHave("/candidate", "The candidate does not load, and is not judged", "next.yaml:3: unknown key <b>")
 }
 
+// candidateOf makes another policy the candidate.
+func (f *furtherPages) candidateOf(t *testing.T, text string) {
+	t.Helper()
+	p, err := policy.Parse("next.yaml", []byte(text), proxy.CheckEvidence)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.source.state.Candidate = &console.CandidateState{File: "next.yaml", Policy: p, Files: filesOf(text),
+		Since: time.Now()}
+}
+
+func TestThePoliciesAreComparedOnceForEachPair(t *testing.T) {
+	f := watch(t, oneApp)
+	f.candidateOf(t, strings.Replace(oneApp, "      - GET /users\n", "      - GET /groups\n", 1))
+	f.mustHave("/candidate", "may GET /groups")
+	first := f.console.Compared()
+	f.mustHave("/candidate", "may GET /groups")
+	if f.console.Compared() != first {
+		t.Error("the same two policies were compared again")
+	}
+	f.candidateOf(t, oneApp)
+	f.mustHave("/candidate", "It decides every request as the policy in force does")
+	if f.console.Compared() == first {
+		t.Error("another candidate was not compared")
+	}
+}
+
+func TestAComparisonThatTakesLongHoldsNoPage(t *testing.T) {
+	f := watch(t, oneApp)
+	f.candidateOf(t, oneApp)
+	end := f.console.Compare()
+	f.mustHave("/candidate", "The two policies are being compared", "Load the page again")
+	end()
+	f.mustHave("/candidate", "It decides every request as the policy in force does")
+}
+
 func TestCallersShowsEvidenceWithoutHashes(t *testing.T) {
 	const hash = "7b51eab7778620007e560bea6a98a68b29390d46d985592fd3426f5824201db8"
 	f := watch(t, oneApp)
