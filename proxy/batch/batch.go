@@ -42,6 +42,9 @@ type Options struct {
 // before anything else is done with it.
 type Batch struct {
 	Items []Item // in the order of the envelope; 1 to MaxItems
+
+	ids   []string // of Items, in the form of foldID
+	order []int    // see Order
 }
 
 // Item is one request of a batch.
@@ -211,23 +214,23 @@ func readItems(items []members, s *scanner) ([]members, error) {
 	return items, err
 }
 
-// link checks the ids against each other and turns those in dependsOn into indexes.
+// link checks the ids against each other, turns those in dependsOn into indexes, and finds the order.
 func (b *Batch) link(depends [][]string) error {
-	index := make(map[string]int, len(b.Items))
+	b.ids = make([]string, 0, len(b.Items))
 	for i := range b.Items {
 		id := foldID(b.Items[i].ID)
-		if first, ok := index[id]; ok {
+		if first := slices.Index(b.ids, id); first >= 0 {
 			return refuse(codeBatch,
 				"requests[%d].id: %s is the id of requests[%d] too, letter case does not count; give each item its own", i,
 				quote(b.Items[i].ID), first)
 		}
-		index[id] = i
+		b.ids = append(b.ids, id)
 	}
 	for i, ids := range depends {
 		for _, id := range ids {
-			on, ok := index[foldID(id)]
+			on := b.index(id)
 			switch {
-			case !ok:
+			case on < 0:
 				return refuse(codeBatch, "requests[%d].dependsOn: no item of the batch has the id %s", i, quote(id))
 			case on == i:
 				return refuse(codeBatch, "requests[%d].dependsOn: the item depends on itself", i)
@@ -236,36 +239,35 @@ func (b *Batch) link(depends [][]string) error {
 			}
 		}
 	}
-	return b.checkCircles()
+	return b.sort()
 }
 
-// checkCircles refuses items that have no place in the order, because each waits for the other.
-func (b *Batch) checkCircles() error {
-	order := b.Order()
-	for i := range b.Items {
-		if !slices.Contains(order, i) {
-			return refuse(codeBatch, "requests[%d].dependsOn: leads in a circle, so the item would never be sent", i)
-		}
-	}
-	return nil
-}
+// index returns the index of the item with the id, or -1.
+func (b *Batch) index(id string) int { return slices.Index(b.ids, foldID(id)) }
 
 // Order returns the indexes of all items so that each comes after those that it depends on, and else in the order of
-// Items.
-func (b *Batch) Order() []int {
-	order := make([]int, 0, len(b.Items))
-	done := make([]bool, len(b.Items))
-	ready := func(i int) bool {
-		return !done[i] && !slices.ContainsFunc(b.Items[i].DependsOn, func(on int) bool { return !done[on] })
+// Items. The caller must not change it.
+func (b *Batch) Order() []int { return b.order }
+
+// sort finds the order. It refuses items that have no place in it, because each waits for the other.
+func (b *Batch) sort() error {
+	b.order = make([]int, 0, len(b.Items))
+	var done [MaxItems]bool
+	waits := func(i int) bool {
+		return slices.ContainsFunc(b.Items[i].DependsOn, func(on int) bool { return !done[on] })
 	}
 	for range b.Items {
 		for i := range b.Items {
-			if ready(i) {
+			if !done[i] && !waits(i) {
 				done[i] = true
-				order = append(order, i)
+				b.order = append(b.order, i)
 				break
 			}
 		}
 	}
-	return order
+	if len(b.order) == len(b.Items) {
+		return nil
+	}
+	stuck := slices.Index(done[:], false)
+	return refuse(codeBatch, "requests[%d].dependsOn: leads in a circle, so the item would never be sent", stuck)
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"graphproxy/policy/strictjson"
 )
 
 // maxReplyHeaders bounds the headers of an answer, which are read for the record and stay in memory beside the text.
@@ -36,55 +38,39 @@ func (r Reply) Header() http.Header {
 	return h
 }
 
-// index returns the index of the item with the id, or -1.
-func (b *Batch) index(id string) int {
-	id = foldID(id)
-	for i := range b.Items {
-		if foldID(b.Items[i].ID) == id {
-			return i
-		}
-	}
-	return -1
-}
-
 // readReply reads one member of "responses". It uses the memory of headers, whose content does not count, for those of
-// the answer.
-func (s *scanner) readReply(raw []byte, headers []Header) (id string, r Reply, err error) {
+// the answer. The id is as written.
+func (s *scanner) readReply(raw []byte, headers []Header) (id []byte, r Reply, err error) {
 	r.Raw = raw
 	if err := s.reset(raw); err != nil {
-		return "", r, err
+		return nil, r, err
 	}
-	var fields []byte
 	var seen keySet
 	err = s.object(func(key []byte) error {
-		value, err := s.value()
-		if err != nil {
-			return err
-		}
 		name := decodeKey(key)
 		// Some SDKs would accept an id in another letter case, and others not.
 		folded := strings.ToLower(name)
 		if name == "" || !seen.add(folded) || folded == keyID && name != keyID {
 			return refuse(codeAnswer, "an answer of Graph's has the key %s twice or in another letter case", quote(name))
 		}
-		switch name {
-		case keyID:
-			id, err = replyID(value)
-		case keyStatus:
+		if name == keyHeaders && s.kind() == strictjson.Object {
+			return s.replyHeaders(&r, headers[:0])
+		}
+		value, err := s.value()
+		switch {
+		case err != nil:
+		case name == keyID:
+			id = value
+		case name == keyStatus:
 			r.Status, err = replyStatus(value)
-		case keyHeaders:
-			fields = value
 		}
 		return err
 	})
 	if err == nil {
 		err = s.end()
 	}
-	if err == nil && (!seen.has(keyID) || r.Status == 0) {
+	if err == nil && (id == nil || r.Status == 0) {
 		err = refuse(codeAnswer, "an answer of Graph's has no id or no status")
-	}
-	if err == nil && fields != nil {
-		err = s.replyHeaders(&r, fields, headers[:0])
 	}
 	return id, r, err
 }
@@ -114,14 +100,6 @@ func (s *keySet) add(key string) bool {
 
 func (s *keySet) has(key string) bool { return slices.Contains(s.few[:s.n], key) || s.more[key] }
 
-func replyID(raw []byte) (string, error) {
-	id, problem := decode(raw)
-	if problem != "" {
-		return "", refuse(codeAnswer, "the id of an answer of Graph's %s", problem)
-	}
-	return id, nil
-}
-
 func replyStatus(raw []byte) (int, error) {
 	n, err := strconv.Atoi(string(raw))
 	if err != nil || n < 200 || n > 599 { // 1xx is no answer
@@ -131,24 +109,18 @@ func replyStatus(raw []byte) (int, error) {
 }
 
 // replyHeaders appends the headers of an answer to headers.
-func (s *scanner) replyHeaders(r *Reply, raw []byte, headers []Header) error {
-	switch {
-	case raw[0] != '{':
-		return nil // null
-	case len(raw) > maxReplyHeaders:
-		return refuse(codeAnswer, "the headers of an answer of Graph's have %d bytes; at most %d are read", len(raw),
-			maxReplyHeaders)
-	}
-	if err := s.reset(raw); err != nil {
-		return err
-	}
+func (s *scanner) replyHeaders(r *Reply, headers []Header) error {
 	if r.Headers = headers; headers == nil {
 		r.Headers = make([]Header, 0, usualHeaders)
 	}
+	from := s.json.Offset()
 	return s.object(func(key []byte) error {
 		raw, err := s.value()
 		if err != nil {
 			return err
+		}
+		if s.json.Offset()-from > maxReplyHeaders {
+			return refuse(codeAnswer, "the headers of an answer of Graph's have more than %d bytes", maxReplyHeaders)
 		}
 		value, problem := decode(raw)
 		name := decodeKey(key)

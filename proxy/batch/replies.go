@@ -102,7 +102,12 @@ func (r *Replies) Next() (index int, reply Reply, err error) {
 	}
 }
 
-func (r *Replies) indexOf(id string) (int, error) {
+// indexOf returns the index of the item that an answer is for, by its id as written.
+func (r *Replies) indexOf(raw []byte) (int, error) {
+	id, problem := decode(raw)
+	if problem != "" {
+		return 0, refuse(codeAnswer, "the id of an answer of Graph's %s", problem)
+	}
 	i := r.batch.index(id)
 	switch {
 	case i < 0:

@@ -216,6 +216,10 @@ func textOrInteger(raw []byte) (text, problem string) {
 // foldID spells an id for comparing without regard to case: of the letters that are one but for their case, the
 // smallest.
 func foldID(id string) string {
+	mayChange := func(r rune) bool { return 'a' <= r && r <= 'z' || r >= utf8.RuneSelf }
+	if !strings.ContainsFunc(id, mayChange) {
+		return id // digits, mostly
+	}
 	return strings.Map(func(r rune) rune {
 		least := r
 		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
