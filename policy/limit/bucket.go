@@ -24,8 +24,9 @@ const (
 // A Limiter holds the state of all buckets. Make one with New or NewSize and keep it for the life of the process,
 // across policies. It is safe for concurrent use.
 type Limiter struct {
-	seed   maphash.Seed
-	shards []*shard
+	seed    maphash.Seed
+	shards  []*shard
+	handles handles
 }
 
 // New returns a Limiter of at most DefaultKeys keyed buckets, all full.

@@ -1,9 +1,6 @@
 package limit
 
-import (
-	"time"
-	"unique"
-)
+import "time"
 
 // Level is what a bucket has at one moment.
 type Level struct {
@@ -17,7 +14,7 @@ func (l *Limiter) Level(now time.Time, c *Charge) Level {
 	s := l.shard(c.Limit.Name, c.Key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := s.buckets[identity{unique.Make(c.Limit.value()), c.Key}]
+	b := s.buckets[identity{l.handles.of(c.Limit), c.Key}]
 	if b == nil {
 		return Level{Tokens: full(c.Limit)}
 	}

@@ -4,7 +4,6 @@ import (
 	"math"
 	"slices"
 	"time"
-	"unique"
 )
 
 const (
@@ -77,7 +76,7 @@ func (l *Limiter) slots(slots []slot, charges []Charge) ([]slot, *Refusal) {
 			return nil, &Refusal{Limit: c.Limit, Key: c.Key, RetryAfter: unknown}
 		}
 		if c.Limit.bounded() {
-			id := identity{unique.Make(c.Limit.value()), c.Key}
+			id := identity{l.handles.of(c.Limit), c.Key}
 			slots = append(slots, slot{charge: i, limit: c.Limit, cost: c.tokens(), id: id, shard: l.shard(c.Limit.Name, c.Key)})
 		}
 	}
