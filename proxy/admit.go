@@ -100,10 +100,16 @@ func (h *Handler) reserve(x *exchange, rec *Record, a *admission) error {
 		a.end()
 		return err
 	}
-	if a.probe != nil {
+	if a.probe != nil || h.tookAtOnce(x) {
 		return nil
 	}
-	return h.recheckThrottle(rec, a) // take may have waited
+	return h.recheckThrottle(rec, a)
+}
+
+// tookAtOnce reports whether no time has passed in take: nothing was waited for, neither capacity nor another server.
+func (h *Handler) tookAtOnce(x *exchange) bool {
+	_, local := h.buckets.(localBuckets)
+	return local && x.spent.queued.IsZero()
 }
 
 // recheckThrottle is checkThrottle for a request that has taken from its buckets. If Graph has begun to throttle
@@ -133,8 +139,10 @@ func (h *Handler) checkThrottle(rec *Record, a *admission) error {
 func (h *Handler) take(x *exchange, rec *Record, a *admission) error {
 	ctx := x.request.Context()
 	x.spent.queued = time.Time{}
-	mayWait := func() bool { x.spent.queued = time.Now(); return h.wait(x) }
-	refusal, err := h.queue.TakeUnless(ctx, rec.Caller, a.charges, &a.slots, mayWait)
+	if x.mayWait == nil {
+		x.mayWait = func() bool { x.spent.queued = time.Now(); return h.wait(x) }
+	}
+	refusal, err := h.queue.TakeUnless(ctx, rec.Caller, a.charges, &a.slots, x.mayWait)
 	if !x.spent.queued.IsZero() {
 		since(&x.spent.waiting, x.spent.queued)
 	}

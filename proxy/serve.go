@@ -32,6 +32,7 @@ type exchange struct {
 	mark          string        // of the link that the request follows; "" if it has none
 	unreadable    error         // why it cannot be read
 	admission     admission     // of a request that is not a batch
+	mayWait       func() bool   // called before the wait for a limit; nil: not needed yet
 	body          sentBody      // of a request that is not a batch
 	batch         *batchRun     // of a $batch; else nil
 	graphBody     answerBody
