@@ -55,7 +55,7 @@ type withClose struct {
 
 // readAll makes the stream read the answers to the one group that was sent.
 func (s *answerStream) readAll(o *outbound, g *group, graph io.ReadCloser) {
-	replies := s.run.batch.Replies(graph, g.items, s.x.held.adjust)
+	replies := s.run.batch.Replies(graph, g.items, s.x.held.memory())
 	s.next = func() error { return s.takeFrom(o, replies) }
 	s.close = func() { replies.Close(); _ = graph.Close() }
 }
@@ -123,7 +123,7 @@ type answerStream struct {
 // newAnswerStream returns a stream with the proxy's own answers. The caller sets its next.
 func newAnswerStream(h *Handler, x *exchange) *answerStream {
 	s := &answerStream{h: h, x: x, run: x.batch, next: func() error { return io.EOF }, close: func() {}}
-	s.merger = x.batch.batch.Merger(batch.Edit{Header: s.editHeader, Body: s.bodyEdit}, x.held.adjust)
+	s.merger = x.batch.batch.Merger(batch.Edit{Header: s.editHeader, Body: s.bodyEdit}, x.held.memory())
 	for i, e := range x.batch.errs {
 		if e != nil {
 			s.answer(i, e)

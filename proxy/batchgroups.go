@@ -114,7 +114,7 @@ func (g *groupRun) send() error {
 		return g.answerWhole(&o, res)
 	}
 	g.out, g.body, g.began, g.committed = &o, res.Body, g.s.taken, false
-	g.replies = g.s.run.batch.Replies(res.Body, g.group.items, g.s.x.held.adjust)
+	g.replies = g.s.run.batch.Replies(res.Body, g.group.items, g.s.x.held.memory())
 	g.s.merger.Pend()
 	return nil
 }

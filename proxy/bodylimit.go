@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"graphproxy/proxy/batch"
 )
 
 // Bodies that are kept in memory to be judged or rewritten may use this much together for each request that may be
@@ -57,6 +59,10 @@ func (h *holding) adjust(n int) bool {
 	return true
 }
 
+// memory is where the answers to a batch are kept.
+func (h *holding) memory() batch.Memory { return batch.Memory{Hold: h.adjust, Pieces: h.of.pieces} }
+
+// release gives back all bytes.
 func (h *holding) release() {
 	if h.n != 0 {
 		h.of.give(h.own, h.n)

@@ -38,7 +38,7 @@ func (h *Handler) HeldBytes() (now, most int64) { return h.memory.used.Load(), h
 // counted, and after Close how many, and how much of the answer can still be read.
 func WholeAnswer(text string, most int64) (held, left int64, unread int) {
 	x := &exchange{held: holding{of: newMemory(1), own: new(atomic.Int64), most: share{most: most, fraction: 1}}}
-	merger := new(batch.Batch).Merger(batch.Edit{}, x.held.adjust)
+	merger := new(batch.Batch).Merger(batch.Edit{}, x.held.memory())
 	s := &answerStream{x: x, merger: merger, close: func() {}}
 	if s.holdWhole(len(text)) {
 		s.whole.WriteString(text)

@@ -141,17 +141,20 @@ type entryEdit struct {
 	header func(name, value string) (edited string, keep bool)
 	body   func(body []byte) []byte
 	item   *Item
-	// of the answer, and of its headers
-	answer, fields *scanner
+	with   *scanners // only append needs them
 }
+
+// scanners read an answer, and its headers, while it is changed.
+type scanners struct{ answer, headers scanner }
+
+func newScanners() *scanners { return &scanners{answerScanner(), answerScanner()} }
+
+// leaves reports whether nothing in Graph's answer is changed, which is usual.
+func (e entryEdit) leaves(r Reply) bool { return e.body == nil && !e.item.Number && e.leavesHeaders(r) }
 
 // append writes the changed answer of Graph. It has been read before, so its syntax is valid.
 func (e entryEdit) append(dst []byte, r Reply) []byte {
-	raw := []byte(r.Raw)
-	if e.body == nil && !e.item.Number && e.leavesHeaders(r) {
-		return append(dst, raw...)
-	}
-	return e.answer.appendObject(dst, raw, func(name string, value []byte) []byte {
+	return e.with.answer.appendObject(dst, r.Raw, func(name string, value []byte) []byte {
 		switch {
 		case name == keyID && e.item.Number:
 			return []byte(e.item.ID)
@@ -164,7 +167,7 @@ func (e entryEdit) append(dst []byte, r Reply) []byte {
 	})
 }
 
-// leavesHeaders reports whether no header of an answer is changed, which is usual.
+// leavesHeaders reports whether no header of an answer is changed.
 func (e entryEdit) leavesHeaders(r Reply) bool {
 	if e.header == nil {
 		return true
@@ -181,7 +184,7 @@ func (e entryEdit) leavesHeaders(r Reply) bool {
 }
 
 func (e entryEdit) headers(raw []byte) []byte {
-	return e.fields.appendObject(nil, raw, func(name string, value []byte) []byte {
+	return e.with.headers.appendObject(nil, raw, func(name string, value []byte) []byte {
 		text, _ := decode(value)
 		switch edited, keep := e.header(name, text); {
 		case !keep:

@@ -87,6 +87,8 @@ func (a *account) hold(n int) bool {
 	return true
 }
 
+func (a *account) memory() batch.Memory { return batch.Memory{Hold: a.hold} }
+
 // merge handles Graph's text as the proxy does.
 func merge(t *testing.T, b *batch.Batch, graph io.Reader, refused map[int]batch.Answer,
 	edit batch.Edit) ([]byte, error) {
@@ -97,7 +99,7 @@ func merge(t *testing.T, b *batch.Batch, graph io.Reader, refused map[int]batch.
 			t.Errorf("%d bytes are still accounted for", held.n)
 		}
 	}()
-	m := b.Merger(edit, held.hold)
+	m := b.Merger(edit, held.memory())
 	defer m.Close()
 	var sent []int
 	for i := range b.Items {
@@ -109,7 +111,7 @@ func merge(t *testing.T, b *batch.Batch, graph io.Reader, refused map[int]batch.
 	}
 	var out bytes.Buffer
 	if graph != nil {
-		replies := b.Replies(graph, sent, held.hold)
+		replies := b.Replies(graph, sent, held.memory())
 		defer replies.Close()
 		for {
 			i, reply, err := replies.Next()
@@ -323,7 +325,7 @@ func TestCloseFreesTheMemoryOfAnAnswer(t *testing.T) {
 		return int64(m.HeapAlloc)
 	}
 	before := used()
-	replies := b.Replies(strings.NewReader(graph), []int{0}, new(account).hold)
+	replies := b.Replies(strings.NewReader(graph), []int{0}, new(account).memory())
 	if _, _, err := replies.Next(); err != nil {
 		t.Fatal(err)
 	}
@@ -342,7 +344,7 @@ func TestRepliesAreReadForTheRecord(t *testing.T) {
 	third := `{"id":"b","status":204,"headers":{"B":"b"}}`
 	var held account
 	text := `{"responses":[` + first + `,` + second + `,` + third + `]}`
-	replies := b.Replies(strings.NewReader(text), []int{0, 1, 2}, held.hold)
+	replies := b.Replies(strings.NewReader(text), []int{0, 1, 2}, held.memory())
 	defer replies.Close()
 	got := make([]batch.Reply, 3)
 	for {

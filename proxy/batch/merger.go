@@ -4,16 +4,17 @@ package batch
 // item, in the order of Items. It keeps answers that come before their turn. Kept bytes are counted until they are
 // read, or the Merger is closed. It is for one goroutine.
 type Merger struct {
-	batch *Batch
-	edit  Edit
-	hold  Hold
+	batch  *Batch
+	edit   Edit
+	memory Memory
 
 	answers []piece // by item
 	next    int     // the item whose turn it is
 	pending bool    // new answers wait, even in their turn
 	ready   []piece // text that can be read
+	space   []byte  // memory that is used again, for short answers; nil: none yet
 
-	answer, fields scanner // of Graph's answers, and of their headers
+	scanners *scanners // of answers that are changed; nil: none was yet
 }
 
 // piece is text of the whole answer. Its text is nil if there is none.
@@ -34,17 +35,15 @@ type Edit struct {
 }
 
 // Merger returns a Merger of answers to the batch. Close must be called.
-func (b *Batch) Merger(edit Edit, hold Hold) *Merger {
+func (b *Batch) Merger(edit Edit, memory Memory) *Merger {
 	n := len(b.Items)
 	pieces := make([]piece, n, 2*n+2) // what is ready has the answers, a beginning and an end
 	return &Merger{
 		batch:   b,
 		edit:    edit,
-		hold:    hold,
+		memory:  memory,
 		answers: pieces[:n:n],
 		ready:   pieces[n:n],
-		answer:  answerScanner(),
-		fields:  answerScanner(),
 	}
 }
 
@@ -62,35 +61,68 @@ func (m *Merger) Commit() {
 func (m *Merger) Drop(items []int) {
 	for _, i := range items {
 		if i >= m.next {
-			m.hold(-m.answers[i].cost)
+			m.memory.Hold(-m.answers[i].cost)
 			m.answers[i] = piece{}
 		}
 	}
 	m.pending = false
 }
 
-// Reply takes Graph's answer to the item with that index, which must have none. It reports false if hold has no
+// Reply takes Graph's answer to the item with that index, which must have none. It reports false if Memory.Hold has no
 // bytes left for it: then the item still has no answer.
 func (m *Merger) Reply(i int, r Reply) bool {
-	e := entryEdit{header: m.edit.Header, item: &m.batch.Items[i], answer: &m.answer, fields: &m.fields}
+	e := entryEdit{header: m.edit.Header, item: &m.batch.Items[i]}
 	if m.edit.Body != nil {
 		e.body = m.edit.Body(i)
 	}
-	size := len(r.Raw) + len(",")
+	p, ok := piece{}, true
+	if e.leaves(r) {
+		p, ok = m.unchanged(r)
+	} else {
+		p, ok = m.changed(e, r)
+	}
+	if ok {
+		m.put(i, p)
+	}
+	return ok
+}
+
+// unchanged copies an answer, into memory that is used again if it fits there.
+func (m *Merger) unchanged(r Reply) (p piece, ok bool) {
+	size := len(",") + len(r.Raw)
+	if m.space == nil {
+		m.space = m.memory.piece()
+	}
+	if n := len(m.space); cap(m.space)-n >= size {
+		m.space = append(append(m.space, ','), r.Raw...)
+		return piece{text: m.space[n:len(m.space):len(m.space)]}, true
+	}
+	if !m.memory.Hold(size) {
+		return piece{}, false
+	}
+	return piece{text: append(append(make([]byte, 0, size), ','), r.Raw...), cost: size}, true
+}
+
+// changed writes a changed answer. A changed body may be longer, and is kept beside the answer meanwhile.
+func (m *Merger) changed(e entryEdit, r Reply) (p piece, ok bool) {
+	size := len(",") + len(r.Raw)
 	cost := size
 	if e.body != nil {
-		cost *= 3 // the changed body, which may be longer, is kept beside it
+		cost *= 3
 	}
-	if !m.hold(cost) {
-		return false
+	if !m.memory.Hold(cost) {
+		return piece{}, false
 	}
+	if m.scanners == nil {
+		m.scanners = newScanners()
+	}
+	e.with = m.scanners
 	text := e.append(append(make([]byte, 0, size), ','), r)
-	if more := cap(text) - cost; more <= 0 || m.hold(more) {
-		m.hold(min(more, 0))
+	if more := cap(text) - cost; more <= 0 || m.memory.Hold(more) {
+		m.memory.Hold(min(more, 0))
 		cost = cap(text)
 	}
-	m.put(i, piece{text: text, cost: cost})
-	return true
+	return piece{text: text, cost: cost}, true
 }
 
 // Answer takes the proxy's own answer to the item with that index. It replaces one that was not committed.
@@ -100,14 +132,14 @@ func (m *Merger) Answer(i int, a Answer) {
 
 // own returns a piece of the proxy's own text. It is short, so it is kept even if hold has no bytes left.
 func (m *Merger) own(text []byte) piece {
-	if !m.hold(cap(text)) {
+	if !m.memory.Hold(cap(text)) {
 		return piece{text: text}
 	}
 	return piece{text: text, cost: cap(text)}
 }
 
 func (m *Merger) put(i int, p piece) {
-	m.hold(-m.answers[i].cost)
+	m.memory.Hold(-m.answers[i].cost)
 	p.has = true
 	m.answers[i] = p
 	if !m.pending {
@@ -160,7 +192,7 @@ func (m *Merger) Read(to []byte) (n int, err error) {
 		size := copy(to[n:], p.text)
 		n += size
 		if p.text = p.text[size:]; len(p.text) == 0 {
-			m.hold(-p.cost)
+			m.memory.Hold(-p.cost)
 			*p = piece{}
 			m.ready = m.ready[1:]
 		}
@@ -172,8 +204,9 @@ func (m *Merger) Read(to []byte) (n int, err error) {
 func (m *Merger) Close() {
 	for _, pieces := range [...][]piece{m.ready, m.answers} {
 		for i := range pieces {
-			m.hold(-pieces[i].cost)
+			m.memory.Hold(-pieces[i].cost)
 		}
 	}
-	m.ready, m.answers = nil, nil
+	m.memory.giveBack(m.space)
+	m.ready, m.answers, m.space = nil, nil, nil
 }

@@ -27,7 +27,7 @@ func take(m *batch.Merger) string {
 func TestAnAnswerInItsTurnCanBeReadAtOnceAndIsHeldNoLonger(t *testing.T) {
 	var held account
 	b := mustRead(t, list(`"id":"0"`, `"id":"1"`, `"id":"2"`))
-	m := b.Merger(batch.Edit{}, held.hold)
+	m := b.Merger(batch.Edit{}, held.memory())
 	m.Reply(1, reply("1", 1000))
 	if m.Ready() != 0 || held.n < 1000 {
 		t.Errorf("%d bytes are ready before their turn, %d held", m.Ready(), held.n)
@@ -49,7 +49,7 @@ func TestAnAnswerInItsTurnCanBeReadAtOnceAndIsHeldNoLonger(t *testing.T) {
 func TestAnAnswerIsNotTakenIfItMayNotBeHeld(t *testing.T) {
 	held := account{room: 4000}
 	b := mustRead(t, list(`"id":"0"`, `"id":"1"`, `"id":"2"`))
-	m := b.Merger(batch.Edit{}, held.hold)
+	m := b.Merger(batch.Edit{}, held.memory())
 	if !m.Reply(2, reply("2", 2000)) || m.Reply(1, reply("1", 2000)) || m.Has(1) {
 		t.Errorf("%d bytes are held where there is room for 4000", held.n)
 	}
@@ -63,7 +63,7 @@ func TestAnAnswerIsNotTakenIfItMayNotBeHeld(t *testing.T) {
 func TestWhatIsNotCommittedCanBeDropped(t *testing.T) {
 	var held account
 	b := mustRead(t, list(`"id":"0"`, `"id":"1"`))
-	m := b.Merger(batch.Edit{}, held.hold)
+	m := b.Merger(batch.Edit{}, held.memory())
 	m.Pend()
 	m.Reply(0, reply("0", 10))
 	if m.Ready() != 0 {
@@ -84,7 +84,7 @@ func TestWhatIsNotCommittedCanBeDropped(t *testing.T) {
 func TestClosingGivesBackWhatIsHeld(t *testing.T) {
 	var held account
 	b := mustRead(t, list(`"id":"0"`, `"id":"1"`, `"id":"2"`))
-	m := b.Merger(batch.Edit{}, held.hold)
+	m := b.Merger(batch.Edit{}, held.memory())
 	m.Reply(0, reply("0", 1000))
 	m.Reply(2, reply("2", 1000))
 	if n, err := m.Read(make([]byte, 500)); n != 500 || err != nil {
@@ -105,7 +105,7 @@ func TestOneAnswerIsHeldAtATime(t *testing.T) {
 	for i := range answers {
 		answers[i] = string(reply(fmt.Sprint(i), size).Raw)
 	}
-	replies := b.Replies(strings.NewReader(`{"responses":[`+strings.Join(answers, ",")+`]}`), []int{0, 1, 2}, held.hold)
+	replies := b.Replies(strings.NewReader(`{"responses":[`+strings.Join(answers, ",")+`]}`), []int{0, 1, 2}, held.memory())
 	for {
 		if _, _, err := replies.Next(); err == io.EOF {
 			break
@@ -122,7 +122,7 @@ func TestOneAnswerIsHeldAtATime(t *testing.T) {
 func TestAnAnswerThatMayNotBeHeldEndsTheReading(t *testing.T) {
 	held := account{room: 100_000}
 	b := mustRead(t, list(`"id":"0"`))
-	replies := b.Replies(strings.NewReader(`{"responses":[`+string(reply("0", 1<<20).Raw)+`]}`), []int{0}, held.hold)
+	replies := b.Replies(strings.NewReader(`{"responses":[`+string(reply("0", 1<<20).Raw)+`]}`), []int{0}, held.memory())
 	_, _, err := replies.Next()
 	if replies.Close(); err != batch.ErrTooMuchHeld || held.n != 0 || held.most > 100_000 {
 		t.Errorf("%v, %d bytes held at most", err, held.most)
@@ -133,7 +133,7 @@ func TestAnAnswerThatIsTooLongIsRefused(t *testing.T) {
 	var held account
 	b := mustRead(t, list(`"id":"0"`))
 	endless := io.MultiReader(strings.NewReader(`{"responses":[{"id":"0","status":200,"body":"`), endlessly('x'))
-	replies := b.Replies(endless, []int{0}, held.hold)
+	replies := b.Replies(endless, []int{0}, held.memory())
 	_, _, err := replies.Next()
 	if replies.Close(); err == nil || !strings.Contains(err.Error(), "MiB") || held.most > 4*batch.MaxReply {
 		t.Errorf("%v, %d bytes held at most", err, held.most)

@@ -5,16 +5,15 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"sync"
 )
 
 // MaxReply is how long Graph's answer to one item may be, in bytes.
 const MaxReply = 16 << 20
 
-// ErrTooMuchHeld is the error of Replies where hold reports that an answer may not be held.
+// ErrTooMuchHeld is the error of Replies where Memory.Hold reports that an answer may not be kept.
 var ErrTooMuchHeld = errors.New("an answer of Graph does not fit into the memory for bodies")
 
-// leastWindow is the initial size of the buffer for Graph's text.
+// leastWindow is the initial size of the buffer for Graph's text, where no memory is used again.
 const leastWindow = 16 << 10
 
 // Replies reads Graph's answer to a batch, one item's answer at a time, while the text comes. It keeps one answer.
@@ -22,11 +21,12 @@ const leastWindow = 16 << 10
 type Replies struct {
 	batch    *Batch
 	from     io.Reader
-	hold     Hold
+	memory   Memory
 	sent     []int
 	answered []int
 
 	window []byte // bytes that have come and are not passed on
+	piece  []byte // the window's memory, if it is used again
 	passed int    // of window
 	ended  bool   // nothing follows window
 
@@ -35,10 +35,6 @@ type Replies struct {
 	place    place
 	complete bool // "responses" is there, and has ended
 }
-
-// Hold counts n bytes that are kept from now on, or released if n is negative. It reports false if no more bytes
-// may be kept; then they are not counted.
-type Hold func(n int) bool
 
 // place is the reader's place in {"responses":[...]}.
 type place int
@@ -55,11 +51,11 @@ const (
 )
 
 // Replies returns a reader of Graph's answer to a batch of the items with these indexes. Close must be called.
-func (b *Batch) Replies(graph io.Reader, sent []int, hold Hold) *Replies {
+func (b *Batch) Replies(graph io.Reader, sent []int, memory Memory) *Replies {
 	return &Replies{
 		batch:    b,
 		from:     graph,
-		hold:     hold,
+		memory:   memory,
 		sent:     sent,
 		answered: make([]int, 0, len(sent)),
 		scanner:  answerScanner(),
@@ -68,8 +64,7 @@ func (b *Batch) Replies(graph io.Reader, sent []int, hold Hold) *Replies {
 
 // Close gives back the counted bytes. It does not close Graph's text.
 func (r *Replies) Close() {
-	r.hold(-cap(r.window))
-	putWindow(r.window)
+	r.release()
 	r.window, r.passed, r.ended, r.place, r.headers = nil, 0, true, atEnd, nil
 	r.scanner = answerScanner() // the other reads the window
 }
@@ -288,30 +283,29 @@ func (r *Replies) fill() error {
 
 // grow doubles the window. While it is copied, both are counted.
 func (r *Replies) grow() error {
-	had := cap(r.window)
-	size := max(leastWindow, 2*had)
-	if !r.hold(size) {
+	if r.window == nil {
+		r.piece = r.memory.piece()
+		if r.window = r.piece; r.window != nil {
+			return nil
+		}
+	}
+	size := max(leastWindow, 2*cap(r.window))
+	if !r.memory.Hold(size) {
 		return ErrTooMuchHeld
 	}
-	before := r.window
-	if size == leastWindow {
-		r.window = windows.Get().(*[leastWindow]byte)[:0]
-	} else {
-		r.window = append(make([]byte, 0, size), before...)
-	}
-	putWindow(before)
-	r.hold(-had)
+	larger := append(make([]byte, 0, size), r.window...)
+	r.release()
+	r.window = larger
 	return nil
 }
 
-// windows has windows of the initial size that are not in use: *[leastWindow]byte.
-var windows = sync.Pool{New: func() any { return new([leastWindow]byte) }}
-
-// putWindow keeps a window for another answer, if it has the usual size. Nothing may refer to it any more.
-func putWindow(window []byte) {
-	if cap(window) == leastWindow {
-		windows.Put((*[leastWindow]byte)(window[:leastWindow]))
+// release gives back the window's memory.
+func (r *Replies) release() {
+	if r.piece == nil {
+		r.memory.Hold(-cap(r.window))
 	}
+	r.memory.giveBack(r.piece)
+	r.piece = nil
 }
 
 // frame finds where a JSON value ends in text that comes in pieces, by its quotes and brackets alone. So the window is
