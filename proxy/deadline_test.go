@@ -57,7 +57,7 @@ func paced(t *testing.T, h http.Handler, use func(net.Conn)) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newPipes()
 		server := proxy.NewServer(h, slog.New(slog.DiscardHandler))
-		go func() { _ = server.Serve(l) }()
+		go func() { _ = server.Serve(proxy.GatherWrites(l)) }()
 		c := l.dial()
 		use(c)
 		_ = c.Close()
@@ -156,7 +156,9 @@ func TestACallerThatTakesNothingIsCutOffAndOneThatTakesSlowlyIsNot(t *testing.T)
 			failed := make(chan error, 1)
 			h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Type", "application/octet-stream")
-				n, err := io.Copy(struct{ io.Writer }{proxy.NewResponseWriter(w, r)}, &pattern{left: size})
+				out, end := proxy.NewResponseWriter(w, r)
+				defer end()
+				n, err := io.Copy(struct{ io.Writer }{out}, &pattern{left: size})
 				sent = n
 				failed <- err
 			})
@@ -231,7 +233,8 @@ func TestBodiesThatAreHeldAreBounded(t *testing.T) {
 func TestABodyThatIsNotWantedDoesNotEndALongAnswer(t *testing.T) {
 	var gone error
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		out := proxy.NewResponseWriter(w, r)
+		out, end := proxy.NewResponseWriter(w, r)
+		defer end()
 		for range 20 {
 			_, _ = out.Write(make([]byte, 8<<10))
 			time.Sleep(time.Second)

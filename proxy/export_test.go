@@ -10,13 +10,13 @@ import (
 	"graphproxy/proxy/batch"
 )
 
-// NewResponseWriter is what answers are written to.
-func NewResponseWriter(w http.ResponseWriter, r *http.Request) http.ResponseWriter {
+// NewResponseWriter is what answers are written to. The answer ends with end.
+func NewResponseWriter(w http.ResponseWriter, r *http.Request) (to http.ResponseWriter, end func()) {
 	var in requestBody
 	in.prepare(w, r)
 	var out responseWriter
-	out.prepare(w, r, &in)
-	return &out
+	out.prepare(w, r, &in, &holding{of: newMemory(1), own: new(atomic.Int64), most: share{most: 1 << 30, fraction: 1}})
+	return &out, out.end
 }
 
 // InFlight is how many requests are in the handler.

@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -17,6 +18,8 @@ func TestWhatGraphSentBeforeAPauseReachesTheCaller(t *testing.T) {
 		{"text", "text/plain", "before", "after"},
 		{"events", "text/event-stream", "data: 1\n\n", "data: 2\n\n"},
 		{"a file", "application/octet-stream", "before", "after"},
+		{"a long text", "text/plain", strings.Repeat("before ", 1500), strings.Repeat("after ", 1500)},
+		{"a long file", "application/octet-stream", strings.Repeat("before ", 30000), "after"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -123,6 +123,7 @@ func newRig(t *testing.T, file string, options ...option) *rig {
 	must(t, err)
 	r.server = httptest.NewUnstartedServer(nil)
 	r.server.Config = proxy.NewServer(r.handler, log)
+	r.server.Listener = proxy.GatherWrites(r.server.Listener)
 	r.server.Start()
 	r.server.Client().Transport.(*http.Transport).DisableCompression = true // a test counts the bytes that were sent
 	t.Cleanup(r.server.Close)

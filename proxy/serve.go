@@ -80,7 +80,7 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	rec.Client, rec.Peer = origin.Client, origin.Peer
 	h.meter.InFlight.Add(1)
 	p.in.prepare(w, r)
-	p.out.prepare(w, r, &p.in)
+	p.out.prepare(w, r, &p.in, &p.exchange.held)
 	p.exchange = exchange{
 		traced:        h.tracing.begin(r, rec),
 		authorization: authorization,

@@ -21,6 +21,8 @@ type responseWriter struct {
 	held   bool // something was written since the last flush
 	in     *requestBody
 	pace   pace
+	memory *holding  // for what gathers
+	gather *gatherer // the connection; nil: it cannot gather what is written
 	sniff  [1]string // the value of X-Content-Type-Options
 
 	// mu serialises writes and flushes: net/http/httputil flushes an event stream from the goroutine of a timer, and
@@ -32,8 +34,12 @@ type responseWriter struct {
 // prepare makes w a writer to to. It decides whether the connection may be used again. net/http hides a Content-Length
 // that stood beside Transfer-Encoding: chunked and keeps the connection. A proxy in front of us may have used the
 // Content-Length, and the rest of the connection would be read as the next request (RFC 9112 section 6.1).
-func (w *responseWriter) prepare(to http.ResponseWriter, r *http.Request, in *requestBody) {
+func (w *responseWriter) prepare(to http.ResponseWriter, r *http.Request, in *requestBody, memory *holding) {
 	w.ResponseWriter = to
+	w.memory = memory
+	if r.ProtoMajor == 1 { // HTTP/2 has its own frames
+		w.gather, _ = r.Context().Value(gathererKey{}).(*gatherer)
+	}
 	w.close = r.ProtoMajor == 1 && len(r.TransferEncoding) > 0
 	w.in = in
 	w.pace.control = *http.NewResponseController(to)
@@ -59,6 +65,9 @@ func (w *responseWriter) begin() {
 		w.Header().Set("Connection", "close")
 	}
 	w.in.answered()
+	if w.gather != nil && w.memory.own != nil && !isEventStream(w.Header()["Content-Type"]) {
+		w.gather.gather(w.memory)
+	}
 	w.ResponseWriter.WriteHeader(w.status)
 }
 
@@ -92,7 +101,10 @@ func (w *responseWriter) flushLocked() error {
 	}
 	w.held = false
 	defer since(&w.blocked, time.Now())
-	return w.pace.control.Flush()
+	if w.gather == nil {
+		return w.pace.control.Flush()
+	}
+	return w.gather.pass(w.pace.control.Flush)
 }
 
 // flush flushes if something was written since the last flush. An error shows in the next Write.
@@ -104,13 +116,21 @@ func (w *responseWriter) flush() {
 	}
 }
 
-// end sends the header of an answer without a body.
+// end sends the header of an answer without a body, and what was gathered of a body. An error shows when net/http goes
+// on with the connection.
 func (w *responseWriter) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.status != 0 && !w.begun {
 		w.begin()
 	}
+	if w.gather == nil {
+		return
+	}
+	if w.gather.waits() {
+		_ = w.flushLocked()
+	}
+	_ = w.gather.end()
 }
 
 // cutOff flushes the part of an answer that net/http has buffered, before the answer is cut off. A short answer

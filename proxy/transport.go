@@ -96,6 +96,7 @@ const unanswered = 10 * time.Minute
 func NewServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:                      h,
+		ConnContext:                  withConnection,
 		ReadHeaderTimeout:            10 * time.Second,
 		WriteTimeout:                 unanswered,
 		IdleTimeout:                  2 * time.Minute,

@@ -105,7 +105,8 @@ func TestOneAnswerIsHeldAtATime(t *testing.T) {
 	for i := range answers {
 		answers[i] = string(reply(fmt.Sprint(i), size).Raw)
 	}
-	replies := b.Replies(strings.NewReader(`{"responses":[`+strings.Join(answers, ",")+`]}`), []int{0, 1, 2}, held.memory())
+	text := `{"responses":[` + strings.Join(answers, ",") + `]}`
+	replies := b.Replies(strings.NewReader(text), []int{0, 1, 2}, held.memory())
 	for {
 		if _, _, err := replies.Next(); err == io.EOF {
 			break

@@ -3,7 +3,6 @@ package server
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"log/slog"
 	"math"
 	"net"
@@ -280,10 +279,13 @@ func isEvicted(r *http.Request) bool {
 	return ok && one.idle.Load() == evicted
 }
 
-// rawConn returns the connection below TLS.
+// rawConn returns the connection below TLS and what gathers its writes.
 func rawConn(c net.Conn) net.Conn {
-	if encrypted, ok := c.(*tls.Conn); ok {
-		return encrypted.NetConn()
+	for {
+		below, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return c
+		}
+		c = below.NetConn()
 	}
-	return c
 }

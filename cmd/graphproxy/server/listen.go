@@ -56,7 +56,7 @@ func (o Sockets) open(setting, at string) (net.Listener, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: unix:%s: %w", setting, path, err)
 		}
-		return l, nil
+		return o.speak(l), nil
 	}
 	l, err := net.Listen("tcp", at)
 	if err != nil {

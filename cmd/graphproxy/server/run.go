@@ -40,8 +40,9 @@ func (s *Server) Run(ctx context.Context, callers []net.Listener, health net.Lis
 	requests, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cut(nil)
 	server, healthServer := proxy.NewServer(s.handler, s.parts.Log), s.admin.server(s.parts.Log)
+	withConnection := server.ConnContext
 	server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
-		return withPeer(s.callers.context(ctx, c), c)
+		return withPeer(withConnection(s.callers.context(ctx, c), c), c)
 	}
 	server.ConnState, healthServer.ConnState = s.callers.state, s.health.state
 	server.BaseContext = func(net.Listener) context.Context { return requests }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/coreos/go-systemd/v22/daemon"
+
+	"graphproxy/proxy"
 )
 
 // Activated returns the listeners that systemd has opened (LISTEN_FDS, sd_listen_fds(3)), with the settings of o,
@@ -31,15 +33,15 @@ func Activated(o Sockets) ([]net.Listener, error) {
 	return all, nil
 }
 
-// speak adds the PROXY protocol and TLS to a TCP listener, as far as o has them.
+// speak adds to a listener what its connections need, and to one for TCP the PROXY protocol and TLS, as far as o has
+// them.
 func (o Sockets) speak(l net.Listener) net.Listener {
-	if l.Addr().Network() == "unix" {
-		return l
-	}
-	if len(o.Proxies) > 0 {
+	isTCP := l.Addr().Network() != "unix"
+	if isTCP && len(o.Proxies) > 0 {
 		l = behind(l, o.Proxies)
 	}
-	if o.TLS != nil {
+	l = proxy.GatherWrites(l)
+	if isTCP && o.TLS != nil {
 		l = OverTLS(l, o.TLS)
 	}
 	return l

@@ -1,0 +1,218 @@
+package proxy_test
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"graphproxy/proxy"
+)
+
+// counted is a listener that counts what is written to its connections.
+type counted struct {
+	net.Listener
+	writes, bytes atomic.Int64
+}
+
+type countedConn struct {
+	net.Conn
+	by *counted
+}
+
+func (l *counted) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return &countedConn{c, l}, err
+}
+
+func (c *countedConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	c.by.writes.Add(1)
+	c.by.bytes.Add(int64(n))
+	return n, err
+}
+
+// gathering serves a rig's handler on a listener that counts.
+func gathering(t *testing.T, r *rig, config *tls.Config) (*httptest.Server, *counted) {
+	t.Helper()
+	s := httptest.NewUnstartedServer(nil)
+	l := &counted{Listener: s.Listener}
+	s.Listener = proxy.GatherWrites(l)
+	s.Config = proxy.NewServer(r.handler, slog.New(slog.DiscardHandler))
+	if config == nil {
+		s.Start()
+	} else {
+		s.TLS, s.EnableHTTP2 = config, len(config.NextProtos) > 0
+		s.StartTLS()
+	}
+	s.Client().Transport.(*http.Transport).DisableCompression = true
+	t.Cleanup(s.Close)
+	return s, l
+}
+
+// answersOf makes Graph answer with n bytes at /v1.0/test/n, with their number before them or without.
+func answersOf(r *rig, n int, length bool) (text string) {
+	all, _ := io.ReadAll(&pattern{left: n})
+	text = string(all)
+	r.graph.Handle(fmt.Sprintf("/v1.0/test/%d", n), func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/octet-stream")
+		if length {
+			w.Header().Set("Content-Length", fmt.Sprint(n))
+		}
+		_, _ = io.WriteString(w, text)
+		if !length {
+			_ = http.NewResponseController(w).Flush()
+		}
+	})
+	return text
+}
+
+func TestALongAnswerIsGatheredAndIsTheSame(t *testing.T) {
+	sizes := []int{0, 1, 4000, 4096, 5000, 30 << 10, 32 << 10, 33 << 10, 36 << 10, 40 << 10, 100_000, 1 << 20}
+	for _, size := range sizes {
+		for _, length := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%d bytes, length given: %v", size, length), func(t *testing.T) {
+				r := newRig(t, everyone)
+				text := answersOf(r, size, length)
+				s, l := gathering(t, r, nil)
+				res, err := s.Client().Get(fmt.Sprintf("%s/v1.0/test/%d", s.URL, size))
+				must(t, err)
+				if a := read(t, res); a.status != 200 || a.body != text {
+					t.Fatalf("%d, %d bytes, which are those of Graph: %v", a.status, len(a.body), a.body == text)
+				}
+				// a pause of Graph's flushes, and an answer of unknown length has an end of its own
+				if most := int64(size)/(28<<10) + 3; length && l.writes.Load() > most {
+					t.Errorf("%d writes for %d bytes, want at most %d", l.writes.Load(), l.bytes.Load(), most)
+				}
+				until(t, "memory given back", func() bool { now, _ := r.handler.HeldBytes(); return now == 0 })
+			})
+		}
+	}
+}
+
+func TestAShortBatchAnswerIsOneWrite(t *testing.T) {
+	request, answer := readsOf(20)
+	r := newRig(t, everyone)
+	r.graph.Handle("POST /v1.0/$batch", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, answer)
+	})
+	s, l := gathering(t, r, nil)
+	res, err := s.Client().Post(s.URL+"/v1.0/$batch", "application/json", strings.NewReader(request))
+	must(t, err)
+	if a := read(t, res); a.status != 200 || len(a.body) < 4096 {
+		t.Fatalf("%d, %d bytes", a.status, len(a.body))
+	}
+	if l.writes.Load() > 2 {
+		t.Errorf("%d writes for %d bytes", l.writes.Load(), l.bytes.Load())
+	}
+}
+
+func TestOverTLSRecordsAreGathered(t *testing.T) {
+	const size = 30_000
+	for _, protocols := range [][]string{nil, {"h2"}} {
+		r := newRig(t, everyone)
+		text := answersOf(r, size, true)
+		s, l := gathering(t, r, &tls.Config{NextProtos: protocols})
+		ask := func() {
+			res, err := s.Client().Get(fmt.Sprintf("%s/v1.0/test/%d", s.URL, size))
+			must(t, err)
+			if a := read(t, res); a.body != text || (res.ProtoMajor == 2) != (protocols != nil) {
+				t.Fatalf("HTTP/%d, %d bytes", res.ProtoMajor, len(a.body))
+			}
+		}
+		ask() // the handshake is another write
+		before := l.writes.Load()
+		ask()
+		if writes := l.writes.Load() - before; protocols == nil && writes > 2 {
+			t.Errorf("%d writes for %d bytes", writes, size)
+		}
+	}
+}
+
+// An answer waits only while its handler is at work, so requests that come at once are answered one after the other.
+func TestRequestsThatComeAtOnceAreAnsweredInOrder(t *testing.T) {
+	r := newRig(t, everyone)
+	sizes := []int{10, 20_000, 0, 50_000, 4096, 7}
+	var request, want strings.Builder
+	for i, size := range sizes {
+		want.WriteString(answersOf(r, size, i%2 == 0))
+		fmt.Fprintf(&request, "GET /v1.0/test/%d HTTP/1.1\r\nHost: x\r\n\r\n", size)
+	}
+	s, _ := gathering(t, r, nil)
+	c, err := net.Dial("tcp", s.Listener.Addr().String())
+	must(t, err)
+	defer c.Close()
+	_, err = io.WriteString(c, request.String())
+	must(t, err)
+	in, got := bufio.NewReader(c), new(strings.Builder)
+	for range sizes {
+		res, err := http.ReadResponse(in, nil)
+		must(t, err)
+		_, err = io.Copy(got, res.Body)
+		must(t, err)
+	}
+	if got.String() != want.String() {
+		t.Error("the answers are not those of Graph in the order of the requests")
+	}
+}
+
+func TestWhatWasGatheredBeforeACutIsSent(t *testing.T) {
+	r := newRig(t, everyone)
+	r.graph.Handle("/v1.0/test/cut", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "50000")
+		w.Header().Set("Content-Type", "application/octet-stream")
+		_, _ = w.Write(make([]byte, 20_000))
+		panic(http.ErrAbortHandler)
+	})
+	s, _ := gathering(t, r, nil)
+	res, err := s.Client().Get(s.URL + "/v1.0/test/cut")
+	must(t, err)
+	defer res.Body.Close()
+	n, err := io.Copy(io.Discard, res.Body)
+	if res.StatusCode != 200 || n != 20_000 || err == nil {
+		t.Errorf("%d, %d bytes, %v", res.StatusCode, n, err)
+	}
+	until(t, "memory given back", func() bool { now, _ := r.handler.HeldBytes(); return now == 0 })
+}
+
+func TestMemoryOfGatheredBytesIsCounted(t *testing.T) {
+	for _, full := range []bool{false, true} {
+		r := newRig(t, everyone)
+		text := answersOf(r, 20_000, true)
+		waits := make(chan int64, 1)
+		r.graph.Handle("/v1.0/test/slow", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "20001")
+			w.Header().Set("Content-Type", "application/octet-stream")
+			_, _ = io.WriteString(w, text)
+			_ = http.NewResponseController(w).Flush()
+			until(t, "the first bytes", func() bool {
+				now, _ := r.handler.HeldBytes()
+				return full || now > 0
+			})
+			now, _ := r.handler.HeldBytes()
+			waits <- now
+			_, _ = io.WriteString(w, "x")
+		})
+		if full {
+			proxy.BoundHeldBytes(r.handler, 0)
+		}
+		s, _ := gathering(t, r, nil)
+		res, err := s.Client().Get(s.URL + "/v1.0/test/slow")
+		must(t, err)
+		if a := read(t, res); a.body != text+"x" {
+			t.Errorf("%d, %d bytes", a.status, len(a.body))
+		}
+		if now := <-waits; (now == 0) != full || now > 64<<10 {
+			t.Errorf("memory full: %v, counted: %d", full, now)
+		}
+		until(t, "memory given back", func() bool { now, _ := r.handler.HeldBytes(); return now == 0 })
+	}
+}
