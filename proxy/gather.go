@@ -108,14 +108,18 @@ func (g *gatherer) keep(p []byte) bool {
 	return true
 }
 
-// write writes p after what was gathered.
+// write writes p after what was gathered. The two are copied together where they fit: not every connection can write
+// two pieces at once.
 func (g *gatherer) write(p []byte) (int, error) {
-	if len(g.text) == 0 {
+	before := len(g.text)
+	if before == 0 {
 		return g.Conn.Write(p)
 	}
 	both := net.Buffers{g.text, p}
+	if before+len(p) <= cap(g.text) {
+		both = net.Buffers{append(g.text, p...)}
+	}
 	n, err := both.WriteTo(g.Conn)
-	before := len(g.text)
 	g.text = g.text[:0]
 	return max(0, int(n)-before), err
 }
