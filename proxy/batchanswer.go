@@ -116,6 +116,7 @@ type answerStream struct {
 	taken  int          // bytes of Graph's answers
 	err    error        // of next
 	limits http.Header  // of one answer; for limitHeader
+	values []string     // in limits
 	whole  bytes.Buffer // the whole answer, if it is short
 	piece  []byte       // memory that whole uses and others will use again; nil: none
 }
@@ -151,15 +152,27 @@ func (s *answerStream) editHeader(name, value string) (edited string, keep bool)
 // next call.
 func (s *answerStream) limitHeader(r batch.Reply) http.Header {
 	clear(s.limits)
+	s.values = s.values[:0]
 	for _, h := range r.Headers {
 		if isAboutLimits(h.Name) {
-			if s.limits == nil {
-				s.limits = make(http.Header)
-			}
-			s.limits.Add(limitName(h.Name), h.Value)
+			s.addLimit(textproto.CanonicalMIMEHeaderKey(limitName(h.Name)), h.Value)
 		}
 	}
 	return s.limits
+}
+
+// addLimit is http.Header.Add, which would allocate for each value.
+func (s *answerStream) addLimit(name, value string) {
+	if s.limits == nil {
+		s.limits = make(http.Header)
+	}
+	s.values = append(s.values, value)
+	n := len(s.values)
+	if s.limits[name] == nil {
+		s.limits[name] = s.values[n-1 : n : n]
+	} else {
+		s.limits[name] = append(s.limits[name], value)
+	}
 }
 
 // limitName returns the canonical form of a name that most answers have, without a copy, and others as they are.

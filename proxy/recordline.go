@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"bytes"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -106,10 +108,24 @@ func (l *jsonLine) count(name string, value int64) {
 	*l = strconv.AppendInt(*l, value, 10)
 }
 
+// millis writes a number that is usually a whole number of thousandths: what strconv.AppendFloat writes for it, which
+// takes longer.
 func (l *jsonLine) millis(name string, value float64) {
 	l.name(name)
-	*l = strconv.AppendFloat(*l, value, 'f', -1, 64)
+	n := int64(math.Round(value * 1000))
+	if n <= 0 || n > maxThousandths || float64(n)/1000 != value {
+		*l = strconv.AppendFloat(*l, value, 'f', -1, 64)
+		return
+	}
+	*l = strconv.AppendInt(*l, n/1000, 10)
+	if digits := n % 1000; digits > 0 {
+		text := [...]byte{'.', byte('0' + digits/100), byte('0' + digits/10%10), byte('0' + digits%10)}
+		*l = append(*l, bytes.TrimRight(text[:], "0")...)
+	}
 }
+
+// maxThousandths bounds the numbers that millis writes itself: a float64 has every one of them.
+const maxThousandths = 1e12
 
 // list writes the texts of a list that is not empty.
 func (l *jsonLine) list(name string, values []string) {

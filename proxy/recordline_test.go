@@ -3,8 +3,11 @@ package proxy_test
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"math/rand/v2"
 	"reflect"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,6 +88,22 @@ func TestALineAllocatesNothing(t *testing.T) {
 	rec, line := plainRecord(), make([]byte, 0, 4096)
 	if n := testing.AllocsPerRun(100, func() { line = rec.AppendLine(line[:0]) }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestMillisecondsAreWrittenAsStrconvWritesThem(t *testing.T) {
+	values := []float64{0, 0.001, 0.1, 1, 1.001, 12.345, 999.999, 1e6, 123456.789, 1e9, 1e12, 1e15, 1e300, -1, -0.5, 1e-9,
+		0.0015, math.Copysign(0, -1), math.Nextafter(1.001, 2), math.MaxFloat64, math.SmallestNonzeroFloat64}
+	for n := range 100_000 {
+		values = append(values, float64(n)/1000, float64(n)*7919/1000)
+	}
+	rec := plainRecord()
+	for _, value := range values {
+		rec.Millis = value
+		want := `"ms":` + strconv.FormatFloat(value, 'f', -1, 64) + `,`
+		if line := string(rec.AppendLine(nil)); !strings.Contains(line, want) {
+			t.Fatalf("%v: %s", value, line)
+		}
 	}
 }
 

@@ -150,6 +150,9 @@ func decode(raw []byte) (text, problem string) {
 	return string(out), ""
 }
 
+// usualType is the Content-Type of most of Graph's answers to an item.
+const usualType = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+
 // plainText returns a text; the usual ones without a copy.
 func plainText(raw []byte) string {
 	switch string(raw) {
@@ -165,6 +168,8 @@ func plainText(raw []byte) string {
 		return "no-cache"
 	case "4.0":
 		return "4.0"
+	case usualType:
+		return usualType
 	}
 	return string(raw)
 }
