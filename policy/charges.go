@@ -66,9 +66,9 @@ func (p *Policy) Charges(dst []limit.Charge, r Request, d Decision) []limit.Char
 			continue
 		}
 		if !c.covers {
-			dst = append(dst, charge(c.limit, bucketKey(c.per, r, d, nil), r))
+			dst = append(dst, charge(c.limit, book.bucketKey(c.per, r, d, nil), r))
 		} else if h := p.firstHit(hits, i); h != nil {
-			dst = append(dst, charge(c.limit, bucketKey(c.per, r, d, h), r))
+			dst = append(dst, charge(c.limit, book.bucketKey(c.per, r, d, h), r))
 		}
 	}
 	return dst
@@ -88,7 +88,7 @@ func (p *Policy) EnvelopeCharges(dst []limit.Charge, r Request) []limit.Charge {
 	d := Decision{App: book.app, Tenant: book.tenant}
 	for _, c := range p.limits {
 		if c.isFor(book) && !c.covers && c.limit.Concurrency > 0 && slices.Contains(c.per, perCaller) {
-			dst = append(dst, limit.Charge{Limit: c.limit, Key: bucketKey(c.per, r, d, nil), Slot: true})
+			dst = append(dst, limit.Charge{Limit: c.limit, Key: book.bucketKey(c.per, r, d, nil), Slot: true})
 		}
 	}
 	return dst
@@ -114,7 +114,18 @@ func (p *Policy) firstHit(hits []match.Hit, index int) *match.Hit {
 	return first
 }
 
-func bucketKey(per []string, r Request, d Decision, h *match.Hit) string {
+// bucketKey returns the key of a bucket for a request of the book's caller. The usual ones are not made again.
+func (b *ruleBook) bucketKey(per []string, r Request, d Decision, h *match.Hit) string {
+	switch {
+	case len(per) == 0:
+		return ""
+	case len(per) == 1 && per[0] == perCaller:
+		return b.key
+	}
+	return makeKey(per, r, d, h)
+}
+
+func makeKey(per []string, r Request, d Decision, h *match.Hit) string {
 	var most [128]byte
 	b := most[:0]
 	for i, name := range per {

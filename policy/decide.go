@@ -13,6 +13,7 @@ import (
 // ruleBook has the rules of one caller.
 type ruleBook struct {
 	file     string
+	key      string // of its bucket of a limit per caller
 	app      string
 	tenant   string
 	priority string

@@ -256,6 +256,7 @@ func (l *loader) caller(f yamlfile.Field) {
 	}
 	book := &ruleBook{
 		file:     c.File,
+		key:      string(appendPlain([]byte(perCaller+"="), c.Name)),
 		app:      c.App,
 		tenant:   c.Tenant,
 		priority: c.Priority,

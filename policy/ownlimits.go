@@ -49,7 +49,7 @@ func (p *Policy) OwnLimits(caller string) []OwnLimit {
 		}
 		l := OwnLimit{Charge: limit.Charge{Limit: c.limit}, Per: c.per, everything: !c.covers}
 		if !slices.ContainsFunc(c.per, isVariable) {
-			l.Charge.Key = bucketKey(c.per, r, d, nil)
+			l.Charge.Key = book.bucketKey(c.per, r, d, nil)
 			l.Own = slices.Contains(c.per, perCaller)
 		}
 		all = append(all, l)
