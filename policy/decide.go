@@ -44,13 +44,13 @@ const (
 //
 // In report mode a denied request is let through, with WouldDeny set. Decide allocates nothing, unless a rule
 // that names $expand must judge a $expand with options in parentheses.
-func (p *Policy) Decide(r Request) Decision {
+func (p *Policy) Decide(r Request) (d Decision) {
 	book := p.rules[r.Caller]
 	if book == nil || r.Target == nil {
 		return Decision{Reason: reasonCaller, App: DefaultApp}
 	}
 	method := MethodsOf(r.Method, r.Target)
-	d := book.decide(r, method)
+	d = book.decide(&r, method)
 	d.Ticket = book.ticket(d.Rule)
 	if !d.Allow && !d.ReadBody && d.Reason != ReasonEnded && book.report && method != 0 && !r.Target.IsBatch() {
 		d.Allow, d.WouldDeny = true, true
@@ -78,8 +78,8 @@ const ReasonSelection = match.ReasonSelection
 const ReasonReferences = "references"
 
 // decide decides, and ignores the mode.
-func (b *ruleBook) decide(r Request, method match.Methods) Decision {
-	d := b.byTarget(r.Target, method, r.circumstances())
+func (b *ruleBook) decide(r *Request, method match.Methods) (d Decision) {
+	d = b.byTarget(r.Target, method, r.circumstances())
 	if d.Allow && d.Selects && r.Selection != nil && (r.Selection.App != d.App || r.Selection.Tenant != d.Tenant) {
 		d = Decision{Near: d.Rule, Reason: ReasonSelection, App: d.App, Tenant: d.Tenant, Priority: d.Priority}
 	}
@@ -102,8 +102,8 @@ func (r *Request) circumstances() match.Circumstances {
 
 // byTarget decides, and ignores references. While the body is not read, a decision that depends on it is a
 // denial.
-func (b *ruleBook) byTarget(t *odata.Target, method match.Methods, c match.Circumstances) Decision {
-	d := Decision{Reason: reasonNoRule, App: b.app, Tenant: b.tenant, Priority: b.priority}
+func (b *ruleBook) byTarget(t *odata.Target, method match.Methods, c match.Circumstances) (d Decision) {
+	d = Decision{Reason: reasonNoRule, App: b.app, Tenant: b.tenant, Priority: b.priority}
 	switch {
 	case b.hasEnded(c.At):
 		d.Reason = ReasonEnded

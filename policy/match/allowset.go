@@ -149,8 +149,8 @@ func (f *allowFinder) fromName(n *node, i int) {
 	if i > 0 && isDefault(s) && (n.afterKey || s.Call || hasParentheses(f.segments, i)) {
 		f.from(n.names[s.Base], i+1)
 	}
-	if n.variable != nil && !s.Call && !s.Qualified && !mayBeCalled(f.segments, i) && !isBareCast(f.segments, i) &&
-		!hasParentheses(f.segments, i) {
+	if n.variable != nil && !s.Call && !s.Qualified && !hasParentheses(f.segments, i) && !mayBeCalled(f.segments, i) &&
+		!isBareCast(f.segments, i) {
 		f.from(n.variable, i+1)
 	}
 }

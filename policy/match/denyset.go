@@ -208,13 +208,15 @@ func (f *denyFinder) from(n *node, depth, i int) {
 	case odata.Args:
 		f.fromArgs(n, depth, i)
 	case odata.Key:
-		f.toLiteral(n, depth, i)
+		name := denyName(s)
+		f.toLiteral(n, depth, i, name)
 		f.to(n.variable, depth, i)
-		f.fromRoot(n, depth, i)
+		f.fromRoot(n, depth, i, name)
 	case odata.Name:
-		f.toLiteral(n, depth, i)
+		name := denyName(s)
+		f.toLiteral(n, depth, i, name)
 		f.fromName(n, depth, i)
-		f.fromRoot(n, depth, i)
+		f.fromRoot(n, depth, i, name)
 	}
 }
 
@@ -248,16 +250,15 @@ func (f *denyFinder) to(n *node, depth, i int) {
 	}
 }
 
-// toLiteral follows a name or key as a literal of templates, in each way in which it may be read: without the
-// characters around it, and up to a semicolon. A dotted name is also followed as what it is not at its place: a
+// toLiteral follows a name or key, whose denyName is given, as a literal of templates, in each way in which it may be
+// read: without the characters around it, and up to a semicolon. A dotted name is also followed as what it is not at its place: a
 // cast as a key, and a key as a cast. Which one a rule means depends on the segment before it in the rule,
 // which may be a variable.
-func (f *denyFinder) toLiteral(n *node, depth, i int) {
+func (f *denyFinder) toLiteral(n *node, depth, i int, name string) {
 	if n.names == nil {
 		return
 	}
 	s := &f.segments[i]
-	name := denyName(s)
 	f.to(n.names[name], depth, i)
 	switch {
 	case s.Qualified:
@@ -300,9 +301,9 @@ func withoutNamespace(name string) (local string, found bool) {
 }
 
 // fromRoot follows root as items/root, and items/root as root: Graph reads both as the folder at the top of a
-// drive, also when a path in colons follows.
-func (f *denyFinder) fromRoot(n *node, depth, i int) {
-	switch s := &f.segments[i]; denyName(s) {
+// drive, also when a path in colons follows. The name is the denyName of segment i.
+func (f *denyFinder) fromRoot(n *node, depth, i int, name string) {
+	switch name {
 	case "items":
 		if i+1 < len(f.segments) && isNameOrKey(&f.segments[i+1]) && denyName(&f.segments[i+1]) == "root" {
 			f.from(n, depth, i+1)

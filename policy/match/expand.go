@@ -90,9 +90,9 @@ func (e *Expansion) isPlain(item string) bool {
 	return item == "*" || isPropertyName(item)
 }
 
-// reaching are the characters of a $select that reaches other resources. An escape may be one, and some servers
-// read a backslash as a slash.
-const reaching = `/\()%`
+// isReaching reports whether a character is one of a $select that reaches other resources. An escape may be one, and
+// some servers read a backslash as a slash.
+func isReaching(c byte) bool { return c == '/' || c == '\\' || c == '(' || c == ')' || c == '%' }
 
 // staysWithin reports whether a $select without a list in the rule returns only properties of the resource and
 // what the entries allow, also for a reader that replaces characters by compatible ones.
@@ -102,7 +102,7 @@ func staysWithin(o *odata.Option, entries []Expansion) bool {
 
 func countReaching(value string) (n int) {
 	for i := range len(value) {
-		if strings.IndexByte(reaching, value[i]) >= 0 {
+		if isReaching(value[i]) {
 			n++
 		}
 	}
@@ -110,7 +110,7 @@ func countReaching(value string) (n int) {
 }
 
 func onlyReachable(value string, entries []Expansion) bool {
-	if !strings.ContainsAny(value, reaching) {
+	if countReaching(value) == 0 {
 		return true
 	}
 	items, err := odata.ParseSelectPaths(value)
