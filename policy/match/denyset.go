@@ -251,8 +251,8 @@ func (f *denyFinder) to(n *node, depth, i int) {
 }
 
 // toLiteral follows a name or key, whose denyName is given, as a literal of templates, in each way in which it may be
-// read: without the characters around it, and up to a semicolon. A dotted name is also followed as what it is not at its
-// place: a cast as a key, and a key as a cast. Which one a rule means depends on the segment before it in the rule,
+// read: without the characters around it, and up to a semicolon. A dotted name is also followed as what it is not at
+// its place: a cast as a key, and a key as a cast. Which one a rule means depends on the segment before it in the rule,
 // which may be a variable.
 func (f *denyFinder) toLiteral(n *node, depth, i int, name string) {
 	if n.names == nil {
