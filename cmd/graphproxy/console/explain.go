@@ -99,7 +99,7 @@ func excerptOf(files policy.Files, where string) (excerpt, bool) {
 		}
 		e := excerpt{File: f.Name, Line: line, Link: "/policy#" + anchor(n, line)}
 		for number := max(1, line-around); number <= min(len(text), line+around); number++ {
-			e.Lines = append(e.Lines, fileLine{number, text[number-1], number == line})
+			e.Lines = append(e.Lines, fileLine{number, withoutHashes(text[number-1]), number == line})
 		}
 		return e, true
 	}

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -409,5 +410,21 @@ func TestWhatNowShows(t *testing.T) {
 	}
 	if strings.Contains(page, "teams") {
 		t.Error("a service without throttling is shown")
+	}
+}
+
+func TestNoPageShowsTheHashOfAKey(t *testing.T) {
+	s := open(t)
+	hash := fmt.Sprintf("%x", sha256.Sum256([]byte(callKey)))
+	s.record(map[string]any{"decision": "deny", "target": "/v1.0/users/ceo@contoso.com"})
+	form := "caller=app&request=GET+/users"
+	for _, path := range []string{"/", "/decisions", "/policy", "/denied", "/candidate", "/callers", "/try?" + form} {
+		a := s.get(path)
+		if a.StatusCode != 200 || strings.Contains(a.text, hash) {
+			t.Errorf("%s: %s: has the hash: %v", path, a.Status, strings.Contains(a.text, hash))
+		}
+		if shown := strings.Contains(a.text, hash[:8]+"…"); shown != (path == "/policy" || strings.HasPrefix(path, "/try")) {
+			t.Errorf("%s: the beginning of the hash: %v", path, shown)
+		}
 	}
 }

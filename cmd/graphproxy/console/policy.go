@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -149,12 +150,19 @@ func texts(files policy.Files) []fileText {
 	for n, f := range files.All {
 		t := fileText{Name: f.Name}
 		for i, line := range strings.Split(strings.TrimSuffix(string(f.Data), "\n"), "\n") {
-			t.Lines = append(t.Lines, anchoredLine{i + 1, anchor(n, i+1), line})
+			t.Lines = append(t.Lines, anchoredLine{i + 1, anchor(n, i+1), withoutHashes(line)})
 		}
 		all = append(all, t)
 	}
 	return all
 }
+
+// keyHash is the SHA-256 of a key.
+var keyHash = regexp.MustCompile(`\b([0-9a-fA-F]{8})[0-9a-fA-F]{56}\b`)
+
+// withoutHashes shortens the hash of a key in a line of a policy, because a weak key can be found from its hash. What is
+// left is the credential of records.
+func withoutHashes(line string) string { return keyHash.ReplaceAllString(line, "$1…") }
 
 // findings are what the tests and the checks of the policy in force find, made once for each policy.
 type findings struct {
