@@ -62,9 +62,9 @@ func isEventStream(values []string) bool {
 		strings.EqualFold(values[0][:len(eventStream)], eventStream)
 }
 
-// flushFrom is the length up to which an answer is not flushed before its end, if Graph sends its length: a caller
-// can do little with a part of it.
-const flushFrom = 32 << 10
+// flushFrom is the length up to which an answer is not flushed before its end, if Graph sends its length: net/http
+// keeps that much.
+const flushFrom = 4 << 10
 
 // flushOnPause sends the caller what has come of an answer when Graph pauses, and not before: the reverse proxy
 // would flush after each piece of an answer of unknown length. It still does so for text/event-stream, and for an
@@ -74,6 +74,7 @@ func (o *outbound) flushOnPause(res *http.Response) {
 	if !ok || !body.pauses() || 0 <= res.ContentLength && res.ContentLength <= flushFrom {
 		return
 	}
+	o.x.out.mayGather = true
 	body.OnPause(o.x.out.flush)
 	res.ContentLength = max(0, res.ContentLength) // an unknown length makes the reverse proxy flush
 }

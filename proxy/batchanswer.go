@@ -41,6 +41,7 @@ func (o *outbound) answerBatch(res *http.Response) error {
 	res.Body = withClose{body, s}
 	delete(res.Header, "Content-Length")
 	if length >= 0 {
+		x.out.mayGather = true
 		res.ContentLength = length
 		res.Header["Content-Length"] = []string{strconv.FormatInt(length, 10)}
 	}

@@ -16,8 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"graphproxy/policy"
 	"graphproxy/proxy"
 )
@@ -105,9 +103,7 @@ func TestShortAnswersAtOnceAreNotMixed(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	if now, _ := r.handler.HeldBytes(); now != 0 {
-		t.Errorf("%d bytes are still accounted for", now)
-	}
+	r.holdsNothing(t)
 }
 
 func TestAWholeAnswerIsAccountedFor(t *testing.T) {
@@ -161,9 +157,7 @@ func (r *rig) checkLarge(t *testing.T, n, size int) {
 	if whole := a.header.Get("Content-Length") != ""; whole != (size < 256<<10/n) {
 		t.Errorf("%d bytes go out whole: %t", size*n, whole)
 	}
-	if now, _ := r.handler.HeldBytes(); now != 0 {
-		t.Errorf("%d bytes are still accounted for", now)
-	}
+	r.holdsNothing(t)
 	if lines := r.audit.wait(t, 1+n); len(lines) != 1+n {
 		t.Errorf("%d lines", len(lines))
 	}
@@ -207,9 +201,7 @@ func TestALongAnswerThatGoesWrongIsCutOff(t *testing.T) {
 			if line := r.audit.wait(t, 5)[0]; !strings.Contains(line, `"reason":"graphBrokeOff"`) {
 				t.Error(line)
 			}
-			if now, _ := r.handler.HeldBytes(); now != 0 {
-				t.Errorf("%d bytes are still accounted for", now)
-			}
+			r.holdsNothing(t)
 		})
 	}
 }
@@ -296,9 +288,7 @@ func TestResidentMemoryIsWhatIsAccountedFor(t *testing.T) {
 		t.Errorf("more than the %d MiB that may be held, or more resident than 1.5 times what is accounted and 64 MiB",
 			bound>>20)
 	}
-	if diff := cmp.Diff(int64(0), func() int64 { now, _ := r.handler.HeldBytes(); return now }()); diff != "" {
-		t.Error(diff)
-	}
+	r.holdsNothing(t)
 }
 
 // peakResident is the most memory that the process had resident.

@@ -208,9 +208,7 @@ func TestWhatACandidateWouldDecide(t *testing.T) {
 			if line.Decision != tt.decision || got != tt.want {
 				t.Errorf("%s, candidate %q; want %s, candidate %q", line.Decision, got, tt.decision, tt.want)
 			}
-			if now, _ := r.handler.HeldBytes(); now != 0 {
-				t.Errorf("%d bytes are held", now)
-			}
+			r.holdsNothing(t)
 		})
 	}
 }

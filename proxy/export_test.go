@@ -16,7 +16,8 @@ func NewResponseWriter(w http.ResponseWriter, r *http.Request) (to http.Response
 	in.prepare(w, r)
 	var out responseWriter
 	out.prepare(w, r, &in, &holding{of: newMemory(1), own: new(atomic.Int64), most: share{most: 1 << 30, fraction: 1}})
-	return &out, out.end
+	out.mayGather = true
+	return &out, func() { out.end(); out.send() }
 }
 
 // InFlight is how many requests are in the handler.

@@ -19,7 +19,8 @@ type gatherer struct {
 	net.Conn
 
 	mu   sync.Mutex // held while something is written
-	held *holding   // counts the memory of text; nil: nothing is gathered
+	on   bool       // what is written is gathered
+	held holding    // counts the memory of text
 	text []byte     // written to the gatherer, and not to the connection; nil: no memory is used
 
 	passing bool // what is written now goes out
@@ -68,11 +69,11 @@ func (g *gatherer) CloseWrite() error {
 	return nil
 }
 
-// gather begins to gather what is written, in memory that held counts. end must be called.
+// gather begins to gather what is written, in memory that is counted as that of held is. end must be called.
 func (g *gatherer) gather(held *holding) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.held = held
+	g.on, g.held = true, holding{of: held.of, own: held.own, most: held.most}
 }
 
 // Write implements net.Conn.
@@ -92,7 +93,7 @@ func (g *gatherer) Write(p []byte) (int, error) {
 
 // keep adds p to what is gathered, and reports false if it does not fit there.
 func (g *gatherer) keep(p []byte) bool {
-	if g.held == nil || g.passing || len(p) > pieceSize {
+	if !g.on || g.passing || len(p) > pieceSize {
 		return false
 	}
 	if g.text == nil {
@@ -164,8 +165,8 @@ func (g *gatherer) end() error {
 	err := g.flush()
 	if g.text != nil {
 		g.held.of.pieces.Put(g.text[:cap(g.text)])
-		g.held.adjust(-pieceSize)
+		g.held.release()
 	}
-	g.held, g.text = nil, nil
+	g.on, g.text = false, nil
 	return err
 }

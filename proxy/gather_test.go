@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"graphproxy/proxy"
 )
@@ -55,6 +57,9 @@ func gathering(t *testing.T, r *rig, config *tls.Config) (*httptest.Server, *cou
 	return s, l
 }
 
+// overDirect makes a rig use package direct, also where GRAPHPROXY_TRANSPORT says otherwise.
+func overDirect(c *proxy.Config, _ *rig) { c.Transport = "direct" }
+
 // answersOf makes Graph answer with n bytes at /v1.0/test/n, with their number before them or without.
 func answersOf(r *rig, n int, length bool) (text string) {
 	all, _ := io.ReadAll(&pattern{left: n})
@@ -85,7 +90,7 @@ func TestALongAnswerIsGatheredAndIsTheSame(t *testing.T) {
 				if a := read(t, res); a.status != 200 || a.body != text {
 					t.Fatalf("%d, %d bytes, which are those of Graph: %v", a.status, len(a.body), a.body == text)
 				}
-				until(t, "memory given back", func() bool { now, _ := r.handler.HeldBytes(); return now == 0 })
+				r.holdsNothing(t)
 			})
 		}
 	}
@@ -95,7 +100,7 @@ func TestALongAnswerIsGatheredAndIsTheSame(t *testing.T) {
 func TestWhatComesAtOnceGoesOutInOneWrite(t *testing.T) {
 	request, answer := readsOf(20)
 	for _, config := range []*tls.Config{nil, {}} {
-		r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.Graph = rawGraph(t, answer) })
+		r := newRig(t, everyone, overDirect, func(c *proxy.Config, _ *rig) { c.Graph = rawGraph(t, answer) })
 		s, l := gathering(t, r, config)
 		writes := func(method, path, body string) int64 {
 			before := l.writes.Load()
@@ -159,6 +164,21 @@ func TestRequestsThatComeAtOnceAreAnsweredInOrder(t *testing.T) {
 	}
 }
 
+// A caller that has the whole answer may send the next request at once.
+func TestWhoHasAnAnswerHasItsPlaceAgain(t *testing.T) {
+	_, answer := readsOf(20)
+	policy := strings.Replace(everyone, "    identity:", "    in_flight: 1\n    identity:", 1)
+	r := newRig(t, policy, overDirect, func(c *proxy.Config, _ *rig) { c.Graph = rawGraph(t, answer) })
+	s, _ := gathering(t, r, nil)
+	for i := range underRace(2000, 200) {
+		res, err := s.Client().Get(s.URL + "/v1.0/users")
+		must(t, err)
+		if a := read(t, res); a.status != 200 {
+			t.Fatalf("request %d: %d %s", i, a.status, a.body)
+		}
+	}
+}
+
 func TestWhatWasGatheredBeforeACutIsSent(t *testing.T) {
 	r := newRig(t, everyone)
 	r.graph.Handle("/v1.0/test/cut", func(w http.ResponseWriter, _ *http.Request) {
@@ -175,12 +195,48 @@ func TestWhatWasGatheredBeforeACutIsSent(t *testing.T) {
 	if res.StatusCode != 200 || n != 20_000 || err == nil {
 		t.Errorf("%d, %d bytes, %v", res.StatusCode, n, err)
 	}
-	until(t, "memory given back", func() bool { now, _ := r.handler.HeldBytes(); return now == 0 })
+	r.holdsNothing(t)
+}
+
+// What waits for Graph is not gathered: with http.Transport nobody notices that Graph pauses, and a caller may give up.
+func TestWhatGraphSentOfALongAnswerDoesNotWaitForTheRest(t *testing.T) {
+	for transport, least := range map[string]int{"direct": 12_000, "std": 12_000 - 4096} {
+		for _, length := range []int{20_000, 30_000, 100_000} {
+			r := newRig(t, everyone, func(c *proxy.Config, _ *rig) { c.Transport = transport })
+			seen := make(chan struct{})
+			r.graph.Handle("/v1.0/test/file", func(w http.ResponseWriter, q *http.Request) {
+				w.Header().Set("Content-Type", "application/octet-stream")
+				w.Header().Set("Content-Length", fmt.Sprint(length))
+				_, _ = w.Write(make([]byte, 12_000))
+				_ = http.NewResponseController(w).Flush()
+				select {
+				case <-seen:
+				case <-q.Context().Done():
+				}
+				_, _ = w.Write(make([]byte, length-12_000))
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			q, err := http.NewRequestWithContext(ctx, "GET", r.server.URL+"/v1.0/test/file", nil)
+			must(t, err)
+			res, err := r.server.Client().Do(q)
+			must(t, err)
+			defer res.Body.Close()
+			n, err := io.ReadFull(res.Body, make([]byte, least))
+			if err != nil {
+				t.Fatalf("%s: %d of %d bytes came, %d of them before the pause: %v", transport, n, length, least, err)
+			}
+			close(seen)
+			if rest, err := io.Copy(io.Discard, res.Body); err != nil || int(rest) != length-least {
+				t.Errorf("%s: then %d bytes, %v", transport, rest, err)
+			}
+		}
+	}
 }
 
 func TestMemoryOfGatheredBytesIsCounted(t *testing.T) {
 	for _, full := range []bool{false, true} {
-		r := newRig(t, everyone)
+		r := newRig(t, everyone, overDirect)
 		text := answersOf(r, 20_000, true)
 		waits := make(chan int64, 1)
 		r.graph.Handle("/v1.0/test/slow", func(w http.ResponseWriter, _ *http.Request) {
@@ -208,6 +264,6 @@ func TestMemoryOfGatheredBytesIsCounted(t *testing.T) {
 		if now := <-waits; (now == 0) != full || now > 64<<10 {
 			t.Errorf("memory full: %v, counted: %d", full, now)
 		}
-		until(t, "memory given back", func() bool { now, _ := r.handler.HeldBytes(); return now == 0 })
+		r.holdsNothing(t)
 	}
 }

@@ -99,6 +99,7 @@ func (rec *Record) decide(d policy.Decision) {
 // on to the server: the reverse proxy uses it to cut off a body that Graph cut off.
 func (h *Handler) end(x *exchange) {
 	p := recover()
+	defer x.out.send()
 	if p != nil && p != http.ErrAbortHandler { //nolint:errorlint // net/http compares it in the same way
 		x.logger(h.log).Error("panic", "value", fmt.Sprint(p), "request_id", x.rec.RequestID, "stack", string(debug.Stack()))
 		if !x.out.started() {

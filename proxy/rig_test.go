@@ -254,6 +254,12 @@ func (a answer) refusal(t *testing.T, status int, code string) string {
 	return inner["code"]
 }
 
+// holdsNothing waits until no memory is counted: some is given back only when the caller has the answer.
+func (r *rig) holdsNothing(t *testing.T) {
+	t.Helper()
+	until(t, "all memory given back", func() bool { now, _ := r.handler.HeldBytes(); return now == 0 })
+}
+
 // one waits for exactly one audit line and returns it.
 func (r *rig) one(t *testing.T) map[string]any {
 	t.Helper()

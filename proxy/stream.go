@@ -21,9 +21,14 @@ type responseWriter struct {
 	held   bool // something was written since the last flush
 	in     *requestBody
 	pace   pace
-	memory *holding  // for what gathers
+	memory *holding  // of the request
 	gather *gatherer // the connection; nil: it cannot gather what is written
-	sniff  [1]string // the value of X-Content-Type-Options
+
+	// mayGather reports that the answer comes at once, or is flushed when Graph pauses: what was gathered never waits
+	// for Graph.
+	mayGather bool
+
+	sniff [1]string // the value of X-Content-Type-Options
 
 	// mu serialises writes and flushes: net/http/httputil flushes an event stream from the goroutine of a timer, and
 	// the goroutine of the request flushes when Graph pauses.
@@ -65,7 +70,7 @@ func (w *responseWriter) begin() {
 		w.Header().Set("Connection", "close")
 	}
 	w.in.answered()
-	if w.gather != nil && w.memory.own != nil && !isEventStream(w.Header()["Content-Type"]) {
+	if w.gather != nil && w.mayGather && !isEventStream(w.Header()["Content-Type"]) {
 		w.gather.gather(w.memory)
 	}
 	w.ResponseWriter.WriteHeader(w.status)
@@ -116,17 +121,24 @@ func (w *responseWriter) flush() {
 	}
 }
 
-// end sends the header of an answer without a body, and what was gathered of a body. An error shows when net/http goes
-// on with the connection.
+// end sends the header of an answer without a body.
 func (w *responseWriter) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.status != 0 && !w.begun {
 		w.begin()
 	}
+}
+
+// send sends what was gathered of an answer. It is the last that is done for a request: a caller that has the whole
+// answer may send the next request at once, and finds the place of this one free. An error shows when net/http goes on
+// with the connection.
+func (w *responseWriter) send() {
 	if w.gather == nil {
 		return
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.gather.waits() {
 		_ = w.flushLocked()
 	}

@@ -160,8 +160,8 @@ func texts(files policy.Files) []fileText {
 // keyHash is the SHA-256 of a key.
 var keyHash = regexp.MustCompile(`\b([0-9a-fA-F]{8})[0-9a-fA-F]{56}\b`)
 
-// withoutHashes shortens the hash of a key in a line of a policy, because a weak key can be found from its hash. What is
-// left is the credential of records.
+// withoutHashes shortens the hash of a key in a line of a policy, because a weak key can be found from its hash. What
+// is left is the credential of records.
 func withoutHashes(line string) string { return keyHash.ReplaceAllString(line, "$1…") }
 
 // findings are what the tests and the checks of the policy in force find, made once for each policy.
