@@ -93,7 +93,12 @@ func (r *Rule) AboutLists() []ListAbout {
 }
 
 // ticket returns the ticket of a decision by the rule, or without one: the rule's before the caller's.
-func (b *ruleBook) ticket(r *Rule) string { return cmp.Or(r.About().Ticket, b.about.Ticket) }
+func (b *ruleBook) ticket(r *Rule) string {
+	if r != nil && r.about.Ticket != "" {
+		return r.about.Ticket
+	}
+	return b.about.Ticket
+}
 
 // aboutDenial returns the part of a refusal that the file has about the rule that denies a request, or that comes
 // nearest, and else about the caller; "" if it has nothing.

@@ -48,10 +48,7 @@ func (n *node) allowChild(segments []odata.Segment, i int) *node {
 	// Only the place decides whether a plain name is a property or a key: mailFolders/inbox is
 	// mailFolders('inbox').
 	next := get(&n.names, s.Fold)
-	if n.keys == nil {
-		n.keys = make(map[string]*node)
-	}
-	n.keys[s.Fold] = next
+	only(&n.keys).set(s.Fold, next)
 	return next
 }
 
@@ -119,9 +116,9 @@ func (f *allowFinder) from(n *node, i int) {
 	s := &f.segments[i]
 	switch s.Kind {
 	case odata.System:
-		f.from(n.system[s.Fold], i+1)
+		f.from(n.system.find(s.Fold), i+1)
 	case odata.Path:
-		f.from(n.paths[s.Fold], i+1)
+		f.from(n.paths.find(s.Fold), i+1)
 		f.from(n.path, i+1)
 	case odata.Args:
 		for j := range n.args {
@@ -130,7 +127,7 @@ func (f *allowFinder) from(n *node, i int) {
 			}
 		}
 	case odata.Key:
-		f.from(n.keys[s.Fold], i+1)
+		f.from(n.keys.find(s.Fold), i+1)
 		if !hasParentheses(f.segments, i) {
 			f.from(n.variable, i+1)
 		}
@@ -141,18 +138,27 @@ func (f *allowFinder) from(n *node, i int) {
 
 func (f *allowFinder) fromName(n *node, i int) {
 	s := &f.segments[i]
-	f.from(n.names[s.Fold], i+1)
+	f.from(n.names.find(s.Fold), i+1)
 	if n.operations != nil && (!s.Qualified || i > 0 && isDefault(s)) {
-		f.from(n.operations[s.Base], i+1)
+		f.from(n.operations.find(s.Base), i+1)
 	}
 	// microsoft.graph.sendMail is sendMail where that cannot be a key or a cast. An entity set has no namespace.
 	if i > 0 && isDefault(s) && (n.afterKey || s.Call || hasParentheses(f.segments, i)) {
-		f.from(n.names[s.Base], i+1)
+		f.from(n.names.find(s.Base), i+1)
 	}
-	if n.variable != nil && !s.Call && !s.Qualified && !hasParentheses(f.segments, i) && !mayBeCalled(f.segments, i) &&
-		!isBareCast(f.segments, i) {
+	if n.variable != nil && isKey(f.segments, i) {
 		f.from(n.variable, i+1)
 	}
+}
+
+// isKey reports whether the name of segment i is certainly a key where a template has a variable.
+func isKey(segments []odata.Segment, i int) bool {
+	s := &segments[i]
+	if s.Call || s.Qualified || hasParentheses(segments, i) {
+		return false
+	}
+	bare := s.BareText()
+	return !mayBeCalled(segments, i, bare) && !isBareCast(segments, i, bare)
 }
 
 // take checks rules whose templates match the first n segments of the target.

@@ -23,14 +23,11 @@ func isCastType(name string) bool {
 	return false
 }
 
-// isBareCast reports whether the name of segment i may be a cast without its namespace. Graph has no such cast
-// after collections whose keys people choose: a list may be called Event, and an external item Group.
-func isBareCast(segments []odata.Segment, i int) bool {
+// isBareCast reports whether the name of segment i, whose BareText is given, may be a cast without its namespace. Graph
+// has no such cast after collections whose keys people choose: a list may be called Event, and an external item Group.
+func isBareCast(segments []odata.Segment, i int, bare string) bool {
 	s := &segments[i]
-	if i == 0 || s.Call || s.Qualified {
-		return false
-	}
-	if !isCastType(s.BareText()) {
+	if i == 0 || s.Call || s.Qualified || !isCastType(bare) {
 		return false
 	}
 	return !odata.NamedByPeople(segments[i-1].Fold) && !hasNoCasts(segments[i-1].Fold)

@@ -201,9 +201,9 @@ func (f *denyFinder) from(n *node, depth, i int) {
 	s := &f.segments[i]
 	switch s.Kind {
 	case odata.System:
-		f.to(n.system[s.Fold], depth, i)
+		f.to(n.system.find(s.Fold), depth, i)
 	case odata.Path:
-		f.to(n.paths[s.WideText()], depth, i)
+		f.to(n.paths.find(s.WideText()), depth, i)
 		f.to(n.path, depth, i)
 	case odata.Args:
 		f.fromArgs(n, depth, i)
@@ -215,22 +215,22 @@ func (f *denyFinder) from(n *node, depth, i int) {
 	case odata.Name:
 		name := denyName(s)
 		f.toLiteral(n, depth, i, name)
-		f.fromName(n, depth, i)
+		f.fromName(n, depth, i, name)
 		f.fromRoot(n, depth, i, name)
 	}
 }
 
-// fromName follows a name as a key, also together with its parentheses if it has any, and as a cast, which
+// fromName follows a name, whose denyName is given, as a key, also together with its parentheses if it has any, and as a cast, which
 // leads to the same resource: /users/x/microsoft.graph.user/messages, /users/microsoft.graph.user('x').
-func (f *denyFinder) fromName(n *node, depth, i int) {
+func (f *denyFinder) fromName(n *node, depth, i int, name string) {
 	s := &f.segments[i]
 	switch {
-	case n.variable == nil && !s.Qualified && !isBareCast(f.segments, i):
+	case n.variable == nil && !s.Qualified && !isBareCast(f.segments, i, name):
 	case i == len(f.segments)-1 && isOperation(f.segments, i):
 		// nothing stands below most operations, so a name in the middle may be a key
 	case s.Qualified:
 		f.from(n, depth, i+1)
-	case i > 0 && isAmongMany(f.segments[i-1].Fold) && isBareCast(f.segments, i):
+	case i > 0 && isAmongMany(f.segments[i-1].Fold) && isBareCast(f.segments, i, name):
 		f.from(n, depth, i+1)
 		f.to(n.variable, depth, i)
 	default:
@@ -259,18 +259,18 @@ func (f *denyFinder) toLiteral(n *node, depth, i int, name string) {
 		return
 	}
 	s := &f.segments[i]
-	f.to(n.names[name], depth, i)
+	f.to(n.names.find(name), depth, i)
 	switch {
 	case s.Qualified:
-		f.to(n.names[s.Fold], depth, i)
+		f.to(n.names.find(s.Fold), depth, i)
 		if alias := withoutMicrosoft(s.Fold); alias != s.Fold {
-			f.to(n.names[alias], depth, i)
+			f.to(n.names.find(alias), depth, i)
 		}
 	case s.Kind == odata.Name && hasNamespace(name):
-		f.to(n.names[lastLabel(name)], depth, i)
+		f.to(n.names.find(lastLabel(name)), depth, i)
 	}
 	if before, _, found := strings.Cut(name, ";"); found {
-		f.to(n.names[odata.Bare(before)], depth, i)
+		f.to(n.names.find(odata.Bare(before)), depth, i)
 	}
 }
 
@@ -309,10 +309,10 @@ func (f *denyFinder) fromRoot(n *node, depth, i int, name string) {
 			f.from(n, depth, i+1)
 		}
 	case "root":
-		if items := n.names["items"]; items != nil && depth < MaxSegments &&
+		if items := n.names.find("items"); items != nil && depth < MaxSegments &&
 			(i == 0 || denyName(&f.segments[i-1]) != "items") {
 			f.at[depth] = uint8(i)
-			f.to(items.names["root"], depth+1, i)
+			f.to(items.names.find("root"), depth+1, i)
 			f.to(items.variable, depth+1, i)
 		}
 	}
@@ -332,9 +332,9 @@ func (f *denyFinder) fromArgs(n *node, depth, i int) {
 	f.to(n.variable, depth, i)
 	if n.names != nil {
 		for j := range args {
-			f.to(n.names[bareValue(&args[j])], depth, i)
+			f.to(n.names.find(bareValue(&args[j])), depth, i)
 			for _, item := range bareItems(&args[j]) {
-				f.to(n.names[item], depth, i)
+				f.to(n.names.find(item), depth, i)
 			}
 		}
 	}

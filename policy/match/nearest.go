@@ -1,7 +1,6 @@
 package match
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 
@@ -67,8 +66,8 @@ func (n *node) first() entry {
 
 func (n *node) children() []*node {
 	var all []*node
-	for _, m := range []map[string]*node{n.names, n.keys, n.operations, n.system, n.paths} {
-		all = slices.AppendSeq(all, maps.Values(m))
+	for _, e := range []*edges{n.names, n.keys, n.operations, n.system, n.paths} {
+		all = append(all, e.nodes()...)
 	}
 	for _, next := range []*node{n.variable, n.path} {
 		if next != nil {

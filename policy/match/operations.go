@@ -56,12 +56,10 @@ func isOperation(segments []odata.Segment, i int) bool {
 	return isOperationNamed(segments[i].Base, segments, i)
 }
 
-// mayBeCalled reports whether a server may read the name of segment i as a function, an action or a cast: also
-// "delta " and "ｄelta", which are certainly not operations.
-func mayBeCalled(segments []odata.Segment, i int) bool {
-	s := &segments[i]
-	bare := s.BareText()
-	if bare == s.Fold || bare == "" {
+// mayBeCalled reports whether a server may read the name of segment i, whose BareText is given, as a function, an
+// action or a cast: also "delta " and "ｄelta", which are certainly not operations.
+func mayBeCalled(segments []odata.Segment, i int, bare string) bool {
+	if bare == segments[i].Fold || bare == "" {
 		return isOperation(segments, i)
 	}
 	local, isCast := withoutNamespace(bare)

@@ -21,11 +21,11 @@ type entry struct {
 }
 
 type node struct {
-	names      map[string]*node // literal names by Fold; in a DenySet tree by Base, and literal keys too
-	keys       map[string]*node // literal keys; not in a DenySet tree
-	operations map[string]*node // functions and actions by Base; not in a DenySet tree
-	system     map[string]*node
-	paths      map[string]*node // literal drive paths
+	names      *edges // literal names by Fold; in a DenySet tree by Base, and literal keys too
+	keys       *edges // literal keys; not in a DenySet tree
+	operations *edges // functions and actions by Base; not in a DenySet tree
+	system     *edges
+	paths      *edges // literal drive paths
 	args       []argsEdge
 	variable   *node // {id}
 	path       *node // {path}
@@ -129,21 +129,9 @@ func argsMatch(template, args []odata.Arg, wide bool) bool {
 	return true
 }
 
-func get(m *map[string]*node, key string) *node {
-	if *m == nil {
-		*m = make(map[string]*node)
-	}
-	next := (*m)[key]
-	if next == nil {
-		next = new(node)
-		(*m)[key] = next
-	}
-	return next
-}
-
-func only(n **node) *node {
+func only[T any](n **T) *T {
 	if *n == nil {
-		*n = new(node)
+		*n = new(T)
 	}
 	return *n
 }
