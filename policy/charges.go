@@ -60,14 +60,15 @@ func (p *Policy) Charges(dst []limit.Charge, r Request, d Decision) []limit.Char
 	if len(p.limits) == 0 {
 		return dst
 	}
-	hits := p.covers.All(r.Target, MethodsOf(r.Method, r.Target))
+	var hits match.Hits
+	p.covers.All(r.Target, MethodsOf(r.Method, r.Target), &hits)
 	for i, c := range p.limits {
 		if !c.isFor(book) {
 			continue
 		}
 		if !c.covers {
 			dst = append(dst, charge(c.limit, book.bucketKey(c.per, r, d, nil), r))
-		} else if h := p.firstHit(hits, i); h != nil {
+		} else if h := p.firstHit(&hits, i); h != nil {
 			dst = append(dst, charge(c.limit, book.bucketKey(c.per, r, d, h), r))
 		}
 	}
@@ -103,10 +104,10 @@ func charge(l *limit.Limit, key string, r Request) limit.Charge {
 }
 
 // firstHit returns the match of the limit whose item stands first in the file, or nil.
-func (p *Policy) firstHit(hits []match.Hit, index int) *match.Hit {
+func (p *Policy) firstHit(hits *match.Hits, index int) *match.Hit {
 	var first *match.Hit
-	for i := range hits {
-		h := &hits[i]
+	for i := range hits.Len() {
+		h := hits.At(i)
 		if c := p.coverOf[h.Index]; c.limit == index && c.located && (first == nil || h.Index < first.Index) {
 			first = h
 		}

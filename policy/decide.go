@@ -50,7 +50,7 @@ func (p *Policy) Decide(r Request) (d Decision) {
 		return Decision{Reason: reasonCaller, App: DefaultApp}
 	}
 	method := MethodsOf(r.Method, r.Target)
-	d = book.decide(&r, method)
+	book.decide(&d, &r, method)
 	d.Ticket = book.ticket(d.Rule)
 	if !d.Allow && !d.ReadBody && d.Reason != ReasonEnded && book.report && method != 0 && !r.Target.IsBatch() {
 		d.Allow, d.WouldDeny = true, true
@@ -77,55 +77,49 @@ const ReasonSelection = match.ReasonSelection
 // ReasonReferences is the reason when a rule allows the request, but not the resources that it refers to.
 const ReasonReferences = "references"
 
-// decide decides, and ignores the mode.
-func (b *ruleBook) decide(r *Request, method match.Methods) (d Decision) {
-	d = b.byTarget(r.Target, method, r.circumstances())
+// decide sets the decision, and ignores the mode.
+func (b *ruleBook) decide(d *Decision, r *Request, method match.Methods) {
+	c := match.Circumstances{Body: r.Body, At: r.At}
+	if r.Selection != nil {
+		c.Selection = &match.Selection{Options: r.Selection.Options}
+	}
+	b.byTarget(d, r.Target, method, &c)
 	if d.Allow && d.Selects && r.Selection != nil && (r.Selection.App != d.App || r.Selection.Tenant != d.Tenant) {
-		d = Decision{Near: d.Rule, Reason: ReasonSelection, App: d.App, Tenant: d.Tenant, Priority: d.Priority}
+		*d = Decision{Near: d.Rule, Reason: ReasonSelection, App: d.App, Tenant: d.Tenant, Priority: d.Priority}
 	}
 	if d.Allow && len(r.References) > 0 {
 		if _, ok := d.Rule.MayReferTo(r.References); !ok {
 			d.Allow, d.Reason = false, ReasonReferences
 		}
 	}
-	return d
 }
 
-// circumstances are what the rules look at besides the target.
-func (r *Request) circumstances() match.Circumstances {
-	c := match.Circumstances{Body: r.Body, At: r.At}
-	if r.Selection != nil {
-		c.Selection = &match.Selection{Options: r.Selection.Options}
-	}
-	return c
-}
-
-// byTarget decides, and ignores references. While the body is not read, a decision that depends on it is a
-// denial.
-func (b *ruleBook) byTarget(t *odata.Target, method match.Methods, c match.Circumstances) (d Decision) {
-	d = Decision{Reason: reasonNoRule, App: b.app, Tenant: b.tenant, Priority: b.priority}
+// byTarget sets the decision, which is the zero Decision before, and ignores references. While the body is not read, a
+// decision that depends on it is a denial. The decision is set in place because it is large.
+func (b *ruleBook) byTarget(d *Decision, t *odata.Target, method match.Methods, c *match.Circumstances) {
+	d.Reason, d.App, d.Tenant, d.Priority = reasonNoRule, b.app, b.tenant, b.priority
 	switch {
 	case b.hasEnded(c.At):
 		d.Reason = ReasonEnded
-		return d
+		return
 	case len(t.Segments) > match.MaxSegments:
-		return d
+		return
 	}
 	denial := b.deny.FirstFor(t, method, c)
 	if denial.Found {
 		d.Rule, d.Reason = b.denyRules[denial.Index], ReasonDenied
-		return d
+		return
 	}
 	if t.IsBatch() {
 		d.Reason = reasonBatch
-		return d
+		return
 	}
 	switch result := b.allow.FindFor(t, method, c); {
 	case result.Index >= 0:
 		d.Rule = b.allowRules[result.Index]
 		if d.ReadBody = c.Body == nil && (denial.Unread || d.Rule.body != nil); d.ReadBody {
 			d.Rule, d.Near, d.Reason = nil, d.Rule, unreadBody
-			return d
+			return
 		}
 		d.Allow, d.Reason, d.Until = true, "", sooner(d.Rule.match.Until, b.until)
 		d.App, d.Tenant = b.appOf(d.Rule)
@@ -136,7 +130,6 @@ func (b *ruleBook) byTarget(t *odata.Target, method match.Methods, c match.Circu
 	case result.Near >= 0:
 		d.Near, d.Reason = b.allowRules[result.Near], result.Reason
 	}
-	return d
 }
 
 // appOf returns the app registration that a rule's requests use, and its tenant. A caller's tenant goes with the

@@ -98,7 +98,7 @@ func (p *Policy) otherwise(r Request, reason string) string {
 	}
 	var methods []string
 	for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
-		if d := book.byTarget(r.Target, MethodsOf(method, r.Target), match.Circumstances{At: r.At}); d.Allow || d.ReadBody {
+		if book.mayAllow(r.Target, method, r.At) {
 			methods = append(methods, method)
 		}
 	}
@@ -109,10 +109,17 @@ func (p *Policy) otherwise(r Request, reason string) string {
 	if other.Version = "beta"; r.Target.Version == "beta" {
 		other.Version = "v1.0"
 	}
-	if d := book.byTarget(&other, MethodsOf(r.Method, &other), match.Circumstances{At: r.At}); d.Allow || d.ReadBody {
+	if book.mayAllow(&other, r.Method, r.At) {
 		return reason + " in " + r.Target.Version + ", only in " + other.Version
 	}
 	return reason
+}
+
+// mayAllow reports whether a request is allowed, or may be once its body is read.
+func (b *ruleBook) mayAllow(t *odata.Target, method string, at time.Time) bool {
+	var d Decision
+	b.byTarget(&d, t, MethodsOf(method, t), &match.Circumstances{At: at})
+	return d.Allow || d.ReadBody
 }
 
 // bound returns what the rule allows where its condition, named by a Decision's Reason, does not hold.

@@ -37,7 +37,8 @@ func (p *Policy) Explain(r Request) Explanation {
 	if book == nil || r.Target == nil {
 		return Explanation{}
 	}
-	d := book.decide(&r, MethodsOf(r.Method, r.Target))
+	var d Decision
+	book.decide(&d, &r, MethodsOf(r.Method, r.Target))
 	e := Explanation{
 		Allow:    d.Allow,
 		Reports:  book.report,

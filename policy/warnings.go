@@ -242,7 +242,7 @@ func (b *ruleBook) allowedByID(bare *match.AllowSet, deny *Rule, n name) *Rule {
 
 // denies reports whether a deny rule denies a target with any body.
 func (b *ruleBook) denies(t *odata.Target, m match.Methods) bool {
-	return b.deny.FirstFor(t, m, match.Circumstances{}).Found
+	return b.deny.FirstFor(t, m, &match.Circumstances{}).Found
 }
 
 // byKey returns a target that a template matches, with an object id in one segment; in place of an alternate key, too.

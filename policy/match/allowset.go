@@ -63,21 +63,22 @@ func isDefault(s *odata.Segment) bool {
 // allocates nothing, unless an Expand condition must read options in parentheses. It takes conditions on the
 // body as met, and ignores when rules end.
 func (t *AllowSet) Find(target *odata.Target, method Methods) Result {
-	return t.FindFor(target, method, Circumstances{})
+	return t.FindFor(target, method, &Circumstances{})
 }
 
 // FindFor is Find with further facts about the request. A body that is not read yet meets every condition.
-func (t *AllowSet) FindFor(target *odata.Target, method Methods, c Circumstances) Result {
-	f := newAllowFinder(target, method)
-	f.Circumstances = c
+func (t *AllowSet) FindFor(target *odata.Target, method Methods, c *Circumstances) Result {
+	r := Result{Index: -1, Near: -1}
+	f := newAllowFinder(target, method, c, &r)
 	f.from(t.root(target.Version), 0)
-	return f.Result
+	return r
 }
 
-// allowFinder compares a tree with one target. It lives on the stack.
+// allowFinder compares a tree with one target. It lives on the stack, and points at the rest so that the compiler sees
+// that the result holds nothing of the target and the circumstances.
 type allowFinder struct {
-	Result
-	Circumstances
+	*Result
+	*Circumstances
 	target   *odata.Target
 	segments []odata.Segment
 	method   Methods
@@ -89,14 +90,15 @@ type allowFinder struct {
 	explain bool
 }
 
-func newAllowFinder(target *odata.Target, method Methods) allowFinder {
+func newAllowFinder(target *odata.Target, method Methods, c *Circumstances, r *Result) allowFinder {
 	return allowFinder{
-		Result:   Result{Index: -1, Near: -1},
-		target:   target,
-		segments: target.Segments,
-		method:   method,
-		best:     math.MaxInt,
-		beyond:   -1,
+		Result:        r,
+		Circumstances: c,
+		target:        target,
+		segments:      target.Segments,
+		method:        method,
+		best:          math.MaxInt,
+		beyond:        -1,
 	}
 }
 
@@ -184,7 +186,7 @@ func (f *allowFinder) take(entries []entry, n int) {
 			}
 			if reason == "" {
 				f.best = e.index
-				f.Result = Result{Index: e.index, Near: -1}
+				*f.Result = Result{Index: e.index, Near: -1}
 				return
 			}
 		}

@@ -18,17 +18,6 @@ type DenySet struct {
 	paths bool // a rule has a path in colons
 }
 
-// positions has, for each segment of the template, the segment of the target that it matched. They differ where
-// casts were skipped.
-type positions [MaxSegments]uint8
-
-// Hit is one rule that matches, and where.
-type Hit struct {
-	Index int // as numbered by Add
-	rule  *Rule
-	at    positions
-}
-
 // Add adds a rule and returns its number, from 0. A rule for $batch applies to both versions, because a batch
 // is a resource of neither.
 func (t *DenySet) Add(r *Rule) int {
@@ -104,7 +93,8 @@ func (n *node) alternate(r *Rule, i int) *node {
 // unless a rule has a path in colons and the target may have one in another form. Rules with conditions on the
 // body match every body.
 func (t *DenySet) First(target *odata.Target, method Methods) (index int, found bool) {
-	f := denyFinder{target: target, method: method, anyBody: true}
+	var f denyFinder
+	f.Circumstances, f.target, f.segments, f.method, f.anyBody = &Circumstances{}, target, target.Segments, method, true
 	t.first(&f)
 	return f.best, f.best < len(t.rules)
 }
@@ -120,72 +110,34 @@ type Denial struct {
 
 // FirstFor is First with what else is known of the request. While its body is not read, rules with conditions on it
 // are passed over.
-func (t *DenySet) FirstFor(target *odata.Target, method Methods, c Circumstances) Denial {
-	f := denyFinder{target: target, method: method, Circumstances: c}
+func (t *DenySet) FirstFor(target *odata.Target, method Methods, c *Circumstances) Denial {
+	var f denyFinder
+	f.Circumstances, f.target, f.segments, f.method = c, target, target.Segments, method
 	t.first(&f)
 	return Denial{Index: f.best, Found: f.best < len(t.rules), Unread: f.unread, Selects: f.selects}
 }
 
 func (t *DenySet) first(f *denyFinder) {
-	f.segments, f.best = f.target.Segments, len(t.rules)
+	f.best = len(t.rules)
 	f.from(t.root(f.target.Version), 0, 0)
 	if t.paths && namesParts(f.segments) {
 		t.firstByPath(f)
 	}
 }
 
-// All finds every rule that may match a target and method, in no particular order; a rule may be found more
-// than once, for several ways to match. It ignores conditions.
-func (t *DenySet) All(target *odata.Target, method Methods) []Hit {
-	f := denyFinder{target: target, segments: target.Segments, method: method, collect: true}
-	f.from(t.root(target.Version), 0, 0)
-	return f.hits
-}
-
-// Values returns the values of a variable of the rule's template: one value, or the values of an alternate key
-// with several parts. All spellings that may be read as the same key are returned in one form, see odata.Wide
-// and odata.Bare. It is nil if the template has no such variable.
-func (h *Hit) Values(target *odata.Target, name string) []string {
-	v, found := findVariable(h.rule.Template, name)
-	if !found {
-		return nil
-	}
-	s := &target.Segments[h.at[v.segment]]
-	switch {
-	case s.Kind == odata.Path:
-		return []string{s.WideText()}
-	case s.Kind != odata.Args:
-		return []string{s.BareText()}
-	}
-	args := s.Args
-	if a := argument(args, v.arg); a != nil {
-		args = []odata.Arg{*a}
-	}
-	var values []string
-	for i := range args {
-		if items := bareItems(&args[i]); len(items) > 0 {
-			values = append(values, items...)
-		} else {
-			values = append(values, bareValue(&args[i]))
-		}
-	}
-	return values
-}
-
-// denyFinder compares a tree with one target. It lives on the stack.
+// denyFinder compares a tree with one target. It lives on the stack, and is filled there, because it is large.
 type denyFinder struct {
-	Circumstances
-	target   *odata.Target
-	segments []odata.Segment
-	method   Methods
-	at       positions
-	unread   bool // a rule with conditions on the body was skipped
-	selects  bool // a rule has conditions on options that a token can hold
-	anyBody  bool // all conditions on the body are touched
-	best     int  // rules from this number on cannot be the first
+	*Circumstances // nil with hits
+	target         *odata.Target
+	segments       []odata.Segment
+	method         Methods
+	at             positions
+	unread         bool // a rule with conditions on the body was skipped
+	selects        bool // a rule has conditions on options that a token can hold
+	anyBody        bool // all conditions on the body are touched
+	best           int  // rules from this number on cannot be the first
 
-	collect bool
-	hits    []Hit
+	hits *Hits // of All; nil: the first rule is wanted
 }
 
 // from follows templates from a node at depth, with segment i of the target next.
@@ -348,8 +300,8 @@ func (f *denyFinder) take(entries []entry) {
 		e := &entries[i]
 		switch {
 		case e.rule.Methods&f.method == 0:
-		case f.collect:
-			f.hits = append(f.hits, Hit{Index: e.index, rule: e.rule, at: f.at})
+		case f.hits != nil:
+			f.hits.add(&Hit{Index: e.index, rule: e.rule, at: f.at})
 		case e.index >= f.best:
 			return
 		case e.rule.hasEnded(f.At), !e.rule.touchesKeys(f.target, &f.at):

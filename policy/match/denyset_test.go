@@ -125,9 +125,10 @@ func TestTheValuesOfAHitAreSpelledAlike(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		hits := w.All(read, match.Get)
-		if len(hits) != 1 || strings.Join(hits[0].Values(read, "id"), "|") != "adele@contoso.com" {
-			t.Errorf("%s: %d hits, %q", target, len(hits), hits[0].Values(read, "id"))
+		var hits match.Hits
+		w.All(read, match.Get, &hits)
+		if hits.Len() != 1 || strings.Join(hits.At(0).Values(read, "id"), "|") != "adele@contoso.com" {
+			t.Errorf("%s: %d hits, %q", target, hits.Len(), hits.At(0).Values(read, "id"))
 		}
 	}
 }

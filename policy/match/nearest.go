@@ -10,7 +10,7 @@ import (
 // Nearest returns, for a target for which Find finds no rule, the rule that comes nearest, and the difference,
 // as a clause: "whose where: id does not hold". It is false if no rule begins like the target. It is slow.
 func (t *AllowSet) Nearest(target *odata.Target, method Methods) (index int, clause string, found bool) {
-	f := newAllowFinder(target, method)
+	f := newAllowFinder(target, method, &Circumstances{}, &Result{Index: -1, Near: -1})
 	f.explain = true
 	f.from(t.root(target.Version), 0)
 	switch {
@@ -26,7 +26,7 @@ func (t *AllowSet) Nearest(target *odata.Target, method Methods) (index int, cla
 	if target.Version == "beta" {
 		other.Version = "v1.0"
 	}
-	g := newAllowFinder(&other, method)
+	g := newAllowFinder(&other, method, &Circumstances{}, &Result{Index: -1, Near: -1})
 	g.explain = true
 	g.from(t.root(other.Version), 0)
 	switch {
