@@ -1,6 +1,10 @@
 package policy_test
 
-import "testing"
+import (
+	"testing"
+
+	"graphproxy/policy"
+)
 
 func TestDecideAllocatesNothing(t *testing.T) {
 	p := app(t, `
@@ -27,6 +31,34 @@ deny:
 		r := request(t, "app", text)
 		if n := testing.AllocsPerRun(100, func() { p.Decide(r) }); n != 0 {
 			t.Errorf("%s: %v allocations", text, n)
+		}
+	}
+}
+
+// The hits of the usual number of common limits lie on the stack, and so do the facts of a request with a body.
+func TestChargesAllocateNothingButTheirKeys(t *testing.T) {
+	p := load(t, `version: 1
+limits:
+  users: {rate: 10/s, covers: [ANY /users/**]}
+  each: {rate: 10/s, per: caller, covers: ["GET /users/{id}/messages"]}
+  mailbox: {rate: 10/s, per: id, covers: ["ANY /users/{id}/**"]}
+callers:
+  app:
+    identity: [anyone]
+    allow:
+      - GET /users/{id}/messages
+      - GET /users/{id}: {limit: 10/s}
+`)
+	for text, keys := range map[string]float64{"GET /users/1": 2, "GET /users/1/messages": 2} {
+		r := request(t, "app", text)
+		r.Body = &policy.Body{}
+		d := p.Decide(r)
+		space := p.Charges(nil, r, d)
+		if len(space) != 3 {
+			t.Errorf("%s: %d charges", text, len(space))
+		}
+		if n := testing.AllocsPerRun(100, func() { space = p.Charges(space[:0], r, p.Decide(r)) }); n != keys {
+			t.Errorf("%s: %v allocations, want %v", text, n, keys)
 		}
 	}
 }

@@ -51,3 +51,26 @@ func TestASelectionCountsForItsAppAndItsTenant(t *testing.T) {
 		}
 	}
 }
+
+// A deny rule for a path in colons bounds the token of a delta query also where the request names the path part by
+// part. Without a proof of what the token holds, the next page would be denied.
+func TestADenyRuleForAPathAsksForAProofInEachSpelling(t *testing.T) {
+	p := app(t, `
+allow: [ANY /drives/**]
+deny:
+  - GET /drives/{drive}/root:/Salaries:/delta:
+      query: {$select: [file]}`)
+	for _, path := range []string{"/drives/1/root:/Salaries:/delta", "/drives/1/root/children/Salaries/delta"} {
+		if d := p.Decide(request(t, "app", "GET "+path+"?$select=id")); !d.Allow || !d.Selects {
+			t.Errorf("%s: allowed %v, needs a proof %v", path, d.Allow, d.Selects)
+		}
+		next := request(t, "app", "GET "+path+"?$deltatoken=x")
+		if d := p.Decide(next); d.Allow {
+			t.Errorf("%s: the next page is allowed without a proof", path)
+		}
+		next.Selection = &policy.Selection{Options: request(t, "app", "GET "+path+"?$select=id").Target.Query, App: "default"}
+		if d := p.Decide(next); !d.Allow {
+			t.Errorf("%s: the next page is denied with a proof: %s", path, d.Reason)
+		}
+	}
+}

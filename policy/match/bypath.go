@@ -72,6 +72,6 @@ func (t *DenySet) firstByPath(f *denyFinder) {
 		g := *f
 		g.target, g.segments = &read, segments
 		g.from(t.root(f.target.Version), 0, 0)
-		f.best, f.unread = g.best, g.unread
+		f.best, f.unread, f.selects = g.best, g.unread, g.selects
 	}
 }

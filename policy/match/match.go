@@ -10,7 +10,7 @@
 package match
 
 import (
-	"slices"
+	"iter"
 	"time"
 
 	"graphproxy/policy/graph/odata"
@@ -49,26 +49,27 @@ type variable struct {
 	arg     string // Fold of the argument, if it is one
 }
 
-func variables(t *odata.Template) []variable {
-	var found []variable
-	for i := range t.Segments {
-		s := &t.Segments[i]
-		if s.Var {
-			found = append(found, variable{name: s.Text, segment: i})
-		}
-		for _, a := range s.Args {
-			if a.Var {
-				found = append(found, variable{name: a.Value, segment: i, arg: a.Fold})
+func variables(t *odata.Template) iter.Seq[variable] {
+	return func(yield func(variable) bool) {
+		for i := range t.Segments {
+			s := &t.Segments[i]
+			if s.Var && !yield(variable{name: s.Text, segment: i}) {
+				return
+			}
+			for j := range s.Args {
+				if a := &s.Args[j]; a.Var && !yield(variable{name: a.Value, segment: i, arg: a.Fold}) {
+					return
+				}
 			}
 		}
 	}
-	return found
 }
 
 func findVariable(t *odata.Template, name string) (variable, bool) {
-	all := variables(t)
-	if i := slices.IndexFunc(all, func(v variable) bool { return v.name == name }); i >= 0 {
-		return all[i], true
+	for v := range variables(t) {
+		if v.name == name {
+			return v, true
+		}
 	}
 	return variable{}, false
 }
@@ -76,7 +77,7 @@ func findVariable(t *odata.Template, name string) (variable, bool) {
 // Variables returns the names of the template's variables, in order.
 func Variables(t *odata.Template) []string {
 	var names []string
-	for _, v := range variables(t) {
+	for v := range variables(t) {
 		names = append(names, v.name)
 	}
 	return names
