@@ -172,8 +172,8 @@ func (f *denyFinder) from(n *node, depth, i int) {
 	}
 }
 
-// fromName follows a name, whose denyName is given, as a key, also together with its parentheses if it has any, and as a cast, which
-// leads to the same resource: /users/x/microsoft.graph.user/messages, /users/microsoft.graph.user('x').
+// fromName follows a name, whose denyName is given, as a key, also together with its parentheses if it has any, and as
+// a cast, which leads to the same resource: /users/x/microsoft.graph.user/messages, /users/microsoft.graph.user('x').
 func (f *denyFinder) fromName(n *node, depth, i int, name string) {
 	s := &f.segments[i]
 	switch {
