@@ -69,7 +69,9 @@ func (t *AllowSet) Find(target *odata.Target, method Methods) Result {
 // FindFor is Find with further facts about the request. A body that is not read yet meets every condition.
 func (t *AllowSet) FindFor(target *odata.Target, method Methods, c *Circumstances) Result {
 	r := Result{Index: -1, Near: -1}
-	f := newAllowFinder(target, method, c, &r)
+	var f allowFinder
+	f.Result, f.Circumstances, f.target, f.segments, f.method = &r, c, target, target.Segments, method
+	f.best, f.beyond = math.MaxInt, -1
 	f.from(t.root(target.Version), 0)
 	return r
 }
@@ -90,27 +92,20 @@ type allowFinder struct {
 	explain bool
 }
 
-func newAllowFinder(target *odata.Target, method Methods, c *Circumstances, r *Result) allowFinder {
-	return allowFinder{
-		Result:        r,
-		Circumstances: c,
-		target:        target,
-		segments:      target.Segments,
-		method:        method,
-		best:          math.MaxInt,
-		beyond:        -1,
+// from follows templates from a node, if there is one, with segment i of the target next.
+func (f *allowFinder) from(n *node, i int) {
+	if n != nil {
+		f.at(n, i)
 	}
 }
 
-// from follows templates from a node, with segment i of the target next.
-func (f *allowFinder) from(n *node, i int) {
-	if n == nil {
-		return
-	}
+func (f *allowFinder) at(n *node, i int) {
 	if f.explain && (f.deepest == nil || i > f.reach) {
 		f.deepest, f.reach = n, i
 	}
-	f.take(n.below, i)
+	if n.below != nil {
+		f.take(n.below, i)
+	}
 	if i == len(f.segments) {
 		f.take(n.here, i)
 		return

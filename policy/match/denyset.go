@@ -145,7 +145,9 @@ func (f *denyFinder) from(n *node, depth, i int) {
 	if n == nil {
 		return
 	}
-	f.take(n.below)
+	if n.below != nil {
+		f.take(n.below)
+	}
 	if i == len(f.segments) {
 		f.take(n.here)
 		return
@@ -194,9 +196,15 @@ func (f *denyFinder) fromName(n *node, depth, i int, name string) {
 	}
 }
 
-// to goes on at a child whose segment of the template matches segment i of the target.
+// to goes on at a child, if there is one, whose segment of the template matches segment i of the target.
 func (f *denyFinder) to(n *node, depth, i int) {
-	if n != nil && depth < MaxSegments {
+	if n != nil {
+		f.enter(n, depth, i)
+	}
+}
+
+func (f *denyFinder) enter(n *node, depth, i int) {
+	if depth < MaxSegments {
 		f.at[depth] = uint8(i)
 		f.from(n, depth+1, i+1)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"graphproxy/policy/graph/odata"
 )
@@ -92,12 +93,27 @@ func (e *Expansion) isPlain(item string) bool {
 
 // isReaching reports whether a character is one of a $select that reaches other resources. An escape may be one, and
 // some servers read a backslash as a slash.
-func isReaching(c byte) bool { return c == '/' || c == '\\' || c == '(' || c == ')' || c == '%' }
+func isReaching(c byte) bool {
+	return c <= '\\' && (c == '/' || c == '\\' || c == '(' || c == ')' || c == '%')
+}
 
 // staysWithin reports whether a $select without a list in the rule returns only properties of the resource and
 // what the entries allow, also for a reader that replaces characters by compatible ones.
 func staysWithin(o *odata.Option, entries []Expansion) bool {
+	if isPlainList(o.Value) {
+		return true
+	}
 	return onlyReachable(o.Value, entries) && (isASCII(o.Value) || countReaching(o.WideValue()) == countReaching(o.Value))
+}
+
+// isPlainList reports whether a $select has only characters that reach nothing, for every reader.
+func isPlainList(value string) bool {
+	for i := range len(value) {
+		if value[i] >= utf8.RuneSelf || isReaching(value[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 func countReaching(value string) (n int) {

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"math"
 	"slices"
 	"strconv"
 
@@ -10,9 +11,7 @@ import (
 // Nearest returns, for a target for which Find finds no rule, the rule that comes nearest, and the difference,
 // as a clause: "whose where: id does not hold". It is false if no rule begins like the target. It is slow.
 func (t *AllowSet) Nearest(target *odata.Target, method Methods) (index int, clause string, found bool) {
-	f := newAllowFinder(target, method, &Circumstances{}, &Result{Index: -1, Near: -1})
-	f.explain = true
-	f.from(t.root(target.Version), 0)
+	f := t.explain(target, method)
 	switch {
 	case f.Near >= 0 && f.Reason == ReasonMethod:
 		return f.Near, "which is for other methods", true
@@ -26,9 +25,7 @@ func (t *AllowSet) Nearest(target *odata.Target, method Methods) (index int, cla
 	if target.Version == "beta" {
 		other.Version = "v1.0"
 	}
-	g := newAllowFinder(&other, method, &Circumstances{}, &Result{Index: -1, Near: -1})
-	g.explain = true
-	g.from(t.root(other.Version), 0)
+	g := t.explain(&other, method)
 	switch {
 	case g.Index >= 0:
 		return g.Index, "which is for " + other.Version, true
@@ -38,6 +35,22 @@ func (t *AllowSet) Nearest(target *odata.Target, method Methods) (index int, cla
 		return 0, "", false
 	}
 	return f.deepest.first().index, difference(target, f.reach), true
+}
+
+// explain is Find, and returns what else it found on its way.
+func (t *AllowSet) explain(target *odata.Target, method Methods) *allowFinder {
+	f := &allowFinder{
+		Result:        &Result{Index: -1, Near: -1},
+		Circumstances: &Circumstances{},
+		target:        target,
+		segments:      target.Segments,
+		method:        method,
+		best:          math.MaxInt,
+		beyond:        -1,
+		explain:       true,
+	}
+	f.from(t.root(target.Version), 0)
+	return f
 }
 
 // difference describes a rule that matches the first segments of a target but not the next.

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"slices"
 	"strings"
 
 	"graphproxy/policy/graph/odata"
@@ -167,6 +168,7 @@ func inOrder(pieces []string, s string) bool {
 // patterns are alternatives, for allow rules (narrow) and deny rules (wide).
 type patterns struct {
 	narrow, wide []pattern
+	alike        bool          // narrow is wide, as for values of plain characters
 	index        *patternIndex // of many patterns; nil: they are few
 }
 
@@ -205,10 +207,21 @@ func newPatterns(values []string, quotes, path bool) patterns {
 		p.narrow = append(p.narrow, newPattern(v, quotes, odata.Fold))
 		p.wide = append(p.wide, newDenyPattern(v, quotes, path))
 	}
+	if p.alike = slices.EqualFunc(p.narrow, p.wide, isSame); p.alike {
+		p.wide = p.narrow
+	}
 	if len(values) > fewPatterns {
 		p.makeIndex()
 	}
 	return p
+}
+
+// isSame reports whether two patterns match the same, as patterns of allow rules and of deny rules.
+func isSame(a, b pattern) bool {
+	if !slices.Equal(a.pieces, b.pieces) || !slices.Equal(a.stars, b.stars) || a.spaced != nil || b.spaced != nil {
+		return false
+	}
+	return a.folder == nil && b.folder == nil || a.folder != nil && b.folder != nil && isSame(*a.folder, *b.folder)
 }
 
 func newDenyPattern(v string, quotes, path bool) pattern {
@@ -242,7 +255,7 @@ func (p *patterns) allows(s string) bool {
 // mayMean reports whether one of the patterns may match a text, given in the forms of odata.Fold and
 // odata.Wide: also the folder Salaries for Salaries/**, and a "+" for a space.
 func (p *patterns) mayMean(folded, wide string) bool {
-	if p.allows(folded) {
+	if (!p.alike || folded != wide) && p.allows(folded) {
 		return true
 	}
 	all := p.wide
