@@ -155,6 +155,9 @@ func isKey(segments []odata.Segment, i int) bool {
 		return false
 	}
 	bare := s.BareText()
+	if bare == s.Fold && !isWord(bare) {
+		return true // most ids: no operation and no type has such characters
+	}
 	return !mayBeCalled(segments, i, bare) && !isBareCast(segments, i, bare)
 }
 

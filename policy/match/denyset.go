@@ -229,8 +229,8 @@ func (f *denyFinder) toLiteral(n *node, depth, i int, name string) {
 	case s.Kind == odata.Name && hasNamespace(name):
 		f.to(n.names.find(lastLabel(name)), depth, i)
 	}
-	if before, _, found := strings.Cut(name, ";"); found {
-		f.to(n.names.find(odata.Bare(before)), depth, i)
+	if end := strings.IndexByte(name, ';'); end >= 0 {
+		f.to(n.names.find(odata.Bare(name[:end])), depth, i)
 	}
 }
 

@@ -84,7 +84,7 @@ func (k *Key) isLiterally(folded string) bool {
 // as a segment, in parentheses, as an alternate key of any name, and with its tenant.
 func (k *Key) touched(s *odata.Segment) bool {
 	if s.Kind != odata.Args {
-		return k.names(s.FoldText(), s.WideText(), bareOf(s))
+		return k.names(s.Spellings())
 	}
 	if a := argument(s.Args, k.arg); a != nil {
 		return k.namesAny(a)
@@ -114,22 +114,14 @@ func (k *Key) names(folded, wide, bare string) bool {
 	if bare != wide && k.values.mayMean(bare, bare) {
 		return true
 	}
-	before, _, found := strings.Cut(wide, ";")
-	return found && k.values.mayMean(before, odata.Bare(before))
+	end := strings.IndexByte(wide, ';')
+	return end >= 0 && k.values.mayMean(wide[:end], odata.Bare(wide[:end]))
 }
 
 // namesText is names for a key of a rule.
 func (k *Key) namesText(text string) bool {
 	wide := odata.Wide(text)
 	return k.names(odata.Fold(text), wide, odata.Bare(wide))
-}
-
-// bareOf returns the text of a segment for names.
-func bareOf(s *odata.Segment) string {
-	if s.Kind == odata.Path {
-		return ""
-	}
-	return s.BareText()
 }
 
 func argument(args []odata.Arg, fold string) *odata.Arg {

@@ -319,6 +319,17 @@ func (s *Segment) FoldText() string {
 	return fold(s.Text)
 }
 
+// Spellings returns FoldText, WideText and BareText, which is "" of a path.
+func (s *Segment) Spellings() (folded, wide, bare string) {
+	switch {
+	case s.Kind == Path:
+		return s.FoldText(), s.WideText(), ""
+	case s.wide.bare != "" && s.wide.of == s.Text && isASCII(s.Text):
+		return s.wide.wide, s.wide.wide, s.wide.bare
+	}
+	return s.FoldText(), s.WideText(), s.BareText()
+}
+
 // WideValue returns the value as Wide spells it.
 func (a *Arg) WideValue() string {
 	if a.wide.wide != "" && a.wide.of == a.Value {

@@ -1,6 +1,7 @@
 package odata_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -147,5 +148,31 @@ func BenchmarkBareLayers(b *testing.B) {
 	text := strings.Repeat("'", 4000) + "x" + strings.Repeat("'", 4000)
 	for b.Loop() {
 		odata.Bare(text)
+	}
+}
+
+// Spellings is a quick way to the three texts, also of a segment that was changed after it was read.
+func TestSpellingsAreTheThreeTexts(t *testing.T) {
+	target, err := odata.Parse("/v1.0/Users/ADELE@contoso.com/mailFolders('X')/graph.Thing/%EF%BD%84rives/"+
+		"B%21x/root:/Reports%20/A:/ad%C3%A8le/$count", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := slices.Clone(target.Segments)
+	for _, s := range target.Segments {
+		s.Text = "CEO@contoso.com"
+		all = append(all, s)
+		s.Text, s.Kind = target.Segments[1].Text, odata.Path
+		all = append(all, s, odata.Segment{Kind: odata.Key, Text: "Kelvin \u212a"}, odata.Segment{})
+	}
+	for _, s := range all {
+		bare := s.BareText()
+		if s.Kind == odata.Path {
+			bare = ""
+		}
+		want := [3]string{s.FoldText(), s.WideText(), bare}
+		if folded, wide, got := s.Spellings(); [3]string{folded, wide, got} != want {
+			t.Errorf("%v %q: %q, %q, %q, want %q", s.Kind, s.Text, folded, wide, got, want)
+		}
 	}
 }
