@@ -14,6 +14,8 @@ allow:
       query: {$select: [id, mail], $expand: [manager], $top: 50, $filter: ["x eq '*'"]}
   - GET /reports/getX(period={period})
   - ANY /drives/**
+  - GET /users/delta:
+      query: {$select: [id]}
 deny:
   - ANY /users/{id}/**:
       where: {id: [ceo@contoso.com, "*-admin@*"]}
@@ -27,10 +29,13 @@ deny:
 		"GET /users('ceo@contoso.com')/messages", "GET /users(userPrincipalName='EVE@Contoso.com')", "PATCH /users/1",
 		"GET /nothing/at/all", "GET /reports/microsoft.graph.getX(period='D7')", "GET /drives/1/root:/Reports/a/b:/content",
 		"POST /$batch", "GET /users/1@11111111-2222-3333-4444-555555555555",
+		"GET /users/delta?$deltatoken=x", "GET /users/delta?token=aTokenOfSharePoint",
 	} {
 		r := request(t, "app", text)
-		if n := testing.AllocsPerRun(100, func() { p.Decide(r) }); n != 0 {
-			t.Errorf("%s: %v allocations", text, n)
+		for _, r.Selection = range []*policy.Selection{nil, {Options: r.Target.Query}} {
+			if n := testing.AllocsPerRun(100, func() { p.Decide(r) }); n != 0 {
+				t.Errorf("%s: %v allocations", text, n)
+			}
 		}
 	}
 }

@@ -81,7 +81,7 @@ const ReasonReferences = "references"
 func (b *ruleBook) decide(d *Decision, r *Request, method match.Methods) {
 	c := match.Circumstances{Body: r.Body, At: r.At}
 	if r.Selection != nil {
-		c.Selection = &match.Selection{Options: r.Selection.Options}
+		c.Selection = (*match.Selection)(&r.Selection.Options)
 	}
 	b.byTarget(d, r.Target, method, &c)
 	if d.Allow && d.Selects && r.Selection != nil && (r.Selection.App != d.App || r.Selection.Tenant != d.Tenant) {

@@ -6,10 +6,8 @@ import (
 	"graphproxy/policy/graph/odata"
 )
 
-// Selection is what a delta query was begun with, which a token in its links holds.
-type Selection struct {
-	Options []odata.Option // without tokens
-}
+// Selection is what a delta query was begun with, which a token in its links holds: the options, without tokens.
+type Selection []odata.Option
 
 // ReasonSelection is the reason where a request goes on with a delta query by a token, the rule bounds what the token
 // may hold, and it is not proven what it holds.
@@ -69,14 +67,14 @@ func (r *Rule) unmetInToken(t *odata.Target, s *Selection) string {
 		o := &r.Options[i]
 		_, allowed := o.judge(t.Query)
 		if allowed && s != nil && !odata.IsToken(o.Name) {
-			allowed = o.met(s.Options)
+			allowed = o.met(*s)
 		}
 		if !allowed {
 			return o.Reason
 		}
 	}
-	for i := 0; s != nil && i < len(s.Options); i++ {
-		if reason := r.reaches(&s.Options[i]); reason != "" {
+	for i := 0; s != nil && i < len(*s); i++ {
+		if reason := r.reaches(&(*s)[i]); reason != "" {
 			return reason
 		}
 	}
@@ -100,7 +98,7 @@ func (r *Rule) touchesOptions(t *odata.Target, s *Selection) bool {
 			touched = true
 		default:
 			_, beside := o.search(t.Query)
-			touched = beside || o.touched(s.Options)
+			touched = beside || o.touched(*s)
 		}
 		if !touched {
 			return false

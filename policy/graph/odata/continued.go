@@ -47,8 +47,11 @@ func beginsQuery(fold, value string) bool {
 	if strings.EqualFold(value, "latest") {
 		return true
 	}
+	if fold == optionDeltaToken || len(value) < 5 || value[4] != '-' {
+		return false // time.Parse copies what it cannot read, and a token may be long
+	}
 	_, err := time.Parse(time.RFC3339, value)
-	return err == nil && fold != optionDeltaToken
+	return err == nil
 }
 
 // IsDelta reports whether a target may be a delta query, or go on with one: whether its answer may have links with a
