@@ -40,7 +40,8 @@ deny:
 	}
 }
 
-// The hits of the usual number of common limits lie on the stack, and so do the facts of a request with a body.
+// The hits of the usual number of common limits lie on the stack, and so do the facts of a request with a body. The key
+// of a limit per id, and the value that it is made of, are what is allocated.
 func TestChargesAllocateNothingButTheirKeys(t *testing.T) {
 	p := load(t, `version: 1
 limits:
