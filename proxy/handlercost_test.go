@@ -123,10 +123,10 @@ func BenchmarkBatchOf20(b *testing.B) {
 
 // mostForAnItem is how many more allocations a $batch may have for each of its items: parse, decide, limits, the
 // record, Graph's answer.
-const mostForAnItem = 15
+const mostForAnItem = 10
 
 // mostBytesOfABatch is how many bytes a $batch of 20 items may allocate, Graph's server in the same process included.
-const mostBytesOfABatch = 90_000
+const mostBytesOfABatch = 75_000
 
 func TestAnItemOfABatchAllocatesLittle(t *testing.T) {
 	if raceDetector {
