@@ -579,3 +579,32 @@ func TestRulesDoNotWidenEachOther(t *testing.T) {
 		t.Error("the function is denied")
 	}
 }
+
+// A server may read a key that is spelled like a cast as the cast, in parentheses too.
+func TestADenyRuleForACastCoversItsNameAsAKey(t *testing.T) {
+	p := load(t, `
+version: 1
+callers:
+  app:
+    identity: [anyone]
+    allow: ["GET /groups/{id}/members/{member}"]
+    deny: ["GET /groups/{id}/members/microsoft.graph.user"]
+`)
+	for path, denied := range map[string]bool{
+		"/groups/1/members/microsoft.graph.user":     true,
+		"/groups/1/members/graph.user":               true,
+		"/groups/1/members/user":                     true,
+		"/groups/1/members('user')":                  true,
+		"/groups/1/members('microsoft.graph.user')":  true,
+		"/groups/1/members('graph.user')":            true,
+		"/groups/1/members('Microsoft.Graph.User')":  true,
+		"/groups/1/members('microsoft.graph.group')": false,
+		"/groups/1/members('graph.user.x')":          false,
+		"/groups/1/members('adele@contoso.com')":     false,
+		"/groups/1/members/2":                        false,
+	} {
+		if d := p.Decide(request(t, "app", "GET "+path)); d.Allow == denied {
+			t.Errorf("%s: allowed: %v", path, d.Allow)
+		}
+	}
+}

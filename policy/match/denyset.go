@@ -226,7 +226,7 @@ func (f *denyFinder) toLiteral(n *node, depth, i int, name string) {
 		if alias := withoutMicrosoft(s.Fold); alias != s.Fold {
 			f.to(n.names.find(alias), depth, i)
 		}
-	case s.Kind == odata.Name && hasNamespace(name):
+	case hasNamespace(name):
 		f.to(n.names.find(lastLabel(name)), depth, i)
 	}
 	if end := strings.IndexByte(name, ';'); end >= 0 {
